@@ -1,0 +1,93 @@
+"""The command line: one file a command, imported only when that command is used."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import keyword
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from kpatch_tool import __version__
+from kpatch_tool.cli.commands import GROUPS, TABLE
+from kpatch_tool.errors import KptError
+
+FINDING = 1
+MACHINE = 3
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The `kpt` program. Ends with the exit status of the contract: 0 well, 1 finding, 2 input, 3 machine."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        build_app(_wanted(args))(args=args, prog_name="kpt")
+    except KptError as error:
+        _complain(error.line())
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        # The reader (`kpt show | head`) has gone; Python's own flush at exit must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _complain(f"{place}{(error.strerror or 'input/output error').lower()}; nothing was finished")
+        sys.exit(MACHINE)
+
+
+def build_app(wanted: str | None) -> typer.Typer:
+    """The application with the command `wanted` in full and every other one as its line of help.
+
+    None loads them all (for completion).
+    """
+    app = typer.Typer(
+        name="kpt",
+        help="Tells a reviewer, with evidence, what every patch of a kernel series does.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, summary in TABLE.items():
+        if wanted is not None and wanted != name:
+            app.command(name, help=summary)(_stub)
+            continue
+        module = importlib.import_module(f"kpatch_tool.cli.{module_name(name)}")
+        if name in GROUPS:
+            app.add_typer(module.app, name=name, help=summary, no_args_is_help=True)
+        else:
+            command: Callable[..., None] = module.command
+            app.command(name, short_help=summary)(command)
+    return app
+
+
+def module_name(command: str) -> str:
+    """The module below kpatch_tool.cli that holds `command`."""
+    return f"{command}_" if keyword.iskeyword(command) else command
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        typer.echo(f"kpt {__version__}")
+        raise typer.Exit
+
+
+def _stub() -> None:
+    """Stands in for a command that was not asked for; never runs."""
+
+
+def _wanted(args: Sequence[str]) -> str | None:
+    if "_KPT_COMPLETE" in os.environ:
+        return None
+    return next((word for word in args if not word.startswith("-")), "")
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"kpt: {line}\n")

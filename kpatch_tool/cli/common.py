@@ -1,0 +1,104 @@
+"""What every command shares: the workspace, JSON on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kpatch_tool import workspace
+from kpatch_tool.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+SeriesArgument = Annotated[str, typer.Argument(metavar="SERIES", help="A series: its name or its directory.")]
+OptionalSeries = Annotated[
+    str | None, typer.Argument(metavar="[SERIES]", help="A series; the one applied last where left out.")
+]
+TreeOption = Annotated[str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to use.")]
+
+SCHEMA_VERSION = 1
+
+
+def here() -> workspace.Workspace:
+    """The workspace the command was started in."""
+    return workspace.find(Path.cwd())
+
+
+def emit_json(document: Mapping[str, object]) -> None:
+    """Print `document` with the schema's version, as the only thing on standard output."""
+    json.dump({"kpt": SCHEMA_VERSION, **document}, sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")
+
+
+def finish(*, findings: bool) -> None:
+    """End the command: exit status 1 when there were findings."""
+    if findings:
+        raise typer.Exit(1)
+
+
+def console() -> Console:
+    """The terminal for a person: standard output, no colour where NO_COLOR or a pipe says so."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """A Progress on standard error: one live line on a terminal, a plain line a step elsewhere."""
+    if not sys.stderr.isatty():
+        yield _PlainProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bars:
+        task = bars.add_task("", total=None)
+
+        def show(what: str, done: int = 0, total: int = 0) -> None:
+            bars.update(task, description=what, completed=done, total=total or None)
+
+        yield show
+
+
+class _PlainProgress:
+    """Says each step once (for logs and pipes)."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
+        if what != self._said:
+            self._said = what
+            sys.stderr.write(f"{what}\n")
+
+
+__all__ = [
+    "JsonOption",
+    "OptionalSeries",
+    "SeriesArgument",
+    "TreeOption",
+    "console",
+    "emit_json",
+    "finish",
+    "here",
+    "progress",
+    "silent",
+]

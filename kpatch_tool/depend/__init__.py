@@ -1,0 +1,1 @@
+"""Which patch needs which, and why."""

@@ -1,0 +1,1 @@
+"""Configuration, toolchain compatibility, make, and the diagnostics read from its log."""

@@ -1,0 +1,49 @@
+"""Locks between kpt processes. The kernel drops them when their holder dies, so none is ever left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kpatch_tool.atomic import machine_errors
+from kpatch_tool.errors import MachineError
+
+_POLL_SECONDS = 0.1
+
+
+@contextlib.contextmanager
+def held(path: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock file `path` for the block (flock(2), exclusive).
+
+    Raises MachineError, naming the holder's process id, when another process still holds it after `wait_seconds`.
+    """
+    with machine_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _acquire(descriptor, path, time.monotonic() + wait_seconds)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace") or "unknown"
+                raise MachineError(
+                    f"another kpt (process {holder}) is using this",
+                    where=path.stem,
+                    todo="wait for it to end and run the command again",
+                ) from None
+            time.sleep(_POLL_SECONDS)

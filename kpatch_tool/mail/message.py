@@ -1,0 +1,44 @@
+"""One mail, as every source of mail hands it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Damage(StrEnum):
+    """What an archive or mail program did to the text of a message (shared by all lines of its body)."""
+
+    SQUEEZED = "squeezed"  # leading/trailing blanks removed, runs of blanks and tabs became one blank
+    BLANK_LINES_DROPPED = "blank-lines-dropped"
+    ADDRESSES_HIDDEN = "addresses-hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A person. `email` is empty where an archive hid it."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One mail with its transfer encoding undone.
+
+    `body` keeps the bytes of the text (LF line ends) in `charset`; `message_id`, `in_reply_to` are without <>, empty
+    where a page does not show them. `date` is None when unreadable; a page without zone gives UTC. `origin` names
+    the place in the source for error messages ("page.txt, message 3").
+    """
+
+    subject: str
+    author: Address
+    date: datetime | None
+    body: bytes
+    charset: str
+    origin: str
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    damage: frozenset[Damage] = frozenset()

@@ -1,0 +1,151 @@
+"""Running other programs: a list of arguments in, a finished run out; nothing outlives kpt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpatch_tool.errors import MachineError
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ended: its arguments, exit status (negative: the signal), output and time in seconds."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    timed_out: bool = False
+
+    def last_line(self) -> str:
+        """The last thing the program said, for an error message."""
+        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
+        return text.splitlines()[-1] if text else f"exit status {self.status}"
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+) -> Finished:
+    """Run a program to its end in a process group of its own and return what it printed.
+
+    `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. A non-zero status is not an
+    error here. Raises MachineError when the program is not installed.
+    """
+    words = tuple(str(word) for word in argv)
+    start = time.monotonic()
+    process = _start(words, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
+    timed_out = False
+    with _killed_on_exit(process):
+        try:
+            out, err = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            kill_group(process)
+            out, err = process.communicate()
+    return Finished(words, process.returncode, out, err, time.monotonic() - start, timed_out)
+
+
+def run_logged(
+    argv: Sequence[str | Path],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    on_line: Callable[[bytes], None] | None = None,
+) -> Finished:
+    """Run a program with stdout and stderr together in the file `log`, each line also given to `on_line`.
+
+    Returns a Finished whose stdout is empty (the log has it). Same errors as `run`.
+    """
+    words = tuple(str(word) for word in argv)
+    start = time.monotonic()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    timed_out = False
+    with log.open("wb") as out:
+        process = _start(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        assert process.stdout is not None
+        deadline = None if timeout is None else start + timeout
+        with _killed_on_exit(process), _watchdog(process, deadline) as expired:
+            for line in process.stdout:
+                out.write(line)
+                out.flush()
+                if on_line is not None:
+                    on_line(line)
+            process.wait()
+            timed_out = expired()
+    return Finished(words, process.returncode, b"", b"", time.monotonic() - start, timed_out)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process started by this module together with everything it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _start(
+    words: tuple[str, ...],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: int,
+    stderr: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise MachineError("directory is not there", where=str(cwd)) from error
+        raise MachineError(f"program {words[0]!r} is not installed", todo="run `kpt doctor`") from error
+
+
+@contextlib.contextmanager
+def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            kill_group(process)
+            process.wait()
+
+
+@contextlib.contextmanager
+def _watchdog(process: subprocess.Popen[bytes], deadline: float | None) -> Iterator[Callable[[], bool]]:
+    """Kill the process group at `deadline` (monotonic seconds); yields a function telling whether it did."""
+    fired = threading.Event()
+
+    def expire() -> None:
+        fired.set()
+        kill_group(process)
+
+    timer = None if deadline is None else threading.Timer(max(0.0, deadline - time.monotonic()), expire)
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield fired.is_set
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,1 @@
+"""The store of verdicts, and deltas against the base."""

@@ -1,0 +1,1 @@
+"""Messages -> series: patches, cover, trailers, replies; and the series directory on disk."""

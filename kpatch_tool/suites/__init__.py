@@ -1,0 +1,1 @@
+"""kvm-unit-tests, the tree's selftests and kpt's own suite: what to run, how to read what they print."""

@@ -1,0 +1,1 @@
+"""The guest: kernel + minimal root + QEMU. Knows nothing of patches."""
