@@ -1,7 +1,7 @@
 """The commands of kpt and their line of help, in the order a reviewer meets them.
 
-The module of a command has its
-name; a group (`kpt tree add`) has an `app`, every other one a function `command`."""
+The module of a command has its name; a group (`kpt tree add`) has an `app`, every other one a function `command`.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,68 @@
+"""The values of testing: a test to run, a case inside it, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Verdict(StrEnum):
+    """What became of a case or a test (the words of the JSON contract)."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    TIMEOUT = "timeout"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test of a suite. `timeout` in seconds; `why_skip` is set when it cannot run here (wrong architecture, a
+    `check` that does not hold). `path` is its image or program on the host; None when it was not built, and then
+    `why_not_built` tells."""
+
+    __test__ = False  # not a pytest class
+
+    suite: str
+    name: str
+    path: Path | None
+    timeout: float
+    args: tuple[str, ...] = ()
+    qemu_args: tuple[str, ...] = ()
+    smp: int = 1
+    groups: frozenset[str] = frozenset()
+    accel: str = ""
+    check: tuple[str, ...] = ()
+    why_skip: str = ""
+    why_not_built: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case inside a test; `case` is empty for the verdict of the test as a whole. `seconds` is the test's."""
+
+    test: str
+    case: str
+    verdict: Verdict
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateTests:
+    """What a suite said of one state. `status`: "ok" (it ran to its end), "failed" (the state cannot be tested: it does
+    not build or boot), "infra". `outputs` maps a test to the file with its whole output. `trace` holds a kernel panic
+    or oops of the guest, `why` a sentence."""
+
+    patch: int
+    suite: str
+    status: str
+    seconds: float
+    results: tuple[CaseResult, ...]
+    why: str
+    cached: bool = False
+    trace: str = ""
+    outputs: Mapping[str, Path] = field(default_factory=dict)
