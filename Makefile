@@ -1,0 +1,52 @@
+# make demo   set up and run the main job on Debian's 6.1 (a kernel build, a VM; nothing outside this directory
+#             is touched but Debian packages that are missing)
+# make check  set up and pass everything: linters, types, all tests
+# make quick  the fast tests only
+# make bench  kpt beside its peers, one table
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KPT := $(BIN)/kpt
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+APT_INSTALL := $(ROOT) apt-get install -y --no-install-recommends
+
+.PHONY: setup packages demo check lint types quick kernel bench clean
+
+setup: $(VENV)/.ready
+
+# Debian's python3 comes without ensurepip: python3-venv has it. A venv made half is made again.
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+packages: setup
+	$(KPT) doctor --install
+
+demo: packages
+	@$(BIN)/python benchmarks/demo.py
+
+check: packages lint types
+	$(BIN)/pytest tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+quick: setup
+	$(BIN)/pytest -m 'not kernel' tests
+
+kernel: packages
+	$(BIN)/pytest -m kernel tests
+
+bench: packages
+	@$(BIN)/python benchmarks/bench.py
+
+# Takes away what kpt computed; kernel trees stay.
+clean:
+	rm -rf .kpt build *.egg-info .mypy_cache .ruff_cache .pytest_cache
