@@ -1,0 +1,51 @@
+"""Text that came from elsewhere (mail, logs, file names), made safe to show on a terminal or in a page."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and
+# paragraph separators, tags, and lone surrogates (what surrogateescape leaves, which no output can encode).
+_UNSAFE_CLASS = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+_UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """`text` with every character that could move a cursor, change a colour or hide other text written as an escape.
+
+    The escapes are Python's ("\\x1b", "\\u202e"). With `lines`, newlines and tabs stay (for text of several lines);
+    CRLF becomes a plain newline there.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    if lines:
+        text = text.replace("\r\n", "\n")
+    return _UNSAFE.sub(_escaped_but_layout if lines else _escaped, text)
+
+
+def printable_bytes(data: bytes, *, lines: bool = False) -> str:
+    """`printable` for bytes: UTF-8 where they are that, Latin-1 otherwise."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return printable(text, lines=lines)
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """ "1 patch", "3 patches": a count with its noun (`nouns`: the plural where it is not noun + "s")."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _escaped_but_layout(found: re.Match[str]) -> str:
+    return found.group() if found.group() in "\n\t" else _escaped(found)

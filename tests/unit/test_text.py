@@ -1,0 +1,55 @@
+"""Foreign text on its way to a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpatch_tool.text import plural, printable, printable_bytes
+
+
+@pytest.mark.parametrize(
+    ("given_text", "shown"),
+    [
+        ("KVM: MMU: flush", "KVM: MMU: flush"),
+        ("Zażółć 漢字 é", "Zażółć 漢字 é"),
+        ("\x1b[31mred\x1b]0;title\x07", "\\x1b[31mred\\x1b]0;title\\x07"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("a\u200bb\ufeff", "a\\u200bb\\ufeff"),
+        ("\x9b2J", "\\x9b2J"),
+        ("one\ntwo\r\n", "one\\x0atwo\\x0d\\x0a"),
+        ("\udcff", "\\udcff"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_a_line(given_text: str, shown: str) -> None:
+    assert printable(given_text) == shown
+
+
+def test_lines_keep_their_layout() -> None:
+    assert printable("\tif (x)\r\n\x1b[1mbold\rover", lines=True) == "\tif (x)\n\\x1b[1mbold\\x0dover"
+
+
+def test_bytes_of_either_encoding() -> None:
+    assert printable_bytes("é".encode()) == "é"
+    assert printable_bytes(b"\xe9\x1b") == "é\\x1b"
+
+
+@given(st.text())
+def test_nothing_invisible_gets_through(text: str) -> None:
+    shown = printable(text)
+    shown.encode()
+    assert not [c for c in shown if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}]
+    assert not [c for c in shown if unicodedata.bidirectional(c) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI"}]
+    assert printable(shown) == shown
+
+
+def test_plural() -> None:
+    assert [plural(1, "patch", "patches"), plural(3, "patch", "patches"), plural(0, "case")] == [
+        "1 patch",
+        "3 patches",
+        "0 cases",
+    ]
