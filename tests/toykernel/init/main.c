@@ -1,0 +1,6 @@
+int start_kernel(void);
+
+int start_kernel(void)
+{
+	return 0;
+}
