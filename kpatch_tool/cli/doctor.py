@@ -1,0 +1,30 @@
+"""kpt doctor"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kpatch_tool import doctor
+from kpatch_tool.cli import MACHINE
+from kpatch_tool.cli.common import JsonOption, console, emit_json
+from kpatch_tool.report import checkup
+
+
+def command(
+    install: Annotated[bool, typer.Option("--install", help="Install what is missing (apt; sudo asks).")] = False,
+    json: JsonOption = False,
+) -> None:
+    """What this machine lacks, and the command that brings it. Exit status 3 when something required is missing."""
+    found = doctor.check(Path.cwd())
+    if install and not found.well:
+        doctor.install(found.packages)
+        found = doctor.check(Path.cwd())
+    if json:
+        emit_json(checkup.document(found))
+    else:
+        checkup.show(found, console())
+    if not found.well:
+        raise typer.Exit(MACHINE)
