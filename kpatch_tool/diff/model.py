@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kpatch_tool.errors import InputError
+
 NO_NEWLINE = b"\\ No newline at end of file"
+
+
+class DiffError(InputError):
+    """Text that cannot be read as a diff: `where` names the line, `what` the reason."""
 
 
 class Kind(StrEnum):

@@ -1,0 +1,391 @@
+"""Reads a diff whose white space an archive changed.
+
+Web archives (linuxlists, hypermail) remove the leading and trailing blanks of every line and squeeze every run of
+blanks and tabs into one blank; some (old openwall pages) drop blank lines too. The first column of a context line is
+lost with that, so a context line whose text begins with `+` or `-` looks like a change. Only the counts in `@@` say
+how many there are, and only the file the patch is made for says which: the lines keep the text as received with a
+provisional kind, and `kpatch_tool.diff.restore` decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
+
+_HUNK = re.compile(rb"@@ ?-(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? ?@@(.*)")
+_BLANKS = re.compile(rb"[ \t\r\f\v]+")
+_GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
+_INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
+_SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
+_ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
+_UNENDED = 5  # what it costs to end a hunk where nothing says that it ends
+_OVERRUN = 10  # what it costs to go on where a header or the mail's signature stands
+_DASHES = 2  # what it costs to go on where a line of two dashes stands, which may be a signature's
+
+
+def squeeze(text: bytes) -> bytes:
+    """`text` without blanks at its ends, every run of blanks and tabs as one blank: what squeezing archives leave."""
+    return _BLANKS.sub(b" ", text).strip(b" ")
+
+
+def received_text(line: Line) -> bytes:
+    """The line as it stood in the damaged diff (without its newline)."""
+    return line.text if line.kind is Kind.CONTEXT else line.kind.value.encode() + line.text
+
+
+def parse_damaged(text: bytes, *, blank_lines_dropped: bool = False) -> tuple[FileDiff, ...]:
+    """Read a diff that lost white space.
+
+    `text` may begin with a commit message and end with a mail signature or a footer; both are left out.
+    With `blank_lines_dropped` a hunk may have fewer lines than its counts say (blank context lines are missing).
+    A line that begins with + or - has the provisional kind ADDED or REMOVED, and may be context: see `spare`.
+
+    Raises DiffError (with the number of the line) where a hunk has no reading its counts allow, where a file header
+    is incomplete, and where there is a hunk without a file.
+    """
+    lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return tuple(_Reader(lines, blank_lines_dropped).files())
+
+
+def spare(hunk: Hunk) -> tuple[int, int]:
+    """How many lines of a damaged hunk that look added, and how many that look removed, must be context instead.
+
+    Where blank context lines were dropped, the smallest numbers the counts allow.
+    """
+    plus, minus, rest = hunk.count(Kind.ADDED), hunk.count(Kind.REMOVED), hunk.count(Kind.CONTEXT)
+    looks_added, looks_removed = hunk.old_count - rest - minus, hunk.new_count - rest - plus
+    missing = max(0, min(looks_added, looks_removed))
+    return looks_added - missing, looks_removed - missing
+
+
+@dataclass(slots=True)
+class _Header:
+    """What the lines between `diff --git` and the first hunk say."""
+
+    old_path: str | None = None
+    new_path: str | None = None
+    old_mode: str | None = None
+    new_mode: str | None = None
+    old_blob: str | None = None
+    new_blob: str | None = None
+    similarity: int | None = None
+    renamed: bool = False
+    copied: bool = False
+    binary: bool = False
+    created: bool = False
+    deleted: bool = False
+    hunks: list[Hunk] = field(default_factory=list)
+
+    def file(self) -> FileDiff:
+        return FileDiff(
+            old_path=None if self.created else self.old_path,
+            new_path=None if self.deleted else self.new_path,
+            hunks=tuple(self.hunks),
+            old_mode=self.old_mode,
+            new_mode=self.new_mode,
+            old_blob=self.old_blob,
+            new_blob=self.new_blob,
+            similarity=self.similarity,
+            renamed=self.renamed,
+            copied=self.copied,
+            binary=self.binary,
+        )
+
+
+def _take_old(header: _Header, value: bytes) -> None:
+    header.old_path = _side(value)
+
+
+def _take_new(header: _Header, value: bytes) -> None:
+    header.new_path = _side(value)
+
+
+def _take_source(header: _Header, value: bytes) -> None:
+    header.old_path = _unquote(value)
+
+
+def _take_rename(header: _Header, value: bytes) -> None:
+    header.new_path, header.renamed = _unquote(value), True
+
+
+def _take_copy(header: _Header, value: bytes) -> None:
+    header.new_path, header.copied = _unquote(value), True
+
+
+def _take_created(header: _Header, value: bytes) -> None:
+    header.created, header.new_mode = True, value.decode("ascii", "replace")
+
+
+def _take_deleted(header: _Header, value: bytes) -> None:
+    header.deleted, header.old_mode = True, value.decode("ascii", "replace")
+
+
+def _take_old_mode(header: _Header, value: bytes) -> None:
+    header.old_mode = value.decode("ascii", "replace")
+
+
+def _take_new_mode(header: _Header, value: bytes) -> None:
+    header.new_mode = value.decode("ascii", "replace")
+
+
+def _take_similarity(header: _Header, value: bytes) -> None:
+    number = value.rstrip(b"%")
+    header.similarity = int(number) if number.isdigit() else None
+
+
+def _take_binary(header: _Header, _value: bytes) -> None:
+    header.binary = True
+
+
+def _ignore(_header: _Header, _value: bytes) -> None:
+    return
+
+
+# The extended header lines of a git diff (git-diff(1), "Generating patch text with -p").
+_HEADER_LINES: dict[bytes, Callable[[_Header, bytes], None]] = {
+    b"--- ": _take_old,
+    b"+++ ": _take_new,
+    b"new file mode ": _take_created,
+    b"deleted file mode ": _take_deleted,
+    b"old mode ": _take_old_mode,
+    b"new mode ": _take_new_mode,
+    b"similarity index ": _take_similarity,
+    b"dissimilarity index ": _ignore,
+    b"rename from ": _take_source,
+    b"copy from ": _take_source,
+    b"rename to ": _take_rename,
+    b"copy to ": _take_copy,
+    b"Binary files ": _take_binary,
+    b"GIT binary patch": _take_binary,
+}
+
+
+class _Reader:
+    """One pass over the lines; `at` is the next line to read."""
+
+    def __init__(self, lines: list[bytes], blank_lines_dropped: bool) -> None:
+        self.lines = lines
+        self.dropped = blank_lines_dropped
+        self.at = 0
+
+    def files(self) -> Iterator[FileDiff]:
+        current: _Header | None = None
+        while self.at < len(self.lines):
+            line = self.lines[self.at].strip()
+            header = self._git_header(line) or self._plain_header(line, current)
+            if header:
+                if current:
+                    yield current.file()
+                current = header
+            elif hunk := _HUNK.match(line):
+                if current is None:
+                    raise self._error("hunk without a file name before it")
+                current.hunks.append(self._hunk(hunk))
+            else:
+                self.at += 1
+        if current:
+            yield current.file()
+
+    def _error(self, what: str, at: int | None = None) -> DiffError:
+        return DiffError(what, where=f"line {(self.at if at is None else at) + 1} of the diff")
+
+    def _git_header(self, line: bytes) -> _Header | None:
+        names = _GIT.match(line)
+        if not names:
+            return None
+        header = _Header(*_git_names(line, names))
+        self.at += 1
+        while self.at < len(self.lines) and self._header_line(header, self.lines[self.at].strip()):
+            self.at += 1
+        return header
+
+    def _plain_header(self, line: bytes, current: _Header | None) -> _Header | None:
+        """`---` and `+++` with no `diff --git` above them (quilt, diff -u)."""
+        if not (line.startswith(b"--- ") and self.at + 2 < len(self.lines)):
+            return None
+        below, hunk = self.lines[self.at + 1].strip(), self.lines[self.at + 2].strip()
+        if not (below.startswith(b"+++ ") and _HUNK.match(hunk)):
+            return None
+        header = _Header()
+        self._header_line(header, line)
+        self._header_line(header, below)
+        if header.old_path is None and header.new_path is None:
+            raise self._error("file header without a name")
+        header.created, header.deleted = header.old_path is None, header.new_path is None
+        self.at += 2
+        return header
+
+    def _header_line(self, header: _Header, line: bytes) -> bool:
+        """Take one line of a file header; False where the header is over."""
+        if line.startswith((b"@@ -", b"@@-", b"diff --git ")):
+            return False
+        if index := _INDEX.match(line):
+            header.old_blob, header.new_blob = index[1].decode(), index[2].decode()
+            if index[3]:
+                header.old_mode = header.new_mode = index[3].decode()
+            return True
+        for start, take in _HEADER_LINES.items():
+            if line.startswith(start):
+                take(header, line[len(start) :].strip())
+                return True
+        return False
+
+    def _hunk(self, match: re.Match[bytes]) -> Hunk:
+        old_count, new_count = (1 if match[n] is None else int(match[n]) for n in (2, 4))
+        header_at = self.at
+        end = self._hunk_end(header_at + 1, old_count, new_count)
+        if end is None:
+            raise self._error(
+                f"hunk {match[0].split(b'@@')[1].strip().decode()}: its lines do not add up to {old_count} old and"
+                f" {new_count} new ones (truncated, or wrong counts)",
+                header_at,
+            )
+        self.at = end
+        section = match[5].strip()
+        lines = _provisional(self.lines[header_at + 1 : end])
+        return Hunk(int(match[1]), old_count, int(match[3]), new_count, section, lines)
+
+    def _hunk_end(self, start: int, old_count: int, new_count: int) -> int | None:
+        """The index after the hunk's last line: the cheapest place where the counts can hold."""
+        extents = _Extents(old_count, new_count, self.dropped)
+        best: tuple[tuple[int, int], int] | None = None
+        overrun = 0
+        at = start
+        while True:
+            penalty = _OVERRUN if at >= len(self.lines) else self._looks_ended(at)
+            ended = penalty > 0
+            cost = extents.cost()
+            if cost is not None and (cost == 0 or overrun < _OVERRUN):
+                missing = extents.missing()
+                certain = cost == 0 and missing == 0
+                rank = (cost + overrun + (0 if ended or certain else _UNENDED), missing)
+                if best is None or rank < best[0]:
+                    best = (rank, at)
+                if certain:
+                    break
+            if at >= len(self.lines) or (self.dropped and ended and best):
+                break
+            overrun += penalty
+            if not extents.take(self.lines[at]):
+                break
+            at += 1
+        if best is None or self._goes_on(best[1]):
+            return None
+        end = best[1]
+        while end < len(self.lines) and self.lines[end].startswith(b"\\ "):
+            end += 1
+        return end
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether the line after a hunk's last is one more change, so that its counts are wrong."""
+        line = self.lines[at] if at < len(self.lines) else b""
+        return line[:1] in {b"+", b"-"} and line[:2] != b"--"
+
+    def _looks_ended(self, at: int) -> int:
+        """What it costs to go on at `at`: a header or the mail's signature may stand there."""
+        line = self.lines[at].strip()
+        if line == b"--":
+            below = self.lines[at + 1].strip() if at + 1 < len(self.lines) else b""
+            return _OVERRUN if _SIGNATURE_FOLLOWS.match(below) else _DASHES
+        return _OVERRUN if _HUNK.match(line) or _GIT.match(line) else 0
+
+
+@dataclass(slots=True)
+class _Extents:
+    """Counts of the lines taken so far by how they begin, against the counts of the hunk's header."""
+
+    old_count: int
+    new_count: int
+    dropped: bool
+    plus: int = 0
+    minus: int = 0
+    rest: int = 0
+    plus_plus: int = 0
+    minus_minus: int = 0
+
+    def take(self, line: bytes) -> bool:
+        """Count one more line; False where the hunk cannot be that long."""
+        first = line[:1]
+        if line.lstrip(b" \t").startswith(b"\\ "):
+            return True
+        self.plus += first == b"+"
+        self.minus += first == b"-"
+        self.plus_plus += line[:2] == b"++"
+        self.minus_minus += line[:2] == b"--"
+        self.rest += first not in {b"+", b"-"}
+        return self._spare() is not None
+
+    def _spare(self) -> tuple[int, int] | None:
+        added, removed = self.old_count - self.rest - self.minus, self.new_count - self.rest - self.plus
+        return (added, removed) if added >= 0 and removed >= 0 else None
+
+    def missing(self) -> int:
+        """Blank context lines that must have been dropped."""
+        both = self._spare()
+        return min(both) if both and self.dropped else 0
+
+    def cost(self) -> int | None:
+        """How many lines must be other than they look, None where the counts cannot hold."""
+        both = self._spare()
+        if both is None:
+            return None
+        added, removed = both
+        missing = self.missing()
+        added, removed = added - missing, removed - missing
+        if added and removed and (added > self.plus_plus or removed > self.minus_minus):
+            return None  # a line that is missing looks just like this
+        return added + removed if added <= self.plus and removed <= self.minus else None
+
+
+def _provisional(lines: list[bytes]) -> tuple[Line, ...]:
+    out: list[Line] = []
+    for line in lines:
+        text = line.lstrip(b" \t") if line[:1] not in {b"+", b"-"} else line
+        if text.startswith(b"\\ ") and out:
+            out[-1] = Line(out[-1].kind, out[-1].text, newline=False)
+        elif text[:1] == b"+":
+            out.append(Line(Kind.ADDED, text[1:]))
+        elif text[:1] == b"-":
+            out.append(Line(Kind.REMOVED, text[1:]))
+        else:
+            out.append(Line(Kind.CONTEXT, text))
+    return tuple(out)
+
+
+def _git_names(line: bytes, match: re.Match[bytes]) -> tuple[str, str]:
+    """Both names of a `diff --git` line; a name that holds ` b/` is told by both halves being equal."""
+    rest = line.removeprefix(b"diff --git ")
+    half = len(rest) // 2
+    if not rest.startswith(b'"') and len(rest) % 2 and rest[2:half] == rest[half + 3 :]:
+        name = rest[2:half].decode("utf-8", "surrogateescape")
+        return name, name
+    return _prefixless(_unquote(match[1])), _prefixless(_unquote(match[2]))
+
+
+def _side(name: bytes) -> str | None:
+    """The path of a `---` or `+++` line, without a/ or b/ and a time stamp; None for /dev/null."""
+    path = _unquote(name.split(b"\t")[0].strip())
+    path = re.sub(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*$", "", path)
+    return None if path == "/dev/null" else _prefixless(path)
+
+
+def _prefixless(path: str) -> str:
+    head, slash, rest = path.partition("/")
+    return rest if slash and head else path
+
+
+def _unquote(name: bytes) -> str:
+    """A name as git quotes it (core.quotePath): octal escapes inside double quotes."""
+    if len(name) > 1 and name.startswith(b'"') and name.endswith(b'"'):
+        name = re.sub(rb"\\([0-7]{3}|.)", _escape, name[1:-1])
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return bytes([int(code, 8) & 255]) if len(code) == 3 else _ESCAPES.get(code[0], code)

@@ -1,0 +1,122 @@
+"""Reading diffs whose white space an archive squeezed."""
+
+import pytest
+
+from kpatch_tool.diff.damaged import parse_damaged, received_text, spare, squeeze
+from kpatch_tool.diff.model import DiffError, Kind
+
+HEADER = b"diff --git a/virt/kvm/kvm_main.c b/virt/kvm/kvm_main.c\nindex 56baae8..628275a 100644\n"
+NAMES = b"--- a/virt/kvm/kvm_main.c\n+++ b/virt/kvm/kvm_main.c\n"
+FLUSH = (
+    HEADER
+    + NAMES
+    + b"""@@ -186,9 +186,12 @@ static bool make_all_cpus_request(struct kvm *kvm, unsigned int req)
+
+void kvm_flush_remote_tlbs(struct kvm *kvm)
+{
++ long dirty_count = kvm->tlbs_dirty;
++
++ smp_mb();
+if (make_all_cpus_request(kvm, KVM_REQ_TLB_FLUSH))
+++kvm->stat.remote_tlb_flush;
+- kvm->tlbs_dirty = false;
++ cmpxchg(&kvm->tlbs_dirty, dirty_count, 0);
+}
+EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);
+
+"""
+)
+
+
+def test_a_hunk_ends_by_its_counts_though_a_context_line_looks_added() -> None:
+    (file,) = parse_damaged(FLUSH + b"--\n1.8.1.4\n")
+    assert (file.path, file.old_blob, file.new_blob, file.new_mode) == (
+        "virt/kvm/kvm_main.c",
+        "56baae8",
+        "628275a",
+        "100644",
+    )
+    (hunk,) = file.hunks
+    assert (hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count) == (186, 9, 186, 12)
+    assert hunk.section == b"static bool make_all_cpus_request(struct kvm *kvm, unsigned int req)"
+    assert [received_text(line) for line in hunk.lines][-2:] == [b"EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);", b""]
+    assert spare(hunk) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        b"--\n1.8.1.4\n",
+        b"-- \n2.39.2\n\nsome list footer\n",
+        b"",
+        b"\n\nmore mail\n",
+        b"--\nTo unsubscribe from this list: send the line\n",
+        b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n",
+    ],
+)
+@pytest.mark.parametrize("body", [FLUSH, FLUSH.replace(b"++kvm", b"kvm")])
+def test_nothing_after_the_hunk_is_swallowed(footer: bytes, body: bytes) -> None:
+    hunk = parse_damaged(body + footer)[0].hunks[0]
+    assert len(hunk.lines) == 13
+    assert hunk.lines[-1].text == b""
+
+
+def test_a_removed_line_of_two_dashes_inside_a_hunk_stays() -> None:
+    (file,) = parse_damaged(NAMES + b"@@ -1,3 +1,2 @@\na\n--\nb\n--\n2.1\n")
+    assert [(line.kind, line.text) for line in file.hunks[0].lines] == [
+        (Kind.CONTEXT, b"a"),
+        (Kind.REMOVED, b"-"),
+        (Kind.CONTEXT, b"b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (FLUSH.replace(b"}\nEXPORT", b"EXPORT"), "do not add up to 9 old and 12 new"),
+        (FLUSH.replace(b"9 +186,12", b"3 +186,3"), "do not add up"),
+        (FLUSH[: FLUSH.index(b"- kvm->tlbs")], "truncated"),
+        (b"@@ -1 +1 @@\n-a\n+b\n", "without a file name"),
+    ],
+)
+def test_a_hunk_that_cannot_be_read_is_an_error_with_its_line(text: bytes, what: str) -> None:
+    with pytest.raises(DiffError, match=what) as caught:
+        parse_damaged(text)
+    assert caught.value.where.startswith("line ")
+    assert caught.value.exit_status == 2
+
+
+def test_dropped_blank_lines_are_allowed_for_when_said() -> None:
+    dropped = b"\n".join(line for line in FLUSH.split(b"\n") if line) + b"\n--\n1.8.1.4\n"
+    with pytest.raises(DiffError):
+        parse_damaged(dropped)
+    (file,) = parse_damaged(dropped, blank_lines_dropped=True)
+    assert len(file.hunks[0].lines) == 11
+    assert file.hunks[0].lines[-1].text == b"EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);"
+
+
+@pytest.mark.parametrize(
+    ("header", "old", "new"),
+    [
+        (b"diff --git a/x y b/x y\nold mode 100644\nnew mode 100755\n", "x y", "x y"),
+        (b"diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n", None, "n"),
+        (b"diff --git a/n b/n\ndeleted file mode 100644\nindex 1234567..0000000\n", "n", None),
+        (b"diff --git a/o b/n\nsimilarity index 90%\nrename from o\nrename to n\n", "o", "n"),
+        (b'diff --git "a/\\303\\244" "b/\\303\\244"\n', "\u00e4", "\u00e4"),
+        (b"--- linux-old/a.c\t2020-01-01 00:00:00.0 +0000\n+++ linux/a.c\n@@ -1 +1 @@\n-a\n+b\n", "a.c", "a.c"),
+        (b"--- /dev/null\n+++ b/a.c\n@@ -0,0 +1 @@\n+b\n", None, "a.c"),
+    ],
+)
+def test_file_headers(header: bytes, old: str | None, new: str | None) -> None:
+    (file,) = parse_damaged(b"subject\n---\n a | 2 +-\n\n" + header)
+    assert (file.old_path, file.new_path) == (old, new)
+
+
+def test_a_missing_newline_at_the_end_is_kept() -> None:
+    text = NAMES + b"@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n"
+    assert [line.newline for line in parse_damaged(text)[0].hunks[0].lines] == [False, False]
+
+
+def test_squeezing() -> None:
+    assert squeeze(b"\t\tint  a;\t\t/* x */ \t") == b"int a; /* x */"
+    assert squeeze(b" \t") == b""
