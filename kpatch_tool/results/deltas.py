@@ -1,19 +1,37 @@
-"""A state against the base, case by case."""
+"""A state against the base, case by case. A verdict is always such a comparison: TCG is not a CPU, and a test that
+fails on the untouched base says nothing about the series."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.text import plural
 
 ABSENT = "absent"
+UNTESTED = "infra"
+_CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
+_CERTAIN, _LOADED_MACHINE = 1.0, 0.5
+_NAMED_AT_MOST = 3
+
+
+class Change(StrEnum):
+    """What a delta means for the series. Only `worse` is a finding."""
+
+    WORSE = "worse"  # it passed on the base and does not any more (skipped and vanished cases included)
+    BETTER = "better"  # it passes and did not on the base, or did not even build there
+    CHANGED = "changed"  # neither: fail became timeout, a test the base does not have fails, ...
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
     """A case whose verdict differs from the base's; "absent" stands for a case that was not reported.
 
-    `confidence` is between 0 and 1: how sure it is that the two states differ.
+    `confidence` is between 0 and 1: how sure it is that the two states differ. `why` is what is known of the reason,
+    empty where nothing is. `follows` is set on a case that vanished, or appeared, only because its test was cut short
+    (timeout, abort) in one of the two states: the delta of the test as a whole says it already.
     """
 
     test: str
@@ -21,15 +39,109 @@ class Delta:
     base: str
     now: str
     confidence: float
+    change: Change = Change.CHANGED
+    why: str = ""
+    follows: bool = False
 
 
 def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
-    """The cases of `state` that differ from `base`, in the order of `state`, then the vanished ones."""
-    before = {(result.test, result.case): str(result.verdict) for result in base.results}
-    after = {(result.test, result.case): str(result.verdict) for result in state.results}
+    """The cases of `state` that differ from `base`, in the order of `state`, then the vanished ones.
+
+    Nothing is compared when this machine failed in one of them (status "infra").
+    """
+    if UNTESTED in (state.status, base.status):
+        return ()
+    before, after = _by_case(base), _by_case(state)
     keys = [*after, *(key for key in before if key not in after)]
-    return tuple(
-        Delta(test, case, before.get((test, case), ABSENT), after.get((test, case), ABSENT), 1.0)
-        for test, case in keys
-        if before.get((test, case), ABSENT) != after.get((test, case), ABSENT)
+    return tuple(_delta(key, before, after) for key in keys if _word(before.get(key)) != _word(after.get(key)))
+
+
+def classify(base: str, now: str) -> Change:
+    """What it means that a case went from `base` to `now` (words of Verdict, or "absent")."""
+    if base == Verdict.PASS:
+        return Change.WORSE
+    return Change.BETTER if now == Verdict.PASS else Change.CHANGED
+
+
+def case_count(state: StateTests, base: StateTests) -> int:
+    """How many cases the two states have between them."""
+    return len(_by_case(base).keys() | _by_case(state).keys())
+
+
+def name(delta: Delta) -> str:
+    """The case in words: "vmexit: cpuid", or the test alone where the delta is the whole test's."""
+    return f"{delta.test}: {delta.case}" if delta.case else delta.test
+
+
+def transition(delta: Delta) -> str:
+    """What happened, in words: "pass, now fail"; "does not build, now pass"."""
+    before = "does not build" if _unbuilt(delta.why) else delta.base
+    return f"{before}, now {delta.now}"
+
+
+def sentence(deltas: Sequence[Delta], total: int) -> str:
+    """The comparison of `total` cases in words, without a full stop: "all 142 test cases are as on the base",
+    "of 142 test cases 140 are as on the base, 1 worse (vmexit: pass, now fail), 1 better (...)"."""
+    if total == 0:
+        return "no test case was reported"
+    if not deltas:
+        return f"all {total} test cases are as on the base" if total > 1 else "the one test case is as on the base"
+    parts = [part for change in Change if (part := _part(change, [d for d in deltas if d.change is change]))]
+    return f"of {plural(total, 'test case')} {total - len(deltas)} are as on the base, " + ", ".join(parts)
+
+
+def _part(change: Change, deltas: Sequence[Delta]) -> str:
+    if not deltas:
+        return ""
+    telling = [delta for delta in deltas if not delta.follows] or deltas
+    # The whole test's delta stands for its cases.
+    whole = {delta.test for delta in telling if not delta.case}
+    telling = [delta for delta in telling if not delta.case or delta.test not in whole]
+    named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
+    more = len(telling) - len(named)
+    return f"{len(deltas)} {change} ({'; '.join([*named, f'{more} more'] if more else named)})"
+
+
+_Cases = Mapping[tuple[str, str], CaseResult]
+
+
+def _by_case(tests: StateTests) -> _Cases:
+    return {(result.test, result.case): result for result in tests.results}
+
+
+def _word(result: CaseResult | None) -> str:
+    return ABSENT if result is None else str(result.verdict)
+
+
+def _delta(key: tuple[str, str], before: _Cases, after: _Cases) -> Delta:
+    test, case = key
+    base, now = _word(before.get(key)), _word(after.get(key))
+    confidence = _LOADED_MACHINE if Verdict.TIMEOUT in (base, now) else _CERTAIN
+    return Delta(
+        test, case, base, now, confidence, classify(base, now), _why(key, before, after), _follows(key, before, after)
     )
+
+
+def _follows(key: tuple[str, str], before: _Cases, after: _Cases) -> bool:
+    test, case = key
+    whole = (test, "")
+    vanished = key not in after and _word(after.get(whole)) in _CUT_SHORT
+    appeared = key not in before and _word(before.get(whole)) in _CUT_SHORT
+    return bool(case) and (vanished or appeared)
+
+
+def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> str:
+    """The reason of the worse side; where a case is not there at all, that of its test."""
+    whole = (key[0], "")
+    if key not in after:
+        found = after.get(whole)
+        return found.why if found is not None else "not reported by this state"
+    if key not in before or before[key].verdict is not Verdict.PASS:
+        found = before.get(key) or before.get(whole)
+        if found is not None and _unbuilt(found.why):
+            return found.why
+    return after[key].why
+
+
+def _unbuilt(why: str) -> bool:
+    return why.startswith("does not build")

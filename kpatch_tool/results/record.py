@@ -1,0 +1,143 @@
+"""The record of one `kpt run`: what every stage said of every patch. Reports are made of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
+from kpatch_tool.results.deltas import Change, Delta, compare
+from kpatch_tool.series.model import Exactness
+from kpatch_tool.suites.model import StateTests
+from kpatch_tool.tree.model import ApplyOutcome
+
+FINDING, MACHINE = 1, 3
+
+
+class Stage(StrEnum):
+    """The columns of the table of a run, in order."""
+
+    RESTORE = "restore"
+    DEPS = "deps"
+    APPLY = "apply"
+    BUILD = "build"
+    TEST = "test"
+
+
+class Outcome(StrEnum):
+    """What a stage said of a patch."""
+
+    RUNNING = "running"
+    WELL = "ok"
+    FINDING = "finding"
+    INFRA = "infra"  # this machine's fault
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the table. `patch` is 0 for the base; `text` is a word or two, `why` a sentence."""
+
+    patch: int
+    stage: Stage
+    outcome: Outcome
+    text: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRecord:
+    """What a report says of a patch itself; `author` is "Name <email>" or the name alone."""
+
+    number: int
+    subject: str
+    author: str
+    exactness: Exactness
+    why: str
+    ambiguous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRecord:
+    """`patch` needs patch `needs`: the kind and reason are those of `kpt deps`."""
+
+    patch: int
+    needs: int
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalRecord:
+    """`patch` needs something from outside the series; `present` says whether the tree has it, None if unknown."""
+
+    patch: int
+    kind: str
+    commit: str
+    present: bool | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run. `started` has a time zone; `seconds` is the time of the whole run; `accelerator` is empty when nothing
+    was tested.
+
+    `builds` and `tests` go over the states, base first; a suite's StateTests of a state that was not run again carries
+    the earlier results, `cached`, with the reason in `why`. `problems` are lines for the user (a stage that this
+    machine could not do). `sentence` is the answer.
+    """
+
+    series: str
+    title: str
+    revision: int
+    tree: str
+    base: str
+    arch: str
+    started: datetime
+    seconds: float
+    patches: tuple[PatchRecord, ...]
+    cells: tuple[Cell, ...]
+    sentence: str
+    edges: tuple[EdgeRecord, ...] = ()
+    external: tuple[ExternalRecord, ...] = ()
+    applied: ApplyOutcome | None = None
+    builds: tuple[StateBuild, ...] = ()
+    tests: tuple[StateTests, ...] = ()
+    problems: tuple[str, ...] = ()
+    accelerator: str = ""
+
+    def cell(self, patch: int, stage: Stage) -> Cell | None:
+        """The cell of a patch (0: the base) and stage."""
+        return next((cell for cell in self.cells if (cell.patch, cell.stage) == (patch, stage)), None)
+
+    def base_build(self) -> StateBuild | None:
+        """The build of the base."""
+        return next((build for build in self.builds if build.patch == 0), None)
+
+    def base_tests(self, suite: str) -> StateTests | None:
+        """The results of `suite` on the base."""
+        return next((tests for tests in self.tests if tests.patch == 0 and tests.suite == suite), None)
+
+    def new_warnings(self, build: StateBuild) -> tuple[Diagnostic, ...]:
+        """The warnings of a build that the base does not have; none for the base itself."""
+        return () if build.patch == 0 else new_warnings(build, self.base_build())
+
+    def deltas(self, tests: StateTests) -> tuple[Delta, ...]:
+        """A state's results against the base's of the same suite; none for the base itself."""
+        base = self.base_tests(tests.suite)
+        return () if base is None or tests.patch == 0 else compare(tests, base)
+
+    @property
+    def exit_status(self) -> int:
+        """1 when there is a finding, else 3 when this machine could not do all of it, else 0."""
+        outcomes = {cell.outcome for cell in self.cells}
+        if Outcome.FINDING in outcomes:
+            return FINDING
+        return MACHINE if Outcome.INFRA in outcomes or self.problems else 0
+
+
+def regressions(deltas: tuple[Delta, ...]) -> tuple[Delta, ...]:
+    """The deltas that are findings."""
+    return tuple(delta for delta in deltas if delta.change is Change.WORSE)

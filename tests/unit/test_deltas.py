@@ -1,0 +1,120 @@
+"""A state against the base: what each kind of change means."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, transition
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+
+
+def ran(patch: int, *cases: str, status: str = "ok") -> StateTests:
+    """Results written as "test/case=verdict why", "test=verdict" for the test as a whole."""
+    return StateTests(patch, "kut", status, 1.0, tuple(map(_case, cases)), "ran")
+
+
+def _case(text: str) -> CaseResult:
+    key, _, rest = text.partition("=")
+    test, _, case = key.partition("/")
+    verdict, _, why = rest.partition(" ")
+    return CaseResult(test, case, Verdict(verdict), 0.5, why)
+
+
+@pytest.mark.parametrize(
+    ("base", "now", "change"),
+    [
+        ("pass", "fail", Change.WORSE),
+        ("pass", "timeout", Change.WORSE),
+        ("pass", "abort", Change.WORSE),
+        ("pass", "absent", Change.WORSE),
+        ("pass", "skip", Change.WORSE),
+        ("fail", "pass", Change.BETTER),
+        ("skip", "pass", Change.BETTER),
+        ("absent", "pass", Change.BETTER),
+        ("timeout", "pass", Change.BETTER),
+        ("absent", "fail", Change.CHANGED),
+        ("fail", "timeout", Change.CHANGED),
+        ("skip", "fail", Change.CHANGED),
+        ("fail", "absent", Change.CHANGED),
+    ],
+)
+def test_classify(base: str, now: str, change: Change) -> None:
+    assert classify(base, now) is change
+
+
+def test_nothing_differs() -> None:
+    base, state = ran(0, "a=pass", "b/1=fail"), ran(1, "b/1=fail", "a=pass")
+    assert compare(state, base) == ()
+    assert sentence((), 2) == "all 2 test cases are as on the base"
+
+
+def test_the_order_is_the_state_s_then_what_vanished() -> None:
+    base, state = ran(0, "a=pass", "b=pass", "c=fail"), ran(1, "c=pass", "a=fail oops")
+    found = compare(state, base)
+    assert [(d.test, d.base, d.now, d.change) for d in found] == [
+        ("c", "fail", "pass", Change.BETTER),
+        ("a", "pass", "fail", Change.WORSE),
+        ("b", "pass", "absent", Change.WORSE),
+    ]
+    assert found[1].why == "oops"
+    assert sentence(found, case_count(state, base)) == (
+        "of 3 test cases 0 are as on the base, 2 worse (a: pass, now fail; b: pass, now absent), "
+        "1 better (c: fail, now pass)"
+    )
+
+
+def test_a_test_that_did_not_build_and_now_gives_a_result_is_better() -> None:
+    base = ran(0, "a=pass", "dirty_log_test=skip does not build: TEST_ASSERT_EQ is not defined")
+    found = compare(ran(1, "a=pass", "dirty_log_test=pass"), base)
+    assert [(d.change, transition(d)) for d in found] == [(Change.BETTER, "does not build, now pass")]
+    assert found[0].why == "does not build: TEST_ASSERT_EQ is not defined"
+    assert sentence(found, 2) == (
+        "of 2 test cases 1 are as on the base, 1 better (dirty_log_test: does not build, now pass)"
+    )
+
+
+def test_cases_that_vanish_because_the_test_was_cut_short_follow_from_it() -> None:
+    base = ran(0, "msr=pass", "msr/one=pass", "msr/two=pass", "msr/three=pass")
+    state = ran(1, "msr/one=pass", "msr=timeout no answer in 30 s")
+    found = compare(state, base)
+    assert [(name(d), d.follows, d.why) for d in found] == [
+        ("msr", False, "no answer in 30 s"),
+        ("msr: two", True, "no answer in 30 s"),
+        ("msr: three", True, "no answer in 30 s"),
+    ]
+    assert found[0].confidence < 1.0, "a timeout may be the load of the machine"
+    assert sentence(found, 4) == "of 4 test cases 1 are as on the base, 3 worse (msr: pass, now timeout)"
+
+
+def test_cases_missing_on_a_base_that_was_cut_short_are_no_regressions() -> None:
+    base = ran(0, "msr/one=pass", "msr=abort")
+    state = ran(1, "msr/one=pass", "msr/two=fail", "msr/three=pass", "msr=fail")
+    found = compare(state, base)
+    assert [(d.case, d.change, d.follows) for d in found] == [
+        ("two", Change.CHANGED, True),
+        ("three", Change.BETTER, True),
+        ("", Change.CHANGED, False),
+    ]
+
+
+def test_a_case_that_vanishes_while_its_test_ends_well_does_not_follow() -> None:
+    (found,) = compare(ran(1, "a=pass"), ran(0, "a=pass", "a/x=pass"))
+    assert (found.change, found.follows) == (Change.WORSE, False)
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_this_machine_s_failures_are_not_compared(broken: int) -> None:
+    pair = [ran(0, "a=pass"), ran(1, "a=pass")]
+    pair[broken] = ran(broken, status="infra")
+    assert compare(pair[1], pair[0]) == ()
+
+
+def test_many_are_named_up_to_three() -> None:
+    base, state = ran(0, *(f"t{n}=pass" for n in range(9))), ran(1, *(f"t{n}=fail" for n in range(9)))
+    text = sentence(compare(state, base), 9)
+    assert text.endswith("9 worse (t0: pass, now fail; t1: pass, now fail; t2: pass, now fail; 6 more)")
+
+
+def test_small_numbers() -> None:
+    assert sentence((), 0) == "no test case was reported"
+    assert sentence((), 1) == "the one test case is as on the base"
