@@ -63,7 +63,9 @@ class FileDiff:
 
     `old_path` is None for a created file, `new_path` None for a deleted one; paths have no a/ b/ prefix. Modes are
     git's octal strings ("100644") or None where the diff does not say. Blob ids are as abbreviated in the `index`
-    line, None where there is none.
+    line, None where there is none. `payload` is the text of a binary change as received (`GIT binary patch` and what
+    follows it, or the `Binary files ... differ` line), empty for text. `similarity` without a rename or copy is the
+    `dissimilarity index` of a rewrite.
     """
 
     old_path: str | None
@@ -77,6 +79,7 @@ class FileDiff:
     renamed: bool = False
     copied: bool = False
     binary: bool = False
+    payload: bytes = b""
 
     @property
     def path(self) -> str:
@@ -110,7 +113,15 @@ def _reversed_file(file: FileDiff) -> FileDiff:
         renamed=file.renamed,
         copied=file.copied,
         binary=file.binary,
+        payload=_reversed_payload(file.payload),
     )
+
+
+def _reversed_payload(payload: bytes) -> bytes:
+    """A `GIT binary patch` holds the way forward, then the way back, each ended by an empty line."""
+    head, _, blocks = payload.partition(b"\n")
+    ways = [block + b"\n\n" for block in blocks.split(b"\n\n") if block]
+    return head + b"\n" + b"".join(reversed(ways)) if len(ways) == 2 else payload
 
 
 _OPPOSITE = {Kind.ADDED: Kind.REMOVED, Kind.REMOVED: Kind.ADDED, Kind.CONTEXT: Kind.CONTEXT}

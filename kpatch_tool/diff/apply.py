@@ -1,0 +1,280 @@
+"""Put the hunks of one file on its text, the way `git apply` places them.
+
+Source of the rules: git's apply.c (find_pos, match_fragment, apply_one_fragment). A hunk is looked for at the line its
+header says, then ever farther away, below before above; no line may differ. A hunk that starts at line 1 must match
+at the start of the file, one without trailing context at its end. What git refuses may be tried with fuzz, like
+patch(1): up to two context lines at the ends of the hunk are left out, and the placement says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from kpatch_tool.diff import binary, nearest
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
+from kpatch_tool.diff.printer import hunk_header
+
+MAX_FUZZ = 2
+_TELLING = re.compile(rb"\w{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where hunk `hunk` (from 0) went: `line` (from 1) in the text before, `offset` lines away from where its header
+    says, leaving out `fuzz` context lines at its ends (or its tie to the start or end of the file)."""
+
+    hunk: int
+    line: int
+    offset: int
+    fuzz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The text after; None where the file is deleted. One placement a hunk, in the hunks' order."""
+
+    post: bytes | None
+    placements: tuple[Placement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a file cannot take its diff. `hunk` (from 0) and `header` name the failing hunk, None and "" where the whole
+    file is refused. `near` is the place in the file most like the hunk and what differs there, None if nothing is."""
+
+    reason: str
+    hunk: int | None = None
+    header: str = ""
+    near: nearest.Nearest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A hunk that has its place: bytes start..end of the text before become `new`. `line` counts from 0."""
+
+    start: int
+    end: int
+    line: int
+    new: bytes
+    delta: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A way to look for a hunk: without `lead` and `trail` of its outer lines, tied to the file's ends or not."""
+
+    fuzz: int
+    lead: int
+    trail: int
+    at_start: bool
+    at_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """The bytes looked for, the line (from 0) wanted for them, and whether they must end the file: a line without its
+    newline can only be a file's last."""
+
+    old: bytes
+    wanted: int
+    attempt: _Attempt
+    at_end: bool
+
+
+def apply_file(pre: bytes | None, file: FileDiff, *, fuzz: int = MAX_FUZZ) -> Applied | Conflict:
+    """`pre` (None: no such file) after `file`; a Conflict when it does not fit. `fuzz`: 0 (git's rule) to 2."""
+    refused = _refused(pre, file)
+    if refused is not None:
+        return refused
+    text = pre or b""
+    if file.binary:
+        return _binary(pre, file)
+    if not file.hunks:
+        return _finished(text, file, ())
+    placed: list[_Place] = []
+    placements = []
+    for index, hunk in enumerate(file.hunks):
+        found = _placed(text, hunk, placed, fuzz)
+        if found is None:
+            return _conflict(text, file, index)
+        place, offset, used = found
+        placed.append(place)
+        placements.append(Placement(index, place.line + 1, offset, used))
+    return _finished(_joined(text, placed), file, tuple(placements))
+
+
+def is_already(pre: bytes | None, file: FileDiff) -> bool:
+    """Whether `pre` (the file under its new name; None: no such file) has the change already: taken backwards, every
+    hunk fits without fuzz. A change of names or modes alone leaves no trace in a text: False."""
+    traceless = not file.hunks and not file.binary and file.old_path is not None and file.new_path is not None
+    return not traceless and isinstance(apply_file(pre, reversed_diff((file,))[0], fuzz=0), Applied)
+
+
+def _refused(pre: bytes | None, file: FileDiff) -> Conflict | None:
+    """The whole file is there, or not there, against what the diff says."""
+    if file.old_path is None:
+        return Conflict("the patch creates the file, but it exists already") if pre is not None else None
+    return Conflict("there is no such file") if pre is None else None
+
+
+def _finished(post: bytes, file: FileDiff, placements: tuple[Placement, ...]) -> Applied | Conflict:
+    if file.new_path is not None:
+        return Applied(post, placements)
+    if post and file.hunks:
+        return Conflict("the patch deletes the file, but the file holds more than the patch removes")
+    return Applied(None, placements)
+
+
+def _binary(pre: bytes | None, file: FileDiff) -> Applied | Conflict:
+    post = binary.patched(pre or b"", file.payload)
+    if isinstance(post, str):
+        return Conflict(post)
+    return _finished(post, replace(file, hunks=()), ())
+
+
+def _placed(text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int) -> tuple[_Place, int, int] | None:
+    """The hunk's place, its offset and the fuzz it took."""
+    for attempt in _attempts(hunk, fuzz):
+        lines = hunk.lines[attempt.lead : len(hunk.lines) - attempt.trail]
+        old, new = _text(lines, Kind.ADDED), _text(lines, Kind.REMOVED)
+        wanted = max(0, hunk.new_start - (1 if hunk.new_count else 0)) + attempt.lead
+        sought = _Sought(old, wanted, attempt, at_end=attempt.at_end or not _ended(old) or not _ended(new))
+        found = _search(text, sought, placed) if old else _insertion(text, sought, placed)
+        if found is not None:
+            at, line, current = found
+            place = _Place(at, at + len(old), max(0, line - attempt.lead), new, hunk.new_count - hunk.old_count)
+            return place, current - wanted, attempt.fuzz
+    return None
+
+
+def _attempts(hunk: Hunk, fuzz: int) -> Iterator[_Attempt]:
+    """The strict way first, then without the tie to the file's ends, then with ever fewer context lines."""
+    kinds = [line.kind for line in hunk.lines]
+    lead = next((at for at, kind in enumerate(kinds) if kind is not Kind.CONTEXT), 0)
+    trail = next((at for at, kind in enumerate(reversed(kinds)) if kind is not Kind.CONTEXT), 0)
+    at_start, at_end = hunk.old_start <= 1, trail == 0
+    yield _Attempt(0, 0, 0, at_start, at_end)
+    if fuzz and (at_start or at_end):
+        yield _Attempt(1, 0, 0, False, False)
+    longer = max(lead, trail)
+    for used in range(1, min(fuzz, MAX_FUZZ, longer) + 1):
+        drop_lead, drop_trail = max(0, used + lead - longer), max(0, used + trail - longer)
+        kept = hunk.lines[drop_lead : len(hunk.lines) - drop_trail]
+        # Braces and blank lines alone fit anywhere.
+        if any(line.kind is not Kind.ADDED and _TELLING.search(line.text) for line in kept):
+            yield _Attempt(used, drop_lead, drop_trail, False, False)
+
+
+def _ended(text: bytes) -> bool:
+    return not text or text.endswith(b"\n")
+
+
+def _search(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, int, int] | None:
+    """The nearest place: its offset in bytes, its line in `text`, that line counted with the placed hunks' changes."""
+    old, wanted = sought.old, sought.wanted
+    if sought.attempt.at_start or sought.at_end:
+        return _at_the_ends(text, sought, placed)
+    last = placed[-1] if placed else None
+    if last is not None:
+        # The common case: the next hunk stands where its header says, below the one before.
+        start = text.count(b"\n", 0, last.end)
+        for found in _occurrences(text, old, last.end, start, placed):
+            if found[2] >= wanted:
+                if found[2] == wanted:
+                    return found
+                break
+    best: tuple[int, int, int] | None = None
+    for found in _occurrences(text, old, 0, 0, placed):
+        if best is None or abs(found[2] - wanted) <= abs(best[2] - wanted):
+            best = found
+        if found[2] >= wanted:
+            break
+    return best
+
+
+def _occurrences(text: bytes, old: bytes, at: int, line: int, placed: list[_Place]) -> Iterator[tuple[int, int, int]]:
+    """Every place of `old` from offset `at` (in line `line`) on that begins a line and touches no placed hunk."""
+    counted = at
+    while (at := text.find(old, at)) >= 0:
+        if _line_start(text, at) and not _taken(at, len(old), placed):
+            line += text.count(b"\n", counted, at)
+            counted = at
+            yield at, line, line + _delta_before(at, placed)
+        at += 1
+
+
+def _at_the_ends(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, int, int] | None:
+    at = 0 if sought.attempt.at_start else len(text) - len(sought.old)
+    if at < 0 or not text.startswith(sought.old, at) or not _line_start(text, at):
+        return None
+    if (sought.at_end and at + len(sought.old) != len(text)) or _taken(at, len(sought.old), placed):
+        return None
+    line = text.count(b"\n", 0, at)
+    return at, line, line + _delta_before(at, placed)
+
+
+def _insertion(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, int, int] | None:
+    """A hunk without old lines: the start of an empty file, the end of one, or (with fuzz) its line number alone."""
+    wanted, attempt = sought.wanted, sought.attempt
+    if not text:
+        return 0, 0, wanted
+    total = text.count(b"\n")
+    if not text.endswith(b"\n"):
+        return None
+    line = wanted - sum(place.delta for place in placed)
+    if line == total and not attempt.at_start:
+        return len(text), total, wanted
+    if attempt.at_start or attempt.at_end or not 0 <= line < total:
+        return None
+    at = _offset_of(text, line)
+    return None if _taken(at, 0, placed) else (at, line, wanted)
+
+
+def _offset_of(text: bytes, line: int) -> int:
+    at = 0
+    for _ in range(line):
+        at = text.index(b"\n", at) + 1
+    return at
+
+
+def _line_start(text: bytes, at: int) -> bool:
+    return at == 0 or text[at - 1] == 0x0A
+
+
+def _taken(at: int, length: int, placed: list[_Place]) -> bool:
+    """git does not let a hunk match lines that an earlier hunk of the same file matched or made."""
+    return any(at < place.end and at + length > place.start for place in placed)
+
+
+def _delta_before(at: int, placed: list[_Place]) -> int:
+    return sum(place.delta for place in placed if place.start < at or place.end <= at)
+
+
+def _joined(text: bytes, placed: list[_Place]) -> bytes:
+    parts: list[bytes] = []
+    at = 0
+    for place in sorted(placed, key=lambda place: (place.start, place.end)):
+        parts += (text[at : place.start], place.new)
+        at = place.end
+    return b"".join((*parts, text[at:]))
+
+
+def _text(lines: Iterable[Line], without: Kind) -> bytes:
+    return b"".join(line.text + (b"\n" if line.newline else b"") for line in lines if line.kind is not without)
+
+
+def _conflict(text: bytes, file: FileDiff, index: int) -> Conflict:
+    hunk = file.hunks[index]
+    made = _text(hunk.lines, Kind.REMOVED)
+    header = hunk_header(hunk)
+    there = next(_occurrences(text, made, 0, 0, []), None) if hunk.new_count > hunk.count(Kind.CONTEXT) else None
+    if there is not None:
+        return Conflict(f"what this hunk makes is there already, at line {there[1] + 1}", index, header)
+    near = nearest.nearest_place(text, hunk)
+    if near is None:
+        return Conflict("no place in the file is like this hunk", index, header)
+    if near.white_space_only:
+        return Conflict(f"line {near.line} on differs in white space only", index, header, near)
+    return Conflict(f"the nearest place, line {near.line}, differs", index, header, near)
