@@ -1,0 +1,128 @@
+"""Adding a tree: a source is made into kernel-trees/NAME.git, whole or not at all.
+
+The repository is built in a staging directory and takes its name by one rename; a killed run leaves only the staging
+directory, which the next add clears away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kpatch_tool import atomic, lock, process
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
+from kpatch_tool.tree.model import Tree
+from kpatch_tool.tree.objects import Objects
+
+_STAGING = ".kpt-staging-"
+
+
+class Source(Protocol):
+    """Where a tree comes from. `kind`, `source` and `ref` go into its record; two adds with the same three are the
+    same tree."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def ref(self) -> str: ...
+
+    def fill(self, git_dir: Path, cache: Path, progress: Progress) -> str:
+        """Bring the tree into the empty bare repository `git_dir` and return the full commit id of its base.
+
+        `cache` is a directory for downloads worth keeping. Raises InputError or MachineError.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The tree and whether this call made it (False: it was here already, from the same source)."""
+
+    tree: Tree
+    made: bool
+
+
+def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False, progress: Progress = silent) -> Added:
+    """Make tree `name` from `source`. A tree of that name and source that is here already is kept.
+
+    Raises InputError when the name is taken by another source and `force` is not set, or the source cannot be used;
+    MachineError when the machine cannot do it. In both cases nothing is left.
+    """
+    target = catalogue.git_dir(name)
+    with tree_lock(catalogue, name):
+        _sweep(catalogue, name)
+        known = catalogue.record(name)
+        if known is not None and not force:
+            if (known.kind, known.source, known.ref) == (source.kind, source.source, source.ref):
+                return Added(catalogue.get(name), made=False)
+            where = f"{known.kind} {known.source} {known.ref}".rstrip()
+            todo = "choose another name, or replace it with --force"
+            raise InputError(f"tree {name} is here already, from {where}", todo=todo)
+        if known is None and target.exists() and not force:
+            raise InputError("not made by kpt", where=str(target), todo="move it away, or replace it with --force")
+        with atomic.staged_directory(target) as stage:
+            init_bare(stage)
+            commit = source.fill(stage, catalogue.workspace.cache, progress)
+            progress("reading the version")
+            record = Record(source.kind, source.source, source.ref, commit, makefile_version(stage, commit))
+            (stage / RECORD).write_text(record.to_toml(), "utf-8")
+        return Added(catalogue.get(name), made=True)
+
+
+def remove(catalogue: Catalogue, name: str) -> None:
+    """Remove tree `name` from this workspace. Raises InputError when it is not here."""
+    target = catalogue.git_dir(name)
+    with tree_lock(catalogue, name):
+        if not target.exists():
+            catalogue.get(name)
+        doomed = target.parent / f"{_STAGING}{target.name}"
+        shutil.rmtree(doomed, ignore_errors=True)
+        with atomic.machine_errors(target):
+            target.rename(doomed)  # from here on it is gone, whatever happens to the rest
+        shutil.rmtree(doomed, ignore_errors=True)
+    if catalogue.workspace.remembered(IN_USE) == name:
+        catalogue.workspace.remember(IN_USE, None)
+
+
+@contextlib.contextmanager
+def tree_lock(catalogue: Catalogue, name: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the right to change tree `name` (the lock that add, remove and apply share)."""
+    with lock.held(catalogue.workspace.lock(f"tree-{name}"), wait_seconds=wait_seconds):
+        yield
+
+
+def init_bare(git_dir: Path) -> None:
+    """Make `git_dir` an empty bare repository whose only branch will be `base` and whose objects are kept."""
+    done = process.run(["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=base", str(git_dir)])
+    if done.status != 0:
+        raise MachineError(f"git init failed: {done.last_line()}", where=str(git_dir))
+    for key in ("gc.auto", "maintenance.auto"):
+        process.run(["git", f"--git-dir={git_dir}", "config", key, "0" if key == "gc.auto" else "false"])
+
+
+def makefile_version(git_dir: Path, commit: str) -> tuple[int, ...]:
+    """VERSION, PATCHLEVEL and SUBLEVEL of the top Makefile, or () where there is none."""
+    with Objects(git_dir) as objects:
+        makefile = objects.file(commit, "Makefile")
+    if makefile is None:
+        return ()
+    found = dict(re.findall(rb"^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d+)\s*$", makefile.data, re.MULTILINE))
+    numbers = [found.get(key) for key in (b"VERSION", b"PATCHLEVEL", b"SUBLEVEL")]
+    return tuple(int(number) for number in numbers if number is not None) if numbers[0] is not None else ()
+
+
+def _sweep(catalogue: Catalogue, name: str) -> None:
+    """Clear away what killed adds and removals of other names left (this name's is cleared by staged_directory)."""
+    for leftover in catalogue.workspace.trees.glob(f"{_STAGING}*.git"):
+        other = leftover.name.removeprefix(_STAGING).removesuffix(".git")
+        if other != name:
+            with contextlib.suppress(MachineError), tree_lock(catalogue, other):
+                shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""What the user gave on the command line, made into a source of a tree or numbers of patches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.tree.adding import Source
+from kpatch_tool.tree.catalogue import Catalogue, Description
+from kpatch_tool.tree.sources.debian import DebianPackage
+from kpatch_tool.tree.sources.directory import Directory
+from kpatch_tool.tree.sources.git import GitRepository
+from kpatch_tool.tree.sources.tarball import Tarball
+
+
+def choose_source(catalogue: Catalogue, name: str, given: Mapping[str, str | None], ref: str | None) -> Source:
+    """The source that the options `given` (kind -> value, None: not given) name, else the one trees.toml describes.
+
+    Paths are made absolute: options against the current directory, descriptions against the workspace. Raises
+    InputError for two sources at once, for --ref without --git, and where nothing is given or described.
+    """
+    chosen = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        raise InputError(f"both --{chosen[0][0]} and --{chosen[1][0]}", todo="give one source")
+    if ref is not None and (not chosen or chosen[0][0] != "git"):
+        raise InputError("--ref without --git", todo="give --git URL|PATH with it")
+    if chosen:
+        kind, value = chosen[0]
+        return _source(catalogue, Description(name, kind, value, ref or ""), Path.cwd())
+    described = catalogue.descriptions().get(name)
+    if described is None or not described.kind:
+        if catalogue.find(name) is not None:
+            raise InputError(f"tree {name} is here already", todo="to replace it give a source and --force")
+        catalogue.get(name)  # says which trees are described
+    assert described is not None
+    return _source(catalogue, described, catalogue.workspace.root)
+
+
+def _source(catalogue: Catalogue, row: Description, start: Path) -> Source:
+    if not row.source:
+        raise InputError("empty", where=f"--{row.kind}", todo="give a value")
+    if row.kind == "debian":
+        return DebianPackage(row.source)
+    if row.kind == "git":
+        local = start / row.source
+        return GitRepository(str(local.resolve()) if local.exists() else row.source, row.ref or "HEAD")
+    if row.kind == "dir":
+        return Directory(str((start / row.source).resolve()))
+    if row.kind == "tarball":
+        return Tarball(str((start / row.source).resolve()))
+    from kpatch_tool.series import store
+    from kpatch_tool.tree.sources.skeleton import Skeleton
+
+    directory = store.find(catalogue.workspace, row.source)
+    return Skeleton(store.load(directory))

@@ -1,0 +1,1 @@
+"""Where kernel trees come from: one file a kind of source."""

@@ -1,0 +1,83 @@
+"""A tree from a plain directory of sources."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from kpatch_tool import process
+from kpatch_tool.errors import InputError
+from kpatch_tool.progress import Progress
+from kpatch_tool.text import printable
+from kpatch_tool.tree.importing import FILE, LINK, PROGRAM, Item, import_items
+from kpatch_tool.tree.paths import unsafe
+from kpatch_tool.tree.sources.git import GitRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """`source` is the directory's path. Every file in it counts, whatever a .gitignore says."""
+
+    source: str
+    kind: ClassVar[str] = "dir"
+    ref: ClassVar[str] = ""
+
+    def fill(self, git_dir: Path, cache: Path, progress: Progress) -> str:
+        """See adding.Source. A git work tree gives its HEAD, and is refused when it has changes beyond that."""
+        top = Path(self.source)
+        if not top.is_dir():
+            what = "not a directory" if top.exists() else "no such directory"
+            raise InputError(what, where=self.source, todo="give the directory of a kernel source tree")
+        if (top / ".git").exists():
+            self._refuse_changes(top)
+            return GitRepository(self.source, "HEAD").fill(git_dir, cache, progress)
+        return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n")
+
+    def _refuse_changes(self, top: Path) -> None:
+        status = process.run(["git", "-C", top, "status", "--porcelain", "-z"])
+        if status.status != 0:
+            raise InputError(f"git cannot read it: {status.last_line()}", where=self.source)
+        changed = [row for row in status.stdout.split(b"\0") if row]
+        if changed:
+            first = printable(os.fsdecode(changed[0][3:]))
+            what = f"{len(changed)} uncommitted changes ({first}{', ...' if len(changed) > 1 else ''})"
+            raise InputError(what, where=self.source, todo="commit or stash them, or use --git PATH --ref COMMIT")
+
+
+def _items(top: Path, progress: Progress) -> Iterator[Item]:
+    done = 0
+    pending = [("", top)]
+    while pending:
+        prefix, directory = pending.pop()
+        try:
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        except OSError as error:
+            raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=str(directory)) from error
+        for entry in entries:
+            path = prefix + entry.name
+            if problem := unsafe(path):
+                raise InputError(f"refused: {problem}", where=printable(entry.path))
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((path + "/", Path(entry.path)))
+                continue
+            yield _item(entry, path)
+            done += 1
+            if done % 500 == 0:
+                progress(f"importing {top.name}", done)
+
+
+def _item(entry: os.DirEntry[str], path: str) -> Item:
+    try:
+        info = entry.stat(follow_symlinks=False)
+        if stat.S_ISLNK(info.st_mode):
+            return Item(path, LINK, os.fsencode(Path(entry.path).readlink()), int(info.st_mtime))
+        if not stat.S_ISREG(info.st_mode):
+            raise InputError("refused: neither file, link nor directory", where=printable(entry.path))
+        data = Path(entry.path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=printable(entry.path)) from error
+    return Item(path, PROGRAM if info.st_mode & 0o111 else FILE, data, int(info.st_mtime))

@@ -1,0 +1,173 @@
+"""A tree from a git repository: another's, by URL (fetched as shallow as it allows), or one on this machine."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from kpatch_tool import process
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.progress import Progress
+from kpatch_tool.text import printable
+from kpatch_tool.tree.fastimport import ZERO, update_refs
+from kpatch_tool.tree.model import BASE_REF
+
+if TYPE_CHECKING:
+    from git import RemoteProgress
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.|[^/:@\s]+@[^/:\s]+:|[^/:\s]{2,}:[^:]")
+_FETCHED = "refs/kpt/fetched"
+# What git says when the network (not the address) is at fault.
+_NETWORK = ("Could not resolve host", "Connection timed out", "Connection refused", "Network is unreachable")
+_NO_SHALLOW = "does not support shallow"
+_NO_REF = ("couldn't find remote ref", "not our ref", "Server does not allow request", "no such remote ref")
+
+
+@dataclass(frozen=True, slots=True)
+class GitRepository:
+    """`source` is a URL or the path of a repository (bare, or with a work tree); `ref` a branch, tag or commit id."""
+
+    source: str
+    ref: str
+    kind: ClassVar[str] = "git"
+
+    def fill(self, git_dir: Path, cache: Path, progress: Progress) -> str:
+        """See adding.Source. Only refs/heads/base is kept of the other's refs."""
+        if self.ref.startswith("-") or not self.ref:
+            raise InputError("not a revision", where=self.ref or "--ref", todo="give a branch, tag or commit id")
+        if Path(self.source).is_dir():
+            commit = self._clone(git_dir, progress)
+        elif _URL.match(self.source) and not self.source.startswith("-"):
+            commit = self._fetch(git_dir, progress)
+        else:
+            raise InputError("no such repository", where=printable(self.source), todo="give a URL or a directory")
+        _keep_only(git_dir, commit)
+        return commit
+
+    def _clone(self, git_dir: Path, progress: Progress) -> str:
+        """Share the other's objects by hard links, which costs neither time nor space, whatever the commit."""
+        import git
+
+        where = f"{self.source} {self.ref}"
+        try:
+            with git.Repo(self.source) as other:
+                commit: str = other.git.rev_parse("--verify", "--end-of-options", f"{self.ref}^{{commit}}")
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+            raise InputError("not a git repository", where=self.source, todo="use --dir for plain sources") from error
+        except git.GitCommandError as error:
+            raise InputError("no such commit", where=where, todo="give a branch, tag or commit id it has") from error
+        progress(f"copying {self.source}")
+        config = (git_dir / "config").read_bytes()
+        shutil.rmtree(git_dir)
+        try:
+            options = ["--template=", "--no-tags", "--local"]
+            cloned = git.Repo.clone_from(
+                self.source,
+                git_dir,
+                _remote_progress(progress).update,
+                multi_options=options,
+                bare=True,
+                allow_unsafe_options=True,
+            )
+        except git.GitCommandError as error:
+            raise MachineError(f"git clone failed: {_last_line(error)}", where=self.source) from error
+        with cloned:
+            if (git_dir / "objects/info/alternates").exists():  # the other borrows objects: take them over
+                cloned.git.repack("-a", "-d", "-q")
+                (git_dir / "objects/info/alternates").unlink()
+        (git_dir / "config").write_bytes(config)
+        return commit
+
+    def _fetch(self, git_dir: Path, progress: Progress) -> str:
+        import git
+
+        with git.Repo(git_dir) as repo:
+            remote = repo.create_remote("origin", self.source)
+            try:
+                self._fetch_depth(remote, progress, 1)
+            except git.GitCommandError as error:
+                if _NO_SHALLOW not in str(error.stderr):
+                    raise self._failed(error) from error
+                try:
+                    self._fetch_depth(remote, progress, 0)
+                except git.GitCommandError as second:
+                    raise self._failed(second) from second
+            except git.UnsafeProtocolError as error:
+                raise InputError("refused: that address would run a program", where=self.source) from error
+            try:
+                commit: str = repo.git.rev_parse("--verify", f"{_FETCHED}^{{commit}}")
+            except git.GitCommandError as error:
+                raise InputError(
+                    "not a commit", where=f"{self.source} {self.ref}", todo="give another --ref"
+                ) from error
+            repo.delete_remote(remote)
+        return commit
+
+    def _fetch_depth(self, remote: object, progress: Progress, depth: int) -> None:
+        import git
+
+        assert isinstance(remote, git.Remote)
+        progress(f"fetching {self.ref} from {self.source}")
+        refspec, shown = f"+{self.ref}:{_FETCHED}", _remote_progress(progress)
+        # gitpython logs lines of git's it cannot read, which is not for the user's eyes.
+        logging.getLogger("git").setLevel(logging.CRITICAL)
+        if depth:
+            remote.fetch(refspec, shown, no_tags=True, depth=depth)
+        else:
+            remote.fetch(refspec, shown, no_tags=True)
+
+    def _failed(self, error: Exception) -> InputError | MachineError:
+        said = str(getattr(error, "stderr", error))
+        where = f"{self.source} {self.ref}"
+        if any(text in said for text in _NO_REF):
+            return InputError("the repository has no such ref", where=where, todo="give a branch or tag it has")
+        if any(text in said for text in _NETWORK):
+            todo = "check the network, or use a repository on this machine"
+            return MachineError(f"cannot be reached ({_last_line(error)})", where=self.source, todo=todo)
+        return InputError(f"cannot be fetched ({_last_line(error)})", where=where, todo="check the address")
+
+
+def _keep_only(git_dir: Path, commit: str) -> None:
+    """Leave refs/heads/base as the only ref, HEAD on it, and nothing that names the other repository."""
+    listed = process.run(["git", f"--git-dir={git_dir}", "for-each-ref", "--format=%(refname)"])
+    others = [ref for ref in listed.stdout.decode("utf-8", "surrogateescape").split() if ref != BASE_REF]
+    # HEAD may stand on a branch that goes; it is moved first so that no moment has a HEAD without a branch.
+    process.run(["git", f"--git-dir={git_dir}", "symbolic-ref", "HEAD", BASE_REF])
+    if any(ref.startswith(f"{BASE_REF}/") for ref in others):  # refs/heads/base/x stands in the way of refs/heads/base
+        update_refs(git_dir, [(ref, ZERO) for ref in others])
+        others = []
+    update_refs(git_dir, [(BASE_REF, commit), *((ref, ZERO) for ref in others)])
+    for name in ("FETCH_HEAD", "description", "ORIG_HEAD"):
+        (git_dir / name).unlink(missing_ok=True)
+
+
+def _remote_progress(progress: Progress) -> RemoteProgress:
+    from git import RemoteProgress
+
+    stages = {
+        RemoteProgress.COUNTING: "counting",
+        RemoteProgress.COMPRESSING: "compressing",
+        RemoteProgress.RECEIVING: "receiving",
+        RemoteProgress.RESOLVING: "resolving",
+        RemoteProgress.WRITING: "writing",
+    }
+
+    class Adapter(RemoteProgress):
+        def update(
+            self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
+        ) -> None:
+            what = stages.get(op_code & RemoteProgress.OP_MASK, "working")
+            progress(f"{what} objects", int(float(cur_count)), int(float(max_count or 0)))
+
+    return Adapter()
+
+
+def _last_line(error: Exception) -> str:
+    said = str(getattr(error, "stderr", "") or error).strip().strip("'").strip()
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    chosen = next((line for line in lines if "fatal:" in line), lines[-1] if lines else "no reason given")
+    return printable(re.sub(r"^.*?(fatal|error): ", "", chosen))

@@ -1,0 +1,87 @@
+"""A tree from a tar archive (plain, .gz, .bz2, .xz), read as a stream and never unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, ClassVar
+
+from kpatch_tool import process
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.progress import Progress
+from kpatch_tool.tree.importing import import_items, tar_items
+
+# First bytes of the file -> the program that unpacks it. They count, not the name.
+_UNPACKERS = ((b"\x1f\x8b", "gzip"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tarball:
+    """`source` is the archive's path."""
+
+    source: str
+    kind: ClassVar[str] = "tarball"
+    ref: ClassVar[str] = ""
+
+    def fill(self, git_dir: Path, cache: Path, progress: Progress) -> str:
+        """See adding.Source."""
+        return import_tarball(git_dir, Path(self.source), f"Import {Path(self.source).name}\n", progress)
+
+
+def import_tarball(git_dir: Path, path: Path, message: str, progress: Progress) -> str:
+    """Import the archive `path` as one commit, its common top directory left out; returns the commit id."""
+    total = _unpacked_size(path)
+    with unpacked(path) as stream:
+
+        def show(done: int) -> None:
+            progress(f"importing {path.name}", min(done, total) if total else done, total)
+
+        return import_items(git_dir, tar_items(stream, str(path), show), message, strip=True)
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """The archive as an uncompressed stream. Raises InputError when it is missing or damaged."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=str(path)) from error
+    program = next((name for start, name in _UNPACKERS if magic.startswith(start)), None)
+    if program is None:
+        with path.open("rb") as stream:
+            yield stream
+        return
+    try:
+        child = subprocess.Popen(
+            [program, "-dc", "--", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except FileNotFoundError as error:
+        raise MachineError(f"program {program!r} is not installed", todo="run `kpt doctor`") from error
+    assert child.stdout is not None
+    assert child.stderr is not None
+    try:
+        yield child.stdout
+        while child.stdout.read(1 << 20):  # padding after the last member
+            pass
+        if child.wait() != 0:
+            said = child.stderr.read().decode("utf-8", "replace").strip()
+            raise InputError(f"damaged archive ({said})", where=str(path), todo="fetch it again")
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        child.stderr.close()
+
+
+def _unpacked_size(path: Path) -> int:
+    """Bytes of the uncompressed archive where that is cheap to know (xz keeps an index), else 0."""
+    with contextlib.suppress(MachineError):
+        listed = process.run(["xz", "--robot", "--list", "--", path])
+        for line in listed.stdout.decode("ascii", "replace").splitlines():
+            if line.startswith("totals\t"):
+                return int(line.split("\t")[4])
+    return 0
