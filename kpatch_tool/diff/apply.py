@@ -70,6 +70,7 @@ class _Attempt:
     trail: int
     at_start: bool
     at_end: bool
+    no_offset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _placed(text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int) -> tuple[_
         wanted = max(0, hunk.new_start - (1 if hunk.new_count else 0)) + attempt.lead
         sought = _Sought(old, wanted, attempt, at_end=attempt.at_end or not _ended(old) or not _ended(new))
         found = _search(text, sought, placed) if old else _insertion(text, sought, placed)
-        if found is not None:
+        if found is not None and (found[2] == wanted or not attempt.no_offset):
             at, line, current = found
             place = _Place(at, at + len(old), max(0, line - attempt.lead), new, hunk.new_count - hunk.old_count)
             return place, current - wanted, attempt.fuzz
@@ -155,7 +156,8 @@ def _attempts(hunk: Hunk, fuzz: int) -> Iterator[_Attempt]:
     lead = next((at for at, kind in enumerate(kinds) if kind is not Kind.CONTEXT), 0)
     trail = next((at for at, kind in enumerate(reversed(kinds)) if kind is not Kind.CONTEXT), 0)
     at_start, at_end = hunk.old_start <= 1, trail == 0
-    yield _Attempt(0, 0, 0, at_start, at_end)
+    # git would move a hunk without any context to the end of the file; `git diff -U0` makes them.
+    yield _Attempt(0, 0, 0, at_start, at_end, no_offset=not lead and not trail)
     if fuzz and (at_start or at_end):
         yield _Attempt(1, 0, 0, False, False)
     longer = max(lead, trail)

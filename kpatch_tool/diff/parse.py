@@ -181,6 +181,10 @@ class _Reader:
     def _assembled(self, header: _Header, hunks: tuple[Hunk, ...], start: int) -> FileDiff:
         created, deleted = "new file mode" in header.modes, "deleted file mode" in header.modes
         renamed, copied = "rename to" in header.moves, "copy to" in header.moves
+        if ("old mode" in header.modes) != ("new mode" in header.modes):
+            raise self._error("an old or new mode without the other", start)
+        if created + deleted + renamed + copied + ("old mode" in header.modes and (created or deleted)) > 1:
+            raise self._error("the header lines contradict each other", start)
         old, new = self._paths(header, start)
         if header.named and ((header.old_name is None) != created or (header.new_name is None) != deleted):
             raise self._error("the header lines disagree on whether the file is created or deleted", start)

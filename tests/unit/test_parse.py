@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.parse import DiffError, diff_start, parse_diff
@@ -19,6 +21,34 @@ PLAIN = b"""\
 """
 
 GIT = b"diff --git a/f.c b/f.c\nindex 1234567..89abcde 100644\n" + PLAIN
+
+PIECES = st.sampled_from(
+    [line + b"\n" for line in GIT.splitlines()]
+    + [
+        b"@@ -1 +1 @@\n",
+        b"@@ -0,0 +1 @@ x\n",
+        b"@@ -1 +0,0 @@\n",
+        b"\\ No newline at end of file\n",
+        b"--- /dev/null\n",
+        b"+++ /dev/null\n",
+        b"new file mode 100644\n",
+        b"deleted file mode 100644\n",
+        b"old mode 100644\n",
+        b"new mode 100755\n",
+        b"similarity index 80%\n",
+        b"rename from f.c\n",
+        b"rename to f.c\n",
+        b'rename to "g\\001"\n',
+        b"copy from g\n",
+        b"GIT binary patch\n",
+        b"literal 3\n",
+        b"Kcmb\n\n",
+        b"Binary files a/f.c and b/f.c differ\n",
+        b'diff --git "a/\\303" b/x\n',
+        b"\n",
+        b"-- \n",
+    ]
+)
 
 TWO_BLOBS = {"old_blob": "1234567", "new_blob": "89abcde"}
 
@@ -243,3 +273,16 @@ def test_second_reader_sees_a_difference() -> None:
     assert "ranges" in (second_reading(GIT.replace(b"-1,3 +1,3", b"-2,3 +2,3"), (file,)) or "")
     assert "0 files" in (second_reading(b"", (file,)) or "")
     assert "cannot read" in (second_reading(GIT.replace(b" three", b"three"), (file,)) or "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300) | st.lists(PIECES, max_size=20).map(b"".join))
+def test_any_bytes_give_a_value_or_an_error(text: bytes) -> None:
+    try:
+        files = parse_diff(text)
+    except DiffError as error:
+        assert 1 <= error.line <= text.count(b"\n") + 1
+        assert error.what
+        return
+    assert parse_diff(format_diff(files)) == files
+    diff_start(text)

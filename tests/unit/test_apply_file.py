@@ -1,0 +1,233 @@
+"""Hunks on the text of a file."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.diff.printer import format_diff
+from tests.diff_texts import LINES, WORDS, difference, joined, pairs
+
+TEXT = [b"line %d" % number for number in range(1, 41)]
+CHANGED = [*TEXT[:19], b"changed", *TEXT[20:]]
+CHANGE = difference(TEXT, CHANGED)
+
+
+def _applied(pre: bytes | None, file: FileDiff, fuzz: int = 2) -> Applied:
+    done = apply_file(pre, file, fuzz=fuzz)
+    assert isinstance(done, Applied), done
+    return done
+
+
+def _refused(pre: bytes | None, file: FileDiff, fuzz: int = 2) -> Conflict:
+    refused = apply_file(pre, file, fuzz=fuzz)
+    assert isinstance(refused, Conflict)
+    return refused
+
+
+def test_where_the_header_says() -> None:
+    assert _applied(joined(TEXT), CHANGE) == Applied(joined(CHANGED), (Placement(0, 17, 0, 0),))
+
+
+def test_below_and_above() -> None:
+    down = [b"new"] * 4 + TEXT
+    assert _applied(joined(down), CHANGE).placements == (Placement(0, 21, 4, 0),)
+    assert _applied(joined(TEXT[3:]), CHANGE).placements == (Placement(0, 14, -3, 0),)
+
+
+def test_the_nearest_of_two_and_below_on_a_tie() -> None:
+    block = TEXT[16:23]
+    filler = [b"x"] * 4
+    # Copies end 4 lines above and start 4 lines below the wanted line 17.
+    text = [b"y"] * 5 + block + filler + [b"z"] * 4 + filler[:0] + [b"y"] * 7 + block
+    starts = [at for at in range(len(text)) if text[at : at + 7] == block]
+    assert starts == [5, 27]
+    assert _applied(joined(text), CHANGE).placements == (Placement(0, 28, 11, 0),)
+    assert _applied(joined([b"y", *text]), CHANGE).placements == (Placement(0, 7, -10, 0),)
+
+
+def test_a_later_hunk_does_not_touch_lines_of_an_earlier_one() -> None:
+    hunk = Hunk(1, 1, 1, 2, b"", (Line(Kind.CONTEXT, b"a"), Line(Kind.ADDED, b"b")))
+    again = Hunk(1, 1, 2, 2, b"", hunk.lines)
+    file = FileDiff("f", "f", (hunk, again))
+    assert _refused(b"a\n", file).hunk == 1
+
+
+def test_fuzz_leaves_out_context_at_the_ends_and_says_so() -> None:
+    other = [*TEXT[:16], b"another", *TEXT[17:]]
+    assert _refused(joined(other), CHANGE, fuzz=0).hunk == 0
+    done = _applied(joined(other), CHANGE)
+    assert done.placements == (Placement(0, 17, 0, 1),)
+    assert done.post == joined([*other[:19], b"changed", *other[20:]])
+    other[17] = b"yet another"
+    assert _applied(joined(other), CHANGE).placements == (Placement(0, 17, 0, 2),)
+    other[18] = b"too much"
+    assert isinstance(apply_file(joined(other), CHANGE), Conflict)
+
+
+def test_fuzz_never_leaves_braces_alone() -> None:
+    lines = (
+        Line(Kind.CONTEXT, b"wanted"),
+        Line(Kind.CONTEXT, b"\t}"),
+        Line(Kind.ADDED, b"x"),
+        Line(Kind.CONTEXT, b"}"),
+    )
+    file = FileDiff("f", "f", (Hunk(7, 3, 7, 4, b"", lines),))
+    assert isinstance(apply_file(b"a\n\t}\n}\nb\n", file), Conflict)
+
+
+def test_tied_to_the_start_and_the_end() -> None:
+    top = difference(TEXT, [b"new", *TEXT])
+    assert _refused(joined([b"license", *TEXT]), top, fuzz=0).hunk == 0
+    assert _applied(joined([b"license", *TEXT]), top).placements == (Placement(0, 2, 1, 1),)
+    end = difference(TEXT, [*TEXT, b"new"])
+    assert _refused(joined([*TEXT, b"more"]), end, fuzz=0).hunk == 0
+    assert _applied(joined([*TEXT, b"more"]), end).placements == (Placement(0, 38, 0, 1),)
+
+
+def test_without_context_the_line_number_alone_decides() -> None:
+    file = difference(TEXT, [*TEXT[:9], b"new", *TEXT[9:]], context=0)
+    assert _refused(joined(TEXT), file, fuzz=0).hunk == 0
+    assert _applied(joined(TEXT), file).placements == (Placement(0, 10, 0, 1),)
+
+
+def test_white_space_counts() -> None:
+    conflict = _refused(joined(TEXT).replace(b"line 18", b"line  18").replace(b"line 19", b" line 19"), CHANGE)
+    assert conflict.near is not None
+    assert conflict.near.white_space_only
+    assert conflict.near.line == 17
+
+
+def test_missing_newline_must_match() -> None:
+    (file,) = parse_diff(b"--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n")
+    assert _applied(b"a\nb", file).post == b"a\nc\n"
+    assert isinstance(apply_file(b"a\nb\n", file), Conflict)
+    assert isinstance(apply_file(b"a\nbc", file), Conflict)
+
+
+def test_a_line_without_newline_never_lands_inside() -> None:
+    (file,) = parse_diff(b"--- a/f\n+++ b/f\n@@ -2,2 +2,2 @@\n ab\n-b\n+c\n\\ No newline at end of file\n")
+    assert isinstance(apply_file(b"x\nab\nb\nmore\n", file), Conflict)
+
+
+def test_create_and_delete() -> None:
+    create = difference([], [b"a", b"b"])
+    create = FileDiff(None, "f", create.hunks, new_mode="100644")
+    assert _applied(None, create).post == b"a\nb\n"
+    assert "exists already" in _refused(b"", create).reason
+    delete = FileDiff("f", None, difference([b"a", b"b"], []).hunks, old_mode="100644")
+    assert _applied(b"a\nb\n", delete).post is None
+    assert isinstance(apply_file(b"a\nb\nc\n", delete), Conflict)
+    assert _refused(None, delete).reason == "there is no such file"
+    assert is_already(b"a\nb\n", create)
+    assert not is_already(None, create)
+    assert is_already(None, delete)
+
+
+def test_already_there() -> None:
+    assert is_already(joined(CHANGED), CHANGE)
+    assert not is_already(joined(TEXT), CHANGE)
+    assert "there already, at line 17" in _refused(joined(CHANGED), CHANGE).reason
+    assert not is_already(b"", FileDiff("f", "f", old_mode="100644", new_mode="100755"))
+
+
+def test_conflict_shows_the_nearest_place() -> None:
+    far = [b"pad %d" % number for number in range(500)]
+    text = joined([*far, *TEXT[:18], b"line nineteen", b"line twenty", *TEXT[20:]])
+    conflict = _refused(text, CHANGE)
+    assert conflict.header == "@@ -17,7 +17,7 @@"
+    assert conflict.near is not None
+    assert conflict.near.line == 517
+    assert conflict.near.differs == (
+        "  line 17",
+        "  line 18",
+        "- line 19",
+        "- line 20",
+        "+ line nineteen",
+        "+ line twenty",
+        "  line 21",
+        "  line 22",
+        "  line 23",
+    )
+
+
+def test_conflict_neutralises_escapes() -> None:
+    conflict = _refused(joined(TEXT).replace(b"line 20", b"\x1b[31mred"), CHANGE)
+    assert conflict.near is not None
+    assert "+ \\x1b[31mred" in conflict.near.differs
+
+
+def test_nothing_alike() -> None:
+    conflict = _refused(b"quite\nother\n", CHANGE)
+    assert conflict.near is None
+    assert "no place" in conflict.reason
+
+
+@settings(max_examples=300, deadline=None)
+@given(pairs(), st.integers(1, 3))
+def test_a_diff_makes_the_text_it_was_made_of(texts: tuple[list[bytes], list[bytes]], context: int) -> None:
+    before, after = texts
+    file = difference(before, after, context=context)
+    done = _applied(joined(before), file, fuzz=0)
+    assert done.post == joined(after)
+    assert all(not place.offset for place in done.placements)
+    assert not file.hunks or is_already(joined(after), file)
+    assert not file.hunks or parse_diff(format_diff((file,))) == (file,)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pairs(), st.lists(WORDS, max_size=4), LINES)
+def test_as_git_apply_does(
+    tmp_path: Path, texts: tuple[list[bytes], list[bytes]], above: list[bytes], other: list[bytes]
+) -> None:
+    """Without fuzz, git and kpt take and refuse the same, and the same text comes out."""
+    before, after = texts
+    file = difference(before, after)
+    if not file.hunks:
+        return
+    half = len(before) // 2
+    for text in (joined(above + before), joined(before[:half] + other + before[half:]), joined(before[1:])):
+        done = apply_file(text, file, fuzz=0)
+        assert (done.post if isinstance(done, Applied) else None) == _git_apply(tmp_path, text, file)
+
+
+def _git_apply(directory: Path, text: bytes, file: FileDiff) -> bytes | None:
+    (directory / "f").write_bytes(text)
+    ran = subprocess.run(
+        ["git", "apply", "--whitespace=nowarn", "-"],
+        cwd=directory,
+        input=format_diff((file,)),
+        capture_output=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(directory), "GIT_CEILING_DIRECTORIES": str(directory.parent)},
+    )
+    return (directory / "f").read_bytes() if ran.returncode == 0 else None
+
+
+def _from_git(directory: Path, *args: str) -> bytes:
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(directory), "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(["git", *args], cwd=directory, capture_output=True, check=True, env=env).stdout
+
+
+@pytest.mark.parametrize("change", [b"", b"x" * 700, bytes(range(256)) * 40])
+def test_binary_as_git_writes_it(tmp_path: Path, change: bytes) -> None:
+    start = bytes(range(255, -1, -1)) * 30
+    _from_git(tmp_path, "init", "-q")
+    (tmp_path / "b").write_bytes(start)
+    _from_git(tmp_path, "add", "b")
+    after = start[:999] + change + start[1500:]
+    (tmp_path / "b").write_bytes(after)
+    text = _from_git(tmp_path, "diff", "--binary")
+    (file,) = parse_diff(text)
+    assert format_diff((file,)) == text
+    assert _applied(start, file).post == after
+    assert is_already(after, file)
+    assert not is_already(start, file)
+    assert isinstance(apply_file(start[1:], file), Conflict) or b"literal" in text
