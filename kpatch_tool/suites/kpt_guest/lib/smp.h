@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* More than one processor. */
+#ifndef KPT_SMP_H
+#define KPT_SMP_H
+
+#include "types.h"
+
+/* Starts every processor of the machine; they wait for work. */
+void smp_init(void);
+void apic_init(void);
+
+int cpu_count(void);
+int cpu_self(void);
+u32 cpu_apic_id(int cpu);
+
+/* Starts @work on another processor and returns at once. */
+void start_on(int cpu, void (*work)(void *), void *argument);
+/* Waits until that processor has ended its work. */
+void wait_for(int cpu);
+
+/* Interrupts the others to run @call there, and waits until all have. */
+void call_others(void (*call)(void *), void *argument);
+
+#endif
