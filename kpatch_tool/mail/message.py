@@ -29,7 +29,8 @@ class Message:
 
     `body` keeps the bytes of the text (LF line ends) in `charset`; `message_id`, `in_reply_to` are without <>, empty
     where a page does not show them. `date` is None when unreadable; a page without zone gives UTC. `origin` names
-    the place in the source for error messages ("page.txt, message 3").
+    the place in the source for error messages ("page.txt, message 3"). `flowed` and `delsp` are what the mail declares
+    about its lines (RFC 3676); `commit` is the id in the `From ID ...` line of a file git format-patch wrote.
     """
 
     subject: str
@@ -42,3 +43,6 @@ class Message:
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     damage: frozenset[Damage] = frozenset()
+    flowed: bool = False
+    delsp: bool = False
+    commit: str = ""

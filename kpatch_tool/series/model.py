@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from kpatch_tool.diff.model import FileDiff
-from kpatch_tool.mail.message import Address
+from kpatch_tool.mail.message import Address, Damage
 
 
 class Exactness(StrEnum):
@@ -56,9 +56,9 @@ class Patch:
 
     `subject` has no [PATCH ...] tag; `message` is the commit message below it (trailers included, no `---`), without
     a final newline. `note` is the text between `---` and the diff. `files` is what is known of the diff: for a
-    damaged patch the hunks hold the lines as received, classified as far as the counts in `@@` allow. `diff` is the text
-    of the diff as received or restored. `why` gives the reason of the exactness; `ambiguous` the lines that could not
-    be decided ("arch/x86/kvm/mmu.c:2805: `u64 *sptep`: 3 readings").
+    damaged patch the hunks hold the lines as received, classified as far as the counts in `@@` allow. `diff` is the
+    text of the diff as received or restored. `why` gives the reason of the exactness; `ambiguous` the lines that could
+    not be decided ("arch/x86/kvm/mmu.c:2805: `u64 *sptep`: 3 readings"). `damage` is what happened to its mail.
     """
 
     number: int
@@ -74,6 +74,7 @@ class Patch:
     why: str
     ambiguous: tuple[str, ...] = ()
     message_id: str = ""
+    damage: frozenset[Damage] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""kpt import"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli import common
+from kpatch_tool.mail.read import read_sources
+from kpatch_tool.series import store, view
+from kpatch_tool.series.assemble import assemble
+
+
+def command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="mbox, patch, archive page, Maildir, directory of patches; - for stdin."
+        ),
+    ],
+    *,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Its name below series/; else made of the title.")
+    ] = "",
+    revision: Annotated[int | None, typer.Option("--revision", metavar="K", help="Take vK; else the latest.")] = None,
+    tree: Annotated[
+        str | None, typer.Option("--tree", metavar="NAME", help="The tree the series is meant for.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a series of that name.")] = False,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Read a thread into series/NAME: patches in order, cover, replies, and the source as received."""
+    workspace = common.here()
+    if name:
+        store.check_name(name)
+    received = read_sources(sources)
+    series = assemble(
+        received.messages, where=", ".join(sources), name=name, revision=revision, in_order=received.patch_files
+    )
+    directory, written = store.save(workspace, replace(series, tree=tree), received, force=force, revision=revision)
+    loaded = store.load(directory)
+    if as_json:
+        common.emit_json({**view.document(loaded), "path": str(directory), "written": written})
+        return
+    for line in view.imported(loaded, directory, written=written):
+        typer.echo(line)

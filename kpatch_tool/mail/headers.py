@@ -1,0 +1,161 @@
+"""The header of a mail: fields, RFC 2047 words, addresses, dates. Never fails: a field it cannot read is empty."""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+
+from kpatch_tool.mail.message import Address
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
+_ENVELOPE = re.compile(rb">?From[ \t]")
+_WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
+_MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
+# Python codecs that are no charset of any mail, or that take quadratic time.
+_NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"})
+_ALIASES = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "ks_c_5601-1987": "cp949"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONGEST = 2000  # characters of a From field that are read
+_SANE_NAME = 60  # git's get_sane_name(): a longer name is no name
+
+
+def split(raw: bytes) -> tuple[dict[str, list[bytes]], bytes]:
+    """The fields of a mail (lower-case name -> unfolded values in order) and its body.
+
+    A first line `From ...` or `>From ...` is skipped. As in git's mailinfo, the first line that is no field ends the
+    header and belongs to the body.
+    """
+    found: list[tuple[str, list[bytes]]] = []
+    at, end = 0, len(raw)
+    while at < end:
+        stop = raw.find(b"\n", at) + 1 or end
+        line = raw[at:stop].rstrip(b"\r\n")
+        if not line:
+            at = stop
+            break
+        if line[:1] in b" \t" and found:
+            found[-1][1].append(line)
+        elif match := _FIELD.fullmatch(line):
+            found.append((match[1].decode("ascii").lower(), [match[2]]))
+        elif at or not _ENVELOPE.match(line):
+            break
+        at = stop
+    fields: dict[str, list[bytes]] = {}
+    for name, lines in found:
+        fields.setdefault(name, []).append(b"\n".join(lines))
+    return fields, raw[at:]
+
+
+def text(fields: Mapping[str, list[bytes]], name: str) -> str:
+    """The first field called `name`, decoded and with its white space squeezed; empty when there is none."""
+    values = fields.get(name)
+    return " ".join(decode_words(values[0]).split()) if values else ""
+
+
+def decode_words(value: bytes) -> str:
+    """A field's value with its RFC 2047 words decoded.
+
+    Adjacent words of one charset are joined before decoding: senders split characters between words.
+    """
+    out: list[str] = []
+    pending, pending_charset = b"", ""
+    at = 0
+    for match in _WORD.finditer(value):
+        between = value[at : match.start()]
+        at = match.end()
+        charset = match[1].decode("ascii", "replace").split("*")[0].lower()
+        if between.strip() or charset != pending_charset:
+            out.append(decode(pending, pending_charset))
+            pending = b""
+        if between.strip() or (not out and not pending):
+            out.append(decode(_unfold(between), "utf-8"))
+        pending, pending_charset = pending + _decode_word(match[2], match[3]), charset
+    out.append(decode(pending, pending_charset))
+    out.append(decode(_unfold(value[at:]), "utf-8"))
+    return "".join(out)
+
+
+def _unfold(value: bytes) -> bytes:
+    return re.sub(rb"\r?\n[ \t]*", b" ", value)
+
+
+def _decode_word(encoding: bytes, data: bytes) -> bytes:
+    if encoding in b"qQ":
+        return binascii.a2b_qp(_unfold(data).replace(b"_", b" "))
+    return decode_base64(data)
+
+
+def decode_base64(data: bytes) -> bytes:
+    """What base64 text stands for; foreign characters are skipped, a broken end is left out."""
+    clean = re.sub(rb"[^A-Za-z0-9+/]", b"", data.split(b"=")[0])
+    clean = clean[: len(clean) - 1] if len(clean) % 4 == 1 else clean
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def decode(data: bytes, charset: str) -> str:
+    """Bytes as text, never failing: the declared charset, else UTF-8, else the declared one with replacement marks,
+    else Latin-1 (which is what most unlabelled mail that is not UTF-8 is in)."""
+    name = charset.strip().strip('"').lower()
+    name = _ALIASES.get(name, name) or "utf-8"
+    if not known(name):
+        name = "utf-8"
+    for attempt in (name, "utf-8"):
+        try:
+            return _SURROGATE.sub("\ufffd", data.decode(attempt))
+        except ValueError:
+            continue
+    if name in ("utf-8", "ascii", "us-ascii"):
+        return data.decode("latin-1")
+    return _SURROGATE.sub("\ufffd", data.decode(name, "replace"))
+
+
+def known(charset: str) -> bool:
+    """Whether Python can decode mail in `charset`."""
+    try:
+        info = codecs.lookup(charset)
+        b"".decode(charset)
+    except (LookupError, ValueError):
+        return False
+    return info.name.replace("_", "-") not in _NO_CHARSETS
+
+
+def address(value: str) -> Address:
+    """The person in a From field, read as git's mailinfo does (handle_from, get_sane_name)."""
+    value = value[:_LONGEST]
+    value = re.sub(r"\\(.)", r"\1", re.sub(r'"((?:[^"\\]|\\.)*)"', r"\1", value.strip()))
+    found = re.search(r"<?([^\s<>]*@[^\s>]*)>?", value)
+    if not found:
+        bracket = re.search(r"<([^<>]*)>", value)
+        if bracket is None:
+            return Address(" ".join(value.split()), "")
+        return Address(" ".join((value[: bracket.start()] + value[bracket.end() :]).split()), bracket[1].strip())
+    email = found[1]
+    name = " ".join((value[: found.start()] + " " + value[found.end() :]).split())
+    if name.startswith("(") and name.endswith(")"):
+        name = name[1:-1].strip()
+    if not name or len(name.encode()) > _SANE_NAME or re.search(r"[@<>]", name):
+        name = email
+    return Address(name, email)
+
+
+def message_ids(value: str) -> tuple[str, ...]:
+    """The message ids of a field, without <>."""
+    return tuple(_MESSAGE_ID.findall(value))
+
+
+def date(value: str) -> datetime | None:
+    """The moment a Date field names, in the sender's zone (UTC where it names none); None when unreadable."""
+    from email.utils import parsedate_tz
+
+    try:
+        parsed = parsedate_tz(value)
+        if parsed is None:
+            return None
+        offset = parsed[9] or 0
+        zone = timezone(timedelta(seconds=offset)) if offset else UTC
+        return datetime(*parsed[:6], tzinfo=zone)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,34 @@
+"""An mbox file -> the mails in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# git's mailsplit (is_from_line) asks for a time and a year; the field that must follow keeps a commit message that
+# quotes such a line in one piece.
+_SEPARATOR = re.compile(
+    rb"^From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n(?=[!-9;-~]+[ \t]*:|>?From )",
+    re.MULTILINE,
+)
+_STRICT = re.compile(rb"^From mboxrd@z [^\n]*\n", re.MULTILINE)
+_QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+
+
+def is_mbox(data: bytes) -> bool:
+    """Whether `data` begins with an mbox separator."""
+    return _SEPARATOR.match(data) is not None or _STRICT.match(data) is not None
+
+
+def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The separator line and the raw mail (without it) of every mail in `data`, which begins with a separator.
+
+    In an mboxrd file (public-inbox's `From mboxrd@z`) one `>` is taken off quoted From lines; elsewhere they stay, as
+    `git am` leaves them, since one cannot know who put the `>` there.
+    """
+    strict = _STRICT.match(data) is not None
+    starts = list((_STRICT if strict else _SEPARATOR).finditer(data))
+    for i, start in enumerate(starts):
+        end = starts[i + 1].start() if i + 1 < len(starts) else len(data)
+        mail = data[start.end() : end]
+        yield start[0].rstrip(b"\r\n"), _QUOTED.sub(rb"\1", mail) if strict else mail

@@ -1,0 +1,253 @@
+"""Any source of mail -> the bytes as received and the messages in them. The kind of a source is told by its content."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import archives, headers, mbox, mime
+from kpatch_tool.mail.message import Message
+
+STDIN = "-"
+_LARGEST = 1 << 30  # bytes that a compressed source may unpack to
+_BLOCK = 1 << 20
+_BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
+_DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
+_MAIL_SUFFIXES = frozenset({".patch", ".diff", ".eml", ".mbox", ".mail", ".msg"})
+_KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
+_NETWORK = re.compile(r"(?:https?|ftp)://|<?[^\s/<>]+@[^\s/<>]+>?$")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file as received. `path` is relative to the source ("page.txt", "cur/1:2,S"); its parts are the sender's
+    names, to be made safe before a file is called that."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What sources hold. `directory` is its name where a source is a directory, "" for a single file; `messages`
+    follow the order of the files. `patch_files` is True when the order of the messages is the order of the patches
+    (a quilt series)."""
+
+    files: tuple[SourceFile, ...]
+    messages: tuple[Message, ...]
+    patch_files: bool = False
+
+
+def read_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> Received:
+    """Read every source: a file, a directory (Maildir, patches, quilt series), or `-` for standard input.
+
+    Files may be an mbox, one mail or patch, the page text of an archive, or one of these compressed with gzip or xz.
+    Raises InputError, naming the source, when one cannot be read, is empty, or holds no mail.
+    """
+    read = [_read_source(source, stdin) for source in sources]
+    return Received(
+        files=tuple(file for one in read for file in one.files),
+        messages=tuple(message for one in read for message in one.messages),
+        patch_files=bool(read) and all(one.patch_files for one in read),
+    )
+
+
+def _read_source(source: str, stdin: BinaryIO | None) -> Received:
+    if source == STDIN:
+        return read_files([SourceFile("stdin", (stdin or sys.stdin.buffer).read())], where="standard input")
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return _read_directory(path, source)
+        return read_files([SourceFile(path.name, path.read_bytes())], where=source)
+    except (OSError, ValueError) as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: str, error: OSError | ValueError) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, FileNotFoundError) and _NETWORK.match(source):
+        return InputError(
+            "kpt does not fetch mail from the network yet",
+            where=source,
+            todo="download the thread (lore: .../t.mbox.gz) and import the file",
+        )
+    if isinstance(error, FileNotFoundError):
+        return InputError("no such file or directory", where=source, todo="check the path")
+    reason = (error.strerror if isinstance(error, OSError) else str(error)) or "unreadable"
+    return InputError(f"cannot read: {reason.lower()}", where=source)
+
+
+def _read_directory(directory: Path, source: str) -> Received:
+    quilt = directory / "series"
+    maildir = [directory / name for name in ("cur", "new") if (directory / name).is_dir()]
+    if quilt.is_file():
+        series = SourceFile("series", quilt.read_bytes())
+        paths = [_inside(directory, name, source) for name in quilt_names(series.data)]
+        listed = read_files(_load(directory, paths), where=source)
+        return replace(listed, files=(series, *listed.files), patch_files=True)
+    if len(maildir) == 2:
+        paths = sorted((path for box in maildir for path in box.iterdir() if path.is_file()), key=lambda p: p.name)
+    else:
+        paths = sorted(path for path in directory.iterdir() if _is_mail_file(path))
+    if not paths:
+        raise InputError("no patch files in this directory", where=source, todo="give .patch, .eml or .mbox files")
+    return read_files(_load(directory, paths), where=source)
+
+
+def _is_mail_file(path: Path) -> bool:
+    suffixes = [suffix for suffix in path.suffixes if suffix not in (".gz", ".xz")]
+    return path.is_file() and (path.name.isdigit() or (bool(suffixes) and suffixes[-1] in _MAIL_SUFFIXES))
+
+
+def quilt_names(series: bytes) -> list[str]:
+    """The patch names of a quilt series file: comments and options (`-p0`) are left out."""
+    lines = (line.split(" #")[0].strip() for line in headers.decode(series, "utf-8").splitlines())
+    return [line.split()[0] for line in lines if line and not line.startswith("#")]
+
+
+def _inside(directory: Path, name: str, source: str) -> Path:
+    path = directory / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(f"the series file names {name!r}, outside of the directory", where=source)
+    if not path.is_file():
+        raise InputError(f"the series file names {name!r}, which is not there", where=source)
+    return path
+
+
+def _load(directory: Path, paths: Iterable[Path]) -> list[SourceFile]:
+    return [SourceFile(str(path.relative_to(directory)), path.read_bytes()) for path in paths]
+
+
+def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
+    """`read_sources` for files that are read already; `where` names the source in errors.
+
+    Raises InputError when no file holds mail.
+    """
+    messages: list[Message] = []
+    for file in files:
+        name = where if len(files) == 1 else f"{where}/{file.path}"
+        data = _unpacked(file.data, name)
+        if not data.strip():
+            if len(files) == 1:
+                raise InputError("the file is empty", where=name)
+            continue
+        messages.extend(parse(data, name))
+    return Received(tuple(files), tuple(messages))
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """`data` itself, or what gzip or xz data holds."""
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            stream = zlib.decompressobj(wbits=31)
+            unpacked = stream.decompress(data, _LARGEST)
+            if stream.unused_data:  # several members
+                import io
+
+                unpacked = gzip.GzipFile(fileobj=io.BytesIO(data)).read(_LARGEST)
+            complete = stream.eof
+        elif data.startswith(b"\xfd7zXZ\x00"):
+            reader = lzma.LZMADecompressor(memlimit=_LARGEST)
+            unpacked = reader.decompress(data, max_length=_LARGEST)
+            complete = reader.eof
+        else:
+            return data
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"the compressed file is damaged ({error})", where=name) from error
+    if not complete:
+        what = "is too large unpacked" if len(unpacked) >= _LARGEST else "is cut short"
+        raise InputError(f"the compressed file {what}", where=name)
+    return unpacked
+
+
+def parse(data: bytes, name: str) -> Iterator[Message]:
+    """The messages in the bytes of one file. `name` is its name, for errors and `Message.origin`.
+
+    Raises InputError when there are none.
+    """
+    start = _BLANK_JUNK.match(data)
+    text = data[start.end() :] if start else data
+    if mbox.is_mbox(text):
+        yield from _from_mbox(text, name)
+        return
+    fields, body = headers.split(text)
+    if len(_KNOWN_FIELDS & fields.keys()) >= 2 or ("subject" in fields and _DIFF.search(body)):
+        if archive := archives.recognise(text):  # some pages begin with what looks like a header
+            yield from archives.read(text, archive, name)
+            return
+        yield from _from_mail(text, name)
+        return
+    text = mime.unix_lines(text)
+    if archive := archives.recognise(text):
+        yield from archives.read(text, archive, name)
+        return
+    archives.refuse_one_line(text, name)
+    if _DIFF.search(text):
+        yield _bare(text, name)
+        return
+    raise InputError(
+        "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
+        where=name,
+        todo="give the thread as mbox if you can",
+    )
+
+
+def _from_mbox(data: bytes, name: str) -> Iterator[Message]:
+    for number, (separator, mail) in enumerate(mbox.split(data), start=1):
+        commit = _COMMIT.match(separator)
+        id_ = commit[1].decode() if commit else ""
+        yield from _from_mail(mail, f"{name}, message {number}", id_)
+
+
+def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Iterator[Message]:
+    if commit == "" and (found := _COMMIT.match(raw)):
+        commit = found[1].decode()
+    fields, body = headers.split(raw)
+    text = mime.read_text(fields, body)
+    answered = headers.message_ids(headers.text(fields, "in-reply-to"))
+    own = headers.message_ids(headers.text(fields, "message-id"))
+    yield Message(
+        subject=headers.text(fields, "subject"),
+        author=headers.address(headers.text(fields, "from")),
+        date=headers.date(headers.text(fields, "date")),
+        body=text.body.removeprefix(b"\xef\xbb\xbf"),
+        charset=text.charset,
+        origin=origin,
+        message_id=own[0] if own else "",
+        in_reply_to=answered[0] if answered else "",
+        references=headers.message_ids(headers.text(fields, "references")),
+        flowed=text.flowed,
+        delsp=text.delsp,
+        commit=commit,
+    )
+    for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
+        yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)
+
+
+def _bare(text: bytes, name: str) -> Message:
+    """A diff without a mail's header (quilt, `git diff`): the first line of its description is the subject."""
+    found = _DIFF.search(text)
+    described = headers.decode(text[: found.start()] if found else b"", "utf-8").strip().splitlines()
+    fields, body = headers.split(text)
+    subject = headers.text(fields, "subject") or (described[0].strip() if described else "")
+    if not fields and described:
+        body = text[text.find(b"\n", text.find(described[0].strip().encode())) + 1 :]
+    return Message(
+        subject=subject or re.sub(r"\.(patch|diff)$", "", Path(name).name),
+        author=headers.address(headers.text(fields, "from")),
+        date=headers.date(headers.text(fields, "date")),
+        body=body,
+        charset="",
+        origin=name,
+    )

@@ -1,0 +1,240 @@
+"""Messages -> one Series."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kpatch_tool.diff.parse import DiffError, parse_diff
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import headers
+from kpatch_tool.mail.flowed import unflow
+from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.series import posting, trailers
+from kpatch_tool.series.diffs import read_diff
+from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
+from kpatch_tool.series.posting import Post, Posting
+from kpatch_tool.series.split import Split, has_diff, split_body, strip_space
+from kpatch_tool.series.subject import parse, title
+
+_NBSP = re.compile(rb"\xc2\xa0|^\xa0", re.MULTILINE)
+_LONGEST_SLUG = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the replies gave: trailers by patch number (0: to all), and sentences on those not taken."""
+
+    replies: tuple[Reply, ...]
+    trailers: dict[int, list[Trailer]]
+    refused: tuple[str, ...]
+
+
+def assemble(
+    messages: Sequence[Message], *, where: str, name: str = "", revision: int | None = None, in_order: bool = False
+) -> Series:
+    """The series in `messages`: its latest revision, or `revision`.
+
+    `name` is what it will be called (made from the title where empty); `where` names the source in errors; `in_order`
+    says that the messages are the patches in their order (a quilt series). Messages of other revisions and of other
+    series are left out; `problems` says so.
+
+    Raises InputError when there is no patch, no such revision, or a patch cannot be read.
+    """
+    posts = posting.read_posts(messages)
+    found = posting.gather(posts, in_order=in_order)
+    if not found:
+        raise InputError(_no_patch(posts), where=where)
+    groups = posting.topics(found)
+    chosen = _choose(groups[0], revision, where)
+    answers = _answers(posts, chosen, found)
+    patches = tuple(_patch(number, post, answers) for number, post in sorted(chosen.patches.items()))
+    cover = _cover(chosen.cover.message) if chosen.cover else None
+    heading = cover.subject if cover else patches[0].subject
+    return Series(
+        name=name or slug(heading, chosen.version),
+        title=heading,
+        revision=chosen.version,
+        total=chosen.total,
+        cover=cover,
+        patches=patches,
+        replies=answers.replies,
+        problems=(*_problems(chosen), *_others(groups, chosen), *answers.refused),
+    )
+
+
+def slug(heading: str, revision: int) -> str:
+    """A directory name made from a title: "kvm-x86-flush-tlb-v5"."""
+    words = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "series"
+    if len(words) > _LONGEST_SLUG:
+        words = words[: _LONGEST_SLUG + 1].rpartition("-")[0] or words[:_LONGEST_SLUG]
+    return f"{words}-v{revision}" if revision > 1 else words
+
+
+def _no_patch(posts: Sequence[Post]) -> str:
+    replies = sum(1 for post in posts if has_diff(post.message.body))
+    if replies:
+        what = "1 message has a diff, but it is a reply or a notice" if replies == 1 else (
+            f"{replies} messages have a diff, but they are replies or notices"
+        )  # fmt: skip
+        return f"no patch found: {what}"
+    return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"
+
+
+def _choose(topic: Sequence[Posting], revision: int | None, where: str) -> Posting:
+    wanted = [one for one in topic if revision is None or one.version == revision]
+    if not wanted:
+        known = ", ".join(str(number) for number in sorted({one.version for one in topic}))
+        raise InputError(f"no revision {revision} of the series here", where=where, todo=f"there is: {known}")
+    return max(wanted, key=lambda one: (one.version, one.when, one.order))
+
+
+def _patch(number: int, post: Post, answers: _Answers) -> Patch:
+    replied = [*answers.trailers.get(number, ()), *answers.trailers.get(0, ())]
+    return read_patch(post.message, number, replied=tuple(replied))
+
+
+def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = (), mangled: str = "") -> Patch:
+    """The patch in one message, called `number`; `replied` are the trailers that replies give it, `mangled` what is
+    known of damage to its diff from before.
+
+    Author, date and subject inside the text win over the mail's, as for `git am`. Raises InputError when the diff
+    cannot be read.
+    """
+    parts, found = _parts(message)
+    mangled = mangled or found
+    where = f"{message.origin}, patch {number}"
+    if not parts.diff:
+        raise InputError("there is no diff in it", where=where)
+    reading = read_diff(parts.diff, message.damage, where=where, line=parts.line, mangled=mangled)
+    inbody = parts.inbody
+    author = headers.address(inbody["from"]) if "from" in inbody else message.author
+    return Patch(
+        number=number,
+        subject=title(inbody.get("subject") or message.subject),
+        author=_known(author, message),
+        date=(headers.date(inbody["date"]) if "date" in inbody else None) or message.date,
+        message=parts.message,
+        note=parts.note,
+        diff=parts.diff,
+        files=reading.files,
+        trailers=trailers.added(trailers.of_message(parts.message), replied),
+        exactness=reading.exactness,
+        why=reading.why,
+        message_id=message.message_id,
+        damage=message.damage,
+    )
+
+
+def _known(author: Address, message: Message) -> Address:
+    """An in-body From with a hidden address names a person whose address is not known."""
+    from kpatch_tool.mail.archives import is_hidden
+
+    if is_hidden(author.email) or is_hidden(author.name):
+        return Address(author.name.split("<")[0].strip(" []") if author.name else message.author.name, "")
+    return author
+
+
+def _parts(message: Message) -> tuple[Split, str]:
+    """The message taken apart, and what the sender's mail program did to it, "" where nothing is known.
+
+    format=flowed is often declared and not true: the text is joined only where its diff reads worse as it stands.
+    """
+    damaged = bool(message.damage)
+    parts = split_body(message.body, message.charset, damaged=damaged)
+    if not message.flowed:
+        mangled = "the mail program put no-break spaces into the diff" if _NBSP.search(parts.diff) else ""
+        return parts, mangled
+    if _reads(parts.diff):
+        return parts, ""
+    joined = split_body(unflow(message.body, delsp=message.delsp), message.charset, damaged=damaged)
+    mangled = "the mail program wrapped the diff (format=flowed)"
+    return (joined, "") if _reads(joined.diff) else (parts, mangled)
+
+
+def _reads(diff: bytes) -> bool:
+    try:
+        return bool(parse_diff(diff))
+    except DiffError:
+        return False
+
+
+def read_cover(message: Message) -> Cover:
+    """The cover letter in a message."""
+    return _cover(message)
+
+
+def _cover(message: Message) -> Cover:
+    body = strip_space(headers.decode(message.body, message.charset))
+    return Cover(parse(message.subject).title, message.author, message.date, body)
+
+
+def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> _Answers:
+    replies: list[Reply] = []
+    given: dict[int, list[Trailer]] = {}
+    refused: list[str] = []
+    for post, number in posting.answers(posts, chosen, found):
+        message = post.message
+        body = message.body if not message.flowed else unflow(message.body, delsp=message.delsp)
+        text = strip_space(headers.decode(body, message.charset))
+        replies.append(Reply(message.author, message.date, message.subject, number, text))
+        if number is not None:
+            taken, not_taken = trailers.of_reply(text, message.author)
+            given.setdefault(number, []).extend(taken)
+            refused.extend(not_taken)
+    return _Answers(tuple(replies), given, tuple(dict.fromkeys(refused)))
+
+
+def _problems(chosen: Posting) -> list[str]:
+    problems: list[str] = []
+    missing = [number for number in range(1, chosen.total + 1) if number not in chosen.patches]
+    if missing:
+        which = f"patch {numbers(missing)} is" if len(missing) == 1 else f"patches {numbers(missing)} are"
+        problems.append(f"{which} not in the source (of {chosen.total})")
+    beyond = [number for number in chosen.patches if number > chosen.total]
+    if beyond:
+        problems.append(f"sent beyond the {chosen.total} that were announced: {numbers(beyond)}")
+    for version in sorted(set(chosen.borrowed.values())):
+        kept = [number for number, origin in chosen.borrowed.items() if origin == version]
+        problems.append(f"v{chosen.version} was sent in part; taken from v{version}: {numbers(kept)}")
+    if any(post.tag.forward for post in chosen.patches.values()):
+        problems.append("the patch was forwarded: its author and date may be the forwarder's")
+    undated = [number for number, post in chosen.patches.items() if post.message.date is None]
+    if undated:
+        problems.append(f"no readable date: patch {numbers(undated)}")
+    nameless = [number for number, post in chosen.patches.items() if not post.message.author.name]
+    if nameless:
+        problems.append(f"no author: patch {numbers(nameless)}")
+    if chosen.cover and chosen.cover.tag.revision not in (None, chosen.revision):
+        problems.append(f"the cover letter says v{chosen.cover.tag.revision}, the patches v{chosen.version}")
+    return problems
+
+
+def _others(groups: Sequence[Sequence[Posting]], chosen: Posting) -> list[str]:
+    """Sentences on what else the source holds."""
+    lines = []
+    for one in groups[0]:
+        if one is not chosen and one.version == chosen.version:
+            lines.append(f"also posted as v{one.version}: {_described(one)}")
+        elif one is not chosen and one.version < chosen.version and one.when > chosen.when:
+            lines.append(f"posted later without a version: {_described(one)}")
+    for group in groups[1:]:
+        lines.append(f"another series is in the source: {_described(group[-1])}")
+    return lines
+
+
+def _described(one: Posting) -> str:
+    sent = one.when.date().isoformat()
+    return f'"{one.title}" by {one.sender.name or one.sender.email}, {numbers(one.patches)} of {one.total}, {sent}'
+
+
+def numbers(values: Sequence[int] | dict[int, Post]) -> str:
+    """Numbers as people write them: "1-3, 6"."""
+    runs: list[list[int]] = []
+    for value in sorted(values):
+        if runs and runs[-1][1] == value - 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,0 +1,371 @@
+"""The directory of a series: written whole or not at all, read back, found by name.
+
+    series.toml     what the other files cannot say (exactness, trailers from replies, dates of the cover, problems)
+    cover.txt       the cover letter
+    NNNN-*.patch    what `git am` takes
+    series          quilt's list of them
+    replies/        the mails that answer
+    source/         the bytes as received, never altered
+
+A person may write such a directory by hand: patch files and a series.toml of two lines (title, tree) are enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kpatch_tool import atomic, lock, workspace
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import read
+from kpatch_tool.mail.message import Address, Damage
+from kpatch_tool.mail.read import Received, SourceFile
+from kpatch_tool.series import files, toml
+from kpatch_tool.series.assemble import assemble, numbers, read_patch
+from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
+from kpatch_tool.series.subject import parse
+from kpatch_tool.workspace import Workspace
+
+MARKER = "series.toml"
+_COMMENT = "Written by kpt import. `tree` names the kernel tree the series is meant for."
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
+_LONGEST_FILE = 120
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can be a directory's and a git branch's name; raises InputError otherwise."""
+    if not _NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
+        raise InputError(
+            f"not a name for a series: {name!r}", where="--name", todo="use letters, digits, dots and dashes"
+        )
+    return name
+
+
+def save(
+    where: Workspace, series: Series, received: Received, *, force: bool = False, revision: int | None = None
+) -> tuple[Path, bool]:
+    """Write series/NAME/ of the workspace; returns it and whether anything was written.
+
+    `revision` is the one asked for (kept for `reread`). A directory that was made of the same bytes is left as it is.
+    Raises InputError when another series has that name, unless `force`.
+    """
+    directory = where.series / check_name(series.name)
+    stored = _stored_files(received)
+    with lock.held(where.lock(f"series-{series.name}"), wait_seconds=10):
+        if directory.exists() and not force:
+            if _same_source(directory, stored, revision, series.tree):
+                return directory, False
+            raise InputError(
+                "there is a series of that name, from another source",
+                where=str(directory),
+                todo="choose another --name, or replace it with --force",
+            )
+        with atomic.staged_directory(directory) as stage:
+            _write(stage, series, [name for name, _ in stored], received.patch_files, revision)
+            for name, data in stored:
+                atomic.write_bytes(stage / "source" / name, data)
+    return directory, True
+
+
+def save_patches(directory: Path, series: Series) -> None:
+    """Write `series` over its directory (after restoring): patches and series.toml, whole or not at all.
+
+    source/ and files that are not kpt's are kept.
+    """
+    with lock.held(_lock_of(directory), wait_seconds=10):
+        old = _table(directory)
+        with atomic.staged_directory(directory) as stage:
+            shutil.copytree(directory, stage, dirs_exist_ok=True)
+            for name in _patch_names(directory, old):
+                (stage / name).unlink(missing_ok=True)
+            source = [str(name) for name in old.get("source", [])]
+            _write(stage, series, source, bool(old.get("ordered")), old.get("revision-asked"))
+
+
+def load(directory: Path) -> Series:
+    """The series in a directory. Raises InputError when it is none or a file of it cannot be read."""
+    table = _table(directory)
+    entries = {str(entry.get("file", "")): entry for entry in _tables(table, "patch")}
+    names = _patch_names(directory, table)
+    if not names:
+        raise InputError("the series has no patches", where=str(directory), todo="import it again")
+    patches = []
+    revision = total = 0
+    for place, name in enumerate(names, start=1):
+        patch, tag_revision, tag_total = _load_patch(directory / name, place, entries.get(name, {}))
+        revision, total = revision or tag_revision, max(total, tag_total)
+        patches.append(patch)
+    cover = _load_cover(directory, table)
+    title = table.get("title")
+    return Series(
+        name=directory.resolve().name,
+        title=str(title) if title else (cover.subject if cover else patches[0].subject),
+        revision=_int(table.get("revision")) or revision or 1,
+        total=_int(table.get("total")) or max(total, len(patches)),
+        cover=cover,
+        patches=tuple(patches),
+        replies=tuple(_load_reply(directory, entry) for entry in _tables(table, "reply")),
+        problems=tuple(map(str, table.get("problems", []))),
+        tree=str(table["tree"]) if table.get("tree") else None,
+    )
+
+
+def reread(directory: Path) -> Series:
+    """The series as received, read from source/ again. Raises InputError when source/ is not there."""
+    table = _table(directory)
+    paths = [directory / "source" / str(name) for name in table.get("source", [])]
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing or not paths:
+        where = str(missing or directory / "source")
+        raise InputError("the source of the series is not there", where=where, todo="import it again")
+    loaded = [SourceFile(str(path.relative_to(directory / "source")), path.read_bytes()) for path in paths]
+    received = read.read_files([file for file in loaded if file.path != "series"], where=str(directory / "source"))
+    series = assemble(
+        received.messages,
+        where=str(directory / "source"),
+        name=directory.resolve().name,
+        revision=table.get("revision-asked"),
+        in_order=bool(table.get("ordered")),
+    )
+    return replace(series, tree=str(table["tree"]) if table.get("tree") else None)
+
+
+def names(where: Workspace) -> tuple[str, ...]:
+    """The names of the workspace's series, sorted."""
+    if not where.series.is_dir():
+        return ()
+    return tuple(
+        sorted(p.name for p in where.series.iterdir() if not p.name.startswith(".") and (p / MARKER).is_file())
+    )
+
+
+def load_all(where: Workspace) -> tuple[Series, ...]:
+    """Every series of the workspace, by name."""
+    return tuple(load(where.series / name) for name in names(where))
+
+
+def patch_of(series: Series, number: int) -> Patch:
+    """The patch called `number`. Raises InputError when the series has none."""
+    patch = series.patch(number)
+    if patch is None:
+        raise InputError(
+            f"no patch {number} in the series",
+            where=series.name,
+            todo=f"it has {numbers([patch.number for patch in series.patches])}",
+        )
+    return patch
+
+
+def find(where: Workspace, name_or_path: str) -> Path:
+    """The directory of a series given by its name or its path (from here, or from the workspace's root).
+
+    Raises InputError, with the names there are, when there is none.
+    """
+    given = name_or_path.rstrip("/") or name_or_path
+    for candidate in (Path(given), where.root / given, where.series / given):
+        with contextlib.suppress(OSError, ValueError):
+            if (candidate / MARKER).is_file():
+                return candidate.resolve()
+    known = names(where)
+    todo = f"there is: {', '.join(known)}" if known else "import one: kpt import FILE --name NAME"
+    raise InputError("no such series", where=name_or_path, todo=todo)
+
+
+def _lock_of(directory: Path) -> Path:
+    with contextlib.suppress(InputError):
+        return workspace.find(directory).lock(f"series-{directory.resolve().name}")
+    return directory.resolve().parent / f".{directory.resolve().name}.lock"
+
+
+def _write(stage: Path, series: Series, source: Sequence[str], ordered: bool, revision: int | None) -> None:
+    listed = _distinct([files.file_name(patch.number, patch.subject) for patch in series.patches])
+    tables: list[tuple[str, toml.Table]] = []
+    if series.cover:
+        atomic.write_text(stage / "cover.txt", files.cover_text(series.cover, series.revision, series.total))
+        tables.append(("[cover]", {"subject": series.cover.subject, **_who(series.cover.author, series.cover.date)}))
+    for name, patch in zip(listed, series.patches, strict=True):
+        atomic.write_bytes(stage / name, files.patch_text(patch, series.revision, series.total))
+        tables.append(("[[patch]]", _patch_table(name, patch)))
+    for place, reply in enumerate(series.replies, start=1):
+        name = f"replies/{place:04d}.txt"
+        atomic.write_text(stage / name, files.reply_text(reply))
+        entry: toml.Table = {"file": name, "subject": reply.subject, "to-patch": reply.to_patch}
+        tables.append(("[[reply]]", {**entry, **_who(reply.author, reply.date)}))
+    head: toml.Table = {
+        "title": series.title,
+        "revision": series.revision,
+        "total": series.total,
+        "tree": series.tree,
+        "problems": series.problems,
+        "source": source,
+        "ordered": 1 if ordered else None,
+        "revision-asked": revision,
+    }
+    atomic.write_text(stage / "series", "".join(f"{name}\n" for name in listed))
+    atomic.write_text(stage / MARKER, toml.document(head, tables, comment=_COMMENT))
+
+
+def _patch_table(name: str, patch: Patch) -> toml.Table:
+    given = [f"{trailer.key}: {trailer.value}" for trailer in patch.trailers if trailer.source == "reply"]
+    return {
+        "file": name,
+        "number": patch.number,
+        "exactness": patch.exactness.value,
+        "why": patch.why,
+        "ambiguous": patch.ambiguous or None,
+        "damage": sorted(damage.value for damage in patch.damage) or None,
+        "replied": given or None,
+    }
+
+
+def _who(author: Address, date: datetime | None) -> toml.Table:
+    return {"name": author.name, "email": author.email, "date": date.isoformat() if date else None}
+
+
+def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch, int, int]:
+    """A patch file with what series.toml says of it, and the revision and total its subject names (0: none)."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError("the patch file is not there", where=str(path), todo="import the series again") from None
+    message = next(read.parse(data, str(path)))
+    exactness = _exactness(entry, path)
+    damage = frozenset(Damage(name) for name in entry.get("damage", []) if name in set(Damage))
+    lost = damage if exactness is Exactness.DAMAGED else frozenset()
+    if message.author.email == files.HIDDEN:
+        message = replace(message, author=Address(message.author.name, ""))
+    tag = parse(message.subject)
+    number = _int(entry.get("number")) or place
+    replied = tuple(_trailer(str(text)) for text in entry.get("replied", []))
+    mangled = str(entry.get("why", "")) if exactness is Exactness.DAMAGED else ""
+    patch = read_patch(replace(message, damage=lost), number, replied=replied, mangled=mangled)
+    if exactness is not None:
+        patch = replace(
+            patch,
+            exactness=exactness,
+            why=str(entry.get("why", patch.why)),
+            ambiguous=tuple(map(str, entry.get("ambiguous", []))),
+            damage=damage,
+        )
+    return patch, tag.revision or 0, tag.total or 0
+
+
+def _exactness(entry: Mapping[str, Any], path: Path) -> Exactness | None:
+    if "exactness" not in entry:
+        return None
+    try:
+        return Exactness(str(entry["exactness"]))
+    except ValueError:
+        known = ", ".join(Exactness)
+        where = f"{path.parent / MARKER}, {path.name}"
+        raise InputError(f"exactness {entry['exactness']!r} is none of {known}", where=where) from None
+
+
+def _trailer(text: str) -> Trailer:
+    key, _, value = text.partition(":")
+    return Trailer(key.strip(), value.strip(), "reply")
+
+
+def _load_cover(directory: Path, table: Mapping[str, Any]) -> Cover | None:
+    path = directory / "cover.txt"
+    entry = table.get("cover")
+    if not path.is_file():
+        return None
+    text = path.read_bytes().decode("utf-8", "replace")
+    if not isinstance(entry, dict):
+        first = text.strip().splitlines()
+        return Cover(first[0] if first else "", Address("", ""), None, text.removesuffix("\n"))
+    return Cover(str(entry.get("subject", "")), _author(entry), _date(entry), files.letter_body(text))
+
+
+def _load_reply(directory: Path, entry: Mapping[str, Any]) -> Reply:
+    path = directory / str(entry.get("file", ""))
+    text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
+    to_patch = entry.get("to-patch")
+    return Reply(_author(entry), _date(entry), str(entry.get("subject", "")), to_patch, files.letter_body(text))
+
+
+def _author(entry: Mapping[str, Any]) -> Address:
+    return Address(str(entry.get("name", "")), str(entry.get("email", "")))
+
+
+def _date(entry: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(entry["date"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _table(directory: Path) -> dict[str, Any]:
+    path = directory / MARKER
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"not a series: it has no {MARKER}", where=str(directory)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not readable as TOML: {error}", where=str(path)) from error
+
+
+def _tables(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    found = table.get(name, [])
+    return (entry for entry in found if isinstance(entry, dict)) if isinstance(found, list) else iter(())
+
+
+def _patch_names(directory: Path, table: Mapping[str, Any]) -> list[str]:
+    """The patch files of a series in order: as series.toml lists them, else as quilt's list does, else by name."""
+    listed = [str(entry["file"]) for entry in _tables(table, "patch") if "file" in entry]
+    quilt = directory / "series"
+    if not listed and quilt.is_file():
+        listed = read.quilt_names(quilt.read_bytes())
+    outside = next((name for name in listed if Path(name).name != name), None)
+    if outside is not None:
+        raise InputError(f"{outside!r} is not a file of this directory", where=str(directory / MARKER))
+    return listed or sorted(path.name for path in directory.glob("*.patch"))
+
+
+def _stored_files(received: Received) -> list[tuple[str, bytes]]:
+    """The received files under names that are safe below source/."""
+    safe = _distinct([safe_path(file.path) for file in received.files])
+    return [(name, file.data) for name, file in zip(safe, received.files, strict=True)]
+
+
+def safe_path(path: str) -> str:
+    """A relative path without control characters, blanks, leading dots, `..` or overlong parts."""
+    parts = [re.sub(r"[^A-Za-z0-9._,:=+@-]+", "_", part).lstrip(".")[-_LONGEST_FILE:] for part in path.split("/")]
+    return "/".join(part for part in parts if part) or "file"
+
+
+def _distinct(wanted: Sequence[str]) -> list[str]:
+    """`wanted` with a number added to names that come again."""
+    seen: set[str] = set()
+    out = []
+    for name in wanted:
+        stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
+        candidate, count = name, 1
+        while candidate.lower() in seen:
+            count += 1
+            candidate = f"{stem}-{count}{dot}{suffix}"
+        seen.add(candidate.lower())
+        out.append(candidate)
+    return out
+
+
+def _same_source(directory: Path, stored: Sequence[tuple[str, bytes]], revision: int | None, tree: str | None) -> bool:
+    try:
+        table = _table(directory)
+        same = all((directory / "source" / name).read_bytes() == data for name, data in stored)
+    except (OSError, InputError):
+        return False
+    listed = [str(name) for name in table.get("source", [])] == [name for name, _ in stored]
+    return same and listed and table.get("revision-asked") == revision and (tree is None or table.get("tree") == tree)

@@ -1,0 +1,102 @@
+"""Trailers: of a commit message (git's rules) and of replies (people's rules)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from kpatch_tool.mail.message import Address
+from kpatch_tool.series.model import Trailer
+
+_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)\s*:\s?(.*)", re.DOTALL)
+_GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
+# Keys that a reply gives to a patch. Signed-off-by in a reply belongs to somebody's own patch.
+_PERSONAL = re.compile(r"(?!signed-off|co-developed)[a-z][a-z-]*-by$", re.IGNORECASE)
+_PLAIN = frozenset({"fixes", "link", "closes"})
+_QUOTE = re.compile(r"^\s*(?:>|\||[A-Za-z]{1,4}>)")
+_DIFF = re.compile(r"^diff --git ", re.MULTILINE)
+_SIGNATURE = re.compile(r"^--\s*$")
+
+
+def of_message(message: str) -> tuple[Trailer, ...]:
+    """The trailers of a commit message (without its subject), in order, as `git interpret-trailers --parse` finds them.
+
+    The last paragraph is the trailers when every line is one, or when one of git's own is among them and a quarter of
+    the lines are trailers (trailer.c, find_trailer_start).
+    """
+    paragraph = re.split(r"\n[ \t]*\n", message.strip("\n"))[-1]
+    lines = [line for line in _unfolded(paragraph) if not line.startswith("#")]
+    found = [(line, _TRAILER.fullmatch(line)) for line in lines]
+    good = [match for line, match in found if match and not line.startswith(_GENERATED[1])]
+    generated = any(line.startswith(_GENERATED) for line in lines)
+    count = len(good) + sum(1 for line, match in found if line.startswith(_GENERATED[1]))
+    others = len(lines) - count
+    if not good or (others and not (generated and count * 3 >= others)):
+        return ()
+    return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good)
+
+
+def _unfolded(paragraph: str) -> list[str]:
+    """Lines with those that begin with a blank joined to the one before."""
+    lines: list[str] = []
+    for line in paragraph.split("\n"):
+        if line[:1] in (" ", "\t") and lines and line.strip():
+            lines[-1] += "\n" + line
+        else:
+            lines.append(line)
+    return lines
+
+
+def of_reply(text: str, sender: Address) -> tuple[list[Trailer], list[str]]:
+    """The trailers a reply gives, from its own lines (not quoted, not in its signature), and sentences on the ones not
+    taken: a person's trailer counts only when its sender is that person (the same address or the same name)."""
+    taken: list[Trailer] = []
+    refused: list[str] = []
+    counter_patch = _DIFF.search(text) is not None  # its Fixes and Reported-by belong to that patch
+    for line in _own_lines(text):
+        match = _TRAILER.fullmatch(line.strip())
+        if match is None or not match[2].strip():
+            continue
+        key, value = match[1], " ".join(match[2].split())
+        trailer = Trailer(key, value, "reply")
+        if key.lower() in _PLAIN and not counter_patch:
+            taken.append(trailer)
+        elif _PERSONAL.match(key):
+            if _is_sender(value, sender):
+                taken.append(trailer)
+            elif not counter_patch and ("@" in value or "[email" in value):
+                refused.append(f"`{key}: {value}` was sent by {sender.name or sender.email}: not taken")
+    return taken, refused
+
+
+def _own_lines(text: str) -> Iterable[str]:
+    for line in text.split("\n"):
+        if _SIGNATURE.match(line) or line.startswith(("diff --git ", "---")):
+            return
+        if line.strip() and not _QUOTE.match(line):
+            yield line
+
+
+def _is_sender(value: str, sender: Address) -> bool:
+    name, _, rest = value.partition("<")
+    email = rest.partition(">")[0].strip().lower()
+    if email and email == sender.email.lower():
+        return True
+    return bool(name.strip()) and _words(name) == _words(sender.name)
+
+
+def _words(name: str) -> frozenset[str]:
+    """A name's words: people write `Doe, John` and `John Doe`, with and without (Company)."""
+    return frozenset(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", name.lower())))
+
+
+def added(own: Iterable[Trailer], replied: Iterable[Trailer]) -> tuple[Trailer, ...]:
+    """`own` followed by those of `replied` that say something new (same key and value, case aside, say it once)."""
+    out = list(own)
+    seen = {(trailer.key.lower(), trailer.value.lower()) for trailer in out}
+    for trailer in replied:
+        identity = (trailer.key.lower(), trailer.value.lower())
+        if identity not in seen:
+            seen.add(identity)
+            out.append(trailer)
+    return tuple(out)

@@ -1,0 +1,209 @@
+"""A series for a reader: the JSON document of `kpt show`, and text for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from kpatch_tool.mail.message import Address
+from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
+from kpatch_tool.text import plural, printable, printable_bytes
+
+_WIDTH = 80
+
+
+def document(series: Series, only: int | None = None) -> dict[str, object]:
+    """The JSON contract of `kpt show` (design, section 3); `only` leaves one patch. Dates are ISO 8601 or null."""
+    cover = series.cover
+    return {
+        "name": series.name,
+        "title": series.title,
+        "revision": series.revision,
+        "total": series.total,
+        "tree": series.tree,
+        "cover": {
+            "subject": cover.subject,
+            "author": _person(cover.author),
+            "date": _iso(cover.date),
+            "body": cover.body,
+        }
+        if cover
+        else None,
+        "patches": [_patch_document(patch) for patch in _chosen(series, only)],
+        "replies": [
+            {
+                "from": _person(reply.author),
+                "date": _iso(reply.date),
+                "subject": reply.subject,
+                "to_patch": reply.to_patch,
+            }
+            for reply in series.replies
+            if only is None or reply.to_patch == only
+        ],
+        "problems": list(series.problems),
+    }
+
+
+def summary(series: Series) -> dict[str, object]:
+    """One series in the JSON document of `kpt list`."""
+    return {
+        "name": series.name,
+        "title": series.title,
+        "revision": series.revision,
+        "patches": len(series.patches),
+        "total": series.total,
+        "exactness": worst(series).value,
+        "tree": series.tree,
+        "problems": list(series.problems),
+    }
+
+
+def worst(series: Series) -> Exactness:
+    """The least exactness among the patches."""
+    order = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
+    return min((patch.exactness for patch in series.patches), key=order.index, default=Exactness.INTACT)
+
+
+def _chosen(series: Series, only: int | None) -> Iterable[Patch]:
+    return [patch for patch in series.patches if only is None or patch.number == only]
+
+
+def _patch_document(patch: Patch) -> dict[str, object]:
+    return {
+        "number": patch.number,
+        "subject": patch.subject,
+        "author": _person(patch.author),
+        "date": _iso(patch.date),
+        "exactness": patch.exactness.value,
+        "why": patch.why,
+        "ambiguous": list(patch.ambiguous),
+        "message_id": patch.message_id or None,
+        "trailers": [{"key": t.key, "value": t.value, "source": t.source} for t in patch.trailers],
+        "files": [
+            {
+                "path": file.path,
+                "old_blob": file.old_blob,
+                "new_blob": file.new_blob,
+                "hunks": len(file.hunks),
+                "added": file.added,
+                "removed": file.removed,
+            }
+            for file in patch.files
+        ],
+    }
+
+
+def _person(author: Address) -> dict[str, str]:
+    return {"name": author.name, "email": author.email}
+
+
+def _iso(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None
+
+
+def text(series: Series) -> Iterator[str]:
+    """The lines of `kpt show SERIES`, safe for a terminal."""
+    version = f" v{series.revision}" if series.revision > 1 else ""
+    yield from _wrapped(f"{series.title}{version}", "")
+    where = f", for tree {printable(series.tree)}" if series.tree else ""
+    yield f"{series.name}: {plural(len(series.patches), 'patch', 'patches')}{where}"
+    if series.cover:
+        yield f"  0  cover letter, {_byline(series.cover.author, series.cover.date)}"
+    for patch in series.patches:
+        yield ""
+        yield from _wrapped(patch.subject, f"  {patch.number}  ")
+        yield f"     {_byline(patch.author, patch.date)}, {patch.exactness.value}"
+        for line in _patch_lines(patch):
+            yield f"     {line}"
+    if series.replies:
+        yield ""
+        yield plural(len(series.replies), "reply", "replies")
+        for reply in series.replies:
+            target = "?" if reply.to_patch is None else reply.to_patch
+            yield from _wrapped(
+                f"{_first_own_line(reply.body)}", f"  to {target}: {_byline(reply.author, reply.date)}: "
+            )
+    for problem in series.problems:
+        yield from _wrapped(problem, "problem: ")
+
+
+def patch_text(series: Series, patch: Patch) -> Iterator[str]:
+    """The lines of `kpt show SERIES --patch K`: everything about one patch, and its diff."""
+    yield from _wrapped(patch.subject, f"{patch.number}/{series.total}  ")
+    yield _byline(patch.author, patch.date)
+    yield from _wrapped(patch.why, f"{patch.exactness.value}: ")
+    for line in patch.ambiguous:
+        yield from _wrapped(line, "undecided: ")
+    yield from _patch_lines(patch)
+    yield ""
+    yield from printable(patch.message, lines=True).split("\n")
+    yield "---"
+    if patch.note:
+        yield from printable(patch.note, lines=True).split("\n")
+        yield ""
+    yield from printable_bytes(patch.diff, lines=True).removesuffix("\n").split("\n")
+
+
+def _patch_lines(patch: Patch) -> Iterator[str]:
+    for file in patch.files:
+        blobs = f"  {file.old_blob}..{file.new_blob}" if file.old_blob else ""
+        yield f"{printable(file.path)}  +{file.added} -{file.removed}{blobs}"
+    for trailer in patch.trailers:
+        if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):
+            yield _trailer_line(trailer)
+
+
+def _trailer_line(trailer: Trailer) -> str:
+    mark = "  (in a reply)" if trailer.source == "reply" else ""
+    return printable(f"{trailer.key}: {trailer.value}{mark}")
+
+
+def _byline(author: Address, when: datetime | None) -> str:
+    return printable(f"{author.name or 'unknown'}, {when.date().isoformat() if when else 'no date'}")
+
+
+def _first_own_line(body: str) -> str:
+    """What a reply says first: its first line that is not quoted nor the line above a quotation."""
+    lines = [line.strip() for line in body.split("\n")]
+    own = [
+        line
+        for place, line in enumerate(lines)
+        if line and not line.startswith((">", "|")) and not (line.endswith(":") and _quote_follows(lines[place + 1 :]))
+    ]
+    return own[0] if own else ""
+
+
+def _quote_follows(lines: list[str]) -> bool:
+    return next((line.startswith((">", "|")) for line in lines if line), False)
+
+
+def _wrapped(what: str, label: str) -> list[str]:
+    """`what` behind `label`, wrapped at 80 columns with the following lines under its beginning."""
+    shown = printable(what) or "(empty)"
+    indent = " " * min(len(label), 12)
+    return textwrap.wrap(shown, _WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]:
+    """What `kpt import` says."""
+    done = "imported" if written else "already imported, nothing changed"
+    yield f"{done}: {printable(str(directory))}"
+    yield from text(series)
+    if worst(series) is Exactness.DAMAGED:
+        yield from _wrapped(f"kpt restore {series.name} --tree NAME gives the white space back", "next: ")
+
+
+def table(found: Iterable[Series]) -> Iterator[str]:
+    """The lines of `kpt list`: one a series, cut at 80 columns."""
+    rows = [(series.name, f"{len(series.patches)}", worst(series).value, series.title) for series in found]
+    if not rows:
+        yield "no series here yet: kpt import FILE --name NAME"
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for name, count, exactness, title in rows:
+        line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {exactness:<{widths[2]}}  "
+        room = max(16, _WIDTH - len(line))
+        shown = printable(title)
+        yield line + (shown if len(shown) <= room else shown[: room - 3] + "...")
