@@ -52,14 +52,7 @@ class GitRepository:
         """Share the other's objects by hard links, which costs neither time nor space, whatever the commit."""
         import git
 
-        where = f"{self.source} {self.ref}"
-        try:
-            with git.Repo(self.source) as other:
-                commit: str = other.git.rev_parse("--verify", "--end-of-options", f"{self.ref}^{{commit}}")
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-            raise InputError("not a git repository", where=self.source, todo="use --dir for plain sources") from error
-        except git.GitCommandError as error:
-            raise InputError("no such commit", where=where, todo="give a branch, tag or commit id it has") from error
+        commit = self._commit_there()
         progress(f"copying {self.source}")
         config = (git_dir / "config").read_bytes()
         shutil.rmtree(git_dir)
@@ -81,6 +74,25 @@ class GitRepository:
                 (git_dir / "objects/info/alternates").unlink()
         (git_dir / "config").write_bytes(config)
         return commit
+
+    def _commit_there(self) -> str:
+        """The commit id that `ref` means in the repository at the path `source`."""
+        # Not through gitpython, which takes a bare repository without a config file for a work tree.
+        there = process.run(["git", "-C", self.source, "rev-parse", "--git-dir"])
+        inside = there.stdout.strip() in (b".", b".git") or (Path(self.source) / ".git").exists()
+        if there.status != 0 and b"dubious ownership" in there.stderr:
+            todo = f"run `git config --global --add safe.directory {self.source}`"
+            raise InputError(
+                "git distrusts this repository, which belongs to another user", where=self.source, todo=todo
+            )
+        if there.status != 0 or not inside:
+            raise InputError("not a git repository", where=self.source, todo="use --dir for plain sources")
+        name = f"{self.ref}^{{commit}}"
+        found = process.run(["git", "-C", self.source, "rev-parse", "--verify", "--quiet", "--end-of-options", name])
+        if found.status != 0:
+            where = f"{self.source} {printable(self.ref)}"
+            raise InputError("no such commit", where=where, todo="give a branch, tag or commit id it has")
+        return found.stdout.decode("ascii").strip()
 
     def _fetch(self, git_dir: Path, progress: Progress) -> str:
         import git

@@ -1,0 +1,35 @@
+"""kpt apply"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli import common
+
+
+def command(
+    series: common.SeriesArgument,
+    *,
+    tree: common.TreeOption = None,
+    patches: Annotated[
+        str | None, typer.Option(metavar="2,4-5", help="Only these patches, and what they need.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it fits; write nothing.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Take the series out of a tree that has it.")] = False,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Put a series on a kernel tree, as commits on branch kpt/SERIES. All of it, or nothing."""
+    from kpatch_tool.tree.command import apply_named
+
+    done = apply_named(common.here(), series, tree=tree, patches=patches, check=check, reverse=reverse)
+    if as_json:
+        from kpatch_tool.report.document import apply_document
+
+        common.emit_json(apply_document(done.outcome))
+    else:
+        from kpatch_tool.report import apply as show
+
+        typer.echo(show.text(done.outcome, done.tree, notes=done.notes))
+    common.finish(findings=done.outcome.conflicts)

@@ -1,0 +1,60 @@
+"""What applying did, for the terminal (the JSON document is document.apply_document's)."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kpatch_tool.text import plural, printable
+from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, Tree
+
+_WIDTH = 80
+_DETAILS = 40  # lines of one patch's details that are shown
+
+
+def text(outcome: ApplyOutcome, tree: Tree, *, notes: Sequence[str] = ()) -> str:
+    """The whole answer: notes, one line a patch (and what is remarkable about it below), how to look at it."""
+    lines = [line for note in notes for line in _wrapped(note, "")]
+    for patch in outcome.patches:
+        lines += _patch_lines(patch)
+    return "\n".join([*lines, *_ending(outcome, tree)])
+
+
+def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
+    head = f"{patch.number:4} {patch.status:8} {patch.exactness:7}  "
+    yield head + _cut(printable(patch.subject), _WIDTH - len(head))
+    if patch.status is not ApplyStatus.CLEAN:
+        yield from _wrapped(printable(patch.why), " " * 5)
+    for line in patch.details[:_DETAILS]:
+        yield " " * 7 + _cut(line.rstrip("\n"), _WIDTH - 7)
+    if len(patch.details) > _DETAILS:
+        yield f"{' ' * 7}... and {plural(len(patch.details) - _DETAILS, 'line')} more (--json has them)"
+
+
+def _ending(outcome: ApplyOutcome, tree: Tree) -> list[str]:
+    if outcome.conflicts:
+        return [f"nothing was changed: a patch does not fit tree {tree.name} (base {outcome.base[:12]})"]
+    made = sum(patch.commit is not None for patch in outcome.patches)
+    if outcome.head is None:
+        return [f"it fits tree {tree.name} (base {outcome.base[:12]}); nothing was written"]
+    if not made:
+        return [f"nothing to do on tree {tree.name}: branch {outcome.branch} is its base {outcome.base[:12]}"]
+    where = f"git -C {_short(tree.git_dir)} log --oneline base..{outcome.branch}"
+    return [f"{plural(made, 'commit')} on branch {outcome.branch} of tree {tree.name}; to look at them:", f"  {where}"]
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def _wrapped(sentence: str, indent: str) -> list[str]:
+    return textwrap.wrap(sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)

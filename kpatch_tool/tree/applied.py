@@ -1,0 +1,81 @@
+"""The record of a series on a tree: a blob under refs/kpt/applied/SERIES of the tree's repository.
+
+It lies in the repository, moved by the same transaction as the branch, so the two always agree.
+"""
+
+from __future__ import annotations
+
+import json
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.model import Applied, State, branch_name
+from kpatch_tool.tree.objects import Objects
+from kpatch_tool.workspace import Workspace
+
+LAST = "series"  # the workspace's memory of the series applied last
+_WHERE = "applied"  # ... and of the tree each series was applied to last: "applied:NAME" -> tree
+
+
+def record_ref(series: str) -> str:
+    """The ref that holds the record of a series."""
+    return f"refs/kpt/applied/{series}"
+
+
+def encode(applied: Applied) -> bytes:
+    """The record as JSON."""
+    states = [
+        {"patch": state.patch, "commit": state.commit, "tree": state.tree_id, "subject": state.subject}
+        for state in applied.states
+    ]
+    row = {"kpt": 1, "series": applied.series, "tree": applied.tree, "branch": applied.branch, "states": states}
+    return json.dumps(row, indent=1).encode() + b"\n"
+
+
+def decode(data: bytes) -> Applied:
+    """The record in `data`. Raises ValueError for anything else."""
+    row = json.loads(data)
+    try:
+        states = tuple(
+            State(int(state["patch"]), str(state["commit"]), str(state["tree"]), str(state["subject"]))
+            for state in row["states"]
+        )
+        return Applied(str(row["series"]), str(row["tree"]), str(row["branch"]), states)
+    except (KeyError, TypeError) as error:
+        raise ValueError("not a record of an applied series") from error
+
+
+def remember(workspace: Workspace, series: str, tree: str) -> None:
+    """Keep that `series` was applied last, and to `tree`."""
+    if workspace.remembered(LAST) != series:
+        workspace.remember(LAST, series)
+    if workspace.remembered(f"{_WHERE}:{series}") != tree:
+        workspace.remember(f"{_WHERE}:{series}", tree)
+
+
+def load_applied(workspace: Workspace, series: str | None = None, *, tree: str | None = None) -> Applied:
+    """The states of `series` (None: the one applied last) on `tree` (None: the tree it was applied to last).
+
+    Raises InputError, saying what to run, when it is not applied there.
+    """
+    name = series if series is not None else workspace.remembered(LAST)
+    if name is None:
+        raise InputError("no series was applied yet", todo="run `kpt apply SERIES`")
+    catalogue = Catalogue(workspace)
+    where = tree if tree is not None else workspace.remembered(f"{_WHERE}:{name}")
+    found = None if where is None else catalogue.find(where)
+    if found is None:
+        raise InputError(f"series {name} is not applied to any tree here", todo=f"run `kpt apply {name}`")
+    with Objects(found.git_dir) as objects:
+        data = objects.blob(record_ref(name))
+        head = objects.commit(f"refs/heads/{branch_name(name)}")
+    todo = f"run `kpt apply {name} --tree {found.name}`"
+    if data is None:
+        raise InputError(f"series {name} is not applied to tree {found.name}", todo=todo)
+    try:
+        applied = decode(data)
+    except ValueError as error:
+        raise InputError(str(error), where=f"{found.git_dir} {record_ref(name)}", todo=todo) from error
+    if head is None or head.oid != applied.head.commit:
+        raise InputError(f"branch {applied.branch} of tree {found.name} was moved by another hand", todo=todo)
+    return applied

@@ -1,0 +1,155 @@
+"""Putting a series on a tree: in memory first, then written in one stream and one transaction, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kpatch_tool.diff.model import reversed_diff
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.text import printable
+from kpatch_tool.tree.adding import tree_lock
+from kpatch_tool.tree.applied import remember
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.committing import Step, patch_step, revert_step, write_series
+from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus, Tree, branch_name
+from kpatch_tool.tree.objects import Commit, Objects
+from kpatch_tool.tree.overlay import Overlay
+from kpatch_tool.tree.patching import Put, put_patch
+from kpatch_tool.tree.paths import unsafe
+from kpatch_tool.workspace import Workspace
+
+_LOCK_PATIENCE = 10.0  # seconds; another apply to the same tree takes less
+_MAKES_COMMIT = (ApplyStatus.CLEAN, ApplyStatus.OFFSET, ApplyStatus.FUZZ, ApplyStatus.MERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A patch and what became of it in memory; `note` is added to the reason."""
+
+    patch: Patch
+    put: Put
+    note: str = ""
+
+
+def apply_series(
+    workspace: Workspace,
+    tree: Tree,
+    series: Series,
+    *,
+    patches: tuple[int, ...] | None = None,
+    check: bool = False,
+    reverse: bool = False,
+) -> ApplyOutcome:
+    """Put `series` on the base of `tree` as branch kpt/SERIES, or (`reverse`) take it out of a tree that has it.
+
+    `patches` are the numbers wanted (None: all); what they need comes with them, in an order that works. With `check`
+    nothing is written. A conflict is a finding in the outcome, and then nothing is written either. Raises InputError
+    for a series that cannot be used (unsafe path, no such patch) and MachineError when the machine fails.
+    """
+    for patch in series.patches:
+        _refuse_unsafe(patch)
+    order, brought = _order(series, patches)
+    with Objects(tree.git_dir) as objects:
+        base = objects.commit(tree.base)
+        if base is None:
+            todo = f"run `kpt tree add {tree.name} --force` to make the tree anew"
+            raise MachineError("the base of this tree is missing", where=str(tree.git_dir), todo=todo)
+        tried = _try(list(reversed(order)) if reverse else order, Overlay(objects, base.oid), reverse=reverse)
+    commits: Mapping[int, str] = {}
+    head: str | None = None
+    if not check and all(one.put.status is not ApplyStatus.CONFLICT for one in tried):
+        steps = _steps(tried, base, reverse=reverse)
+        with tree_lock(Catalogue(workspace), tree.name, wait_seconds=_LOCK_PATIENCE):
+            applied = write_series(tree, base, series.name, steps)
+        remember(workspace, series.name, tree.name)
+        commits = {state.patch: state.commit for state in applied.states[1:]}
+        head = applied.head.commit
+    rows = {one.patch.number: _row(one, commits, tree, brought) for one in tried}
+    left_out = {patch.number: _left_out(patch, tree) for patch in series.patches if patch.number not in rows}
+    return ApplyOutcome(
+        tree=tree.name,
+        base=base.oid,
+        branch=branch_name(series.name),
+        head=head,
+        patches=tuple(row for _, row in sorted({**rows, **left_out}.items())),
+    )
+
+
+def _try(order: Sequence[Patch], overlay: Overlay, *, reverse: bool) -> list[_Tried]:
+    tried: list[_Tried] = []
+    failed: Patch | None = None
+    for patch in order:
+        if failed is not None:
+            tried.append(_Tried(patch, Put(ApplyStatus.SKIPPED, f"patch {failed.number} before it does not fit")))
+            continue
+        put = put_patch(reversed_diff(patch.files) if reverse else patch.files, overlay)
+        if reverse and put.status is ApplyStatus.ALREADY:
+            put = replace(put, why="the tree does not have it, so there is nothing to take out")
+        if put.status is ApplyStatus.CONFLICT:
+            failed = patch
+        overlay.put(put.changes)
+        tried.append(_Tried(patch, put))
+    return tried
+
+
+def _steps(tried: Sequence[_Tried], base: Commit, *, reverse: bool) -> list[Step]:
+    make = revert_step if reverse else patch_step
+    return [make(one.patch, one.put.changes, base) for one in tried if one.put.status in _MAKES_COMMIT]
+
+
+def _row(one: _Tried, commits: Mapping[int, str], tree: Tree, brought: Mapping[int, str]) -> AppliedPatch:
+    why = one.put.why
+    if one.patch.number in brought:
+        why = f"{why}; {brought[one.patch.number]}"
+    exactness = _exactness(one.patch, tree)
+    if exactness is not one.patch.exactness:
+        why = f"{why} (skeleton: the tree is made of the series' own lines and proves nothing)"
+    files = tuple(
+        AppliedFile(path, None if entry is None else entry.oid) for path, entry in sorted(one.put.changes.items())
+    )
+    return AppliedPatch(
+        number=one.patch.number,
+        subject=one.patch.subject,
+        status=one.put.status,
+        exactness=exactness,
+        commit=commits.get(one.patch.number),
+        files=files,
+        why=why,
+        details=one.put.details,
+    )
+
+
+def _left_out(patch: Patch, tree: Tree) -> AppliedPatch:
+    exactness = _exactness(patch, tree)
+    return AppliedPatch(patch.number, patch.subject, ApplyStatus.SKIPPED, exactness, None, (), "not asked for")
+
+
+def _exactness(patch: Patch, tree: Tree) -> Exactness:
+    """A proof needs files that were not made from the patch itself."""
+    return Exactness.MATCHED if tree.skeleton and patch.exactness is Exactness.PROVEN else patch.exactness
+
+
+def _order(series: Series, wanted: tuple[int, ...] | None) -> tuple[list[Patch], dict[int, str]]:
+    """The patches to apply, in order, and number -> why for those that came along uncalled."""
+    if not series.patches:
+        raise InputError("the series has no patch", where=series.name, todo="import it again from its source")
+    if wanted is None:
+        return sorted(series.patches, key=lambda patch: patch.number), {}
+    for number in wanted:
+        if series.patch(number) is None:
+            have = ", ".join(str(patch.number) for patch in series.patches)
+            raise InputError(f"no patch {number}", where=series.name, todo=f"choose from {have}")
+    from kpatch_tool.tree.closure import closure
+
+    numbers, brought = closure(series, wanted)
+    return [patch for number in numbers if (patch := series.patch(number)) is not None], brought
+
+
+def _refuse_unsafe(patch: Patch) -> None:
+    for file in patch.files:
+        for path in (file.old_path, file.new_path):
+            if path is not None and (problem := unsafe(path)):
+                where = f"patch {patch.number}: {printable(path)}"
+                raise InputError(f"refused: {problem}", where=where, todo="do not apply this series")

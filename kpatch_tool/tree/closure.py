@@ -1,0 +1,26 @@
+"""Which patches to apply for those the user asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.series.model import Series
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """The numbers in "2,4-5": (2, 4, 5). Raises InputError for anything else."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) - int(first) > 10_000:
+            raise InputError("not numbers of patches", where=f"--patches {text}", todo="write them like 2,4-5")
+        numbers += range(int(first), int(last or first) + 1)
+    if not numbers:
+        raise InputError("no patch named", where=f"--patches {text}", todo="write them like 2,4-5")
+    return tuple(dict.fromkeys(numbers))
+
+
+def closure(series: Series, wanted: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+    """The numbers to apply, in order, for the patches `wanted`; and number -> why for those that come along."""
+    return [patch.number for patch in series.patches if patch.number in wanted], {}

@@ -1,0 +1,97 @@
+"""Commits as `git am` makes them, but all in one stream and with ids that come out the same every time.
+
+git am keeps the author, the author's date with its zone, and the message with its blank lines tidied (git-stripspace);
+its committer is whoever runs it, now. Here the committer is the patch's author at the patch's date, so that applying
+the same patches to the same base gives the same commits on every machine and at every time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kpatch_tool.series.model import Patch
+from kpatch_tool.tree.applied import encode, record_ref
+from kpatch_tool.tree.fastimport import Change, FastImport, Identity, update_refs
+from kpatch_tool.tree.model import Applied, State, Tree, branch_name
+from kpatch_tool.tree.objects import Commit, Entry
+
+_KPT = "kpt"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One commit to make: the patch's number and subject, who, the whole message, path -> the file after it."""
+
+    patch: int
+    subject: str
+    author: Identity
+    message: bytes
+    changes: Mapping[str, Entry | None]
+
+
+def write_series(tree: Tree, base: Commit, series: str, steps: Sequence[Step]) -> Applied:
+    """Make the commits of `steps` on `base`, point branch kpt/SERIES at the last and keep the record; all or nothing.
+
+    Raises MachineError (disk full, a ref locked by another program); the refs are then as they were.
+    """
+    branch = branch_name(series)
+    states = [State(0, base.oid, base.tree)]
+    with FastImport(tree.git_dir) as stream:
+        parent: str | int = base.oid
+        made: list[tuple[Step, int]] = []
+        for step in steps:
+            changes = _changes(step.changes)
+            parent = stream.commit(
+                author=step.author, committer=step.author, message=step.message, parent=parent, changes=changes
+            )
+            made.append((step, parent))
+        states += [State(step.patch, stream.oid(mark), stream.tree_id(mark), step.subject) for step, mark in made]
+        applied = Applied(series, tree.name, branch, tuple(states))
+        record = stream.oid(stream.blob(encode(applied)))
+        stream.finish()
+    update_refs(tree.git_dir, [(f"refs/heads/{branch}", applied.head.commit), (record_ref(series), record)])
+    return applied
+
+
+def patch_step(patch: Patch, changes: Mapping[str, Entry | None], base: Commit) -> Step:
+    """The commit of a patch, as git am would make it. A patch without a readable date gets the base's."""
+    seconds, zone = _date(patch.date) or (base.committed, "+0000")
+    author = Identity(patch.author.name, patch.author.email, seconds, zone)
+    return Step(patch.number, patch.subject, author, commit_message(patch), changes)
+
+
+def revert_step(patch: Patch, changes: Mapping[str, Entry | None], base: Commit) -> Step:
+    """The commit that takes a patch out. Its author is kpt, for the patch's author did not write it."""
+    subject = f'Revert "{patch.subject}"'
+    message = f"{subject}\n\nTaken out by kpt.\n".encode("utf-8", "surrogateescape")
+    return Step(patch.number, subject, Identity(_KPT, "", base.committed, "+0000"), message, changes)
+
+
+def commit_message(patch: Patch) -> bytes:
+    """Subject, a blank line and the message below it, tidied as git am does."""
+    return tidied(f"{patch.subject}\n\n{patch.message}\n".encode("utf-8", "surrogateescape"))
+
+
+def tidied(text: bytes) -> bytes:
+    """`text` as git-stripspace(1) leaves it: no blanks at line ends, none but single blank lines inside."""
+    lines = [line.rstrip(b" \t\n\v\f\r") for line in text.split(b"\n")]
+    joined = b"\n".join(lines).strip(b"\n")
+    return re.sub(rb"\n{3,}", b"\n\n", joined) + b"\n" if joined else b""
+
+
+def _date(date: datetime | None) -> tuple[int, str] | None:
+    """Seconds since 1970 and the zone as git writes it; None for no date or one before 1970."""
+    if date is None or date.timestamp() < 0:
+        return None
+    minutes = int((date.utcoffset() or timedelta()).total_seconds()) // 60
+    sign = "-" if minutes < 0 else "+"
+    return int(date.timestamp()), f"{sign}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
+
+
+def _changes(files: Mapping[str, Entry | None]) -> list[Change]:
+    """Removals first, so that a directory may take the name of a file."""
+    gone = [Change(path) for path, entry in files.items() if entry is None]
+    return gone + [Change(path, entry.mode, entry.data) for path, entry in files.items() if entry is not None]

@@ -1,0 +1,45 @@
+"""The files of a commit with changes on top, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kpatch_tool.tree.objects import Entry, Objects, blob_id
+
+
+class Overlay:
+    """The files of `commit`, changed by what was `put`. Reads each file once."""
+
+    def __init__(self, objects: Objects, commit: str) -> None:
+        self.objects = objects
+        self._commit = commit
+        self._changed: dict[str, Entry | None] = {}
+
+    def get(self, path: str) -> Entry | None:
+        """The file `path` as it is now, None when there is none."""
+        if path in self._changed:
+            return self._changed[path]
+        return self.objects.file(self._commit, path)
+
+    def put(self, changes: Mapping[str, Entry | None]) -> None:
+        """Take over the files after a patch."""
+        self._changed.update(changes)
+
+    def make(self, mode: str, data: bytes) -> Entry:
+        """A file of that mode and content with the id git will give it."""
+        return Entry(mode, blob_id(data, like=self._commit), data)
+
+    def obstacle(self, path: str) -> str:
+        """What stands where a new file `path` would go, as a phrase, or ""."""
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            if self.get("/".join(parts[:depth])) is not None:
+                return f"{'/'.join(parts[:depth])} is a file, not a directory"
+        below = f"{path}/"
+        gone = {name for name, entry in self._changed.items() if entry is None}
+        if any(name.startswith(below) and entry is not None for name, entry in self._changed.items()):
+            return f"{path} is a directory"
+        names = self.objects.names(self._commit, path)
+        if any(f"{below}{name}" not in gone for name in names):
+            return f"{path} is a directory"
+        return ""

@@ -1,0 +1,245 @@
+"""One patch on the files of a state: where it fits, how well, or why not. Nothing is written.
+
+For each file, from the surest way to the least: every line as the patch has it, at the line it names or elsewhere;
+a three-way merge with the file the patch was written for, when the repository has that blob; the lines with some
+context left out (fuzz). git am knows the first, git am -3 the second, patch(1) the third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
+from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.text import plural, printable
+from kpatch_tool.tree.model import ApplyStatus
+from kpatch_tool.tree.objects import Entry
+from kpatch_tool.tree.overlay import Overlay
+
+# From best to worst: a patch is what the worst of its files is.
+_ORDER = (
+    ApplyStatus.CLEAN,
+    ApplyStatus.ALREADY,
+    ApplyStatus.OFFSET,
+    ApplyStatus.MERGED,
+    ApplyStatus.FUZZ,
+    ApplyStatus.CONFLICT,
+)
+_ID_DIGITS = 7  # fewer digits of a blob id prove nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of a patch: status, a sentence, lines for a person, and path -> the file after it (None: gone)."""
+
+    status: ApplyStatus
+    why: str
+    details: tuple[str, ...] = ()
+    changes: Mapping[str, Entry | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _FilePut:
+    status: ApplyStatus
+    why: str = ""
+    details: tuple[str, ...] = ()
+    post: bytes | None = None
+
+
+def put_patch(files: Sequence[FileDiff], overlay: Overlay) -> Put:
+    """Try the diffs `files` on `overlay` (which is left as it is). An empty diff is CLEAN and changes nothing."""
+    if not files:
+        return Put(ApplyStatus.CLEAN, "there is nothing in it to apply")
+    if all(_has_result(file, overlay) for file in files):
+        return _already(files, overlay, "every file is what the patch makes of it, by blob id")
+    strict = _put_files(files, overlay, thorough=False)
+    if strict.status is not ApplyStatus.CONFLICT:
+        return strict
+    if all(_is_there(file, overlay) for file in files):
+        return _already(files, overlay, "the tree has every change of it")
+    return _put_files(files, overlay, thorough=True)
+
+
+def _put_files(files: Sequence[FileDiff], overlay: Overlay, *, thorough: bool) -> Put:
+    """Every file by strict placement, or (thorough) by any way that works."""
+    written: dict[str, Entry | None] = {}
+    results: list[tuple[FileDiff, _FilePut]] = []
+    going = {file.old_path for file in files if file.old_path and (file.renamed or file.new_path is None)}
+    for file in files:
+        pre = _pre_image(file, overlay, written)
+        result = _obstacle(file, overlay, written, going) or _put_file(file, pre, overlay, thorough=thorough)
+        results.append((file, result))
+        if result.status is ApplyStatus.CONFLICT:
+            break
+        if result.status is not ApplyStatus.ALREADY:
+            _record(file, pre, result.post, overlay, written)
+    worst = max((result.status for _, result in results), key=_ORDER.index)
+    details = tuple(line for file, result in results for line in result.details)
+    if worst is ApplyStatus.CONFLICT:
+        return Put(worst, results[-1][1].why, details)
+    return Put(worst, _sentence(worst, results), details, written)
+
+
+def _put_file(file: FileDiff, pre: Entry | None, overlay: Overlay, *, thorough: bool) -> _FilePut:
+    data = None if pre is None else pre.data
+    strict = apply_file(data, file, fuzz=0)
+    if isinstance(strict, Applied):
+        return _placed(file, strict)
+    if thorough:
+        merged = _merged(file, pre, overlay)
+        if merged is not None:
+            return merged
+        if _is_there(file, overlay):
+            return _FilePut(ApplyStatus.ALREADY, details=(f"{_name(file)}: has the change already",))
+        loose = apply_file(data, file)
+        if isinstance(loose, Applied):
+            return _placed(file, loose)
+    return _refused(file, strict)
+
+
+def _placed(file: FileDiff, applied: Applied) -> _FilePut:
+    moved = [placement for placement in applied.placements if placement.offset or placement.fuzz]
+    details = tuple(_placement_line(file, placement) for placement in moved)
+    status = ApplyStatus.CLEAN
+    if any(placement.fuzz for placement in moved):
+        status = ApplyStatus.FUZZ
+    elif moved:
+        status = ApplyStatus.OFFSET
+    return _FilePut(status, details=details, post=applied.post)
+
+
+def _placement_line(file: FileDiff, placement: Placement) -> str:
+    parts = [f"{_name(file)}: hunk {placement.hunk + 1} at line {placement.line}"]
+    if placement.offset:
+        parts.append(f"offset {placement.offset:+d} {'line' if abs(placement.offset) == 1 else 'lines'}")
+    if placement.fuzz:
+        parts.append(f"fuzz {placement.fuzz}")
+    return ", ".join(parts)
+
+
+def _refused(file: FileDiff, conflict: Conflict) -> _FilePut:
+    hunk = f"hunk {conflict.hunk + 1} of " if conflict.hunk is not None else ""
+    reason = printable(conflict.reason)
+    details = [f"{_name(file)}: {hunk and 'hunk ' + str((conflict.hunk or 0) + 1) + ': '}{reason}"]
+    if conflict.header:
+        details.append(printable(conflict.header))
+    if conflict.near is not None:
+        details.append(f"nearest place: line {conflict.near.line} ({conflict.near.score:.0%} alike)")
+        details += [printable(line, lines=True).replace("\n", " ") for line in conflict.near.differs]
+    return _FilePut(ApplyStatus.CONFLICT, f"{hunk}{_name(file)} does not fit: {reason}", tuple(details))
+
+
+def _merged(file: FileDiff, pre: Entry | None, overlay: Overlay) -> _FilePut | None:
+    """The three-way merge of `pre` with what the patch makes of the blob it names; None where that cannot be."""
+    if pre is None or file.old_blob is None or len(file.old_blob) < _ID_DIGITS or file.binary:
+        return None
+    if file.new_path is None or file.old_path is None or pre.oid.startswith(file.old_blob):
+        return None
+    origin = overlay.objects.blob(file.old_blob)
+    if origin is None:
+        return None
+    theirs = apply_file(origin, file, fuzz=0)
+    if not isinstance(theirs, Applied) or theirs.post is None:
+        return None
+    from kpatch_tool.tree.merge import merge_texts
+
+    both = merge_texts(pre.data, origin, theirs.post)
+    if both is None:
+        return None
+    note = f"{_name(file)}: merged with blob {file.old_blob}, which the patch was written for"
+    return _FilePut(ApplyStatus.ALREADY if both == pre.data else ApplyStatus.MERGED, details=(note,), post=both)
+
+
+def _pre_image(file: FileDiff, overlay: Overlay, written: Mapping[str, Entry | None]) -> Entry | None:
+    """The file a diff starts from (for a created file: what is in its way).
+
+    A rename or copy means the file before the whole patch, any other diff the file as the patch has left it so far
+    (git's apply.c, previous_patch).
+    """
+    path = file.path if file.old_path is None else file.old_path
+    if path in written and not file.renamed and not file.copied:
+        return written[path]
+    return overlay.get(path)
+
+
+def _obstacle(
+    file: FileDiff, overlay: Overlay, written: Mapping[str, Entry | None], going: Iterable[str]
+) -> _FilePut | None:
+    """Whether the name of a created, renamed or copied file is free."""
+    path = file.new_path
+    if path is None or path == file.old_path:
+        return None
+    taken = written[path] if path in written else overlay.get(path)
+    if taken is not None and path not in going and file.old_path is not None:
+        why = f"{printable(path)} exists already"
+        return _FilePut(ApplyStatus.CONFLICT, why, (why,))
+    if taken is None and (blocked := overlay.obstacle(path)):
+        why = f"{printable(path)} cannot be made: {printable(blocked)}"
+        return _FilePut(ApplyStatus.CONFLICT, why, (why,))
+    return None
+
+
+def _record(
+    file: FileDiff, pre: Entry | None, post: bytes | None, overlay: Overlay, written: dict[str, Entry | None]
+) -> None:
+    leaves = file.old_path is not None and file.old_path != file.new_path and not file.copied
+    if leaves and written.get(file.old_path or "") is None:  # else another file of this patch took the name
+        written[file.old_path or ""] = None
+    if file.new_path is not None and post is not None:
+        kept = pre.mode if pre is not None and file.old_path is not None else "100644"
+        mode = _mode_change(file) or kept
+        written[file.new_path] = overlay.make(mode, post)
+
+
+def _has_result(file: FileDiff, overlay: Overlay) -> bool:
+    """Whether the file is, by its blob id, what the patch makes of it."""
+    if file.new_path is None:
+        return file.old_path is not None and overlay.get(file.old_path) is None
+    now = overlay.get(file.new_path)
+    if now is None or file.new_blob is None or len(file.new_blob) < _ID_DIGITS or file.new_blob == file.old_blob:
+        return False
+    moved = file.renamed and file.old_path is not None and overlay.get(file.old_path) is not None
+    return now.oid.startswith(file.new_blob) and _mode_change(file) in (None, now.mode) and not moved
+
+
+def _is_there(file: FileDiff, overlay: Overlay) -> bool:
+    """Whether the tree has what the patch does to this file."""
+    if _has_result(file, overlay):
+        return True
+    now = None if file.new_path is None else overlay.get(file.new_path)
+    if file.renamed and (now is None or (file.old_path is not None and overlay.get(file.old_path) is not None)):
+        return False
+    mode = _mode_change(file)
+    if mode is not None and now is not None and now.mode != mode:
+        return False
+    if not file.hunks and not file.binary and file.old_path is not None and file.new_path is not None:
+        return file.renamed or mode is not None
+    return is_already(None if now is None else now.data, file)
+
+
+def _mode_change(file: FileDiff) -> str | None:
+    """The mode the patch gives the file, None when it leaves that alone (an `index` line only tells the mode)."""
+    return file.new_mode if file.new_mode != file.old_mode else None
+
+
+def _already(files: Sequence[FileDiff], overlay: Overlay, why: str) -> Put:
+    return Put(ApplyStatus.ALREADY, why, changes={file.path: overlay.get(file.path) for file in files})
+
+
+def _sentence(status: ApplyStatus, results: Sequence[tuple[FileDiff, _FilePut]]) -> str:
+    hunks = sum(len(file.hunks) for file, _ in results)
+    lines = sum(len(result.details) for _, result in results)
+    if status is ApplyStatus.OFFSET:
+        return f"{plural(lines, 'hunk')} of {hunks} at another line than the patch names"
+    if status is ApplyStatus.FUZZ:
+        return "some context lines differ (fuzz); see that the hunks are in the right place"
+    if status is ApplyStatus.MERGED:
+        return "merged three ways with the files the patch was written for"
+    if status is ApplyStatus.ALREADY:
+        return "the tree has every change of it"
+    return "every hunk fits at the line it names" if hunks else "the names and modes it changes are as it expects"
+
+
+def _name(file: FileDiff) -> str:
+    return printable(file.path)
