@@ -12,6 +12,7 @@ from kpatch_tool.text import plural
 
 ABSENT = "absent"
 UNTESTED = "infra"
+UNBUILT = "does not build"  # how the `why` of a test begins that could not be built
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
 _CERTAIN, _LOADED_MACHINE = 1.0, 0.5
 _NAMED_AT_MOST = 3
@@ -75,7 +76,7 @@ def name(delta: Delta) -> str:
 
 def transition(delta: Delta) -> str:
     """What happened, in words: "pass, now fail"; "does not build, now pass"."""
-    before = "does not build" if _unbuilt(delta.why) else delta.base
+    before = UNBUILT if _unbuilt(delta.why) else delta.base
     return f"{before}, now {delta.now}"
 
 
@@ -144,4 +145,4 @@ def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> str:
 
 
 def _unbuilt(why: str) -> bool:
-    return why.startswith("does not build")
+    return why.startswith(UNBUILT)

@@ -1,0 +1,369 @@
+"""What `kpt run` does: restore, deps, apply, build, test, one stage after the other, each for every patch.
+
+A stage that fails for one patch goes on with the next; a stage that this machine cannot do leaves the later ones to do
+what they can without it. The stages themselves are the rooms'; this file only decides their order, which states are
+built and tested, and what goes into the record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from kpatch_tool.errors import KptError, MachineError
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
+from kpatch_tool.results.answer import answer
+from kpatch_tool.results.deltas import Change, compare
+from kpatch_tool.results.record import (
+    Cell,
+    EdgeRecord,
+    ExternalRecord,
+    Outcome,
+    PatchRecord,
+    RunRecord,
+    Stage,
+)
+from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.suites.model import StateTests
+from kpatch_tool.text import plural
+from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
+
+
+class Which(StrEnum):
+    """Which states are tested. All of them are built."""
+
+    CHANGED = "changed"  # the base, and every state whose kernel, modules or suite differ from those tested before
+    HEAD = "head"  # the base and the last state
+    EACH = "each"  # every state, even where nothing changed
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The dependencies of a series."""
+
+    edges: tuple[EdgeRecord, ...] = ()
+    external: tuple[ExternalRecord, ...] = ()
+
+
+class Steps(Protocol):
+    """What a run needs of the other rooms. Every method may raise KptError."""
+
+    @property
+    def tree(self) -> str:
+        """The name of the kernel tree."""
+
+    @property
+    def base(self) -> str:
+        """The commit of its base."""
+
+    @property
+    def arch(self) -> str: ...
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites to run, in order."""
+
+    @property
+    def accelerator(self) -> str:
+        """What the guests ran with; empty before the first."""
+
+    def restore(self, series: Series) -> Series:
+        """The series with its white space back, as far as the tree can tell."""
+
+    def dependencies(self, series: Series) -> Needs: ...
+
+    def apply(self, series: Series) -> ApplyOutcome: ...
+
+    def states(self) -> tuple[State, ...]:
+        """The states that applying left, base first."""
+
+    def build(self, state: State) -> StateBuild: ...
+
+    def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
+        """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
+
+    def test(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> tuple[StateTests, ...]:
+        """What each of `suites` said of the state (one boot), in their order."""
+
+
+class Watcher(Protocol):
+    """Sees a run go by (report.live has one for a terminal and one for a log)."""
+
+    def patches(self, patches: Sequence[PatchRecord]) -> None:
+        """The patches as now known; again after they were restored."""
+
+    def cell(self, cell: Cell) -> None:
+        """A stage began (outcome "running") or ended for a patch."""
+
+
+def run(series: Series, steps: Steps, watcher: Watcher, *, which: Which = Which.CHANGED) -> RunRecord:
+    """Do it all and return the record.
+
+    Raises InputError when the series cannot be applied at all for what the user gave (a damaged patch); conflicts,
+    failed builds and regressions are in the record, and so is what this machine could not do.
+    """
+    return _Run(series, steps, watcher, which).record()
+
+
+_Built = tuple[State, StateBuild]
+
+
+@dataclass(slots=True)
+class _Run:
+    series: Series
+    steps: Steps
+    watcher: Watcher
+    which: Which
+    cells: dict[tuple[int, Stage], Cell] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    needs: Needs = field(default_factory=Needs)
+    applied: ApplyOutcome | None = None
+    builds: list[StateBuild] = field(default_factory=list)
+    tests: list[StateTests] = field(default_factory=list)
+
+    def record(self) -> RunRecord:
+        started, clock = datetime.now(UTC), time.monotonic()
+        self.watcher.patches(_patch_records(self.series))
+        self._restore()
+        self._dependencies()
+        self._apply()
+        if self.applied is not None and not self.applied.conflicts:
+            self._build_and_test()
+        self._blank_cells()
+        return RunRecord(
+            series=self.series.name,
+            title=self.series.title,
+            revision=self.series.revision,
+            tree=self.steps.tree,
+            base=self.steps.base,
+            arch=self.steps.arch,
+            started=started,
+            seconds=time.monotonic() - clock,
+            patches=_patch_records(self.series),
+            cells=tuple(self.cells.values()),
+            sentence=answer(self.series.name, self.steps.tree, self.applied, self.builds, self.tests),
+            edges=self.needs.edges,
+            external=self.needs.external,
+            applied=self.applied,
+            builds=tuple(self.builds),
+            tests=tuple(self.tests),
+            problems=tuple(self.problems),
+            accelerator=self.steps.accelerator,
+        )
+
+    # The stages
+
+    def _restore(self) -> None:
+        if any(patch.exactness is Exactness.DAMAGED for patch in self.series.patches):
+            self._running(Stage.RESTORE)
+            try:
+                self.series = self.steps.restore(self.series)
+            except KptError as error:
+                self._cannot(Stage.RESTORE, error)
+                return
+            self.watcher.patches(_patch_records(self.series))
+        for patch in self.series.patches:
+            damaged = patch.exactness is Exactness.DAMAGED
+            outcome = Outcome.FINDING if damaged else Outcome.WELL
+            self._cell(patch.number, Stage.RESTORE, outcome, str(patch.exactness), patch.why)
+
+    def _dependencies(self) -> None:
+        self._running(Stage.DEPS)
+        try:
+            self.needs = self.steps.dependencies(self.series)
+        except KptError as error:
+            self._cannot(Stage.DEPS, error)
+            return
+        for patch in self.series.patches:
+            self._put(_needs_cell(patch, self.needs))
+
+    def _apply(self) -> None:
+        self._running(Stage.APPLY)
+        try:
+            self.applied = self.steps.apply(self.series)
+        except MachineError as error:
+            self._cannot(Stage.APPLY, error)
+            return
+        outcomes = {ApplyStatus.CONFLICT: Outcome.FINDING, ApplyStatus.SKIPPED: Outcome.SKIPPED}
+        for patch in self.applied.patches:
+            outcome = outcomes.get(patch.status, Outcome.WELL)
+            self._cell(patch.number, Stage.APPLY, outcome, str(patch.status), patch.why)
+
+    def _build_and_test(self) -> None:
+        try:
+            states = self.steps.states()
+        except MachineError as error:
+            self._cannot(Stage.BUILD, error)
+            return
+        built = self._build(states)
+        self._test(_wanted(built, self.which))
+
+    def _build(self, states: Sequence[State]) -> list[_Built]:
+        """Build every state; the pairs of those that can be booted."""
+        built = []
+        for state in states:
+            self._cell(state.patch, Stage.BUILD, Outcome.RUNNING, "...")
+            try:
+                build = self.steps.build(state)
+            except MachineError as error:  # whatever it is, the next state would meet it too
+                self._cannot(Stage.BUILD, error, (state.patch for state in states[len(self.builds) :]))
+                break
+            self.builds.append(build)
+            self._put(build_cell(build, self.builds[0]))
+            if build.status is BuildStatus.OK:
+                built.append((state, build))
+            elif build.status is BuildStatus.INFRA:
+                self.problems.append(f"{_state(state.patch)} could not be built: {build.why}")
+        return built
+
+    def _test(self, built: Sequence[_Built]) -> None:
+        """Test the states given; what a suite said of one counts for every other that runs the very same programs."""
+        said: dict[tuple[str, str], StateTests] = {}
+        for place, (state, build) in enumerate(built):
+            self._cell(state.patch, Stage.TEST, Outcome.RUNNING, "...")
+            try:
+                self._test_state(state, build, said)
+            except MachineError as error:
+                self._cannot(Stage.TEST, error, (state.patch for state, _ in built[place:]))
+                return
+
+    def _test_state(self, state: State, build: StateBuild, said: dict[tuple[str, str], StateTests]) -> None:
+        prints = {suite: self.steps.fingerprint(state, build, suite) for suite in self.steps.suites}
+        known = {} if self.which is Which.EACH else {s: said[s, p] for s, p in prints.items() if (s, p) in said}
+        fresh = tuple(suite for suite in self.steps.suites if suite not in known)
+        results = {tests.suite: tests for tests in self.steps.test(state, build, fresh)} if fresh else {}
+        for suite, tests in known.items():
+            results[suite] = inherited(tests, state.patch)
+        for suite in fresh:
+            if results[suite].status != "infra":
+                said[suite, prints[suite]] = results[suite]
+        now = [results[suite] for suite in self.steps.suites]
+        self.tests += now
+        self.problems += [
+            f"{_state(state.patch)} could not be tested with {tests.suite}: {tests.why}"
+            for tests in now
+            if tests.status == "infra"
+        ]
+        same = {tests.patch for tests in known.values()} if not fresh else set()
+        self._put(tests_cell(state.patch, now, self.tests, same_as=max(same, default=None)))
+
+    # Cells
+
+    def _put(self, cell: Cell) -> None:
+        self.cells[cell.patch, cell.stage] = cell
+        self.watcher.cell(cell)
+
+    def _cell(self, patch: int, stage: Stage, outcome: Outcome, text: str, why: str = "") -> None:
+        self._put(Cell(patch, stage, outcome, text, why))
+
+    def _running(self, stage: Stage) -> None:
+        for patch in self.series.patches:
+            self._cell(patch.number, stage, Outcome.RUNNING, "...")
+
+    def _cannot(self, stage: Stage, error: KptError, patches: Iterable[int] | None = None) -> None:
+        self.problems.append(f"{stage}: {error.line()}")
+        for number in (patch.number for patch in self.series.patches) if patches is None else patches:
+            self._cell(number, stage, Outcome.INFRA, "cannot", error.line())
+
+    def _blank_cells(self) -> None:
+        """Give every patch that a stage left out a cell that says why."""
+        for patch in self.series.patches:
+            for stage in Stage:
+                if (patch.number, stage) not in self.cells:
+                    self._cell(patch.number, stage, Outcome.SKIPPED, "-", self._why_left_out(patch, stage))
+
+    def _why_left_out(self, patch: Patch, stage: Stage) -> str:
+        if self.applied is None:
+            return "the series was not applied"
+        if self.applied.conflicts:
+            return "the series does not apply"
+        if stage is Stage.TEST and any(build.patch == patch.number for build in self.builds):
+            return "not built" if not self._was_built(patch.number) else "not asked for"
+        return "it made no commit, so there is no state of its own"
+
+    def _was_built(self, patch: int) -> bool:
+        return any(build.patch == patch and build.status is BuildStatus.OK for build in self.builds)
+
+
+def build_cell(build: StateBuild, base: StateBuild | None) -> Cell:
+    """The cell of a build; warnings are new against `base`."""
+    fresh = new_warnings(build, base) if build.patch != 0 and base is not None and base.patch == 0 else ()
+    if build.status is BuildStatus.INFRA:
+        return Cell(build.patch, Stage.BUILD, Outcome.INFRA, "cannot", build.why)
+    if build.status is BuildStatus.FAILED:
+        return Cell(build.patch, Stage.BUILD, Outcome.FINDING, "FAILED", build.why)
+    if fresh:
+        return Cell(build.patch, Stage.BUILD, Outcome.FINDING, plural(len(fresh), "warning"), fresh[0].message)
+    text = "cached" if build.cached else f"ok {build.seconds:.0f} s"
+    return Cell(build.patch, Stage.BUILD, Outcome.WELL, text, build.why)
+
+
+def tests_cell(
+    patch: int, now: Sequence[StateTests], everything: Sequence[StateTests], *, same_as: int | None = None
+) -> Cell:
+    """The cell of a state's tests, all suites together; `everything` holds the base's results, `same_as` is the
+    state whose results these are, if none of them was run."""
+    why = "; ".join(dict.fromkeys(tests.why for tests in now if tests.why))
+    if any(tests.status == "infra" for tests in now):
+        return Cell(patch, Stage.TEST, Outcome.INFRA, "cannot", why)
+    if any(tests.status == "failed" for tests in now):
+        return Cell(patch, Stage.TEST, Outcome.FINDING, "FAILED", why)
+    if patch == 0:
+        return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.results) for tests in now), "case"), why)
+    bases = {tests.suite: tests for tests in everything if tests.patch == 0}
+    deltas = [delta for tests in now if tests.suite in bases for delta in compare(tests, bases[tests.suite])]
+    counts = {change: sum(delta.change is change for delta in deltas) for change in Change}
+    outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
+    if same_as is not None:
+        return Cell(patch, Stage.TEST, outcome, f"= {_state(same_as) if same_as else 'base'}", why)
+    words = [f"{count} {change}" for change, count in counts.items() if count]
+    if not bases:
+        words = ["no base"]
+    return Cell(patch, Stage.TEST, outcome, ", ".join(words) or "same", why)
+
+
+def inherited(tests: StateTests, patch: int) -> StateTests:
+    """The results of a state for a later one that runs the very same programs."""
+    why = f"kernel, modules and tests are identical to {_state(tests.patch)}'s"
+    return dataclasses.replace(tests, patch=patch, cached=True, seconds=0.0, why=why)
+
+
+def _wanted(built: Sequence[_Built], which: Which) -> list[_Built]:
+    if which is not Which.HEAD:
+        return list(built)
+    return [pair for place, pair in enumerate(built) if pair[0].patch == 0 or place == len(built) - 1]
+
+
+def _needs_cell(patch: Patch, needs: Needs) -> Cell:
+    edges = [edge for edge in needs.edges if edge.patch == patch.number]
+    outside = [found for found in needs.external if found.patch == patch.number]
+    why = "; ".join([*(edge.why for edge in edges), *(found.why for found in outside)])
+    lacking = [found for found in outside if found.present is False]
+    if lacking:
+        return Cell(patch.number, Stage.DEPS, Outcome.FINDING, "lacks", why)
+    numbers = [str(number) for number in sorted({edge.needs for edge in edges})]
+    shown = numbers if len(numbers) <= 3 else [*numbers[:2], f"+{len(numbers) - 2}"]
+    return Cell(patch.number, Stage.DEPS, Outcome.WELL, ",".join(shown) or "none", why)
+
+
+def _patch_records(series: Series) -> tuple[PatchRecord, ...]:
+    return tuple(
+        PatchRecord(
+            patch.number,
+            patch.subject,
+            f"{patch.author.name} <{patch.author.email}>" if patch.author.email else patch.author.name,
+            patch.exactness,
+            patch.why,
+            patch.ambiguous,
+        )
+        for patch in series.patches
+    )
+
+
+def _state(patch: int) -> str:
+    return f"patch {patch}" if patch else "the base"

@@ -1,0 +1,125 @@
+"""A run while it goes on: a live table on a terminal, a plain line a step elsewhere. Both on standard error."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from kpatch_tool.report.table import stage_table, table_width
+from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
+from kpatch_tool.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+
+
+class Watcher(Protocol):
+    """Sees a run go by."""
+
+    def patches(self, patches: Sequence[PatchRecord]) -> None:
+        """The patches as now known (again after they were restored)."""
+
+    def cell(self, cell: Cell) -> None:
+        """A stage began or ended for a patch."""
+
+    def progress(self, what: str, done: int = 0, total: int = 0) -> None:
+        """What is being done within the stage."""
+
+
+class Silent:
+    """A Watcher that shows nothing."""
+
+    def patches(self, patches: Sequence[PatchRecord]) -> None: ...
+
+    def cell(self, cell: Cell) -> None: ...
+
+    def progress(self, what: str, done: int = 0, total: int = 0) -> None: ...
+
+
+class PlainLines:
+    """A line for each stage that ended ("patch 2  build  ok 12 s"), and one for each long step inside it."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._said = ""
+
+    def patches(self, patches: Sequence[PatchRecord]) -> None: ...
+
+    def cell(self, cell: Cell) -> None:
+        if cell.outcome is not Outcome.RUNNING:
+            state = f"patch {cell.patch}" if cell.patch else "base"
+            self._say(f"{state:<9} {cell.stage:<8} {cell.text}")
+
+    def progress(self, what: str, done: int = 0, total: int = 0) -> None:
+        # Counters would fill a log; the step is said once.
+        if what != self._said and total == 0:
+            self._said = what
+            self._say(f"          {what}")
+
+    def _say(self, line: str) -> None:
+        self._out.write(printable(line).rstrip() + "\n")
+        self._out.flush()
+
+
+class LiveTable:
+    """The table of the run, redrawn in place, with a line below that says what is going on."""
+
+    def __init__(self) -> None:
+        self._patches: tuple[PatchRecord, ...] = ()
+        self._cells: dict[tuple[int, Stage], Cell] = {}
+        self._doing = ""
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+        self._width = 80
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True, highlight=False)
+        self._width = table_width(console)
+        self._live = Live(
+            console=console,
+            get_renderable=self.picture,
+            refresh_per_second=8,
+            transient=True,
+        )
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def patches(self, patches: Sequence[PatchRecord]) -> None:
+        with self._lock:
+            self._patches = tuple(patches)
+
+    def cell(self, cell: Cell) -> None:
+        with self._lock:
+            self._cells[cell.patch, cell.stage] = cell
+
+    def progress(self, what: str, done: int = 0, total: int = 0) -> None:
+        share = f" {min(100, 100 * done // total)}%" if total else ""
+        with self._lock:
+            self._doing = f"{what}{share}"
+
+    def picture(self) -> Group:
+        from rich.console import Group
+        from rich.text import Text
+
+        with self._lock:
+            table = stage_table(self._patches, tuple(self._cells.values()), self._width)
+            doing = Text(printable(self._doing), no_wrap=True, overflow="ellipsis")
+        return Group(table, Text(""), doing)
+
+
+def watcher_for(out: TextIO = sys.stderr) -> LiveTable | PlainLines:
+    """What suits standard error: the live table on a terminal, plain lines elsewhere."""
+    return LiveTable() if out.isatty() else PlainLines(out)

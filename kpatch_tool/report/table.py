@@ -1,0 +1,158 @@
+"""A run on a terminal: the table (patches down, stages across), what was found, the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.results.deltas import UNBUILT, Delta, name, transition
+from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
+from kpatch_tool.text import plural, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_STYLES = {
+    Outcome.RUNNING: "cyan",
+    Outcome.WELL: "green",
+    Outcome.FINDING: "bold red",
+    Outcome.INFRA: "bold yellow",
+    Outcome.SKIPPED: "dim",
+}
+_SHOWN_AT_MOST = 30
+_GAP = 2
+_NARROWEST = 12
+_WIDEST = 120
+
+
+def show(record: RunRecord, console: Console) -> None:
+    """Print a whole run."""
+    from rich.text import Text
+
+    console.print(Text(heading(record), style="bold"), soft_wrap=True)
+    console.print(stage_table(record.patches, record.cells, table_width(console)))
+    for line in details(record):
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+    console.print(Text(printable(record.sentence), style="bold"))
+
+
+def heading(record: RunRecord) -> str:
+    """One line: series, revision, title, tree."""
+    revision = f" v{record.revision}" if record.revision > 1 else ""
+    return printable(f"{record.series}{revision} on {record.tree}: {record.title}")
+
+
+def stage_table(patches: Sequence[PatchRecord], cells: Iterable[Cell], width: int = 80) -> Table:
+    """Patches down (the base first, once something is known of it), stages across; subjects are shortened so that all
+    of it fits `width` columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    known = {(cell.patch, cell.stage): cell for cell in cells}
+    base = [(0, "the base")] if any(patch == 0 for patch, _ in known) else []
+    rows = [*base, *((patch.number, patch.subject) for patch in patches)]
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("patch", no_wrap=True)
+    left = width - len(str(rows[-1][0] if rows else 0)) - 2 * _GAP
+    for stage in Stage:
+        widest = max([len(stage), *(len(cell.text) for cell in known.values() if cell.stage is stage)])
+        table.add_column(str(stage), no_wrap=True)
+        left -= widest + _GAP
+    for number, subject in rows:
+        title = Text(printable(subject))
+        title.truncate(max(left, _NARROWEST), overflow="ellipsis")
+        found = [known.get((number, stage)) for stage in Stage]
+        words = [Text("") if cell is None else Text(printable(cell.text), _STYLES[cell.outcome]) for cell in found]
+        table.add_row(str(number), title, *words)
+    return table
+
+
+def details(record: RunRecord) -> Iterator[str]:
+    """What a reader of the table asks next, as lines: why, where, and what changed."""
+    sections = (
+        ("not proven byte by byte", _unproven(record)),
+        ("what needs what", _edges(record)),
+        ("applying", _applying(record)),
+        ("building", _building(record)),
+        ("tests", _testing(record)),
+        ("not done on this machine", list(record.problems)),
+    )
+    for title, lines in sections:
+        if lines:
+            yield ""
+            yield f"{title}:"
+            yield from (f"  {printable(line)}" for line in _limited(lines))
+
+
+def delta_line(delta: Delta) -> str:
+    """One delta: change, case, what happened, and why where that is known."""
+    why = delta.why.removeprefix(UNBUILT).lstrip(": ")
+    return f"{delta.change:<7} {name(delta)}: {transition(delta)}{f' ({why})' if why else ''}"
+
+
+def table_width(console: Console) -> int:
+    """The columns a table may take: the terminal's, but not so many that the eye loses the row."""
+    return min(console.width, _WIDEST)
+
+
+def _unproven(record: RunRecord) -> list[str]:
+    lines = []
+    for patch in record.patches:
+        if patch.exactness in ("matched", "damaged"):
+            lines.append(f"{patch.number}: {patch.exactness}: {patch.why}")
+            lines += [f"   {line}" for line in _limited(patch.ambiguous, 3)]
+    return lines
+
+
+def _edges(record: RunRecord) -> list[str]:
+    lines = [f"{edge.patch} needs {edge.needs} ({edge.kind}): {edge.why}" for edge in record.edges]
+    present = {True: "the tree has it", False: "THE TREE LACKS IT", None: "not known whether the tree has it"}
+    return lines + [
+        f"{outside.patch} needs {outside.commit[:12]} ({outside.kind}): {outside.why}; {present[outside.present]}"
+        for outside in record.external
+    ]
+
+
+def _applying(record: RunRecord) -> list[str]:
+    if record.applied is None:
+        return []
+    lines = []
+    for patch in record.applied.patches:
+        if patch.status not in {"clean", "skipped"}:
+            lines.append(f"{patch.number}: {patch.status}: {patch.why}")
+            lines += [f"   {line}" for line in _limited(patch.details, 40 if patch.status == "conflict" else 4)]
+    return lines
+
+
+def _building(record: RunRecord) -> list[str]:
+    lines = []
+    for build in record.builds:
+        state = f"patch {build.patch}" if build.patch else "the base"
+        if build.status is not BuildStatus.OK:
+            lines.append(f"{state}: {build.status}: {build.why}")
+            lines += [f"   {error.file}:{error.line}: {error.message}" for error in build.errors[:5]]
+            lines.append(f"   log: {build.log}")
+        for warning in record.new_warnings(build):
+            lines.append(f"{state}: new warning {warning.file}:{warning.line}: {warning.message} [{warning.option}]")
+    return lines
+
+
+def _testing(record: RunRecord) -> list[str]:
+    lines = []
+    for tests in record.tests:
+        state = f"patch {tests.patch}" if tests.patch else "the base"
+        if tests.status != "ok":
+            lines.append(f"{state}, {tests.suite}: {tests.status}: {tests.why}")
+            lines += [f"   {line}" for line in _limited(tests.trace.splitlines(), 12)]
+        lines += [f"{state}, {tests.suite}: {delta_line(delta)}" for delta in record.deltas(tests) if not delta.follows]
+    return lines
+
+
+def _limited(lines: Sequence[str], most: int = _SHOWN_AT_MOST) -> list[str]:
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[:most], f"... {plural(len(lines) - most, 'more line')} in `kpt report --format html`"]

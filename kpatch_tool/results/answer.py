@@ -1,0 +1,151 @@
+"""The answer of a run, as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.results.deltas import Change, Delta, case_count, compare, sentence
+from kpatch_tool.suites.model import StateTests
+from kpatch_tool.text import plural
+from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
+
+
+def answer(
+    series: str,
+    tree: str,
+    applied: ApplyOutcome | None,
+    builds: Sequence[StateBuild],
+    tests: Sequence[StateTests],
+) -> str:
+    """What the stages said together: "S applies to T; all 3 patches build without new warnings; of 142 test cases 140
+    are as on the base, 2 better (...)."
+
+    `builds` and `tests` go over the states, base first.
+    """
+    if applied is None:
+        return f"{series} was not applied to {tree}."
+    parts = [_applied(series, tree, applied), _built(builds), _tested(tests)]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _applied(series: str, tree: str, applied: ApplyOutcome) -> str:
+    conflicts = [patch for patch in applied.patches if patch.status is ApplyStatus.CONFLICT]
+    if conflicts:
+        return f"{series} does not apply to {tree}: patch {conflicts[0].number} conflicts ({conflicts[0].why})"
+    already = [patch.number for patch in applied.patches if patch.status is ApplyStatus.ALREADY]
+    if already and len(already) == len(applied.patches):
+        return f"{tree} has all of {series} already"
+    known = f" ({_patches(already)} {'is' if len(already) == 1 else 'are'} in it already)" if already else ""
+    return f"{series} applies to {tree}{known}"
+
+
+def _built(builds: Sequence[StateBuild]) -> str:
+    base = next((build for build in builds if build.patch == 0), None)
+    states = [build for build in builds if build.patch != 0]
+    parts = []
+    if base is not None and base.status is not BuildStatus.OK:
+        parts.append(f"the base itself does not build ({base.why})")
+    unknown = [build for build in states if build.status is BuildStatus.INFRA]
+    if unknown:
+        parts.append(f"{_states(unknown)} could not be built on this machine ({unknown[0].why})")
+    failed = [build for build in states if build.status is BuildStatus.FAILED]
+    good = [build for build in states if build.status is BuildStatus.OK]
+    if failed:
+        parts.append(f"{_states(failed)} {_does(failed)} not build ({_first_error(failed[0])})")
+    if good:
+        parts.append(_good_builds(good, base, everything=len(good) == len(states)))
+    return "; ".join(parts)
+
+
+def _good_builds(good: Sequence[StateBuild], base: StateBuild | None, *, everything: bool) -> str:
+    many = f"all {len(good)} patches build" if everything and len(good) > 1 else ""
+    built = many or f"{_states(good)} {'builds' if len(good) == 1 else 'build'}"
+    if base is None or base.status is not BuildStatus.OK:
+        return built
+    known = {warning.identity() for warning in base.warnings}
+    fresh = [[w for w in build.warnings if w.identity() not in known] for build in good]
+    guilty = [(build.patch, found) for build, found in zip(good, fresh, strict=True) if found]
+    if not guilty:
+        return f"{built} without new warnings"
+    patch, found = guilty[0]
+    where = f"{found[0].file}:{found[0].line}: {found[0].message}"
+    distinct = {warning.identity() for _, some in guilty for warning in some}
+    return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({where})"
+
+
+def _tested(tests: Sequence[StateTests]) -> str:
+    bases = {found.suite: found for found in tests if found.patch == 0}
+    states = [found for found in tests if found.patch != 0]
+    if not bases:
+        return ""
+    last = _last_states(states) or list(bases.values())
+    broken = [found for found in tests if found.status != "ok"]
+    parts = [_broken(broken[0])] if broken else []
+    compared = [found for found in last if found.patch and _comparable(found, bases.get(found.suite))]
+    if compared:
+        deltas = tuple(delta for found in compared for delta in compare(found, bases[found.suite]))
+        parts.append(sentence(deltas, sum(case_count(found, bases[found.suite]) for found in compared)))
+        parts.append(_on_the_way(states, compared, bases))
+    elif not states and not broken:
+        count = sum(len(found.results) for found in last)
+        parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
+    return "; ".join(part for part in parts if part)
+
+
+def _comparable(state: StateTests, base: StateTests | None) -> bool:
+    return base is not None and state.status != "infra" and base.status == "ok"
+
+
+def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
+    """The last state's results, one a suite."""
+    return list({found.suite: found for found in states}.values())
+
+
+def _broken(tests: StateTests) -> str:
+    state = f"patch {tests.patch}" if tests.patch else "the base"
+    if tests.status == "infra":
+        return f"{state} could not be tested with {tests.suite} on this machine ({tests.why})"
+    return f"{state} does not get through {tests.suite} ({tests.why})"
+
+
+def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
+    """Regressions of a state between, which a later patch takes back."""
+    final = {_identity(delta) for found in last for delta in compare(found, bases[found.suite])}
+    for found in states:
+        if found in last or not _comparable(found, bases.get(found.suite)):
+            continue
+        passing = [
+            delta
+            for delta in compare(found, bases[found.suite])
+            if delta.change is Change.WORSE and _identity(delta) not in final
+        ]
+        if passing:
+            what = passing[0].test
+            return f"at patch {found.patch} {plural(len(passing), 'case')} of {what} worse, taken back later"
+    return ""
+
+
+def _identity(delta: Delta) -> tuple[str, str, str]:
+    return (delta.test, delta.case, delta.now)
+
+
+def _first_error(build: StateBuild) -> str:
+    if not build.errors:
+        return build.why
+    first = build.errors[0]
+    return f"{first.file}:{first.line}: {first.message}"
+
+
+def _states(builds: Sequence[StateBuild]) -> str:
+    return _patches([build.patch for build in builds])
+
+
+def _does(builds: Sequence[StateBuild]) -> str:
+    return "does" if len(builds) == 1 else "do"
+
+
+def _patches(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"patch {numbers[0]}"
+    return f"patches {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

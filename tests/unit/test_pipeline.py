@@ -1,0 +1,204 @@
+"""The order of a run, what it builds and tests, and what it makes of trouble. The rooms are given answers
+(tests/results_fixtures.py); tests/kernel runs the real ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch_tool.errors import InputError, KptError, MachineError
+from kpatch_tool.kbuild.model import Diagnostic, StateBuild
+from kpatch_tool.pipeline import Needs, Which, run
+from kpatch_tool.results.record import ExternalRecord, Outcome, RunRecord, Stage
+from kpatch_tool.series.model import Exactness
+from kpatch_tool.suites.model import StateTests
+from kpatch_tool.tree.model import State
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
+
+SERIES = make_series("one", "two", "three")
+SAME = ("vmexit=pass", "msr=fail")
+
+
+def words(record: RunRecord, stage: Stage) -> list[str]:
+    return [cell.text for patch in range(4) if (cell := record.cell(patch, stage))]
+
+
+def builds(*modules: str) -> dict[int, StateBuild | KptError]:
+    return {patch: make_build(patch, module=module) for patch, module in enumerate(modules)}
+
+
+def same_results(*patches: int) -> dict[int, tuple[StateTests, ...] | KptError]:
+    return {patch: (make_tests(patch, *SAME),) for patch in patches}
+
+
+def test_a_good_series() -> None:
+    steps, recorder = FakeSteps(make_applied(SERIES), builds("a", "b", "b", "c"), same_results(0, 1, 3)), Recorder()
+    record = run(SERIES, steps, recorder)
+    assert words(record, Stage.RESTORE) == ["intact"] * 3
+    assert words(record, Stage.DEPS) == ["none", "1", "none"]
+    assert words(record, Stage.APPLY) == ["clean"] * 3
+    assert words(record, Stage.BUILD) == ["ok 2 s"] * 4
+    assert words(record, Stage.TEST) == ["2 cases", "same", "= patch 1", "same"]
+    assert [patch for patch, _ in steps.tested] == [0, 1, 3], "patch 2 changes no module: nothing to run"
+    assert record.sentence == (
+        "demo applies to toy; all 3 patches build without new warnings; all 2 test cases are as on the base."
+    )
+    assert (record.exit_status, record.problems) == (0, ())
+    assert record.tests[2].why == "kernel, modules and tests are identical to patch 1's"
+    deps = [cell.outcome for cell in recorder.seen if (cell.patch, cell.stage) == (2, Stage.DEPS)]
+    assert deps == [Outcome.RUNNING, Outcome.WELL]
+
+
+@pytest.mark.parametrize(("which", "runs"), [(Which.HEAD, [0, 3]), (Which.EACH, [0, 1, 2, 3])])
+def test_which_states_are_tested(which: Which, runs: list[int]) -> None:
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "b", "c"), same_results(0, 1, 2, 3))
+    record = run(SERIES, steps, Recorder(), which=which)
+    assert [patch for patch, _ in steps.tested] == runs
+    assert record.cell(1, Stage.TEST) is not None
+
+
+def test_a_suite_whose_own_programs_changed_runs_again_alone() -> None:
+    class Steps(FakeSteps):
+        def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
+            return f"{state.patch}" if suite == "selftests" else "same"
+
+    both = {patch: (make_tests(patch, "a=pass"), make_tests(patch, "b=pass", suite="selftests")) for patch in range(3)}
+    steps = Steps(make_applied(SERIES), builds("a", "a", "a"), both, suites=("kut", "selftests"))
+    run(SERIES, steps, Recorder())
+    assert steps.tested == [(0, ("kut", "selftests")), (1, ("selftests",)), (2, ("selftests",))]
+
+
+def test_a_conflict_ends_it() -> None:
+    record = run(SERIES, FakeSteps(make_applied(SERIES, "clean", "conflict", "skipped"), {}, {}), Recorder())
+    assert words(record, Stage.APPLY) == ["clean", "conflict", "skipped"]
+    assert words(record, Stage.TEST) == ["-", "-", "-"]
+    assert record.sentence == "demo does not apply to toy: patch 2 conflicts (it is conflict)."
+    assert record.exit_status == 1
+
+
+def test_a_patch_that_does_not_build_does_not_stop_the_next() -> None:
+    error = Diagnostic("arch/x86/kvm/mmu.c", 7, "'sp' undeclared")
+    built = builds("a", "b", "c", "d") | {2: make_build(2, "failed", errors=(error,), why="1 error")}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(0, 1, 3)), Recorder())
+    assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "FAILED", "ok 2 s"]
+    assert words(record, Stage.TEST) == ["2 cases", "same", "-", "same"]
+    assert record.sentence == (
+        "demo applies to toy; patch 2 does not build (arch/x86/kvm/mmu.c:7: 'sp' undeclared); "
+        "patches 1 and 3 build without new warnings; all 2 test cases are as on the base."
+    )
+    assert record.exit_status == 1
+
+
+def test_a_new_warning_is_a_finding_and_an_old_one_is_not() -> None:
+    old, new = Diagnostic("a.c", 1, "old", "-Wold"), Diagnostic("b.c", 2, "unused x", "-Wunused-variable")
+    built = builds("a", "b", "c", "d") | {
+        0: make_build(0, warnings=(old,)),
+        2: make_build(2, module="c", warnings=(old, new)),
+        3: make_build(3, module="d", warnings=(old, new)),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(0, 1, 2, 3)), Recorder())
+    assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "1 warning", "1 warning"]
+    assert "all 3 patches build with 1 new warning, first at patch 2 (b.c:2: unused x)" in record.sentence
+    assert record.exit_status == 1
+
+
+def test_regressions_and_repairs() -> None:
+    tests = same_results(0, 1) | {
+        2: (make_tests(2, "vmexit=fail", "msr=fail"),),
+        3: (make_tests(3, "vmexit=pass", "msr=pass"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST) == ["2 cases", "same", "1 worse", "1 better"]
+    assert record.sentence.endswith(
+        "of 2 test cases 1 are as on the base, 1 better (msr: fail, now pass); "
+        "at patch 2 1 case of vmexit worse, taken back later."
+    )
+    assert record.exit_status == 1
+
+
+def test_a_state_that_does_not_boot() -> None:
+    tests = same_results(0, 1, 2) | {3: (make_tests(3, status="failed", why="the guest's kernel panicked"),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST)[3] == "FAILED"
+    assert "patch 3 does not get through kut (the guest's kernel panicked)" in record.sentence
+    assert record.exit_status == 1
+
+
+def test_the_machine_fails_in_the_build() -> None:
+    built = builds("a", "b", "c", "d") | {2: MachineError("cannot write: no space left on device", where="o")}
+    steps = FakeSteps(make_applied(SERIES), built, same_results(0, 1))
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "cannot", "cannot"]
+    assert words(record, Stage.TEST) == ["2 cases", "same", "-", "-"], "what was built is tested all the same"
+    assert record.problems == ("build: o: cannot write: no space left on device",)
+    assert record.exit_status == 3
+
+
+def test_no_qemu() -> None:
+    steps = FakeSteps(
+        make_applied(SERIES), builds("a", "b", "c", "d"), {0: MachineError("no qemu", todo="run `kpt doctor`")}
+    )
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.TEST) == ["cannot"] * 4
+    assert record.problems == ("test: no qemu; run `kpt doctor`",)
+    assert record.sentence == "demo applies to toy; all 3 patches build without new warnings."
+    assert record.exit_status == 3
+
+
+def test_an_infra_result_is_no_verdict_for_the_next_state() -> None:
+    tests = {patch: (make_tests(patch, status="infra", why="no memory"),) for patch in range(2)}
+    steps = FakeSteps(make_applied(SERIES), builds("a", "a"), tests)
+    record = run(SERIES, steps, Recorder())
+    assert [patch for patch, _ in steps.tested] == [0, 1], "tried again, although nothing changed"
+    assert record.problems == (
+        "the base could not be tested with kut: no memory",
+        "patch 1 could not be tested with kut: no memory",
+    )
+    assert record.exit_status == 3
+
+
+def test_damaged_patches_are_restored_first() -> None:
+    damaged = make_series("one", "two", exactness=Exactness.DAMAGED)
+    restored = renamed(damaged, Exactness.PROVEN)
+    recorder = Recorder()
+    steps = FakeSteps(make_applied(restored), builds("a", "b", "c"), same_results(0, 1, 2), restored=restored)
+    record = run(damaged, steps, recorder)
+    assert words(record, Stage.RESTORE) == ["proven", "proven"]
+    assert [patches[0].exactness for patches in recorder.known] == ["damaged", "proven"]
+
+
+def test_a_damaged_series_that_cannot_be_applied_is_the_user_s_business() -> None:
+    damaged = make_series("one", exactness=Exactness.DAMAGED)
+    steps = FakeSteps(InputError("patch 1 is damaged"), {}, {}, restored=MachineError("no git"))
+    with pytest.raises(InputError, match="patch 1 is damaged"):
+        run(damaged, steps, Recorder())
+
+
+def test_dependencies_that_fail_stop_nothing() -> None:
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b"), same_results(0, 1), needs=MachineError("no git"))
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.DEPS) == ["cannot"] * 3
+    assert record.sentence.startswith("demo applies to toy; patch 1 builds")
+    assert record.exit_status == 3
+
+
+def test_a_missing_prerequisite_is_a_finding() -> None:
+    needs = Needs(external=(ExternalRecord(1, "revert", "5befdc385ddb", False, "reverts it"),))
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a"), same_results(0), needs=needs), Recorder())
+    cell = record.cell(1, Stage.DEPS)
+    assert cell is not None and (cell.text, cell.outcome) == ("lacks", Outcome.FINDING)
+
+
+def test_a_tree_that_has_it_all() -> None:
+    record = run(SERIES, FakeSteps(make_applied(SERIES, *["already"] * 3), builds("a"), same_results(0)), Recorder())
+    assert record.sentence == (
+        "toy has all of demo already; the base gives 2 test cases, there is nothing to compare with it."
+    )
+    assert words(record, Stage.BUILD) == ["ok 2 s", "-", "-", "-"]
+    assert record.exit_status == 0
+
+
+def test_a_base_that_does_not_build() -> None:
+    built = builds("a", "b") | {0: make_build(0, "failed", why="make stopped")}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(1)), Recorder())
+    assert "the base itself does not build (make stopped); patch 1 builds" in record.sentence
+    assert words(record, Stage.TEST) == ["no base", "-", "-"]

@@ -1,0 +1,181 @@
+"""Reports of a run: hostile text stays text, nothing is loaded from outside, 80 columns are enough."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from rich.console import Console
+
+from kpatch_tool.errors import MachineError
+from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.pipeline import Needs, run
+from kpatch_tool.report import html, table
+from kpatch_tool.report.document import run_document
+from kpatch_tool.report.live import LiveTable, PlainLines, Silent
+from kpatch_tool.results.record import Cell, EdgeRecord, ExternalRecord, Outcome, RunRecord, Stage
+from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e'\"&amp; $body"
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, attributes, text; tags left open or closed twice fail."""
+
+    VOID = frozenset({"meta", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, key, value) for key, value in attrs]
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def hostile_record() -> RunRecord:
+    """A run in which every text is hostile, and most stages found something."""
+    series = make_series(HOSTILE, "KVM: " + "a long subject " * 9, HOSTILE)
+    first, *rest = series.patches
+    first = replace(first, why=HOSTILE, ambiguous=(HOSTILE,), author=replace(first.author, name=HOSTILE))
+    series = replace(series, title=HOSTILE, patches=(first, *rest))
+    applied = make_applied(series, "offset", "fuzz", "clean")
+    patches = tuple(replace(patch, why=HOSTILE, details=(HOSTILE,)) for patch in applied.patches)
+    found = Diagnostic(HOSTILE, 3, HOSTILE, "-Wunused")
+    builds = {
+        0: make_build(0),
+        1: make_build(1, module="b", warnings=(found,), why=HOSTILE),
+        2: make_build(2, "failed", errors=(found,), why=HOSTILE),
+        3: make_build(3, module="c"),
+    }
+    base = make_tests(0, "vmexit=pass", "msr/one=pass", "msr=pass", "dirty=skip does not build: " + HOSTILE)
+    head = make_tests(3, "vmexit=fail", "msr=timeout", "dirty=pass", why=HOSTILE)
+    head = replace(head, trace=HOSTILE + "\nRIP: 0010", results=tuple(replace(r, why=HOSTILE) for r in head.results))
+    tests = {0: (base,), 1: (replace(base, patch=1),), 3: (head,)}
+    edges = (EdgeRecord(2, 1, "symbol", HOSTILE),)
+    needs = Needs(edges, (ExternalRecord(1, "revert", HOSTILE, False, HOSTILE),))
+    steps = FakeSteps(replace(applied, patches=patches), builds, tests, needs=needs)
+    record = run(series, steps, Silent())
+    return replace(record, problems=(MachineError(HOSTILE).line(),))
+
+
+def shown(record: RunRecord, width: int = 80) -> str:
+    out = io.StringIO()
+    table.show(record, Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+def test_hostile_text_never_becomes_markup() -> None:
+    page = Page(html.page(hostile_record()))
+    assert "script" not in page.tags
+    assert {key for _, key, _ in page.attributes} <= {
+        "class", "id", "href", "title", "lang", "charset", "name", "content", "http-equiv"
+    }  # fmt: skip
+    assert all(str(value).startswith("#patch-") for _, key, value in page.attributes if key == "href")
+    assert page.text.count("<script>alert(1)</script>\\x1b[31m\\u202e'\"&amp; $body") > 15
+
+
+def test_the_page_needs_nothing_else() -> None:
+    text = html.page(hostile_record())
+    assert "http://" not in text and "https://" not in text and "url(" not in text and "src=" not in text
+    assert "default-src 'none'" in text
+
+
+def test_links_of_the_page_lead_somewhere() -> None:
+    page = Page(html.page(hostile_record()))
+    anchors = {f"#{value}" for _, key, value in page.attributes if key == "id"}
+    links = {value for _, key, value in page.attributes if key == "href"}
+    assert links and links <= anchors
+
+
+def test_the_terminal_gets_no_control_characters() -> None:
+    text = shown(hostile_record())
+    assert "\x1b" not in text and "\u202e" not in text
+    assert "\\x1b[31m" in text
+
+
+def test_the_table_fits_eighty_columns() -> None:
+    lines = shown(hostile_record()).splitlines()
+    header = next(number for number, line in enumerate(lines) if "restore" in line and "build" in line)
+    rows = lines[header : header + 5]
+    assert all(len(line) <= 80 for line in rows)
+    assert [line.split()[0] for line in rows[1:]] == ["0", "1", "2", "3"]
+    assert rows[2].rstrip().endswith("1 warning  same") and "offset" in rows[2]
+    assert "FAILED" in rows[3] and rows[3].rstrip().endswith("-")
+
+
+def test_the_terminal_says_what_was_found() -> None:
+    text = shown(hostile_record(), width=400)
+    for part in (
+        "2 needs 1 (symbol)",
+        "THE TREE LACKS IT",
+        "1: offset:",
+        "patch 2: failed:",
+        "patch 1: new warning",
+        "patch 3, kut: worse   vmexit: pass, now fail",
+        "patch 3, kut: better  dirty: does not build, now pass",
+        "not done on this machine:",
+    ):
+        assert part in text, part
+    assert "msr: one" not in text, "it only follows from the timeout of msr"
+
+
+def test_the_document_is_json_and_holds_the_contracts() -> None:
+    document = json.loads(json.dumps(run_document(hostile_record())))
+    assert [patch["status"] for patch in document["apply"]["patches"]] == ["offset", "fuzz", "clean"]
+    states = document["build"]["states"]
+    assert [(s["patch"], s["status"], len(s["new_warnings"]), len(s["errors"])) for s in states] == [
+        (0, "ok", 0, 0),
+        (1, "ok", 1, 0),
+        (2, "failed", 0, 1),
+        (3, "ok", 0, 0),
+    ]
+    last = document["test"]["states"][-1]
+    assert [(d["test"], d["case"], d["base"], d["now"], d["change"]) for d in last["deltas"]] == [
+        ("vmexit", "", "pass", "fail", "worse"),
+        ("msr", "", "pass", "timeout", "worse"),
+        ("dirty", "", "skip", "pass", "better"),
+        ("msr", "one", "pass", "absent", "worse"),
+    ]
+    assert document["patches"][0]["stages"]["build"] == {"outcome": "finding", "text": "1 warning", "why": HOSTILE}
+    assert document["exit_status"] == 1
+
+
+def test_plain_lines_for_a_log() -> None:
+    out = io.StringIO()
+    lines = PlainLines(out)
+    lines.cell(Cell(1, Stage.BUILD, Outcome.RUNNING, "..."))
+    lines.progress("compiling")
+    lines.progress("compiling")
+    lines.progress("compiling", 3, 10)
+    lines.cell(Cell(1, Stage.BUILD, Outcome.WELL, "ok 2 s"))
+    lines.cell(Cell(0, Stage.TEST, Outcome.FINDING, "\x1b[31m"))
+    assert out.getvalue() == "          compiling\npatch 1   build    ok 2 s\nbase      test     \\x1b[31m\n"
+
+
+def test_the_live_table_draws_what_it_knows() -> None:
+    live = LiveTable()
+    record = hostile_record()
+    live.patches(record.patches)
+    for cell in record.cells:
+        live.cell(cell)
+    live.progress("compiling \x1b[2J", 1, 3)
+    out = io.StringIO()
+    Console(file=out, width=80).print(live.picture())
+    assert "compiling \\x1b[2J 33%" in out.getvalue() and "FAILED" in out.getvalue()
