@@ -1,0 +1,126 @@
+"""Reads a kernel's console: panics, oopses, BUGs, warnings, lockups and stalls, each with its trace. Pure.
+
+The wordings are those of lib/bug.c, kernel/panic.c, arch/x86/mm/fault.c, arch/x86/kernel/{traps,dumpstack}.c,
+kernel/watchdog.c and kernel/rcu/, from 3.15 on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_TRACE_LINES = 120
+MAX_TRACES = 50
+MAX_LINE = 1000
+
+
+class TraceKind(StrEnum):
+    """What the kernel complained about."""
+
+    PANIC = "panic"
+    OOPS = "oops"
+    BUG = "bug"
+    WARNING = "warning"
+    LOCKUP = "lockup"
+    STALL = "stall"
+
+
+FATAL = frozenset({TraceKind.PANIC, TraceKind.OOPS, TraceKind.BUG})
+
+# The first that matches a line counts, so that "BUG: soft lockup" is no mere BUG.
+_STARTS: tuple[tuple[TraceKind, re.Pattern[str]], ...] = (
+    (TraceKind.LOCKUP, re.compile(r"BUG: (soft lockup|workqueue lockup)|NMI watchdog: .*LOCKUP|hard LOCKUP")),
+    (TraceKind.STALL, re.compile(r"INFO: rcu\w* .*(detected|stall)|INFO: task .* blocked for more than")),
+    (TraceKind.PANIC, re.compile(r"^Kernel panic - not syncing|PANIC: (double fault|early exception)")),
+    (TraceKind.BUG, re.compile(r"^kernel BUG at ")),
+    (
+        TraceKind.OOPS,
+        re.compile(
+            r"^BUG: (unable to handle|kernel NULL pointer|unable to handle page fault)"
+            r"|^Oops: |: [0-9a-f]{4} \[#\d+\]|^general protection fault|^stack segment: "
+        ),
+    ),
+    (TraceKind.WARNING, re.compile(r"^WARNING: |^BUG: |^UBSAN: |^INFO: possible ")),
+)
+_END = re.compile(r"---\[ end (trace|Kernel panic)")
+_CUT = "------------[ cut here ]------------"
+_STAMP = re.compile(r"^(<\d>)?(\[ *\d+\.\d{6}\](\[ *[TC]\d+\])? )?")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A complaint of the kernel: its first line, all its lines, and the offset in bytes of its first line."""
+
+    kind: TraceKind
+    title: str
+    text: str
+    offset: int
+
+    @property
+    def fatal(self) -> bool:
+        return self.kind in FATAL
+
+
+def printable(raw: bytes) -> str:
+    """A console line as text: no time stamp, no control characters, at most 1000 characters."""
+    text = raw[: MAX_LINE * 4].decode("utf-8", "replace").rstrip("\r\n")
+    text = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return _STAMP.sub("", text)[:MAX_LINE]
+
+
+def kind_of(line: str) -> TraceKind | None:
+    """What a line (without time stamp) begins, if anything."""
+    return next((kind for kind, pattern in _STARTS if pattern.search(line)), None)
+
+
+def find_traces(console: bytes) -> tuple[Trace, ...]:
+    """The complaints in a console, in order; a panic that follows from an oops or BUG is part of that one."""
+    found: list[_Growing] = []
+    offset = 0
+    cut: tuple[int, str] | None = None
+    for raw in console.split(b"\n"):
+        line = printable(raw)
+        here, offset = offset, offset + len(raw) + 1
+        if line == _CUT:
+            cut = (here, line)
+            if found:
+                found[-1].open = False
+            continue
+        kind = kind_of(line)
+        current = found[-1] if found else None
+        if kind is not None and not (current is not None and current.continued_by(kind)):
+            if len(found) == MAX_TRACES:
+                break
+            found.append(_Growing(kind, line, cut))
+            found[-1].offset = here if cut is None else cut[0]
+        elif current is not None:
+            current.add(line, follows=kind is not None)
+        cut = None
+    return tuple(growing.trace() for growing in found)
+
+
+class _Growing:
+    """A trace while its lines come in."""
+
+    def __init__(self, kind: TraceKind, line: str, cut: tuple[int, str] | None) -> None:
+        self.kind = kind
+        self.title = line
+        self.lines = [line] if cut is None else [cut[1], line]
+        self.open = True
+        self.offset = 0
+
+    def continued_by(self, kind: TraceKind) -> bool:
+        """The `Oops:` line, or the panic after it, of a fatal complaint is no complaint of its own."""
+        return self.kind in FATAL and (kind in FATAL)
+
+    def add(self, line: str, *, follows: bool) -> None:
+        self.open = self.open or follows
+        if not self.open or len(self.lines) >= MAX_TRACE_LINES:
+            return
+        self.lines.append(line)
+        if _END.search(line):
+            self.open = False
+
+    def trace(self) -> Trace:
+        return Trace(self.kind, self.title, "\n".join(self.lines).rstrip(), self.offset)

@@ -1,0 +1,236 @@
+"""Boot a kernel in QEMU, run jobs in it, bring their output out. A hang or panic costs one job, never the run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kpatch_tool import atomic
+from kpatch_tool.errors import MachineError
+from kpatch_tool.vm import qemu, root, session
+from kpatch_tool.vm.console import FATAL, Trace, find_traces
+from kpatch_tool.vm.cpio import Entry
+from kpatch_tool.vm.model import Boot, Ending, GuestRun, GuestStatus, GuestWork, Job, JobOutcome
+from kpatch_tool.vm.record import Numbered, Recorder, traces_within
+from kpatch_tool.vm.wire import Step, encode_program
+
+MODULES = "/kpt/modules"
+_ENDINGS = {
+    "done": "every job was done",
+    "silent": "the guest fell silent",
+    "late": "the guest did not come to an end",
+    "stuck": "a process of the guest could not be killed",
+    "garbage": "the guest's port sent what is no message of init",
+    "off": "the guest switched itself off",
+    "reset": "the guest's kernel rebooted",
+}
+
+Watcher = Callable[[Job, JobOutcome | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
+    a run may take."""
+
+    boot: float = 120.0
+    silence: float = 60.0
+    boots: int = 6
+
+
+def _nobody(job: Job, outcome: JobOutcome | None) -> None:
+    """A Watcher that looks away."""
+
+
+def run_guest(
+    work: GuestWork,
+    machine: qemu.Machine,
+    *,
+    out: Path,
+    cache: Path,
+    program: Path | None = None,
+    patience: Patience = Patience(),
+    watcher: Watcher = _nobody,
+) -> GuestRun:
+    """Boot `work.kernel` on `machine`, do its jobs in order and return what became of each.
+
+    `out` gets console-N.log and one file a job; `cache` keeps init and the unchanging part of the root; `program` is
+    the QEMU to run (found where None). After a panic or hang the jobs left are done in a fresh boot. `watcher` is told
+    of every start (None) and end. Raises MachineError when QEMU or a file of `work` is missing or the disk is full.
+    """
+    start = time.monotonic()
+    emulator = program or qemu.find()
+    for path in (work.kernel, *(module.path for group in work.groups for module in group.modules)):
+        if not path.is_file():
+            raise MachineError("is not there", where=str(path), todo="build the state again")
+    base = root.base_layer(cache, work.qemu)
+    entries = (*work.files, *root.program_entries(work.programs), *_module_entries(work))
+    host = _Host(emulator, machine, qemu.sandbox(emulator), base, entries, out)
+    run = _Run(work, host, patience, watcher)
+    status, why = run.run()
+    return GuestRun(status, why, run.outcomes(), tuple(run.boots), time.monotonic() - start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """What stays the same over the boots of a run."""
+
+    emulator: Path
+    machine: qemu.Machine
+    sandbox: tuple[str, ...]
+    base: Path
+    entries: Sequence[Entry]
+    out: Path
+
+
+class _Run:
+    def __init__(self, work: GuestWork, host: _Host, patience: Patience, watcher: Watcher) -> None:
+        self._work, self._host = work, host
+        self._patience, self._watcher = patience, watcher
+        jobs = ((index, job) for index, group in enumerate(work.groups) for job in group.jobs)
+        self._jobs = [Numbered(number, group, job) for number, (group, job) in enumerate(jobs, 1)]
+        self._done: dict[int, JobOutcome] = {}
+        self._stopped = ""
+        self.boots: list[Boot] = []
+
+    def run(self) -> tuple[GuestStatus, str]:
+        """Boot until every job has its outcome or booting does not help."""
+        while left := [numbered for numbered in self._jobs if numbered.id not in self._done]:
+            if len(self.boots) == self._patience.boots:
+                self._stopped = f"given up after {len(self.boots)} boots"
+                break
+            recorder, ended = self._boot(left)
+            boot = self.boots[-1]
+            if boot.ready is None:
+                self._stopped = boot.ended
+                if len(self.boots) > 1:  # it booted before: the jobs, not the kernel, are to blame
+                    break
+                # QEMU that ends by itself before the kernel printed a thing is this machine's fault.
+                return (GuestStatus.INFRA if ended.how == "qemu" else GuestStatus.FAILED), boot.ended
+            if not recorder.outcomes:
+                self._stopped = f"no job came to its end: {boot.ended}"
+                break
+        if self._jobs and all(outcome.ending is Ending.MODULES for outcome in self.outcomes()):
+            return GuestStatus.FAILED, self.outcomes()[0].why
+        boots = f"{len(self.boots)} boot" + ("s" if len(self.boots) != 1 else "")
+        ran = sum(outcome.output is not None for outcome in self._done.values())
+        why = f"{ran} of {len(self._jobs)} jobs ran in {boots}" + (f"; {self._stopped}" if self._stopped else "")
+        return GuestStatus.OK, why
+
+    def outcomes(self) -> tuple[JobOutcome, ...]:
+        """An outcome for every job, in order."""
+        return tuple(self._done.get(numbered.id) or self._not_run(numbered) for numbered in self._jobs)
+
+    def _not_run(self, numbered: Numbered) -> JobOutcome:
+        return JobOutcome(numbered.job, numbered.group, Ending.NOT_RUN, 0, 0.0, None, self._stopped or "not run")
+
+    def _boot(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
+        console = session.Console()
+        recorder = Recorder(
+            jobs={numbered.id: numbered for numbered in left},
+            outputs=self._host.out,
+            console_position=console.position,
+            on_event=self._watcher,
+        )
+        path = self._host.out / f"console-{len(self.boots) + 1}.log"
+        try:
+            ended = self._session(left, console, recorder)
+            traces = find_traces(console.text())
+            sentence = _sentence(ended, traces, recorder)
+            if recorder.running() is not None:
+                ending = _ending(ended, traces)
+                recorder.cut_off(ending, sentence, ended.seconds - (recorder.last_start or 0.0))
+        finally:
+            recorder.close()
+            atomic.write_bytes(path, console.text())
+        for number, outcome in recorder.outcomes.items():
+            span = recorder.console_spans.get(number)
+            within = traces_within(traces, span) if span is not None else ()
+            self._done[number] = replace(outcome, traces=within)
+        self.boots.append(
+            Boot(
+                ready=recorder.ready,
+                first_job=recorder.first_job,
+                seconds=ended.seconds,
+                release=recorder.release,
+                cpu=recorder.cpu,
+                console=path,
+                ended=sentence,
+                traces=traces,
+                modules=tuple(recorder.modules),
+            )
+        )
+        return recorder, ended
+
+    def _session(self, left: Sequence[Numbered], console: session.Console, recorder: Recorder) -> session.Ended:
+        total = self._patience.boot + sum(numbered.job.timeout + 30 for numbered in left)
+        limits = session.Limits(self._patience.boot, self._patience.silence, total)
+        with tempfile.TemporaryDirectory(prefix="kpt-guest-") as name:
+            initrd = Path(name) / "initrd"
+            steps = _program(self._work, left)
+            program = Entry(root.PROGRAM, data=encode_program(steps))
+            root.write_initrd(initrd, self._host.base, [*self._host.entries, program])
+
+            def command(wires: qemu.Wires) -> tuple[str, ...]:
+                host = self._host
+                return qemu.command_line(
+                    host.emulator, host.machine, self._work.kernel, initrd, wires, extra=host.sandbox
+                )
+
+            try:
+                return session.boot(command, limits, console, recorder.take)
+            except FileNotFoundError as error:
+                raise MachineError(
+                    f"program {error.filename!r} is not installed", todo="run `kpt doctor --install`"
+                ) from error
+
+
+def _module_entries(work: GuestWork) -> list[Entry]:
+    paths = {module.path for group in work.groups for module in group.modules}
+    return [Entry(_module_path(path), source=path) for path in sorted(paths)]
+
+
+def _module_path(path: Path) -> str:
+    return f"{MODULES}/{path.name}"
+
+
+def _program(work: GuestWork, left: Sequence[Numbered]) -> list[Step]:
+    steps = []
+    for index, group in enumerate(work.groups):
+        jobs = [numbered for numbered in left if numbered.group == index]
+        if not jobs:
+            continue
+        steps.append(Step("G"))
+        for module in group.modules:
+            steps.append(Step("M", (_module_path(module.path), module.name, module.parameters, module.vendor)))
+        for numbered in jobs:
+            job = numbered.job
+            head = (str(numbered.id), str(round(job.timeout * 1000)), str(job.limit), str(len(job.checks)))
+            steps.append(Step("R", (*head, *job.checks, *job.argv)))
+    return steps
+
+
+def _ending(ended: session.Ended, traces: Sequence[Trace]) -> Ending:
+    if any(trace.kind in FATAL for trace in traces):
+        return Ending.PANIC
+    if ended.how in ("silent", "late", "stuck"):
+        return Ending.HANG
+    return Ending.LOST
+
+
+def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder) -> str:
+    fatal = next((trace for trace in traces if trace.fatal), None)
+    if fatal is not None and ended.how != "done":
+        return f"the guest's kernel died: {fatal.title}"
+    if ended.how == "silent" and recorder.ready is None:
+        return f"the guest did not boot within {ended.seconds:.0f} s"
+    if ended.how == "qemu":
+        said = f": {ended.qemu_said}" if ended.qemu_said else ""
+        return f"QEMU ended by itself (status {ended.qemu_status}){said}"
+    return _ENDINGS[ended.how]
+
+
+__all__ = ["Patience", "Watcher", "run_guest"]

@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first and only program of kpt's guest: loads modules, runs the jobs of /kpt/program one after the other, sends
+ * what happens over a virtio-serial port (wire.h), powers off. Linked statically; runs on Linux 3.15 and later.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "wire.h"
+
+#define MAX_FIELDS 512
+#define MAX_MODULES 32
+#define GATHER_NS 10000000
+#define HEARTBEAT_NS 2000000000ull
+#define KILL_PATIENCE_NS 10000000000ull
+#define PORT_PATIENCE_NS 20000000000ull
+
+static int port = -1;
+static uint64_t last_frame;
+static char *loaded[MAX_MODULES];
+static int n_loaded;
+static bool modules_ok = true;
+static const char *cpu = "none";
+static char *const job_environment[] = {
+	"PATH=/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LC_ALL=C", "TERM=dumb", NULL,
+};
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void say(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	fputs("kpt-init: ", stderr);
+	vfprintf(stderr, format, list);
+	fputc('\n', stderr);
+	va_end(list);
+}
+
+/* Without the port nobody hears; ending the machine is what the host notices soonest. */
+static void __attribute__((noreturn)) end(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}
+
+static void write_all(const void *data, size_t length)
+{
+	const char *at = data;
+
+	while (length) {
+		ssize_t n = write(port, at, length);
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+			pause_ms(1);
+			continue;
+		}
+		if (n <= 0) {
+			say("cannot write to the port: %s", strerror(errno));
+			end();
+		}
+		at += n;
+		length -= (size_t)n;
+	}
+}
+
+static void send_frame(enum frame_type type, uint32_t id, const void *data, size_t length)
+{
+	struct frame frame = { FRAME_MAGIC, type, id, (uint32_t)length, now() };
+
+	last_frame = frame.monotonic_ns;
+	write_all(&frame, sizeof(frame));
+	write_all(data, length);
+}
+
+static void send_text(enum frame_type type, uint32_t id, const char *format, ...)
+{
+	char text[1024];
+	va_list list;
+	int n;
+
+	va_start(list, format);
+	n = vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	send_frame(type, id, text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+/* The whole of a file (or its first `limit` bytes) with a NUL behind it; NULL when it cannot be read. */
+static char *slurp(const char *path, size_t limit, size_t *length)
+{
+	size_t room = 65536, used = 0;
+	char *data = malloc(room + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	while (fd >= 0 && data && used < limit) {
+		if (used == room) {
+			room *= 2;
+			data = realloc(data, room + 1);
+			if (!data)
+				break;
+		}
+		n = read(fd, data + used, room - used);
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0 || n < 0 || !data) {
+		free(data);
+		return NULL;
+	}
+	data[used] = 0;
+	*length = used;
+	return data;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		say("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void mount_one(const char *type, const char *where, const char *options)
+{
+	mkdir(where, 0755);
+	if (mount(type, where, type, 0, options) && errno != EBUSY)
+		say("mount %s: %s", where, strerror(errno));
+}
+
+static void set_up(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	mount_one("devtmpfs", "/dev", NULL);
+	mount_one("proc", "/proc", NULL);
+	mount_one("sysfs", "/sys", NULL);
+	mount_one("tmpfs", "/tmp", "mode=1777");
+	mount_one("tmpfs", "/dev/shm", "mode=1777");
+	setrlimit(RLIMIT_CORE, &none);
+	/* A nested guest may ask for more memory than there is; it does not touch it all. */
+	write_file("/proc/sys/vm/overcommit_memory", "1");
+}
+
+/* Opens the virtio-serial port called `name`; its device appears a moment after the driver's. */
+static bool open_port(const char *name)
+{
+	uint64_t deadline = now() + PORT_PATIENCE_NS;
+
+	do {
+		DIR *directory = opendir("/sys/class/virtio-ports");
+		struct dirent *entry;
+
+		while (directory && (entry = readdir(directory))) {
+			char path[512];
+			size_t length;
+			char *text;
+
+			snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", entry->d_name);
+			text = slurp(path, 4096, &length);
+			if (!text || strncmp(text, name, strlen(name))) {
+				free(text);
+				continue;
+			}
+			free(text);
+			snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+			port = open(path, O_RDWR | O_CLOEXEC);
+			if (port >= 0)
+				break;
+		}
+		if (directory)
+			closedir(directory);
+		if (port < 0)
+			pause_ms(5);
+	} while (port < 0 && now() < deadline);
+	return port >= 0;
+}
+
+static void find_cpu(void)
+{
+	size_t length;
+	char *text = slurp("/proc/cpuinfo", 65536, &length);
+	char *flags = text ? strstr(text, "\nflags") : NULL;
+	char *line_end = flags ? strchr(flags + 1, '\n') : NULL;
+
+	if (line_end) {
+		*line_end = ' ';
+		line_end[1] = 0;
+		if (strstr(flags, " svm "))
+			cpu = "amd";
+		else if (strstr(flags, " vmx "))
+			cpu = "intel";
+	}
+	free(text);
+}
+
+static int load(const char *path, const char *parameters)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (syscall(SYS_finit_module, fd, parameters, 0)) {
+		error = errno;
+		if (error == ENOSYS) {
+			size_t length;
+			char *image = slurp(path, SIZE_MAX, &length);
+
+			error = image && !syscall(SYS_init_module, image, length, parameters) ? 0 : errno;
+			free(image);
+		}
+	}
+	close(fd);
+	return error;
+}
+
+static void step_module(uint32_t step, char **field)
+{
+	char *path = field[0], *name = field[1], *parameters = field[2], *vendor = field[3];
+	int error;
+
+	if (*vendor && strcmp(vendor, cpu)) {
+		send_text(FRAME_MODULE, step, "%s skipped", name);
+		return;
+	}
+	error = n_loaded < MAX_MODULES ? load(path, parameters) : ENFILE;
+	if (error) {
+		modules_ok = false;
+		send_text(FRAME_MODULE, step, "%s %d", name, error);
+		return;
+	}
+	loaded[n_loaded++] = name;
+	send_text(FRAME_MODULE, step, "%s ok", name);
+}
+
+static void step_group(uint32_t step)
+{
+	modules_ok = true;
+	while (n_loaded) {
+		char *name = loaded[--n_loaded];
+		int error = 0;
+
+		/* A dying guest's file descriptors may hold the module a moment longer. */
+		for (int try = 0; try < 100; try++) {
+			error = syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
+			if (error != EAGAIN && error != EBUSY)
+				break;
+			pause_ms(20);
+		}
+		if (error) {
+			modules_ok = false;
+			send_text(FRAME_MODULE, step, "-%s %d", name, error);
+		}
+	}
+}
+
+/* Whether the file of "PATH=VALUE" holds that value. */
+static bool holds(const char *check)
+{
+	const char *equals = strchr(check, '=');
+	char path[512];
+	size_t length;
+	char *text;
+	bool same;
+
+	if (!equals || (size_t)(equals - check) >= sizeof(path))
+		return false;
+	memcpy(path, check, (size_t)(equals - check));
+	path[equals - check] = 0;
+	text = slurp(path, 65536, &length);
+	if (!text)
+		return false;
+	while (length && text[length - 1] == '\n')
+		text[--length] = 0;
+	same = !strcmp(text, equals + 1);
+	free(text);
+	return same;
+}
+
+/* Everything but init and the kernel's own threads. */
+static void kill_all(uint32_t id)
+{
+	uint64_t deadline = now() + KILL_PATIENCE_NS;
+
+	for (;;) {
+		pid_t pid;
+
+		kill(-1, SIGKILL);
+		do
+			pid = waitpid(-1, NULL, WNOHANG);
+		while (pid > 0);
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (now() > deadline) {
+			send_frame(FRAME_STUCK, id, "", 0);
+			end();
+		}
+		pause_ms(2);
+	}
+}
+
+static pid_t spawn(char **argv, int out)
+{
+	pid_t pid = fork();
+	sigset_t none;
+	int null;
+
+	if (pid)
+		return pid;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	setsid();
+	null = open("/dev/null", O_RDONLY);
+	dup2(null, 0);
+	dup2(out, 1);
+	dup2(out, 2);
+	if (chdir("/tmp"))
+		_exit(126);
+	execve(argv[0], argv, job_environment);
+	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+struct output {
+	uint32_t id;
+	int fd;
+	uint64_t left, dropped;
+};
+
+/* Passes on what can be read now; false at the end of the file. */
+static bool pass_on(struct output *out)
+{
+	static char chunk[CHUNK];
+
+	for (;;) {
+		ssize_t n = read(out->fd, chunk, sizeof(chunk));
+		size_t keep;
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		if (n == 0)
+			return false;
+		keep = (uint64_t)n < out->left ? (size_t)n : (size_t)out->left;
+		if (keep)
+			send_frame(FRAME_OUTPUT, out->id, chunk, keep);
+		out->left -= keep;
+		out->dropped += (uint64_t)n - keep;
+		/* A program that never stops printing must not keep init from its clock. */
+		if (n < (ssize_t)sizeof(chunk) || !out->left)
+			return true;
+	}
+}
+
+static void on_child(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* Runs until the program ends or `deadline`; the status of waitpid, or -1 past the deadline. */
+static int wait_for(pid_t pid, struct output *out, uint64_t deadline)
+{
+	bool open = true;
+	sigset_t none;
+	int status;
+
+	sigemptyset(&none);
+	for (;;) {
+		struct pollfd p = { out->fd, POLLIN, 0 };
+		uint64_t time = now(), next = last_frame + HEARTBEAT_NS;
+		struct timespec t;
+
+		/* Every orphan's parent is init: reap them all, look for the one. */
+		for (pid_t gone; (gone = waitpid(-1, &status, WNOHANG)) > 0;)
+			if (gone == pid)
+				return status;
+		if (time >= deadline)
+			return -1;
+		if (time >= next) {
+			send_frame(FRAME_HEARTBEAT, out->id, "", 0);
+			continue;
+		}
+		if (next > deadline)
+			next = deadline;
+		t.tv_sec = (time_t)((next - time) / 1000000000ull);
+		t.tv_nsec = (long)((next - time) % 1000000000ull);
+		if (ppoll(&p, open ? 1 : 0, &t, &none) > 0 && open) {
+			/* A serial line gives single bytes: gather a moment's worth of them, unless the program ends. */
+			struct timespec moment = { 0, GATHER_NS };
+
+			ppoll(NULL, 0, &moment, &none);
+			open = pass_on(out);
+		}
+	}
+}
+
+static void step_run(char **field, uint32_t n)
+{
+	struct output out = { (uint32_t)strtoul(field[0], NULL, 10), -1, strtoull(field[2], NULL, 10), 0 };
+	uint64_t timeout = strtoull(field[1], NULL, 10) * 1000000ull;
+	uint32_t checks = (uint32_t)strtoul(field[3], NULL, 10);
+	char **argv = field + 4 + checks;
+	int ends[2], status;
+	pid_t pid;
+
+	if (n < 5 + checks) {
+		send_text(FRAME_ENDED, out.id, "spawn %d", EINVAL);
+		return;
+	}
+	if (!modules_ok) {
+		send_text(FRAME_ENDED, out.id, "modules 0");
+		return;
+	}
+	for (uint32_t i = 0; i < checks; i++)
+		if (!holds(field[4 + i])) {
+			send_text(FRAME_ENDED, out.id, "check %s", field[4 + i]);
+			return;
+		}
+	if (pipe2(ends, O_CLOEXEC)) {
+		send_text(FRAME_ENDED, out.id, "spawn %d", errno);
+		return;
+	}
+	send_frame(FRAME_STARTED, out.id, "", 0);
+	pid = spawn(argv, ends[1]);
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		send_text(FRAME_ENDED, out.id, "spawn %d", errno);
+		return;
+	}
+	out.fd = ends[0];
+	fcntl(out.fd, F_SETFL, O_NONBLOCK);
+	status = wait_for(pid, &out, now() + timeout);
+	kill_all(out.id);
+	/* Nobody holds the other end any more; what is left in the pipe is at most its size. */
+	for (int i = 0; i < 64 && pass_on(&out); i++)
+		;
+	close(out.fd);
+	if (out.dropped)
+		send_text(FRAME_DROPPED, out.id, "%llu", (unsigned long long)out.dropped);
+	if (status == -1)
+		send_text(FRAME_ENDED, out.id, "timeout 0");
+	else if (WIFSIGNALED(status))
+		send_text(FRAME_ENDED, out.id, "signal %d", WTERMSIG(status));
+	else
+		send_text(FRAME_ENDED, out.id, "exit %d", WEXITSTATUS(status));
+}
+
+static uint32_t number(const char *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* The next step's fields; false at the end or where the program is malformed. */
+static bool next_step(char **at, char *last, char *kind, char **field, uint32_t *n)
+{
+	if (last - *at < 5)
+		return false;
+	*kind = **at;
+	*n = number(*at + 1);
+	*at += 5;
+	if (*n >= MAX_FIELDS)
+		return false;
+	for (uint32_t i = 0; i < *n; i++) {
+		uint32_t length;
+
+		if (last - *at < 5)
+			return false;
+		length = number(*at);
+		if (length >= (uint64_t)(last - *at - 4))
+			return false;
+		field[i] = *at + 4;
+		*at += 4 + length + 1;
+	}
+	field[*n] = NULL;
+	return true;
+}
+
+int main(void)
+{
+	struct sigaction child = { .sa_handler = on_child };
+	static char *field[MAX_FIELDS + 1];
+	char *program, *at, kind;
+	struct utsname name;
+	sigset_t blocked;
+	size_t length;
+	uint32_t n;
+
+	if (getpid() != 1)
+		return 1;
+	set_up();
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	sigaction(SIGCHLD, &child, NULL);
+	if (!open_port("kpt.out")) {
+		say("no virtio-serial port called kpt.out (CONFIG_VIRTIO_CONSOLE)");
+		end();
+	}
+	find_cpu();
+	uname(&name);
+	send_text(FRAME_BOOTED, 0, "%s\n%s", name.release, cpu);
+	program = slurp("/kpt/program", SIZE_MAX, &length);
+	if (!program) {
+		say("/kpt/program cannot be read");
+		end();
+	}
+	at = program;
+	for (uint32_t step = 0; next_step(&at, program + length, &kind, field, &n); step++) {
+		if (kind == 'G')
+			step_group(step);
+		else if (kind == 'M' && n == 4)
+			step_module(step, field);
+		else if (kind == 'R' && n >= 5)
+			step_run(field, n);
+	}
+	send_frame(FRAME_DONE, 0, "", 0);
+	end();
+}

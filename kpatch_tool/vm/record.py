@@ -1,0 +1,190 @@
+"""Frames of one boot -> what became of each job. Output goes to files as it comes; nothing is kept beyond its limit."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from kpatch_tool import atomic
+from kpatch_tool.vm.console import Trace
+from kpatch_tool.vm.model import Ending, Job, JobOutcome
+from kpatch_tool.vm.wire import Frame, FrameType
+
+TOTAL_OUTPUT_LIMIT = 512 << 20
+_FAREWELLS = frozenset(
+    {Ending.EXIT, Ending.SIGNAL, Ending.TIMEOUT, Ending.CHECK, Ending.SPAWN, Ending.MODULES}
+)  # what init itself may say
+_SECONDS = "after {:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A job with its number in the whole run (the id of its frames) and its group's."""
+
+    id: int
+    group: int
+    job: Job
+
+
+@dataclass(slots=True)
+class _Running:
+    numbered: Numbered
+    started: float
+    console_at: int
+    path: Path
+    file: BinaryIO
+    left: int
+    dropped: int = 0
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Takes the frames of a boot. `outcomes` maps job ids to what became of them; `console_spans` to the part of the
+    console (bytes) that was printed while they ran."""
+
+    jobs: Mapping[int, Numbered]
+    outputs: Path
+    console_position: Callable[[], int]
+    on_event: Callable[[Job, JobOutcome | None], None]
+    outcomes: dict[int, JobOutcome] = field(default_factory=dict)
+    console_spans: dict[int, tuple[int, int]] = field(default_factory=dict)
+    release: str = ""
+    cpu: str = ""
+    ready: float | None = None
+    first_job: float | None = None
+    last_start: float | None = None
+    modules: list[str] = field(default_factory=list)
+    module_failures: list[str] = field(default_factory=list)
+    _running: _Running | None = None
+    _total: int = 0
+
+    def take(self, frame: Frame, seconds: float) -> None:
+        """Account for one frame that came `seconds` after the start."""
+        match frame.type:
+            case FrameType.BOOTED:
+                self.release, _, self.cpu = frame.text()[:200].partition("\n")
+                self.ready = self.ready or seconds
+            case FrameType.MODULE:
+                self._module(frame.text()[:200])
+            case FrameType.STARTED:
+                self._started(frame, seconds)
+            case FrameType.OUTPUT:
+                self._output(frame)
+            case FrameType.DROPPED:
+                if self._running is not None and frame.data[:20].isdigit():
+                    self._running.dropped += int(frame.data[:20])
+            case FrameType.ENDED:
+                self._said_ended(frame)
+            case _:
+                pass
+
+    def running(self) -> Numbered | None:
+        """The job that has started and not ended."""
+        return self._running.numbered if self._running is not None else None
+
+    def cut_off(self, ending: Ending, why: str, clock_seconds: float) -> None:
+        """The boot ended while a job ran: that job's outcome is `ending`. `clock_seconds`: since its start, at most."""
+        if self._running is not None:
+            self._finish(ending, 0, min(clock_seconds, self._running.numbered.job.timeout + 60), why)
+
+    def close(self) -> None:
+        """Give back the file that is still open, if any."""
+        if self._running is not None:
+            self._running.file.close()
+            self._running = None
+
+    def _module(self, text: str) -> None:
+        name, _, result = text.rpartition(" ")
+        if result == "ok":
+            self.modules.append(name)
+        elif result != "skipped":
+            verb = "unloading" if name.startswith("-") else "loading"
+            self.module_failures.append(f"{verb} {name.lstrip('-')}: {_errno(result)}")
+
+    def _started(self, frame: Frame, seconds: float) -> None:
+        numbered = self.jobs.get(frame.id)
+        if numbered is None or frame.id in self.outcomes or self._running is not None:
+            return
+        path = self.outputs / f"{numbered.id:04d}-{_file_name(numbered.job.name)}.txt"
+        with atomic.machine_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("wb")
+        self._running = _Running(numbered, frame.clock, self.console_position(), path, file, numbered.job.limit)
+        self.last_start = seconds
+        if self.first_job is None:
+            self.first_job = seconds
+        self.on_event(numbered.job, None)
+
+    def _output(self, frame: Frame) -> None:
+        running = self._running
+        if running is None or running.numbered.id != frame.id:
+            return
+        keep = max(0, min(len(frame.data), running.left, TOTAL_OUTPUT_LIMIT - self._total))
+        with atomic.machine_errors(running.path):
+            running.file.write(frame.data[:keep])
+        running.left -= keep
+        running.dropped += len(frame.data) - keep
+        self._total += keep
+
+    def _said_ended(self, frame: Frame) -> None:
+        word, _, rest = frame.text()[:1000].partition(" ")
+        numbered = self.jobs.get(frame.id)
+        if numbered is None or frame.id in self.outcomes or word not in _FAREWELLS:
+            return
+        ending = Ending(word)
+        value = int(rest) if rest[:6].isdigit() and ending is not Ending.CHECK else 0
+        if self._running is not None and self._running.numbered.id == frame.id:
+            seconds = max(0.0, frame.clock - self._running.started)
+            self._finish(ending, value, seconds, self._why(ending, value, rest, seconds))
+        else:
+            outcome = JobOutcome(
+                numbered.job, numbered.group, ending, value, 0.0, None, self._why(ending, value, rest, 0.0)
+            )
+            self.outcomes[frame.id] = outcome
+            self.on_event(numbered.job, outcome)
+
+    def _why(self, ending: Ending, value: int, rest: str, seconds: float) -> str:
+        match ending:
+            case Ending.EXIT:
+                return f"exit status {value}"
+            case Ending.SIGNAL:
+                return f"ended by signal {value}"
+            case Ending.TIMEOUT:
+                return f"killed at its timeout {_SECONDS.format(seconds)}"
+            case Ending.CHECK:
+                return f"needs {rest}"
+            case Ending.MODULES:
+                return "its modules are not loaded: " + ("; ".join(self.module_failures) or "no reason was given")
+            case _:
+                return f"could not be started: {_errno(str(value))}"
+
+    def _finish(self, ending: Ending, value: int, seconds: float, why: str) -> None:
+        running = self._running
+        assert running is not None
+        self._running = None
+        with atomic.machine_errors(running.path):
+            running.file.close()
+        numbered = running.numbered
+        outcome = JobOutcome(
+            numbered.job, numbered.group, ending, value, seconds, running.path, why, dropped=running.dropped
+        )
+        self.console_spans[numbered.id] = (running.console_at, self.console_position())
+        self.outcomes[numbered.id] = outcome
+        self.on_event(numbered.job, outcome)
+
+
+def traces_within(traces: tuple[Trace, ...], span: tuple[int, int]) -> tuple[Trace, ...]:
+    """The traces that begin inside the span."""
+    return tuple(trace for trace in traces if span[0] <= trace.offset < max(span[1], span[0] + 1))
+
+
+def _errno(text: str) -> str:
+    return os.strerror(int(text)).lower() if text[:6].isdigit() else text
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip(".")[:80] or "job"

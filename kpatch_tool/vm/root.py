@@ -1,0 +1,133 @@
+"""The guest's root: an initramfs that holds init, the modules, what the jobs run and their libraries; nothing else.
+
+It is uncompressed: under TCG the guest would spend seconds on decompressing, while copying 50 MB takes it 0.2 s.
+The part that no state changes (init, QEMU, libraries, firmware) is kept in the cache as an archive of its own; the
+kernel unpacks any number of archives one after the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from kpatch_tool import atomic, process
+from kpatch_tool.errors import MachineError
+from kpatch_tool.vm.cpio import Entry, write_archive
+from kpatch_tool.vm.elf import libraries
+
+GUEST_QEMU = "/usr/bin/qemu-system-x86_64"
+GUEST_FIRMWARE = "/usr/share/qemu"
+PROGRAM = "/kpt/program"
+# What `-kernel` of a multiboot image on pc and q35 loads (found by trial); no display, no network: no other ROM.
+FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "multiboot.bin", "multiboot_dma.bin")
+_INIT_FLAGS = ("-static", "-O2", "-Wall", "-Wextra")
+_KEPT_LAYERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of the host that jobs run: where it is here, and its path in the guest."""
+
+    host: Path
+    guest: str
+
+
+def build_init(cache: Path) -> Path:
+    """The static init program, compiled once for each version of its source; a path below `cache`.
+
+    Raises MachineError when it cannot be compiled.
+    """
+    source = resources.files("kpatch_tool.vm") / "init"
+    texts = {name: (source / name).read_bytes() for name in ("init.c", "wire.h")}
+    digest = hashlib.sha256(repr((_INIT_FLAGS, sorted(texts.items()))).encode()).hexdigest()[:16]
+    target = cache / "init" / digest
+    if target.is_file():
+        return target
+    with tempfile.TemporaryDirectory(prefix="kpt-init-") as name:
+        scratch = Path(name)
+        for file, text in texts.items():
+            (scratch / file).write_bytes(text)
+        done = process.run(("gcc", *_INIT_FLAGS, "-o", "init", "init.c"), cwd=scratch, timeout=120)
+        if done.status:
+            raise MachineError(
+                f"the guest's init does not compile: {done.last_line()}", todo="run `kpt doctor` (gcc, libc6-dev)"
+            )
+        atomic.write_bytes(target, (scratch / "init").read_bytes())
+    return target
+
+
+def program_entries(programs: Iterable[Program]) -> list[Entry]:
+    """The programs with the libraries each needs, at the paths their loader looks for them."""
+    entries = []
+    for program in programs:
+        entries.append(Entry(program.guest, 0o755, source=program.host))
+        entries += [Entry(path, 0o755, source=Path(path)) for path in libraries(program.host)]
+    return entries
+
+
+def qemu_entries(qemu: Path) -> list[Entry]:
+    """QEMU for the guest, with its libraries and the firmware that multiboot images need."""
+    done = process.run((qemu, "-L", "help"), timeout=60)
+    directories = [Path(line) for line in done.stdout.decode("utf-8", "surrogateescape").splitlines() if line]
+    entries = program_entries([Program(qemu, GUEST_QEMU)])
+    for name in FIRMWARE:
+        found = next((place / name for place in directories if (place / name).is_file()), None)
+        if found is None:
+            raise MachineError(
+                f"QEMU's firmware {name} is not installed", where=str(qemu), todo="run `kpt doctor` (seabios)"
+            )
+        entries.append(Entry(f"{GUEST_FIRMWARE}/{name}", source=found))
+    return entries
+
+
+def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ()) -> Path:
+    """An archive with init, QEMU (where `qemu` is given) and `programs`, kept in `cache`."""
+    entries = [Entry("/init", 0o755, source=build_init(cache)), *program_entries(programs)]
+    if qemu is not None:
+        entries += qemu_entries(qemu)
+    target = cache / "root" / f"{_identity(entries)}.cpio"
+    if target.is_file():
+        target.touch()
+        return target
+    with atomic.machine_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".kpt-staging-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                write_archive(out, entries)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    _forget_old(target.parent)
+    return target
+
+
+def write_initrd(target: Path, base: Path, entries: Iterable[Entry]) -> None:
+    """Write `base` followed by an archive of `entries` to `target`."""
+    with atomic.machine_errors(target), target.open("wb") as out:
+        with base.open("rb") as layer:
+            shutil.copyfileobj(layer, out, 1 << 20)
+        write_archive(out, entries)
+
+
+def _identity(entries: Iterable[Entry]) -> str:
+    """Names, sizes and times of the files: a package update changes them, and reading 50 MB for a hash takes longer."""
+    digest = hashlib.sha256()
+    for entry in entries:
+        assert entry.source is not None
+        status = entry.source.stat()
+        digest.update(repr((entry.path, entry.mode, status.st_size, status.st_mtime_ns, status.st_ino)).encode())
+    return digest.hexdigest()[:32]
+
+
+def _forget_old(directory: Path) -> None:
+    layers = sorted(directory.glob("*.cpio"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for layer in layers[_KEPT_LAYERS:]:
+        layer.unlink(missing_ok=True)

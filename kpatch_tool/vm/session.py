@@ -1,0 +1,249 @@
+"""One boot: QEMU started, its console, port and control socket read until it ends. Everything read is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpatch_tool.vm.qemu import Wires
+from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
+
+CONSOLE_HEAD = 2 << 20
+CONSOLE_TAIL = 256 << 10
+_STDERR_LIMIT = 64 << 10
+_READ = 64 << 10
+_GRACE = 5.0
+_TICK = 0.25
+
+
+@dataclass(slots=True)
+class Limits:
+    """Seconds: `boot` until init's first word, `silence` between two frames after it, `total` for all of it."""
+
+    boot: float
+    silence: float
+    total: float
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a boot ended. `how`: "done" (init did every step), "off" (the guest switched itself off), "reset" (it
+    panicked or rebooted), "silent" (killed: not a word in time), "late" (killed: no end in sight), "garbage" (killed:
+    its port made no sense), "stuck" (a process could not be killed), "qemu" (QEMU ended by itself)."""
+
+    how: str = ""
+    qemu_status: int | None = None
+    qemu_said: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Console:
+    """The console so far: its beginning and, past 2 MiB, its last 256 KiB."""
+
+    head: bytearray = field(default_factory=bytearray)
+    tail: bytearray = field(default_factory=bytearray)
+    seen: int = 0
+
+    def add(self, data: bytes) -> None:
+        self.seen += len(data)
+        room = max(0, CONSOLE_HEAD - len(self.head))
+        self.head += data[:room]
+        self.tail += data[room:]
+        del self.tail[: max(0, len(self.tail) - CONSOLE_TAIL)]
+
+    def text(self) -> bytes:
+        """What was kept; a line tells where the middle was left out."""
+        lost = self.seen - len(self.head) - len(self.tail)
+        return bytes(self.head) + (b"\n[%d bytes left out]\n" % lost if lost else b"") + bytes(self.tail)
+
+    def position(self) -> int:
+        """Where the next byte will be in `text()` (as long as nothing was left out)."""
+        return len(self.head) + len(self.tail)
+
+
+def boot(
+    command: Callable[[Wires], tuple[str, ...]],
+    limits: Limits,
+    console: Console,
+    on_frame: Callable[[Frame, float], None],
+) -> Ended:
+    """Start QEMU with the command line that `command` makes and stay with it to its end.
+
+    `on_frame` gets every frame and the seconds since the start. Raises FileNotFoundError when setpriv or QEMU is not
+    there.
+    """
+    return asyncio.run(_Session(limits, console, on_frame).run(command))
+
+
+class _Session:
+    def __init__(self, limits: Limits, console: Console, on_frame: Callable[[Frame, float], None]) -> None:
+        self._limits = limits
+        self._console = console
+        self._on_frame = on_frame
+        self._ended = Ended()
+        self._start = time.monotonic()
+        self._last = self._start
+        self._ready = False
+        self._stderr = bytearray()
+
+    async def run(self, command: Callable[[Wires], tuple[str, ...]]) -> Ended:
+        pairs = [socket.socketpair() for _ in range(3)]
+        ours = [pair[0] for pair in pairs]
+        theirs = [pair[1] for pair in pairs]
+        try:
+            wires = Wires(*(end.fileno() for end in theirs))
+            process = await asyncio.create_subprocess_exec(
+                *command(wires),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=tuple(end.fileno() for end in theirs),
+                start_new_session=True,
+            )
+        except BaseException:
+            for end in (*ours, *theirs):
+                end.close()
+            raise
+        for end in theirs:
+            end.close()
+        try:
+            await self._attend(process, *ours)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            for end in ours:
+                end.close()
+        self._ended.qemu_status = process.returncode
+        self._ended.qemu_said = _last_complaint(bytes(self._stderr))
+        self._ended.seconds = time.monotonic() - self._start
+        return self._ended
+
+    async def _attend(
+        self, process: asyncio.subprocess.Process, control: socket.socket, console: socket.socket, port: socket.socket
+    ) -> None:
+        assert process.stderr is not None
+        stop = asyncio.Event()
+        readers = [
+            asyncio.create_task(self._read_console(console)),
+            asyncio.create_task(self._read_port(port, stop)),
+            asyncio.create_task(self._read_stderr(process.stderr)),
+        ]
+        others = [
+            asyncio.create_task(self._control(control, stop)),
+            asyncio.create_task(self._watch(stop)),
+        ]
+        ended = asyncio.create_task(process.wait())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
+            # A guest that is done switches itself off; what it wrote before that is still in the sockets.
+            if not ended.done() and self._ended.how in ("done", "stuck", "reset", "off"):
+                await asyncio.wait([ended], timeout=_GRACE)
+            if not ended.done():
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            await asyncio.wait(readers, timeout=_GRACE)
+            for reader in readers:
+                if reader.done() and not reader.cancelled():
+                    reader.result()
+            self._ended.how = self._ended.how or "qemu"
+        finally:
+            await _cancel([*readers, *others, ended, stopped])
+
+    async def _read_console(self, end: socket.socket) -> None:
+        async for data in _chunks(end):
+            self._console.add(data)
+
+    async def _read_port(self, end: socket.socket, stop: asyncio.Event) -> None:
+        frames = FrameReader()
+        async for data in _chunks(end):
+            try:
+                for frame in frames.feed(data):
+                    self._take(frame, stop)
+            except WireError:
+                self._stop("garbage", stop)
+                return
+
+    def _take(self, frame: Frame, stop: asyncio.Event) -> None:
+        self._last = time.monotonic()
+        self._ready = True
+        self._on_frame(frame, self._last - self._start)
+        if frame.type is FrameType.DONE:
+            self._stop("done", stop)
+        elif frame.type is FrameType.STUCK:
+            self._stop("stuck", stop)
+
+    async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
+        while data := await stream.read(_READ):
+            self._stderr += data[: max(0, _STDERR_LIMIT - len(self._stderr))]
+
+    async def _control(self, end: socket.socket, stop: asyncio.Event) -> None:
+        """Listen to QEMU's own account of why the guest ended (QMP)."""
+        from qemu.qmp import EventListener, QMPClient
+        from qemu.qmp.error import QMPError
+
+        client = QMPClient("kpt")
+        listener = EventListener(names=("SHUTDOWN", "GUEST_PANICKED"))
+        client.register_listener(listener)
+        try:
+            await client.connect(end)
+            async for event in listener:
+                data: Any = event.get("data", {})
+                reason = data.get("reason", "") if isinstance(data, dict) else ""
+                self._stop("reset" if reason in ("guest-reset", "guest-panic") else "off", stop)
+        except (QMPError, OSError, EOFError):
+            return  # QEMU has gone; whoever waits for the process sees that
+        finally:
+            with contextlib.suppress(QMPError, OSError, EOFError):
+                await client.disconnect()
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            now = time.monotonic()
+            if now - self._last > (self._limits.silence if self._ready else self._limits.boot):
+                self._stop("silent", stop)
+            elif now - self._start > self._limits.total:
+                self._stop("late", stop)
+
+    def _stop(self, how: str, stop: asyncio.Event) -> None:
+        self._ended.how = self._ended.how or how
+        stop.set()
+
+
+async def _chunks(end: socket.socket) -> AsyncIterator[bytes]:
+    end.setblocking(False)
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            data = await loop.sock_recv(end, _READ)
+        except ConnectionError:
+            return
+        if not data:
+            return
+        yield data
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=_GRACE)
+
+
+def _last_complaint(stderr: bytes) -> str:
+    """QEMU's last line that is not one of TCG's warnings about CPU features, on one printable line."""
+    lines = stderr.decode("utf-8", "replace").splitlines()
+    told = [line for line in lines if line.strip() and "warning: TCG doesn't support" not in line]
+    return "".join(c if c.isprintable() else " " for c in told[-1])[:500] if told else ""
+
+
+__all__ = ["Console", "Ended", "Limits", "boot"]
