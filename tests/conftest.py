@@ -52,7 +52,6 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "COLUMNS": "80",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
