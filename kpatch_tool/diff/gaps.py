@@ -1,0 +1,322 @@
+"""The white space inside an added line: a blank of the squeezed text may have been a tab, tabs to a column, or blanks.
+
+Most gaps are one blank. Some kinds of gap are often wider (the value of a #define, a trailing comment, the last
+backslash of a macro's line, columns of a table): for those the neighbouring lines say how wide. Readings carry
+weights; the figures were tuned with benchmarks/restore_corpus.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import islice
+
+from kpatch_tool.diff.cstate import TAB, width
+
+_SPACE = re.compile(rb"[ \t\f\v\r]+")
+_ASSIGN = frozenset({b"=", b"+=", b":=", b"?=", b"|=", b"-=", b"&="})
+_MEMBER = re.compile(
+    rb"^(?:[A-Za-z_]\w*(?:\s|\s?\*+\s?)+)+\(?\*{0,3}[A-Za-z_]\w*(?:\[[^\]]*\])*(?:\s?:\s?\d+)?(?:\s__\w+(?:\([^)]*\))?)?[;,]"
+)
+_MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
+_STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
+_ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St.", b"..."})
+_MAX_OPTIONS = 5
+_MAX_COMBINATIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A line by its words: `words` and the gaps between them (one less), `columns` where each word begins."""
+
+    words: tuple[bytes, ...]
+    gaps: tuple[bytes, ...]
+    columns: tuple[int, ...]
+    keys: tuple[str, ...]
+
+
+def split(line: bytes) -> Chunks:
+    """The words of a line with its own white space."""
+    words: list[bytes] = []
+    gaps: list[bytes] = []
+    columns: list[int] = []
+    column = at = 0
+    stripped = line.rstrip(b" \t\r\n\f\v")
+    lead = True
+    for match in _SPACE.finditer(stripped):
+        word = stripped[at : match.start()]
+        if word or not lead:
+            words.append(word)
+            columns.append(column)
+            gaps.append(match[0])
+            column = width(word, column)
+        lead = False
+        column = width(match[0], column)
+        at = match.end()
+    words.append(stripped[at:])
+    columns.append(column)
+    return Chunks(tuple(words), tuple(gaps), tuple(columns), keys(tuple(words)))
+
+
+def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
+    """What kind of gap follows each word but the last; "" for one that is a single blank nearly always."""
+    if len(words) < 2:
+        return ()
+    out = [_local_key(words, index) for index in range(len(words) - 1)]
+    if out.count("trailing") > 1:
+        begins = out.index("trailing")
+        out = [key if key != "trailing" or index == begins else "" for index, key in enumerate(out)]
+    first = words[0]
+    if first == b"#define" and len(words) > 2:
+        at = 1 if b"(" not in words[1] or b")" in words[1] else _closing(words)
+        out[at] = out[at] or "define"
+    elif first in _STARS:
+        out[0] = "hash" if first == b"#" else "star"
+        if len(words) > 2 and words[1].startswith(b"@") and words[1].endswith(b":"):
+            out[1] = "kdoc"
+    elif _MEMBER.match(b" ".join(words)):
+        at = _declarator(words)
+        if at is not None:
+            out[at] = out[at] or "member"
+    elif first[-1:] == b":" and first[:-1].isalnum():
+        out[0] = out[0] or "label"
+    elif first.startswith((b"{", b"[")) or first[-1:] in {b",", b":"}:
+        out = [key or f"table{index}" for index, key in enumerate(out)]
+    out[0] = out[0] or "first"
+    return tuple(out)
+
+
+def _local_key(words: tuple[bytes, ...], index: int) -> str:
+    """The kind of a gap as the words beside it tell."""
+    left, right = words[index], words[index + 1]
+    if right.startswith((b"/*", b"//")):
+        return "trailing"
+    if right == b"\\" and index == len(words) - 2:
+        return "backslash"
+    if right in _ASSIGN:
+        return "assign"
+    if left in _ASSIGN:
+        return "value"
+    if left[-1:] in {b".", b"?", b"!"} and right[:1].isalpha() and left not in _ABBREVIATIONS:
+        return "sentence" if right[:1].isupper() else "sentence?"
+    return ""
+
+
+def _closing(words: tuple[bytes, ...]) -> int:
+    """The gap after a macro's parameters."""
+    for index, word in enumerate(words[:-1]):
+        if index and b")" in word:
+            return index
+    return len(words) - 2
+
+
+def _declarator(words: tuple[bytes, ...]) -> int | None:
+    """The gap before the name a declaration declares."""
+    for index, word in enumerate(words):
+        if word[-1:] in {b";", b","}:
+            if word in {b";", b","}:
+                return None
+            at = index
+            while at > 1 and (
+                words[at][:1].isdigit() or words[at] == b":" or words[at - 1] == b":" or words[at].startswith(b"__")
+            ):
+                at -= 1
+            return at - 1 if at >= 1 else None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One reading of a gap: `text` as it is, or, with `column` >= 0, filled up to that column (with `text`'s kind of
+    white space)."""
+
+    text: bytes
+    column: int = -1
+
+    def render(self, at: int) -> bytes:
+        if self.column < 0:
+            return self.text
+        if b"\t" not in self.text:
+            return b" " * (self.column - at) if self.column > at else b" "
+        if at >= self.column:
+            return b"\t"
+        tabs = self.column // TAB - at // TAB
+        if not tabs:
+            return b" " * (self.column - at)
+        return b"\t" * tabs + b" " * (self.column % TAB)
+
+
+SINGLE = Gap(b" ")
+Options = dict[Gap, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The lines around an added line: above (nearest first), removed ones of its block, known ones below (nearest
+    first)."""
+
+    above: Sequence[Chunks]
+    removed: Sequence[Chunks]
+    below: Sequence[Chunks]
+
+
+# Weight of one blank where no neighbour says otherwise, and of a tab.
+_SINGLE = {
+    "define": (0.5, 0.5),
+    "trailing": (0.65, 0.35),
+    "backslash": (0.6, 0.2),
+    "assign": (0.97, 0.03),
+    "value": (0.995, 0.005),
+    "member": (0.96, 0.04),
+    "sentence": (0.97, 0.0),
+    "star": (0.95, 0.02),
+    "hash": (0.95, 0.02),
+    "kdoc": (0.8, 0.1),
+    "first": (0.985, 0.015),
+    "label": (0.6, 0.4),
+}
+_TABLE = (0.96, 0.04)
+
+
+# Columns that values and comments often stand at, with weights.
+_COLUMNS = {
+    "define": ((32, 0.06), (40, 0.06), (24, 0.05), (48, 0.03), (56, 0.01)),
+    "backslash": ((72, 0.05), (64, 0.04), (56, 0.02)),
+    "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
+}
+Stats = dict[str, Counter[bytes]]
+
+
+def survey(lines: Iterable[bytes]) -> Stats:
+    """How wide the gaps of each kind are in the file itself."""
+    out: Stats = {}
+    for line in lines:
+        chunks = split(line)
+        for key, gap in zip(chunks.keys, chunks.gaps, strict=True):
+            if key in _SINGLE and key not in {"star", "sentence"}:
+                out.setdefault(key, Counter())[gap] += 1
+    return out
+
+
+def _from_file(out: Options, counts: Counter[bytes]) -> None:
+    total = sum(counts.values()) + 6.0
+    for gap, count in counts.most_common(4):
+        _add(out, SINGLE if gap == b" " else Gap(gap), count / total * 0.8)
+
+
+def options(index: int, chunks: Chunks, around: Around, doubled: float, stats: Stats | None = None) -> Options:
+    """The readings of gap `index` of an added line. `doubled` is the share of sentence ends followed by two blanks."""
+    key = chunks.keys[index]
+    if not key:
+        return {SINGLE: 1.0}
+    out: Options = {}
+    single, tab = _SINGLE.get(key, _TABLE)
+    if key.startswith("sentence"):
+        share = doubled if key == "sentence" else doubled * 0.7
+        return {SINGLE: 1.0 - share, Gap(b"  "): share}
+    _add(out, SINGLE, single * 0.5)
+    _add(out, Gap(b"\t"), tab * 0.5)
+    if key in _COLUMNS:
+        for column, weight in _COLUMNS[key]:
+            _add(out, Gap(b"\t", column), weight)
+    if stats and key in stats:
+        _from_file(out, stats[key])
+    for lines, scale in ((around.removed, 2.0), (around.above, 1.4), (around.below, 1.2)):
+        distance = 0
+        for line in lines:
+            distance += 1
+            at = _same_gap(line, key, index)
+            if at is None:
+                continue
+            weight = scale / (distance * 0.7 + 0.3)
+            if key == "first" and line.gaps[at] == b" " and line.words[0] != chunks.words[0]:
+                weight *= 0.3
+            _vote(out, line, at, key, weight)
+    return out
+
+
+def _same_gap(line: Chunks, key: str, index: int) -> int | None:
+    if key in {"first", "star", "hash", "label"}:
+        return 0 if line.keys and line.keys[0] == key else None
+    if key.startswith("table"):
+        return index if index < len(line.keys) and line.keys[index] == key else None
+    return line.keys.index(key) if key in line.keys else None
+
+
+def _vote(out: Options, line: Chunks, at: int, key: str, weight: float) -> None:
+    """Count what a neighbour's gap says."""
+    gap = line.gaps[at]
+    if gap == b" ":
+        _add(out, SINGLE, weight)
+        return
+    if key in {"star", "hash"}:
+        _add(out, Gap(gap), weight)
+        return
+    _add(out, Gap(gap, line.columns[at + 1]), weight * 0.8)
+    _add(out, Gap(gap), weight * 0.2)
+    if b"\t" in gap and len(gap) > 1:
+        _add(out, Gap(b"\t"), weight * 0.03)
+
+
+def _add(out: Options, gap: Gap, weight: float) -> None:
+    if weight > 0:
+        out[gap] = out.get(gap, 0.0) + weight
+
+
+def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
+    """Gaps of `chunks` that a similar line `model` has too: index -> readings with weights."""
+    out: dict[int, Options] = {}
+    matcher = SequenceMatcher(None, chunks.words, model.words, autojunk=False)
+    for mine, theirs, size in matcher.get_matching_blocks():
+        for offset in range(size):
+            a, b = mine + offset, theirs + offset
+            if b < len(model.gaps) and a < len(chunks.words) - 1:
+                gap = model.gaps[b]
+                both = offset + 1 < size
+                if gap != b" " or both:
+                    entry = out.setdefault(a, {})
+                    _add(entry, Gap(gap), 6.0 if both else 2.0)
+                    if gap != b" ":
+                        _add(entry, Gap(gap, model.columns[b + 1]), 3.0)
+            if offset == 0 and 0 < b <= len(model.gaps) and a > 0 and model.gaps[b - 1] != b" ":
+                entry = out.setdefault(a - 1, {})
+                _add(entry, Gap(model.gaps[b - 1], model.columns[b]), 4.0)
+                _add(entry, Gap(model.gaps[b - 1]), 1.0)
+    return out
+
+
+def render(words: Sequence[bytes], indent: bytes, gaps: Sequence[Gap]) -> bytes:
+    """The line these gaps give after `indent`."""
+    if all(gap is SINGLE for gap in gaps):
+        return indent + b" ".join(words)
+    out = bytearray(indent)
+    out += words[0]
+    for word, gap in zip(words[1:], gaps, strict=True):
+        out += gap.text if gap.column < 0 else gap.render(width(bytes(out)))
+        out += word
+    return bytes(out)
+
+
+def combinations(choices: Sequence[Options]) -> list[tuple[float, tuple[Gap, ...]]]:
+    """The likeliest combinations of the gaps' readings with their probability, best first."""
+    best: list[tuple[float, tuple[Gap, ...]]] = [(1.0, ())]
+    for readings in choices:
+        total = sum(readings.values())
+        if len(readings) == 1:
+            (gap,) = readings
+            best = [(weight, (*gaps, gap)) for weight, gaps in best]
+            continue
+        ranked = sorted(readings.items(), key=lambda item: -item[1])
+        top = list(islice(((gap, weight / total) for gap, weight in ranked), _MAX_OPTIONS))
+        best = [(p * q, (*gaps, gap)) for p, gaps in best for gap, q in top]
+        best.sort(key=lambda item: -item[0])
+        del best[_MAX_COMBINATIONS:]
+    return best
+
+
+def mark_width(words: Sequence[bytes]) -> int:
+    """How wide a list item's mark is with its blank (`2) `), 0 where `words` do not begin with one."""
+    return len(words[0]) + 1 if words and _MARK.match(words[0]) else 0

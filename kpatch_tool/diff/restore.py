@@ -1,0 +1,275 @@
+"""Gives a damaged file diff its bytes back, and proves it with the git blob ids of its `index` line.
+
+Context and removed lines take the bytes of the base. Added lines are read in every likely way (`reading`), and the one
+whose file has the blob id the patch names is the author's (`search`). A git blob id is the hash of `blob LENGTH\\0` and
+the content (git-hash-object(1)). An abbreviated id of 7 digits is met by chance once in 2^28 readings; at most
+Bound.readings are tried, the likeliest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+
+from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
+from kpatch_tool.diff.damaged import squeeze
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.reading import Reader, Row, file_reader
+from kpatch_tool.diff.search import Bound, Judge, Path, greedy, search
+
+_UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
+_MAX_ALIGNMENTS = 96  # combinations of readings of the hunks' kinds that are tried
+_FEW = 300  # readings tried for each of them before the likeliest gets the whole bound
+_SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What became of one file of a damaged patch.
+
+    `file` is restored, or as received where the hunks have no place. `post` is the file after the patch (None for a
+    deleted file and for a failure). `found` says that every context and removed line was found in the base; `proven`
+    that `post` has the blob id the patch names. `ambiguous` lists the lines that nothing decided.
+    """
+
+    file: FileDiff
+    post: bytes | None
+    found: bool
+    proven: bool
+    why: str
+    ambiguous: tuple[str, ...] = ()
+
+
+def blob_id(content: bytes, like: str = "") -> str:
+    """The git blob id of `content`; SHA-256 where `like` is longer than a SHA-1."""
+    new = hashlib.sha256 if len(like) > 40 else hashlib.sha1
+    return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def restore_file(file: FileDiff, base: bytes | None, bound: Bound | None = None) -> Restoration:
+    """Restore one file diff read by `damaged.parse_damaged`.
+
+    `base` is the content of the file the patch is made for (or near it), None where it is not known or does not exist.
+    Never raises for what the diff or the base hold: a failure is a Restoration that was not found, with the reason.
+    """
+    if file.binary:
+        return Restoration(file, None, False, False, "a binary patch cannot be restored from squeezed text")
+    if file.old_path is None:
+        if base:
+            return Restoration(file, None, False, False, "the patch creates it, but the base has it already")
+        base = b""
+    if base is None:
+        return Restoration(file, None, False, False, "not in the base")
+    if not file.hunks:
+        return _unchanged(file, base)
+    text = BaseText(base)
+    placed = place_hunks(file.hunks, text)
+    if isinstance(placed, Misplaced):
+        return Restoration(file, None, False, False, placed.why)
+    return _Restorer(file, base, text, placed, bound or Bound()).restore()
+
+
+def _unchanged(file: FileDiff, base: bytes) -> Restoration:
+    """A rename, a mode change, an empty file: no text was damaged."""
+    if file.new_path is None:
+        right = _is_blob(base, file.old_blob)
+        return Restoration(file, None, True, right, "an empty file is removed")
+    right = not file.new_blob or _is_blob(base, file.new_blob)
+    why = "no text changes" if right else f"no text changes, but the base is not blob {file.new_blob}"
+    return Restoration(file, base, True, right, why)
+
+
+def _is_blob(content: bytes, wanted: str | None) -> bool:
+    return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")
+
+
+class _Restorer:
+    """The restoration of one file whose hunks have their places."""
+
+    def __init__(
+        self, file: FileDiff, base: bytes, text: BaseText, placed: tuple[Placement, ...], bound: Bound
+    ) -> None:
+        self.file = file
+        self.base = base
+        self.text = text
+        self.placed = placed
+        self.bound = bound
+        self.carriage = b"\r" if text.lines and text.lines[0].endswith(b"\r") else b""
+
+    def restore(self) -> Restoration:
+        file = self.file
+        exact = self._base_is_exact()
+        wanted = file.new_blob
+        if file.new_path is None:
+            return self._deleted(exact)
+        if not exact or not wanted:
+            return self._unproven(exact)
+        tried = 0
+        alignments = list(islice(_alignments(self.placed), _MAX_ALIGNMENTS))
+        bounds = [self.bound] if len(alignments) == 1 else [self._few(), self.bound]
+        for bound in bounds:
+            for readings in alignments if bound is not self.bound else alignments[:1]:
+                reader, judge, endings = self._prepare(readings, wanted)
+                path, right, count = search(reader, judge, endings, bound)
+                tried += count
+                if right:
+                    return self._result(reader, readings, path, proven=True, why=f"blob {wanted} (reading {tried})")
+        reader, _, _ = self._prepare(alignments[0], wanted)
+        path = greedy(reader)
+        why = f"none of the {tried} likeliest readings has blob id {wanted}"
+        return self._result(
+            reader, alignments[0], path, proven=False, why=why, ambiguous=self._ambiguous(reader, path, alignments[0])
+        )
+
+    def _few(self) -> Bound:
+        return Bound(min(_FEW, self.bound.readings), self.bound.hashed, self.bound.lines)
+
+    def _base_is_exact(self) -> bool:
+        if self.file.old_path is None:
+            return True
+        return _is_blob(self.base, self.file.old_blob)
+
+    def _deleted(self, exact: bool) -> Restoration:
+        readings = [placement.readings[0] for placement in self.placed]
+        reader, _, _ = self._prepare(readings, "")
+        hunks = self._hunks(reader, readings, greedy(reader))
+        why = f"removes blob {self.file.old_blob}" if exact else self._inexact()
+        return Restoration(replace(self.file, hunks=hunks), None, True, exact, why)
+
+    def _inexact(self) -> str:
+        if not self.file.old_blob:
+            return "the patch names no blob ids"
+        have = blob_id(self.base, self.file.old_blob)[: len(self.file.old_blob)]
+        return f"the base has blob {have}, the patch is made for {self.file.old_blob}"
+
+    def _unproven(self, exact: bool) -> Restoration:
+        readings = [placement.readings[0] for placement in self.placed]
+        reader, _, _ = self._prepare(readings, "")
+        path = greedy(reader)
+        why = "the patch names no blob ids" if exact else self._inexact()
+        return self._result(
+            reader, readings, path, proven=False, why=why, ambiguous=self._ambiguous(reader, path, readings)
+        )
+
+    def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Reader, Judge, list[bytes]]:
+        reader = file_reader(self.file.path, self.text, self.placed, readings)
+        endings = [b"\n"] * len(reader.rows)
+        pieces: list[bytes | tuple[int, int]] = []
+        lines, at, row = self.text.lines, 0, 0
+        last = len(lines) - 1 if not self.text.ends_with_newline else -1
+        for placement, reading in zip(self.placed, readings, strict=True):
+            pieces.append(self._known(at, placement.start))
+            while row < len(reader.rows) and not reader.rows[row].shown:
+                row += 1
+            first = row
+            for step in reading:
+                if step.kind is Kind.REMOVED:
+                    continue
+                if step.kind is Kind.ADDED and step.received is not None:
+                    newline = placement.hunk.lines[step.received].newline
+                    endings[row] = self.carriage + b"\n" if newline else b""
+                elif step.base == last:
+                    endings[row] = b""
+                row += 1
+            pieces.append((first, row))
+            at = placement.start + placement.hunk.old_count
+        pieces.append(self._known(at, len(lines)))
+        return reader, Judge(wanted, pieces), endings
+
+    def _known(self, start: int, end: int) -> bytes:
+        """Lines of the base that no hunk touches."""
+        if start >= end:
+            return b""
+        text = b"\n".join(self.text.lines[start:end])
+        return text + b"\n" if end < len(self.text.lines) or self.text.ends_with_newline else text
+
+    def _result(
+        self,
+        reader: Reader,
+        readings: Sequence[tuple[Step, ...]],
+        path: Path,
+        *,
+        proven: bool,
+        why: str,
+        ambiguous: tuple[str, ...] = (),
+    ) -> Restoration:
+        _, judge, endings = self._prepare(readings, "")
+        post = judge.content(path.texts, endings)
+        file = replace(self.file, hunks=self._hunks(reader, readings, path))
+        return Restoration(file, post, True, proven, why, ambiguous)
+
+    def _hunks(self, reader: Reader, readings: Sequence[tuple[Step, ...]], path: Path) -> tuple[Hunk, ...]:
+        shown = iter([text for row, text in zip(reader.rows, path.texts, strict=True) if row.shown])
+        return tuple(
+            self._hunk(placement, reading, shown) for placement, reading in zip(self.placed, readings, strict=True)
+        )
+
+    def _hunk(self, placement: Placement, reading: tuple[Step, ...], shown: Iterator[bytes]) -> Hunk:
+        last = len(self.text.lines) - 1 if not self.text.ends_with_newline else -1
+        lines: list[Line] = []
+        for step in reading:
+            if step.kind is Kind.ADDED and step.received is not None:
+                newline = placement.hunk.lines[step.received].newline
+                lines.append(Line(Kind.ADDED, next(shown) + (self.carriage if newline else b""), newline))
+                continue
+            if step.kind is Kind.CONTEXT:
+                next(shown)
+            assert step.base is not None
+            lines.append(Line(step.kind, self.text.lines[step.base], step.base != last))
+        hunk = placement.hunk
+        section = restored_section(hunk.section, self.text, placement.start)
+        return replace(hunk, section=section, lines=tuple(lines))
+
+    def _ambiguous(self, reader: Reader, path: Path, readings: Sequence[tuple[Step, ...]]) -> tuple[str, ...]:
+        """The added lines that have more than one likely reading."""
+        out: list[str] = []
+        starts = [placement.hunk.new_start for placement in self.placed]
+        seen = [0] * len(starts)
+        for row, text, options in zip(reader.rows, path.texts, path.options, strict=True):
+            if not row.shown:
+                continue
+            line = starts[row.hunk] + seen[row.hunk]
+            seen[row.hunk] += 1
+            if options and (count := sum(1 for o in options if o.cost - options[0].cost < _UNDECIDED)) > 1:
+                out.append(f"{self.file.path}:+{line} `{_shown(row, text)}`: {count} readings")
+        for number, placement in enumerate(self.placed, 1):
+            if len(placement.readings) > 1:
+                hunk = placement.hunk
+                out.append(
+                    f"{self.file.path}: hunk {number} (+{hunk.new_start}): {len(placement.readings)} ways to tell its"
+                    " context from its changes"
+                )
+        return tuple(out)
+
+
+def _shown(row: Row, text: bytes) -> str:
+    return b" ".join(row.words).decode("utf-8", "replace") or text.decode("utf-8", "replace")
+
+
+def _alignments(placed: Sequence[Placement]) -> Iterator[tuple[tuple[Step, ...], ...]]:
+    """Combinations of the hunks' readings: all likeliest first, then those that differ in few hunks."""
+    counts = [len(placement.readings) for placement in placed]
+    indices = list(islice(product(*(range(count) for count in counts)), 4096))
+    indices.sort(key=lambda choice: (sum(choice), choice))
+    for choice in indices:
+        yield tuple(placement.readings[index] for placement, index in zip(placed, choice, strict=True))
+
+
+def restored_section(received: bytes, base: BaseText, start: int) -> bytes:
+    """The text after the second @@ with its white space: the line above the hunk that reads so when cut as git does.
+
+    Kept as received where no line does (the author's tree named another function there).
+    """
+    wanted = squeeze(received)
+    if not wanted:
+        return received
+    first = wanted[:12].split(b" ", 1)[0]
+    for number in range(min(start, len(base.lines)) - 1, -1, -1):
+        if base.squeezed[number].startswith(first):
+            line = base.lines[number].rstrip()
+            for text in (line, line.lstrip()):
+                if squeeze(text[:_SECTION]) == wanted:
+                    return text[:_SECTION].rstrip()
+    return received

@@ -1,0 +1,353 @@
+"""Restoring damaged file diffs: alignment with the base, readings of added lines, proof by blob id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kpatch_tool.diff.damaged import parse_damaged, squeeze
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.printer import format_diff
+from kpatch_tool.diff.restore import Restoration, blob_id, restore_file
+from kpatch_tool.diff.search import Bound
+
+KVM_MAIN = b"""\
+#include <linux/kvm_host.h>
+
+static bool make_all_cpus_request(struct kvm *kvm, unsigned int req)
+{
+	return kvm_make(kvm, req);
+}
+
+void kvm_flush_remote_tlbs(struct kvm *kvm)
+{
+	if (make_all_cpus_request(kvm, KVM_REQ_TLB_FLUSH))
+		++kvm->stat.remote_tlb_flush;
+	kvm->tlbs_dirty = false;
+}
+EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);
+
+void kvm_reload_remote_mmus(struct kvm *kvm)
+{
+}
+"""
+
+
+def changed(base: bytes, new: bytes, context: int = 3) -> FileDiff:
+    """The diff from `base` to `new` as one hunk around all that differs, with blob ids."""
+    old_lines, new_lines = _lines(base), _lines(new)
+    head = 0
+    while head < min(len(old_lines), len(new_lines)) and old_lines[head] == new_lines[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(old_lines), len(new_lines)) - head and old_lines[-1 - tail] == new_lines[-1 - tail]:
+        tail += 1
+    start = max(0, head - context)
+    after = min(tail, context)
+    old_end, new_end = len(old_lines) - tail, len(new_lines) - tail
+    lines = [
+        *(Line(Kind.CONTEXT, text) for text in old_lines[start:head]),
+        *(Line(Kind.REMOVED, text) for text in old_lines[head:old_end]),
+        *(Line(Kind.ADDED, text) for text in new_lines[head:new_end]),
+        *(Line(Kind.CONTEXT, text) for text in old_lines[old_end : old_end + after]),
+    ]
+    old_count = old_end + after - start
+    new_count = new_end + after - start
+    hunk = Hunk(start + 1 if old_count else 0, old_count, start + 1 if new_count else 0, new_count, b"", tuple(lines))
+    return FileDiff("a.c", "a.c", (hunk,), "100644", "100644", blob_id(base)[:7], blob_id(new)[:7])
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return text.split(b"\n")[:-1]
+
+
+def damaged(file: FileDiff, *, drop_blank: bool = False) -> FileDiff:
+    """`file` as read from a page that squeezed it."""
+    lines = [squeeze(line) for line in format_diff([file]).split(b"\n")]
+    text = b"\n".join(line for line in lines if line or not drop_blank) + b"\n"
+    (out,) = parse_damaged(text, blank_lines_dropped=drop_blank)
+    return out
+
+
+def restored(base: bytes, new: bytes, path: str = "a.c", *, exact: bool = True) -> Restoration:
+    sent = replace(changed(base, new), old_path=path, new_path=path)
+    if not exact:
+        sent = replace(sent, old_blob="1234567", new_blob="7654321")
+    result = restore_file(damaged(sent), base)
+    assert result.found
+    if result.proven:
+        assert [hunk.lines for hunk in result.file.hunks] == [hunk.lines for hunk in sent.hunks]
+        assert result.post == new
+    return result
+
+
+def test_a_context_line_that_looks_added_comes_out_as_context() -> None:
+    new = KVM_MAIN.replace(
+        b"{\n\tif (make",
+        b"{\n\tlong dirty_count = kvm->tlbs_dirty;\n\n\tsmp_mb();\n\tif (make",
+    ).replace(b"\tkvm->tlbs_dirty = false;", b"\tcmpxchg(&kvm->tlbs_dirty, dirty_count, 0);")
+    text = b"""\
+diff --git a/virt/kvm/kvm_main.c b/virt/kvm/kvm_main.c
+index %s..%s 100644
+--- a/virt/kvm/kvm_main.c
++++ b/virt/kvm/kvm_main.c
+@@ -7,9 +7,12 @@ static bool make_all_cpus_request(struct kvm *kvm, unsigned int req)
+
+void kvm_flush_remote_tlbs(struct kvm *kvm)
+{
++ long dirty_count = kvm->tlbs_dirty;
++
++ smp_mb();
+if (make_all_cpus_request(kvm, KVM_REQ_TLB_FLUSH))
+++kvm->stat.remote_tlb_flush;
+- kvm->tlbs_dirty = false;
++ cmpxchg(&kvm->tlbs_dirty, dirty_count, 0);
+}
+EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);
+
+""" % (blob_id(KVM_MAIN)[:7].encode(), blob_id(new)[:7].encode())
+    (file,) = parse_damaged(text)
+    result = restore_file(file, KVM_MAIN)
+    assert (result.proven, result.post, result.ambiguous) == (True, new, ())
+    (line,) = [line for line in result.file.hunks[0].lines if b"++kvm" in line.text]
+    assert line == Line(Kind.CONTEXT, b"\t\t++kvm->stat.remote_tlb_flush;")
+    assert result.file.hunks[0].section == b"static bool make_all_cpus_request(struct kvm *kvm, unsigned int req)"
+
+
+# Each: the lines above, the added lines, the lines below. The likeliest reading must be the author's.
+STYLES = {
+    "statement like its neighbour": ("int f(void)\n{\n\tint a;\n", "\ta = 1;\n", "\treturn a;\n}\n"),
+    "body of an if": ("int f(void)\n{\n\tint a;\n", "\tif (a)\n\t\treturn 1;\n", "\treturn a;\n}\n"),
+    "after the body of an if": ("int f(void)\n{\n\tif (a)\n", "\t\tb();\n\tc();\n", "\treturn a;\n}\n"),
+    "braces": ("int f(void)\n{\n", "\tif (a) {\n\t\tb();\n\t} else {\n\t\tc();\n\t}\n", "\treturn a;\n}\n"),
+    "aligned to the parenthesis": ("int f(void)\n{\n", "\tif (aaa &&\n\t    bbb)\n\t\tc();\n", "\treturn a;\n}\n"),
+    "parenthesis that ends its line": ("int f(void)\n{\n", "\tlong_name(\n\t\targument);\n", "\treturn a;\n}\n"),
+    "as the line before it goes on": (
+        "int f(void)\n{\n\tcall(a,\n\t\tb,\n",
+        "\t\tc,\n",
+        "\t\td);\n}\n",
+    ),
+    "case labels": (
+        "int f(int a)\n{\n\tswitch (a) {\n\tcase 1:\n\t\tbreak;\n",
+        "\tcase 2:\n\t\tb();\n\t\tbreak;\n\tdefault:\n\t\tc();\n",
+        "\t}\n}\n",
+    ),
+    "goto label": ("int f(void)\n{\n\ta();\n", "out:\n\tb();\n", "\treturn 0;\n}\n"),
+    "preprocessor inside a function": ("int f(void)\n{\n\ta();\n", "#ifdef X\n\tb();\n#endif\n", "\treturn 0;\n}\n"),
+    "comment": ("int f(void)\n{\n\ta();\n", "\t/*\n\t * One.\n\t * Two.\n\t */\n", "\treturn 0;\n}\n"),
+    "list in a comment": (
+        "int a;\n",
+        "/*\n * Sorts:\n * 1) the first case\n * 2) the second, which is\n *    longer than a line\n *    or two.\n *\n"
+        " * So.\n */\n",
+        "int b;\n",
+    ),
+    "macro": (
+        "int a;\n",
+        "#define swap(a, b) \\\n\tdo { \\\n\t\tint t = a; \\\n\t\ta = b; \\\n\t} while (0)\n",
+        "int b;\n",
+    ),
+    "values of defines in a column": (
+        "#define AA\t\t1\n#define LONG_NAME\t2\n",
+        "#define LONGEST_NAME\t3\n#define B\t\t4\n",
+        "#define C\t\t5\n",
+    ),
+    "backslashes in a column": (
+        "#define X\t\t\t\t\\\n\tdo {\t\t\t\t\\\n\t\ta();\t\t\t\\\n",
+        "\t\tb_longer();\t\t\\\n",
+        "\t} while (0)\n",
+    ),
+    "members in a column": (
+        "struct s {\n\tint\t\ta;\n\tunsigned long\tb;\n",
+        "\tlong\t\tc;\n",
+        "\tchar\t\td;\n};\n",
+    ),
+    "initialisers in a column": (
+        "static struct s s = {\n\t.open\t\t= f_open,\n",
+        "\t.release\t= f_release,\n\t.poll\t\t= f_poll,\n",
+        "\t.read\t\t= f_read,\n};\n",
+    ),
+    "trailing comments in a column": (
+        "struct s {\n\tint a;\t\t/* one */\n",
+        "\tint bcd;\t/* two */\n",
+        "\tlong e;\t\t/* three */\n};\n",
+    ),
+    "device tree": (
+        "/ {\n\tsoc {\n\t\tclock: clock {\n",
+        "\t\t\t#clock-cells = <0>;\n\t\t\tclocks = <&a>,\n\t\t\t\t <&b>;\n",
+        "\t\t};\n\t};\n};\n",
+    ),
+    "initialiser lists": (
+        "static int a[] = {\n\t1,\n",
+        "\t2,\n\t{\n\t\t3,\n\t\t4,\n\t},\n",
+        "\t5,\n};\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_the_likeliest_reading_follows_kernel_style(name: str) -> None:
+    above, added, below = (text.encode() for text in STYLES[name])
+    path = "a.dts" if name == "device tree" else "a.c"
+    result = restored(above + below, above + added + below, path, exact=False)
+    assert result.post == above + added + below
+    assert not result.proven
+    assert result.why.startswith("the base has blob ")
+
+
+OTHER_FILES = {
+    "Makefile": ("obj-y\t\t\t+= a.o\nobj-$(CONFIG_B)\t\t+= b.o\n", "obj-$(CONFIG_C)\t\t+= c.o\n", "\nclean:\n\trm\n"),
+    "Kconfig": (
+        "config A\n\tbool\n\n",
+        'config B\n\tbool "b"\n\tdepends on A\n\thelp\n\t  Say Y.\n\t  Really.\n\n',
+        "config C\n\tbool\n",
+    ),
+    "a.rst": ("Title\n=====\n\n- one\n", "- two, which goes\n  on\n", "- three\n"),
+    "a.S": ("f:\n\tmov\tr0, r1\n", "\tadd\tr0, r2\n", "\tret\n"),
+}
+
+
+@pytest.mark.parametrize("path", OTHER_FILES)
+def test_files_that_are_not_c_are_proven(path: str) -> None:
+    above, added, below = (text.encode() for text in OTHER_FILES[path])
+    assert restored(above + below, above + added + below, path).proven
+
+
+def test_moved_and_reindented_lines_are_proven() -> None:
+    base = b"void f(void)\n{\n\tfor (;;) {\n\t\ta(b,\n\t\t  c);\n\t\td();\n\t}\n}\n"
+    new = b"void f(void)\n{\n\tif (x) {\n\t\tfor (;;) {\n\t\t\ta(b,\n\t\t\t  c);\n\t\t\td();\n\t\t}\n\t}\n}\n"
+    assert restored(base, new).proven
+
+
+def test_the_blob_id_decides_what_style_does_not() -> None:
+    above, below = b"int f(void)\n{\n", b"\treturn 0;\n}\n"
+    for added in (
+        b"\tif (a &&\n\t    b)\n\t\tc();\n",
+        b"\tif (a &&\n\t\tb)\n\t\tc();\n",
+        b"\tif (a &&\n\t\t\tb)\n\t\tc();\n",
+    ):
+        assert restored(above + below, above + added + below).proven
+
+
+def test_undecided_lines_are_listed() -> None:
+    above, below = b"int f(void)\n{\n", b"\treturn 0;\n}\n"
+    result = restored(above + below, above + b"\tif (a &&\n\t\tb)\n\t\tc();\n" + below, exact=False)
+    assert any(entry.startswith("a.c:+4 `b)`: ") and entry.endswith(" readings") for entry in result.ambiguous)
+
+
+def test_a_search_without_success_stops_at_its_bound() -> None:
+    above, below = b"int f(void)\n{\n", b"\treturn 0;\n}\n"
+    sent = replace(changed(above + below, above + b"\ta();\n" + below), new_blob="0123456")
+    result = restore_file(damaged(sent), above + below, Bound(readings=5))
+    assert not result.proven
+    assert result.why.startswith("none of the ")
+    assert result.post == above + b"\ta();\n" + below
+
+
+def test_dropped_blank_lines_come_back() -> None:
+    base = b"int a;\n\nint b;\n\nvoid f(void)\n{\n\ta();\n\n\tb();\n}\n"
+    new = base.replace(b"\ta();\n\n", b"\ta();\n\n\tc();\n\n")
+    sent = changed(base, new)
+    result = restore_file(damaged(sent, drop_blank=True), base)
+    assert result.proven
+    assert result.post == new
+
+
+def test_a_hunk_is_found_at_an_offset() -> None:
+    base = b"int x;\n" * 40 + KVM_MAIN
+    sent = changed(KVM_MAIN, KVM_MAIN.replace(b"= false", b"= true"))
+    result = restore_file(damaged(sent), base)
+    assert result.found
+    assert result.post == base.replace(b"= false", b"= true")
+    assert not result.proven
+
+
+@pytest.mark.parametrize(
+    ("base", "why"),
+    [
+        (
+            KVM_MAIN.replace(b"EXPORT_SYMBOL_GPL", b"EXPORT_SYMBOL"),
+            "`EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);` is not",
+        ),
+        (None, "not in the base"),
+        (b"", "is not in it"),
+    ],
+)
+def test_a_hunk_that_does_not_fit_is_told_and_kept(base: bytes | None, why: str) -> None:
+    file = damaged(changed(KVM_MAIN, KVM_MAIN.replace(b"= false", b"= true")))
+    result = restore_file(file, base)
+    assert (result.found, result.proven, result.post, result.file) == (False, False, None, file)
+    assert why in result.why
+
+
+def test_a_created_file_needs_no_base() -> None:
+    new = b"/* New. */\nint f(void)\n{\n\treturn 0;\n}\n"
+    hunk = Hunk(0, 0, 1, 5, b"", tuple(Line(Kind.ADDED, line) for line in _lines(new)))
+    sent = FileDiff(None, "a.c", (hunk,), None, "100644", "0000000", blob_id(new)[:7])
+    result = restore_file(damaged(sent), None)
+    assert (result.proven, result.post) == (True, new)
+    assert "has it already" in restore_file(damaged(sent), b"int a;\n").why
+
+
+def test_a_deleted_file_is_proven_by_the_blob_it_removes() -> None:
+    hunk = Hunk(1, 18, 0, 0, b"", tuple(Line(Kind.REMOVED, line) for line in _lines(KVM_MAIN)))
+    sent = FileDiff("a.c", None, (hunk,), "100644", None, blob_id(KVM_MAIN)[:7], "0000000")
+    result = restore_file(damaged(sent), KVM_MAIN)
+    assert (result.proven, result.post) == (True, None)
+    assert result.file.hunks == sent.hunks
+
+
+def test_files_without_a_newline_at_the_end() -> None:
+    base = b"int a;\nint b;"
+    lines = (
+        Line(Kind.CONTEXT, b"int a;"),
+        Line(Kind.REMOVED, b"int b;", newline=False),
+        Line(Kind.ADDED, b"int c;", newline=False),
+    )
+    sent = FileDiff("a.c", "a.c", (Hunk(1, 2, 1, 2, b"", lines),), "100644", "100644", blob_id(base)[:7])
+    sent = replace(sent, new_blob=blob_id(b"int a;\nint c;")[:7])
+    result = restore_file(damaged(sent), base)
+    assert (result.proven, result.post) == (True, b"int a;\nint c;")
+    assert result.file.hunks[0].lines == lines
+
+
+def test_lines_that_end_in_carriage_returns() -> None:
+    base = b"int a;\r\nint b;\r\n"
+    assert restored(base, base + b"int c;\r\n").proven
+
+
+WORDS = st.sampled_from(
+    ["a", "foo(b);", "if (a)", "/*", "*", "*/", "{", "}", "=", "#define", "case 1:", "++b;", "--b;", "x,"]
+)
+INDENT = st.sampled_from(["", "\t", "\t\t", "    ", "\t  "])
+GAP = st.sampled_from([" ", " ", " ", "\t", "  "])
+
+
+@st.composite
+def c_like(draw: st.DrawFn) -> bytes:
+    """Lines of words as C has them, in any order and with any white space."""
+    lines: list[str] = []
+    for _ in range(draw(st.integers(0, 8))):
+        words = draw(st.lists(WORDS, max_size=3))
+        text = draw(INDENT) if words else ""
+        for number, word in enumerate(words):
+            text += (draw(GAP) if number else "") + word
+        lines.append(text)
+    return "".join(line + "\n" for line in lines).encode()
+
+
+@settings(max_examples=150, deadline=None)
+@given(c_like(), c_like(), c_like(), c_like())
+def test_restored_text_squeezes_to_what_was_received(above: bytes, old: bytes, new: bytes, below: bytes) -> None:
+    base, post = above + old + below, above + new + below
+    if base == post or not base:
+        return
+    sent = changed(base, post)
+    result = restore_file(damaged(sent), base, Bound(readings=400))
+    assert result.found
+    assert result.post is not None
+    assert [squeeze(line) for line in _lines(result.post)] == [squeeze(line) for line in _lines(post)]
+    if result.proven:
+        assert result.post == post
