@@ -116,7 +116,7 @@ def known(charset: str) -> bool:
     """Whether Python can decode mail in `charset`."""
     try:
         info = codecs.lookup(charset)
-        b"".decode(charset)
+        b"x".decode(charset, "replace")  # what is no text encoding ("hex") is refused only here
     except (LookupError, ValueError):
         return False
     return info.name.replace("_", "-") not in _NO_CHARSETS

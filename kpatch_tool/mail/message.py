@@ -13,6 +13,8 @@ class Damage(StrEnum):
     SQUEEZED = "squeezed"  # leading/trailing blanks removed, runs of blanks and tabs became one blank
     BLANK_LINES_DROPPED = "blank-lines-dropped"
     ADDRESSES_HIDDEN = "addresses-hidden"
+    REWRAPPED = "rewrapped"  # lines broken by a mail program (format=flowed), joined again
+    NO_BREAK_SPACES = "no-break-spaces"  # blanks that a mail program turned into U+00A0, turned back
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Message:
     `body` keeps the bytes of the text (LF line ends) in `charset`; `message_id`, `in_reply_to` are without <>, empty
     where a page does not show them. `date` is None when unreadable; a page without zone gives UTC. `origin` names
     the place in the source for error messages ("page.txt, message 3"). `flowed` and `delsp` are what the mail declares
-    about its lines (RFC 3676); `commit` is the id in the `From ID ...` line of a file git format-patch wrote.
+    about its lines (RFC 3676); `archive` is the name of the archive whose page showed it, "" for mail; `commit` is the
+    id in the `From ID ...` line of a file git format-patch wrote.
     """
 
     subject: str
@@ -45,4 +48,5 @@ class Message:
     damage: frozenset[Damage] = frozenset()
     flowed: bool = False
     delsp: bool = False
+    archive: str = ""
     commit: str = ""

@@ -6,20 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kpatch_tool.diff.parse import DiffError, parse_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
-from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
-from kpatch_tool.series.diffs import read_diff
+from kpatch_tool.series.diffs import read_message
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.posting import Post, Posting
-from kpatch_tool.series.split import Split, has_diff, split_body, strip_space
+from kpatch_tool.series.split import has_diff, strip_space
 from kpatch_tool.series.subject import parse, title
 
-_NBSP = re.compile(rb"\xc2\xa0|^\xa0", re.MULTILINE)
-_LONGEST_SLUG = 48
+_LONGEST_SLUG = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +93,14 @@ def _patch(number: int, post: Post, answers: _Answers) -> Patch:
     return read_patch(post.message, number, replied=tuple(replied))
 
 
-def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = (), mangled: str = "") -> Patch:
-    """The patch in one message, called `number`; `replied` are the trailers that replies give it, `mangled` what is
-    known of damage to its diff from before.
+def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = ()) -> Patch:
+    """The patch in one message, called `number`; `replied` are the trailers that replies give it.
 
     Author, date and subject inside the text win over the mail's, as for `git am`. Raises InputError when the diff
     cannot be read.
     """
-    parts, found = _parts(message)
-    mangled = mangled or found
-    where = f"{message.origin}, patch {number}"
-    if not parts.diff:
-        raise InputError("there is no diff in it", where=where)
-    reading = read_diff(parts.diff, message.damage, where=where, line=parts.line, mangled=mangled)
+    reading = read_message(message, where=f"{message.origin}, patch {number}")
+    parts = reading.parts
     inbody = parts.inbody
     author = headers.address(inbody["from"]) if "from" in inbody else message.author
     return Patch(
@@ -119,11 +112,13 @@ def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = 
         note=parts.note,
         diff=parts.diff,
         files=reading.files,
-        trailers=trailers.added(trailers.of_message(parts.message), replied),
+        trailers=trailers.added(
+            trailers.of_message(parts.message, paragraphs=Damage.BLANK_LINES_DROPPED not in message.damage), replied
+        ),
         exactness=reading.exactness,
         why=reading.why,
         message_id=message.message_id,
-        damage=message.damage,
+        damage=reading.damage,
     )
 
 
@@ -134,35 +129,6 @@ def _known(author: Address, message: Message) -> Address:
     if is_hidden(author.email) or is_hidden(author.name):
         return Address(author.name.split("<")[0].strip(" []") if author.name else message.author.name, "")
     return author
-
-
-def _parts(message: Message) -> tuple[Split, str]:
-    """The message taken apart, and what the sender's mail program did to it, "" where nothing is known.
-
-    format=flowed is often declared and not true: the text is joined only where its diff reads worse as it stands.
-    """
-    damaged = bool(message.damage)
-    parts = split_body(message.body, message.charset, damaged=damaged)
-    if not message.flowed:
-        mangled = "the mail program put no-break spaces into the diff" if _NBSP.search(parts.diff) else ""
-        return parts, mangled
-    if _reads(parts.diff):
-        return parts, ""
-    joined = split_body(unflow(message.body, delsp=message.delsp), message.charset, damaged=damaged)
-    mangled = "the mail program wrapped the diff (format=flowed)"
-    return (joined, "") if _reads(joined.diff) else (parts, mangled)
-
-
-def _reads(diff: bytes) -> bool:
-    try:
-        return bool(parse_diff(diff))
-    except DiffError:
-        return False
-
-
-def read_cover(message: Message) -> Cover:
-    """The cover letter in a message."""
-    return _cover(message)
 
 
 def _cover(message: Message) -> Cover:

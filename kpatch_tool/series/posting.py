@@ -120,7 +120,7 @@ def _candidates(posts: Sequence[Post]) -> list[Post]:
 
 def _are_files(posts: Sequence[Post]) -> bool:
     """Whether these were written by git format-patch or quilt rather than shown by an archive."""
-    return all(not post.message.damage for post in posts)
+    return all(not post.message.archive for post in posts)
 
 
 def _revision(posts: Sequence[Post]) -> int | None:
@@ -273,9 +273,7 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
         number = _by_subject(post, chosen)
         if number is not None:
             yield post, number
-        elif whole.intersection(post.parents) or (
-            post.tag.reply and not post.message.message_id and not post.tag.patch
-        ):
+        elif whole.intersection(post.parents) or (not any(post.parents) and _names(post.tag, chosen)):
             yield post, None
 
 
@@ -309,12 +307,19 @@ def _by_subject(post: Post, chosen: Posting) -> int | None:
     tag = post.tag
     if not tag.reply or (post.message.date and post.when < chosen.when):
         return None
-    if tag.revision is not None and tag.revision != chosen.version:
-        return None
-    named = tag.number is not None and tag.total is not None
-    if named and tag.number == 0 and chosen.cover and subject.same_title(tag.title, chosen.cover.tag.title):
+    if chosen.cover and _means(tag, chosen.cover.tag):
         return 0
-    for number, patch in chosen.patches.items():
-        if (not named or tag.number == number) and subject.same_title(tag.title, patch.tag.title):
-            return number
-    return None
+    return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
+
+
+def _means(reply: Tag, answered: Tag) -> bool:
+    """Whether a reply's subject is that of `answered` (a reply may have dropped the [tag], not changed it)."""
+    tagged = not reply.patch or (reply.revision, reply.number) == (answered.revision, answered.number)
+    return tagged and subject.same_title(reply.title, answered.title)
+
+
+def _names(reply: Tag, chosen: Posting) -> bool:
+    """Whether a reply's subject is of this posting, though of a patch that is not there."""
+    if not reply.reply:
+        return False
+    return not reply.patch or ((reply.revision or 1) == chosen.version and reply.total == chosen.total)

@@ -143,7 +143,7 @@ def _hunk_end(text: bytes, at: int, old: int, new: int) -> tuple[int, bool]:
     """Where a hunk that begins at `at` ends, and whether it has all its lines."""
     while (old > 0 or new > 0) and at < len(text):
         first = text[at : at + 1]
-        if first not in (b" ", b"-", b"+", b"\\", b"\n", b"\t", b"\r"):
+        if first not in (b" ", b"-", b"+", b"\\", b"\n"):
             return at, False
         if first not in (b"+", b"\\"):
             old -= 1

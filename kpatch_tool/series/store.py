@@ -244,8 +244,7 @@ def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch
     tag = parse(message.subject)
     number = _int(entry.get("number")) or place
     replied = tuple(_trailer(str(text)) for text in entry.get("replied", []))
-    mangled = str(entry.get("why", "")) if exactness is Exactness.DAMAGED else ""
-    patch = read_patch(replace(message, damage=lost), number, replied=replied, mangled=mangled)
+    patch = read_patch(replace(message, damage=lost), number, replied=replied)
     if exactness is not None:
         patch = replace(
             patch,

@@ -13,17 +13,22 @@ _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
 # Keys that a reply gives to a patch. Signed-off-by in a reply belongs to somebody's own patch.
 _PERSONAL = re.compile(r"(?!signed-off|co-developed)[a-z][a-z-]*-by$", re.IGNORECASE)
 _PLAIN = frozenset({"fixes", "link", "closes"})
+_NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|change-id)$", re.IGNORECASE)
 _QUOTE = re.compile(r"^\s*(?:>|\||[A-Za-z]{1,4}>)")
 _DIFF = re.compile(r"^diff --git ", re.MULTILINE)
 _SIGNATURE = re.compile(r"^--\s*$")
 
 
-def of_message(message: str) -> tuple[Trailer, ...]:
+def of_message(message: str, *, paragraphs: bool = True) -> tuple[Trailer, ...]:
     """The trailers of a commit message (without its subject), in order, as `git interpret-trailers --parse` finds them.
+
+    Without `paragraphs` (an archive dropped the blank lines) the last lines that are trailers.
 
     The last paragraph is the trailers when every line is one, or when one of git's own is among them and a quarter of
     the lines are trailers (trailer.c, find_trailer_start).
     """
+    if not paragraphs:
+        return _last_lines(message)
     paragraph = re.split(r"\n[ \t]*\n", message.strip("\n"))[-1]
     lines = [line for line in _unfolded(paragraph) if not line.startswith("#")]
     found = [(line, _TRAILER.fullmatch(line)) for line in lines]
@@ -34,6 +39,16 @@ def of_message(message: str) -> tuple[Trailer, ...]:
     if not good or (others and not (generated and count * 3 >= others)):
         return ()
     return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good)
+
+
+def _last_lines(message: str) -> tuple[Trailer, ...]:
+    found: list[Trailer] = []
+    for line in reversed(message.strip("\n").split("\n")):
+        match = _TRAILER.fullmatch(line)
+        if match is None or not _NAMED.match(match[1]):
+            break
+        found.append(Trailer(match[1], " ".join(match[2].split()), "patch"))
+    return tuple(reversed(found))
 
 
 def _unfolded(paragraph: str) -> list[str]:
@@ -52,8 +67,10 @@ def of_reply(text: str, sender: Address) -> tuple[list[Trailer], list[str]]:
     taken: a person's trailer counts only when its sender is that person (the same address or the same name)."""
     taken: list[Trailer] = []
     refused: list[str] = []
-    counter_patch = _DIFF.search(text) is not None  # its Fixes and Reported-by belong to that patch
-    for line in _own_lines(text):
+    lines = list(_own_lines(text))
+    # A patch of the sender's own: its Fixes and Reported-by are not meant for the patch answered.
+    counter_patch = _DIFF.search(text) is not None or any(line.startswith("Signed-off-by:") for line in lines)
+    for line in lines:
         match = _TRAILER.fullmatch(line.strip())
         if match is None or not match[2].strip():
             continue

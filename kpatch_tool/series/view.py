@@ -12,6 +12,7 @@ from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
 from kpatch_tool.text import plural, printable, printable_bytes
 
 _WIDTH = 80
+_SHORTEST_TITLE = 30
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
@@ -196,14 +197,18 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
 
 
 def table(found: Iterable[Series]) -> Iterator[str]:
-    """The lines of `kpt list`: one a series, cut at 80 columns."""
+    """The lines of `kpt list`: name, number of patches, the least exactness, title; the title below where the names
+    leave it no room."""
     rows = [(series.name, f"{len(series.patches)}", worst(series).value, series.title) for series in found]
     if not rows:
         yield "no series here yet: kpt import FILE --name NAME"
         return
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for name, count, exactness, title in rows:
-        line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {exactness:<{widths[2]}}  "
-        room = max(16, _WIDTH - len(line))
+        line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {exactness:<{widths[2]}}"
         shown = printable(title)
-        yield line + (shown if len(shown) <= room else shown[: room - 3] + "...")
+        if _WIDTH - len(line) < _SHORTEST_TITLE:
+            yield line.rstrip()
+            line = " "
+        room = _WIDTH - len(line) - 2
+        yield f"{line}  {shown if len(shown) <= room else shown[: room - 3] + '...'}"

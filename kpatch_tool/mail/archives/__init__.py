@@ -69,6 +69,7 @@ def _message(archive: Archive, start: re.Match[bytes], body: bytes, origin: str)
         in_reply_to=replied[-1] if replied else "",
         references=replied,
         damage=archive.damage,
+        archive=archive.name,
     )
 
 

@@ -1,0 +1,206 @@
+"""Sources of mail, told by their content."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import lzma
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import mbox
+from kpatch_tool.mail.flowed import unflow
+from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.mime import unix_lines
+from kpatch_tool.mail.read import SourceFile, parse, read_files, read_sources
+
+DIFF = b"""diff --git a/f.c b/f.c
+index 1234567..89abcde 100644
+--- a/f.c
++++ b/f.c
+@@ -1,2 +1,2 @@
+ one
+-two
++three
+"""
+MAIL = b"From: Jane Doe <jane@example.org>\nDate: Thu, 17 Apr 2014 09:05:45 +0000\nSubject: [PATCH] f: x\n\nWhy.\n---\n"
+
+
+def one(data: bytes) -> Message:
+    messages = list(parse(data, "x"))
+    assert len(messages) == 1
+    return messages[0]
+
+
+def mime(kind: str, *parts: tuple[str, bytes]) -> bytes:
+    body = b"".join(b"--=_b\n" + header.encode() + b"\n\n" + data + b"\n" for header, data in parts)
+    head = f'From: J <j@x.org>\nSubject: [PATCH] s\nContent-Type: {kind}; boundary="=_b"\n\npreamble\n'
+    return head.encode() + body + b"--=_b--\nepilogue\n"
+
+
+def test_a_single_mail() -> None:
+    message = one(MAIL + DIFF)
+    assert (message.author.email, message.subject) == ("jane@example.org", "[PATCH] f: x")
+    assert message.body == b"Why.\n---\n" + DIFF
+
+
+def test_format_patch_file_keeps_the_commit_id() -> None:
+    id_ = b"5befdc385ddb2d5ae8995ad89004529a3acf58fc"
+    assert one(b"From " + id_ + b" Mon Sep 17 00:00:00 2001\n" + MAIL + DIFF).commit == id_.decode()
+
+
+@pytest.mark.parametrize("junk", [b"", b"\n\n", b"\r\n \n", b"\xef\xbb\xbf"])
+def test_mbox_behind_blank_junk(junk: bytes) -> None:
+    separator = b"From jane@example.org Thu Apr 17 09:05:45 2014\n"
+    data = junk + (separator + MAIL + DIFF + b"\n") * 3
+    assert len(list(parse(data, "x"))) == 3
+
+
+def test_mboxrd_takes_one_quote_off_and_mboxo_none() -> None:
+    mail = b"Subject: s\nFrom: a@b\n\n>From here\n>>From there\n"
+    strict = b"From mboxrd@z Thu Jan  1 00:00:00 1970\n" + mail
+    assert one(strict).body == b"From here\n>From there\n"
+    assert one(b"From a@b Thu Jan  1 00:00:00 1970\n" + mail).body == b">From here\n>>From there\n"
+
+
+def test_a_from_line_in_a_message_does_not_split_it() -> None:
+    data = b"From a@b Thu Jan  1 00:00:00 1970\n" + MAIL + b"From x Thu Jan  1 00:00:00 1970\nis what it said\n" + DIFF
+    assert len(list(mbox.split(data))) == 1
+
+
+def test_crlf_of_the_transport_goes() -> None:
+    message = one((b"From a@b Thu Jan  1 00:00:00 1970\n" + MAIL + DIFF).replace(b"\n", b"\r\n"))
+    assert message.body == b"Why.\n---\n" + DIFF
+
+
+def test_crlf_of_the_file_stays() -> None:
+    text = DIFF.replace(b"two\n", b"two\r\n").replace(b"three\n", b"three\r\n")
+    assert unix_lines(text) == text
+    assert unix_lines(DIFF.replace(b"\n", b"\r\n")) == DIFF
+
+
+def test_quoted_printable_and_base64() -> None:
+    head = MAIL.partition(b"\n\n")[0]
+    quoted = head + b"\nContent-Transfer-Encoding: quoted-printable\n\ncaf=C3=A9 =\ncontinued=3D\n"
+    assert one(quoted).body == "café continued=\n".encode()
+    encoded = head + b"\nContent-Transfer-Encoding: BASE64\n\n" + base64.encodebytes(DIFF.replace(b"\n", b"\r\n"))
+    assert one(encoded).body == DIFF
+    assert one(encoded + b"_____\nlist footer\n").body == DIFF + b"_____\nlist footer\n"
+
+
+def test_patch_as_attachment() -> None:
+    attachment = base64.encodebytes(DIFF)
+    header = "Content-Type: application/octet-stream; name=x.patch\nContent-Transfer-Encoding: base64"
+    data = mime("multipart/mixed", ("Content-Type: text/plain", b"Hello"), (header, attachment))
+    assert one(data).body == b"Hello\n" + DIFF
+
+
+def test_signatures_and_html_are_left_out() -> None:
+    signed = mime(
+        "multipart/signed",
+        ("Content-Type: text/plain", DIFF),
+        ('Content-Type: application/pgp-signature; name="signature.asc"', b"-----BEGIN PGP"),
+    )
+    assert one(signed).body == DIFF
+    both = mime("multipart/alternative", ("Content-Type: text/html", b"<p>"), ("Content-Type: text/plain", b"text"))
+    assert one(both).body == b"text\n"
+
+
+def test_a_forgotten_closing_boundary() -> None:
+    data = mime("multipart/mixed", ("Content-Type: text/plain", b"text")).partition(b"--=_b--")[0]
+    assert one(data).body == b"text\n"
+
+
+def test_patches_attached_as_whole_mails() -> None:
+    header = "Content-Type: text/x-patch\nContent-Disposition: attachment; filename=1.patch"
+    data = mime("multipart/mixed", ("Content-Type: text/plain", b"see"), (header, MAIL + DIFF))
+    outer, inner = parse(data, "x")
+    assert (outer.body, inner.subject, inner.origin) == (b"see\n", "[PATCH] f: x", "x, attachment 1")
+    forwarded = mime("multipart/mixed", ("Content-Type: message/rfc822", MAIL + DIFF))
+    assert [message.subject for message in parse(forwarded, "x")] == ["[PATCH] s", "[PATCH] f: x"]
+
+
+def test_flowed() -> None:
+    assert unflow(b"a \nb\n  c\n-- \nsig\n", delsp=False) == b"a b\n c\n-- \nsig\n"
+    assert unflow(b"a \nb\n", delsp=True) == b"ab\n"
+    assert unflow(b"last ", delsp=False) == b"last \n"
+
+
+def test_a_bare_diff_takes_its_subject_from_its_first_line() -> None:
+    message = one(b"Fix the thing\n\nIt was broken.\n\n" + DIFF)
+    assert (message.subject, message.body) == ("Fix the thing", b"\nIt was broken.\n\n" + DIFF)
+    assert next(parse(DIFF, "dir/fix-it.patch")).subject == "fix-it"
+
+
+def test_compressed() -> None:
+    for data in (gzip.compress(MAIL), lzma.compress(MAIL), gzip.compress(MAIL[:20]) + gzip.compress(MAIL[20:])):
+        received = read_files([SourceFile("m", data)], where="m")
+        assert received.messages[0].subject == "[PATCH] f: x"
+        assert received.files[0].data == data
+    for data in (gzip.compress(MAIL)[:-9], lzma.compress(MAIL)[:-9], b"\x1f\x8bjunk", b"\xfd7zXZ\x00junk"):
+        with pytest.raises(InputError, match="compressed file"):
+            read_files([SourceFile("m", data)], where="m")
+
+
+def test_standard_input() -> None:
+    received = read_sources(["-"], io.BytesIO(MAIL))
+    assert (received.files[0].path, len(received.messages)) == ("stdin", 1)
+
+
+def test_directory_of_patches_in_order_of_name(tmp_path: Path) -> None:
+    for name in ("0002-b.patch", "0001-a.patch", "notes.txt", "0003-c.eml"):
+        (tmp_path / name).write_bytes(MAIL + DIFF)
+    received = read_sources([str(tmp_path)])
+    assert [file.path for file in received.files] == ["0001-a.patch", "0002-b.patch", "0003-c.eml"]
+
+
+def test_quilt_series_gives_the_order(tmp_path: Path) -> None:
+    (tmp_path / "series").write_text("# comment\nz.patch -p1\n\na.patch # why\n")
+    for name in ("a.patch", "z.patch", "unlisted.patch"):
+        (tmp_path / name).write_bytes(b"Subject: " + name.encode() + b"\n\n" + DIFF)
+    received = read_sources([str(tmp_path)])
+    assert [message.subject for message in received.messages] == ["z.patch", "a.patch"]
+    assert received.patch_files
+    for bad in ("../x.patch", "/etc/passwd", "missing.patch"):
+        (tmp_path / "series").write_text(bad)
+        with pytest.raises(InputError, match="series file"):
+            read_sources([str(tmp_path)])
+
+
+def test_maildir(tmp_path: Path) -> None:
+    for box in ("cur", "new", "tmp"):
+        (tmp_path / box).mkdir()
+    (tmp_path / "cur" / "2.host:2,S").write_bytes(MAIL + DIFF)
+    (tmp_path / "new" / "1.host").write_bytes(MAIL)
+    received = read_sources([str(tmp_path)])
+    assert [file.path for file in received.files] == ["new/1.host", "cur/2.host:2,S"]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"hello world\n", "no mail and no patch"),
+        (bytes(range(256)) * 20, "no mail and no patch"),
+        (b"x" * 500 + b" diff --git a/f b/f --- a/f +++ b/f @@ -1,2 +1,2 @@ x\n", "one line"),
+    ],
+)
+def test_what_is_no_mail_is_refused(tmp_path: Path, data: bytes, what: str) -> None:
+    path = tmp_path / "page"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=what) as caught:
+        read_sources([str(path)])
+    assert str(path) in caught.value.line()
+    assert "\n" not in caught.value.line()
+
+
+def test_missing_and_network_sources() -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_sources(["/nonexistent/x"])
+    for source in ("https://lore.example/kvm/x", "<20140417@example.org>"):
+        with pytest.raises(InputError, match="network"):
+            read_sources([source])

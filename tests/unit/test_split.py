@@ -1,0 +1,149 @@
+"""A mail's text -> message, note, diff; git's own mailinfo is the judge."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.mail import headers
+from kpatch_tool.mail.read import parse
+from kpatch_tool.series.split import diff_end, split_body, strip_space
+from kpatch_tool.series.subject import title
+
+DIFF = b"diff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
+
+BODIES = {
+    "plain": b"Why.\n\nMore.\n\nSigned-off-by: A <a@b.c>\n---\n f | 2 +-\n\n" + DIFF + b"-- \n2.39.5\n",
+    "no separator": b"Why.\n" + DIFF,
+    "separator with blanks": b"Why.\n---  \nnote\n---\nmore\n\n" + DIFF,
+    "dashes that are no separator": b"Why.\n----\n--- -- -\n---x\n\nMore.\n---\n" + DIFF,
+    "in-body": b"From: In Body <in@body.org>\nSubject: other\nDate: Mon, 1 Jan 2018 00:00:00 +0100\n\nWhy.\n---\n"
+    + DIFF,
+    "in-body, blank lines first": b"\n\nFrom: In Body <in@body.org>\n\n\nWhy.\n---\n" + DIFF,
+    "in-body, folded": b"Subject: a very\n long one\nFrom: A B <a@b.c>\n\nWhy.\n---\n" + DIFF,
+    "in-body, twice": b"From: A B <a@b.c>\nFrom: C D <c@d.e>\n\nWhy.\n---\n" + DIFF,
+    "in-body, late": b"Why.\n\nFrom: A B <a@b.c>\n---\n" + DIFF,
+    "in-body, other case": b"from: A B <a@b.c>\n\nWhy.\n---\n" + DIFF,
+    "in-body, encoded": b"From: =?utf-8?q?Jos=C3=A9?= <a@b.c>\n\nWhy.\n---\n" + DIFF,
+    "in-body patch subject": b"[PATCH] in the body\n\nWhy.\n---\n" + DIFF,
+    "in-body, other field": b"Cc: x@y.z\nFrom: A B <a@b.c>\n\nWhy.\n---\n" + DIFF,
+    "format-patch in the body": b">From "
+    + b"0" * 40
+    + b" Mon Sep 17 00:00:00 2001\nFrom: A B <a@b.c>\n\nW.\n---\n"
+    + DIFF,
+    "scissors": b"Hi.\n\n-- >8 --\nSubject: new\n\nWhy.\n---\n" + DIFF,
+    "index": b"Why.\nIndex: f\n=====\n--- f\n+++ f\n@@ -1 +1 @@\n-a\n+b\n",
+    "old diff": b"Why.\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n",
+    "blank lines": b"\n\nWhy.   \n\n\n\nMore.\t\n\n\n---\n" + DIFF,
+    "utf-8": "Ärger.\n---\n".encode() + DIFF,
+    "no message": b"---\n" + DIFF,
+}
+SUBJECTS = [
+    "[PATCH] x: y",
+    "[PATCH v2 1/3] x: y",
+    "Re: [PATCH] Re: x",
+    "[a] [b] c [d]",
+    ": x",
+    "[PATCH] [",
+    "=?utf-8?q?=C3=A4?= x",
+    "RE: re: a",
+    "Red: a",
+]
+AUTHORS = [
+    "A B <a@b.c>",
+    '"B, A" <a@b.c>',
+    "a@b.c (A B)",
+    "a@b.c",
+    "A (x) B <a@b.c> (y)",
+    '"A \\"x\\" B" <a@b.c>',
+    "=?utf-8?q?J=C3=B6?= <a@b.c>",
+    "A B  <a@b.c>",
+    "x" * 61 + " <a@b.c>",
+]
+
+
+def mailinfo(mail: bytes, where: Path) -> tuple[dict[str, str], str, bytes]:
+    done = subprocess.run(["git", "mailinfo", "m", "p"], input=mail, cwd=where, capture_output=True, check=True)
+    said = dict(line.split(": ", 1) for line in done.stdout.decode().splitlines() if ": " in line)
+    return said, (where / "m").read_text(), (where / "p").read_bytes()
+
+
+def agrees(mail: bytes, where: Path) -> None:
+    said, message, patch = mailinfo(mail, where)
+    read = next(parse(mail, "x"))
+    split = split_body(read.body, read.charset)
+    author = headers.address(split.inbody["from"]) if "from" in split.inbody else read.author
+    assert (author.name, author.email) == (said["Author"], said["Email"])
+    assert title(split.inbody.get("subject") or read.subject) == said.get("Subject", "")
+    assert split.message == strip_space(message)
+    assert split.diff
+    assert split.diff in patch
+    if "date" in split.inbody:
+        assert split.inbody["date"] == said["Date"].strip()
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_like_git_mailinfo(name: str, tmp_path: Path) -> None:
+    agrees(b"From: S <s@x.y>\nDate: Tue, 2 Jan 2018 00:00:00 +0000\nSubject: [PATCH] s\n\n" + BODIES[name], tmp_path)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_subjects_like_git_mailinfo(subject: str, tmp_path: Path) -> None:
+    mail = f"From: S <s@x.y>\nSubject: {subject}\n\nWhy.\n---\n".encode() + DIFF
+    agrees(mail, tmp_path)
+
+
+@pytest.mark.parametrize("author", AUTHORS)
+def test_authors_like_git_mailinfo(author: str, tmp_path: Path) -> None:
+    agrees(f"From: {author}\nSubject: x\n\nWhy.\n---\n".encode() + DIFF, tmp_path)
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "gbk", "iso-2022-jp", "utf-8", "koi8-r"])
+def test_charsets_like_git_mailinfo(charset: str, tmp_path: Path) -> None:
+    texts = {"gbk": "日子", "iso-2022-jp": "日本", "koi8-r": "да"}
+    body = texts.get(charset, "é").encode(charset)
+    head = f"From: S <s@x.y>\nSubject: s\nContent-Type: text/plain; charset={charset}\n\n".encode()
+    agrees(head + body + b"\n---\n" + DIFF.replace(b"three", b"th\xe9ree"), tmp_path)
+
+
+def test_the_parts() -> None:
+    split = split_body(BODIES["plain"], "")
+    assert (split.message, split.note) == ("Why.\n\nMore.\n\nSigned-off-by: A <a@b.c>", " f | 2 +-")
+    assert (split.diff, split.line) == (DIFF, 9)
+    assert split_body(b"just text\n", "").diff == b""
+
+
+TAIL = b"-- \n2.39.5\n\n_____\nfooter\n"
+
+
+@pytest.mark.parametrize(
+    "diff",
+    [
+        DIFF,
+        DIFF + DIFF,
+        # A removed line `-- ` looks like a signature; only the counts tell.
+        b"--- a/f\n+++ b/f\n@@ -1,3 +1,1 @@\n a\n--- \n-2.0\n",
+        b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n\\ No newline at end of file\n",
+        b"--- a/f\n+++ b/f\n@@ -1,2 +1,3 @@\n a\n+b\n\n",
+        b"diff --git a/f b/g\nsimilarity index 100%\nrename from f\nrename to g\n",
+        b"diff --git a/f b/f\nold mode 100644\nnew mode 100755\n",
+        b"diff --git a/f b/f\nindex 1111..2222 100644\nGIT binary patch\nliteral 3\nKcmZQzU\n\nliteral 0\nHcmV?d\n\n",
+        b"diff --git a/f b/f\ndeleted file mode 100644\nindex 1111..0000\n--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n",
+        b"diff --git a/f b/f\nnew file mode 100644\nindex 0000000..e69de29\n",
+    ],
+)
+def test_the_end_of_a_diff(diff: bytes) -> None:
+    assert diff[: diff_end(diff)] == diff
+    assert (diff + TAIL)[: diff_end(diff + TAIL)] == diff
+
+
+def test_a_cut_hunk_keeps_what_there_is() -> None:
+    cut = DIFF.removesuffix(b"+three\n")
+    assert (cut + TAIL)[: diff_end(cut + TAIL)] == cut
+
+
+def test_long_bodies_take_linear_time() -> None:
+    for line in (b"-- \n", b"--- \n", b"@@ -1 +1 @@\n", b"From: x\n", b"--- a\n", b"\n", b" ", b"diff -"):
+        split_body(line * 100_000, "")

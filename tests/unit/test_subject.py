@@ -1,0 +1,67 @@
+"""What subjects say."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch_tool.series.subject import parse, same_title, title
+
+
+@pytest.mark.parametrize(
+    ("subject", "revision", "number", "total", "clean"),
+    [
+        ("[PATCH] mm: fix", None, None, None, "mm: fix"),
+        ("[PATCH v5 2/5] KVM: MMU: x", 5, 2, 5, "KVM: MMU: x"),
+        ("[PATCH 3/7 v2] x", 2, 3, 7, "x"),
+        ("[PATCHv2 03/07] x", 2, 3, 7, "x"),
+        ("[PATCH V4 12/11] x", 4, 12, 11, "x"),
+        ("[RFC PATCH v2 1/6] x", 2, 1, 6, "x"),
+        ("[RFC v3] x", 3, None, None, "x"),
+        ("[PATCH net-next v2 1/2] x", 2, 1, 2, "x"),
+        ("[PATCH 2.6.39 1/2] x", None, 1, 2, "x"),
+        ("[patch 1 of 3] x", None, 1, 3, "x"),
+        ("[v2,3/7] x", 2, 3, 7, "x"),
+        ("[PATCH RESEND v2 1/3] x", 2, 1, 3, "x"),
+        ("[PATCH][v2] x", 2, None, None, "x"),
+        ("[PATCH 17/15] [HACK] futex: Force", None, 17, 15, "futex: Force"),
+        ("PATCH v4 00/11] KVM: x86/xen: Add", 4, 0, 11, "KVM: x86/xen: Add"),
+        ("[PATCH] x: y v2", 2, None, None, "x: y v2"),
+        ("[PATCH v2.1 1/2] x", 2, 1, 2, "x"),
+    ],
+)
+def test_patches(subject: str, revision: int | None, number: int | None, total: int | None, clean: str) -> None:
+    tag = parse(subject)
+    assert (tag.revision, tag.number, tag.total, tag.title) == (revision, number, total, clean)
+    assert tag.patch
+    assert not tag.reply
+
+
+@pytest.mark.parametrize(
+    "subject", ["Re: [PATCH 1/2] x", "RE: RE: [PATCH 1/2] x", "AW: [PATCH 1/2] x", "回复：[PATCH 1/2] x"]
+)
+def test_replies(subject: str) -> None:
+    tag = parse(subject)
+    assert tag.reply
+    assert (tag.number, tag.total, tag.title) == (1, 2, "x")
+
+
+def test_no_patches() -> None:
+    for subject in ("", "mm: fix 1/2 of it", "[ANNOUNCE] kpt 1.0", "[GIT PULL] KVM", "x v2"):
+        assert not parse(subject).patch
+    assert parse("Fwd: [PATCH] x").forward
+    assert parse("+ x-y.patch added to mm-unstable branch").notice
+    assert parse("[PATCH RESEND] x").resend
+
+
+def test_titles_are_what_git_makes_of_them() -> None:
+    assert title("Re: [PATCH] [KVM]   a  b") == "a b"
+    assert title('[PATCH v5 1/5] Revert "KVM: x"') == 'Revert "KVM: x"'
+    assert title("[PATCH] a [b] c") == "a [b] c"
+
+
+def test_same_title() -> None:
+    assert same_title("KVM: x", "kvm x")
+    assert same_title(
+        "KVM: selftests: memslot_perf_test: Use data", "KVM: selftests: memslot_perf_test: Use data->nslots"
+    )
+    assert not same_title("KVM", "KVM: x")
