@@ -1,0 +1,202 @@
+"""Edges and needs that messages declare: "depends on patch 2", Fixes:, reverts, base-commit:, prerequisites.
+
+Sources of the forms: Documentation/process/submitting-patches.rst and stable-kernel-rules.rst of the kernel, git's
+format-patch documentation (base tree information).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kpatch_tool.depend import source
+from kpatch_tool.depend.model import Edge, EdgeKind, External
+from kpatch_tool.depend.textual import shown_path
+from kpatch_tool.diff import names
+from kpatch_tool.diff.model import Kind
+from kpatch_tool.series.model import Patch, Series
+
+_VERB = (
+    r"(?:depends?\s+on|needs?|requires?|relies\s+on|builds?\s+on|based\s+on|on\s+top\s+of|prerequisites?:|depends-on:|introduced\s+(?:in|by)"
+    r"|added\s+(?:in|by))"
+)
+_NUMBERED = re.compile(
+    _VERB + r"\s+(?:the\s+)?(?:patch(?:es)?\s+#?)?(?:(\d+)/(\d+)|(?<=patch )(\d+)|(?<=patch #)(\d+))", re.I
+)
+_PREVIOUS = re.compile(_VERB + r"\s+the\s+(?:previous|preceding)\s+patch\b", re.I)
+_REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)
+_REVERT_SUBJECT = re.compile(r'^(?:[\w/,: ]*: )?Revert "(.+)"$')
+_FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
+_BASE = re.compile(r"^base-commit:\s*([0-9a-f]{7,40})\s*$", re.M)
+_PREREQUISITE = re.compile(r"^prerequisite-patch-id:\s*([0-9a-f]{7,40})\s*$", re.M)
+_STABLE = re.compile(r"^Cc:.*stable@.*#[^:\n]*:\s*([0-9a-f]{7,40})\b:?\s*(.*)$", re.I | re.M)
+_LATER = re.compile(r"\b(?:later|following|next|subsequent|upcoming|coming)\s+patch(?:es)?\b", re.I)
+_FEW = 2
+_CALL = re.compile(r"\b([A-Za-z_]\w{4,})\(\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A function whose body a patch changes, and where."""
+
+    function: str
+    path: str
+
+
+def declared_edges(series: Series) -> Iterator[Edge]:
+    """What the messages say about other patches of the series."""
+    numbers = {patch.number for patch in series.patches}
+    for patch in series.patches:
+        text = _text(patch)
+        for needs, words in _named(text, patch.number, series.total):
+            if needs in numbers and needs != patch.number:
+                yield Edge(patch.number, needs, EdgeKind.DECLARED, f'its message says "{words}"')
+        for needs in _by_title(series, patch.number, [title for _, title in _FIXES.findall(text)]):
+            yield Edge(patch.number, needs, EdgeKind.DECLARED, f"its Fixes: line names {needs}/{series.total}")
+        yield from _built_on(series, patch)
+
+
+def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
+    for match in _NUMBERED.finditer(text):
+        given = next(int(group) for group in (match[1], match[3], match[4]) if group)
+        if match[2] is None or int(match[2]) == total:
+            yield given, _words(match[0])
+    for match in _PREVIOUS.finditer(text):
+        yield number - 1, _words(match[0])
+
+
+def _built_on(series: Series, patch: Patch) -> Iterator[Edge]:
+    """The message names `function()`, an earlier patch changes its body, and this one does not."""
+    own = {name for file in patch.files for line in source.code_lines(file) for name in (line.scope.name, line.head)}
+    for name in dict.fromkeys(_CALL.findall(patch.message)):
+        if name in own or f"define {name}(".encode() in patch.diff:
+            continue
+        found = [
+            (earlier.number, touched.path)
+            for earlier in series.patches
+            if earlier.number < patch.number
+            for touched in touched_functions(earlier)
+            if touched.function == name
+        ]
+        # A function that many patches have in common (one for each architecture) ties none of them together.
+        if 0 < len(found) <= _FEW:
+            number, path = found[-1]
+            why = f"its message builds on {name}(), which {number}/{series.total} changes in {shown_path(path)}"
+            yield Edge(patch.number, number, EdgeKind.DECLARED, why)
+
+
+def _by_title(series: Series, number: int, titles: list[str]) -> Iterator[int]:
+    wanted = {" ".join(title.split()) for title in titles}
+    for patch in series.patches:
+        if patch.number != number and " ".join(patch.subject.split()) in wanted:
+            yield patch.number
+
+
+def revert_edges(series: Series) -> Iterator[Edge]:
+    """Patches that rely on what a revert brings back: they call a function whose body it restores. A revert of a patch
+    of the series needs that patch."""
+    for patch in series.patches:
+        title = _REVERT_SUBJECT.match(patch.subject)
+        match = _REVERT.search(patch.message)
+        if title is None and match is None:
+            continue
+        for needs in _by_title(series, patch.number, [title[1]] if title else []):
+            yield Edge(patch.number, needs, EdgeKind.REVERT, f"it reverts {needs}/{series.total}")
+        commit = f"commit {match[1][:12]}" if match else "a commit"
+        for later in series.patches:
+            if later.number > patch.number:
+                yield from _relying(series, patch, later, commit)
+
+
+def _relying(series: Series, revert: Patch, later: Patch, commit: str) -> Iterator[Edge]:
+    back = {touched.function: touched for touched in touched_functions(revert)}
+    own = {touched.function for touched in touched_functions(later)}
+    for name, path in _calls(later):
+        if name in back and name not in own:
+            label = f"{revert.number}/{series.total}"
+            body = f"{label} changes its body in {shown_path(back[name].path)} as it reverts {commit}"
+            why = f"adds calls of {name}() to {shown_path(path)}; {body}"
+            said = _sentence(revert.message)
+            said = f', and says: "{said}"' if said else ""
+            yield Edge(later.number, revert.number, EdgeKind.REVERT, why + said)
+            return
+
+
+def _calls(patch: Patch) -> Iterator[tuple[str, str]]:
+    for file in patch.files:
+        if source.is_code(file.path):
+            for line in source.code_lines(file):
+                if line.kind is Kind.ADDED and not line.head:
+                    for name in line.names():
+                        if f"{name}(" in line.code:
+                            yield name, file.path
+
+
+def touched_functions(patch: Patch) -> list[Touched]:
+    """The functions of which `patch` changes lines."""
+    found = {}
+    for file in patch.files:
+        if source.is_code(file.path):
+            for line in source.code_lines(file):
+                if line.kind is not Kind.CONTEXT and line.code and line.scope.what == "function":
+                    found[line.scope.name] = Touched(line.scope.name, file.path)
+    return list(found.values())
+
+
+def externals(series: Series) -> Iterator[External]:
+    """What the series needs from outside, `present` not yet known."""
+    for patch in series.patches:
+        inside = set(_by_title(series, patch.number, _reverted_titles(patch)))
+        for commit in dict.fromkeys(_REVERT.findall(patch.message)):
+            if not inside:
+                why = f"the commit that {patch.number}/{series.total} reverts must be in the base"
+                yield External(patch.number, EdgeKind.REVERT, commit, None, why)
+        for commit, title in _STABLE.findall(patch.message):
+            why = f'{patch.number}/{series.total} names it as needed before it: "{_words(title)}"'
+            yield External(patch.number, EdgeKind.DECLARED, commit, None, why)
+    yield from _base_information(series)
+
+
+def _base_information(series: Series) -> Iterator[External]:
+    said: set[str] = set()
+    texts = [(0, series.cover.body)] if series.cover else []
+    texts += [(patch.number, f"{_text(patch)}\n{_tail(patch.diff)}") for patch in series.patches]
+    for number, text in texts:
+        who = "the cover letter" if number == 0 else f"{number}/{series.total}"
+        forms = (
+            (_BASE, "the series was made on this commit"),
+            (_PREREQUISITE, "a patch with this patch id goes first"),
+        )
+        for pattern, meaning in forms:
+            for commit in pattern.findall(text):
+                if commit not in said:
+                    said.add(commit)
+                    yield External(number, EdgeKind.DECLARED, commit, None, f"{meaning} ({who} says so)")
+
+
+def _reverted_titles(patch: Patch) -> list[str]:
+    title = _REVERT_SUBJECT.match(patch.subject)
+    return [title[1]] if title else []
+
+
+def _text(patch: Patch) -> str:
+    return f"{patch.message}\n{patch.note}"
+
+
+def _tail(diff: bytes) -> str:
+    """The end of a diff's text, where format-patch puts base-commit:."""
+    return diff[-20_000:].decode("utf-8", "replace")
+
+
+def _sentence(message: str) -> str:
+    """The sentence that speaks of later patches, if there is one."""
+    for sentence in re.split(r"(?<=[.!?])\s+|\n\s*\n", message):
+        if _LATER.search(sentence):
+            return _words(sentence)
+    return ""
+
+
+def _words(text: str, most: int = 120) -> str:
+    words = names.show(" ".join(text.split()).encode("utf-8", "surrogateescape"))
+    return words if len(words) <= most else words[: most - 3] + "..."

@@ -1,0 +1,342 @@
+"""Edges between patches through names: one adds or changes what a later one uses.
+
+A name counts as new only where no line that was there before has it, as far as the hunks show; names that could be
+anything (short members, locals of another function) are left out. An edge that is missing is seen by the compiler; one
+that is wrong sends the reader astray.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from kpatch_tool.depend import source
+from kpatch_tool.depend.model import Edge, EdgeKind
+from kpatch_tool.depend.source import CodeLine
+from kpatch_tool.depend.textual import joined, shown_path
+from kpatch_tool.diff.model import FileDiff, Kind
+from kpatch_tool.series.model import Patch, Series
+
+_DEFINE = re.compile(r"^#\s*define\s+(\w+)")
+_DEFINED_BY_MACRO = re.compile(
+    r"^(?:static\s+)?(?:DEFINE_\w+|DECLARE_\w+|LIST_HEAD|TRACE_EVENT|EXPORT_TRACEPOINT_SYMBOL\w*)\((?:\w+,\s*)?(\w+)"
+)
+_TAG = re.compile(r"^(?:typedef\s+)?(?:struct|union|enum)\s+(\w+)\s*\{")
+_TYPEDEF = re.compile(r"^typedef\b.*?\b(\w+)(?:\[[^\]]*\])?;$")
+_ENUMERATOR = re.compile(r"^([A-Z][A-Z0-9_]{3,})\s*(?:=.*)?,?$")
+_LABEL = re.compile(r"^(\w+):$")
+_MEMBER = re.compile(r"(?:->|\.)\s*(\w+)")
+_CONFIG = re.compile(r"^(?:menu)?config\s+(\w+)$")
+_CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)")
+_INCLUDE = re.compile(rb'^#\s*include\s+(?:<([^>]+)>|"([^"]+)")')
+_OBJECT = re.compile(rb"\b([\w./-]+)\.o\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name that a patch adds: `what` it is in words; `path` restricts it to one file and `function` to one function
+    of it, "" where it does not."""
+
+    name: str
+    what: str
+    path: str = ""
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    symbol: Symbol
+    patch: int
+    path: str
+
+
+def symbol_edges(series: Series, order: tuple[int, ...]) -> tuple[Edge, ...]:
+    """The edges of kind symbol, at most one for each pair of patches; `order` is the order the patches build up in."""
+    by_number = {patch.number: patch for patch in series.patches}
+    state = _Names(series.total)
+    reasons: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for number in order:
+        patch = by_number[number]
+        lines = [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
+        for needs, why in state.used_by(patch, lines):
+            if needs != number and why not in reasons[number, needs]:
+                reasons[number, needs].append(why)
+        state.take(patch, lines)
+    return tuple(
+        Edge(patch, needs, EdgeKind.SYMBOL, joined(sorted(whys, key=_rank), most=3))
+        for (patch, needs), whys in reasons.items()
+    )
+
+
+def _rank(why: str) -> int:
+    """Calls and types tell more than a label."""
+    return 0 if "()" in why.split(",", 1)[0] else 1
+
+
+class _Names:
+    """The names that the patches so far added, and those that were there before."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._added: dict[str, list[_Added]] = defaultdict(list)
+        self._changed: dict[str, tuple[int, str]] = {}  # functions with other parameters: patch, path
+        self._dropped: dict[str, tuple[int, str]] = {}  # names of which a patch took out uses
+        self._old: set[str] = set()
+        self._old_local: set[tuple[str, str, str]] = set()  # path, function, name
+        self._headers: dict[str, int] = {}
+        self._created: dict[str, int] = {}
+
+    def used_by(self, patch: Patch, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
+        """(patch needed, why) for the added lines of `patch`."""
+        for file, lines in files:
+            yield from self._files_used(file)
+            if not lines:
+                yield from self._config_used(file)
+            for line in lines:
+                if line.kind is Kind.ADDED:
+                    yield from self._line_uses(file, line)
+            yield from self._removed_definitions(file, lines)
+
+    def _line_uses(self, file: FileDiff, line: CodeLine) -> Iterator[tuple[int, str]]:
+        members = set(_MEMBER.findall(line.code))
+        for name in dict.fromkeys(line.names()):
+            for added in self._added.get(name, ()):
+                if _reaches(added.path, file.path) and _means(added.symbol, file.path, line, name in members):
+                    yield added.patch, self._said(added.symbol, added.patch, added.path)
+            changed = self._changed.get(name)
+            if (
+                changed is not None
+                and f"{name}(" in line.code
+                and line.head != name
+                and _reaches(changed[1], file.path)
+            ):
+                patch, path = changed
+                yield patch, f"calls {name}(), whose parameters {patch}/{self._total} changes in {shown_path(path)}"
+
+    def _said(self, symbol: Symbol, patch: int, path: str) -> str:
+        name = f"{symbol.name}()" if symbol.what == "function" else f"`{symbol.name}`"
+        place = f"{symbol.function}() in {shown_path(path)}" if symbol.function else shown_path(path)
+        word = "calls" if symbol.what == "function" else "uses"
+        return f"{word} {name}, which {patch}/{self._total} adds to {place}"
+
+    def _removed_definitions(self, file: FileDiff, lines: list[CodeLine]) -> Iterator[tuple[int, str]]:
+        """A definition can only go when its users have gone."""
+        kept = {name for line in lines if line.kind is Kind.ADDED for name in line.names()}
+        for symbol in _defined(file, lines, Kind.REMOVED):
+            patch, path = self._dropped.get(symbol.name, (0, ""))
+            lasting = symbol.function or symbol.what == "member" or symbol.name in kept
+            if patch and not lasting and _reaches(path, file.path) and _reaches(file.path, path):
+                yield patch, f"removes `{symbol.name}`, whose last uses shown {patch}/{self._total} takes out"
+
+    def _files_used(self, file: FileDiff) -> Iterator[tuple[int, str]]:
+        """Headers that another patch creates, objects of sources that another patch creates."""
+        here = PurePosixPath(file.path)
+        for hunk in file.hunks:
+            for line in hunk.lines:
+                if line.kind is not Kind.ADDED:
+                    continue
+                include = _INCLUDE.match(line.text)
+                if include:
+                    name = (include[1] or include[2]).decode("utf-8", "replace")
+                    patch = self._headers.get(name) or self._created.get(str(here.parent / name))
+                    if patch is not None:
+                        yield patch, f"includes {shown_path(name)}, which {patch}/{self._total} creates"
+                elif here.name in ("Makefile", "Kbuild"):
+                    for stem in _OBJECT.findall(line.text):
+                        path = str(here.parent / f"{stem.decode()}.c")
+                        if path in self._created:
+                            patch = self._created[path]
+                            yield patch, f"builds {shown_path(path)}, which {patch}/{self._total} creates"
+
+    def _config_used(self, file: FileDiff) -> Iterator[tuple[int, str]]:
+        for name in _config_names(file, Kind.ADDED):
+            for added in self._added.get(f"CONFIG_{name}", ()):
+                yield added.patch, self._said(added.symbol, added.patch, added.path)
+
+    def take(self, patch: Patch, files: list[tuple[FileDiff, list[CodeLine]]]) -> None:
+        """Learn what `patch` adds. Names in its old lines were there before."""
+        for file, lines in files:
+            self._learn_old(file, lines)
+        moved_away = {
+            (symbol.name, symbol.what)
+            for file, lines in files
+            for symbol in _defined(file, lines, Kind.REMOVED)
+            if not symbol.function
+        }
+        for file, lines in files:
+            for symbol in _defined(file, lines, Kind.ADDED):
+                if self._is_new(symbol, file, moved_away):
+                    self._added[symbol.name].append(_Added(symbol, patch.number, file.path))
+            for name in _changed_heads(lines):
+                self._changed.setdefault(name, (patch.number, file.path))
+                self._changed[name] = (patch.number, file.path)
+            for symbol in _configs(file):
+                self._added[symbol.name].append(_Added(symbol, patch.number, file.path))
+            if file.old_path is None:
+                self._created[file.path] = patch.number
+                for top in ("include/", "include/uapi/"):
+                    if file.path.startswith(top):
+                        self._headers[file.path.removeprefix(top)] = patch.number
+        self._learn_dropped(patch.number, files)
+
+    def _learn_old(self, file: FileDiff, lines: list[CodeLine]) -> None:
+        for line in lines:
+            if line.kind is not Kind.ADDED:
+                self._old.update(line.names())
+                self._old_local.update((file.path, line.scope.name, name) for name in line.names())
+
+    def _learn_dropped(self, number: int, files: list[tuple[FileDiff, list[CodeLine]]]) -> None:
+        balance: Counter[str] = Counter()
+        where: dict[str, str] = {}
+        for file, lines in files:
+            for line in lines:
+                if line.kind is not Kind.CONTEXT:
+                    for name in line.names():
+                        balance[name] += 1 if line.kind is Kind.ADDED else -1
+                        where[name] = file.path
+        for name, count in balance.items():
+            if count < 0 and len(name) >= 5:
+                self._dropped[name] = (number, where[name])
+
+    def _is_new(self, symbol: Symbol, file: FileDiff, moved_away: set[tuple[str, str]]) -> bool:
+        if symbol.function:
+            if any(added.symbol == symbol for added in self._added[symbol.name]):
+                return False
+            return (file.path, symbol.function, symbol.name) not in self._old_local
+        for added in self._added[symbol.name]:
+            same_reach = added.symbol.path in ("", symbol.path) and _reaches(added.path, file.path)
+            if same_reach and not added.symbol.function:
+                return False
+        if (symbol.name, symbol.what) in moved_away:
+            return False
+        return symbol.name not in self._old and _is_distinct(symbol)
+
+
+def _reaches(defined: str, used: str) -> bool:
+    """Whether a name of the file `defined` can be meant in `used`: architectures and tools/ have their own."""
+    region = _region(defined)
+    return region in ("", _region(used))
+
+
+def _region(path: str) -> str:
+    parts = path.split("/")
+    if parts[0] == "arch" and len(parts) > 2:
+        return parts[1]
+    return parts[0] if parts[0] in ("tools", "scripts", "Documentation", "samples") else ""
+
+
+def _means(symbol: Symbol, path: str, line: CodeLine, is_member: bool) -> bool:
+    """Whether the symbol's name in `line` of `path` is that symbol; `is_member`: it stands after `->` or `.`."""
+    if symbol.path and symbol.path != path:
+        return False
+    if symbol.what == "label" and f"goto {symbol.name}" not in line.code:
+        return False
+    if symbol.function:
+        return symbol.function == line.scope.name and not is_member
+    return (symbol.what == "member") == is_member
+
+
+def _is_distinct(symbol: Symbol) -> bool:
+    """Whether the name alone tells what is meant, anywhere in a kernel."""
+    if symbol.what == "member":
+        return len(symbol.name) >= 7 or (len(symbol.name) >= 5 and "_" in symbol.name)
+    return len(symbol.name) >= 4
+
+
+def _defined(file: FileDiff, lines: list[CodeLine], kind: Kind) -> Iterator[Symbol]:
+    """What the lines of `kind` define."""
+    header = file.path.endswith(".h")
+    for at, line in enumerate(lines):
+        if line.head:
+            yield from _defined_by_head(file, lines, at, kind)
+        elif line.kind is kind and line.code:
+            yield from _defined_in(line, file.path, header=header)
+
+
+def _defined_by_head(file: FileDiff, lines: list[CodeLine], at: int, kind: Kind) -> Iterator[Symbol]:
+    """The function, where its head is of `kind`, and the parameters that only one side has."""
+    line = lines[at]
+    if line.kind is kind:
+        private = line.code.startswith("static") or (at > 0 and lines[at - 1].code.startswith("static"))
+        yield Symbol(line.head, "function", file.path if private and not file.path.endswith(".h") else "")
+    if not line.prototype:
+        this, that = (line.after, line.before) if kind is Kind.ADDED else (line.before, line.after)
+        for name in source.parameter_names(this or ""):
+            if name not in source.parameter_names(that or ""):
+                yield Symbol(name, "parameter", file.path, line.head)
+
+
+def _defined_in(line: CodeLine, path: str, *, header: bool) -> Iterator[Symbol]:
+    code, scope = line.code, line.scope
+    here = "" if header else path
+    simple = (
+        (_DEFINE, "macro", here),
+        (_TAG, "type", here),
+        (_TYPEDEF, "type", here),
+        (_DEFINED_BY_MACRO, "variable", here if code.startswith("static") else ""),
+    )
+    for pattern, what, reach in simple:
+        match = pattern.match(code)
+        if match:
+            yield Symbol(match[1], what, reach)
+            return
+    if scope.what == "function":
+        label = _LABEL.match(code)
+        if label and label[1] != "default":
+            yield Symbol(label[1], "label", path, scope.name)
+        for name in source.declared_names(code):
+            yield Symbol(name, "variable", path, scope.name)
+    elif scope.what == "enum":
+        match = _ENUMERATOR.match(code)
+        if match:
+            yield Symbol(match[1], "constant", here)
+    elif scope.what in ("struct", "union"):
+        for name in source.declared_names(code):
+            yield Symbol(name, "member")
+
+
+def _changed_heads(lines: list[CodeLine]) -> Iterator[str]:
+    """Functions shown before and after whose number or types of parameters differ."""
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
+    for line in lines:
+        if line.head:
+            if line.before is not None:
+                before.setdefault(line.head, line.before)
+            if line.after is not None:
+                after.setdefault(line.head, line.after)
+    for name, text in before.items():
+        if name in after and _types(text) != _types(after[name]):
+            yield name
+
+
+def _types(parameters: str) -> list[str]:
+    """Each parameter without its name."""
+    return ["".join(re.sub(r"(?<=[\s*])\w+$", "", part).split()) for part in source.split_arguments(parameters)]
+
+
+def _configs(file: FileDiff) -> Iterator[Symbol]:
+    if not PurePosixPath(file.path).name.startswith("Kconfig"):
+        return
+    for hunk in file.hunks:
+        texts = {kind: {line.text.strip() for line in hunk.lines if line.kind is kind} for kind in Kind}
+        for text in sorted(texts[Kind.ADDED] - texts[Kind.REMOVED]):
+            match = _CONFIG.match(text.decode("utf-8", "replace"))
+            if match:
+                yield Symbol(f"CONFIG_{match[1]}", "option")
+
+
+def _config_names(file: FileDiff, kind: Kind) -> Iterator[str]:
+    """The configuration options that lines of a Makefile or Kconfig name."""
+    name = PurePosixPath(file.path).name
+    if not name.startswith(("Kconfig", "Makefile", "Kbuild")):
+        return
+    for hunk in file.hunks:
+        for line in hunk.lines:
+            if line.kind is kind:
+                text = line.text.decode("utf-8", "replace").strip()
+                for with_prefix, expression in _CONFIG_USE.findall(text):
+                    yield from [with_prefix] if with_prefix else re.findall(r"[A-Z][A-Z0-9_]{2,}", expression)

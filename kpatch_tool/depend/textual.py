@@ -1,0 +1,309 @@
+"""Edges between patches that touch the same lines, and chains of blob ids.
+
+The lines that earlier patches added, removed or showed as context are kept as marks that move as later patches are put
+on top, so that each hunk meets the marks where they are by then. A mark counts only where its text agrees with the
+hunk's (white space squeezed): a series with a hole in it has line numbers that cannot be relied on. Where blob ids do
+not vouch for them, distinctive lines are looked for by their text too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
+
+from kpatch_tool.depend.model import Edge, EdgeKind
+from kpatch_tool.depend.order import ordered
+from kpatch_tool.diff import names
+from kpatch_tool.diff.commute import Change, Span, changes, context, new_span, old_span
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind
+from kpatch_tool.diff.nearest import squeezed
+from kpatch_tool.series.model import Series
+
+_TELLING = 20  # a line of this many characters is taken to be recognisable by its text alone,
+_SAYING = 6  # and a shorter one, a brace or blank, says nothing even where its line number fits
+_COMMON = (b"return ", b"goto ", b"#include ", b"* SPDX", b"EXPORT_SYMBOL")  # except these
+_STRENGTH = (Kind.ADDED, Kind.REMOVED, Kind.CONTEXT)  # which evidence is said first
+_SHOWN = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Lines that patch `patch` added or showed, or (an empty span) the place where it removed some."""
+
+    patch: int
+    what: Kind
+    span: Span
+    texts: tuple[bytes, ...]
+    before: bytes = b""
+    after: bytes = b""
+
+
+@dataclass(slots=True)
+class _File:
+    """What is known of one path after some of the patches."""
+
+    marks: list[_Mark] = field(default_factory=list)
+    known: set[bytes] = field(default_factory=set)  # lines that were there before the patch that adds them again
+    born: tuple[int, str] | None = None
+    mode: int | None = None
+    binary: int | None = None
+    blob: str | None = None  # what the last patch leaves
+
+
+def textual_edges(series: Series) -> tuple[Edge, ...]:
+    """The edges of kind textual, at most one for each pair of patches."""
+    chain = tuple(chain_edges(series))
+    found: dict[tuple[int, int], list[str]] = defaultdict(list)
+    files: dict[str, _File] = defaultdict(_File)
+    by_number = {patch.number: patch for patch in series.patches}
+    for number in ordered(chain, by_number):
+        for file in by_number[number].files:
+            for needs, why in _meet(file, files, series.total):
+                if needs != number and why not in found[number, needs]:
+                    found[number, needs].append(why)
+            _record(number, file, files)
+    edges = [Edge(*pair, EdgeKind.TEXTUAL, joined(whys)) for pair, whys in found.items() if whys]
+    have = {(edge.patch, edge.needs) for edge in edges}
+    return tuple(edges) + tuple(edge for edge in chain if (edge.patch, edge.needs) not in have)
+
+
+def joined(whys: Sequence[str], most: int = 2) -> str:
+    """Reasons as one text; those beyond `most` are counted."""
+    more = f"; and {len(whys) - most} more" if len(whys) > most else ""
+    shown = list(whys[:1])
+    for before, why in pairwise(whys[:most]):
+        place, found, rest = why.partition(": ")
+        shown.append(rest if found and before.startswith(f"{place}: ") else why)
+    return "; ".join(shown) + more
+
+
+# Blob ids
+
+
+def chain_edges(series: Series) -> Iterator[Edge]:
+    """A patch that starts from the blob that another one leaves, whatever their numbers."""
+    starts: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    for patch in series.patches:
+        for file in patch.files:
+            if _is_id(file.old_blob) and _is_id(file.new_blob) and file.old_blob and file.new_blob:
+                starts[file.path].append((patch.number, file.old_blob, file.new_blob))
+    pairs: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for path, links in starts.items():
+        for number, needs, blob in _links(links):
+            pairs[number, needs].append(f"{shown_path(path)} {blob[:12]}")
+    for (number, needs), whys in sorted(pairs.items()):
+        why = f"made on {joined(whys)}, as {needs}/{series.total} leaves it"
+        yield Edge(number, needs, EdgeKind.TEXTUAL, why, made_on=True)
+
+
+def _is_id(blob: str | None) -> bool:
+    return blob is not None and len(blob) >= 4 and bool(blob.strip("0"))
+
+
+def _links(links: list[tuple[int, str, str]]) -> Iterator[tuple[int, int, str]]:
+    """For one path: (patch, the patch it was made on, blob id). Links against the numbers count only where they do not
+    close a circle: a change and its revert end with the blob they began with."""
+    needs: dict[int, int] = {}
+    for patch, old, _ in links:
+        givers = [other for other, _, new in links if other < patch and _same_id(old, new)]
+        if givers:
+            needs[patch] = max(givers)
+    for patch, old, _ in links:
+        givers = [other for other, _, new in links if other > patch and _same_id(old, new)]
+        if patch not in needs and givers and not _leads_to(needs, min(givers), patch):
+            needs[patch] = min(givers)
+    for patch, old, _ in links:
+        if patch in needs:
+            yield patch, needs[patch], old
+
+
+def _leads_to(needs: dict[int, int], start: int, goal: int) -> bool:
+    seen = set()
+    at: int | None = start
+    while at is not None and at not in seen:
+        if at == goal:
+            return True
+        seen.add(at)
+        at = needs.get(at)
+    return False
+
+
+def _same_id(one: str, other: str) -> bool:
+    """Ids are abbreviated, not always to the same length."""
+    return one.startswith(other) or other.startswith(one)
+
+
+# Lines
+
+
+def _meet(file: FileDiff, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
+    """(patch needed, why) for one file of a patch, against what the earlier ones did."""
+    path = file.old_path or file.path
+    state = files.get(path)
+    if state is None:
+        return
+    name = shown_path(path)
+    if state.born is not None:
+        yield state.born[0], f"{name}: {state.born[0]}/{total} {state.born[1]}"
+    if file.binary and state.binary is not None:
+        yield state.binary, f"both change the binary file {name}"
+    if file.old_mode != file.new_mode and state.mode is not None:
+        yield state.mode, f"both change the mode of {name}"
+    for hunk in file.hunks:
+        vouched = _same_version(file.old_blob, state.blob)
+        met = sorted(_meet_by_position(hunk, state.marks, vouched), key=lambda found: _STRENGTH.index(found[0].what))
+        if not vouched:
+            by_position = {mark.patch for mark, _ in met}
+            met += [(mark, how) for mark, how in _meet_by_text(hunk, state) if mark.patch not in by_position]
+        said: set[int] = set()
+        for mark, how in met:
+            if mark.patch not in said:
+                said.add(mark.patch)
+                yield mark.patch, f"{name}: {how.format(other=f'{mark.patch}/{total}')}"
+
+
+def _meet_by_position(hunk: Hunk, marks: Iterable[_Mark], vouched: bool) -> Iterator[tuple[_Mark, str]]:
+    """The marks that lie in the hunk and agree with its text. Without `vouched` (blob ids that say that the line
+    numbers hold) a brace alone is no agreement."""
+    span = old_span(hunk)
+    old = hunk.old_lines()
+    texts = [squeezed(line.text) for line in old]
+    lead, trail = context(hunk)
+    changed = [change.old for change in changes(hunk)]
+    for mark in marks:
+        if mark.what is Kind.REMOVED:
+            at = mark.span.start - span.start
+            if span.meets(mark.span, ends=(lead == 0, trail == 0)) and _neighbours(mark, texts, at):
+                yield mark, _quote("stands where {other} removes lines, after %s", mark.before)
+            continue
+        low, high = max(span.start, mark.span.start), min(span.end, mark.span.end)
+        shared = range(low, high)
+        if not shared or any(texts[at - span.start] != mark.texts[at - mark.span.start] for at in shared):
+            continue
+        if not vouched and all(len(texts[at - span.start]) < _SAYING for at in shared):
+            continue
+        if mark.what is Kind.ADDED:
+            at = max(shared, key=lambda line: len(texts[line - span.start]))
+            removed = old[at - span.start].kind is Kind.REMOVED
+            how = "removes %s, which {other} adds" if removed else "its context has %s, which {other} adds"
+            yield mark, _quote(how, texts[at - span.start])
+        elif any(Span(low, high).meets(change) for change in changed):
+            yield mark, _quote("changes lines that {other} has as context, at %s", texts[low - span.start])
+
+
+def _neighbours(mark: _Mark, texts: list[bytes], at: int) -> bool:
+    """Whether the lines at a removal are those the remover showed beside it."""
+    before = texts[at - 1] if 0 < at <= len(texts) else mark.before
+    after = texts[at] if 0 <= at < len(texts) else mark.after
+    return before == mark.before and after == mark.after
+
+
+def _meet_by_text(hunk: Hunk, state: _File) -> Iterator[tuple[_Mark, str]]:
+    old = {squeezed(line.text) for line in hunk.old_lines()}
+    added = [mark for mark in state.marks if mark.what is Kind.ADDED]
+    times = Counter(text for mark in added for text in mark.texts if text in old)
+    for mark in added:
+        texts = [text for text in mark.texts if times[text] == 1 and text not in state.known]
+        telling = [text for text in texts if _is_telling(text)]
+        if telling:
+            yield mark, _quote("has %s, which {other} adds", max(telling, key=len))
+
+
+def _is_telling(text: bytes) -> bool:
+    return len(text) >= _TELLING and not text.startswith(_COMMON)
+
+
+def _same_version(old: str | None, left: str | None) -> bool:
+    """Whether the blob ids prove that nothing came between, so that line numbers can be relied on."""
+    return old is not None and left is not None and _same_id(old, left)
+
+
+def _quote(form: str, text: bytes) -> str:
+    words = names.show(text).replace("{", "{{").replace("}", "}}")
+    words = words if len(words) <= _SHOWN else words[: _SHOWN - 3].rstrip("{}") + "..."
+    return form % (f"`{words}`" if words else "a blank line")
+
+
+def shown_path(path: str) -> str:
+    """A path for a person, escapes neutralised."""
+    return names.show(path.encode("utf-8", "surrogateescape"))
+
+
+def _record(number: int, file: FileDiff, files: dict[str, _File]) -> None:
+    """Put a file of patch `number` on top: move the marks, add its own."""
+    old_path, path = file.old_path or file.path, file.path
+    state = files[old_path]
+    if (file.renamed or file.copied) and old_path != path:
+        if file.renamed:
+            files.pop(old_path)
+        else:
+            state = replace(state, marks=list(state.marks), known=set(state.known))
+        files[path] = state
+        state.born = (number, "gives it this name")
+    if file.old_path is None:
+        state.born = (number, "creates it")
+    elif file.new_path is None:
+        files[path] = _File(born=(number, "deletes it before"))
+        return
+    state.blob = file.new_blob
+    if file.binary:
+        state.binary = number
+    if file.old_path is not None and file.old_mode != file.new_mode:
+        state.mode = number
+    all_changes = [change for hunk in file.hunks for change in changes(hunk)]
+    state.marks = [moved for mark in state.marks for moved in _moved(mark, all_changes)]
+    for hunk in file.hunks:
+        state.known |= {squeezed(line.text) for line in hunk.old_lines()}
+        state.marks.extend(_marks_of(number, hunk))
+
+
+def _marks_of(number: int, hunk: Hunk) -> Iterator[_Mark]:
+    lines = hunk.new_lines()
+    texts = [squeezed(line.text) for line in lines]
+    start = new_span(hunk).start
+    for change in changes(hunk):
+        low, high = change.new.start - start, change.new.end - start
+        before = texts[low - 1] if low else b""
+        after = texts[high] if high < len(texts) else b""
+        what = Kind.ADDED if low < high else Kind.REMOVED
+        yield _Mark(number, what, change.new, tuple(texts[low:high]), before, after)
+    shown = [line.kind is Kind.CONTEXT for line in lines]
+    at = 0
+    for is_context, run in groupby(shown):
+        end = at + len(list(run))
+        if is_context:
+            yield _Mark(number, Kind.CONTEXT, Span(start + at, start + end), tuple(texts[at:end]))
+        at = end
+
+
+def _moved(mark: _Mark, on_top: Sequence[Change]) -> Iterator[_Mark]:
+    """What is left of a mark after the changes `on_top`, at its new lines."""
+    shift = 0
+    at = mark.span.start
+    for change in on_top:
+        if change.old.end <= at and (change.old.start < at or change.old.end > change.old.start or at < mark.span.end):
+            shift += _grown(change)
+        elif change.old.start >= mark.span.end:
+            break
+        elif at == mark.span.end:
+            return  # an empty mark inside what is removed
+        else:
+            yield from _piece(mark, at, change.old.start, shift)
+            at = max(at, min(change.old.end, mark.span.end))
+            shift += _grown(change)
+            if at == mark.span.end:
+                return
+    yield from _piece(mark, at, mark.span.end, shift)
+
+
+def _grown(change: Change) -> int:
+    return (change.new.end - change.new.start) - (change.old.end - change.old.start)
+
+
+def _piece(mark: _Mark, start: int, end: int, shift: int) -> Iterator[_Mark]:
+    if start > end or (start == end and mark.texts):
+        return
+    texts = mark.texts[start - mark.span.start : end - mark.span.start]
+    yield replace(mark, span=Span(start + shift, end + shift), texts=texts)
