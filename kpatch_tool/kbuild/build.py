@@ -1,0 +1,319 @@
+"""Building one state of a tree: moved worktree, configured object directory, make, what came of it kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kpatch_tool import doctor, lock, process
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild import arch as archs
+from kpatch_tool.kbuild import artifacts, config, diagnostics, reach
+from kpatch_tool.kbuild.make import Make
+from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, StateBuild
+from kpatch_tool.kbuild.objdir import LOG, ObjectDirectory, Record, carried, without_vanished
+from kpatch_tool.kbuild.plan import Plan, make_plan
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.tree.worktree import worktree_of
+from kpatch_tool.workspace import Workspace
+
+_CONFIG_LOG = ".kpt-config-log"
+_ALLCONFIG = ".kpt-allconfig"
+_COMPAT = ".kpt-compat"
+_LOCK_SECONDS = 5.0
+_COMPILES = re.compile(rb"^  (?:CC|AS|HOSTCC)(?: \[M\])? +(\S+)")
+# A change to one of these may change what a configuration comes out as.
+_KCONFIG = re.compile(r"(?:^|/)Kconfig[^/]*$|^scripts/|^Makefile$|^arch/[^/]+/Makefile[^/]*$|\.config$")
+
+
+def build_state(
+    workspace: Workspace,
+    tree: Tree,
+    state: State,
+    arch: str,
+    *,
+    fragments: Sequence[Path] = (),
+    progress: Progress = silent,
+    jobs: int | None = None,
+) -> StateBuild:
+    """Build kernel image and KVM modules of `state`, or tell what is known from before.
+
+    `fragments` are the user's configuration files; `jobs` is make's -j (the processors of this machine where None). A
+    state that does not compile is a value (status "failed"), remembered like one that does; what this machine could not
+    do (status "infra") is never remembered. Raises InputError for an unknown architecture, an unreadable fragment or a
+    symbol that does not survive the configuration; MachineError when a tool is missing, the disk is full, or another
+    kpt builds this tree.
+    """
+    plan = make_plan(tree, archs.load(arch), fragments)
+    started = time.monotonic()
+    kept = artifacts.Artifacts(workspace.state / "artifacts")
+    key = plan.key(state)
+    known = kept.load(key, state)
+    if known is not None:
+        return replace(known, seconds=time.monotonic() - started)
+    doctor.require("build")
+    with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
+        return _Builder(workspace, plan, state, kept, key, progress, jobs or os.cpu_count() or 1).build()
+
+
+def known_build(
+    workspace: Workspace, tree: Tree, state: State, arch: str, *, fragments: Sequence[Path] = ()
+) -> StateBuild | None:
+    """What `build_state` would answer without running make, or None."""
+    plan = make_plan(tree, archs.load(arch), fragments)
+    return artifacts.Artifacts(workspace.state / "artifacts").load(plan.key(state), state)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """One build, under the lock of its tree."""
+
+    workspace: Workspace
+    plan: Plan
+    state: State
+    kept: artifacts.Artifacts
+    key: str
+    progress: Progress
+    jobs: int
+
+    def build(self) -> StateBuild:
+        known = self.kept.load(self.key, self.state)  # another kpt may have built it while this one waited
+        if known is not None:
+            return known
+        started = time.monotonic()
+        _check_path(self.workspace.root)
+        source = worktree_of(self.workspace, self.plan.tree).move_to(self.state, self.progress)
+        directory = ObjectDirectory(self.workspace.state / "build" / f"{self.plan.tree.name}-{self.plan.arch.name}")
+        record = directory.prepare(self.plan.generation)
+        build = self._configured(directory, record, source)
+        build = replace(build, seconds=time.monotonic() - started)
+        if build.status is BuildStatus.INFRA:
+            return replace(build, log=self._log_of_infra(build.log))
+        return self.kept.store(self.key, build, self._files(directory.path, build))
+
+    def _configured(self, directory: ObjectDirectory, record: Record, source: Path) -> StateBuild:
+        data = directory.path / _COMPAT
+        self.plan.compat.install(data)
+        variables = {**self.plan.compat.variables(self.plan.tools, data), **self.plan.tree.make}
+        make = Make(source, directory.path, self.plan.arch.make_arch, variables, self.jobs)
+        directory.began()
+        if self._must_configure(record):
+            finished = self._configure(make)
+            if finished.status != 0:
+                return self._failed(directory, make, finished, directory.path / _CONFIG_LOG, record)
+            lost = config.lost(self.plan.asked, (directory.path / ".config").read_text("utf-8", "replace"))
+            if lost:
+                directory.ended()
+                return self._refused(lost, source, directory.path / _CONFIG_LOG)
+            for module in self.plan.modules:
+                (directory.path / module).unlink(missing_ok=True)
+            record = replace(record, config=self.plan.config, config_tree=self.state.tree_id, image_tree="")
+            directory.keep(record)
+        return self._make(directory, make, record)
+
+    def _must_configure(self, record: Record) -> bool:
+        if record.config != self.plan.config or not record.config_tree:
+            return True
+        return any(_KCONFIG.search(change.path) for change in self._changes(record.config_tree))
+
+    def _configure(self, make: Make) -> process.Finished:
+        """Everything off but what is asked for (allnoconfig with KCONFIG_ALLCONFIG)."""
+        self.progress("configuring")
+        asked = make.objects / _ALLCONFIG
+        asked.write_text(config.render(self.plan.asked), "utf-8")
+        return make.run([self.plan.arch.base_config], make.objects / _CONFIG_LOG, env={"KCONFIG_ALLCONFIG": str(asked)})
+
+    def _refused(self, lost: Sequence[config.Lost], source: Path, log: Path) -> StateBuild:
+        """Symbols did not come out as asked: the user's to mend, or, below a patch, the patch's doing."""
+        sentences = [_explain(one, source) for one in lost]
+        if self.state.patch == 0 or any(one.asked.origin not in self.plan.ours for one in lost):
+            first = next((n for n, one in enumerate(lost) if one.asked.origin not in self.plan.ours), 0)
+            raise InputError(sentences[first], where=lost[first].asked.origin, todo="ask for what it depends on too")
+        errors = tuple(Diagnostic("Kconfig", 0, sentence) for sentence in sentences)
+        return self._result(BuildStatus.FAILED, errors, (), log, f"after this patch, {sentences[0]}")
+
+    def _make(self, directory: ObjectDirectory, make: Make, record: Record) -> StateBuild:
+        quick = self._modules_suffice(directory.path, record)
+        goals = self._module_goals() if quick else [self.plan.arch.image_target, "modules"]
+        log = directory.path / LOG
+        counter = _Counter(self.progress, self._name(), 0 if quick else record.objects)
+        finished = make.run(goals, log, on_line=counter)
+        if finished.status != 0:
+            return self._failed(directory, make, finished, log, record)
+        record = self._noted(directory, make, record)
+        if not quick:
+            uses = reach.collect(directory.path, make.source, self.plan.arch)
+            reach.save(directory.path, uses)
+            record = replace(record, image_tree=self.state.tree_id, objects=max(record.objects, counter.count))
+        directory.keep(record)
+        directory.ended()
+        return self._succeeded(directory.path, record, log)
+
+    def _modules_suffice(self, objects: Path, record: Record) -> bool:
+        """Whether the image is up to date for this state already (kbuild.reach says when that is sure)."""
+        if not record.image_tree or not (objects / self.plan.arch.image).is_file():
+            return False
+        values = config.values((objects / ".config").read_text("utf-8", "replace"))
+        if any(values.get(symbol, "m") != "m" for symbol in self.plan.arch.module_symbols):
+            return False
+        uses = reach.load(objects)
+        return uses is not None and reach.modules_suffice(self._changes(record.image_tree), uses, self.plan.arch)
+
+    def _module_goals(self) -> list[str]:
+        if self.plan.compat.modules == "names":
+            return list(self.plan.modules)
+        directories = dict.fromkeys(str(Path(module).parent) for module in self.plan.modules)
+        return ["modules", f"vmlinux-dirs={' '.join(directories)}"]
+
+    def _noted(self, directory: ObjectDirectory, make: Make, record: Record) -> Record:
+        """The record with what this build said of each object it made."""
+        units = diagnostics.read((directory.path / LOG).read_bytes(), _roots(make))
+        return replace(record, warnings=without_vanished(carried(record.warnings, units), directory.path))
+
+    def _succeeded(self, objects: Path, record: Record, log: Path) -> StateBuild:
+        modules = tuple(
+            artifacts.module(path, objects / path) for path in self.plan.modules if (objects / path).is_file()
+        )
+        warnings = _all(record)
+        why = f"built {self.plan.arch.image_target} and {len(modules)} modules"
+        build = self._result(BuildStatus.OK, (), warnings, log, why)
+        return replace(build, modules=modules)
+
+    def _failed(
+        self, directory: ObjectDirectory, make: Make, finished: process.Finished, log: Path, record: Record
+    ) -> StateBuild:
+        text = log.read_bytes()
+        infra = diagnostics.infra_reason(text)
+        if infra is not None or finished.status < 0:
+            # The note that make was at work stays: targets may be half-written.
+            reason = infra or f"make was ended by signal {-finished.status}"
+            return self._result(BuildStatus.INFRA, (), (), log, f"this machine could not build it: {reason}")
+        record = self._noted(directory, make, record) if log.name == LOG else record
+        directory.keep(record)
+        directory.ended()
+        errors = diagnostics.root_causes(text, _roots(make)) or (Diagnostic("", 0, _last_line(text)),)
+        return self._result(BuildStatus.FAILED, errors, _all(record), log, f"does not build: {_say(errors[0])}")
+
+    def _result(
+        self,
+        status: BuildStatus,
+        errors: tuple[Diagnostic, ...],
+        warnings: tuple[Diagnostic, ...],
+        log: Path,
+        why: str,
+    ) -> StateBuild:
+        return StateBuild(
+            patch=self.state.patch,
+            commit=self.state.commit,
+            status=status,
+            seconds=0.0,
+            cached=False,
+            modules=(),
+            errors=errors,
+            warnings=warnings,
+            artifacts=None,
+            log=log,
+            why=why,
+        )
+
+    def _files(self, objects: Path, build: StateBuild) -> dict[str, Path]:
+        files = {"config": objects / ".config"} if (objects / ".config").is_file() else {}
+        if build.status is BuildStatus.OK:
+            files[Path(self.plan.arch.image).name] = objects / self.plan.arch.image
+            files |= {module.path: objects / module.path for module in build.modules}
+        return files
+
+    def _log_of_infra(self, log: Path) -> Path:
+        """The log of a build that is not kept, out of the way of the next one."""
+        target = self.workspace.logs / f"build-{self.plan.tree.name}-{self.plan.arch.name}.log"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, target)
+        return target
+
+    def _changes(self, tree_id: str) -> tuple[reach.Change, ...]:
+        """The files that differ between a git tree and this state; everything, when the old one is gone."""
+        if tree_id == self.state.tree_id:
+            return ()
+        done = process.run(
+            ["git", f"--git-dir={self.plan.tree.git_dir}", "diff-tree", "-r", "-z", "--name-status", "--no-renames",
+             tree_id, self.state.tree_id]
+        )  # fmt: skip
+        if done.status != 0:
+            return (reach.Change("Makefile", "M"),)
+        words = done.stdout.split(b"\0")
+        return tuple(
+            reach.Change(os.fsdecode(path), status.decode("ascii", "replace"))
+            for status, path in zip(words[::2], words[1::2], strict=False)
+        )
+
+    def _name(self) -> str:
+        return f"building patch {self.state.patch}" if self.state.patch else "building the base"
+
+
+class _Counter:
+    """Counts the files compiled, for the progress shown."""
+
+    def __init__(self, progress: Progress, what: str, total: int) -> None:
+        self._progress = progress
+        self._what = what
+        self._total = total
+        self.count = 0
+        progress(what, 0, total)
+
+    def __call__(self, line: bytes) -> None:
+        if _COMPILES.match(line):
+            self.count += 1
+            self._progress(self._what, self.count, max(self._total, self.count) if self._total else 0)
+
+
+def _roots(make: Make) -> diagnostics.Roots:
+    return diagnostics.Roots(str(make.source), str(make.objects))
+
+
+def _all(record: Record) -> tuple[Diagnostic, ...]:
+    return diagnostics.unique(one for _, found in sorted(record.warnings.items()) for one in found)
+
+
+def _say(error: Diagnostic) -> str:
+    place = f"{error.file}:{error.line}: " if error.line else f"{error.file}: " if error.file else ""
+    return f"{place}{error.message}"
+
+
+def _last_line(log: bytes) -> str:
+    lines = log.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "make said nothing"
+
+
+def _explain(one: config.Lost, source: Path) -> str:
+    """Why a symbol is not as asked, with its dependencies where Kconfig tells them."""
+    name = one.asked.symbol.removeprefix("CONFIG_")
+    sentence = f"{one.asked.symbol}={one.asked.value} was asked for, but the configuration has {one.got}"
+    files = (path for path in _kconfig_files(source))
+    wants = next(filter(None, (config.depends_on(text, name) for text in _texts(files))), "")
+    return f"{sentence} ({name} depends on {wants})" if wants else sentence
+
+
+def _kconfig_files(source: Path) -> Iterable[Path]:
+    for directory, names, files in os.walk(source):
+        names[:] = [name for name in names if name not in ("Documentation", "include", ".git")]
+        yield from (Path(directory, name) for name in files if name.startswith("Kconfig"))
+
+
+def _texts(paths: Iterable[Path]) -> Iterable[str]:
+    return (path.read_text("utf-8", "replace") for path in paths)
+
+
+def _check_path(root: Path) -> None:
+    """The kernel's Makefile refuses such directories with a message nobody connects with kpt."""
+    if any(character in str(root) for character in " :\t\n"):
+        raise MachineError(
+            "the kernel's Makefile cannot work in a directory with blanks or colons in its name",
+            where=str(root),
+            todo="move the workspace",
+        )

@@ -1,0 +1,230 @@
+"""Errors and warnings read from the output of make.
+
+The log is read as groups: with `make --output-sync` the lines of one recipe stand together below its line of progress
+("  CC      arch/x86/kvm/mmu.o"), so that whatever the compiler says there belongs to that object. Kernel builds print
+paths absolute, relative to the object directory or relative to the source; all become relative to the source tree.
+
+The forms of the lines are those of gcc and clang ("file:line:column: error: ..."), GNU as ("file:line: Error: ..."),
+GNU ld, modpost (scripts/mod/modpost.c), objtool (tools/objtool/warn.h), Kconfig (scripts/kconfig) and GNU make.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from kpatch_tool.kbuild.model import Diagnostic
+
+OTHER_UNIT = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one recipe said. `name` is its target ("arch/x86/kvm/mmu.o"), OTHER_UNIT for lines outside any recipe."""
+
+    name: str
+    errors: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The absolute directories of the sources and of the objects, as make printed them."""
+
+    source: str
+    objects: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a kind of line looks: named groups file, line, message, option (all but message may be absent)."""
+
+    pattern: re.Pattern[str]
+    error: bool
+    last_resort: bool = False  # an error that only repeats that another one happened
+
+
+def _form(pattern: str, *, error: bool, last_resort: bool = False) -> _Form:
+    return _Form(re.compile(pattern), error, last_resort)
+
+
+_PLACE = r"(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)?"
+_OPTION = r"(?:\s\[(?P<option>-W[^\]]+)\])?$"
+
+# The first form that matches a line decides.
+_FORMS: tuple[_Form, ...] = (
+    _form(rf"^{_PLACE} (?:fatal )?error: (?P<message>.*?){_OPTION}", error=True),
+    _form(rf"^{_PLACE} internal compiler error: (?P<message>.*)$", error=True),
+    _form(rf"^{_PLACE} warning: (?P<message>.*?){_OPTION}", error=False),
+    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+): Error: (?P<message>.*)$", error=True),
+    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+): Warning: (?P<message>.*)$", error=False),
+    # gcc's "error: ..." without a place: bad options, plugins
+    _form(r"^(?:gcc|cc1|clang|cc)(?:-[\d.]+)?: (?:fatal )?error: (?P<message>.*)$", error=True),
+    _form(r"^cc1: (?P<message>(?:all|some) warnings being treated as errors)$", error=True, last_resort=True),
+    _form(rf"^(?:cc1|clang): warning: (?P<message>.*?){_OPTION}", error=False),
+    # modpost: ERROR: modpost: "symbol" [module.ko] undefined!  (before 5.7: ERROR: "symbol" [module.ko] undefined!)
+    _form(r"^ERROR: (?:modpost: )?(?P<message>\"[^\"]+\" \[(?P<file>[^\]]+)\] undefined!)$", error=True),
+    _form(r"^ERROR: (?:modpost: )?(?P<message>.*)$", error=True),
+    _form(r"^WARNING: (?:modpost: )?(?P<file>[\w./-]+\.(?:o|ko)): (?P<message>.*)$", error=False),
+    _form(r"^WARNING: (?:modpost: )?(?P<message>.*)$", error=False),
+    _form(r"^(?P<file>[\w./-]+\.o): error: objtool: (?P<message>.*)$", error=True),
+    _form(r"^(?P<file>[\w./-]+\.o): warning: objtool: (?P<message>.*)$", error=False),
+    # ld: a place in an object, then what is wrong
+    _form(
+        r"^(?:\S*ld(?:\.bfd|\.lld)?: )?(?P<file>[^\s:]+\.[cSh]):(?P<line>\d+): (?P<message>(?:undefined|multiple).*)$",
+        error=True,
+    ),
+    _form(
+        r"^(?:\S*ld(?:\.bfd|\.lld)?: )?(?P<file>[^\s:]+\.[oa]):(?:\([^)]*\):|(?:[^:]*:)?)"
+        r" (?P<message>(?:undefined reference|multiple definition).*)$",
+        error=True,
+    ),
+    _form(r"^\S*ld(?:\.bfd|\.lld)?: warning: (?P<message>.*)$", error=False),
+    _form(
+        r"^\S*ld(?:\.bfd|\.lld)?: (?:error: )?(?P<message>(?:cannot|undefined|unrecognized|duplicate).*)$", error=True
+    ),
+    # Kconfig: file:line:warning: / file:line: syntax error / error: recursive dependency detected!
+    _form(r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d+):\s?warning: (?P<message>.*)$", error=False),
+    _form(
+        r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d+):\s?(?:error: )?"
+        r"(?P<message>.*(?:error|unknown|invalid|unexpected|recursive).*)$",
+        error=True,
+    ),
+    # make: a rule it has no way to run is a root cause; "Error 2" is not
+    _form(r"^make(?:\[\d+\])?: \*\*\* (?P<message>No rule to make target .*?)(?:\.  Stop\.)?$", error=True),
+    _form(r"^(?P<file>[^\s:]+):(?P<line>\d+): \*\*\* (?P<message>.*?)(?:\.  Stop\.)?$", error=True),
+    _form(
+        r"^make(?:\[\d+\])?: \*\*\* \[(?:(?P<file>[^\s:\]]+):(?P<line>\d+): )?(?P<message>.*)$",
+        error=True,
+        last_resort=True,
+    ),
+)
+
+# Lines of progress: "  CC [M]  path", "  LD      path"; make V=0 prints two blanks, a word, an optional [M].
+_PROGRESS = re.compile(r"^  (?P<what>[A-Z][A-Z0-9_+-]{1,9})(?: \[[MUS]\])?\s+(?P<target>\S+)")
+_ENTERS = re.compile(r"^make(?:\[\d+\])?: (?:Entering|Leaving) directory ")
+
+# Signs that the machine, not the kernel, made the build fail.
+_INFRA: tuple[re.Pattern[str], ...] = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"No space left on device",
+        r"Disk quota exceeded",
+        r"Read-only file system",
+        r"Input/output error",
+        r"Cannot allocate memory",
+        r"virtual memory exhausted",
+        r"Too many open files",
+        r"Resource temporarily unavailable",
+        r"fatal error: Killed signal terminated program",
+        r"internal compiler error: (?:Killed|Segmentation fault|Bus error|Illegal instruction)\b.*\(program",
+        r"\*\*\* .* (?:Killed|Terminated|Hangup|Interrupt|Bus error)$",
+        r"(?:command|program) not found$|: not found$",
+    )
+)
+
+
+def infra_reason(log: bytes) -> str | None:
+    """The line that shows a failed build to be this machine's fault (disk full, compiler killed), or None."""
+    for line in _lines(log):
+        if any(pattern.search(line) for pattern in _INFRA):
+            return line.strip()
+    return None
+
+
+def read(log: bytes, roots: Roots) -> tuple[Unit, ...]:
+    """What each recipe of a build said, in the order of the log.
+
+    Units that said nothing are there too: their objects were made again and no longer warn. Within a unit every
+    diagnostic stands once. Messages are text for a person, with quotation marks made plain, so that a locale does not
+    change their identity.
+    """
+    collected: dict[str, tuple[list[Diagnostic], list[Diagnostic]]] = {}
+    name = OTHER_UNIT
+    for line in _lines(log):
+        progress = _PROGRESS.match(line)
+        if progress is not None:
+            name = _inside(progress["target"], roots)
+            collected.setdefault(name, ([], []))
+            continue
+        if _ENTERS.match(line):
+            continue
+        found = _diagnostic(line, roots)
+        if found is None:
+            continue
+        form, diagnostic = found
+        errors, warnings = collected.setdefault(name, ([], []))
+        into = errors if form.error else warnings
+        if diagnostic not in into:
+            into.append(diagnostic)
+    return tuple(Unit(unit, tuple(errors), tuple(warnings)) for unit, (errors, warnings) in collected.items())
+
+
+def root_causes(log: bytes, roots: Roots) -> tuple[Diagnostic, ...]:
+    """The errors of a failed build, root cause first; those that only tell of another ("Error 2") come only when there
+    is nothing better."""
+    real: dict[Diagnostic, None] = {}
+    echoes: dict[Diagnostic, None] = {}
+    for line in _lines(log):
+        found = _diagnostic(line, roots)
+        if found is not None and found[0].error:
+            (echoes if found[0].last_resort else real)[found[1]] = None
+    return tuple(real) or tuple(echoes)[:1]
+
+
+def unique(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Each diagnostic once: a header's warning is repeated by every file that includes it."""
+    return tuple(dict.fromkeys(diagnostics))
+
+
+def _lines(log: bytes) -> Iterator[str]:
+    return iter(log.decode("utf-8", "replace").splitlines())
+
+
+def _diagnostic(line: str, roots: Roots) -> tuple[_Form, Diagnostic] | None:
+    for form in _FORMS:
+        match = form.pattern.match(line)
+        if match is None:
+            continue
+        parts = match.groupdict()
+        return form, Diagnostic(
+            file=_inside(parts.get("file") or "", roots),
+            line=int(parts.get("line") or 0),
+            message=_plain(parts["message"]),
+            option="" if form.error else parts.get("option") or "",
+        )
+    return None
+
+
+_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "`": "'"})
+
+
+def _plain(message: str) -> str:
+    return message.translate(_QUOTES).strip()
+
+
+def _inside(path: str, roots: Roots) -> str:
+    """`path` relative to the source tree, or to the object directory for what make generates there."""
+    if not path or path.startswith("<"):
+        return path
+    for root in (roots.source, roots.objects):
+        if path == root or path.startswith(root + "/"):
+            return _normal(path[len(root) + 1 :])
+    if path.startswith("/"):
+        return path
+    parts = PurePosixPath(path).parts
+    while parts and parts[0] == "..":  # relative to the object directory, which may lie inside the source
+        parts = parts[1:]
+    return _normal("/".join(parts))
+
+
+def _normal(path: str) -> str:
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)

@@ -1,0 +1,154 @@
+"""The object directory of one tree and architecture: what it holds, and how it survives a killed make."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from kpatch_tool import atomic
+from kpatch_tool.kbuild import diagnostics
+from kpatch_tool.kbuild.model import Diagnostic
+
+_RECORD = ".kpt-record.json"
+_BUILDING = ".kpt-building"
+LOG = ".kpt-log"
+
+# fixdep writes it: the file an object was compiled from (scripts/basic/fixdep.c).
+_SOURCE = re.compile(rb"^source_\S+ := (/.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an object directory holds.
+
+    `generation` names the tools and make variables its objects were made with (another one: start anew); `config` and
+    `config_tree` the configuration asked for and the git tree its Kconfig files came from; `image_tree` the git tree
+    for which everything was last up to date (empty: never); `objects` how many files a build of everything compiles;
+    `warnings` what each object's compilation said last.
+    """
+
+    generation: str = ""
+    config: str = ""
+    config_tree: str = ""
+    image_tree: str = ""
+    objects: int = 0
+    warnings: Mapping[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+
+
+class ObjectDirectory:
+    """`path` and the record in it. The caller holds the build lock of the tree."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def record(self) -> Record:
+        """What is kept; an empty Record when there is none or it cannot be read."""
+        try:
+            data = json.loads((self.path / _RECORD).read_bytes())
+            warnings = {unit: tuple(Diagnostic(**one) for one in found) for unit, found in data["warnings"].items()}
+            return Record(**{**data, "warnings": warnings})
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return Record()
+
+    def keep(self, record: Record) -> None:
+        """Write the record."""
+        atomic.write_text(self.path / _RECORD, json.dumps(asdict(record), indent=0))
+
+    def prepare(self, generation: str) -> Record:
+        """Make the directory ready for a build with these tools and return its record.
+
+        Objects of other tools are thrown away; what a killed make left half-written is removed, so that make does not
+        take it for finished.
+        """
+        record = self.record()
+        if record.generation != generation and self.path.exists():
+            shutil.rmtree(self.path)
+        with atomic.machine_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        if record.generation != generation:
+            record = Record(generation=generation)
+            self.keep(record)
+        if (self.path / _BUILDING).exists():
+            record = self._repair(record)
+        return record
+
+    def began(self) -> None:
+        """Note that make runs from now on."""
+        (self.path / _BUILDING).touch()
+
+    def ended(self) -> None:
+        """Note that make came to its end by itself, whatever its verdict."""
+        (self.path / _BUILDING).unlink(missing_ok=True)
+
+    def _repair(self, record: Record) -> Record:
+        """After a killed make: forget that anything is up to date and remove targets that may be half-written.
+
+        Kbuild writes .NAME.cmd after NAME is complete, so a target of that build without a younger .cmd is suspect.
+        Generated headers are exempt: Kbuild moves them into place whole.
+        """
+        since = (self.path / _BUILDING).stat().st_mtime_ns
+        for directory, _, names in os.walk(self.path):
+            inside = os.path.relpath(directory, self.path)
+            if inside.startswith("include") or "/include/generated" in f"/{inside}":
+                continue
+            for name in names:
+                _remove_unfinished(Path(directory, name), since)
+        log = self.path / LOG
+        if log.exists():
+            source = str((self.path / "source").readlink()) if (self.path / "source").is_symlink() else ""
+            units = diagnostics.read(log.read_bytes(), diagnostics.Roots(source, str(self.path)))
+            record = replace(record, warnings=carried(record.warnings, units))
+        record = replace(record, image_tree="", config="")
+        self.keep(record)
+        self.ended()
+        return record
+
+
+def _remove_unfinished(target: Path, since: int) -> None:
+    if target.name.startswith(".") or target.is_symlink():
+        return
+    written = target.stat().st_mtime_ns
+    if written < since:
+        return
+    command = target.with_name(f".{target.name}.cmd")
+    if not command.exists() or command.stat().st_mtime_ns < written:
+        target.unlink()
+
+
+def carried(
+    before: Mapping[str, tuple[Diagnostic, ...]], units: Iterable[diagnostics.Unit]
+) -> dict[str, tuple[Diagnostic, ...]]:
+    """The warnings of a state as if it had been built whole.
+
+    An incremental build prints only what it compiles again; every other object is what it was, and so are its
+    warnings. So each object made again replaces what was known of it, and the rest stays.
+    """
+    now = dict(before)
+    for unit in units:
+        if unit.name == diagnostics.OTHER_UNIT:
+            continue
+        if unit.warnings:
+            now[unit.name] = unit.warnings
+        else:
+            now.pop(unit.name, None)
+    return now
+
+
+def without_vanished(
+    warnings: Mapping[str, tuple[Diagnostic, ...]], objects: Path
+) -> dict[str, tuple[Diagnostic, ...]]:
+    """`warnings` without those of objects whose source file is no longer there."""
+    return {unit: found for unit, found in warnings.items() if not _vanished(objects / unit)}
+
+
+def _vanished(target: Path) -> bool:
+    try:
+        source = _SOURCE.search(target.with_name(f".{target.name}.cmd").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return source is not None and not Path(os.fsdecode(source[1])).exists()

@@ -1,0 +1,91 @@
+"""How far a change reaches: does it touch modules only, or the image too?
+
+Asking make for the named modules costs a fraction of asking it for everything, because it then looks at two directories
+and not at all. That is allowed only when nothing that is linked into the image can differ. Two kinds of files qualify:
+
+- C and assembler files and headers inside the architecture's `module_directories` (arch/x86/kvm/, virt/kvm/), whose
+  objects are all parts of modules while CONFIG_KVM and its like are `m`. Built-in parts of KVM (arch/x86/kernel/kvm.c)
+  lie elsewhere and do not qualify.
+- headers elsewhere that make's own records (.cmd files, written by fixdep) name as used by objects in those directories
+  and by no other: include/linux/kvm_host.h in most configurations.
+
+Both only when no record outside names the file. Everything else (Makefiles, Kconfig, scripts, new or deleted files
+outside) is taken to reach everything. The records are collected after each build of everything; a build of modules
+alone cannot change what the image's objects include, so they stay true until the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpatch_tool import atomic
+from kpatch_tool.kbuild.arch import Arch
+
+_FILE = ".kpt-reach.json"
+_CODE = (".c", ".h", ".S")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A path that differs between two states; `status` is git's letter (M, A, D, T)."""
+
+    path: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Source files by who uses them: objects of the image (and host tools), objects of modules."""
+
+    image: frozenset[str]
+    modules: frozenset[str]
+
+
+def modules_suffice(changes: Iterable[Change], uses: Uses, arch: Arch) -> bool:
+    """Whether building the architecture's modules brings everything up to date after `changes`."""
+    return all(_is_module_only(change, uses, arch) for change in changes)
+
+
+def _is_module_only(change: Change, uses: Uses, arch: Arch) -> bool:
+    if not change.path.endswith(_CODE) or change.path in uses.image:
+        return False
+    if change.path.startswith(arch.module_directories):
+        return True
+    return change.status == "M" and change.path in uses.modules
+
+
+def collect(objects: Path, source: Path, arch: Arch) -> Uses:
+    """Read make's records below the object directory."""
+    image: set[str] = set()
+    modules: set[str] = set()
+    prefix = os.fsencode(source) + b"/"
+    word = re.compile(rb"(?<![^\s])" + re.escape(prefix) + rb"([^\s)]+)")
+    for directory, _, names in os.walk(objects):
+        inside = os.path.relpath(directory, objects) + "/"
+        into = modules if inside.startswith(arch.module_directories) else image
+        for name in names:
+            if name.startswith(".") and name.endswith((".cmd", ".d")):
+                text = Path(directory, name).read_bytes()
+                into.update(os.path.normpath(os.fsdecode(path)) for path in word.findall(text))
+    return Uses(frozenset(image), frozenset(modules))
+
+
+def save(objects: Path, uses: Uses) -> None:
+    """Keep `uses` in the object directory."""
+    atomic.write_text(
+        objects / _FILE, json.dumps({"image": sorted(uses.image), "modules": sorted(uses.modules)}, indent=0)
+    )
+
+
+def load(objects: Path) -> Uses | None:
+    """What `save` kept, or None."""
+    try:
+        data = json.loads((objects / _FILE).read_bytes())
+        return Uses(frozenset(data["image"]), frozenset(data["modules"]))
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
