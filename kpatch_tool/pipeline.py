@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import (
+    NO_DEPENDENCIES,
     Cell,
-    EdgeRecord,
-    ExternalRecord,
     Outcome,
     PatchRecord,
     RunRecord,
@@ -40,14 +40,6 @@ class Which(StrEnum):
     CHANGED = "changed"  # the base, and every state whose kernel, modules or suite differ from those tested before
     HEAD = "head"  # the base and the last state
     EACH = "each"  # every state, even where nothing changed
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """The dependencies of a series."""
-
-    edges: tuple[EdgeRecord, ...] = ()
-    external: tuple[ExternalRecord, ...] = ()
 
 
 class Steps(Protocol):
@@ -72,10 +64,14 @@ class Steps(Protocol):
     def accelerator(self) -> str:
         """What the guests ran with; empty before the first."""
 
+    @property
+    def unbuildable(self) -> str:
+        """Why the tree cannot be built ("it is made of the series' own lines"), empty where it can."""
+
     def restore(self, series: Series) -> Series:
         """The series with its white space back, as far as the tree can tell."""
 
-    def dependencies(self, series: Series) -> Needs: ...
+    def dependencies(self, series: Series) -> Dependencies: ...
 
     def apply(self, series: Series) -> ApplyOutcome: ...
 
@@ -121,7 +117,7 @@ class _Run:
     which: Which
     cells: dict[tuple[int, Stage], Cell] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    needs: Needs = field(default_factory=Needs)
+    needs: Dependencies = NO_DEPENDENCIES
     applied: ApplyOutcome | None = None
     builds: list[StateBuild] = field(default_factory=list)
     tests: list[StateTests] = field(default_factory=list)
@@ -132,7 +128,7 @@ class _Run:
         self._restore()
         self._dependencies()
         self._apply()
-        if self.applied is not None and not self.applied.conflicts:
+        if self.applied is not None and not self.applied.conflicts and not self.steps.unbuildable:
             self._build_and_test()
         self._blank_cells()
         return RunRecord(
@@ -146,15 +142,20 @@ class _Run:
             seconds=time.monotonic() - clock,
             patches=_patch_records(self.series),
             cells=tuple(self.cells.values()),
-            sentence=answer(self.series.name, self.steps.tree, self.applied, self.builds, self.tests),
-            edges=self.needs.edges,
-            external=self.needs.external,
+            sentence=self._sentence(),
+            dependencies=self.needs,
             applied=self.applied,
             builds=tuple(self.builds),
             tests=tuple(self.tests),
             problems=tuple(self.problems),
             accelerator=self.steps.accelerator,
         )
+
+    def _sentence(self) -> str:
+        said = answer(self.series.name, self.steps.tree, self.applied, self.builds, self.tests)
+        if self.applied is None or self.applied.conflicts or not self.steps.unbuildable:
+            return said
+        return f"{said.removesuffix('.')}; nothing was built: {self.steps.unbuildable}."
 
     # The stages
 
@@ -282,6 +283,8 @@ class _Run:
             return "the series was not applied"
         if self.applied.conflicts:
             return "the series does not apply"
+        if self.steps.unbuildable:
+            return self.steps.unbuildable
         if stage is Stage.TEST and any(build.patch == patch.number for build in self.builds):
             return "not built" if not self._was_built(patch.number) else "not asked for"
         return "it made no commit, so there is no state of its own"
@@ -339,7 +342,7 @@ def _wanted(built: Sequence[_Built], which: Which) -> list[_Built]:
     return [pair for place, pair in enumerate(built) if pair[0].patch == 0 or place == len(built) - 1]
 
 
-def _needs_cell(patch: Patch, needs: Needs) -> Cell:
+def _needs_cell(patch: Patch, needs: Dependencies) -> Cell:
     edges = [edge for edge in needs.edges if edge.patch == patch.number]
     outside = [found for found in needs.external if found.patch == patch.number]
     why = "; ".join([*(edge.why for edge in edges), *(found.why for found in outside)])

@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind
 from kpatch_tool.errors import KptError
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild
 from kpatch_tool.mail.message import Address
-from kpatch_tool.pipeline import Needs
-from kpatch_tool.results.record import Cell, EdgeRecord, PatchRecord
+from kpatch_tool.results.record import Cell, PatchRecord
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, State
 
 T = TypeVar("T")
+NEEDS = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, "uses sp"),), (1, 2, 3), ())
 
 
 def make_series(*subjects: str, exactness: Exactness = Exactness.INTACT) -> Series:
@@ -78,7 +79,7 @@ def make_applied(series: Series, *statuses: str) -> ApplyOutcome:
 class FakeSteps:
     """The rooms, as a run sees them, with answers given beforehand. A KptError among them is raised."""
 
-    tree, base, arch, accelerator = "toy", "0" * 40, "x86_64", "tcg"
+    tree, base, arch, accelerator, unbuildable = "toy", "0" * 40, "x86_64", "tcg", ""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class FakeSteps:
         *,
         suites: tuple[str, ...] = ("kut",),
         restored: Series | KptError | None = None,
-        needs: Needs | KptError | None = None,
+        needs: Dependencies | KptError | None = None,
     ) -> None:
         self.suites = suites
         self.tested: list[tuple[int, tuple[str, ...]]] = []
@@ -98,8 +99,8 @@ class FakeSteps:
     def restore(self, series: Series) -> Series:
         return _given(self._restored or series)
 
-    def dependencies(self, series: Series) -> Needs:
-        return _given(self._needs or Needs((EdgeRecord(2, 1, "symbol", "uses sp"),)))
+    def dependencies(self, series: Series) -> Dependencies:
+        return _given(self._needs or NEEDS)
 
     def apply(self, series: Series) -> ApplyOutcome:
         return _given(self._applied)

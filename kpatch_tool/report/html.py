@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
-from kpatch_tool.report.table import heading
+from kpatch_tool.report.table import PRESENT, heading
 from kpatch_tool.results.deltas import Delta, name, transition
 from kpatch_tool.results.record import FINDING, Cell, PatchRecord, RunRecord, Stage
 from kpatch_tool.suites.model import CaseResult, StateTests
@@ -68,7 +68,7 @@ def _header(record: RunRecord) -> str:
     accelerator = f", tested with {record.accelerator}" if record.accelerator else ""
     facts = (
         f"Base {record.base[:12] or 'unknown'}, {record.arch}{accelerator}. "
-        f"{record.started:%Y-%m-%d %H:%M} UTC{record.started:%z}, {record.seconds:.0f} s."
+        f"{record.started:%Y-%m-%d %H:%M} {record.started:%Z}, {record.seconds:.0f} s."
     )
     return "\n".join(
         (_tag("h1", _text(heading(record))), _paragraph(record.sentence, f"answer {kind}"), _paragraph(facts, "dim"))
@@ -103,23 +103,24 @@ def _problems(record: RunRecord) -> str:
 
 
 def _dependencies(record: RunRecord) -> str:
-    if not record.edges and not record.external:
-        return ""
-    edges = [
+    needs = record.dependencies
+    rows = [
         [_number(edge.patch), _number(edge.needs), _tag("td", _text(edge.kind)), _tag("td", _text(edge.why))]
-        for edge in record.edges
+        for edge in needs.edges
     ]
-    present = {True: "in the tree", False: "not in the tree", None: "not known whether the tree has it"}
-    edges += [
+    rows += [
         [
-            _number(outside.patch),
+            _number(outside.patch) if outside.patch else _tag("td", "all"),
             _tag("td", _tag("code", _text(outside.commit[:12]))),
             _tag("td", _text(outside.kind)),
-            _tag("td", _text(f"{outside.why} ({present[outside.present]})")),
+            _tag("td", _text(f"{outside.why} ({PRESENT[outside.present]})")),
         ]
-        for outside in record.external
+        for outside in needs.external
     ]
-    return _tag("h2", "What needs what") + _rows(["patch", "needs", "kind", "why"], edges)
+    if not rows:
+        return ""
+    cycles = [_paragraph(f"Patches {', '.join(map(str, cycle))} need one another.") for cycle in needs.cycles]
+    return "\n".join([_tag("h2", "What needs what"), _rows(["patch", "needs", "kind", "why"], rows), *cycles])
 
 
 def _number(patch: int) -> str:
@@ -196,10 +197,12 @@ def _tests(record: RunRecord, tests: StateTests) -> str:
     if deltas:
         rows = [_delta_cells(delta) for delta in deltas]
         parts.append(_rows(["change", "case", "base, now", "sure", "why"], rows))
-    elif tests.patch and tests.status == "ok":
-        parts.append(_paragraph("Every case is as on the base.", "ok"))
+    elif tests.patch and tests.status == "ok" and record.base_tests(tests.suite) is not None:
+        parts.append(_tag("p", 'Every case is as <a href="#patch-0">on the base</a>.', kind="ok"))
+        return "\n".join(part for part in parts if part)
     rows = [_result_cells(result, tests) for result in tests.results]
-    parts.append(_folded(f"All results ({len(rows)})", _rows(["test", "case", "verdict", "s", "why"], rows)))
+    header = ["test", "case", "verdict", "s", "why"]
+    parts.append(_folded(f"All results ({len(rows)})", _rows(header, rows)) if rows else "")
     return "\n".join(part for part in parts if part)
 
 

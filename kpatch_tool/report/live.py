@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from kpatch_tool.report.table import stage_table, table_width
@@ -46,6 +45,11 @@ class PlainLines:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._said = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ended: object) -> None: ...
 
     def patches(self, patches: Sequence[PatchRecord]) -> None: ...
 
@@ -91,9 +95,7 @@ class LiveTable:
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         if self._live is not None:
             self._live.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
@@ -21,14 +22,15 @@ _STYLES = {
     Outcome.INFRA: "bold yellow",
     Outcome.SKIPPED: "dim",
 }
+PRESENT = {True: "the tree has it", False: "THE TREE LACKS IT", None: "not known whether the tree has it"}
 _SHOWN_AT_MOST = 30
 _GAP = 2
 _NARROWEST = 12
 _WIDEST = 120
 
 
-def show(record: RunRecord, console: Console) -> None:
-    """Print a whole run."""
+def show(record: RunRecord, console: Console, reports: Sequence[Path] = ()) -> None:
+    """Print a whole run, and where its `reports` are."""
     from rich.text import Text
 
     console.print(Text(heading(record), style="bold"), soft_wrap=True)
@@ -37,6 +39,8 @@ def show(record: RunRecord, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
     console.print()
     console.print(Text(printable(record.sentence), style="bold"))
+    for path in reports:
+        console.print(Text(f"report: {printable(str(path))}"), soft_wrap=True)
 
 
 def heading(record: RunRecord) -> str:
@@ -109,12 +113,14 @@ def _unproven(record: RunRecord) -> list[str]:
 
 
 def _edges(record: RunRecord) -> list[str]:
-    lines = [f"{edge.patch} needs {edge.needs} ({edge.kind}): {edge.why}" for edge in record.edges]
-    present = {True: "the tree has it", False: "THE TREE LACKS IT", None: "not known whether the tree has it"}
-    return lines + [
-        f"{outside.patch} needs {outside.commit[:12]} ({outside.kind}): {outside.why}; {present[outside.present]}"
-        for outside in record.external
+    needs = record.dependencies
+    lines = [f"{edge.patch} needs {edge.needs} ({edge.kind}): {edge.why}" for edge in needs.edges]
+    lines += [
+        f"{outside.patch or 'the series'} needs {outside.commit[:12]} ({outside.kind}): {outside.why}; "
+        f"{PRESENT[outside.present]}"
+        for outside in needs.external
     ]
+    return lines + [f"{', '.join(map(str, cycle))} need one another" for cycle in needs.cycles]
 
 
 def _applying(record: RunRecord) -> list[str]:

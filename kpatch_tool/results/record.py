@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
 from kpatch_tool.results.deltas import Change, Delta, compare
 from kpatch_tool.series.model import Exactness
@@ -13,6 +14,7 @@ from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
 
 FINDING, MACHINE = 1, 3
+NO_DEPENDENCIES = Dependencies(edges=(), order=(), external=())
 
 
 class Stage(StrEnum):
@@ -59,27 +61,6 @@ class PatchRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeRecord:
-    """`patch` needs patch `needs`: the kind and reason are those of `kpt deps`."""
-
-    patch: int
-    needs: int
-    kind: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalRecord:
-    """`patch` needs something from outside the series; `present` says whether the tree has it, None if unknown."""
-
-    patch: int
-    kind: str
-    commit: str
-    present: bool | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. `started` has a time zone; `seconds` is the time of the whole run; `accelerator` is empty when nothing
     was tested.
@@ -100,8 +81,7 @@ class RunRecord:
     patches: tuple[PatchRecord, ...]
     cells: tuple[Cell, ...]
     sentence: str
-    edges: tuple[EdgeRecord, ...] = ()
-    external: tuple[ExternalRecord, ...] = ()
+    dependencies: Dependencies = NO_DEPENDENCIES
     applied: ApplyOutcome | None = None
     builds: tuple[StateBuild, ...] = ()
     tests: tuple[StateTests, ...] = ()

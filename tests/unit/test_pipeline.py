@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
-from kpatch_tool.pipeline import Needs, Which, run
-from kpatch_tool.results.record import ExternalRecord, Outcome, RunRecord, Stage
+from kpatch_tool.pipeline import Which, run
+from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import State
@@ -182,7 +183,7 @@ def test_dependencies_that_fail_stop_nothing() -> None:
 
 
 def test_a_missing_prerequisite_is_a_finding() -> None:
-    needs = Needs(external=(ExternalRecord(1, "revert", "5befdc385ddb", False, "reverts it"),))
+    needs = Dependencies((), (), (External(1, EdgeKind.REVERT, "5befdc385ddb", False, "reverts it"),))
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a"), same_results(0), needs=needs), Recorder())
     cell = record.cell(1, Stage.DEPS)
     assert cell is not None and (cell.text, cell.outcome) == ("lacks", Outcome.FINDING)
@@ -202,3 +203,12 @@ def test_a_base_that_does_not_build() -> None:
     record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(1)), Recorder())
     assert "the base itself does not build (make stopped); patch 1 builds" in record.sentence
     assert words(record, Stage.TEST) == ["no base", "-", "-"]
+
+
+def test_a_tree_that_cannot_be_built() -> None:
+    steps = FakeSteps(make_applied(SERIES), builds("a"), {})
+    steps.unbuildable = "it is made of the series' own lines"
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.BUILD) == ["-", "-", "-"]
+    assert record.sentence == "demo applies to toy; nothing was built: it is made of the series' own lines."
+    assert record.exit_status == 0

@@ -9,13 +9,14 @@ from html.parser import HTMLParser
 
 from rich.console import Console
 
+from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import Diagnostic
-from kpatch_tool.pipeline import Needs, run
+from kpatch_tool.pipeline import run
 from kpatch_tool.report import html, table
 from kpatch_tool.report.document import run_document
 from kpatch_tool.report.live import LiveTable, PlainLines, Silent
-from kpatch_tool.results.record import Cell, EdgeRecord, ExternalRecord, Outcome, RunRecord, Stage
+from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e'\"&amp; $body"
@@ -68,8 +69,8 @@ def hostile_record() -> RunRecord:
     head = make_tests(3, "vmexit=fail", "msr=timeout", "dirty=pass", why=HOSTILE)
     head = replace(head, trace=HOSTILE + "\nRIP: 0010", results=tuple(replace(r, why=HOSTILE) for r in head.results))
     tests = {0: (base,), 1: (replace(base, patch=1),), 3: (head,)}
-    edges = (EdgeRecord(2, 1, "symbol", HOSTILE),)
-    needs = Needs(edges, (ExternalRecord(1, "revert", HOSTILE, False, HOSTILE),))
+    outside = (External(1, EdgeKind.REVERT, HOSTILE, False, HOSTILE), External(0, EdgeKind.DECLARED, "5bef", None, "b"))
+    needs = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, HOSTILE),), (1, 2, 3), outside, ((1, 2),))
     steps = FakeSteps(replace(applied, patches=patches), builds, tests, needs=needs)
     record = run(series, steps, Silent())
     return replace(record, problems=(MachineError(HOSTILE).line(),))

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind
 from kpatch_tool.errors import MachineError
 from kpatch_tool.results.codec import decode, encode
-from kpatch_tool.results.record import Cell, EdgeRecord, Outcome, PatchRecord, RunRecord, Stage
+from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.store import Store, results_key
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
@@ -60,7 +61,7 @@ def record(series: str = "s", sentence: str = "well") -> RunRecord:
         (PatchRecord(1, "a", "A <a@b>", Exactness.PROVEN, "blob ids", ("a.c:1",)),),
         (Cell(1, Stage.APPLY, Outcome.WELL, "offset", "moved"),),
         sentence,
-        edges=(EdgeRecord(2, 1, "symbol", "uses sp"),),
+        dependencies=Dependencies((Edge(2, 1, EdgeKind.SYMBOL, "uses sp"),), (1, 2), (), cycles=((3, 4),)),
         applied=applied,
     )
 
