@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kpatch_tool.diff.damaged import received_text, squeeze
+from kpatch_tool.diff.damaged import comparable, received_text
 from kpatch_tool.diff.model import Hunk, Kind
 
 _MAX_READINGS = 24  # readings of one hunk at one place
@@ -28,7 +28,7 @@ class BaseText:
         self.ends_with_newline = not self.lines[-1]
         if self.ends_with_newline:
             self.lines.pop()
-        self.squeezed = [squeeze(line) for line in self.lines]
+        self.squeezed = [comparable(line) for line in self.lines]
         self.positions: dict[bytes, list[int]] = {}
         for number, text in enumerate(self.squeezed):
             self.positions.setdefault(text, []).append(number)
@@ -103,8 +103,8 @@ class _Texts:
 
     def __init__(self, hunk: Hunk) -> None:
         self.hunk = hunk
-        self.whole = [squeeze(received_text(line)) for line in hunk.lines]
-        self.changed = [squeeze(line.text) for line in hunk.lines]
+        self.whole = [comparable(received_text(line)) for line in hunk.lines]
+        self.changed = [comparable(line.text) for line in hunk.lines]
         self.added = [line.kind is Kind.ADDED for line in hunk.lines]
         self.removed = [line.kind is Kind.REMOVED for line in hunk.lines]
         old = sum(1 for added in self.added if not added)
@@ -202,7 +202,7 @@ def _why_not(number: int, hunk: Hunk, base: BaseText) -> str:
     """Why a hunk has no place, with the first line that the file does not hold."""
     where = f"hunk {number} (@@ -{hunk.old_start},{hunk.old_count})"
     for line in hunk.lines:
-        text = squeeze(line.text)
+        text = comparable(line.text)
         if line.kind is not Kind.ADDED and text and text not in base.positions:
             shown = text.decode("utf-8", "replace")[:60]
             return f"{where} does not fit the base: `{shown}` is not in it"

@@ -21,6 +21,9 @@ _GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
 _SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
 _ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
+# How archives write addresses: [email protected] (the blank may be U+00A0), user@xxxxxxxx, user@...main.tld.
+_HIDDEN = re.compile(rb"\[email.{1,3}protected\]|[\w.+-]@(?:xx+|\.\.\.)", re.IGNORECASE)
+_ADDRESS = re.compile(rb"<?(?:\[email.{1,3}protected\]|[\w.+-]+@[\w.\xe2\x80\xa2-]+)>?", re.IGNORECASE)
 _UNENDED = 5  # what it costs to end a hunk where nothing says that it ends
 _OVERRUN = 10  # what it costs to go on where a header or the mail's signature stands
 _DASHES = 2  # what it costs to go on where a line of two dashes stands, which may be a signature's
@@ -29,6 +32,17 @@ _DASHES = 2  # what it costs to go on where a line of two dashes stands, which m
 def squeeze(text: bytes) -> bytes:
     """`text` without blanks at its ends, every run of blanks and tabs as one blank: what squeezing archives leave."""
     return _BLANKS.sub(b" ", text).strip(b" ")
+
+
+def comparable(text: bytes) -> bytes:
+    """`text` squeezed, with every e-mail address, hidden by an archive or not, as `@`."""
+    squeezed = squeeze(text)
+    return _ADDRESS.sub(b"@", squeezed) if b"@" in squeezed or b"[email" in squeezed.lower() else squeezed
+
+
+def hides_address(text: bytes) -> bool:
+    """Whether an archive put something else in the place of an e-mail address."""
+    return bool(_HIDDEN.search(text))
 
 
 def received_text(line: Line) -> bytes:

@@ -78,9 +78,9 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
         if len(words) > 2 and words[1].startswith(b"@") and words[1].endswith(b":"):
             out[1] = "kdoc"
     elif _MEMBER.match(b" ".join(words)):
-        at = _declarator(words)
-        if at is not None:
-            out[at] = out[at] or "member"
+        name = _declarator(words)
+        if name is not None:
+            out[name] = out[name] or "member"
     elif first[-1:] == b":" and first[:-1].isalnum():
         out[0] = out[0] or "label"
     elif first.startswith((b"{", b"[")) or first[-1:] in {b",", b":"}:

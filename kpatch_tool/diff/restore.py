@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
-from kpatch_tool.diff.damaged import squeeze
+from kpatch_tool.diff.damaged import comparable, hides_address
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.reading import Reader, Row, file_reader
 from kpatch_tool.diff.search import Bound, Judge, Path, greedy, search
@@ -104,8 +104,9 @@ class _Restorer:
         wanted = file.new_blob
         if file.new_path is None:
             return self._deleted(exact)
-        if not exact or not wanted:
-            return self._unproven(exact)
+        hidden = self._hidden_addresses()
+        if not exact or not wanted or hidden:
+            return self._unproven(exact, hidden)
         tried = 0
         alignments = list(islice(_alignments(self.placed), _MAX_ALIGNMENTS))
         bounds = [self.bound] if len(alignments) == 1 else [self._few(), self.bound]
@@ -144,14 +145,24 @@ class _Restorer:
         have = blob_id(self.base, self.file.old_blob)[: len(self.file.old_blob)]
         return f"the base has blob {have}, the patch is made for {self.file.old_blob}"
 
-    def _unproven(self, exact: bool) -> Restoration:
+    def _hidden_addresses(self) -> tuple[str, ...]:
+        """The added lines in which the archive hid an e-mail address: nothing can give it back."""
+        return tuple(
+            f"{self.file.path}:+{hunk.new_start}.. `{line.text.decode('utf-8', 'replace').strip()}`: a hidden address"
+            for hunk in self.file.hunks
+            for line in hunk.lines
+            if line.kind is Kind.ADDED and hides_address(line.text)
+        )
+
+    def _unproven(self, exact: bool, hidden: tuple[str, ...]) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]
         reader, _, _ = self._prepare(readings, "")
         path = greedy(reader)
         why = "the patch names no blob ids" if exact else self._inexact()
-        return self._result(
-            reader, readings, path, proven=False, why=why, ambiguous=self._ambiguous(reader, path, readings)
-        )
+        if hidden:
+            why = "the archive hid an e-mail address in an added line"
+        ambiguous = hidden + self._ambiguous(reader, path, readings)
+        return self._result(reader, readings, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Reader, Judge, list[bytes]]:
         reader = file_reader(self.file.path, self.text, self.placed, readings)
@@ -262,7 +273,7 @@ def restored_section(received: bytes, base: BaseText, start: int) -> bytes:
 
     Kept as received where no line does (the author's tree named another function there).
     """
-    wanted = squeeze(received)
+    wanted = comparable(received)
     if not wanted:
         return received
     first = wanted[:12].split(b" ", 1)[0]
@@ -270,6 +281,6 @@ def restored_section(received: bytes, base: BaseText, start: int) -> bytes:
         if base.squeezed[number].startswith(first):
             line = base.lines[number].rstrip()
             for text in (line, line.lstrip()):
-                if squeeze(text[:_SECTION]) == wanted:
+                if comparable(text[:_SECTION]) == wanted:
                     return text[:_SECTION].rstrip()
     return received

@@ -1,0 +1,25 @@
+"""kpt restore"""
+
+from __future__ import annotations
+
+import typer
+
+from kpatch_tool.cli import common
+
+
+def command(
+    series: common.SeriesArgument,
+    *,
+    tree: common.TreeOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Give a series from an archive page its white space back, and say how sure every patch's bytes are."""
+    from kpatch_tool.report import restored as show
+    from kpatch_tool.tree.restoring import restore_named
+
+    done = restore_named(common.here(), series, tree=tree)
+    if as_json:
+        common.emit_json(show.document(done))
+    else:
+        typer.echo(show.text(done))
+    common.finish(findings=done.damaged)

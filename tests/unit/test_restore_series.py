@@ -1,0 +1,133 @@
+"""Restoring a series: one patch after the other, the diffstat's layout, what is passed through."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.diff.damaged import parse_damaged, squeeze
+from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.mail.message import Address, Damage
+from kpatch_tool.series.diffstat import laid_out
+from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.restore import needs_restoring, restore_series
+
+BASE = b"int f(int a)\n{\n\tif (a)\n\t\treturn 1;\n\treturn 0;\n}\n"
+SECOND = BASE.replace(b"\tif (a)\n", b"\tif (a &&\n\t    a != 2)\n")
+THIRD = SECOND.replace(b"\treturn 0;\n", b"\t/* None. */\n\treturn 0;\n").replace(b"f(int a)", b"f(int a, int b)")
+
+
+def git(where: Path, *args: str) -> bytes:
+    return subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(where), *args], check=True, capture_output=True
+    ).stdout
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> list[bytes]:
+    """Two patches as `git format-patch` writes them: the text below the message."""
+    git(tmp_path, "init", "-q")
+    for number, text in enumerate((BASE, SECOND, THIRD)):
+        (tmp_path / "f.c").write_bytes(text)
+        if number == 2:
+            (tmp_path / "long").mkdir()
+            (tmp_path / "long/name.h").write_bytes(b"#define A\t1\n" * 12)
+        git(tmp_path, "add", "-A")
+        git(tmp_path, "commit", "-q", "-m", f"step {number}")
+    git(tmp_path, "format-patch", "-q", "-2")
+    texts = [path.read_bytes() for path in sorted(tmp_path.glob("*.patch"))]
+    return [text[text.index(b"---\n") + 4 : text.rindex(b"-- \n")] for text in texts]
+
+
+def patch(number: int, text: bytes, damage: Damage | None = Damage.SQUEEZED) -> Patch:
+    """A patch whose mail was squeezed (or left alone)."""
+    if damage is Damage.SQUEEZED:
+        text = b"\n".join(squeeze(line) for line in text.split(b"\n")[:-1]) + b"\n"
+    at = text.index(b"diff --git")
+    return Patch(
+        number=number,
+        subject="subject",
+        author=Address("A", "a@b"),
+        date=None,
+        message="",
+        note=text[:at].decode().strip("\n"),
+        diff=text[at:],
+        files=parse_damaged(text[at:]) if damage else parse_diff(text[at:]),
+        trailers=(),
+        exactness=Exactness.DAMAGED if damage else Exactness.INTACT,
+        why="white space was lost" if damage else "",
+        damage=frozenset({damage} if damage else ()),
+    )
+
+
+def series(*patches: Patch) -> Series:
+    return Series("s", "s", 1, len(patches), None, patches)
+
+
+def test_every_patch_sees_the_files_the_ones_before_left(mails: list[bytes]) -> None:
+    asked: list[str] = []
+
+    def read(path: str) -> bytes | None:
+        asked.append(path)
+        return {"f.c": BASE}.get(path)
+
+    done = restore_series(series(*(patch(n, text) for n, text in enumerate(mails, 1))), read)
+    assert [one.exactness for one in done.patches] == [Exactness.PROVEN, Exactness.PROVEN]
+    assert sorted(asked) == ["f.c", "long/name.h"]
+    for one, text in zip(done.patches, mails, strict=True):
+        at = text.index(b"diff --git")
+        assert one.diff == text[at:]
+        assert one.note == text[:at].decode().strip("\n")
+        assert one.ambiguous == ()
+    assert not needs_restoring(done)
+
+
+def test_an_intact_patch_is_passed_through_and_changes_what_later_ones_see(mails: list[bytes]) -> None:
+    first = patch(1, mails[0], None)
+    done = restore_series(series(first, patch(2, mails[1])), {"f.c": BASE}.get)
+    assert done.patches[0] == first
+    assert done.patches[1].exactness is Exactness.PROVEN
+
+
+def test_another_base_gives_matched_with_the_reason(mails: list[bytes]) -> None:
+    done = restore_series(series(patch(1, mails[0])), {"f.c": b"/* Other. */\n" + BASE}.get)
+    (one,) = done.patches
+    assert one.exactness is Exactness.MATCHED
+    assert one.why.startswith("f.c: the base has blob ")
+    assert one.diff == mails[0][mails[0].index(b"diff --git") :]
+    assert needs_restoring(done)
+
+
+def test_without_its_file_a_patch_stays_damaged_whole(mails: list[bytes]) -> None:
+    received = series(patch(1, mails[1]))
+    done = restore_series(received, {}.get)
+    assert done.patches[0] == replace(received.patches[0], why="f.c: not in the base")
+
+
+def test_a_mail_that_kept_its_white_space_is_proven_as_received(mails: list[bytes]) -> None:
+    received = replace(patch(1, mails[0], None), exactness=Exactness.DAMAGED, damage=frozenset({Damage.REWRAPPED}))
+    (one,) = restore_series(series(received), {"f.c": BASE}.get).patches
+    assert one.exactness is Exactness.PROVEN
+    assert one.diff == received.diff
+
+
+STAT = """\
+---
+ Documentation/x.rst |   5 +
+ a.c                 | 120 +++++++++++---
+ logo.png            | Bin 0 -> 1423 bytes
+ {old => new}/name.c |   0
+ 4 files changed, 100 insertions(+), 25 deletions(-)
+ create mode 100644 logo.png
+ rename {old => new}/name.c (100%)
+
+v2: a | 3 is no file
+"""
+
+
+def test_the_layout_of_a_diffstat() -> None:
+    squeezed = "\n".join(" ".join(line.split()) for line in STAT.split("\n"))
+    assert laid_out(squeezed) == STAT
