@@ -11,6 +11,7 @@ from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, Tree
 
 _WIDTH = 80
 _DETAILS = 40  # lines of one patch's details that are shown
+_VERBATIM = ("  ", "- ", "+ ", "@@")  # lines of a diff: cut, never wrapped
 
 
 def text(outcome: ApplyOutcome, tree: Tree, *, notes: Sequence[str] = ()) -> str:
@@ -27,7 +28,10 @@ def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
     if patch.status is not ApplyStatus.CLEAN:
         yield from _wrapped(printable(patch.why), " " * 5)
     for line in patch.details[:_DETAILS]:
-        yield " " * 7 + _cut(line.rstrip("\n"), _WIDTH - 7)
+        if line.startswith(_VERBATIM):
+            yield " " * 7 + _cut(line, _WIDTH - 7)
+        else:
+            yield from _wrapped(line, " " * 7)
     if len(patch.details) > _DETAILS:
         yield f"{' ' * 7}... and {plural(len(patch.details) - _DETAILS, 'line')} more (--json has them)"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.diff.model import reversed_diff
+from kpatch_tool.diff.model import FileDiff, reversed_diff
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.text import printable
+from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.adding import tree_lock
 from kpatch_tool.tree.applied import remember
 from kpatch_tool.tree.catalogue import Catalogue
@@ -16,7 +16,7 @@ from kpatch_tool.tree.committing import Step, patch_step, revert_step, write_ser
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus, Tree, branch_name
 from kpatch_tool.tree.objects import Commit, Objects
 from kpatch_tool.tree.overlay import Overlay
-from kpatch_tool.tree.patching import Put, put_patch
+from kpatch_tool.tree.patching import Put, already, put_patch, strictly
 from kpatch_tool.tree.paths import unsafe
 from kpatch_tool.workspace import Workspace
 
@@ -26,11 +26,10 @@ _MAKES_COMMIT = (ApplyStatus.CLEAN, ApplyStatus.OFFSET, ApplyStatus.FUZZ, ApplyS
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A patch and what became of it in memory; `note` is added to the reason."""
+    """A patch and what became of it in memory."""
 
     patch: Patch
     put: Put
-    note: str = ""
 
 
 def apply_series(
@@ -56,7 +55,7 @@ def apply_series(
         if base is None:
             todo = f"run `kpt tree add {tree.name} --force` to make the tree anew"
             raise MachineError("the base of this tree is missing", where=str(tree.git_dir), todo=todo)
-        tried = _try(list(reversed(order)) if reverse else order, Overlay(objects, base.oid), reverse=reverse)
+        tried = _try(list(reversed(order)) if reverse else order, objects, base.oid, reverse=reverse)
     commits: Mapping[int, str] = {}
     head: str | None = None
     if not check and all(one.put.status is not ApplyStatus.CONFLICT for one in tried):
@@ -77,21 +76,57 @@ def apply_series(
     )
 
 
-def _try(order: Sequence[Patch], overlay: Overlay, *, reverse: bool) -> list[_Tried]:
+def _try(order: Sequence[Patch], objects: Objects, base: str, *, reverse: bool) -> list[_Tried]:
+    """Every patch in memory, one on the other; those after a conflict are skipped."""
+    diffs = [reversed_diff(patch.files) if reverse else patch.files for patch in order]
+    tried = _try_each(order, diffs, Overlay(objects, base))
+    stuck = next((at for at, one in enumerate(tried) if one.put.status is ApplyStatus.CONFLICT), None)
+    if stuck is not None:
+        there = _there_together(diffs, Overlay(objects, base), stuck + 1)
+        if there:
+            overlay = Overlay(objects, base)
+            why = f"the tree has the first {plural(there, 'patch', 'patches')}, each changed on by the next"
+            known = [_Tried(patch, already(diffs[at], overlay, why)) for at, patch in enumerate(order[:there])]
+            tried = [*known, *_try_each(order[there:], diffs[there:], overlay)]
+    return [_absent(one) for one in tried] if reverse else tried
+
+
+def _try_each(order: Sequence[Patch], diffs: Sequence[Sequence[FileDiff]], overlay: Overlay) -> list[_Tried]:
     tried: list[_Tried] = []
     failed: Patch | None = None
-    for patch in order:
+    for patch, files in zip(order, diffs, strict=True):
         if failed is not None:
             tried.append(_Tried(patch, Put(ApplyStatus.SKIPPED, f"patch {failed.number} before it does not fit")))
             continue
-        put = put_patch(reversed_diff(patch.files) if reverse else patch.files, overlay)
-        if reverse and put.status is ApplyStatus.ALREADY:
-            put = replace(put, why="the tree does not have it, so there is nothing to take out")
+        put = put_patch(files, overlay)
         if put.status is ApplyStatus.CONFLICT:
             failed = patch
         overlay.put(put.changes)
         tried.append(_Tried(patch, put))
     return tried
+
+
+def _there_together(diffs: Sequence[Sequence[FileDiff]], overlay: Overlay, least: int) -> int:
+    """How many patches from the first on the files have already, as one can take them back one after the other.
+
+    A patch whose lines a later one changed again is not to be recognised by itself. 0 when fewer than `least`.
+    """
+    for count in range(len(diffs), least - 1, -1):
+        trial = overlay.fresh()
+        for files in reversed(diffs[:count]):
+            changes = strictly(reversed_diff(files), trial)
+            if changes is None:
+                break
+            trial.put(changes)
+        else:
+            return count
+    return 0
+
+
+def _absent(one: _Tried) -> _Tried:
+    if one.put.status is not ApplyStatus.ALREADY:
+        return one
+    return _Tried(one.patch, replace(one.put, why="the tree does not have it, so there is nothing to take out"))
 
 
 def _steps(tried: Sequence[_Tried], base: Commit, *, reverse: bool) -> list[Step]:
@@ -100,9 +135,9 @@ def _steps(tried: Sequence[_Tried], base: Commit, *, reverse: bool) -> list[Step
 
 
 def _row(one: _Tried, commits: Mapping[int, str], tree: Tree, brought: Mapping[int, str]) -> AppliedPatch:
-    why = one.put.why
-    if one.patch.number in brought:
-        why = f"{why}; {brought[one.patch.number]}"
+    why, details = one.put.why, one.put.details
+    if reason := brought.get(one.patch.number):
+        why, details = f"{why}; {reason}", (reason, *details)
     exactness = _exactness(one.patch, tree)
     if exactness is not one.patch.exactness:
         why = f"{why} (skeleton: the tree is made of the series' own lines and proves nothing)"
@@ -117,7 +152,7 @@ def _row(one: _Tried, commits: Mapping[int, str], tree: Tree, brought: Mapping[i
         commit=commits.get(one.patch.number),
         files=files,
         why=why,
-        details=one.put.details,
+        details=details,
     )
 
 

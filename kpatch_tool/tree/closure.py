@@ -23,4 +23,13 @@ def parse_numbers(text: str) -> tuple[int, ...]:
 
 def closure(series: Series, wanted: Sequence[int]) -> tuple[list[int], dict[int, str]]:
     """The numbers to apply, in order, for the patches `wanted`; and number -> why for those that come along."""
-    return [patch.number for patch in series.patches if patch.number in wanted], {}
+    from kpatch_tool.depend import graph
+
+    edges = graph.dependencies(series).edges
+    numbers = graph.closure(edges, wanted)
+    brought = {}
+    for number in numbers:
+        edge = next((edge for edge in edges if edge.needs == number and edge.patch in numbers), None)
+        if number not in wanted and edge is not None:
+            brought[number] = f"comes along because patch {edge.patch} needs it: {edge.why}"
+    return [*numbers], brought

@@ -15,6 +15,10 @@ class Overlay:
         self._commit = commit
         self._changed: dict[str, Entry | None] = {}
 
+    def fresh(self) -> Overlay:
+        """The same commit with nothing on top."""
+        return Overlay(self.objects, self._commit)
+
     def get(self, path: str) -> Entry | None:
         """The file `path` as it is now, None when there is none."""
         if path in self._changed:

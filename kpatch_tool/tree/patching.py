@@ -52,12 +52,12 @@ def put_patch(files: Sequence[FileDiff], overlay: Overlay) -> Put:
     if not files:
         return Put(ApplyStatus.CLEAN, "there is nothing in it to apply")
     if all(_has_result(file, overlay) for file in files):
-        return _already(files, overlay, "every file is what the patch makes of it, by blob id")
+        return already(files, overlay, "every file is what the patch makes of it, by blob id")
     strict = _put_files(files, overlay, thorough=False)
     if strict.status is not ApplyStatus.CONFLICT:
         return strict
     if all(_is_there(file, overlay) for file in files):
-        return _already(files, overlay, "the tree has every change of it")
+        return already(files, overlay, "the tree has every change of it")
     return _put_files(files, overlay, thorough=True)
 
 
@@ -223,7 +223,14 @@ def _mode_change(file: FileDiff) -> str | None:
     return file.new_mode if file.new_mode != file.old_mode else None
 
 
-def _already(files: Sequence[FileDiff], overlay: Overlay, why: str) -> Put:
+def strictly(files: Sequence[FileDiff], overlay: Overlay) -> Mapping[str, Entry | None] | None:
+    """path -> the file after `files`, where every line of them fits as it is; else None."""
+    put = _put_files(files, overlay, thorough=False)
+    return None if put.status is ApplyStatus.CONFLICT else put.changes
+
+
+def already(files: Sequence[FileDiff], overlay: Overlay, why: str) -> Put:
+    """The answer for a patch whose changes the files have."""
     return Put(ApplyStatus.ALREADY, why, changes={file.path: overlay.get(file.path) for file in files})
 
 

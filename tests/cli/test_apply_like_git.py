@@ -80,7 +80,8 @@ def history(toy_repo: Path) -> Path:
 
 
 def format_patches(repo: Path, where: Path, *options: str) -> Path:
-    git("format-patch", "-q", "--binary", "--from=Test Person <test@example.org>", *options, "-o", where, "main..work", cwd=repo)
+    sender = "--from=Test Person <test@example.org>"
+    git("format-patch", "-q", "--binary", sender, *options, "-o", where, "main..work", cwd=repo)
     return where
 
 

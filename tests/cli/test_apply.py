@@ -1,0 +1,176 @@
+"""`kpt apply`: conflicts, selection, statuses, what must not happen."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
+
+MMU = "arch/x86/kvm/mmu.c"
+
+
+def change(repo: Path, path: str, old: str, new: str, subject: str) -> None:
+    """One commit that replaces `old` by `new` in `path`."""
+    text = (repo / path).read_text()
+    assert old in text
+    (repo / path).write_text(text.replace(old, new, 1))
+    git("commit", "-qam", subject, cwd=repo)
+
+
+def patches(repo: Path, where: Path, span: str = "main..work") -> Path:
+    git("format-patch", "-q", "-o", where, span, cwd=repo)
+    return where
+
+
+@pytest.fixture
+def three(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
+    """The series `three` (patch 2 builds on 1, patch 3 stands alone), and the tree `toy` at its base."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    change(toy_repo, MMU, "static void drop_spte(", "static void drop_one_spte(", "rename drop_spte")
+    change(toy_repo, MMU, "drop_one_spte(unsigned long *sptep)", "drop_one_spte(unsigned long *p)", "shorter name")
+    change(toy_repo, "virt/kvm/kvm_main.c", "dirty_count != 0", "!!dirty_count", "say it shorter")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    kpt("import", patches(toy_repo, tmp_path / "mails"), "--name", "three")
+    return toy_repo
+
+
+def refs(workspace: Workspace) -> str:
+    return git("for-each-ref", cwd=workspace.trees / "toy.git")
+
+
+def test_text_is_80_columns_and_says_how_to_look(three: Path, kpt: Kpt) -> None:
+    out = kpt("apply", "three").out
+    assert all(len(line) <= 80 for line in out.splitlines()[:-1])
+    assert "   3 clean    intact   say it shorter\n" in out
+    assert out.endswith("git -C kernel-trees/toy.git log --oneline base..kpt/three\n")
+
+
+def test_check_writes_nothing(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+    before = refs(workspace)
+    document = kpt("apply", "three", "--check", "--json").json
+    assert document["head"] is None
+    assert [row["status"] for row in document["patches"]] == ["clean"] * 3
+    assert [row["commit"] for row in document["patches"]] == [None] * 3
+    assert refs(workspace) == before
+
+
+def test_conflict_shows_the_hunk_and_changes_nothing(
+    three: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path
+) -> None:
+    git("checkout", "-q", "main", cwd=three)
+    change(three, MMU, "*sptep = 0;\n}\n\nint kvm", "*sptep = 1;\n\treturn;\n}\n\nint kvm", "in the way")
+    change(three, MMU, "drop_spte(unsigned long *sptep)\n", "drop_spte(unsigned long *one, int two)\n", "more")
+    kpt("tree", "add", "toy", "--git", three, "--ref", "main", "--force")
+    before = refs(workspace)
+    shown = kpt("apply", "three", status=1)
+    assert "conflict" in shown.out
+    assert "+ static void drop_spte(unsigned long *one, int two)" in shown.out
+    assert "nothing was changed" in shown.out
+    document = kpt("apply", "three", "--json", status=1).json
+    assert [row["status"] for row in document["patches"]] == ["conflict", "skipped", "skipped"]
+    assert document["head"] is None
+    assert refs(workspace) == before
+
+
+def test_offset_and_fuzz_are_told_for_each_hunk(three: Path, kpt: Kpt) -> None:
+    git("checkout", "-q", "main", cwd=three)
+    change(three, MMU, "/*\n", "/* a\n * longer\n * head */\n/*\n", "three more lines")
+    change(three, "virt/kvm/kvm_main.c", "\t\tkvm->tlbs_dirty = 0;", "\t\tkvm->tlbs_dirty = 1;", "other context")
+    shutil.rmtree(three / ".git")  # else the blobs the patches name are there, and merging is better than fuzz
+    kpt("tree", "add", "other", "--dir", three)
+    rows = kpt("apply", "three", "--tree", "other", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["offset", "offset", "fuzz"]
+    assert rows[0]["details"][0].startswith(f"{MMU}: hunk 1 at line ")
+    assert rows[0]["details"][0].endswith("offset +3 lines")
+    assert rows[2]["details"] == ["virt/kvm/kvm_main.c: hunk 1 at line 7, fuzz 2"]
+
+
+def test_merges_with_the_blob_the_patch_names(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+    git("checkout", "-q", "main", cwd=three)
+    change(three, MMU, "*sptep = 0;\n}", "*sptep = 0; /* gone */\n}", "one line of the context")
+    change(three, MMU, "\treturn 0;\n}\n\nstatic void drop", "\treturn -0;\n}\n\nstatic void drop", "another")
+    git("checkout", "-q", "-b", "both", cwd=three)
+    kpt("tree", "add", "both", "--git", three, "--ref", "both")
+    document = kpt("apply", "three", "--tree", "both", "--json").json
+    assert [row["status"] for row in document["patches"]] == ["merged", "merged", "clean"]
+    text = git("show", f"{document['head']}:{MMU}", cwd=workspace.trees / "both.git")
+    assert "drop_one_spte(unsigned long *p)" in text
+    assert "/* gone */" in text
+
+
+def test_patches_bring_what_they_need(three: Path, kpt: Kpt) -> None:
+    rows = kpt("apply", "three", "--patches", "2", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["clean", "clean", "skipped"]
+    assert "because patch 2 needs it" in rows[0]["why"]
+    rows = kpt("apply", "three", "--patches", "3", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["skipped", "skipped", "clean"]
+
+
+@pytest.mark.parametrize("numbers", ["9", "x", "1-", "", "1,,2"])
+def test_wrong_numbers_are_the_users(three: Path, kpt: Kpt, numbers: str) -> None:
+    assert len(kpt("apply", "three", "--patches", numbers, status=2).err.splitlines()) == 1
+
+
+def test_what_the_tree_has_is_recognised(three: Path, kpt: Kpt) -> None:
+    """The first patch is in the tree, but its lines were changed again by the second one."""
+    kpt("tree", "add", "has-two", "--git", three, "--ref", "work~1")
+    document = kpt("apply", "three", "--tree", "has-two", "--json").json
+    assert [row["status"] for row in document["patches"]] == ["already", "already", "clean"]
+    assert [row["commit"] is None for row in document["patches"]] == [True, True, False]
+    kpt("tree", "add", "has-all", "--git", three, "--ref", "work")
+    rows = kpt("apply", "three", "--tree", "has-all", "--reverse", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["clean"] * 3
+    rows = kpt("apply", "three", "--tree", "toy", "--reverse", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["already"] * 3
+
+
+def test_a_lock_of_git_is_named_and_nothing_changes(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+    kpt("apply", "three", "--patches", "1")
+    before = refs(workspace)
+    lock = workspace.trees / "toy.git/refs/heads/kpt/three.lock"
+    lock.write_text("")
+    failed = kpt("apply", "three", status=3)
+    assert str(lock) in failed.err
+    assert len(failed.err.splitlines()) == 1
+    lock.unlink()
+    assert refs(workspace) == before
+
+
+@pytest.mark.parametrize("path", ["../escape", ".git/config", "a/../../b", "a/.GIT/hooks/x"])
+def test_unsafe_paths_are_refused(three: Path, kpt: Kpt, tmp_path: Path, path: str) -> None:
+    mail = (tmp_path / "mails/0003-say-it-shorter.patch").read_text()
+    (tmp_path / "evil.patch").write_text(mail.replace("virt/kvm/kvm_main.c", path))
+    imported = kpt("import", "evil.patch", "--name", "evil", status=None)
+    if imported.status == 0:
+        failed = kpt("apply", "evil", "--tree", "toy", status=2)
+        assert "patch 3" in failed.err
+
+
+def test_two_at_once_end_well(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        heads = list(pool.map(lambda _: kpt("apply", "three", "--json").json["head"], range(4)))
+    assert len(set(heads)) == 1
+    git("fsck", "--strict", cwd=workspace.trees / "toy.git")
+    assert load_applied(workspace).head.commit == heads[0]
+
+
+def test_the_record_knows_every_state(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+    with pytest.raises(InputError, match="no series was applied yet"):
+        load_applied(workspace)
+    document = kpt("apply", "three", "--json").json
+    applied = load_applied(workspace, "three")
+    assert [state.patch for state in applied.states] == [0, 1, 2, 3]
+    assert [state.commit for state in applied.states] == [document["base"], *(p["commit"] for p in document["patches"])]
+    for state in applied.states:
+        tree = git("rev-parse", f"{state.commit}^{{tree}}", cwd=workspace.trees / "toy.git")
+        assert state.tree_id == tree
+    git("update-ref", "refs/heads/kpt/three", document["base"], cwd=workspace.trees / "toy.git")
+    with pytest.raises(InputError, match="moved by another hand"):
+        load_applied(workspace)

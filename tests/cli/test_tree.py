@@ -1,0 +1,305 @@
+"""`kpt tree`: every source, and what an interrupted or refused add leaves."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.objects import Objects
+from kpatch_tool.workspace import Workspace
+from tests.conftest import TOY_GITIGNORE, Kpt, git
+
+
+def tree_ids(workspace: Workspace, *names: str) -> set[str]:
+    return {git("rev-parse", "base^{tree}", cwd=workspace.trees / f"{name}.git") for name in names}
+
+
+def only_described(workspace: Workspace) -> bool:
+    """Nothing but trees.toml lies in kernel-trees/."""
+    return [path.name for path in workspace.trees.iterdir()] == ["trees.toml"]
+
+
+def archive(source: Path, target: Path, mode: str) -> Path:
+    with tarfile.open(target, mode) as tar:
+        tar.add(source, arcname="linux-toy")
+    return target
+
+
+def test_every_source_gives_the_same_tree(toy_kernel: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    kpt("tree", "add", "plain", "--dir", toy_kernel)
+    for name, mode in (("toy.tar", "w"), ("toy.tar.gz", "w:gz"), ("toy.tar.xz", "w:xz")):
+        archive(toy_kernel, tmp_path / name, mode)
+    kpt("tree", "add", "tar", "--tarball", "toy.tar")
+    kpt("tree", "add", "gz", "--tarball", "toy.tar.gz")
+    kpt("tree", "add", "xz", "--tarball", tmp_path / "toy.tar.xz")
+    git("init", "-q", cwd=toy_kernel)
+    git("add", "-Af", cwd=toy_kernel)
+    git("commit", "-qm", "toy", cwd=toy_kernel)
+    kpt("tree", "add", "path", "--git", toy_kernel)
+    kpt("tree", "add", "url", "--git", f"file://{toy_kernel}", "--ref", "main")
+    kpt("tree", "add", "clean", "--dir", toy_kernel)
+    names = ("plain", "tar", "gz", "xz", "path", "url", "clean")
+    assert tree_ids(workspace, *names) == {git("rev-parse", "HEAD^{tree}", cwd=toy_kernel)}
+    for name in names:
+        ours = workspace.trees / f"{name}.git"
+        assert git("for-each-ref", "--format=%(refname)", cwd=ours) == "refs/heads/base"
+        assert git("symbolic-ref", "HEAD", cwd=ours) == "refs/heads/base"
+        assert git("config", "gc.auto", cwd=ours) == "0"
+        assert "remote" not in git("config", "--list", "--local", cwd=ours)
+    listed = {row["name"]: row for row in kpt("tree", "list", "--json").json["trees"]}
+    assert {listed[name]["version"] for name in names} == {"6.1.7"}
+
+
+def test_gitignore_does_not_hide_files(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    assert (toy_kernel / ".gitignore").read_text() == TOY_GITIGNORE
+    kpt("tree", "add", "t", "--dir", toy_kernel)
+    there = git("ls-tree", "-r", "--name-only", "base", cwd=workspace.trees / "t.git").splitlines()
+    assert "arch/x86/kvm/mmu.c" in there
+    assert ".gitignore" in there
+
+
+def test_the_same_directory_gives_the_same_commit(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    first = kpt("tree", "add", "one", "--dir", toy_kernel, "--json").json
+    second = kpt("tree", "add", "two", "--dir", toy_kernel, "--json").json
+    assert first["base"] == second["base"]
+
+
+def test_any_commit_of_a_repository(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    """Also one that no branch leads to, and with branches that stand in the way of `base`."""
+    git("branch", "base/x", cwd=toy_repo)
+    lost = git("commit-tree", "-m", "lost", "HEAD^{tree}", cwd=toy_repo)
+    assert kpt("tree", "add", "t", "--git", toy_repo, "--ref", lost, "--json").json["base"] == lost
+    assert git("for-each-ref", "--format=%(refname)", cwd=workspace.trees / "t.git") == "refs/heads/base"
+    kpt("tree", "add", "u", "--git", toy_repo, "--ref", "nowhere", status=2)
+    kpt("tree", "add", "u", "--git", f"file://{toy_repo}", "--ref", "nowhere", status=2)
+    kpt("tree", "add", "u", "--git", toy_repo / "arch", status=2)
+
+
+def test_a_fetch_by_url_is_shallow(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    git("commit", "--allow-empty", "-qm", "second", cwd=toy_repo)
+    git("tag", "-a", "-m", "annotated", "v1", cwd=toy_repo)
+    made = kpt("tree", "add", "t", "--git", f"file://{toy_repo}", "--ref", "v1", "--json").json
+    assert made["base"] == git("rev-parse", "HEAD", cwd=toy_repo)
+    assert git("rev-list", "--count", "base", cwd=workspace.trees / "t.git") == "1"
+
+
+def test_uncommitted_changes_are_refused(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    (toy_repo / "Makefile").write_text("changed\n")
+    failed = kpt("tree", "add", "t", "--dir", toy_repo, status=2)
+    assert "Makefile" in failed.err
+    assert "--git PATH --ref COMMIT" in failed.err
+    assert only_described(workspace)
+
+
+def evil(where: Path, member: tarfile.TarInfo) -> Path:
+    with tarfile.open(where / "evil.tar", "w") as tar:
+        tar.addfile(member, io.BytesIO(b"x" * member.size))
+    return where / "evil.tar"
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "/abs", "a/../../b", ".git/config", "a/.Git/hooks/post-checkout", "a\x1b[2J"]
+)
+def test_unsafe_members_are_refused(workspace: Workspace, kpt: Kpt, tmp_path: Path, name: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = 1
+    failed = kpt("tree", "add", "t", "--tarball", evil(tmp_path, member), status=2)
+    assert "refused" in failed.err
+    assert "\x1b" not in failed.err
+    assert only_described(workspace)
+
+
+def test_devices_are_refused(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    member = tarfile.TarInfo("dev")
+    member.type = tarfile.CHRTYPE
+    kpt("tree", "add", "t", "--tarball", evil(tmp_path, member), status=2)
+
+
+def test_links_of_an_archive(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/file").write_bytes(b"content\n")
+    (tmp_path / "src/file").chmod(0o755)
+    (tmp_path / "src/hard").hardlink_to(tmp_path / "src/file")
+    (tmp_path / "src/soft").symlink_to("file")
+    kpt("tree", "add", "t", "--tarball", archive(tmp_path / "src", tmp_path / "a.tar", "w"))
+    rows = git("ls-tree", "-r", "--format=%(objectmode) %(path)", "base", cwd=workspace.trees / "t.git")
+    assert rows.splitlines() == ["100755 file", "100755 hard", "120000 soft"]
+
+
+@pytest.mark.parametrize("cut", [0, 10, 600, -100])
+def test_a_truncated_archive_is_one_line(
+    toy_kernel: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path, cut: int
+) -> None:
+    whole = archive(toy_kernel, tmp_path / "toy.tar.xz", "w:xz").read_bytes()
+    (tmp_path / "cut.tar.xz").write_bytes(whole[:cut])
+    failed = kpt("tree", "add", "t", "--tarball", "cut.tar.xz", status=2)
+    assert failed.err.splitlines()[-1].startswith("kpt: ")
+    assert only_described(workspace)
+
+
+def test_bad_input_is_one_line(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    for name in ("-x", ".hidden", "a/b", "..", "a b", "x.lock", "\x1b[2J"):
+        failed = kpt("tree", "add", "--dir", toy_kernel, "--", name, status=2)
+        assert len(failed.err.splitlines()) == 1
+        assert "\x1b" not in failed.err
+    for options in (
+        ("--dir", "nowhere"),
+        ("--dir", toy_kernel / "Makefile"),
+        ("--tarball", "nowhere.tar"),
+        ("--git", "nowhere"),
+        ("--git", "ext::sh -c true"),
+        ("--git", toy_kernel),
+        ("--dir", toy_kernel, "--ref", "x"),
+        ("--dir", toy_kernel, "--git", "x"),
+        ("--debian", "../x"),
+        ("--skeleton", "nowhere"),
+        (),
+    ):
+        failed = kpt("tree", "add", "t", *options, status=2)
+        assert failed.err.splitlines()[-1].startswith("kpt: "), options
+    assert only_described(workspace)
+
+
+def test_a_second_add_is_the_same_tree_or_refused(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    first = kpt("tree", "add", "t", "--dir", toy_kernel, "--json").json
+    assert first["made"]
+    again = kpt("tree", "add", "t", "--dir", toy_kernel, "--json").json
+    assert again == {**first, "made": False}
+    failed = kpt("tree", "add", "t", "--git", toy_kernel, status=2)
+    assert "--force" in failed.err
+    (toy_kernel / "new").write_text("new\n")
+    assert kpt("tree", "add", "t", "--dir", toy_kernel, "--force", "--json").json["base"] != first["base"]
+
+
+def test_descriptions(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    described = workspace.trees / "trees.toml"
+    text = f'["toy-6.1"]\ngit = "{toy_repo}"\nref = "main"\nmake = {{V = "1"}}\nconfig = ["CONFIG_X=y"]\n'
+    described.write_text(text)
+    assert "not here; `kpt tree add toy-6.1` brings it" in kpt("tree", "list").out
+    assert "kpt tree add toy-6.1" in kpt("tree", "use", "toy-6.1", status=2).err
+    kpt("tree", "add", "toy-6.1")
+    tree = Catalogue(workspace).get("toy-6.1")
+    assert (tree.make, tree.config, tree.version) == ({"V": "1"}, ("CONFIG_X=y",), (6, 1, 7))
+    assert described.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a",
+        "a = 1",
+        '[kvm-3.15]\ngit = "x"',
+        '[a]\ngit = "x"\ndir = "y"',
+        "[a]\nwhat = 1",
+        "[a]\ngit = 1",
+        '[a]\nmake = "x"',
+        '["a/b"]\ngit = "x"',
+    ],
+)
+def test_a_wrong_trees_toml_is_one_line(workspace: Workspace, kpt: Kpt, text: str) -> None:
+    (workspace.trees / "trees.toml").write_text(text)
+    failed = kpt("tree", "list", status=2)
+    assert len(failed.err.splitlines()) == 1
+
+
+def test_use_remove_and_which_tree_is_meant(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    catalogue = Catalogue(workspace)
+    with pytest.raises(InputError, match="no kernel tree is here"):
+        catalogue.resolve(None)
+    kpt("tree", "add", "one", "--dir", toy_kernel)
+    assert catalogue.resolve(None).name == "one"
+    kpt("tree", "add", "two", "--dir", toy_kernel)
+    with pytest.raises(InputError, match="several trees are here: one, two"):
+        catalogue.resolve(None)
+    assert catalogue.resolve("two").name == "two"
+    kpt("tree", "use", "two")
+    assert catalogue.resolve(None).name == "two"
+    assert [row["in_use"] for row in kpt("tree", "list", "--json").json["trees"]] == [False, True]
+    kpt("tree", "remove", "two")
+    assert catalogue.resolve(None).name == "one"
+    kpt("tree", "remove", "two", status=2)
+
+
+def test_debian_without_lists_or_network(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """An apt that knows nothing, as before the first `apt-get update`."""
+    empty = tmp_path / "apt"
+    (empty / "lists/partial").mkdir(parents=True)
+    (empty / "status").write_text("")
+    config = tmp_path / "apt.conf"
+    config.write_text(
+        f'Dir::State::lists "{empty}/lists";\nDir::State::status "{empty}/status";\n'
+        'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n'
+    )
+    failed = kpt("tree", "add", "d", "--debian", "linux-source-9.9", status=3, env={"APT_CONFIG": str(config)})
+    assert "apt-get update" in failed.err.splitlines()[-1]
+    assert only_described(workspace)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_add_leaves_nothing(
+    toy_kernel: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path, how: signal.Signals
+) -> None:
+    """The archive is a pipe that stays open, so the add is certainly in the middle when the signal comes."""
+    data = archive(toy_kernel, tmp_path / "toy.tar", "w").read_bytes()
+    pipe = tmp_path / "pipe.tar"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "kpatch_tool", "tree", "add", "t", "--tarball", str(pipe)]
+    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with pipe.open("wb") as first:
+        first.write(data[:100])
+    with pipe.open("wb") as feed:
+        feed.write(data[: len(data) // 2])
+        feed.flush()
+        deadline = time.monotonic() + 20
+        while not (workspace.trees / ".kpt-staging-t.git/objects").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        child.send_signal(how)
+        child.wait(20)
+    assert child.returncode != 0
+    assert not (workspace.trees / "t.git").exists()
+    assert "not here" not in kpt("tree", "list").out
+    if how is signal.SIGINT:
+        assert only_described(workspace)
+    kpt("tree", "add", "other", "--tarball", "toy.tar")
+    assert sorted(path.name for path in workspace.trees.iterdir()) == ["other.git", "trees.toml"]
+
+
+def test_objects(toy_repo: Path) -> None:
+    (toy_repo / "run").write_text("#!/bin/sh\n")
+    (toy_repo / "run").chmod(0o755)
+    git("add", "-f", "run", cwd=toy_repo)
+    git("commit", "-qm", "run", cwd=toy_repo)
+    head = git("rev-parse", "HEAD", cwd=toy_repo)
+    blob = git("rev-parse", "HEAD:Makefile", cwd=toy_repo)
+    with Objects(toy_repo / ".git") as objects:
+        entry = objects.file(head, "Makefile")
+        assert entry is not None
+        assert (entry.mode, entry.oid, entry.data) == ("100644", blob, (toy_repo / "Makefile").read_bytes())
+        run = objects.file("HEAD", "run")
+        assert run is not None
+        assert run.mode == "100755"
+        assert objects.blob(blob[:8]) == entry.data
+        assert objects.blob("0" * 40) is None
+        assert objects.blob("zzz") is None
+        assert objects.blob(head) is None
+        assert objects.file(head, "arch") is None
+        assert objects.file(head, "arch/x86/kvm/nothing.c") is None
+        assert objects.file(head, "Makefile/below") is None
+        assert objects.file(head, "a\nb") is None
+        assert objects.tree_id(head) == git("rev-parse", "HEAD^{tree}", cwd=toy_repo)
+        commit = objects.commit("main")
+        assert commit is not None
+        assert commit.oid == head
+        assert commit.subject == "run"
+        assert objects.commit("nothing") is None
