@@ -69,7 +69,7 @@ class Steps(Protocol):
         """Why the tree cannot be built ("it is made of the series' own lines"), empty where it can."""
 
     def restore(self, series: Series) -> Series:
-        """The series with its white space back, as far as the tree can tell."""
+        """The series with its white space back, as far as the tree can tell; the same where nothing is to be done."""
 
     def dependencies(self, series: Series) -> Dependencies: ...
 
@@ -160,14 +160,13 @@ class _Run:
     # The stages
 
     def _restore(self) -> None:
-        if any(patch.exactness is Exactness.DAMAGED for patch in self.series.patches):
-            self._running(Stage.RESTORE)
-            try:
-                self.series = self.steps.restore(self.series)
-            except KptError as error:
-                self._cannot(Stage.RESTORE, error)
-                return
-            self.watcher.patches(_patch_records(self.series))
+        self._running(Stage.RESTORE)
+        try:
+            self.series = self.steps.restore(self.series)
+        except KptError as error:
+            self._cannot(Stage.RESTORE, error)
+            return
+        self.watcher.patches(_patch_records(self.series))
         for patch in self.series.patches:
             damaged = patch.exactness is Exactness.DAMAGED
             outcome = Outcome.FINDING if damaged else Outcome.WELL

@@ -1,4 +1,5 @@
-"""Verdicts kept over runs, in SQLite.
+"""Verdicts kept over runs, in SQLite: results of tests under a key that stands for all they depend on
+(suites.run.tests_key makes it), and records of runs.
 
 One writer at a time waits for the other (busy timeout); write-ahead logging keeps the file whole when a kpt is killed.
 What this machine failed at ("infra") is never kept: the next run tries again.
@@ -8,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,6 @@ FILE_NAME = "store.sqlite"
 _BUSY_SECONDS = 30.0
 _KEPT_RUNS = 50  # of one series
 T = TypeVar("T")
-_SEPARATOR = "\x1f"
 
 # Entry n takes a store from user_version n to n + 1. Never edit one that was released: append.
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -52,18 +51,6 @@ _TROUBLE = {
     sqlite3.SQLITE_LOCKED: ("another kpt keeps it busy", "wait for it to end and run the command again"),
 }
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-
-def results_key(
-    *, build_key: str, suite: str, suite_version: str, accelerator: str, qemu: str, tests: Sequence[str] = ()
-) -> str:
-    """The key (sha256, hex) of a state's results: everything they depend on.
-
-    `build_key` stands for the built kernel and modules, `qemu` for QEMU's version, `tests` are the names of the
-    tests that were selected, with whatever of them (arguments, timeout) can change the answer; empty: all.
-    """
-    parts = [build_key, suite, suite_version, accelerator, qemu, *sorted(tests)]
-    return hashlib.sha256(_SEPARATOR.join([str(len(parts)), *parts]).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Store:

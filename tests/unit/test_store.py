@@ -16,7 +16,7 @@ from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind
 from kpatch_tool.errors import MachineError
 from kpatch_tool.results.codec import decode, encode
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
-from kpatch_tool.results.store import Store, results_key
+from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
@@ -197,15 +197,6 @@ def test_kill_9_loses_nothing_that_was_kept(workspace: Workspace) -> None:
         store.record_run(record())
         assert store.last_run("s") == record()
     assert not list(workspace.state.glob("store.sqlite.broken-*"))
-
-
-def test_the_key_changes_with_everything_it_depends_on() -> None:
-    base = {"build_key": "build", "suite": "suite", "suite_version": "1", "accelerator": "tcg", "qemu": "7.2"}
-    keys = {results_key(**base), results_key(**base, tests=("a",)), results_key(**base, tests=("a", "b"))}
-    keys |= {results_key(**{**base, part: "other"}) for part in base}
-    keys.add(results_key(**{**base, "suite": "suite1", "suite_version": ""}))
-    assert len(keys) == 9
-    assert results_key(**base, tests=("b", "a")) in keys
 
 
 def test_codec_goes_there_and_back() -> None:
