@@ -1,4 +1,4 @@
-"""Initial root archives: cpio's "newc" format (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst).
+"""Initial root archives: cpio's "newc" format (Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
 
 The same entries always give the same bytes: no times, no owners, inode numbers in order.
 """

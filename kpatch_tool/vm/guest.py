@@ -41,6 +41,9 @@ class Patience:
     boots: int = 6
 
 
+PATIENCE = Patience()
+
+
 def _nobody(job: Job, outcome: JobOutcome | None) -> None:
     """A Watcher that looks away."""
 
@@ -52,7 +55,7 @@ def run_guest(
     out: Path,
     cache: Path,
     program: Path | None = None,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENCE,
     watcher: Watcher = _nobody,
 ) -> GuestRun:
     """Boot `work.kernel` on `machine`, do its jobs in order and return what became of each.
@@ -233,4 +236,4 @@ def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder)
     return _ENDINGS[ended.how]
 
 
-__all__ = ["Patience", "Watcher", "run_guest"]
+__all__ = ["PATIENCE", "Patience", "Watcher", "run_guest"]

@@ -1,0 +1,80 @@
+"""Getting and building kvm-unit-tests in a directory that is thrown away afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kpatch_tool import process
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.progress import Progress
+from kpatch_tool.tree.adding import init_bare
+from kpatch_tool.tree.sources.git import GitRepository
+
+_BUILD_SECONDS = 1800.0
+_CONFIGURE_SECONDS = 120.0
+
+
+def fetch_sources(work: Path, source: str, ref: str, cache: Path, progress: Progress) -> str:
+    """Put the sources at `ref` of the repository `source` (URL or path) into work/source; the commit's full id.
+
+    Raises InputError for an unusable source or ref and for sources that are no kvm-unit-tests.
+    """
+    git_dir, target = work / "git", work / "source"
+    target.mkdir(parents=True)
+    init_bare(git_dir)
+    there = Path(source)
+    commit = GitRepository(str(there.resolve()) if there.is_dir() else source, ref).fill(git_dir, cache, progress)
+    done = process.run(
+        ["git", f"--git-dir={git_dir}", f"--work-tree={target}", "checkout", "--quiet", commit, "--", "."]
+    )
+    if done.status:
+        raise MachineError(f"git checkout failed: {done.last_line()}", where=source)
+    if not (target / "x86" / "unittests.cfg").is_file() or not (target / "configure").is_file():
+        raise InputError("this is no kvm-unit-tests", where=source, todo="it has no configure or x86/unittests.cfg")
+    return commit
+
+
+def build_unit_tests(work: Path, log: Path, progress: Progress) -> None:
+    """Build work/source into work/build, leaving the sources as they are; make's output goes to `log`.
+
+    Raises MachineError when it does not build.
+    """
+    build = work / "build"
+    build.mkdir()
+    progress("configuring kvm-unit-tests")
+    done = process.run_logged(
+        ["../source/configure", "--arch=x86_64"], log, cwd=build, env=_environment(), timeout=_CONFIGURE_SECONDS
+    )
+    _check(done, log)
+    count = 0
+
+    def count_line(line: bytes) -> None:
+        nonlocal count
+        count += 1
+        progress("building kvm-unit-tests", count)
+
+    done = process.run_logged(
+        ["make", f"-j{os.cpu_count() or 1}"],
+        log,
+        cwd=build,
+        env=_environment(),
+        timeout=_BUILD_SECONDS,
+        on_line=count_line,
+    )
+    _check(done, log)
+
+
+def _check(done: process.Finished, log: Path) -> None:
+    if done.timed_out:
+        raise MachineError(f"took longer than {done.seconds:.0f} s", where=done.argv[0], todo=f"see {log}")
+    if done.status:
+        lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        error = next((line for line in lines if "error:" in line or "*** " in line), lines[-1] if lines else "")
+        told = "".join(c if c.isprintable() else " " for c in error.strip())[:300]
+        raise MachineError(f"kvm-unit-tests does not build: {told}", todo=f"see {log}")
+
+
+def _environment() -> dict[str, str]:
+    """The environment without what an outer make would hand down, and with messages in English."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))} | {"LC_ALL": "C"}

@@ -1,0 +1,317 @@
+"""Testing one state: its suites as one run of the guest, the results case by case."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kpatch_tool import atomic, lock
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild import arch as archs
+from kpatch_tool.kbuild.artifacts import image_path
+from kpatch_tool.kbuild.model import StateBuild
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.suites import catalogue, jobs, unittests_cfg, variants
+from kpatch_tool.suites.catalogue import Suite, SuiteKind
+from kpatch_tool.suites.model import CaseResult, StateTests, Test, Verdict
+from kpatch_tool.text import plural, printable
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.vm import accel, qemu
+from kpatch_tool.vm.console import Trace
+from kpatch_tool.vm.guest import PATIENCE, Patience, run_guest
+from kpatch_tool.vm.model import (
+    Ending,
+    GuestRun,
+    GuestStatus,
+    GuestWork,
+    Job,
+    JobGroup,
+    JobOutcome,
+    ModuleLoad,
+)
+from kpatch_tool.workspace import Workspace
+
+GUEST_CPUS = 2
+_VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
+_LOCK_SECONDS = 5.0
+# Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A state that was built, and where."""
+
+    workspace: Workspace
+    tree: Tree
+    state: State
+    build: StateBuild
+    arch: str = "x86_64"
+
+    @property
+    def image(self) -> Path:
+        """The kernel image. Raises InputError when the state was not built."""
+        if self.build.artifacts is None:
+            raise InputError("was not built", where=f"patch {self.build.patch}", todo=self.build.why)
+        return image_path(self.build.artifacts, archs.load(self.arch).image)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run and how. `tests` are globs on names of tests (none: all); `variants` names of variants (none: each
+    suite's own); `timeout` in seconds replaces every test's own; `accel` is "kvm", "tcg" or None."""
+
+    tests: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    timeout: float | None = None
+    accel: str | None = None
+    nodefault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One suite's share of a run: the tests in every variant, and a digest of all that decides their results apart
+    from the kernel and the machine."""
+
+    suite: str
+    rows: tuple[jobs.Planned, ...]
+    digest: str
+    problems: tuple[str, ...] = ()
+
+
+def choose_accel(subject: Subject, options: Options) -> accel.Choice:
+    """The acceleration for this machine; the trial boots the kernel of `subject` once."""
+
+    def prove(machine: qemu.Machine) -> tuple[bool, str]:
+        return _prove_nesting(subject, machine)
+
+    return accel.choose(subject.workspace.cache, qemu.find(), options.accel, prove)
+
+
+def plan_suite(subject: Subject, suite: str, options: Options, progress: Progress = silent) -> Plan:
+    """What running `suite` on a state means. Raises InputError for an unknown suite or variant."""
+    found = catalogue.get(subject.workspace, suite, progress)
+    ways = variants.of_suite(suite, options.variants)
+    tests, problems, version = _tests(subject, found, options, progress)
+    chosen = tuple(test for test in tests if _selected(test.name, options.tests))
+    rows = jobs.plan(found.name, found.kind, chosen, ways, options.timeout)
+    parts = [FORMAT, suite, version, [_identity(row) for row in rows]]
+    return Plan(suite, rows, hashlib.sha256(json.dumps(parts).encode()).hexdigest(), problems)
+
+
+def tests_key(subject: Subject, plan: Plan, choice: accel.Choice) -> str:
+    """What the results of a suite on a state depend on, as one sha256: the bytes of kernel image and modules, the
+    suite's programs and selection, the accelerator and QEMU's version."""
+    parts = [fingerprint(subject, plan), choice.accel, choice.qemu_version]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def fingerprint(subject: Subject, plan: Plan) -> str:
+    """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
+    digest = hashlib.sha256(plan.digest.encode())
+    digest.update(subject.image.read_bytes())
+    for module in subject.build.modules:
+        digest.update(f"{module.path} {module.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def test_state(
+    subject: Subject,
+    plans: Sequence[Plan],
+    choice: accel.Choice,
+    *,
+    progress: Progress = silent,
+    patience: Patience = PATIENCE,
+) -> tuple[StateTests, ...]:
+    """Boot the build of a state, run all `plans` in that one boot, and return what each suite said, in order.
+
+    Outputs lie below .kpt/logs/test/. Raises MachineError when QEMU, a file or disk space is missing, or another kpt
+    tests the very same.
+    """
+    workspace, build = subject.workspace, subject.build
+    rows = [row for plan in plans for row in plan.rows]
+    groups, order = _groups(build, rows)
+    if not order:
+        return tuple(_Share(build, plan, {}).tests() for plan in plans)
+    identity = hashlib.sha256("\0".join(tests_key(subject, plan, choice) for plan in plans).encode())
+    out = workspace.logs / "test" / f"patch-{build.patch}-{identity.hexdigest()[:12]}"
+    work = GuestWork(
+        kernel=subject.image,
+        groups=groups,
+        files=jobs.entries(rows),
+        programs=jobs.programs(rows),
+        qemu=qemu.find() if any(row.kind is SuiteKind.UNIT_TESTS and row.job for row in rows) else None,
+    )
+    watcher = _Watcher(build.patch, len(order), progress)
+    with lock.held(workspace.lock(f"test-{out.name}"), wait_seconds=_LOCK_SECONDS):
+        with atomic.machine_errors(out):
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir(parents=True)
+        machine = choice.machine(smp=GUEST_CPUS)
+        run = run_guest(work, machine, out=out, cache=workspace.cache, patience=patience, watcher=watcher)
+    outcomes = dict(zip(order, run.outcomes, strict=True))
+    return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
+
+
+_Key = tuple[str, str]  # suite, name of the test
+
+
+def _groups(build: StateBuild, rows: Sequence[jobs.Planned]) -> tuple[tuple[JobGroup, ...], list[_Key]]:
+    """One group a variant (its modules are loaded once), and the tests in the order their jobs run."""
+    groups, order = [], []
+    for variant in dict.fromkeys(row.variant.name for row in rows):
+        mine = [row for row in rows if row.variant.name == variant and row.job is not None]
+        if not mine:
+            continue
+        modules = _modules(build, mine[0].variant.parameters)
+        groups.append(JobGroup(modules, tuple(row.job for row in mine if row.job is not None)))
+        order += [(row.suite, row.name) for row in mine]
+    return tuple(groups), order
+
+
+def _modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:
+    """The modules of a build in the order to load them, which is that of the build."""
+    assert build.artifacts is not None
+    loads = []
+    for module in build.modules:
+        name = Path(module.path).stem.replace("-", "_")
+        path = build.artifacts / module.path
+        loads.append(ModuleLoad(path, name, parameters.get(name, ""), _VENDORS.get(name, "")))
+    return tuple(loads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What a run of the guest says about one suite. `run` is None where nothing had to run."""
+
+    build: StateBuild
+    plan: Plan
+    outcomes: Mapping[_Key, JobOutcome]
+    run: GuestRun | None = None
+    choice: accel.Choice | None = None
+    first: bool = False
+
+    def tests(self) -> StateTests:
+        """The suite's results."""
+        mine = [(row, self.outcomes.get((row.suite, row.name))) for row in self.plan.rows]
+        found = tuple(result for row, outcome in mine for result in jobs.results(row, outcome))
+        done = StateTests(self.build.patch, self.plan.suite, "ok", 0.0, found, _count(found))
+        if self.run is None:
+            return done
+        if self.run.status is GuestStatus.INFRA:
+            return replace(done, status="infra", results=(), why=self.run.why)
+        traces = self._traces()
+        files = {row.name: outcome.output for row, outcome in mine if outcome is not None and outcome.output}
+        if self.run.boots:
+            files[jobs.KERNEL_LOG] = self.run.boots[-1].console
+        failed = self.run.status is GuestStatus.FAILED
+        return replace(
+            done,
+            status="failed" if failed else "ok",
+            seconds=sum(outcome.seconds for _, outcome in mine if outcome is not None),
+            results=(*found, _kernel_log(traces)),
+            why=self.run.why if failed else f"{_count(found)}; {self._how(self.run)}",
+            trace=next((trace.text for trace in traces if trace.fatal), ""),
+            outputs=files,
+        )
+
+    def _how(self, run: GuestRun) -> str:
+        first = run.boots[0].first_job if run.boots else None
+        parts = [f"{plural(len(run.boots), 'boot')} with {self.choice.accel if self.choice else 'no accelerator'}"]
+        if first is not None:
+            parts.append(f"first test {first:.1f} s after the start")
+        if self.plan.problems:
+            parts.append(f"{plural(len(self.plan.problems), 'problem')} in unittests.cfg ({self.plan.problems[0]})")
+        return ", ".join(parts)
+
+    def _traces(self) -> list[Trace]:
+        """What the kernel complained of while the suite ran; the first suite answers for boot and modules as well."""
+        assert self.run is not None
+        mine = [trace for key, done in self.outcomes.items() if key[0] == self.plan.suite for trace in done.traces]
+        if self.first:
+            theirs = [trace for outcome in self.outcomes.values() for trace in outcome.traces]
+            mine = [trace for trace in self.run.traces if trace not in theirs] + mine
+        return mine
+
+
+def _kernel_log(traces: Sequence[Trace]) -> CaseResult:
+    if not traces:
+        return CaseResult(jobs.KERNEL_LOG, "", Verdict.PASS, 0.0, "")
+    worst = next((trace for trace in traces if trace.fatal), traces[0])
+    return CaseResult(jobs.KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.title}")
+
+
+def _count(found: Sequence[CaseResult]) -> str:
+    whole = [result for result in found if not result.case and result.test != jobs.KERNEL_LOG]
+    counts = {verdict: sum(result.verdict is verdict for result in whole) for verdict in Verdict}
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return f"{plural(len(whole), 'test')}: {told}" if told else "no test was selected"
+
+
+def _tests(
+    subject: Subject, suite: Suite, options: Options, progress: Progress
+) -> tuple[tuple[Test, ...], tuple[str, ...], str]:
+    """The tests of a suite, problems of its description, and what changes when the programs do."""
+    if suite.kind is SuiteKind.SELFTESTS:
+        raise InputError("the tree's selftests cannot be run yet", where=suite.name)
+    assert suite.directory is not None
+    config = catalogue.config_of(suite)
+    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault)
+    return unittests_cfg.tests_of(config, here), config.problems, suite.version
+
+
+def _identity(row: jobs.Planned) -> list[object]:
+    """What of a test can change its answer. Its arguments are in the suite's version (some hold the time of day)."""
+    timeout = row.job.timeout if row.job is not None else 0
+    return [row.name, timeout, row.test.why_skip, row.test.why_not_built, sorted(row.variant.parameters.items())]
+
+
+def _selected(name: str, globs: Sequence[str]) -> bool:
+    return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+
+class _Watcher:
+    """Tells progress which test runs."""
+
+    def __init__(self, patch: int, total: int, progress: Progress) -> None:
+        self._state = f"patch {patch}" if patch else "the base"
+        self._total, self._progress = total, progress
+        self._done = 0
+        progress(f"booting {self._state}", 0, total)
+
+    def __call__(self, job: Job, outcome: JobOutcome | None) -> None:
+        if outcome is not None:
+            self._done += 1
+        self._progress(f"testing {self._state}: {printable(job.name)}", self._done, self._total)
+
+
+def _prove_nesting(subject: Subject, machine: qemu.Machine) -> tuple[bool, str]:
+    """Run the trial image inside a guest of `machine`."""
+    from kpatch_tool.vm.cpio import Entry
+    from kpatch_tool.vm.root import GUEST_QEMU
+
+    image = "/kpt/trial"
+    inner = qemu.Machine("kvm", "host")
+    job = Job("trial", (GUEST_QEMU, *qemu.accelerator(inner), *accel.trial_arguments(image)), 20.0)
+    work = GuestWork(
+        subject.image,
+        (JobGroup(_modules(subject.build, {}), (job,)),),
+        (Entry(image, data=accel.trial_image()),),
+        qemu=qemu.find(),
+    )
+    out = subject.workspace.logs / "accel-trial"
+    patience = Patience(boot=30.0, silence=20.0, boots=1)
+    try:
+        run = run_guest(work, replace(machine, memory=1024), out=out, cache=subject.workspace.cache, patience=patience)
+    except MachineError as error:
+        return False, error.line()
+    outcome = run.outcomes[0]
+    if outcome.ending is Ending.EXIT and accel.proven(outcome.value):
+        return True, ""
+    return False, outcome.why if run.status is GuestStatus.OK else run.why

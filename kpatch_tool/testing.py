@@ -1,0 +1,192 @@
+"""`kpt test` as a whole: names in; states built, booted and tested, or remembered; results beside the base's out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild.build import build_state
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.results.deltas import Change, Delta, compare
+from kpatch_tool.results.store import Store
+from kpatch_tool.suites import catalogue, own, run
+from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.run import Options, Plan, Subject
+from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.tree.objects import Objects
+from kpatch_tool.vm.accel import Choice
+from kpatch_tool.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for. `patches` are the states wanted besides the base; `each`: all of them; `base`: the base
+    alone; neither: the last one. `fresh`: test again what is remembered."""
+
+    series: str | None = None
+    tree: str | None = None
+    arch: str = "x86_64"
+    suites: tuple[str, ...] = ()
+    patches: tuple[int, ...] = ()
+    each: bool = False
+    base: bool = False
+    fresh: bool = False
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What came of it: the base's results first, then each state's, a value for each suite."""
+
+    states: tuple[StateTests, ...]
+    accel: str
+    why_accel: str
+
+    def base_of(self, tests: StateTests) -> StateTests | None:
+        """The results that `tests` are compared with."""
+        return next((base for base in self.states if base.patch == 0 and base.suite == tests.suite), None)
+
+    def deltas(self, tests: StateTests) -> tuple[Delta, ...]:
+        """How a state differs from the base."""
+        base = self.base_of(tests)
+        return () if base is None or tests.patch == 0 else compare(tests, base)
+
+    @property
+    def findings(self) -> bool:
+        """Whether any state is worse than the base, cannot be tested, or panics."""
+        return any(self._is_finding(tests) for tests in self.states if tests.status != "infra")
+
+    @property
+    def untested(self) -> bool:
+        """Whether this machine failed at any of it."""
+        return any(tests.status == "infra" for tests in self.states)
+
+    def _is_finding(self, tests: StateTests) -> bool:
+        if tests.status == "failed":
+            return True
+        return any(delta.change is Change.WORSE for delta in self.deltas(tests)) or bool(tests.trace)
+
+
+@dataclass(slots=True)
+class Tester:
+    """Tests states of one tree, remembering what it found; made for kpatch_tool.pipeline.Steps."""
+
+    workspace: Workspace
+    tree: Tree
+    store: Store
+    arch: str = "x86_64"
+    options: Options = field(default_factory=Options)
+    fresh: bool = False
+    progress: Progress = silent
+    _choice: Choice | None = None
+    _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
+
+    @property
+    def choice(self) -> Choice | None:
+        """The acceleration, once a state was tested."""
+        return self._choice
+
+    def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
+        """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
+        return run.fingerprint(self._subject(state, build), self._plan(state, build, suite))
+
+    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+        """What each of `suites` says of a state that was built: remembered, or found out in one boot.
+
+        Raises InputError for an unknown suite or variant, MachineError when the guest cannot be run at all.
+        """
+        subject = self._subject(state, build)
+        if self._choice is None:
+            self._choice = run.choose_accel(subject, self.options)
+        choice = self._choice
+        plans = {suite: self._plan(state, build, suite) for suite in suites}
+        keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
+        known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
+        missing = [plans[suite] for suite in suites if known.get(suite) is None]
+        found = {}
+        if missing:
+            results = run.test_state(subject, missing, choice, progress=self.progress)
+            found = {tests.suite: tests for tests in results}
+            for suite, tests in found.items():
+                self.store.keep_tests(keys[suite], tests)
+        return tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+
+    def _subject(self, state: State, build: StateBuild) -> Subject:
+        return Subject(self.workspace, self.tree, state, build, self.arch)
+
+    def _plan(self, state: State, build: StateBuild, suite: str) -> Plan:
+        key = (state.commit, suite)
+        if key not in self._plans:
+            self._plans[key] = run.plan_suite(self._subject(state, build), suite, self.options, self.progress)
+        return self._plans[key]
+
+
+def default_suites(workspace: Workspace) -> tuple[str, ...]:
+    """What is run where no suite is named: kpt's own, and every one the user added."""
+    return (own.SUITE, *(suite.name for suite in catalogue.added(workspace)))
+
+
+def test_request(workspace: Workspace, request: Request, progress: Progress = silent) -> Tested:
+    """Build and test what was asked for, the base always with it.
+
+    Raises InputError for names that mean nothing, MachineError when this machine cannot do it.
+    """
+    tree, states = _states(workspace, request)
+    suites = request.suites or default_suites(workspace)
+    found: list[StateTests] = []
+    with Store(workspace) as store:
+        tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
+        for state in states:
+            build = build_state(workspace, tree, state, request.arch, progress=progress)
+            if build.status is BuildStatus.OK:
+                found += tester.test(state, build, suites)
+            else:
+                status = "infra" if build.status is BuildStatus.INFRA else "failed"
+                found += (_untested(state, suite, status, build) for suite in suites)
+    choice = tester.choice
+    return Tested(tuple(found), choice.accel if choice else "", choice.why if choice else "")
+
+
+def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, ...]]:
+    """The tree and the states to test, base first."""
+    catalogue_ = Catalogue(workspace)
+    if request.base and request.series is None:
+        tree = catalogue_.resolve(request.tree)
+        return tree, (_base_state(tree),)
+    applied = load_applied(workspace, request.series, tree=request.tree)
+    tree = catalogue_.get(applied.tree)
+    base, *later = applied.states
+    if request.base:
+        return tree, (base,)
+    if request.each:
+        return tree, (base, *later)
+    if not request.patches:
+        return tree, (base, *later[-1:])
+    for number in request.patches:
+        if applied.state(number) is None:
+            numbers = ", ".join(str(state.patch) for state in applied.states)
+            raise InputError(
+                f"no state after patch {number}", where=applied.series, todo=f"there are {numbers} (0: the base)"
+            )
+    return tree, (base, *(state for state in later if state.patch in request.patches))
+
+
+def _base_state(tree: Tree) -> State:
+    with Objects(tree.git_dir) as objects:
+        commit = objects.commit(tree.base)
+    if commit is None:
+        raise MachineError("its base is not there", where=str(tree.git_dir), todo="add the tree again")
+    return State(0, commit.oid, commit.tree)
+
+
+def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:
+    return StateTests(state.patch, suite, status, 0.0, (), f"it was not built: {build.why}")
+
+
+def _there(tests: StateTests | None) -> StateTests:
+    assert tests is not None
+    return tests

@@ -1,0 +1,138 @@
+"""Which acceleration the guest gets: KVM with nesting where a trial proves it, else TCG, which emulates AMD's SVM.
+
+/dev/kvm being there proves nothing: on some machines (virtual ones themselves) a guest hangs at its first
+instruction, on others it runs but cannot run guests of its own, which is all that KVM's tests are about.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kpatch_tool import atomic, process
+from kpatch_tool.errors import InputError
+from kpatch_tool.vm import qemu
+from kpatch_tool.vm.qemu import Machine
+
+ENVIRONMENT = "KPT_ACCEL"
+KINDS = ("kvm", "tcg")
+_TRIAL_SECONDS = 10.0
+_DEVICE = Path("/dev/kvm")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# The trial image leaves with one of these codes; QEMU's exit status is (code << 1) | 1.
+_PLAIN, _CAN_NEST = 2, 3
+_LOAD_ADDRESS = 0x100000
+_CODE = bytes.fromhex(
+    "b801000080 0fa2 89ce"  # mov eax, 0x80000001; cpuid; mov esi, ecx
+    "b801000000 0fa2"  # mov eax, 1; cpuid
+    "c1e905 83e101"  # shr ecx, 5; and ecx, 1: VMX
+    "c1ee02 83e601"  # shr esi, 2; and esi, 1: SVM
+    "09f1 8d4102"  # or ecx, esi; lea eax, [ecx + 2]
+    "e6f4 f4ebfd"  # out 0xf4, al; hlt for ever
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The acceleration chosen ("kvm" or "tcg"), QEMU's version, and a sentence telling why."""
+
+    accel: str
+    qemu_version: str
+    why: str
+
+    def machine(self, smp: int = 2, memory: int = 2048) -> Machine:
+        """The machine to boot: under TCG a CPU with SVM, the only virtualisation it emulates."""
+        return Machine(self.accel, "host" if self.accel == "kvm" else "EPYC", memory, smp)
+
+
+Proof = Callable[[Machine], tuple[bool, str]]
+
+
+def trial_image() -> bytes:
+    """A multiboot image of under 100 bytes that asks the CPU for VMX or SVM and leaves through isa-debug-exit.
+
+    Multiboot specification 0.6.96, section 3.1 (header with addresses, flag 16).
+    """
+    magic, flags = 0x1BADB002, 1 << 16
+    checksum = -(magic + flags) & 0xFFFFFFFF
+    size = 32 + len(_CODE)
+    end = _LOAD_ADDRESS + size
+    return struct.pack("<8I", magic, flags, checksum, _LOAD_ADDRESS, _LOAD_ADDRESS, end, end, end - len(_CODE)) + _CODE
+
+
+def trial_arguments(image: str) -> tuple[str, ...]:
+    """QEMU's arguments, after the accelerator's, that run the trial image."""
+    return (
+        *qemu.hardened(),
+        *("-m", "16", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-kernel", image),
+    )
+
+
+def proven(status: int) -> bool:
+    """Whether the trial image ran to its end, by QEMU's exit status."""
+    return status >> 1 in (_PLAIN, _CAN_NEST) and bool(status & 1)
+
+
+def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof) -> Choice:
+    """The acceleration to use with the QEMU `program`.
+
+    `wanted` is "kvm", "tcg" or None (then KPT_ACCEL counts; nothing there: a trial decides, whose answer is kept in
+    `cache` until the next boot of this machine or change of QEMU). `prove_nesting` runs a guest inside a guest on the
+    machine given and tells whether that worked, and why not. Raises InputError for an unknown kind.
+    """
+    version = qemu.version(program)
+    asked = wanted or os.environ.get(ENVIRONMENT) or None
+    if asked is not None:
+        if asked not in KINDS:
+            raise InputError(f"unknown accelerator {asked!r}", where="--accel", todo=f"known: {', '.join(KINDS)}")
+        return Choice(asked, version, f"{asked} was asked for")
+    answer = cache / "accel.json"
+    identity = f"{_boot_id()} {version}"
+    known = _remembered(answer, identity)
+    if known is not None:
+        return known
+    works, why = _try_kvm(program, prove_nesting)
+    choice = Choice("kvm" if works else "tcg", version, why)
+    atomic.write_text(answer, json.dumps({"identity": identity, **asdict(choice)}) + "\n")
+    return choice
+
+
+def _try_kvm(program: Path, prove_nesting: Proof) -> tuple[bool, str]:
+    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+        return False, f"{_DEVICE} is not there or not ours"
+    with tempfile.TemporaryDirectory(prefix="kpt-trial-") as name:
+        image = Path(name) / "trial"
+        image.write_bytes(trial_image())
+        arguments = (*qemu.accelerator(Machine("kvm", "host")), *trial_arguments(str(image)))
+        done = process.run((program, *arguments), timeout=_TRIAL_SECONDS)
+    if done.timed_out:
+        return False, f"a trial guest with KVM hung for {_TRIAL_SECONDS:.0f} s"
+    if not proven(done.status):
+        return False, f"a trial guest with KVM failed: {''.join(c for c in done.last_line() if c.isprintable())}"
+    if done.status >> 1 != _CAN_NEST:
+        return False, "KVM here does not nest: its guests have neither VMX nor SVM"
+    works, why = prove_nesting(Machine("kvm", "host"))
+    return works, "KVM runs a guest inside a guest here" if works else f"nesting does not work here: {why}"
+
+
+def _remembered(path: Path, identity: str) -> Choice | None:
+    try:
+        row = json.loads(path.read_bytes())
+        if row["identity"] != identity or row["accel"] not in KINDS:
+            return None
+        return Choice(row["accel"], str(row["qemu_version"]), str(row["why"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return "unknown"
