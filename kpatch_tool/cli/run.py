@@ -1,0 +1,36 @@
+"""kpt run"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli.common import JsonOption, SeriesArgument, TreeOption, console, emit_json, here
+
+
+def command(
+    series: SeriesArgument,
+    *,
+    tree: TreeOption = None,
+    arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
+    suite: Annotated[
+        list[str] | None, typer.Option("--suite", metavar="NAME", help="Only this suite (may be repeated).")
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="Test every state, even where nothing changed.")] = False,
+    head: Annotated[bool, typer.Option("--head", help="Test the base and the last state only.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """All of it: restore, deps, apply, build, test, report. Exit status 1 when something was found."""
+    from kpatch_tool import runner
+    from kpatch_tool.report import live, reports
+
+    request = runner.Request(series, tree=tree, arch=arch, suites=tuple(suite or ()), which=runner.which(each, head))
+    with live.watcher_for() as watcher:
+        done = runner.run_series(here(), request, watcher)
+    if json:
+        emit_json({**reports.run_document(done.record), "reports": [str(path) for path in done.reports]})
+    else:
+        reports.show(done.record, console(), done.reports)
+    if done.record.exit_status:
+        raise typer.Exit(done.record.exit_status)
