@@ -11,7 +11,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.deltas import Change, Delta, compare
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import catalogue, own, run
+from kpatch_tool.suites import catalogue, run
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import load_applied
@@ -126,8 +126,8 @@ class Tester:
 
 
 def default_suites(workspace: Workspace) -> tuple[str, ...]:
-    """What is run where no suite is named: kpt's own, and every one the user added."""
-    return (own.SUITE, *(suite.name for suite in catalogue.added(workspace)))
+    """What is run where no suite is named: kpt's own, the tree's, and every one the user added."""
+    return (*catalogue.BUILT_IN, *(suite.name for suite in catalogue.added(workspace)))
 
 
 def test_request(workspace: Workspace, request: Request, progress: Progress = silent) -> Tested:

@@ -87,6 +87,35 @@ def added(workspace: Workspace) -> tuple[Suite, ...]:
     return tuple(_suite(path, row) for path, row in rows if row is not None and (path / row.images / _CFG).is_file())
 
 
+def everything(workspace: Workspace) -> tuple[Suite, ...]:
+    """Every suite `kpt test` knows, kpt's own first. Nothing is built for it."""
+    ours = Suite(own.SUITE, SuiteKind.UNIT_TESTS, None, "", "shipped with kpt")
+    return (ours, get(workspace, SELFTESTS), *added(workspace))
+
+
+def add(
+    workspace: Workspace,
+    name: str,
+    *,
+    git: str | None,
+    ref: str | None,
+    directory: Path | None,
+    progress: Progress = silent,
+) -> Suite:
+    """Add a suite from exactly one of a repository (at `ref`) and a directory that is built already.
+
+    Raises InputError for none or both, and what add_git and add_directory raise.
+    """
+    if (git is None) == (directory is None):
+        raise InputError("a suite comes from --git or from --dir", todo="give one of them")
+    if directory is not None:
+        if ref is not None:
+            raise InputError("--ref without --git", todo="give --git URL|PATH with it")
+        return add_directory(workspace, name, directory)
+    assert git is not None
+    return add_git(workspace, name, git, ref or "HEAD", progress)
+
+
 def add_git(workspace: Workspace, name: str, source: str, ref: str, progress: Progress = silent) -> Suite:
     """Fetch kvm-unit-tests from a URL or repository, build it, and keep the images as suite `name`.
 

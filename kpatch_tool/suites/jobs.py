@@ -57,7 +57,7 @@ def plan(
 def entries(planned: Sequence[Planned]) -> tuple[Entry, ...]:
     """The images of the nested tests, at their place in the guest."""
     return tuple(
-        Entry(_guest_path(row.test), source=row.test.path)
+        Entry(_guest_path(row.kind, row.test), source=row.test.path)
         for row in planned
         if row.job is not None and row.kind is SuiteKind.UNIT_TESTS
     )
@@ -66,7 +66,7 @@ def entries(planned: Sequence[Planned]) -> tuple[Entry, ...]:
 def programs(planned: Sequence[Planned]) -> tuple[Program, ...]:
     """The selftests, which run in the guest itself."""
     found = {
-        row.test.path: Program(row.test.path, _guest_path(row.test))
+        row.test.path: Program(row.test.path, _guest_path(row.kind, row.test))
         for row in planned
         if row.job is not None and row.test.path is not None and row.kind is SuiteKind.SELFTESTS
     }
@@ -105,15 +105,16 @@ def _said(kind: SuiteKind, outcome: JobOutcome, text: bytes) -> output.Said:
 
 def _arguments(kind: SuiteKind, test: Test) -> tuple[str, ...]:
     if kind is SuiteKind.SELFTESTS:
-        return (_guest_path(test), *test.args)
+        return (_guest_path(kind, test), *test.args)
     # Without arguments there must be no -append: multiboot takes its first word for the program's name.
     append = ("-append", " ".join(test.args)) if test.args else ()
-    return (*_NESTED, "-kernel", _guest_path(test), "-smp", str(test.smp), *append, *test.qemu_args)
+    return (*_NESTED, "-kernel", _guest_path(kind, test), "-smp", str(test.smp), *append, *test.qemu_args)
 
 
-def _guest_path(test: Test) -> str:
+def _guest_path(kind: SuiteKind, test: Test) -> str:
     assert test.path is not None
-    return f"/kpt/tests/{test.suite}/{test.path.name}"
+    name = test.path.name if kind is SuiteKind.UNIT_TESTS else test.name
+    return f"/kpt/tests/{test.suite}/{name}"
 
 
 def _read(path: Path | None) -> bytes:

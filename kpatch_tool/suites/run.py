@@ -17,7 +17,7 @@ from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import image_path
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.suites import catalogue, jobs, unittests_cfg, variants
+from kpatch_tool.suites import catalogue, jobs, selftests, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
 from kpatch_tool.suites.model import CaseResult, StateTests, Test, Verdict
 from kpatch_tool.text import plural, printable
@@ -99,7 +99,9 @@ def plan_suite(subject: Subject, suite: str, options: Options, progress: Progres
     found = catalogue.get(subject.workspace, suite, progress)
     ways = variants.of_suite(suite, options.variants)
     tests, problems, version = _tests(subject, found, options, progress)
-    chosen = tuple(test for test in tests if _selected(test.name, options.tests))
+    # Selftests were selected before they were built (by their path, too).
+    mine = suite == catalogue.SELFTESTS
+    chosen = tests if mine else tuple(test for test in tests if _selected(test.name, options.tests))
     rows = jobs.plan(found.name, found.kind, chosen, ways, options.timeout)
     parts = [FORMAT, suite, version, [_identity(row) for row in rows]]
     return Plan(suite, rows, hashlib.sha256(json.dumps(parts).encode()).hexdigest(), problems)
@@ -203,7 +205,7 @@ class _Share:
         found = tuple(result for row, outcome in mine for result in jobs.results(row, outcome))
         done = StateTests(self.build.patch, self.plan.suite, "ok", 0.0, found, _count(found))
         if self.run is None:
-            return done
+            return replace(done, why=_problems(self.plan)) if self.plan.problems else done
         if self.run.status is GuestStatus.INFRA:
             return replace(done, status="infra", results=(), why=self.run.why)
         traces = self._traces()
@@ -227,7 +229,7 @@ class _Share:
         if first is not None:
             parts.append(f"first test {first:.1f} s after the start")
         if self.plan.problems:
-            parts.append(f"{plural(len(self.plan.problems), 'problem')} in unittests.cfg ({self.plan.problems[0]})")
+            parts.append(_problems(self.plan))
         return ", ".join(parts)
 
     def _traces(self) -> list[Trace]:
@@ -238,6 +240,11 @@ class _Share:
             theirs = [trace for outcome in self.outcomes.values() for trace in outcome.traces]
             mine = [trace for trace in self.run.traces if trace not in theirs] + mine
         return mine
+
+
+def _problems(plan: Plan) -> str:
+    more = len(plan.problems) - 1
+    return plan.problems[0] + (f" (and {plural(more, 'more problem')} of its description)" if more else "")
 
 
 def _kernel_log(traces: Sequence[Trace]) -> CaseResult:
@@ -259,11 +266,23 @@ def _tests(
 ) -> tuple[tuple[Test, ...], tuple[str, ...], str]:
     """The tests of a suite, problems of its description, and what changes when the programs do."""
     if suite.kind is SuiteKind.SELFTESTS:
-        raise InputError("the tree's selftests cannot be run yet", where=suite.name)
+        found = selftests.build_selftests(
+            subject.workspace, subject.tree, subject.state, subject.arch, patterns=options.tests, progress=progress
+        )
+        return found.tests, ((found.why,) if found.why else ()), _version_of_programs(found.tests)
     assert suite.directory is not None
     config = catalogue.config_of(suite)
     here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault)
     return unittests_cfg.tests_of(config, here), config.problems, suite.version
+
+
+def _version_of_programs(tests: Sequence[Test]) -> str:
+    digest = hashlib.sha256()
+    for test in tests:
+        content = test.path.read_bytes() if test.path is not None else b""
+        head = f"{test.name} {len(content)} {test.args} {test.why_not_built}\n"
+        digest.update(head.encode("utf-8", "replace") + content)
+    return digest.hexdigest()
 
 
 def _identity(row: jobs.Planned) -> list[object]:

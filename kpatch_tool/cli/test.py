@@ -1,0 +1,62 @@
+"""kpt test"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli import common
+
+
+def command(
+    series: common.OptionalSeries = None,
+    *,
+    tree: common.TreeOption = None,
+    suite: Annotated[
+        list[str] | None, typer.Option("--suite", metavar="NAME", help="Only this suite (may be repeated).")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option("--test", metavar="GLOB", help="Only tests of such a name (may be repeated).")
+    ] = None,
+    patch: Annotated[
+        list[int] | None, typer.Option("--patch", metavar="K", help="The state after patch K (may be repeated).")
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="Every state.")] = False,
+    base: Annotated[bool, typer.Option("--base", help="The base alone.")] = False,
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", metavar="V", help="How: default, shadow (may be repeated).")
+    ] = None,
+    arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=1, max=86400, help="Seconds for each test, in place of its own.")
+    ] = None,
+    accel: Annotated[
+        str | None, typer.Option("--accel", metavar="kvm|tcg", help="Instead of what a trial says.")
+    ] = None,
+    by_hand: Annotated[bool, typer.Option("--nodefault", help="Also tests marked to be run by hand only.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Test again what is remembered.")] = False,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Boot what was built, run the suites, compare with the base. Exit status 1 when something got worse."""
+    from kpatch_tool import testing
+    from kpatch_tool.suites.run import Options
+
+    options = Options(tuple(test or ()), tuple(variant or ()), timeout, accel, by_hand)
+    request = testing.Request(
+        series, tree, arch, tuple(suite or ()), tuple(patch or ()), each=each, base=base, fresh=fresh, options=options
+    )
+    workspace = common.here()
+    with common.progress() as progress:
+        tested = testing.test_request(workspace, request, progress)
+    if as_json:
+        from kpatch_tool.report.document import tests_document
+
+        common.emit_json({**tests_document(tested.states), "accelerator": tested.accel})
+    else:
+        from kpatch_tool.report import tests as show
+
+        show.show(tested, common.console())
+    if tested.untested:
+        raise typer.Exit(3)
+    common.finish(findings=tested.findings)
