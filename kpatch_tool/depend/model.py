@@ -51,3 +51,8 @@ class Dependencies:
     order: tuple[int, ...]
     external: tuple[External, ...]
     cycles: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def unmet(self) -> bool:
+        """Whether no order suits, or the base lacks something."""
+        return bool(self.cycles) or any(one.present is False for one in self.external)

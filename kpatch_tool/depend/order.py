@@ -27,47 +27,36 @@ def ordered(edges: Iterable[Edge], numbers: Iterable[int]) -> tuple[int, ...]:
     Inside a cycle the numbers decide.
     """
     left = set(numbers)
-    needs = {number: wants & left for number, wants in _needs(edges).items() if number in left}
+    needs = _needs(edges)
+    # All that a patch needs in the end, patches that need it in turn left out.
+    reach = {number: _reachable(needs, number, left) for number in left}
+    before = {number: {other for other in reach[number] if number not in reach[other]} for number in left}
     out: list[int] = []
     while left:
-        free = [number for number in left if not needs.get(number, set()) & left]
-        if not free:
-            groups = [group for group in cycles_of(needs, left) if not _outside(group, needs, left)]
-            free = [number for group in groups for number in group]
-        number = min(free)
+        number = min(number for number in left if not before[number] & left)
         left.remove(number)
         out.append(number)
     return tuple(out)
 
 
-def _outside(group: tuple[int, ...], needs: Mapping[int, set[int]], left: set[int]) -> bool:
-    return any((needs.get(number, set()) & left) - set(group) for number in group)
-
-
 def cycles(edges: Iterable[Edge]) -> tuple[tuple[int, ...], ...]:
     """Groups of patches that need one another, each in ascending order."""
     needs = _needs(edges)
-    return cycles_of(needs, needs.keys() | {number for wants in needs.values() for number in wants})
-
-
-def cycles_of(needs: Mapping[int, set[int]], numbers: Iterable[int]) -> tuple[tuple[int, ...], ...]:
-    """The same for a mapping from a number to what it needs, within `numbers`."""
-    within = set(numbers)
-    reach = {number: _reachable(needs, number, within) for number in within}
+    reach = {number: _reachable(needs, number, None) for number in needs}
     groups = {
-        tuple(sorted({number} | {other for other in reach[number] if number in reach[other]}))
-        for number in within
-        if number in reach[number]
+        tuple(sorted(other for other in found if number in reach.get(other, ())))
+        for number, found in reach.items()
+        if number in found
     }
     return tuple(sorted(groups))
 
 
-def _reachable(needs: Mapping[int, set[int]], start: int, within: set[int]) -> set[int]:
+def _reachable(needs: Mapping[int, set[int]], start: int, within: set[int] | None) -> set[int]:
     found: set[int] = set()
     left = [start]
     while left:
         for number in needs.get(left.pop(), ()):
-            if number in within and number not in found:
+            if number not in found and (within is None or number in within):
                 found.add(number)
                 left.append(number)
     return found

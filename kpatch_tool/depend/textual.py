@@ -175,7 +175,9 @@ def _meet_by_position(hunk: Hunk, marks: Iterable[_Mark], vouched: bool) -> Iter
     for mark in marks:
         if mark.what is Kind.REMOVED:
             at = mark.span.start - span.start
-            if span.meets(mark.span, ends=(lead == 0, trail == 0)) and _neighbours(mark, texts, at):
+            # git ties a hunk to the start or the end of the file, where nothing may be missing above or below.
+            tied = (lead == 0 or hunk.old_start <= 1, trail == 0)
+            if span.meets(mark.span, ends=tied) and _neighbours(mark, texts, at):
                 yield mark, _quote("stands where {other} removes lines, after %s", mark.before)
             continue
         low, high = max(span.start, mark.span.start), min(span.end, mark.span.end)

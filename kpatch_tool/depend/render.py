@@ -1,0 +1,134 @@
+"""The dependency graph for readers: a terminal of 80 columns, Graphviz, Mermaid, JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from itertools import groupby
+
+from kpatch_tool.depend.model import Dependencies, Edge, External
+from kpatch_tool.series.model import Series
+from kpatch_tool.text import printable
+
+_WIDTH = 80
+_INDENT = 6
+_PRESENT = {True: "it is there", False: "it is NOT there", None: "not known"}
+
+
+def document(needs: Dependencies) -> dict[str, object]:
+    """The JSON contract of `kpt deps` (design, section 3), with `made_on` on edges and `cycles` in addition."""
+    return {
+        "edges": [
+            {
+                "patch": edge.patch,
+                "needs": edge.needs,
+                "kind": str(edge.kind),
+                "why": edge.why,
+                "made_on": edge.made_on,
+            }
+            for edge in needs.edges
+        ],
+        "order": list(needs.order),
+        "external": [
+            {
+                "patch": one.patch,
+                "kind": str(one.kind),
+                "commit": one.commit,
+                "present": one.present,
+                "why": one.why,
+            }
+            for one in needs.external
+        ],
+        "cycles": [list(cycle) for cycle in needs.cycles],
+    }
+
+
+def text(series: Series, needs: Dependencies) -> str:
+    """Patch by patch what it needs and why, then the order. Ends without a newline."""
+    lines: list[str] = []
+    for patch in series.patches:
+        lines += _wrapped(f"{patch.number}/{series.total} {printable(patch.subject)}", later=" " * _INDENT)
+        edges = [edge for edge in needs.edges if edge.patch == patch.number]
+        for number, group in groupby(edges, key=lambda edge: edge.needs):
+            lines += _needs(f"needs {number}", [(str(edge.kind), edge.why) for edge in group])
+        outside = [one for one in needs.external if one.patch == patch.number]
+        if not edges and not outside:
+            lines.append(" " * _INDENT + "needs no other patch")
+        lines += _outside(outside)
+    lines += _outside([one for one in needs.external if one.patch == 0], of="the series")
+    lines.append("")
+    lines += _wrapped("order: " + " ".join(map(str, needs.order)), later=" " * 7)
+    lines += [
+        f"patches {', '.join(map(str, cycle))} need one another: no order suits them all" for cycle in needs.cycles
+    ]
+    return "\n".join(lines)
+
+
+def _wrapped(words: str, indent: str = "", later: str = "") -> list[str]:
+    """`words` in lines of 80 columns; names are not cut at their hyphens."""
+    return textwrap.wrap(words, _WIDTH, initial_indent=indent, subsequent_indent=later, break_on_hyphens=False)
+
+
+def _outside(found: list[External], of: str = "") -> list[str]:
+    lines = [of] if found and of else []
+    for one in found:
+        lines += _needs(f"needs {one.commit[:12]}", [(str(one.kind), f"{one.why}: {_PRESENT[one.present]}")])
+    return lines
+
+
+def _needs(head: str, reasons: list[tuple[str, str]]) -> list[str]:
+    """`head` in the first column, then kind and reason; wrapped."""
+    lines = []
+    for kind, why in reasons:
+        start = " " * _INDENT + f"{head:<9} {kind:<9}"
+        lines += _wrapped(printable(why), f"{start} ", " " * (_INDENT + 20))
+        head = ""
+    return lines
+
+
+def dot(series: Series, needs: Dependencies) -> str:
+    """A digraph for Graphviz: arrows lead from a patch to what it needs; dashed ones say only what it was made on."""
+    lines = [f"digraph {_dot_quoted(series.name)} {{", "  rankdir=BT;", "  node [shape=box];"]
+    for patch in series.patches:
+        label = "\n".join(textwrap.wrap(f"{patch.number}/{series.total} {printable(patch.subject)}", 32))
+        lines.append(f"  p{patch.number} [label={_dot_quoted(label)}];")
+    lines += [f"  p{edge.patch} -> p{edge.needs} [{_dot_edge(edge)}];" for edge in needs.edges]
+    for at, one in enumerate(needs.external):
+        lines.append(f"  x{at} [label={_dot_quoted(one.commit[:12])}, shape=ellipse];")
+        sources = [one.patch] if one.patch else [patch.number for patch in series.patches[:1]]
+        why = _dot_quoted(f"{one.why}: {_PRESENT[one.present]}")
+        lines += [f"  p{number} -> x{at} [label={_dot_quoted(one.kind)}, tooltip={why}];" for number in sources]
+    return "\n".join([*lines, "}"])
+
+
+def _dot_edge(edge: Edge) -> str:
+    style = ", style=dashed" if edge.made_on else ""
+    return f"label={_dot_quoted(edge.kind)}, tooltip={_dot_quoted(edge.why)}{style}"
+
+
+def _dot_quoted(words: str) -> str:
+    lines = [printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in words.split("\n")]
+    return '"' + "\\n".join(lines) + '"'
+
+
+def mermaid(series: Series, needs: Dependencies) -> str:
+    """A flowchart for Mermaid (GitHub and GitLab draw it in Markdown)."""
+    lines = ["flowchart BT"]
+    for patch in series.patches:
+        lines.append(f'  p{patch.number}["{_mermaid_text(f"{patch.number}/{series.total} {patch.subject}")}"]')
+    for edge in needs.edges:
+        arrow = "-.->" if edge.made_on else "-->"
+        lines.append(f"  p{edge.patch} {arrow}|{edge.kind}| p{edge.needs}")
+    for at, one in enumerate(needs.external):
+        lines.append(f'  x{at}(["{_mermaid_text(one.commit[:12])}"])')
+        source = one.patch or (series.patches[0].number if series.patches else 0)
+        lines.append(f"  p{source} -->|{one.kind}| x{at}")
+    return "\n".join(lines)
+
+
+def _mermaid_text(words: str) -> str:
+    # Mermaid knows HTML's entities without the ampersand.
+    return "".join(f"#{ord(char)};" if char in '"#<>&[]{}()`|\\' else char for char in printable(words))
+
+
+FORMATS: dict[str, Callable[[Series, Dependencies], str]] = {"text": text, "dot": dot, "mermaid": mermaid}
