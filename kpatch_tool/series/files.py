@@ -17,15 +17,14 @@ _INBODY_LIKE = re.compile(r"(?:(?:From|Subject|Date):|\[PATCH\]\s|>From\s)", re.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WORD_BYTES = 42  # of text in one RFC 2047 word, whose limit is 75 characters
-_LONGEST_NAME = 52  # git's FORMAT_PATCH_NAME_MAX
+_LONGEST_STEM = 57  # git's format.filenameMaxLength, less ".patch" and its final NUL
 
 
 def file_name(number: int, subject: str) -> str:
     """The file name git format-patch would give: "0002-KVM-MMU-properly-check.patch"."""
     words = re.sub(r"[^A-Za-z0-9._]+", "-", subject)
     words = re.sub(r"\.{2,}", ".", words).strip("-.") or "patch"
-    stem = f"{number:04d}-{words}"[: _LONGEST_NAME - 1]
-    return stem.rstrip("-.") + ".patch"
+    return f"{number:04d}-{words}"[:_LONGEST_STEM] + ".patch"
 
 
 def patch_text(patch: Patch, revision: int, total: int) -> bytes:

@@ -81,7 +81,7 @@ def of_reply(text: str, sender: Address) -> tuple[list[Trailer], list[str]]:
         elif _PERSONAL.match(key):
             if _is_sender(value, sender):
                 taken.append(trailer)
-            elif not counter_patch and ("@" in value or "[email" in value):
+            elif "@" in value or "[email" in value:
                 refused.append(f"`{key}: {value}` was sent by {sender.name or sender.email}: not taken")
     return taken, refused
 

@@ -13,7 +13,8 @@ from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.mail.mime import unix_lines
 
 _LONG_LINE = 400
-_DIFF_IN_A_LINE = re.compile(rb"[^\n]+ diff --git [^\n]+ @@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@ ")
+_DIFF = re.compile(rb"^(?:diff -|--- \S)", re.MULTILINE)
+_HUNK_IN_A_LINE = re.compile(rb" @@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@ ")
 _HIDDEN = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?")
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -36,13 +37,22 @@ def read(page: bytes, archive: Archive, name: str) -> Iterator[Message]:
             body = body.removesuffix(b"\n")  # the newline that stands between two messages
         if archive.footer and (footer := archive.footer.search(body)):
             body = body[: footer.start()]
-        yield _message(archive, start, body, f"{name}, message {i + 1}")
+        yield _message(archive, start, _undone(body, archive), f"{name}, message {i + 1}")
+
+
+def _undone(body: bytes, archive: Archive) -> bytes:
+    if archive.undo is None:
+        return body
+    pattern, meant = archive.undo
+    diff = None if archive.undo_in_diff else _DIFF.search(body)
+    end = diff.start() if diff else len(body)
+    return pattern.sub(meant, body[:end]) + body[end:]
 
 
 def refuse_one_line(page: bytes, name: str) -> None:
     """Raise InputError for a page whose line ends are gone: nothing can tell where the lines of its patches ended."""
-    found = _DIFF_IN_A_LINE.search(page)
-    if found and len(found[0]) > _LONG_LINE:
+    long = (line for line in page.split(b"\n") if len(line) > _LONG_LINE and b" +++ " in line)
+    if any(_HUNK_IN_A_LINE.search(line) for line in long):
         raise InputError(
             "the page is squeezed into one line a mail, so the lines of its patches are lost",
             where=name,

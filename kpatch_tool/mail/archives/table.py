@@ -15,13 +15,17 @@ from kpatch_tool.mail.message import Damage
 @dataclass(frozen=True, slots=True)
 class Archive:
     """One archive's shape. `footer` is where the archive's own text after a body starts; `address` are replacements
-    that give the author's address back (from what is written to what is meant)."""
+    that give the author's address back (from what is written to what is meant), `undo` the same for addresses in the
+    text: a pattern and what to put in its place, in the diff as well where `undo_in_diff` (what the archive writes
+    stands for nothing else there)."""
 
     name: str
     start: re.Pattern[bytes]
     damage: frozenset[Damage] = frozenset()
     footer: re.Pattern[bytes] | None = None
     address: tuple[tuple[str, str], ...] = ()
+    undo: tuple[re.Pattern[bytes], bytes] | None = None
+    undo_in_diff: bool = False
 
 
 def _pattern(text: bytes) -> re.Pattern[bytes]:
@@ -107,6 +111,8 @@ ARCHIVES = (
         frozenset(),
         _pattern(rb"^(?:next prev parent reply|next reply|prev parent reply|reply)\tother threads:"),
         (("\N{BULLET}", "."),),
+        (_pattern(rb"([\w+-]@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), rb"\1."),
+        undo_in_diff=True,
     ),
     # lists.infradead.org/pipermail: `user at host`, in the text as well.
     Archive(
@@ -118,6 +124,7 @@ ARCHIVES = (
         _HIDDEN,
         _pattern(rb"^More information about the [^\n]* mailing list$"),
         ((" at ", "@"),),
+        (_pattern(rb"(<[\w.+-]{1,64}) at ((?:[\w-]{1,63}\.)+\w+>)"), rb"\1@\2"),
     ),
     # mail-archive.com: message pages keep the text; addresses are hidden.
     Archive(

@@ -1,0 +1,78 @@
+"""Mails for tests: small ones made here, and pages in the shapes of the archives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.read import parse
+
+DIFF = """diff --git a/mm/f.c b/mm/f.c
+index 1234567..89abcde 100644
+--- a/mm/f.c
++++ b/mm/f.c
+@@ -1,4 +1,4 @@ int f(void)
+ {
+ \tint a;
+
+-\treturn 1;
++\treturn  2;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail to be rendered. `id` is short ("p1"); `minute` its time on 17 April 2014, 09:00 UTC."""
+
+    subject: str
+    body: str
+    id: str = ""
+    reply_to: str = ""
+    name: str = "Jane Doe"
+    email: str = "jane@example.org"
+    minute: int = 0
+
+    def rfc5322(self) -> str:
+        lines = [f"From: {self.name} <{self.email}>", f"Date: Thu, 17 Apr 2014 09:{self.minute:02d}:00 +0000"]
+        lines.append(f"Subject: {self.subject}")
+        if self.id:
+            lines.append(f"Message-ID: <{self.id}@example.org>")
+        if self.reply_to:
+            lines.append(f"In-Reply-To: <{self.reply_to}@example.org>")
+        return "\n".join(lines) + "\n\n" + self.body
+
+
+def patch(
+    subject: str, id: str = "", *, file: str = "mm/f.c", trailers: str = "", minute: int = 0, reply_to: str = ""
+) -> Mail:
+    """A mail with a patch of DIFF's shape on `file`."""
+    body = f"Why.\n\n{trailers}Signed-off-by: Jane Doe <jane@example.org>\n---\n 1 file changed\n\n"
+    return Mail(subject, body + DIFF.replace("mm/f.c", file) + "-- \n2.39.5\n", id, reply_to, minute=minute)
+
+
+def mbox(*mails: Mail) -> bytes:
+    """The mails as an mbox."""
+    return "".join(f"From mboxrd@z Thu Jan  1 00:00:00 1970\n{mail.rfc5322()}\n" for mail in mails).encode()
+
+
+def messages(*mails: Mail) -> list[Message]:
+    """The mails, read."""
+    return list(parse(mbox(*mails), "thread.mbox"))
+
+
+def linuxlists(*mails: Mail) -> bytes:
+    """The mails as a page of linuxlists: white space squeezed, addresses hidden."""
+    return "\n".join(
+        f"2014-04-17 09:{mail.minute:02d}:00\n\nby {mail.name}\n\n[permalink] [raw]\nSubject: {mail.subject}\n\n"
+        + "\n".join(_squeezed(_hidden(line)) for line in mail.body.split("\n"))
+        for mail in mails
+    ).encode()
+
+
+def _squeezed(line: str) -> str:
+    return re.sub(r"[ \t]+", " ", line).strip()
+
+
+def _hidden(line: str) -> str:
+    return re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "[email protected]", line)

@@ -1,0 +1,228 @@
+"""Messages -> a series."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch_tool.diff.model import Kind
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail.message import Damage
+from kpatch_tool.mail.read import parse
+from kpatch_tool.series.assemble import assemble, numbers, slug
+from kpatch_tool.series.model import Exactness, Series
+from tests.mail_fixtures import DIFF, Mail, linuxlists, mbox, messages, patch
+
+
+def series(*mails: Mail, revision: int | None = None) -> Series:
+    return assemble(messages(*mails), where="thread", revision=revision)
+
+
+def shape(found: Series) -> list[tuple[int, str]]:
+    return [(one.number, one.subject) for one in found.patches]
+
+
+COVER = Mail("[PATCH 0/2] mm: do it", "Text.\n", "c")
+ONE = patch("[PATCH 1/2] mm: one", "p1", minute=1, reply_to="c")
+TWO = patch("[PATCH 2/2] mm: two", "p2", minute=2, reply_to="c")
+
+
+def test_numbers_give_the_order() -> None:
+    found = series(TWO, COVER, ONE)
+    assert shape(found) == [(1, "mm: one"), (2, "mm: two")]
+    assert found.cover is not None
+    assert (found.title, found.cover.body, found.total, found.problems) == ("mm: do it", "Text.", 2, ())
+
+
+def test_a_patch_in_full() -> None:
+    one = series(COVER, ONE, TWO).patches[0]
+    assert one.message == "Why.\n\nSigned-off-by: Jane Doe <jane@example.org>"
+    assert (one.note, one.diff) == (" 1 file changed", DIFF.encode())
+    assert (one.exactness, one.message_id) == (Exactness.INTACT, "p1@example.org")
+    assert [(t.key, t.source) for t in one.trailers] == [("Signed-off-by", "patch")]
+    assert (one.files[0].path, one.files[0].added, one.files[0].old_blob) == ("mm/f.c", 1, "1234567")
+
+
+def test_the_latest_revision_or_the_one_asked_for() -> None:
+    later = [
+        Mail("[PATCH v2 0/2] mm: do it", "Again.\n", "d", minute=10),
+        patch("[PATCH v2 1/2] mm: one", "q1", minute=11, reply_to="d"),
+        patch("[PATCH v2 2/2] mm: two, better", "q2", minute=12, reply_to="d"),
+    ]
+    thread = [COVER, ONE, TWO, *later]
+    assert series(*thread).revision == 2
+    assert shape(series(*thread))[1] == (2, "mm: two, better")
+    assert shape(series(*thread, revision=1))[1] == (2, "mm: two")
+    with pytest.raises(InputError, match=r"no revision 7.*there is: 1, 2"):
+        series(*thread, revision=7)
+
+
+def test_replies_and_their_trailers() -> None:
+    thread = [
+        COVER,
+        ONE,
+        TWO,
+        Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Joe <joe@x.org>\n", "r1", "p1", "Joe", "joe@x.org", 5),
+        Mail("Re: [PATCH 0/2] mm: do it", "Tested-by: Ann <ann@x.org>\n", "r2", "c", "Ann", "ann@x.org", 6),
+        Mail("Re: [PATCH 1/2] mm: one", "> Acked-by: Joe <joe@x.org>\nThanks!\n", "r3", "r1", minute=7),
+        Mail("Re: something else", "Hm.\n", "r4", "gone", "Bob", "bob@x.org", 8),
+    ]
+    found = series(*thread)
+    assert [(reply.to_patch, reply.author.name) for reply in found.replies] == [(1, "Joe"), (0, "Ann"), (1, "Jane Doe")]
+    given = [[(t.key, t.value) for t in one.trailers if t.source == "reply"] for one in found.patches]
+    assert given == [
+        [("Acked-by", "Joe <joe@x.org>"), ("Tested-by", "Ann <ann@x.org>")],
+        [("Tested-by", "Ann <ann@x.org>")],
+    ]
+
+
+def test_a_reply_with_a_diff_is_no_patch() -> None:
+    counter = Mail("Re: [PATCH 2/2] mm: two", "Rather:\n\nFixes: 1234\n" + DIFF, "r1", "p2", minute=5)
+    found = series(COVER, ONE, TWO, counter)
+    assert shape(found) == [(1, "mm: one"), (2, "mm: two")]
+    assert len(found.replies) == 1
+    assert [t.key for t in found.patches[1].trailers] == ["Signed-off-by"]
+
+
+def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> None:
+    reply = messages(Mail("Re: [PATCH 2/2] mm: two", "Acked-by: Joe <joe@x.org>\n", "r", "p2", "Joe", "joe@x.org", 5))
+    thread = [*messages(COVER, ONE), *reply]
+    found = assemble(thread, where="x")
+    assert found.problems[0] == "patch 2 is not in the source (of 2)"
+    assert [t.source for one in found.patches for t in one.trailers] == ["patch"]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "expected"),
+    [
+        (["[PATCH 1/1] a", "[PATCH 2/1] b"], [1, 2]),
+        (["[PATCH v4 1/1] a", "[PATCH v4 2/1] b"], [1, 2]),
+        (["[PATCH 1/2] a", "[PATCH 2/2] b", "[PATCH 3/2] c", "[PATCH 4/5] d", "[PATCH 5/5] e"], [1, 2, 3, 4, 5]),
+        (["[PATCH 1/2] a", "[PATCH 2/2] b", "[PATCH 1/2] a", "[PATCH 2/2] b"], [1, 2]),
+    ],
+)
+def test_numbering_that_grew(subjects: list[str], expected: list[int]) -> None:
+    found = series(*(patch(subject, f"p{i}", minute=i) for i, subject in enumerate(subjects)))
+    assert [one.number for one in found.patches] == expected
+
+
+def test_a_resend_replaces_and_is_mentioned() -> None:
+    again = [patch("[PATCH RESEND 1/2] mm: one", "q1", minute=9), patch("[PATCH RESEND 2/2] mm: two", "q2", minute=10)]
+    found = series(ONE, TWO, *again)
+    assert [one.message_id for one in found.patches] == ["q1@example.org", "q2@example.org"]
+    assert found.problems[0].startswith('also posted as v1: "mm: one" by Jane Doe, 1-2 of 2')
+
+
+def test_a_revision_of_one_patch_keeps_the_others() -> None:
+    found = series(COVER, ONE, TWO, patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2"))
+    assert (found.revision, [one.message_id for one in found.patches]) == (2, ["p1@example.org", "q2@example.org"])
+    assert found.problems == ("v2 was sent in part; taken from v1: 1",)
+
+
+def test_a_cover_whose_version_differs() -> None:
+    mails = [
+        Mail("[PATCH v3 0/2] mm: do it", "Text.\n", "c"),
+        patch("[PATCH v2 1/2] mm: one", "p1", minute=1),
+        patch("[PATCH v2 2/2] mm: two", "p2", minute=2),
+    ]
+    found = series(*mails)
+    assert (found.revision, found.title) == (2, "mm: do it")
+    assert found.problems == ("the cover letter says v3, the patches v2",)
+
+
+def test_another_series_is_left_out_and_named() -> None:
+    other = Mail("[PATCH] net: other", "W.\n---\n" + DIFF, "o", name="Bob", email="bob@x.org", minute=30)
+    found = series(COVER, ONE, TWO, other)
+    assert len(found.patches) == 2
+    assert found.problems == ('another series is in the source: "net: other" by Bob, 1 of 1, 2014-04-17',)
+
+
+def test_copies_count_once() -> None:
+    assert shape(series(COVER, ONE, TWO, ONE, COVER)) == [(1, "mm: one"), (2, "mm: two")]
+
+
+def test_patch_files_without_numbers_keep_their_order() -> None:
+    mails = [patch(f"[PATCH] mm: {name}") for name in ("z", "a", "m")]
+    assert shape(series(*mails)) == [(1, "mm: z"), (2, "mm: a"), (3, "mm: m")]
+    quilt = assemble(messages(*(patch(f"[PATCH 1/9] {name}") for name in "zam")), where="x", in_order=True)
+    assert shape(quilt) == [(1, "z"), (2, "a"), (3, "m")]
+
+
+def test_a_forward_is_read_where_there_is_nothing_else() -> None:
+    found = series(patch("Fwd: [PATCH] mm: one", "f"))
+    assert found.title == "mm: one"
+    assert "forwarded" in found.problems[0]
+
+
+def test_the_author_inside_the_text_wins() -> None:
+    inside = Mail("[PATCH] s", "From: Al <al@x.org>\nDate: Mon, 1 Jan 2018 00:00:00 +0100\n\nW.\n---\n" + DIFF, "p")
+    one = series(inside).patches[0]
+    assert (one.author.email, one.date.isoformat() if one.date else "") == ("al@x.org", "2018-01-01T00:00:00+01:00")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [(("+\treturn  2;\n", ""), 10), (("@@ -1,4 +1,4 @@", "@@ -1,4 +1,5 @@"), 10), (("--- a/mm/f.c\n", ""), 8)],
+)
+def test_a_broken_diff_is_one_line_with_its_place(change: tuple[str, str], line: int) -> None:
+    bad = Mail("[PATCH] s", "Why.\n\nMore.\n---\n\n" + DIFF.replace(*change) + "-- \n2.39\n", "p")
+    with pytest.raises(InputError) as caught:
+        series(bad)
+    text = caught.value.line()
+    assert "thread.mbox, message 1, patch 1, line " in text
+    assert "\n" not in text
+    assert caught.value.exit_status == 2
+
+
+def test_nothing_to_import() -> None:
+    with pytest.raises(InputError, match="no patch found in 1 message"):
+        series(Mail("Hello", "Hello.\n"))
+    with pytest.raises(InputError, match="1 message has a diff, but it is a reply"):
+        series(Mail("Re: Hello", "Hello.\n" + DIFF))
+
+
+def test_a_page_that_lost_white_space() -> None:
+    reply = Mail("Re: [PATCH v5 1/2] mm: one", "Applied, thanks.\n", name="Joe", minute=20)
+    page = linuxlists(
+        Mail("[PATCH v5 0/2] mm: do it", "Text.\n"),
+        patch("[PATCH v5 2/2] mm: two", minute=2),
+        patch("[PATCH v5 1/2] mm: one", minute=1, trailers="Acked-by: Joe <joe@x.org>\n"),
+        reply,
+    )
+    found = assemble(list(parse(page, "page")), where="page")
+    one, two = found.patches
+    assert shape(found) == [(1, "mm: one"), (2, "mm: two")]
+    assert (one.exactness, one.damage) == (Exactness.DAMAGED, {Damage.SQUEEZED, Damage.ADDRESSES_HIDDEN})
+    assert (one.author.name, one.author.email) == ("Jane Doe", "")
+    assert [t.value for t in one.trailers] == ["Joe <[email protected]>", "Jane Doe <[email protected]>"]
+    added = [line.text.strip() for line in one.files[0].hunks[0].lines if line.kind is Kind.ADDED]
+    assert added == [b"return 2;"]
+    assert [(r.to_patch, r.body) for r in found.replies] == [(1, "Applied, thanks.")]
+    assert two.date is not None
+    assert two.date.isoformat() == "2014-04-17T09:02:00+00:00"
+
+
+def test_a_wrapped_diff_is_joined_and_not_called_intact() -> None:
+    wrapped = (
+        DIFF.replace("diff --git a/mm/f.c b", "diff --git a/mm/f.c \nb").replace("\n ", "\n  ").replace("\n\t", "\n \t")
+    )
+    raw = mbox(Mail("[PATCH] s", "Why.\n---\n\n" + wrapped, "p"))
+    flowed = raw.replace(b"Subject:", b"Content-Type: text/plain; format=flowed\nSubject:")
+    one = assemble(list(parse(flowed, "x")), where="x").patches[0]
+    assert (one.exactness, one.damage) == (Exactness.DAMAGED, {Damage.REWRAPPED})
+    assert one.diff == DIFF.encode()
+    with pytest.raises(InputError):
+        assemble(list(parse(raw, "x")), where="x")
+
+
+def test_flowed_that_is_not_true_is_left_alone() -> None:
+    raw = mbox(Mail("[PATCH] s", "Why.\n---\n\n" + DIFF, "p"))
+    flowed = raw.replace(b"Subject:", b"Content-Type: text/plain; format=flowed\nSubject:")
+    one = assemble(list(parse(flowed, "x")), where="x").patches[0]
+    assert (one.exactness, one.diff) == (Exactness.INTACT, DIFF.encode())
+
+
+def test_names() -> None:
+    assert slug("KVM: x86: flush tlb", 5) == "kvm-x86-flush-tlb-v5"
+    assert slug("***", 1) == "series"
+    assert len(slug("word " * 50, 1)) <= 40
+    assert numbers([1, 2, 3, 6]) == "1-3, 6"
