@@ -55,7 +55,7 @@ def apply_series(
         if base is None:
             todo = f"run `kpt tree add {tree.name} --force` to make the tree anew"
             raise MachineError("the base of this tree is missing", where=str(tree.git_dir), todo=todo)
-        tried = _try(list(reversed(order)) if reverse else order, objects, base.oid, reverse=reverse)
+        tried = _try(list(reversed(order)) if reverse else order, objects, tree, reverse=reverse)
     commits: Mapping[int, str] = {}
     head: str | None = None
     if not check and all(one.put.status is not ApplyStatus.CONFLICT for one in tried):
@@ -76,22 +76,25 @@ def apply_series(
     )
 
 
-def _try(order: Sequence[Patch], objects: Objects, base: str, *, reverse: bool) -> list[_Tried]:
+def _try(order: Sequence[Patch], objects: Objects, tree: Tree, *, reverse: bool) -> list[_Tried]:
     """Every patch in memory, one on the other; those after a conflict are skipped."""
     diffs = [reversed_diff(patch.files) if reverse else patch.files for patch in order]
-    tried = _try_each(order, diffs, Overlay(objects, base))
+    tried = _try_each(order, diffs, Overlay(objects, tree.base), tree.skeleton)
     stuck = next((at for at, one in enumerate(tried) if one.put.status is ApplyStatus.CONFLICT), None)
     if stuck is not None:
-        there = _there_together(diffs, Overlay(objects, base), stuck + 1)
+        there = _there_together(diffs, Overlay(objects, tree.base), stuck + 1)
         if there:
-            overlay = Overlay(objects, base)
+            overlay = Overlay(objects, tree.base)
             why = f"the tree has the first {plural(there, 'patch', 'patches')}, each changed on by the next"
             known = [_Tried(patch, already(diffs[at], overlay, why)) for at, patch in enumerate(order[:there])]
-            tried = [*known, *_try_each(order[there:], diffs[there:], overlay)]
+            tried = [*known, *_try_each(order[there:], diffs[there:], overlay, tree.skeleton)]
     return [_absent(one) for one in tried] if reverse else tried
 
 
-def _try_each(order: Sequence[Patch], diffs: Sequence[Sequence[FileDiff]], overlay: Overlay) -> list[_Tried]:
+def _try_each(
+    order: Sequence[Patch], diffs: Sequence[Sequence[FileDiff]], overlay: Overlay, made_of_it: bool
+) -> list[_Tried]:
+    """`made_of_it`: the tree is made of the series' own lines, as received; they fit whatever happened to them."""
     tried: list[_Tried] = []
     failed: Patch | None = None
     for patch, files in zip(order, diffs, strict=True):
@@ -99,6 +102,9 @@ def _try_each(order: Sequence[Patch], diffs: Sequence[Sequence[FileDiff]], overl
             tried.append(_Tried(patch, Put(ApplyStatus.SKIPPED, f"patch {failed.number} before it does not fit")))
             continue
         put = put_patch(files, overlay)
+        if patch.exactness is Exactness.DAMAGED and not made_of_it and put.status is not ApplyStatus.ALREADY:
+            # It may fit by chance, but its bytes are not the author's.
+            put = Put(ApplyStatus.CONFLICT, f"it is damaged and cannot be restored here: {patch.why}", put.details)
         if put.status is ApplyStatus.CONFLICT:
             failed = patch
         overlay.put(put.changes)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Series
+
+_NUMBER = re.compile(r"[0-9]{1,6}").fullmatch
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
@@ -13,7 +16,7 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) - int(first) > 10_000:
+        if not _NUMBER(first) or (dash and not _NUMBER(last)) or int(last or first) - int(first) > 10_000:
             raise InputError("not numbers of patches", where=f"--patches {text}", todo="write them like 2,4-5")
         numbers += range(int(first), int(last or first) + 1)
     if not numbers:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from kpatch_tool import __version__
+from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
+from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.closure import parse_numbers
 from kpatch_tool.tree.model import ApplyOutcome, Tree
+from kpatch_tool.tree.objects import blob_id
 from kpatch_tool.workspace import Workspace
+
+_RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
+_UNSURE = (Exactness.DAMAGED, Exactness.MATCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,56 @@ def apply_named(
     series = store.load(directory)
     chosen = Catalogue(workspace).resolve(tree, series, skeleton=True)
     notes = _notes(chosen, tree, series.tree)
+    if not chosen.skeleton and not reverse and any(patch.exactness in _UNSURE for patch in series.patches):
+        series, told = _restored_once(workspace, chosen, series, directory, check=check)
+        notes = (*notes, *told)
     outcome = apply_series(workspace, chosen, series, patches=wanted, check=check, reverse=reverse)
     return Done(outcome, chosen, notes)
+
+
+def _restored_once(
+    workspace: Workspace, tree: Tree, series: Series, directory: Path, *, check: bool
+) -> tuple[Series, tuple[str, ...]]:
+    """`_restored`, written back (unless `check`), and not tried again where it is known to gain nothing."""
+    key = f"restored:{series.name}"
+    if workspace.remembered(key) == _fingerprint(tree, series):
+        return series, ()
+    better, told = _restored(tree, series, directory)
+    if not check:
+        if better is not series:
+            store.save_patches(directory, better)
+        workspace.remember(key, _fingerprint(tree, better))
+    return better, told
+
+
+def _fingerprint(tree: Tree, series: Series) -> str:
+    """Of what restoring depends on: the base and the patches as they are (kpt itself may change: its version, too)."""
+    parts = [__version__, tree.base, *(f"{patch.exactness} {blob_id(patch.diff)}" for patch in series.patches)]
+    return blob_id("\n".join(parts).encode())
+
+
+def _restored(tree: Tree, series: Series, directory: Path) -> tuple[Series, tuple[str, ...]]:
+    """`series` with every patch that can be told better against `tree` than it was known before, and a note on that.
+
+    A patch that comes out no better stays as it lies in the series' directory, where somebody may have corrected it.
+    """
+    from kpatch_tool.tree.restoring import restore_against
+
+    try:
+        again = restore_against(tree, store.reread(directory))
+    except InputError as error:
+        return series, (f"damaged patches stay as they are: {error.line()}",)
+    patches = tuple(_better(patch, again.patch(patch.number)) for patch in series.patches)
+    gained = [new for old, new in zip(series.patches, patches, strict=True) if new is not old]
+    if not gained:
+        return series, ()
+    told = ", ".join(f"{patch.number} ({patch.exactness})" for patch in gained)
+    return replace(series, patches=patches), (f"restored against tree {tree.name}: patch {told}",)
+
+
+def _better(old: Patch, new: Patch | None) -> Patch:
+    """The one of two readings of a patch that is surer."""
+    return new if new is not None and _RANK.index(new.exactness) > _RANK.index(old.exactness) else old
 
 
 def _notes(tree: Tree, explicit: str | None, meant: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ everything).
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -61,11 +61,10 @@ def import_items(git_dir: Path, items: Iterable[Item], message: str, *, strip: b
     return commit
 
 
-def common_directory(paths: Iterable[str]) -> str:
+def common_directory(paths: Collection[str]) -> str:
     """The top directory ("linux-6.1/") that every one of `paths` lies in, or ""."""
-    names = iter(paths)
-    top = next(names, "").partition("/")[0] + "/"
-    return top if all(path.startswith(top) for path in names) and top != "/" else ""
+    top = next(iter(paths), "").partition("/")[0] + "/"
+    return top if all(path.startswith(top) for path in paths) else ""
 
 
 def tar_items(stream: IO[bytes], where: str, on_bytes: Callable[[int], None]) -> Iterator[Item]:
