@@ -1,0 +1,76 @@
+"""`kpt run` on the toy kernel: everything up to the first boot (what it makes cannot boot; tests/kernel goes on)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
+
+MMU = "arch/x86/kvm/mmu.c"
+
+
+def change(repo: Path, path: str, old: str, new: str, subject: str) -> None:
+    text = (repo / path).read_text()
+    assert old in text
+    (repo / path).write_text(text.replace(old, new, 1))
+    git("commit", "-qam", subject, cwd=repo)
+
+
+@pytest.fixture
+def repo(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
+    """The series `three`, whose second patch does not compile, in a workspace without trees."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    change(toy_repo, MMU, "int kvm_mmu_write_protect(", "int kvm_mmu_protect(", "KVM: rename")
+    change(toy_repo, MMU, "unsigned long spte = *sptep;", "unsigned long spte = *sptep + nothing;", "KVM: break")
+    change(toy_repo, MMU, "*sptep + nothing;", "*sptep + 0;", "KVM: repair")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "three")
+    git("checkout", "-q", "main", cwd=toy_repo)
+    return toy_repo
+
+
+def test_on_a_machine_without_a_kernel_tree(repo: Path, kpt: Kpt, workspace: Workspace) -> None:
+    ran = kpt("run", "series/three")
+    said = " ".join(ran.out.split())
+    assert (
+        "three applies to skeleton-three; nothing was built: skeleton-three is made of the series' own lines." in said
+    )
+    assert "patch 3   apply    clean\n" in ran.err
+    report = workspace.state / "reports" / "three" / "report.html"
+    assert f"report: {report}\n" in ran.out and report.is_file()
+    assert kpt("report").out in ran.out
+
+
+def test_a_conflict_ends_with_1(repo: Path, kpt: Kpt) -> None:
+    change(repo, MMU, "int kvm_mmu_write_protect(", "long kvm_mmu_write_protect(", "in the way")
+    kpt("tree", "add", "toy", "--git", repo, "--ref", "main")
+    ran = kpt("run", "three", "--json", status=1)
+    assert ran.json["sentence"].startswith("three does not apply to toy: patch 1 conflicts (")
+    assert [patch["stages"]["build"]["why"] for patch in ran.json["patches"]] == ["the series does not apply"] * 3
+    assert ran.json["build"]["states"] == ran.json["test"]["states"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("nothing",), "kpt: nothing: no such series; there is: three\n"),
+        (("three", "--tree", "x"), "kpt: there is no tree 'x'"),
+        (("three", "--each", "--head"), "kpt: --each and --head exclude each other; give one of them\n"),
+        (("three", "--suite", "x"), "kpt: no suite 'x' here"),
+    ],
+)
+def test_names_that_mean_nothing(repo: Path, kpt: Kpt, arguments: tuple[str, ...], line: str) -> None:
+    ran = kpt("run", *arguments, status=2)
+    assert ran.err.splitlines(keepends=True)[-1].startswith(line)
+    assert ran.out == ""
+
+
+def test_a_missing_tool_is_said_at_once(repo: Path, kpt: Kpt, tmp_path: Path) -> None:
+    kpt("tree", "add", "toy", "--git", repo, "--ref", "main")
+    (tmp_path / "git").symlink_to("/usr/bin/git")
+    ran = kpt("run", "three", env={"PATH": str(tmp_path)}, status=3)
+    assert ran.err.startswith("kpt: `kpt run` needs make, gcc, ld, flex")
+    assert ran.err.count("\n") == 1
