@@ -41,9 +41,9 @@ def apply_document(outcome: ApplyOutcome) -> Document:
     }
 
 
-def build_document(builds: Sequence[StateBuild], arch: str) -> Document:
-    """What `kpt build --json` prints; warnings are new against the build of the base, where it is among `builds`."""
-    base = next((build for build in builds if build.patch == 0), None)
+def build_document(builds: Sequence[StateBuild], arch: str, *, base: StateBuild | None = None) -> Document:
+    """What `kpt build --json` prints; warnings are new against `base` (where left out: the base's among `builds`)."""
+    base = base or next((build for build in builds if build.patch == 0), None)
     return {"arch": arch, "states": [_state_build(build, base) for build in builds]}
 
 

@@ -1,0 +1,45 @@
+"""kpt build"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli import common
+
+
+def command(
+    series: common.OptionalSeries = None,
+    *,
+    tree: common.TreeOption = None,
+    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="The architecture.")] = "x86_64",
+    patch: Annotated[int | None, typer.Option("--patch", metavar="K", help="The state after this patch.")] = None,
+    each: Annotated[bool, typer.Option("--each", help="The base and the state after every patch.")] = False,
+    base: Annotated[bool, typer.Option("--base", help="The tree without the series.")] = False,
+    config: Annotated[
+        list[Path] | None, typer.Option("--config", metavar="FRAGMENT", help="Configuration to add (may be repeated).")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, help="Jobs of make; all processors if not given.")
+    ] = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Build the KVM modules and a bootable kernel of the series' last state, or of those asked for."""
+    from kpatch_tool.kbuild.command import Request, build_request
+
+    request = Request(series, tree, arch, patch, each, base, tuple(config or ()), jobs)
+    with common.progress() as progress:
+        done = build_request(common.here(), request, progress)
+    if as_json:
+        from kpatch_tool.report.document import build_document
+
+        common.emit_json(build_document(done.builds, arch, base=done.base))
+    else:
+        from kpatch_tool.report import builds as show
+
+        typer.echo(show.text(done.builds, done.base))
+    if done.infra is not None:
+        raise typer.Exit(3)
+    common.finish(findings=done.findings)

@@ -1,0 +1,102 @@
+"""What `kpt build` does: which states, in which order, and what to compare them with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.kbuild.arch import load
+from kpatch_tool.kbuild.build import build_state, known_build
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.tree.objects import Objects
+from kpatch_tool.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to build: the series (None: the one applied last) on `tree`, its last state or the one named by `patch`,
+    `each` or only the `base`. `jobs` is make's -j."""
+
+    series: str | None = None
+    tree: str | None = None
+    arch: str = "x86_64"
+    patch: int | None = None
+    each: bool = False
+    base: bool = False
+    fragments: tuple[Path, ...] = ()
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built, in order; `base` is the base's build where it is known (asked for or from before)."""
+
+    tree: Tree
+    builds: tuple[StateBuild, ...]
+    base: StateBuild | None
+
+    @property
+    def findings(self) -> bool:
+        """Whether a state does not build."""
+        return any(build.status is BuildStatus.FAILED for build in self.builds)
+
+    @property
+    def infra(self) -> StateBuild | None:
+        """The first build that this machine could not do."""
+        return next((build for build in self.builds if build.status is BuildStatus.INFRA), None)
+
+
+def build_request(workspace: Workspace, request: Request, progress: Progress = silent) -> Built:
+    """Build what was asked for. Raises InputError for names that mean nothing, and what `build_state` raises.
+
+    After a build that the machine could not do no other is tried.
+    """
+    load(request.arch)
+    if (request.patch is not None) + request.each + request.base > 1:
+        raise InputError("--patch, --each and --base exclude one another", todo="give one of them")
+    tree, base, states = _states(workspace, request)
+    builds: list[StateBuild] = []
+    for state in states:
+        build = build_state(
+            workspace, tree, state, request.arch, fragments=request.fragments, progress=progress, jobs=request.jobs
+        )
+        builds.append(build)
+        if build.status is BuildStatus.INFRA:
+            break
+    known = next((build for build in builds if build.patch == 0), None)
+    known = known or known_build(workspace, tree, base, request.arch, fragments=request.fragments)
+    return Built(tree, tuple(builds), known)
+
+
+def _states(workspace: Workspace, request: Request) -> tuple[Tree, State, Sequence[State]]:
+    """The tree, its base, and the states to build in order."""
+    catalogue = Catalogue(workspace)
+    if request.base and request.series is None:
+        tree = catalogue.resolve(request.tree)
+        base = _base_of(tree)
+        return tree, base, (base,)
+    applied = load_applied(workspace, request.series, tree=request.tree)
+    tree = catalogue.get(applied.tree)
+    base = applied.states[0]
+    if request.base:
+        return tree, base, (base,)
+    if request.each:
+        return tree, base, applied.states
+    if request.patch is None:
+        return tree, base, (applied.head,)
+    state = applied.state(request.patch)
+    if state is None:
+        there = ", ".join(str(one.patch) for one in applied.states)
+        raise InputError(f"patch {request.patch} of {applied.series} is not applied", todo=f"there is: {there}")
+    return tree, base, (state,)
+
+
+def _base_of(tree: Tree) -> State:
+    with Objects(tree.git_dir) as objects:
+        return State(0, tree.base, objects.tree_id(tree.base))
