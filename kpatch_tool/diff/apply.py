@@ -52,11 +52,13 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A hunk that has its place: bytes start..end of the text before become `new`. `line` counts from 0."""
+    """A hunk that has its place: bytes start..end of the text before become `new`. `line` counts from 0; `end_line` is
+    the one at `end`."""
 
     start: int
     end: int
     line: int
+    end_line: int
     new: bytes
     delta: int
 
@@ -145,7 +147,9 @@ def _placed(text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int) -> tuple[_
         found = _search(text, sought, placed) if old else _insertion(text, sought, placed)
         if found is not None and (found[2] == wanted or not attempt.no_offset):
             at, line, current = found
-            place = _Place(at, at + len(old), max(0, line - attempt.lead), new, hunk.new_count - hunk.old_count)
+            delta = hunk.new_count - hunk.old_count
+            first, end_line = max(0, line - attempt.lead), line + old.count(b"\n")
+            place = _Place(at, at + len(old), first, end_line, new, delta)
             return place, current - wanted, attempt.fuzz
     return None
 
@@ -181,8 +185,7 @@ def _search(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, in
     last = placed[-1] if placed else None
     if last is not None:
         # The common case: the next hunk stands where its header says, below the one before.
-        start = text.count(b"\n", 0, last.end)
-        for found in _occurrences(text, old, last.end, start, placed):
+        for found in _occurrences(text, old, last.end, last.end_line, placed):
             if found[2] >= wanted:
                 if found[2] == wanted:
                     return found

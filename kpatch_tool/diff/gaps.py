@@ -288,6 +288,34 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
     return out
 
 
+Pairs = dict[tuple[bytes, bytes], Counter[bytes]]
+_WIDE = re.compile(rb"(?<=\S)(?:\t|  )[ \t]*(?=\S)")
+_WORD_BEFORE = re.compile(rb"\S+$")
+_WORD_AFTER = re.compile(rb"\S+")
+
+
+def wide_pairs(lines: Iterable[bytes]) -> Pairs:
+    """The words of a file that have more than one blank between them."""
+    out: Pairs = {}
+    for line in lines:
+        for match in _WIDE.finditer(line):
+            left, right = _WORD_BEFORE.search(line, 0, match.start()), _WORD_AFTER.match(line, match.end())
+            if left and right:
+                out.setdefault((left[0], right[0]), Counter())[match[0]] += 1
+    return out
+
+
+def paired(chunks: Chunks, pairs: Pairs) -> dict[int, Options]:
+    """Gaps between words that the file has a wide gap between: index -> readings with weights."""
+    out: dict[int, Options] = {}
+    for index, key in enumerate(chunks.keys):
+        found = pairs.get((chunks.words[index], chunks.words[index + 1]))
+        if found and not key.startswith("sentence"):
+            total = sum(found.values()) + 0.5
+            out[index] = {Gap(gap): 1.5 * count / total for gap, count in found.most_common(3)}
+    return out
+
+
 def render(words: Sequence[bytes], indent: bytes, gaps: Sequence[Gap]) -> bytes:
     """The line these gaps give after `indent`."""
     if all(gap is SINGLE for gap in gaps):

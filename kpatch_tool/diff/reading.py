@@ -42,6 +42,9 @@ _DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
 _WINDOW = 12  # lines above and below an added line that are looked at
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 _MAX_CANDIDATES = 14
+_UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
+_MAX_COLUMN = 90
+_BLANKS = re.compile(rb"[ \t]+")
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
 
@@ -106,6 +109,7 @@ class Reader:
     doubled: float
     rows: list[Row]
     stats: gaps.Stats = field(default_factory=dict)
+    pairs: gaps.Pairs = field(default_factory=dict)
     cache: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
 
     def candidates(self, number: int, state: State, memory: Memory, texts: Sequence[bytes]) -> list[Candidate]:
@@ -141,6 +145,32 @@ class Reader:
                     found[line] = found.get(line, 0.0) + weight * share
         ranked = sorted(found.items(), key=lambda item: -item[1])[:_MAX_CANDIDATES]
         return [Candidate(line, -log2(min(1.0, share)), kind) for line, share in ranked]
+
+    def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
+        """Readings of row `number` that no rule gives: any column, any gap doubled, a blank at the end.
+
+        Typing errors and rare styles are among them. They are tried where the likely readings fail.
+        """
+        row = self.rows[number]
+        known = texts[number]
+        if not row.words:
+            return [Candidate(text, _UNLIKELY + 1.0, "blank") for text in (b"\t", b" ")]
+        start = indent_of(known)
+        rest = known[len(start) :]
+        found: dict[bytes, float] = {}
+        if row.lead:
+            for column in range(1, _MAX_COLUMN):
+                cost = _UNLIKELY + abs(column - width(start)) / 16.0
+                found.setdefault(pad(column) + rest, cost)
+                if column >= 8:
+                    found.setdefault(b" " * column + rest, cost + 2.0)
+        for match in _BLANKS.finditer(rest):
+            for gap in (b"  ", b"\t", b" ", b"\t\t", b"   "):
+                found.setdefault(start + rest[: match.start()] + gap + rest[match.end() :], _UNLIKELY + 1.0)
+        for end in (b" ", b"\t"):
+            found.setdefault(known + end, _UNLIKELY + 2.0)
+        found.pop(known, None)
+        return [Candidate(text, cost, "unlikely") for text, cost in found.items()]
 
     def _indents(
         self, row: Row, kind: str, rule: indent.Readings, memory: Memory, above: Sequence[bytes]
@@ -189,8 +219,12 @@ class Reader:
                 copy = tuple(gaps.SINGLE if gap.text == b" " else gap for gap in copy)
                 return [(0.93, copy), (0.05, plain)] if copy != plain else [(1.0, copy)]
         copied = gaps.copied(chunks, model.chunks) if model else {}
-        special = [index for index, key in enumerate(chunks.keys) if key] or list(copied)
-        if not special and not copied:
+        paired = gaps.paired(chunks, self.pairs)
+        for index, readings in paired.items():
+            entry = copied.setdefault(index, {})
+            for gap, weight in readings.items():
+                entry[gap] = entry.get(gap, 0.0) + weight
+        if not copied and not any(chunks.keys):
             return [(1.0, (gaps.SINGLE,) * (len(row.words) - 1))]
         around = gaps.Around(
             above=[_split(line) for line in reversed(above) if line.strip()],
@@ -338,7 +372,8 @@ def file_reader(path: str, base: BaseText, placed: Sequence[Placement], readings
             hunk_rows[0].start = states.get(low, State())
         rows += hunk_rows
         floor = placement.start + placement.hunk.old_count
-    return Reader(is_c, style, _doubled_share(base), rows, _stats(base, placed, rows))
+    pairs = gaps.wide_pairs(base.lines) if any(row.chunks for row in rows) else {}
+    return Reader(is_c, style, _doubled_share(base), rows, _stats(base, placed, rows), pairs)
 
 
 def _stats(base: BaseText, placed: Sequence[Placement], rows: Sequence[Row]) -> gaps.Stats:

@@ -113,7 +113,7 @@ class _Restorer:
         for bound in bounds:
             for readings in alignments if bound is not self.bound else alignments[:1]:
                 reader, judge, endings = self._prepare(readings, wanted)
-                path, right, count = search(reader, judge, endings, bound)
+                path, right, count = search(reader, judge, endings, bound, unlikely=bound is self.bound)
                 tried += count
                 if right:
                     return self._result(reader, readings, path, proven=True, why=f"blob {wanted} (reading {tried})")

@@ -23,9 +23,9 @@ _SAME = 3  # so many equal lines above, and the same state, make the rest the sa
 class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
-    readings: int = 20_000
-    hashed: int = 1_200_000_000
-    lines: int = 120_000
+    readings: int = 12_000
+    hashed: int = 800_000_000
+    lines: int = 60_000
 
 
 @dataclass(slots=True)
@@ -135,18 +135,42 @@ def _deviations(path: Path, after: int) -> None:
         options = path.options[number]
         if options and len(options) > 1:
             least = options[0].cost
-            found += [(options[choice].cost - least, number, choice) for choice in range(1, len(options))]
+            found += [
+                (options[choice].cost - least, number, choice)
+                for choice in range(1, len(options))
+                if options[choice].kind != "unlikely"
+            ]
     found.sort()
     path.deviations = found
 
 
-def search(reader: Reader, judge: Judge, endings: Sequence[bytes], bound: Bound) -> tuple[Path, bool, int]:
-    """The reading the judge accepts, or the likeliest; whether it was accepted; how many readings were tried."""
+def _add_unlikely(reader: Reader, path: Path) -> None:
+    """List the readings that no rule gives, too."""
+    for number, options in enumerate(path.options):
+        if options is None:
+            continue
+        given = {option.text for option in options}
+        more = [option for option in reader.unlikely(number, path.texts) if option.text not in given]
+        first = len(options)
+        path.options[number] = [*options, *more]
+        path.deviations += [(option.cost, number, first + at) for at, option in enumerate(more)]
+    path.deviations.sort()
+
+
+def search(
+    reader: Reader, judge: Judge, endings: Sequence[bytes], bound: Bound, *, unlikely: bool = True
+) -> tuple[Path, bool, int]:
+    """The reading the judge accepts, or the likeliest; whether it was accepted; how many readings were tried.
+
+    With `unlikely`, single deviations that no rule gives are tried too, in their turn.
+    """
     first = greedy(reader)
     tried = 1
     if judge.right(first.texts, endings):
         return first, True, tried
     _deviations(first, -1)
+    if unlikely:
+        _add_unlikely(reader, first)
     heap: list[tuple[float, int, Path, int]] = []
     if first.deviations:
         heappush(heap, (first.deviations[0][0], 0, first, 0))
