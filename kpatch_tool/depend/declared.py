@@ -28,11 +28,13 @@ _PREVIOUS = re.compile(_VERB + r"\s+the\s+(?:previous|preceding)\s+patch\b", re.
 _REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)
 _REVERT_SUBJECT = re.compile(r'^(?:[\w/,: ]*: )?Revert "(.+)"$')
 _FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
-_BASE = re.compile(r"^base-commit:\s*([0-9a-f]{7,40})\s*$", re.M)
-_PREREQUISITE = re.compile(r"^prerequisite-patch-id:\s*([0-9a-f]{7,40})\s*$", re.M)
+_BASE = re.compile(r"^base-commit:[ \t]*([0-9a-f]{7,40})\s*$", re.M)
+_PREREQUISITE = re.compile(r"^prerequisite-patch-id:[ \t]*([0-9a-f]{7,40})\s*$", re.M)
 _STABLE = re.compile(r"^Cc:.*stable@.*#[^:\n]*:\s*([0-9a-f]{7,40})\b:?\s*(.*)$", re.I | re.M)
 _LATER = re.compile(r"\b(?:later|following|next|subsequent|upcoming|coming)\s+patch(?:es)?\b", re.I)
 _FEW = 2
+_LONGEST_LINE = 1_000
+_LONGEST_TEXT = 100_000
 _CALL = re.compile(r"\b([A-Za-z_]\w{4,})\(\)")
 
 
@@ -69,7 +71,7 @@ def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
 def _built_on(series: Series, patch: Patch) -> Iterator[Edge]:
     """The message names `function()`, an earlier patch changes its body, and this one does not."""
     own = {name for file in patch.files for line in source.code_lines(file) for name in (line.scope.name, line.head)}
-    for name in dict.fromkeys(_CALL.findall(patch.message)):
+    for name in dict.fromkeys(_CALL.findall(_text(patch))):
         if name in own or f"define {name}(".encode() in patch.diff:
             continue
         found = [
@@ -98,7 +100,7 @@ def revert_edges(series: Series) -> Iterator[Edge]:
     of the series needs that patch."""
     for patch in series.patches:
         title = _REVERT_SUBJECT.match(patch.subject)
-        match = _REVERT.search(patch.message)
+        match = _REVERT.search(_text(patch))
         if title is None and match is None:
             continue
         for needs in _by_title(series, patch.number, [title[1]] if title else []):
@@ -117,7 +119,7 @@ def _relying(series: Series, revert: Patch, later: Patch, commit: str) -> Iterat
             label = f"{revert.number}/{series.total}"
             body = f"{label} changes its body in {shown_path(back[name].path)} as it reverts {commit}"
             why = f"adds calls of {name}() to {shown_path(path)}; {body}"
-            said = _sentence(revert.message)
+            said = _sentence(_text(revert))
             said = f', and says: "{said}"' if said else ""
             yield Edge(later.number, revert.number, EdgeKind.REVERT, why + said)
             return
@@ -148,11 +150,11 @@ def externals(series: Series) -> Iterator[External]:
     """What the series needs from outside, `present` not yet known."""
     for patch in series.patches:
         inside = set(_by_title(series, patch.number, _reverted_titles(patch)))
-        for commit in dict.fromkeys(_REVERT.findall(patch.message)):
+        for commit in dict.fromkeys(_REVERT.findall(_text(patch))):
             if not inside:
                 why = f"the commit that {patch.number}/{series.total} reverts must be in the base"
                 yield External(patch.number, EdgeKind.REVERT, commit, None, why)
-        for commit, title in _STABLE.findall(patch.message):
+        for commit, title in _STABLE.findall(_text(patch)):
             why = f'{patch.number}/{series.total} names it as needed before it: "{_words(title)}"'
             yield External(patch.number, EdgeKind.DECLARED, commit, None, why)
     yield from _base_information(series)
@@ -181,7 +183,12 @@ def _reverted_titles(patch: Patch) -> list[str]:
 
 
 def _text(patch: Patch) -> str:
-    return f"{patch.message}\n{patch.note}"
+    return _bounded(f"{patch.message}\n{patch.note}")
+
+
+def _bounded(text: str) -> str:
+    """The start of a text, overlong lines cut: patterns take longer than linear time on hostile text."""
+    return "\n".join(line[:_LONGEST_LINE] for line in text[:_LONGEST_TEXT].split("\n"))
 
 
 def _tail(diff: bytes) -> str:

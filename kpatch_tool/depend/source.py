@@ -126,7 +126,7 @@ def code_lines(file: FileDiff) -> list[CodeLine]:
 
 def _hunk_lines(hunk: Hunk) -> Iterator[CodeLine]:
     scope = Scope()
-    section = hunk.section.decode("utf-8", "replace").strip()
+    section = hunk.section[:_LONGEST_LINE].decode("utf-8", "replace").strip()
     if section:
         code = _NOISE.sub(" ", section).strip()
         scope = _entered(code, function_head(code)) or scope
@@ -167,6 +167,7 @@ class _Signature:
 
 _AGGREGATES = ("struct", "union", "enum")
 _LONGEST_HEAD = 24  # lines
+_LONGEST_LINE = 500  # bytes that are looked at: the patterns above take longer than linear time on hostile text
 
 
 def _entered(code: str, head: str) -> Scope | None:
@@ -182,7 +183,7 @@ def _stripped(hunk: Hunk) -> list[_Row]:
     rows = []
     inside = False
     for line in hunk.lines:
-        raw = line.text.decode("utf-8", "replace")
+        raw = line.text[:_LONGEST_LINE].decode("utf-8", "replace")
         text = raw.strip()
         if inside:
             _, found, text = text.partition("*/")
