@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 
 _TOKEN = re.compile(r"\s*(?:(\d+)|\$?\{?([A-Za-z_]\w*)\}?|(<=|>=|==|!=|[-+*/%()<>?:]))")
-_DEEPEST = 50
+_DEEPEST, _LONGEST = 50, 200
 
 
 def evaluate(text: str, names: Mapping[str, int]) -> int:
     """The value of an expression; `names` are the variables. Raises ValueError where it is none or too deep."""
     text = text.strip()
+    if len(text) > _LONGEST:
+        raise ValueError("expression is too long")
     if text.startswith("$((") and text.endswith("))"):
         text = text[3:-2]
     parser = _Parser(_tokens(text), names)

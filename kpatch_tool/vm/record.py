@@ -18,6 +18,7 @@ TOTAL_OUTPUT_LIMIT = 512 << 20
 _FAREWELLS = frozenset(
     {Ending.EXIT, Ending.SIGNAL, Ending.TIMEOUT, Ending.CHECK, Ending.SPAWN, Ending.MODULES}
 )  # what init itself may say
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _SECONDS = "after {:.1f} s"
 
 
@@ -136,7 +137,7 @@ class Recorder:
         if numbered is None or frame.id in self.outcomes or word not in _FAREWELLS:
             return
         ending = Ending(word)
-        value = int(rest) if rest[:6].isdigit() and ending is not Ending.CHECK else 0
+        value = int(rest) if _NUMBER.fullmatch(rest) else 0
         if self._running is not None and self._running.numbered.id == frame.id:
             seconds = max(0.0, frame.clock - self._running.started)
             self._finish(ending, value, seconds, self._why(ending, value, rest, seconds))
@@ -179,11 +180,11 @@ class Recorder:
 
 def traces_within(traces: tuple[Trace, ...], span: tuple[int, int]) -> tuple[Trace, ...]:
     """The traces that begin inside the span."""
-    return tuple(trace for trace in traces if span[0] <= trace.offset < max(span[1], span[0] + 1))
+    return tuple(trace for trace in traces if span[0] <= trace.offset < span[1])
 
 
 def _errno(text: str) -> str:
-    return os.strerror(int(text)).lower() if text[:6].isdigit() else text
+    return os.strerror(int(text)).lower() if _NUMBER.fullmatch(text) else text
 
 
 def _file_name(name: str) -> str:

@@ -1,0 +1,106 @@
+"""Finding what a kernel complained about, in the wordings of several versions."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpatch_tool.vm.console import MAX_TRACE_LINES, MAX_TRACES, TraceKind, find_traces
+
+OOPS = b"""\
+Run /init as init process\r
+[    1.203400] BUG: kernel NULL pointer dereference, address: 0000000000000010\r
+[    1.203500] #PF: supervisor read access in kernel mode\r
+[    1.203600] Oops: 0000 [#1] SMP\r
+[    1.203700] CPU: 1 PID: 77 Comm: qemu-system-x86 Not tainted 6.1.192 #1\r
+[    1.203800] RIP: 0010:kvm_mmu_page_fault+0x1d/0x60 [kvm]\r
+[    1.203900] Call Trace:\r
+[    1.203910]  <TASK>\r
+[    1.203920]  kvm_arch_vcpu_ioctl_run+0x2c1/0x9a0 [kvm]\r
+[    1.203930]  </TASK>\r
+[    1.204000] ---[ end trace 0000000000000000 ]---\r
+[    1.204010] RIP: 0010:kvm_mmu_page_fault+0x1d/0x60 [kvm]\r
+[    1.204100] Kernel panic - not syncing: Fatal exception\r
+[    1.204200] Kernel Offset: disabled\r
+"""
+OLD_WARNING = b"""\
+------------[ cut here ]------------
+WARNING: CPU: 0 PID: 48 at /src/arch/x86/kvm/mmu.c:2345 mmu_spte_clear_track_bits+0x1d/0x90 [kvm]()
+Modules linked in: kvm_amd kvm
+CPU: 0 PID: 48 Comm: qemu Not tainted 3.15.5 #1
+Call Trace:
+ [<ffffffff8100a000>] dump_stack+0x12/0x20
+---[ end trace 1234567890abcdef ]---
+kvm: exiting hardware virtualization
+"""
+
+
+def test_an_oops_and_the_panic_after_it_are_one() -> None:
+    (trace,) = find_traces(OOPS)
+    assert trace.kind is TraceKind.OOPS
+    assert trace.fatal
+    assert trace.title == "BUG: kernel NULL pointer dereference, address: 0000000000000010"
+    assert "kvm_arch_vcpu_ioctl_run+0x2c1" in trace.text
+    assert "Kernel panic - not syncing: Fatal exception" in trace.text
+    assert "[    1.2" not in trace.text
+    assert OOPS[trace.offset :].startswith(b"[    1.203400]")
+
+
+def test_a_warning_of_an_old_kernel_ends_at_its_mark() -> None:
+    (trace,) = find_traces(OLD_WARNING)
+    assert trace.kind is TraceKind.WARNING
+    assert not trace.fatal
+    assert trace.offset == 0
+    assert trace.text.endswith("---[ end trace 1234567890abcdef ]---")
+    assert "cut here" in trace.text
+
+
+def test_two_warnings_are_two() -> None:
+    assert len(find_traces(OLD_WARNING * 2)) == 2
+
+
+def test_kinds() -> None:
+    lines = {
+        "kernel BUG at arch/x86/kvm/mmu/mmu.c:100!": TraceKind.BUG,
+        "general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP": TraceKind.OOPS,
+        "BUG: unable to handle kernel paging request at ffffc90000000000": TraceKind.OOPS,
+        "invalid opcode: 0000 [#1] SMP": TraceKind.OOPS,
+        "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [qemu:44]": TraceKind.LOCKUP,
+        "BUG: soft lockup - CPU#1 stuck for 23s! [qemu:44]": TraceKind.LOCKUP,
+        "rcu: INFO: rcu_sched self-detected stall on CPU": TraceKind.STALL,
+        "INFO: rcu_sched detected stalls on CPUs/tasks: {} (detected by 1, t=60002 jiffies)": TraceKind.STALL,
+        "INFO: task qemu:33 blocked for more than 120 seconds.": TraceKind.STALL,
+        "BUG: sleeping function called from invalid context at mm/slab.h:1": TraceKind.WARNING,
+        "BUG: KASAN: slab-out-of-bounds in kvm_write+0x1/0x2": TraceKind.WARNING,
+        "WARNING: possible circular locking dependency detected": TraceKind.WARNING,
+        "PANIC: double fault, error_code: 0x0": TraceKind.PANIC,
+    }
+    for line, kind in lines.items():
+        (trace,) = find_traces(b"noise\n" + line.encode() + b"\n")
+        assert (trace.kind, trace.title) == (kind, line)
+
+
+def test_harmless_lines_are_none() -> None:
+    quiet = b"""\
+Linux version 6.1.192 (root@host) (gcc (Debian 12.2.0-14) 12.2.0) #1 SMP
+printk: console [ttyS0] enabled
+x86/fpu: x87 FPU will use FXSAVE
+debug: unmapping init memory, WARNING level 3
+kvm: Nested Virtualization enabled
+"""
+    assert find_traces(quiet) == ()
+
+
+def test_what_a_hostile_guest_prints_is_bounded_and_tame() -> None:
+    flood = b"WARNING: \x1b[2Jowned\n" * 10_000 + b"Kernel panic - not syncing: x\n" + b"y" * 5000 + b"\n" * 5000
+    traces = find_traces(flood)
+    assert len(traces) <= MAX_TRACES
+    assert "\x1b" not in "".join(trace.text for trace in traces)
+    long = find_traces(b"WARNING: a\n" + b"line\n" * 5000)
+    assert len(long[0].text.splitlines()) <= MAX_TRACE_LINES
+
+
+@given(st.binary(max_size=2000))
+def test_never_fails(console: bytes) -> None:
+    for trace in find_traces(console):
+        assert 0 <= trace.offset <= len(console)

@@ -1,0 +1,204 @@
+"""The guest's pure parts: archive, wire, ELF, command line, trial image."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpatch_tool import process
+from kpatch_tool.errors import MachineError
+from kpatch_tool.vm import accel, qemu
+from kpatch_tool.vm.cpio import Entry, write_archive
+from kpatch_tool.vm.elf import interpreter, libraries, parse_list
+from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, Step, WireError, encode_program
+
+
+def archive(*entries: Entry) -> bytes:
+    out = io.BytesIO()
+    write_archive(out, entries)
+    return out.getvalue()
+
+
+def frame(kind: str, number: int, data: bytes, clock: int = 0) -> bytes:
+    return struct.pack("<IIIIQ", 0x4654504B, ord(kind), number, len(data), clock) + data
+
+
+class TestArchive:
+    def test_cpio_unpacks_what_was_packed(self, tmp_path: Path) -> None:
+        source = tmp_path / "source"
+        source.write_bytes(b"from the host\n")
+        data = archive(Entry("/a/b/c", 0o755, b"odd"), Entry("/top", 0o600, source=source))
+        target = tmp_path / "target"
+        target.mkdir()
+        done = process.run(["cpio", "-idm", "--quiet"], cwd=target, stdin=data)
+        assert done.status == 0, done.stderr
+        assert (target / "a/b/c").read_bytes() == b"odd"
+        assert (target / "a/b/c").stat().st_mode & 0o777 == 0o755
+        assert (target / "top").read_bytes() == b"from the host\n"
+        assert (target / "top").stat().st_mode & 0o777 == 0o600
+
+    def test_the_same_entries_give_the_same_bytes_in_any_order(self) -> None:
+        one, two = Entry("/b", data=b"1"), Entry("/a/x", data=b"2")
+        assert archive(one, two) == archive(two, one)
+
+    def test_whole_blocks_so_that_another_archive_can_follow(self) -> None:
+        assert len(archive(Entry("/b", data=b"1"))) % 512 == 0
+
+    def test_the_first_of_two_entries_counts(self) -> None:
+        data = archive(Entry("/a", data=b"first"), Entry("/a", data=b"second"))
+        assert b"first" in data
+        assert b"second" not in data
+
+    def test_a_missing_source_is_one_line(self, tmp_path: Path) -> None:
+        with pytest.raises(MachineError, match="no such file"):
+            archive(Entry("/a", source=tmp_path / "nothing"))
+
+
+class TestWire:
+    def test_frames_cut_anywhere_come_out_whole(self) -> None:
+        stream = frame("B", 0, b"6.1\namd", 5 * 10**9) + frame("O", 1, b"x" * 1000) + frame("X", 0, b"")
+        whole = FrameReader().feed(stream)
+        assert [f.type for f in whole] == [FrameType.BOOTED, FrameType.OUTPUT, FrameType.DONE]
+        assert whole[0].clock == pytest.approx(5.0)
+        reader = FrameReader()
+        assert [f for at in range(len(stream)) for f in reader.feed(stream[at : at + 1])] == whole
+
+    @pytest.mark.parametrize(
+        "stream",
+        [
+            b"this is no frame at all, not even close",
+            frame("Z", 0, b""),
+            struct.pack("<IIIIQ", 0x4654504B, ord("O"), 0, 1 << 30, 0),
+            struct.pack("<IIIIQ", 0x4654504B, 0x7FFFFFFF, 0, 0, 0),
+        ],
+    )
+    def test_what_is_no_frame_is_refused(self, stream: bytes) -> None:
+        with pytest.raises(WireError):
+            FrameReader().feed(stream)
+
+    @given(st.binary(max_size=300))
+    def test_garbage_never_ends_in_another_error(self, data: bytes) -> None:
+        with contextlib.suppress(WireError):
+            FrameReader().feed(data)
+
+    def test_text_of_a_frame_moves_no_cursor(self) -> None:
+        assert "\x1b" not in Frame(FrameType.ENDED, 1, 0.0, b"exit \x1b[2J\xff").text()
+
+    def test_program(self) -> None:
+        assert encode_program([Step("G"), Step("M", ("ab", ""))]) == (
+            b"G\0\0\0\0" + b"M\2\0\0\0" + b"\2\0\0\0ab\0" + b"\0\0\0\0\0"
+        )
+
+    def test_no_nul_in_a_program(self) -> None:
+        with pytest.raises(ValueError, match="NUL"):
+            encode_program([Step("R", ("a\0b",))])
+
+
+class TestElf:
+    def test_a_dynamic_program_names_its_loader(self) -> None:
+        program = Path("/bin/true")
+        loader = interpreter(program.read_bytes()[:65536])
+        assert loader is not None
+        assert loader in libraries(program)
+        assert any("libc.so" in path for path in libraries(program))
+
+    @pytest.mark.parametrize("head", [b"", b"#!/bin/sh\n", b"\x7fELF\x01\x01" + bytes(100), b"\x7fELF\x02\x01"])
+    def test_no_program(self, head: bytes) -> None:
+        with pytest.raises(ValueError, match="ELF"):
+            interpreter(head)
+
+    def test_static(self) -> None:
+        head = bytearray(64)
+        head[:6] = b"\x7fELF\x02\x01"
+        assert interpreter(bytes(head)) is None
+
+    def test_list_of_the_loader(self) -> None:
+        text = (
+            "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibc.so.6 => /lib/x86 64/libc.so.6 (0x00007f1c)\n"
+            "\t/lib64/ld-linux-x86-64.so.2 (0x00007f1d)\n"
+        )
+        assert parse_list(text, Path("p")) == ("/lib/x86 64/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
+
+    def test_a_missing_library_is_named(self) -> None:
+        with pytest.raises(MachineError, match=r"libgone\.so\.1"):
+            parse_list("\tlibgone.so.1 => not found\n", Path("p"))
+
+    def test_a_script_cannot_run_in_the_guest(self, tmp_path: Path) -> None:
+        script = tmp_path / "script"
+        script.write_text("#!/bin/sh\n")
+        with pytest.raises(MachineError, match="guest"):
+            libraries(script)
+
+
+class TestMachine:
+    def test_command_line(self) -> None:
+        machine = qemu.Machine("tcg", "EPYC", 512, 3)
+        words = qemu.command_line(Path("/q"), machine, Path("/k"), Path("/i"), qemu.Wires(5, 6, 7), extra=("-x",))
+        text = " ".join(words)
+        assert words[:5] == ("setpriv", "--pdeathsig", "KILL", "--", "/q")
+        for part in ("-accel tcg,thread=multi -cpu EPYC", "-m 512 -smp 3", "-nodefaults", "-no-user-config", "fd=7"):
+            assert part in text
+        assert words[-1] == "-x"
+        assert "panic=-1" in words[words.index("-append") + 1]
+
+    def test_trial_image_is_multiboot(self) -> None:
+        image = accel.trial_image()
+        magic, flags, checksum = struct.unpack_from("<3I", image)
+        assert magic == 0x1BADB002
+        assert (magic + flags + checksum) & 0xFFFFFFFF == 0
+        assert accel.proven(5)
+        assert accel.proven(7)
+        assert not any(accel.proven(status) for status in (0, 1, 3, 6, 9, -9))
+
+    def test_what_was_asked_for_is_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        version = tmp_path / "qemu"
+        version.write_text("#!/bin/sh\necho QEMU emulator version 9.9 '(Mine)'\n")
+        version.chmod(0o755)
+
+        def never(machine: qemu.Machine) -> tuple[bool, str]:
+            raise AssertionError("no trial was wanted")
+
+        choice = accel.choose(tmp_path, version, "tcg", never)
+        assert (choice.accel, choice.qemu_version) == ("tcg", "9.9 (Mine)")
+        assert choice.machine().cpu == "EPYC"
+        monkeypatch.setenv(accel.ENVIRONMENT, "kvm")
+        assert accel.choose(tmp_path, version, None, never).machine().cpu == "host"
+        assert accel.choose(tmp_path, version, "tcg", never).accel == "tcg"
+        monkeypatch.setenv(accel.ENVIRONMENT, "warp")
+        with pytest.raises(Exception, match="warp"):
+            accel.choose(tmp_path, version, None, never)
+
+    def test_the_answer_of_a_trial_is_kept_until_qemu_changes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = tmp_path / "qemu"
+        tried = []
+
+        def install(number: int) -> None:
+            program.write_text(
+                f"#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version {number} && exit\nexit 7\n"
+            )
+            program.chmod(0o755)
+
+        def nests(machine: qemu.Machine) -> tuple[bool, str]:
+            tried.append(machine)
+            return len(tried) == 1, "it hung"
+
+        monkeypatch.setattr(accel, "_DEVICE", tmp_path)
+        install(1)
+        assert accel.choose(tmp_path, program, None, nests).accel == "kvm"
+        assert accel.choose(tmp_path, program, None, nests).accel == "kvm"
+        assert len(tried) == 1
+        install(2)
+        second = accel.choose(tmp_path, program, None, nests)
+        assert second.accel == "tcg"
+        assert "it hung" in second.why
+        (tmp_path / "accel.json").write_text("{broken")
+        assert accel.choose(tmp_path, program, None, nests).accel == "tcg"
+        assert len(tried) == 3
