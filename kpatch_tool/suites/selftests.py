@@ -1,0 +1,355 @@
+"""The tree's own tests, tools/testing/selftests/kvm: which there are, which to run, and their programs.
+
+What a program is made of is told by git's ids (of its source, and of everything it may include or link), so a program
+that is known for a state needs neither a checkout nor make. A program that does not build is a Test without a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kpatch_tool import atomic, lock, process
+from kpatch_tool.errors import MachineError
+from kpatch_tool.kbuild import diagnostics, toolchain
+from kpatch_tool.kbuild.make import environment, guarded
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.suites import own
+from kpatch_tool.suites.model import Test
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.tree.worktree import worktree_of
+from kpatch_tool.workspace import Workspace
+
+SUITE = "selftests"
+DIRECTORY = "tools/testing/selftests/kvm"
+DEFAULT_TIMEOUT = 60.0
+
+_DATA = Path(__file__).parent / "selftests.toml"
+_RECIPE = "1"  # part of every key: raise it when the way of building changes
+_LOCK_SECONDS = 60.0
+_BUILDING = ".kpt-building"
+_CONTENT = ".kpt-content"
+_MAKES_OWN = re.compile(r"\] Error \d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of the tree's: `name` ("state_test") and its path in DIRECTORY ("x86_64/state_test")."""
+
+    name: str
+    path: str
+
+    @property
+    def source(self) -> str:
+        return f"{self.path}.c"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a program is run: seconds it may take, and its arguments."""
+
+    timeout: float = DEFAULT_TIMEOUT
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selftests:
+    """The tests of a state, in the order to run them. `why` says why there are none, else it is empty; `log` is what
+    make printed, None when nothing had to be built."""
+
+    tests: tuple[Test, ...]
+    why: str = ""
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a state has under DIRECTORY and among the other inputs: path -> git id. `makefile` is DIRECTORY's."""
+
+    ids: Mapping[str, str]
+    makefile: str
+
+
+def build_selftests(
+    workspace: Workspace,
+    tree: Tree,
+    state: State,
+    arch: str = "x86_64",
+    *,
+    patterns: Sequence[str] = (),
+    progress: Progress = silent,
+    jobs: int | None = None,
+) -> Selftests:
+    """The tests of `state`: those of selftests.toml the tree has, or all whose name or path matches one of `patterns`.
+
+    Builds only the programs that are not known from before, in kpt's own checkout of the tree, under the lock of its
+    builds. Raises MachineError when git or a tool is missing, the disk is full, or another kpt builds this tree.
+    """
+    sources = read_sources(tree.git_dir, state.commit)
+    programs = programs_in(sources.makefile, _data()[arch]["variables"])
+    if not programs:
+        return Selftests((), f"this tree has no tests for {arch} in {DIRECTORY}")
+    chosen = choose(programs, defaults(arch), patterns)
+    if not chosen:
+        return Selftests((), f"no test of {DIRECTORY} matches {' '.join(patterns)}".strip())
+    keys = _keys(sources, chosen, toolchain.probe(tree.make).identity)
+    kept = _Kept(workspace.cache / SUITE)
+    log = None
+    if any(not kept.has(key) for key in keys.values()):
+        with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
+            missing = tuple(program for program in chosen if not kept.has(keys[program.name]))
+            if missing:
+                source = worktree_of(workspace, tree).move_to(state, progress)
+                objects = workspace.state / "build" / f"{tree.name}-{arch}-{SUITE}"
+                log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
+                build = _Build(source, objects, tree.make, log, jobs or os.cpu_count() or 1, progress)
+                build.prepare(_digest(_common(sources)), _digest(_headers(sources)), _data()[arch]["make_arch"])
+                build.make(missing, keys, kept)
+    return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
+
+
+def read_sources(git_dir: Path, commit: str) -> Sources:
+    """What a commit has of the tests and of what they are built from. Raises MachineError when git cannot tell."""
+    ids = _ls_tree(git_dir, commit, ["-r"], [DIRECTORY])
+    if f"{DIRECTORY}/Makefile" not in ids:
+        return Sources({}, "")
+    makefiles = [ids[name] for name in (f"{DIRECTORY}/Makefile", f"{DIRECTORY}/Makefile.kvm") if name in ids]
+    text = "\n".join(_git(git_dir, "cat-file", "blob", oid).decode("utf-8", "replace") for oid in makefiles)
+    return Sources({**ids, **_ls_tree(git_dir, commit, [], _data()["inputs"]["paths"])}, text)
+
+
+def programs_in(makefile: str, variables: Iterable[str]) -> tuple[Program, ...]:
+    """The programs a Makefile of the tests lists in `variables` (and in the variables those name), in its order."""
+    lists: dict[str, list[str]] = {}
+    joined = re.sub(r"\\\n", " ", makefile)
+    for name, words in re.findall(r"^(TEST_GEN_PROGS\w*)\s*[+:?]?=\s*([^#\n]*)", joined, re.MULTILINE):
+        lists.setdefault(name, []).extend(words.split())
+    found = [path for variable in variables for path in _expanded(lists, variable, frozenset())]
+    return tuple(Program(path.rpartition("/")[2], path) for path in dict.fromkeys(found))
+
+
+def choose(programs: Sequence[Program], listed: Mapping[str, Options], patterns: Sequence[str]) -> tuple[Program, ...]:
+    """The programs to run: all that match a pattern (as the shell's), in the tree's order; without patterns those
+    listed, in the list's order."""
+    if patterns:
+        return tuple(p for p in programs if any(fnmatchcase(n, one) for one in patterns for n in (p.name, p.path)))
+    known = {program.name: program for program in programs}
+    return tuple(known[name] for name in listed if name in known)
+
+
+def defaults(arch: str) -> Mapping[str, Options]:
+    """The programs that run unless others are asked for, in order."""
+    table: Mapping[str, Any] = _data()[arch].get("programs", {})
+    return {
+        name: Options(float(row.get("timeout", DEFAULT_TIMEOUT)), tuple(row.get("args", ())))
+        for name, row in table.items()
+    }
+
+
+def _expanded(lists: Mapping[str, list[str]], variable: str, around: frozenset[str]) -> Iterable[str]:
+    for word in lists.get(variable, ()) if variable not in around else ():
+        reference = re.fullmatch(r"\$[({](\w+)[)}]", word)
+        if reference is not None:
+            yield from _expanded(lists, reference[1], around | {variable})
+        elif "$" not in word:
+            yield word
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(_DATA.read_text("utf-8"))
+
+
+def _test(program: Program, listed: Mapping[str, Options], kept: _Kept, key: str) -> Test:
+    options = listed.get(program.name, Options())
+    path, why = kept.get(key)
+    return Test(
+        suite=SUITE,
+        name=program.name,
+        path=path,
+        timeout=options.timeout,
+        args=options.args,
+        why_not_built=why,
+    )
+
+
+# What a program is made of
+
+
+def _common(sources: Sources) -> dict[str, str]:
+    """What all programs depend on: everything but the sources of single programs."""
+    inside = f"{DIRECTORY}/"
+    shared = (f"{inside}lib/", f"{inside}include/")
+    return {
+        path: oid
+        for path, oid in sources.ids.items()
+        if not path.startswith(inside) or path.startswith(shared) or path.endswith((".h", "Makefile", "Makefile.kvm"))
+    }
+
+
+def _headers(sources: Sources) -> dict[str, str]:
+    """What `make headers` reads."""
+    return {path: sources.ids[path] for path in _data()["inputs"]["headers"] if path in sources.ids}
+
+
+def _keys(sources: Sources, programs: Iterable[Program], tools: Iterable[str]) -> dict[str, str]:
+    """Program name -> the key of everything it is made of."""
+    common = _digest({**_common(sources), "recipe": _RECIPE, "tools": "\n".join(tools)})
+    return {
+        program.name: _digest({"common": common, program.path: sources.ids.get(f"{DIRECTORY}/{program.source}", "")})
+        for program in programs
+    }
+
+
+def _digest(parts: Mapping[str, str]) -> str:
+    text = "".join(f"{name}\0{value}\n" for name, value in sorted(parts.items()))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _ls_tree(git_dir: Path, commit: str, options: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
+    """path -> id, as `git ls-tree` tells (the format is in its manual: mode SP type SP id TAB path NUL)."""
+    listing = _git(git_dir, "ls-tree", "-z", "--full-tree", *options, commit, "--", *paths)
+    rows = (row.partition(b"\t") for row in listing.split(b"\0") if row)
+    return {os.fsdecode(path): words.split()[2].decode("ascii") for words, _, path in rows}
+
+
+def _git(git_dir: Path, *words: str) -> bytes:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = process.run(["git", f"--git-dir={git_dir}", *words], env={**kept, "LC_ALL": "C"})
+    if done.status != 0:
+        raise MachineError(f"git cannot read this tree: {done.last_line()}", where=str(git_dir), todo="add it again")
+    return done.stdout
+
+
+# Building
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Built programs, and what was said of those that do not build: one file a key, never changed."""
+
+    directory: Path
+
+    def has(self, key: str) -> bool:
+        return self._program(key).exists() or self._failure(key).exists()
+
+    def get(self, key: str) -> tuple[Path | None, str]:
+        """The program, or None and why there is none."""
+        if self._program(key).exists():
+            return self._program(key), ""
+        return None, self._failure(key).read_text("utf-8")
+
+    def keep(self, key: str, program: Path) -> None:
+        with atomic.machine_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            part = self._program(f".{key}")
+            # Debugging information is nine tenths of a program, and nobody debugs in the guest.
+            if process.run(["strip", "--strip-debug", "-o", part, program]).status != 0:
+                shutil.copyfile(program, part)
+            part.chmod(0o755)
+            part.replace(self._program(key))
+
+    def keep_failure(self, key: str, why: str) -> None:
+        atomic.write_text(self._failure(key), why)
+
+    def _program(self, key: str) -> Path:
+        return self.directory / key
+
+    def _failure(self, key: str) -> Path:
+        return self.directory / f"{key}.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """make in an object directory of the selftests' own."""
+
+    source: Path
+    objects: Path
+    variables: Mapping[str, str]
+    log: Path
+    jobs: int
+    progress: Progress
+
+    def prepare(self, common: str, headers: str, make_arch: str) -> None:
+        """Have the kernel's user headers, and no object made from other inputs.
+
+        The selftests' Makefile does not know what includes what, and a killed compiler may leave half an object.
+        """
+        content = self.objects / _CONTENT
+        held = content.read_text("utf-8").split() if content.exists() else []
+        if held[:1] != [headers]:
+            shutil.rmtree(self.objects, ignore_errors=True)
+        if held[1:] != [common] or (self.objects / _BUILDING).exists():
+            shutil.rmtree(self._out, ignore_errors=True)
+        with atomic.machine_errors(self.objects):
+            self._out.mkdir(parents=True, exist_ok=True)
+        if held[:1] != [headers]:
+            self.progress("installing the kernel's headers for its selftests")
+            goals = [f"O={self.objects / 'headers'}", f"ARCH={make_arch}", self._headers_goal()]
+            self._run(self.source, goals, self.log.with_suffix(".headers.log"))
+        atomic.write_text(content, f"{headers} {common}")
+        (self.objects / _BUILDING).unlink(missing_ok=True)
+
+    def make(self, programs: Sequence[Program], keys: Mapping[str, str], kept: _Kept) -> None:
+        """Build `programs` and keep what comes of each."""
+        self.progress(f"building {len(programs)} selftests")
+        atomic.write_text(self.objects / _BUILDING, "")
+        for program in programs:
+            (self._out / program.path).unlink(missing_ok=True)
+        self._programs(programs, self.log)
+        for program in programs:
+            built = self._out / program.path
+            if built.is_file():
+                kept.keep(keys[program.name], built)
+            else:
+                kept.keep_failure(keys[program.name], self._why(program))
+        (self.objects / _BUILDING).unlink(missing_ok=True)
+
+    @property
+    def _out(self) -> Path:
+        return self.objects / "out"
+
+    def _headers_goal(self) -> str:
+        """`headers` came with Linux 5.3; it needs no rsync, which headers_install does since then."""
+        makefile = (self.source / "Makefile").read_text("utf-8", "replace")
+        return "headers" if re.search(r"^(?:PHONY \+= )?headers:", makefile, re.MULTILINE) else "headers_install"
+
+    def _why(self, program: Program) -> str:
+        """Make it once more, alone: the first error is its own then."""
+        log = self.log.with_suffix(f".{program.name}.log")
+        self._programs((program,), log)
+        text = log.read_bytes()
+        roots = diagnostics.Roots(str(self.source / DIRECTORY), str(self._out))
+        causes = diagnostics.root_causes(text, roots)
+        if not causes or _MAKES_OWN.search(causes[0].message):
+            return own.first_error(text) or "make left no program and told no error"
+        first = causes[0]
+        place = f"{first.file}:{first.line}: " if first.line else f"{first.file}: " if first.file else ""
+        return f"{place}{first.message}"
+
+    def _programs(self, programs: Sequence[Program], log: Path) -> None:
+        goals = [
+            "-k",
+            f"OUTPUT={self._out}",
+            f"KHDR_INCLUDES=-isystem {self.objects / 'headers' / 'usr' / 'include'}",
+            *(f"{name}={value}" for name, value in self.variables.items() if name in ("CC", "CROSS_COMPILE")),
+            *(str(self._out / program.path) for program in programs),
+        ]
+        self._run(self.source / DIRECTORY, goals, log)
+
+    def _run(self, directory: Path, goals: Sequence[str], log: Path) -> None:
+        argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", *goals]
+        with atomic.machine_errors(log):
+            done = process.run_logged(guarded(argv), log, cwd=directory, env=environment())
+        reason = diagnostics.infra_reason(log.read_bytes()) if done.status != 0 else None
+        if reason is not None:
+            raise MachineError(f"cannot build the selftests: {reason}", where=str(log), todo="free space and run again")

@@ -1,0 +1,225 @@
+"""The tree's selftests: lists of programs in Makefiles; building in a toy tree with real git, make and gcc."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import workspace
+from kpatch_tool.suites import selftests
+from kpatch_tool.suites.selftests import Options, Program
+from kpatch_tool.tree.model import State, Tree
+
+X86 = ("TEST_GEN_PROGS_x86_64", "TEST_GEN_PROGS_x86")
+
+
+@pytest.mark.parametrize(
+    ("makefile", "paths"),
+    [
+        (  # Linux 6.1
+            "TEST_GEN_PROGS_x86_64 = x86_64/cpuid_test\nTEST_GEN_PROGS_x86_64 += x86_64/smm_test\n"
+            "TEST_GEN_PROGS_x86_64 += dirty_log_test # all of them\nTEST_GEN_PROGS_EXTENDED_x86_64 += x86_64/nx\n"
+            "TEST_GEN_PROGS_aarch64 += aarch64/vgic_init\nTEST_GEN_PROGS += $(TEST_GEN_PROGS_$(UNAME_M))\n",
+            ["x86_64/cpuid_test", "x86_64/smm_test", "dirty_log_test"],
+        ),
+        (  # Linux 4.18
+            "TEST_GEN_PROGS_x86_64 := set_sregs_test \\\n\tsync_regs_test\n",
+            ["set_sregs_test", "sync_regs_test"],
+        ),
+        (  # Linux 6.14
+            "TEST_GEN_PROGS_COMMON = demand_paging_test\nTEST_GEN_PROGS_COMMON += guest_print_test\n"
+            "TEST_GEN_PROGS_x86 = $(TEST_GEN_PROGS_COMMON)\nTEST_GEN_PROGS_x86 += x86/smm_test\n",
+            ["demand_paging_test", "guest_print_test", "x86/smm_test"],
+        ),
+        ("TEST_GEN_PROGS_x86 = $(TEST_GEN_PROGS_x86) a\n", ["a"]),
+        ("TEST_GEN_PROGS_x86_64 += twice\nTEST_GEN_PROGS_x86_64 += twice\n", ["twice"]),
+        ("all:\n\techo\n", []),
+        ("", []),
+    ],
+)
+def test_programs_in(makefile: str, paths: list[str]) -> None:
+    assert [program.path for program in selftests.programs_in(makefile, X86)] == paths
+
+
+def test_name_is_the_last_part_of_the_path() -> None:
+    (program,) = selftests.programs_in("TEST_GEN_PROGS_x86_64 = x86_64/cpuid_test\n", X86)
+    assert (program.name, program.source) == ("cpuid_test", "x86_64/cpuid_test.c")
+
+
+PROGRAMS = (Program("b", "x86_64/b"), Program("a", "a"), Program("ab", "ab"))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ((), ["a", "b"]),  # the list's order; what the tree lacks is left out
+        (("a*",), ["a", "ab"]),  # the tree's order
+        (("x86_64/*",), ["b"]),
+        (("b", "a"), ["b", "a"]),
+        (("c",), []),
+    ],
+)
+def test_choose(patterns: tuple[str, ...], names: list[str]) -> None:
+    listed = {"a": Options(), "missing": Options(), "b": Options()}
+    assert [program.name for program in selftests.choose(PROGRAMS, listed, patterns)] == names
+
+
+def test_shipped_list_is_usable() -> None:
+    listed = selftests.defaults("x86_64")
+    assert listed["dirty_log_test"].args[:2] == ("-i", "3")
+    assert len(listed) > 10
+    assert all(0 < options.timeout <= 120 for options in listed.values())
+
+
+MAKEFILE = """\
+TEST_GEN_PROGS_x86_64 = good_test
+TEST_GEN_PROGS_x86_64 += x86_64/bad_test
+TEST_GEN_PROGS_x86_64 += syntax_test
+LIB := $(OUTPUT)/lib/common.o
+$(OUTPUT)/%: %.c $(LIB)
+	@mkdir -p $(@D)
+	@echo $< >>$(OUTPUT)/../made
+	$(CC) $(KHDR_INCLUDES) -Iinclude -o $@ $< $(LIB)
+$(LIB): lib/common.c
+	@mkdir -p $(@D)
+	@echo $< >>$(OUTPUT)/../made
+	$(CC) -Iinclude -c -o $@ $<
+"""
+TOP = """\
+headers:
+	@mkdir -p $(O)/usr/include
+	@cp include/uapi/kvm.h $(O)/usr/include/kvm-toy.h
+"""
+INSIDE = selftests.DIRECTORY
+FILES = {
+    "Makefile": TOP,
+    "include/uapi/kvm.h": "#define FROM_KERNEL 7\n",
+    f"{INSIDE}/Makefile": MAKEFILE,
+    f"{INSIDE}/include/common.h": "int common(void);\n#define STEP 1\n",
+    f"{INSIDE}/lib/common.c": '#include "common.h"\nint common(void) { return STEP; }\n',
+    f"{INSIDE}/good_test.c": '#include <kvm-toy.h>\n#include "common.h"\n'
+    "int main(void) { return FROM_KERNEL + common(); }\n",
+    f"{INSIDE}/x86_64/bad_test.c": '#include "common.h"\nint missing();\nint main(void) { return missing(); }\n',
+    f"{INSIDE}/syntax_test.c": "int main(void)\n{ return x; }\n",
+}
+
+
+class Toy:
+    """A tree with selftests, and a workspace to build them in."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = workspace.create(root / "ws")
+        self.work = root / "work"
+        self.work.mkdir()
+        self._git("init", "-q", "-b", "main")
+        self.made = self.workspace.state / "build" / "toy-x86_64-selftests" / "made"
+
+    def commit(self, files: dict[str, str]) -> State:
+        for name, text in files.items():
+            path = self.work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        self._git("add", "-Af")
+        self._git("commit", "-qm", "state")
+        return State(0, self._git("rev-parse", "HEAD"), self._git("rev-parse", "HEAD^{tree}"))
+
+    def build(self, state: State, *patterns: str) -> selftests.Selftests:
+        tree = Tree("toy", self.work / ".git", state.commit)
+        return selftests.build_selftests(self.workspace, tree, state, patterns=patterns or ("*",), jobs=2)
+
+    def news(self) -> list[str]:
+        """What was compiled since the last question."""
+        if not self.made.exists():
+            return []
+        lines = sorted(self.made.read_text("utf-8").split())
+        self.made.unlink()
+        return lines
+
+    def _git(self, *words: str) -> str:
+        identity = ["-c", "user.name=toy", "-c", "user.email=toy@example.org"]
+        done = subprocess.run(["git", *identity, *words], cwd=self.work, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    return Toy(tmp_path)
+
+
+def test_each_program_on_its_own(toy: Toy) -> None:
+    found = toy.build(toy.commit(FILES))
+    good, bad, syntax = found.tests
+    assert [test.name for test in found.tests] == ["good_test", "bad_test", "syntax_test"]
+    assert good.path is not None
+    assert not good.why_not_built
+    assert os.access(good.path, os.X_OK)
+    assert subprocess.run([good.path], check=False).returncode == 8
+    assert bad.path is None
+    assert "undefined reference to" in bad.why_not_built
+    assert "missing" in bad.why_not_built
+    assert syntax.path is None
+    assert syntax.why_not_built.startswith("syntax_test.c:2: ")
+    assert found.log is not None
+    assert found.log.is_file()
+
+
+def test_known_programs_are_not_built_again(toy: Toy) -> None:
+    first = toy.commit(FILES)
+    before = toy.build(first)
+    assert toy.news()
+    unrelated = toy.commit({"kernel/sched.c": "int x;\n"})
+    after = toy.build(unrelated)
+    assert toy.news() == []
+    assert after.log is None
+    assert [test.path for test in after.tests] == [test.path for test in before.tests]
+
+
+def test_a_change_of_one_program_builds_that_one(toy: Toy) -> None:
+    first = toy.commit(FILES)
+    assert toy.build(first).tests[2].path is None
+    toy.news()
+    second = toy.commit({f"{INSIDE}/syntax_test.c": "int main(void)\n{ return 0; }\n"})
+    assert toy.build(second).tests[2].path is not None
+    assert toy.news() == ["syntax_test.c"]
+    assert toy.build(first).tests[2].path is None
+    assert toy.news() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "status"),
+    [
+        (f"{INSIDE}/include/common.h", "int common(void);\n#define STEP 2\n", 9),
+        ("include/uapi/kvm.h", "#define FROM_KERNEL 20\n", 21),
+    ],
+)
+def test_a_changed_header_reaches_every_program(toy: Toy, name: str, text: str, status: int) -> None:
+    toy.build(toy.commit(FILES), "good_test")
+    (test,) = toy.build(toy.commit({name: text}), "good_test").tests
+    assert test.path is not None
+    assert subprocess.run([test.path], check=False).returncode == status
+
+
+def test_what_a_killed_build_left_is_not_used(toy: Toy) -> None:
+    state = toy.commit(FILES)
+    toy.build(state, "good_test")
+    objects = toy.made.parent
+    (objects / "out" / "lib" / "common.o").write_bytes(b"half")
+    (objects / ".kpt-building").touch()
+    changed = toy.commit({f"{INSIDE}/good_test.c": FILES[f"{INSIDE}/good_test.c"] + "/* again */\n"})
+    (test,) = toy.build(changed, "good_test").tests
+    assert test.path is not None
+
+
+def test_a_tree_without_selftests_says_so(toy: Toy) -> None:
+    found = toy.build(toy.commit({"Makefile": TOP}))
+    assert found.tests == ()
+    assert INSIDE in found.why
+
+
+def test_nothing_matches(toy: Toy) -> None:
+    found = toy.build(toy.commit(FILES), "nonsense")
+    assert found.tests == ()
+    assert "nonsense" in found.why
