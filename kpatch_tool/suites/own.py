@@ -64,6 +64,7 @@ def compile_into(directory: Path, *variables: str) -> None:
 def first_error(log: bytes) -> str:
     """The first line of a compiler's, linker's or make's output that tells of an error, or an empty string."""
     lines = [line.strip() for line in log.decode("utf-8", "replace").splitlines()]
+    lines = [line for line in lines if not line.startswith("collect2:")]  # it only repeats that the linker failed
     signs = ("error:", "undefined reference", "Error ", "***")
     return next((line for sign in signs for line in lines if sign in line), "")
 

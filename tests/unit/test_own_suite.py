@@ -21,6 +21,10 @@ from kpatch_tool.suites import own
             b"ld: b.o: in function `g':\nb.c:7: undefined reference to `h'\nmake: *** Error 1\n",
             "b.c:7: undefined reference to `h'",
         ),
+        (
+            b"ld: b.c:7: undefined reference to `h'\ncollect2: error: ld returned 1 exit status\n",
+            "ld: b.c:7: undefined reference to `h'",
+        ),
         (b"make: *** No rule to make target 'x'.  Stop.\n", "make: *** No rule to make target 'x'.  Stop."),
         (b"a.c:1:1: warning: unused \xff\n", ""),
     ],
