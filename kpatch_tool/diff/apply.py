@@ -191,7 +191,9 @@ def _search(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, in
                     return found
                 break
     best: tuple[int, int, int] | None = None
-    for found in _occurrences(text, old, 0, 0, placed):
+    # git lets hunks change places; with context left out that would be a guess too many (patch(1) never does).
+    low = max((place.end, place.end_line) for place in placed) if sought.attempt.fuzz and placed else (0, 0)
+    for found in _occurrences(text, old, *low, placed):
         if best is None or abs(found[2] - wanted) <= abs(best[2] - wanted):
             best = found
         if found[2] >= wanted:

@@ -72,6 +72,17 @@ def test_fuzz_leaves_out_context_at_the_ends_and_says_so() -> None:
     assert isinstance(apply_file(joined(other), CHANGE), Conflict)
 
 
+def test_with_fuzz_hunks_keep_their_order() -> None:
+    """The only place for the second hunk with fuzz is above the first one's."""
+    before = [b"top 1", b"top 2", *TEXT]
+    changed = [*before[:9], b"nine", *before[10:29], b"twenty-nine", *before[30:]]
+    two = difference(before, changed)
+    there = [*TEXT[:20], b"gone", *TEXT[36:]]
+    swapped = joined([b"other", *before[27:33], *there])
+    moved = FileDiff("f", "f", (two.hunks[0], two.hunks[1]))
+    assert _refused(swapped, moved).hunk == 1
+
+
 def test_fuzz_never_leaves_braces_alone() -> None:
     lines = (
         Line(Kind.CONTEXT, b"wanted"),
