@@ -68,6 +68,8 @@ def _read_source(source: str, stdin: BinaryIO | None) -> Received:
     try:
         if path.is_dir():
             return _read_directory(path, source)
+        if path.is_char_device() or path.is_block_device():
+            raise InputError("this is a device, not a file", where=source, todo="use - for standard input")
         return read_files([SourceFile(path.name, path.read_bytes())], where=source)
     except (OSError, ValueError) as error:
         raise _unreadable(source, error) from error

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
+from kpatch_tool.mail.archives import is_hidden
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
+from kpatch_tool.series.answers import answers as find_answers
 from kpatch_tool.series.diffs import read_message
+from kpatch_tool.series.files import HIDDEN, NOBODY
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.posting import Post, Posting
 from kpatch_tool.series.split import has_diff, strip_space
 from kpatch_tool.series.subject import parse, title
+from kpatch_tool.series.topics import topics
 
 _LONGEST_SLUG = 34
+_MOST_OTHERS = 5  # series that are left out and named
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def assemble(
     found = posting.gather(posts, in_order=in_order)
     if not found:
         raise InputError(_no_patch(posts), where=where)
-    groups = posting.topics(found)
+    groups = topics(found)
     chosen = _choose(groups[0], revision, where)
     answers = _answers(posts, chosen, found)
     patches = tuple(_patch(number, post, answers) for number, post in sorted(chosen.patches.items()))
@@ -123,11 +128,11 @@ def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = 
 
 
 def _known(author: Address, message: Message) -> Address:
-    """An in-body From with a hidden address names a person whose address is not known."""
-    from kpatch_tool.mail.archives import is_hidden
-
+    """The author, without what an archive or kpt itself wrote in the place of an address."""
+    if author.email == HIDDEN:
+        return Address("" if author.name == NOBODY else author.name, "")
     if is_hidden(author.email) or is_hidden(author.name):
-        return Address(author.name.split("<")[0].strip(" []") if author.name else message.author.name, "")
+        return Address(author.name.split("<")[0].strip(" []") or message.author.name, "")
     return author
 
 
@@ -140,7 +145,7 @@ def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -
     replies: list[Reply] = []
     given: dict[int, list[Trailer]] = {}
     refused: list[str] = []
-    for post, number in posting.answers(posts, chosen, found):
+    for post, number in find_answers(posts, chosen, found):
         message = post.message
         body = message.body if not message.flowed else unflow(message.body, delsp=message.delsp)
         text = strip_space(headers.decode(body, message.charset))
@@ -185,8 +190,11 @@ def _others(groups: Sequence[Sequence[Posting]], chosen: Posting) -> list[str]:
             lines.append(f"also posted as v{one.version}: {_described(one)}")
         elif one is not chosen and one.version < chosen.version and one.when > chosen.when:
             lines.append(f"posted later without a version: {_described(one)}")
-    for group in groups[1:]:
+    others = groups[1:]
+    for group in others[:_MOST_OTHERS]:
         lines.append(f"another series is in the source: {_described(group[-1])}")
+    if len(others) > _MOST_OTHERS:
+        lines.append(f"and {len(others) - _MOST_OTHERS} more series; import a thread of its own for each")
     return lines
 
 

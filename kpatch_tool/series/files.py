@@ -12,6 +12,7 @@ from kpatch_tool.series.model import Cover, Patch, Reply
 
 # Stands where an archive hid an address: `git am` wants one, and .invalid never is anybody's (RFC 2606).
 HIDDEN = "hidden@archive.invalid"
+NOBODY = "unknown"  # stands where there is no name either
 _SEPARATOR = b"From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n"
 _INBODY_LIKE = re.compile(r"(?:(?:From|Subject|Date):|\[PATCH\]\s|>From\s)", re.IGNORECASE)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -94,7 +95,7 @@ def rfc_date(when: datetime) -> str:
 
 def _person(author: Address) -> str:
     email = author.email or HIDDEN
-    name = author.name or "unknown"
+    name = author.name or NOBODY
     if not name.isascii():
         return f"{encoded(name)} <{email}>"
     if re.search(r'[()<>@,;:\\".\[\]]', name):

@@ -1,8 +1,8 @@
-"""Which messages make one posting of a series, which postings are revisions of one another, what answers what."""
+"""Which messages make one posting of a series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,8 @@ from kpatch_tool.series.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEAR = timedelta(days=7)
+_LATE_COVER = timedelta(hours=1)
+_LATEST = 12  # of a sender's postings that a patch without thread headers is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,64 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     if patches and (in_order or (unnumbered and _are_files(files))):
         ordered = dict(enumerate(patches, start=1))
         return [Posting(patches[0].message.author, _revision(patches), len(patches), None, ordered)]
-    found: list[Posting] = []
-    for post in posts:
-        if post.tag.number == 0 and not post.tag.reply and not post.tag.forward:
-            found.append(Posting(post.message.author, post.tag.revision, post.tag.total or 0, post))
-    for post in sorted((p for p in patches if p.tag.number != 0), key=lambda p: (p.when, p.order)):
-        _place(found, post)
-    _adopt_covers(found)
-    found = [posting for posting in found if posting.patches]
-    found.sort(key=lambda posting: (posting.when, posting.order))
+    index = _Index()
+    covers = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
+    numbered = [(post.when, post.order, post) for post in patches if post.tag.number != 0]
+    # A cover's clock may be late; it comes before its patches all the same.
+    queue = sorted([*numbered, *((post.when - _LATE_COVER, post.order, post) for post in covers)], key=lambda e: e[:2])
+    for _, _, post in queue:
+        if post.tag.number == 0:
+            index.add(Posting(post.message.author, post.tag.revision, post.tag.total or 0, post))
+        else:
+            _place(index, post)
+    _adopt_covers(index)
+    found = sorted((one for one in index.found if one.patches), key=lambda one: (one.when, one.order))
     _complete_rerolls(found)
     return found
+
+
+class _Index:
+    """The postings found so far, with ways to those that a patch may belong to (a mailbox holds thousands)."""
+
+    def __init__(self) -> None:
+        self.found: list[Posting] = []
+        self._by_id: dict[str, Posting] = {}
+        self._by_sender: dict[tuple[str, int | None], list[Posting]] = {}
+
+    def add(self, posting: Posting) -> None:
+        self.found.append(posting)
+        for post in posting.posts:
+            self.know(post, posting)
+        self.file(posting, posting.total)
+
+    def know(self, post: Post, posting: Posting) -> None:
+        """`post` is in `posting` now."""
+        if post.message.message_id:
+            self._by_id[post.message.message_id] = posting
+
+    def file(self, posting: Posting, total: int) -> None:
+        """`posting` may be found by its sender and `total`."""
+        for name in identities(posting.sender):
+            self._by_sender.setdefault((name, total), []).append(posting)
+            self._by_sender.setdefault((name, None), []).append(posting)
+
+    def near(self, post: Post, total: int) -> list[Posting]:
+        """The postings that `post`, a patch n of `total`, may belong to: of its thread, or its sender's latest."""
+        close = [self._by_id[parent] for parent in post.parents if parent in self._by_id]
+        for name in identities(post.message.author):
+            close += self._by_sender.get((name, total), [])[-_LATEST:]
+            close += self._by_sender.get((name, None), [])[-_LATEST:]
+        return list(dict.fromkeys(close))
+
+    def without_cover(self, lonely: Posting) -> list[Posting]:
+        """The postings of the same sender and total that have patches and no cover."""
+        close = [one for name in identities(lonely.sender) for one in self._by_sender.get((name, lonely.total), [])]
+        return [one for one in close if one.patches and one.cover is None]
+
+
+def identities(person: Address) -> list[str]:
+    """The keys under which a person is found: two of one key are `same_person`."""
+    return [key.lower() for key in (f"<{person.email}>" if person.email else "", person.name) if key]
 
 
 def _candidates(posts: Sequence[Post]) -> list[Post]:
@@ -127,15 +176,18 @@ def _revision(posts: Sequence[Post]) -> int | None:
     return next((post.tag.revision for post in posts if post.tag.revision), None)
 
 
-def _place(found: list[Posting], post: Post) -> None:
+def _place(index: _Index, post: Post) -> None:
     number, total = post.tag.number or 1, post.tag.total or 1
-    fitting = [posting for posting in found if _fits(posting, post, number, total)]
-    if fitting:
-        best = max(fitting, key=lambda posting: _closeness(posting, post))
-        best.patches[number] = post
-        best.total = max(best.total, total)
+    fitting = [posting for posting in index.near(post, total) if _fits(posting, post, number, total)]
+    if not fitting:
+        index.add(Posting(post.message.author, post.tag.revision, total, None, {number: post}))
         return
-    found.append(Posting(post.message.author, post.tag.revision, total, None, {number: post}))
+    best = max(fitting, key=lambda posting: _closeness(posting, post))
+    best.patches[number] = post
+    index.know(post, best)
+    if total > best.total:
+        best.total = total
+        index.file(best, total)
 
 
 def _fits(posting: Posting, post: Post, number: int, total: int) -> bool:
@@ -182,40 +234,32 @@ def _closeness(posting: Posting, post: Post) -> tuple[bool, bool, float]:
     return _answers_cover(posting, post), _threaded(posting, post), -apart
 
 
-def _adopt_covers(found: list[Posting]) -> None:
+def _adopt_covers(index: _Index) -> None:
     """Give covers left alone (their version differs from the patches') to the posting they introduce."""
-    for lonely in [posting for posting in found if not posting.patches]:
-        near = [
-            posting
-            for posting in found
-            if posting.patches
-            and posting.cover is None
-            and posting.total == lonely.total
-            and same_person(posting.sender, lonely.sender)
-            and abs(posting.when - lonely.when) < _NEAR
-        ]
+    for lonely in [posting for posting in index.found if not posting.patches]:
+        near = [one for one in index.without_cover(lonely) if abs(one.when - lonely.when) < _NEAR]
         if near:
-            best = min(near, key=lambda posting: abs(posting.when - lonely.when))
-            best.cover = lonely.cover
+            min(near, key=lambda one: abs(one.when - lonely.when)).cover = lonely.cover
 
 
 def _complete_rerolls(found: list[Posting]) -> None:
     """A later revision of a few patches, sent as answers to the earlier posting, keeps the earlier one's others."""
-    for position, posting in enumerate(found):
-        if posting.cover or not posting.revision or posting.total == len(posting.patches):
-            continue
-        for earlier in reversed(found[:position]):
-            complete = len(earlier.patches) >= earlier.total
-            if (
-                earlier.total == posting.total
-                and complete
-                and all(_threaded(earlier, post) for post in posting.patches.values())
-            ):
+    owner: dict[str, Posting] = {}
+    for posting in found:
+        partial = not posting.cover and posting.revision and posting.total > len(posting.patches)
+        answered = {id(one): one for post in posting.posts for one in (_owner(owner, post),) if one} if partial else {}
+        if len(answered) == 1:
+            (earlier,) = answered.values()
+            if earlier.total == posting.total and len(earlier.patches) >= earlier.total:
                 for number, post in earlier.patches.items():
                     if number not in posting.patches:
                         posting.patches[number] = post
-                        posting.borrowed[number] = earlier.version
-                break
+                        posting.borrowed[number] = earlier.borrowed.get(number, earlier.version)
+        owner.update((id_, posting) for id_ in posting.ids)
+
+
+def _owner(owner: dict[str, Posting], post: Post) -> Posting | None:
+    return next((owner[parent] for parent in post.parents if parent in owner), None)
 
 
 def same_person(a: Address, b: Address) -> bool:
@@ -223,103 +267,3 @@ def same_person(a: Address, b: Address) -> bool:
     if a.email and a.email.lower() == b.email.lower():
         return True
     return bool(a.name) and a.name.lower() == b.name.lower()
-
-
-def topics(found: Sequence[Posting]) -> list[list[Posting]]:
-    """Postings that are revisions of one another, in groups; the group of the oldest posting first."""
-    groups: list[list[Posting]] = []
-    for posting in found:
-        related = [group for group in groups if any(_related(posting, other) for other in group)]
-        merged = [other for group in related for other in group] + [posting]
-        place = groups.index(related[0]) if related else len(groups)
-        groups = [group for group in groups if group not in related]
-        groups.insert(place, merged)
-    return groups
-
-
-def _related(a: Posting, b: Posting) -> bool:
-    if not same_person(a.sender, b.sender):
-        return False
-    if not a.ids and not b.ids:
-        return True  # one page, one sender
-    threads = [
-        {parent for post in posting.posts for parent in post.parents if parent} | posting.ids for posting in (a, b)
-    ]
-    if threads[0] & threads[1]:
-        return True
-    titles = [[post.tag.title for post in posting.posts] for posting in (a, b)]
-    return any(subject.same_title(one, other) for one in titles[0] for other in titles[1])
-
-
-def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> Iterator[tuple[Post, int | None]]:
-    """The posts that answer `chosen`, oldest first, each with the number of the patch (0: the cover, None: unknown).
-
-    Told by headers; where a page has none, by subject. Answers to other postings are left out.
-    """
-    taken = {post.order for posting in found for post in posting.posts} | {p.order for p in chosen.posts}
-    by_id = {post.message.message_id: post for post in posts if post.message.message_id}
-    numbers = {post.order: number for number, post in chosen.patches.items()}
-    if chosen.cover:
-        numbers[chosen.cover.order] = 0
-    whole = {parent for post in chosen.posts for parent in post.parents if parent} | chosen.ids
-    for post in sorted(posts, key=lambda p: (p.when, p.order)):
-        if post.order in numbers or post.order in taken:
-            continue
-        ancestor = _ancestor(post, by_id, taken | numbers.keys())
-        if ancestor is not None:
-            if ancestor.order in numbers:
-                yield post, _number_answered(post, numbers[ancestor.order], chosen, by_id)
-            continue
-        number = _by_subject(post, chosen)
-        if number is not None:
-            yield post, number
-        elif whole.intersection(post.parents) or (not any(post.parents) and _names(post.tag, chosen)):
-            yield post, None
-
-
-def _ancestor(post: Post, by_id: dict[str, Post], ends: Iterable[int]) -> Post | None:
-    """The nearest patch or cover above `post` in its thread (`ends` are their places); None where the thread is not
-    known."""
-    stops = frozenset(ends)
-    seen: set[int] = set()
-    here = post
-    while here.order not in seen:
-        seen.add(here.order)
-        parents = [by_id[parent] for parent in here.parents if parent in by_id]
-        for parent in parents:
-            if parent.order in stops:
-                return parent
-        if not parents:
-            return None
-        here = parents[0]
-    return None
-
-
-def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:
-    """`number`, unless the mail it answers is not in the source and its subject names another patch."""
-    named = post.tag.number
-    if named is None or named == number or post.message.in_reply_to in by_id or not post.tag.reply:
-        return number
-    return named if named in chosen.patches else None
-
-
-def _by_subject(post: Post, chosen: Posting) -> int | None:
-    tag = post.tag
-    if not tag.reply or (post.message.date and post.when < chosen.when):
-        return None
-    if chosen.cover and _means(tag, chosen.cover.tag):
-        return 0
-    return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
-
-
-def _means(reply: Tag, answered: Tag) -> bool:
-    """Whether a reply's subject is that of `answered` (a reply may have dropped the [tag], not changed it)."""
-    tagged = not reply.patch or (reply.revision, reply.number) == (answered.revision, answered.number)
-    return tagged and subject.same_title(reply.title, answered.title)
-
-
-def _names(reply: Tag, chosen: Posting) -> bool:
-    """Whether a reply's subject is of this posting, though of a patch that is not there."""
-    if not reply.reply:
-        return False
-    return not reply.patch or ((reply.revision or 1) == chosen.version and reply.total == chosen.total)

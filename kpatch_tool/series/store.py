@@ -239,8 +239,6 @@ def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch
     exactness = _exactness(entry, path)
     damage = frozenset(Damage(name) for name in entry.get("damage", []) if name in set(Damage))
     lost = damage if exactness is Exactness.DAMAGED else frozenset()
-    if message.author.email == files.HIDDEN:
-        message = replace(message, author=Address(message.author.name, ""))
     tag = parse(message.subject)
     number = _int(entry.get("number")) or place
     replied = tuple(_trailer(str(text)) for text in entry.get("replied", []))

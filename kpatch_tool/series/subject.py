@@ -96,10 +96,11 @@ def _prefixes(subject: str) -> tuple[str, bool, bool]:
 
 def same_title(a: str, b: str) -> bool:
     """Whether two titles name the same thing: case, punctuation and a cut end (mail programs shorten) aside."""
-    one, other = _plain(a), _plain(b)
+    one, other = plain(a), plain(b)
     shorter, longer = sorted((one, other), key=len)
     return one == other or (len(shorter) > 24 and longer.startswith(shorter))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The letters and digits of a text, in lower case."""
     return re.sub(r"[\W_]+", "", text.lower())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from kpatch_tool.diff.model import Kind
@@ -226,3 +228,16 @@ def test_names() -> None:
     assert slug("***", 1) == "series"
     assert len(slug("word " * 50, 1)) <= 40
     assert numbers([1, 2, 3, 6]) == "1-3, 6"
+
+
+def test_a_mailbox_of_many_series_takes_linear_time() -> None:
+    start = time.perf_counter()
+    many = [
+        patch(f"[PATCH {number}/2] mm: {topic} {number}", f"m{topic}.{number}", minute=topic % 60)
+        for topic in range(1500)
+        for number in (1, 2)
+    ]
+    found = series(*many)
+    assert [one.number for one in found.patches] == [1, 2]
+    assert found.problems[-1] == "and 1494 more series; import a thread of its own for each"
+    assert time.perf_counter() - start < 20

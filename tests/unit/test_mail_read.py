@@ -199,6 +199,8 @@ def test_what_is_no_mail_is_refused(tmp_path: Path, data: bytes, what: str) -> N
 
 
 def test_missing_and_network_sources() -> None:
+    with pytest.raises(InputError, match="device"):
+        read_sources(["/dev/zero"])
     with pytest.raises(InputError, match="no such file"):
         read_sources(["/nonexistent/x"])
     for source in ("https://lore.example/kvm/x", "<20140417@example.org>"):

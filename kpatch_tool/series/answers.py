@@ -1,0 +1,83 @@
+"""Which messages answer a posting, and which of its patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kpatch_tool.series import subject
+from kpatch_tool.series.posting import Post, Posting
+from kpatch_tool.series.subject import Tag
+
+
+def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> Iterator[tuple[Post, int | None]]:
+    """The posts that answer `chosen`, oldest first, each with the number of the patch (0: the cover, None: unknown).
+
+    Told by headers; where a page has none, by subject. Answers to other postings are left out.
+    """
+    taken = {post.order for posting in found for post in posting.posts} | {p.order for p in chosen.posts}
+    by_id = {post.message.message_id: post for post in posts if post.message.message_id}
+    numbers = {post.order: number for number, post in chosen.patches.items()}
+    if chosen.cover:
+        numbers[chosen.cover.order] = 0
+    ends = frozenset(taken | numbers.keys())
+    whole = {parent for post in chosen.posts for parent in post.parents if parent} | chosen.ids
+    for post in sorted(posts, key=lambda p: (p.when, p.order)):
+        if post.order in numbers or post.order in taken:
+            continue
+        ancestor = _ancestor(post, by_id, ends)
+        if ancestor is not None:
+            if ancestor.order in numbers:
+                yield post, _number_answered(post, numbers[ancestor.order], chosen, by_id)
+            continue
+        number = _by_subject(post, chosen)
+        if number is not None:
+            yield post, number
+        elif whole.intersection(post.parents) or (not any(post.parents) and _names(post.tag, chosen)):
+            yield post, None
+
+
+def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int]) -> Post | None:
+    """The nearest patch or cover above `post` in its thread (`ends` are their places); None where the thread is not
+    known."""
+    seen: set[int] = set()
+    here = post
+    while here.order not in seen:
+        seen.add(here.order)
+        parents = [by_id[parent] for parent in here.parents if parent in by_id]
+        for parent in parents:
+            if parent.order in ends:
+                return parent
+        if not parents:
+            return None
+        here = parents[0]
+    return None
+
+
+def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:
+    """`number`, unless the mail it answers is not in the source and its subject names another patch."""
+    named = post.tag.number
+    if named is None or named == number or post.message.in_reply_to in by_id or not post.tag.reply:
+        return number
+    return named if named in chosen.patches else None
+
+
+def _by_subject(post: Post, chosen: Posting) -> int | None:
+    tag = post.tag
+    if not tag.reply or (post.message.date and post.when < chosen.when):
+        return None
+    if chosen.cover and _means(tag, chosen.cover.tag):
+        return 0
+    return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
+
+
+def _means(reply: Tag, answered: Tag) -> bool:
+    """Whether a reply's subject is that of `answered` (a reply may have dropped the [tag], not changed it)."""
+    tagged = not reply.patch or (reply.revision, reply.number) == (answered.revision, answered.number)
+    return tagged and subject.same_title(reply.title, answered.title)
+
+
+def _names(reply: Tag, chosen: Posting) -> bool:
+    """Whether a reply's subject is of this posting, though of a patch that is not there."""
+    if not reply.reply:
+        return False
+    return not reply.patch or ((reply.revision or 1) == chosen.version and reply.total == chosen.total)
