@@ -10,10 +10,10 @@ GNU ld, modpost (scripts/mod/modpost.c), objtool (tools/objtool/warn.h), Kconfig
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from kpatch_tool.kbuild.model import Diagnostic
 
@@ -209,15 +209,11 @@ def _inside(path: str, roots: Roots) -> str:
     """`path` relative to the source tree, or to the object directory for what make generates there."""
     if not path or path.startswith("<"):
         return path
+    place = posixpath.normpath(f"{roots.objects}/{path}") if path.startswith("../") else path
     for root in (roots.source, roots.objects):
-        if path == root or path.startswith(root + "/"):
-            return _normal(path[len(root) + 1 :])
-    if path.startswith("/"):
-        return path
-    parts = PurePosixPath(path).parts
-    while parts and parts[0] == "..":  # relative to the object directory, which may lie inside the source
-        parts = parts[1:]
-    return _normal("/".join(parts))
+        if place.startswith(root + "/"):
+            return _normal(place[len(root) + 1 :])
+    return _normal(path) if not path.startswith("/") else path
 
 
 def _normal(path: str) -> str:

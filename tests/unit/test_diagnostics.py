@@ -1,0 +1,167 @@
+"""Reading make's output. The lines are from real logs (Linux 3.15 and 6.1, gcc 12, binutils 2.40, make 4.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch_tool.kbuild import diagnostics
+from kpatch_tool.kbuild.model import Diagnostic
+
+ROOTS = diagnostics.Roots("/w/.kpt/worktrees/t", "/w/.kpt/build/t-x86_64")
+SRC = ROOTS.source
+
+
+def units(log: str) -> dict[str, diagnostics.Unit]:
+    return {unit.name: unit for unit in diagnostics.read(log.encode(), ROOTS)}
+
+
+WARNINGS = [
+    (
+        f"{SRC}/scripts/sortextable.h:176:17: warning: ‘relocs_size’ may be used uninitialized [-Wmaybe-uninitialized]",
+        Diagnostic("scripts/sortextable.h", 176, "'relocs_size' may be used uninitialized", "-Wmaybe-uninitialized"),
+    ),
+    (
+        "../../worktrees/t/arch/x86/kvm/mmu.c:9:5: warning: no previous prototype for 'f' [-Wmissing-prototypes]",
+        Diagnostic("arch/x86/kvm/mmu.c", 9, "no previous prototype for 'f'", "-Wmissing-prototypes"),
+    ),
+    (
+        f"{SRC}/arch/x86/kernel/entry_64.S:530: Warning: no instruction mnemonic suffix given; using default for `btr'",
+        Diagnostic("arch/x86/kernel/entry_64.S", 530, "no instruction mnemonic suffix given; using default for 'btr'"),
+    ),
+    (
+        "ld: warning: arch/x86/boot/setup.elf has a LOAD segment with RWX permissions",
+        Diagnostic("", 0, "arch/x86/boot/setup.elf has a LOAD segment with RWX permissions"),
+    ),
+    (
+        "arch/x86/kvm/kvm.o: warning: objtool: kvm_x()+0x1a: call to memcpy() leaves .noinstr.text section",
+        Diagnostic("arch/x86/kvm/kvm.o", 0, "kvm_x()+0x1a: call to memcpy() leaves .noinstr.text section"),
+    ),
+    (
+        "WARNING: modpost: vmlinux.o: section mismatch in reference: foo (section: .text) -> bar (section: .init.text)",
+        Diagnostic("vmlinux.o", 0, "section mismatch in reference: foo (section: .text) -> bar (section: .init.text)"),
+    ),
+    (
+        "arch/x86/kvm/Kconfig:24:warning: type of 'KVM' redefined from 'tristate' to 'boolean'",
+        Diagnostic("arch/x86/kvm/Kconfig", 24, "type of 'KVM' redefined from 'tristate' to 'boolean'"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), WARNINGS, ids=[line[:40] for line, _ in WARNINGS])
+def test_warning(line: str, expected: Diagnostic) -> None:
+    found = units(f"  CC      some/unit.o\n{line}\n")["some/unit.o"]
+    assert found.warnings == (expected,)
+    assert found.errors == ()
+
+
+ERRORS = [
+    (
+        f"{SRC}/arch/x86/kvm/mmu.c:4583:19: error: 'bb' undeclared (first use in this function)",
+        Diagnostic("arch/x86/kvm/mmu.c", 4583, "'bb' undeclared (first use in this function)"),
+    ),
+    (
+        f"{SRC}/arch/x86/kvm/x86.c:31:10: fatal error: linux/nothing.h: No such file or directory",
+        Diagnostic("arch/x86/kvm/x86.c", 31, "linux/nothing.h: No such file or directory"),
+    ),
+    (
+        f"{SRC}/a.c:3:5: error: unused variable 'b' [-Werror=unused-variable]",
+        Diagnostic("a.c", 3, "unused variable 'b'"),
+    ),
+    (
+        f"{SRC}/arch/x86/lib/x.S:7: Error: no such instruction: `frob'",
+        Diagnostic("arch/x86/lib/x.S", 7, "no such instruction: 'frob'"),
+    ),
+    (
+        'ERROR: modpost: "kvm_frob" [arch/x86/kvm/kvm-amd.ko] undefined!',
+        Diagnostic("arch/x86/kvm/kvm-amd.ko", 0, '"kvm_frob" [arch/x86/kvm/kvm-amd.ko] undefined!'),
+    ),
+    (
+        'ERROR: "kvm_frob" [arch/x86/kvm/kvm-amd.ko] undefined!',
+        Diagnostic("arch/x86/kvm/kvm-amd.ko", 0, '"kvm_frob" [arch/x86/kvm/kvm-amd.ko] undefined!'),
+    ),
+    (
+        f"ld: {SRC}/init/main.c:1042: undefined reference to `frob'",
+        Diagnostic("init/main.c", 1042, "undefined reference to 'frob'"),
+    ),
+    (
+        "make[4]: *** No rule to make target 'arch/x86/kvm/frob.o', needed by 'arch/x86/kvm/kvm.o'.  Stop.",
+        Diagnostic("", 0, "No rule to make target 'arch/x86/kvm/frob.o', needed by 'arch/x86/kvm/kvm.o'"),
+    ),
+    (
+        f"{SRC}/arch/x86/kvm/Makefile:5: *** missing separator.  Stop.",
+        Diagnostic("arch/x86/kvm/Makefile", 5, "missing separator"),
+    ),
+    (
+        "arch/x86/kvm/Kconfig:9: syntax error",
+        Diagnostic("arch/x86/kvm/Kconfig", 9, "syntax error"),
+    ),
+    (
+        "arch/x86/kvm/kvm.o: error: objtool: can't find jump dest instruction",
+        Diagnostic("arch/x86/kvm/kvm.o", 0, "can't find jump dest instruction"),
+    ),
+]
+ECHOES = (
+    f"make[3]: *** [{SRC}/scripts/Makefile.build:309: arch/x86/kvm/mmu.o] Error 1\nmake: *** [Makefile:1: x] Error 2\n"
+)
+
+
+@pytest.mark.parametrize(("line", "expected"), ERRORS, ids=[line[:40] for line, _ in ERRORS])
+def test_error_is_the_root_cause(line: str, expected: Diagnostic) -> None:
+    log = f"  CC      x.o\n{line}\ncc1: all warnings being treated as errors\n{ECHOES}"
+    assert diagnostics.root_causes(log.encode(), ROOTS) == (expected,)
+
+
+def test_echo_is_told_where_there_is_nothing_better() -> None:
+    (error,) = diagnostics.root_causes(ECHOES.encode(), ROOTS)
+    assert (error.file, error.line) == ("scripts/Makefile.build", 309)
+    assert error.message == "arch/x86/kvm/mmu.o] Error 1"
+
+
+def test_context_of_a_warning_is_not_another_one() -> None:
+    log = f"""  CC      scripts/kconfig/zconf.tab.o
+In file included from scripts/kconfig/zconf.tab.c:2537:
+In function ‘get_prompt_str’,
+    inlined from ‘get_symbol_str’ at {SRC}/scripts/kconfig/menu.c:638:3:
+{SRC}/scripts/kconfig/menu.c:590:46: warning: ‘jump’ may be used uninitialized [-Wmaybe-uninitialized]
+  590 |                                 jump->offset = strlen(r->s);
+      |                                 ~~~~~~~~~~~~~^~~~~~~~~~~~~~
+{SRC}/scripts/kconfig/menu.c: In function ‘get_symbol_str’:
+{SRC}/scripts/kconfig/menu.c:551:26: note: ‘jump’ was declared here
+  551 |         struct jump_key *jump;
+"""
+    assert [one.line for one in units(log)["scripts/kconfig/zconf.tab.o"].warnings] == [590]
+
+
+def test_each_object_has_its_own_and_silent_ones_are_there() -> None:
+    log = (
+        "  CC [M]  arch/x86/kvm/a.o\n"
+        f"{SRC}/arch/x86/kvm/a.c:1:1: warning: one [-Wx]\n{SRC}/arch/x86/kvm/a.c:1:1: warning: one [-Wx]\n"
+        "  CC [M]  arch/x86/kvm/b.o\n  LD [M]  arch/x86/kvm/kvm.o\n"
+    )
+    found = units(log)
+    assert [len(found[name].warnings) for name in found] == [1, 0, 0]
+    assert list(found) == ["arch/x86/kvm/a.o", "arch/x86/kvm/b.o", "arch/x86/kvm/kvm.o"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fs/x.c:1:1: fatal error: error writing to /tmp/ccX.s: No space left on device",
+        "gcc: fatal error: Killed signal terminated program cc1",
+        "make[2]: *** [scripts/Makefile.build:250: mm/slub.o] Killed",
+        "/bin/sh: 1: bison: not found",
+        "cc1: out of memory allocating 65536 bytes: Cannot allocate memory",
+    ],
+)
+def test_the_machines_fault(line: str) -> None:
+    assert diagnostics.infra_reason(f"  CC      x.o\n{line}\n{ECHOES}".encode()) == line
+
+
+def test_the_kernels_fault() -> None:
+    assert diagnostics.infra_reason("\n".join(line for line, _ in ERRORS).encode()) is None
+
+
+def test_bytes_that_are_not_text() -> None:
+    log = b"  CC      x.o\n" + SRC.encode() + b"/x.c:1:1: warning: caf\xe9 \x1b[31m [-Wx]\n\xff\xfe\n"
+    (unit,) = diagnostics.read(log, ROOTS)
+    assert unit.warnings[0].option == "-Wx"

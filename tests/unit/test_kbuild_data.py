@@ -1,0 +1,175 @@
+"""Configuration, compatibility and architectures: what is decided before make runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.kbuild import arch, compat, config, reach, versions
+from kpatch_tool.kbuild.reach import Change
+from kpatch_tool.kbuild.toolchain import Toolchain, probe
+
+DEBIAN_12 = Toolchain("gcc", (12, 2, 0), (2, 40), (4, 3), ("gcc 12.2.0", "as 2.40", "ld 2.40", "make 4.3"))
+OLD = Toolchain("gcc", (4, 8, 4), (2, 24), (3, 82), ("gcc 4.8.4",))
+X86 = arch.load("x86_64")
+
+
+def fragment(text: str, kernel: str = "6.1") -> list[tuple[str, str]]:
+    return [(one.symbol, one.value) for one in config.read_fragment(text, "f", versions.parse(kernel))]
+
+
+def test_fragment_lines() -> None:
+    text = '# remark\n\nCONFIG_A=y\n  CONFIG_B=m  # why\n# CONFIG_C is not set\nCONFIG_D="a # b"\nCONFIG_E=0x10\r\n'
+    assert fragment(text) == [
+        ("CONFIG_A", "y"), ("CONFIG_B", "m"), ("CONFIG_C", "n"), ("CONFIG_D", '"a # b"'), ("CONFIG_E", "0x10"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"), [("3.15.5", []), ("4.18", ["y"]), ("5.0.1", ["y"]), ("6.2", []), ("", [])]
+)
+def test_fragment_for_some_versions(kernel: str, expected: list[str]) -> None:
+    assert [value for _, value in fragment("CONFIG_A=y  # since 4.18, until 6.2: reason", kernel)] == expected
+
+
+def test_fragment_line_that_means_nothing() -> None:
+    with pytest.raises(InputError, match=r"^f:2: not a line of configuration: 'KVM=m'; write CONFIG_NAME=value$"):
+        fragment("CONFIG_A=y\nKVM=m\n")
+
+
+def test_later_wins_and_lost_are_named() -> None:
+    asked = config.merged(config.read_fragment("CONFIG_A=y\nCONFIG_B=m\nCONFIG_A=n\nCONFIG_C=7\n", "f", (6, 1)))
+    assert config.render(asked) == "# CONFIG_A is not set\nCONFIG_B=m\nCONFIG_C=7\n"
+    assert config.lost(asked, "CONFIG_B=m\nCONFIG_C=7\n# CONFIG_A is not set\n") == ()
+    lost = config.lost(asked, "CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=7\n")
+    assert [(one.asked.symbol, one.asked.value, one.got) for one in lost] == [
+        ("CONFIG_A", "n", "y"),
+        ("CONFIG_B", "m", "y"),
+    ]
+
+
+def test_depends_on() -> None:
+    text = """config KVM
+\ttristate "KVM"
+\tdepends on HAVE_KVM
+\tdepends on NET && MULTIUSER
+\thelp
+\t  This depends on luck.
+
+config KVM_AMD
+\tdepends on KVM
+"""
+    assert config.depends_on(text, "KVM") == "HAVE_KVM && NET && MULTIUSER"
+    assert config.depends_on(text, "KV") == ""
+
+
+def test_our_fragment_is_in_order() -> None:
+    for kernel in ((3, 15), (6, 1, 192), ()):
+        asked = config.read_fragment(X86.fragments[0].read_text(), "ours", kernel)
+        assert len(config.merged(asked)) == len(asked), "a symbol stands twice"
+        assert {one.symbol: one.value for one in asked}["CONFIG_KVM"] == "m"
+
+
+def test_new_kernel_needs_nothing() -> None:
+    found = compat.compat((6, 1, 192), DEBIAN_12)
+    assert (found.cc, found.hostcc, found.make, found.headers, found.config) == ((), (), {}, {}, ())
+    assert found.modules == "names"
+
+
+def test_old_kernel_with_new_tools(tmp_path: Path) -> None:
+    found = compat.compat((3, 15, 5), DEBIAN_12)
+    assert "plt32" in found.rules
+    found.install(tmp_path)
+    variables = found.variables(DEBIAN_12, tmp_path)
+    assert variables["CC"].startswith("gcc -std=gnu89 ")
+    assert variables["HOSTCC"] == "gcc -fcommon"
+    assert "#,\\#," in variables["make-cmd"]
+    assert (tmp_path / "include/linux/compiler-gcc12.h").is_file()
+    assert variables["CFLAGS_module.o"] == f"-include {tmp_path / 'plt32.h'}"
+    assert found.config == ("CONFIG_OPTIMIZE_INLINING=y",)
+    assert found.modules == "directories"
+
+
+def test_old_kernel_with_old_tools() -> None:
+    found = compat.compat((3, 15, 5), OLD)
+    assert found.rules == ("modules-by-directory",)
+
+
+def test_installed_headers_keep_their_time(tmp_path: Path) -> None:
+    found = compat.compat((3, 15, 5), DEBIAN_12)
+    found.install(tmp_path)
+    before = (tmp_path / "plt32.h").stat().st_mtime_ns
+    found.install(tmp_path)
+    assert (tmp_path / "plt32.h").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("rule", compat.rules(), ids=lambda rule: str(rule.name))
+def test_rule_says_why_and_installs_what_it_uses(rule: compat.Rule) -> None:
+    assert rule.why
+    for source in rule.headers.values():
+        assert (Path(compat.__file__).parent / "compat" / source).is_file()
+    assert ("{data}" in str(rule.cc) + str(dict(rule.make))) == bool(rule.headers)
+
+
+def test_this_machines_tools() -> None:
+    tools = probe({})
+    assert tools.gcc >= (4,)
+    assert tools.binutils >= (2,)
+    assert tools.make >= (3,)
+    assert len(tools.identity) == 4
+
+
+def test_architectures() -> None:
+    assert arch.names() == ("x86_64",)
+    with pytest.raises(InputError, match="known: x86_64"):
+        arch.load("../x86_64")
+    assert "virt/lib/irqbypass.ko" in X86.modules_of((6, 1))
+    assert X86.modules_of((3, 15))[0] == "arch/x86/kvm/kvm.ko"
+
+
+USES = reach.Uses(
+    image=frozenset({"include/linux/mm.h", "arch/x86/kvm/shared.h", "mm/slub.c"}),
+    modules=frozenset({"include/linux/kvm_host.h", "include/linux/mm.h", "arch/x86/kvm/mmu.c"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Change("arch/x86/kvm/mmu.c", "M"), True),
+        (Change("arch/x86/kvm/new.c", "A"), True),
+        (Change("virt/kvm/kvm_main.c", "M"), True),
+        (Change("include/linux/kvm_host.h", "M"), True),
+        (Change("include/linux/kvm_host.h", "D"), False),
+        (Change("include/linux/mm.h", "M"), False),
+        (Change("arch/x86/kvm/shared.h", "M"), False),
+        (Change("arch/x86/kvm/Makefile", "M"), False),
+        (Change("arch/x86/kvm/Kconfig", "M"), False),
+        (Change("arch/x86/kernel/kvm.c", "M"), False),
+        (Change("mm/slub.c", "M"), False),
+        (Change("include/linux/new.h", "A"), False),
+        (Change("Documentation/kvm.txt", "M"), False),
+    ],
+)
+def test_how_far_a_change_reaches(change: Change, expected: bool) -> None:
+    assert reach.modules_suffice([change], USES, X86) is expected
+    assert reach.modules_suffice([Change("arch/x86/kvm/x86.c", "M"), change], USES, X86) is expected
+
+
+def test_records_of_make(tmp_path: Path) -> None:
+    source, objects = tmp_path / "src", tmp_path / "obj"
+    for path, deps in {
+        "arch/x86/kvm/.mmu.o.cmd": "include/linux/kvm_host.h include/linux/mm.h",
+        "mm/.slub.o.cmd": "include/linux/mm.h arch/../mm/slab.h",
+    }.items():
+        file = objects / path
+        file.parent.mkdir(parents=True)
+        words = " \\\n  ".join(f"{source}/{dep}" for dep in deps.split())
+        file.write_text(f"deps_x.o := \\\n  {words} \\\n    $(wildcard include/config/smp.h) \\\n")
+    uses = reach.collect(objects, source, X86)
+    assert uses.image == {"include/linux/mm.h", "mm/slab.h"}
+    assert uses.modules == {"include/linux/kvm_host.h", "include/linux/mm.h"}
+    reach.save(objects, uses)
+    assert reach.load(objects) == uses
