@@ -59,10 +59,10 @@ class PlainLines:
             self._say(f"{state:<9} {cell.stage:<8} {cell.text}")
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
-        # Counters would fill a log; the step is said once.
-        if what != self._said and total == 0:
-            self._said = what
-            self._say(f"          {what}")
+        step = what.partition(":")[0]  # "testing patch 2: vmexit": what is counted would fill a log
+        if step != self._said:
+            self._said = step
+            self._say(f"          {step}")
 
     def _say(self, line: str) -> None:
         self._out.write(printable(line).rstrip() + "\n")

@@ -165,9 +165,14 @@ def test_plain_lines_for_a_log() -> None:
     lines.progress("compiling")
     lines.progress("compiling")
     lines.progress("compiling", 3, 10)
+    lines.progress("testing the base: vmexit", 1, 10)
+    lines.progress("testing the base: msr", 2, 10)
     lines.cell(Cell(1, Stage.BUILD, Outcome.WELL, "ok 2 s"))
     lines.cell(Cell(0, Stage.TEST, Outcome.FINDING, "\x1b[31m"))
-    assert out.getvalue() == "          compiling\npatch 1   build    ok 2 s\nbase      test     \\x1b[31m\n"
+    assert (
+        out.getvalue()
+        == "          compiling\n          testing the base\npatch 1   build    ok 2 s\nbase      test     \\x1b[31m\n"
+    )
 
 
 def test_the_live_table_draws_what_it_knows() -> None:
