@@ -138,13 +138,14 @@ def add_directory(workspace: Workspace, name: str, directory: Path) -> Suite:
 
     Raises InputError when there is no unittests.cfg or no image.
     """
+    target = _directory(workspace, name)
     place = directory.resolve()
     images = next((path for path in (place / _IMAGES, place) if (path / _CFG).is_file()), None)
     if images is None:
         raise InputError(f"no {_CFG} there", where=str(place), todo="give a tree of kvm-unit-tests")
     if not any(images.glob("*.flat")):
         raise InputError("nothing is built there", where=str(images), todo="run ./configure && make in it first")
-    with _locked(workspace, name), atomic.staged_directory(_directory(workspace, name)) as stage:
+    with _locked(workspace, name), atomic.staged_directory(target) as stage:
         _write(stage, _Row(1, name, str(place), "", str(images)))
     return get(workspace, name)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -92,27 +92,21 @@ def test_selftests() -> None:
     ]
 
 
-def planned(kind: SuiteKind = SuiteKind.UNIT_TESTS, variant: str = "default", **fields: Any) -> jobs.Planned:
-    values: dict[str, Any] = {
-        "suite": "s",
-        "name": "t",
-        "path": Path("/host/t.flat"),
-        "timeout": 9.0,
-        "smp": 2,
-        "args": ("a b",),
-    }
-    test = Test(**{**values, **fields})
-    (row,) = jobs.plan("s", kind, [test], [variants.known()[variant]], None)
+TEST = Test(suite="s", name="t", path=Path("/host/t.flat"), timeout=9.0, smp=2, args=("a b",))
+
+
+def planned(test: Test = TEST, variant: str = "default") -> jobs.Planned:
+    (row,) = jobs.plan("s", SuiteKind.UNIT_TESTS, [test], [variants.known()[variant]], None)
     return row
 
 
 def test_the_nested_command_line_is_upstreams() -> None:
-    job = planned(qemu_args=("-cpu", "max")).job
+    job = planned(replace(TEST, qemu_args=("-cpu", "max"))).job
     assert job is not None
     text = " ".join(job.argv)
     assert "-device isa-debug-exit,iobase=0xf4,iosize=0x4" in text
     assert text.endswith("-kernel /kpt/tests/s/t.flat -smp 2 -append a b -cpu max")
-    assert "-append" not in (planned(args=()).job or job).argv
+    assert "-append" not in (planned(replace(TEST, args=())).job or job).argv
     assert planned(variant="shadow").name == "t@shadow"
 
 
@@ -149,11 +143,11 @@ def test_results(tmp_path: Path) -> None:
 
 
 def test_what_was_not_built_or_not_wanted() -> None:
-    unbuilt = planned(path=None, why_not_built="x.c:1: no such thing")
+    unbuilt = planned(replace(TEST, path=None, why_not_built="x.c:1: no such thing"))
     assert unbuilt.job is None
     assert jobs.results(unbuilt, None)[0].why == "does not build: x.c:1: no such thing"
     assert jobs.results(unbuilt, None)[0].verdict is Verdict.FAIL
-    skipped = planned(path=None, why_skip="i386 only")
+    skipped = planned(replace(TEST, path=None, why_skip="i386 only"))
     assert jobs.results(skipped, None)[0].verdict is Verdict.SKIP
 
 

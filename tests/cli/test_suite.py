@@ -1,0 +1,115 @@
+"""kpt suite and kpt test on the command line, as far as they need no kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
+
+CFG = "[one]\nfile = one.flat\n[two]\nfile = two.flat\nsmp = 2\n"
+# Stands in for kvm-unit-tests: configure and make that leave images, out of the source directory.
+CONFIGURE = '#!/bin/sh\ntest "$1" = --arch=x86_64 || exit 9\ncp "$(dirname "$0")/Makefile" .\n'
+MAKEFILE = "all:\n\tmkdir x86\n\techo image > x86/one.flat\n\techo image > x86/two.flat\n"
+
+
+@pytest.fixture
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository that looks like kvm-unit-tests."""
+    place = tmp_path_factory.mktemp("with blank") / "upstream"
+    (place / "x86").mkdir(parents=True)
+    (place / "x86/unittests.cfg").write_text(CFG)
+    (place / "configure").write_text(CONFIGURE)
+    (place / "configure").chmod(0o755)
+    (place / "Makefile").write_text(MAKEFILE)
+    git("init", "-q", "-b", "main", cwd=place)
+    git("add", "-A", cwd=place)
+    git("commit", "-qm", "Tests", cwd=place)
+    git("tag", "v1", cwd=place)
+    return place
+
+
+@pytest.fixture
+def suites(workspace: Workspace) -> Path:
+    return workspace.state / "suites"
+
+
+def test_from_git(upstream: Path, suites: Path, kpt: Kpt) -> None:
+    document = kpt("suite", "add", "mine", "--git", upstream, "--ref", "v1", "--json").json
+    assert document["version"] == git("rev-parse", "HEAD", cwd=upstream)
+    kept = sorted(str(path.relative_to(suites)) for path in suites.rglob("*") if path.is_file())
+    assert kept == ["mine/suite.json", "mine/x86/one.flat", "mine/x86/two.flat", "mine/x86/unittests.cfg"]
+    assert git("status", "--porcelain", cwd=upstream) == ""
+    names = [row["name"] for row in kpt("suite", "list", "--json").json["suites"]]
+    assert names == ["kpt-guest", "selftests", "mine"]
+    assert "mine" in kpt("suite", "list").out
+    kpt("suite", "remove", "mine")
+    assert list(suites.iterdir()) == []
+
+
+def test_a_failed_add_leaves_the_old_one(upstream: Path, suites: Path, kpt: Kpt) -> None:
+    kpt("suite", "add", "mine", "--git", upstream)
+    before = kpt("suite", "list").out
+    (upstream / "Makefile").write_text("all:\n\t@echo 'x86/a.c:1: error: no such thing'; exit 1\n")
+    git("commit", "-qam", "Break", cwd=upstream)
+    failed = kpt("suite", "add", "mine", "--git", upstream, status=3)
+    assert "x86/a.c:1: error: no such thing" in failed.err
+    assert failed.err.count("kpt: ") == 1
+    assert kpt("suite", "list").out == before
+    assert [path.name for path in suites.iterdir()] == ["mine"]
+
+
+def test_from_a_directory(tmp_path: Path, kpt: Kpt, workspace: Workspace) -> None:
+    built = tmp_path / "built"
+    (built / "x86").mkdir(parents=True)
+    assert "no unittests.cfg" in kpt("suite", "add", "mine", "--dir", built, status=2).err
+    (built / "x86/unittests.cfg").write_text(CFG)
+    assert "nothing is built" in kpt("suite", "add", "mine", "--dir", built, status=2).err
+    (built / "x86/one.flat").write_text("image")
+    one = kpt("suite", "add", "mine", "--dir", built, "--json").json
+    assert one["directory"] == str(built / "x86")
+    (built / "x86/one.flat").write_text("another image")
+    assert kpt("suite", "add", "mine", "--dir", built, "--json").json["version"] != one["version"]
+    (built / "x86/unittests.cfg").unlink()
+    assert "mine" not in kpt("suite", "list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["add", "kpt-guest", "--dir", "."], "kpt's own"),
+        (["add", "../x", "--dir", "."], "cannot be the name"),
+        (["add", "x"], "--git or from --dir"),
+        (["add", "x", "--git", "a", "--dir", "b"], "--git or from --dir"),
+        (["add", "x", "--dir", "b", "--ref", "c"], "--ref without --git"),
+        (["add", "x", "--git", "/no/such"], "no such repository"),
+        (["remove", "x"], "no suite 'x'"),
+        (["remove", "\x1b[2J"], "\\x1b"),
+    ],
+)
+def test_bad_input_is_one_line(workspace: Workspace, kpt: Kpt, words: list[str], complaint: str) -> None:
+    failed = kpt("suite", *words, status=2)
+    assert complaint in failed.err
+    assert failed.err.count("\n") == 1
+    assert "\x1b" not in failed.err
+
+
+def test_sources_that_are_something_else(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    assert "no kvm-unit-tests" in kpt("suite", "add", "x", "--git", toy_repo, status=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "no series was applied"),
+        (["--base"], "no kernel tree is here"),
+        (["nothing"], "nothing"),
+        (["--base", "--tree", "nothing"], "nothing"),
+    ],
+)
+def test_nothing_to_test(workspace: Workspace, kpt: Kpt, words: list[str], complaint: str) -> None:
+    failed = kpt("test", *words, status=2)
+    assert complaint in failed.err
+    assert failed.err.count("\n") == 1
