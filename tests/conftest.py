@@ -143,3 +143,20 @@ def git(*args: str | Path, cwd: Path, stdin: bytes | None = None) -> str:
     )
     assert done.returncode == 0, f"git {args}: {done.stderr.decode(errors='replace')}"
     return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+
+@pytest.fixture(scope="session")
+def debian_git_dir() -> Path:
+    """A bare repository with Debian's kernel source (linux-source-6.1) on branch `base`, for the kernel tier.
+
+    The one of this checkout (`kpt tree add debian-6.1`) where it is there; else made once, which takes a minute, and
+    kept under .kpt/tests. Add it to a test's workspace with `kpt tree add NAME --git PATH --ref base`: hard links.
+    """
+    ready = REPO_ROOT / "kernel-trees/debian-6.1.git"
+    if (ready / "kpt-tree.toml").exists():
+        return ready
+    kept = workspaces.create(REPO_ROOT / ".kpt/tests")
+    command = [sys.executable, "-m", "kpatch_tool", "tree", "add", "debian-6.1", "--debian", "linux-source-6.1"]
+    done = subprocess.run(command, cwd=kept.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return kept.trees / "debian-6.1.git"

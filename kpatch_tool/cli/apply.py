@@ -27,6 +27,8 @@ def command(
     if as_json:
         from kpatch_tool.report.document import apply_document
 
+        for note in done.notes:
+            typer.echo(note, err=True)
         common.emit_json(apply_document(done.outcome))
     else:
         from kpatch_tool.report import apply as show

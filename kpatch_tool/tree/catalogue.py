@@ -97,7 +97,7 @@ class Catalogue:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError) as error:
-            todo = f"run `kpt tree add {name} --force` to make the tree anew"
+            todo = f"run `kpt tree remove {name}` and add the tree again"
             raise InputError(f"not a record of kpt ({error})", where=str(path), todo=todo) from error
 
     def find(self, name: str) -> Tree | None:
@@ -123,7 +123,7 @@ class Catalogue:
             known = self.descriptions().get(name)
             if known is not None and known.kind:
                 raise InputError("the tree is not here yet", where=name, todo=f"run `kpt tree add {name}`")
-            self._unknown(f"there is no tree {printable(name)!r}")
+            self.unknown(f"there is no tree {printable(name)!r}")
         return found
 
     def here(self) -> tuple[Tree, ...]:
@@ -173,7 +173,7 @@ class Catalogue:
         if len(real) == 1:
             return real[0]
         if not real:
-            self._unknown("no kernel tree is here")
+            self.unknown("no kernel tree is here")
         names = ", ".join(tree.name for tree in real)
         raise InputError(f"several trees are here: {names}", todo="name one with --tree, or run `kpt tree use NAME`")
 
@@ -196,7 +196,8 @@ class Catalogue:
         what = f"series {series.name} is meant for tree {printable(name)}, which is not here" if series else name
         raise InputError(what, todo=f"run `{add}`, {other}")
 
-    def _unknown(self, what: str) -> NoReturn:
+    def unknown(self, what: str) -> NoReturn:
+        """Raise InputError `what`, with the trees that are here and the commands that bring others."""
         here = ", ".join(tree.name for tree in self.here()) or "none"
         described = ", ".join(f"`kpt tree add {name}`" for name, row in sorted(self.descriptions().items()) if row.kind)
         todo = f"run {described}" if described else "run `kpt tree add NAME --git URL --ref R` (or --debian, --dir)"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kpatch_tool.errors import InputError
+from kpatch_tool.text import printable
 from kpatch_tool.tree.adding import Source
 from kpatch_tool.tree.catalogue import Catalogue, Description
 from kpatch_tool.tree.sources.debian import DebianPackage
@@ -15,7 +16,8 @@ from kpatch_tool.tree.sources.tarball import Tarball
 
 
 def choose_source(catalogue: Catalogue, name: str, given: Mapping[str, str | None], ref: str | None) -> Source:
-    """The source that the options `given` (kind -> value, None: not given) name, else the one trees.toml describes.
+    """The source that the options `given` (kind -> value, None: not given) name, else the one trees.toml describes,
+    else the one that a tree which is here was made from.
 
     Paths are made absolute: options against the current directory, descriptions against the workspace. Raises
     InputError for two sources at once, for --ref without --git, and where nothing is given or described.
@@ -29,12 +31,12 @@ def choose_source(catalogue: Catalogue, name: str, given: Mapping[str, str | Non
         kind, value = chosen[0]
         return _source(catalogue, Description(name, kind, value, ref or ""), Path.cwd())
     described = catalogue.descriptions().get(name)
-    if described is None or not described.kind:
-        if catalogue.find(name) is not None:
-            raise InputError(f"tree {name} is here already", todo="to replace it give a source and --force")
-        catalogue.get(name)  # says which trees are described
-    assert described is not None
-    return _source(catalogue, described, catalogue.workspace.root)
+    if described is not None and described.kind:
+        return _source(catalogue, described, catalogue.workspace.root)
+    known = catalogue.record(name)
+    if known is not None:
+        return _source(catalogue, Description(name, known.kind, known.source, known.ref), catalogue.workspace.root)
+    catalogue.unknown(f"there is no tree {printable(name)!r}")
 
 
 def _source(catalogue: Catalogue, row: Description, start: Path) -> Source:

@@ -71,8 +71,9 @@ def revert_step(patch: Patch, changes: Mapping[str, Entry | None], base: Commit)
 
 
 def commit_message(patch: Patch) -> bytes:
-    """Subject, a blank line and the message below it, tidied as git am does."""
-    return tidied(f"{patch.subject}\n\n{patch.message}\n".encode("utf-8", "surrogateescape"))
+    """Subject, a blank line and the message below it, tidied as git am does; without NUL, which git forbids."""
+    text = f"{patch.subject}\n\n{patch.message}\n".replace("\0", "")
+    return tidied(text.encode("utf-8", "surrogateescape"))
 
 
 def tidied(text: bytes) -> bytes:

@@ -21,6 +21,7 @@ from kpatch_tool.errors import MachineError
 # The branch a stream builds on. It is given back before the stream ends, so it never exists in the repository.
 _SCRATCH = b"refs/kpt/stream"
 ZERO = "0" * 40
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +184,10 @@ class FastImport:
         return git_failed(said, self._git_dir)
 
     def _sweep(self) -> None:
-        """Remove what a stream that was not finished leaves: its report and its half-written pack."""
-        leftovers = [*self._git_dir.glob("fast_import_crash_*")]
-        leftovers += self._git_dir.glob("objects/pack/tmp_pack_*")
-        for path in leftovers:
-            path.unlink(missing_ok=True)
+        """Remove what a stream that was not finished leaves: its report and half-written packs and objects."""
+        for pattern in ("fast_import_crash_*", "objects/pack/tmp_*", "objects/??/tmp_obj_*"):
+            for path in self._git_dir.glob(pattern):
+                path.unlink(missing_ok=True)
 
 
 def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
@@ -209,7 +209,7 @@ def git_failed(said: bytes, git_dir: Path) -> MachineError:
     if lock:
         todo = "end the git that holds it, or remove that file if none is running"
         return MachineError("a git lock is in the way, nothing was changed", where=lock[1], todo=todo)
-    if "No space left on device" in text or "Disk quota exceeded" in text:
+    if any(reason in text for reason in _DISK_FULL):
         return MachineError(
             "no space left on the disk, nothing was changed", where=str(git_dir), todo="free some space and try again"
         )

@@ -125,7 +125,9 @@ def _refused(file: FileDiff, conflict: Conflict) -> _FilePut:
     if conflict.header:
         details.append(printable(conflict.header))
     if conflict.near is not None:
-        details.append(f"nearest place: line {conflict.near.line} ({conflict.near.score:.0%} alike)")
+        details.append(
+            f"line {conflict.near.line} on, {conflict.near.score:.0%} alike (- the patch expects, + the file has):"
+        )
         details += [printable(line, lines=True).replace("\n", " ") for line in conflict.near.differs]
     return _FilePut(ApplyStatus.CONFLICT, f"{hunk}{_name(file)} does not fit: {reason}", tuple(details))
 

@@ -113,9 +113,9 @@ def test_patches_bring_what_they_need(three: Path, kpt: Kpt) -> None:
     assert [row["status"] for row in rows] == ["skipped", "skipped", "clean"]
 
 
-@pytest.mark.parametrize("numbers", ["9", "x", "1-", "", "1,,2"])
-def test_wrong_numbers_are_the_users(three: Path, kpt: Kpt, numbers: str) -> None:
-    assert len(kpt("apply", "three", "--patches", numbers, status=2).err.splitlines()) == 1
+def test_wrong_numbers_are_the_users(three: Path, kpt: Kpt) -> None:
+    for numbers in ("9", "x", "1-", "", "1,,2"):
+        assert len(kpt("apply", "three", "--patches", numbers, status=2).err.splitlines()) == 1
 
 
 def test_what_the_tree_has_is_recognised(three: Path, kpt: Kpt) -> None:
@@ -143,14 +143,13 @@ def test_a_lock_of_git_is_named_and_nothing_changes(three: Path, kpt: Kpt, works
     assert refs(workspace) == before
 
 
-@pytest.mark.parametrize("path", ["../escape", ".git/config", "a/../../b", "a/.GIT/hooks/x"])
-def test_unsafe_paths_are_refused(three: Path, kpt: Kpt, tmp_path: Path, path: str) -> None:
+def test_unsafe_paths_are_refused(three: Path, kpt: Kpt, tmp_path: Path) -> None:
     mail = (tmp_path / "mails/0003-say-it-shorter.patch").read_text()
-    (tmp_path / "evil.patch").write_text(mail.replace("virt/kvm/kvm_main.c", path))
-    imported = kpt("import", "evil.patch", "--name", "evil", status=None)
-    if imported.status == 0:
-        failed = kpt("apply", "evil", "--tree", "toy", status=2)
-        assert "patch 3" in failed.err
+    for path in ("../escape", ".git/config", "a/../../b", "a/.GIT/hooks/x"):
+        (tmp_path / "evil.patch").write_text(mail.replace("virt/kvm/kvm_main.c", path))
+        imported = kpt("import", "evil.patch", "--name", "evil", "--force", status=None)
+        if imported.status == 0:
+            assert "patch 3" in kpt("apply", "evil", "--tree", "toy", status=2).err
 
 
 def test_two_at_once_end_well(three: Path, kpt: Kpt, workspace: Workspace) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import termios
 import time
 from pathlib import Path
 
@@ -182,6 +184,19 @@ def test_a_second_add_is_the_same_tree_or_refused(toy_kernel: Path, workspace: W
     assert kpt("tree", "add", "t", "--dir", toy_kernel, "--force", "--json").json["base"] != first["base"]
 
 
+def test_a_damaged_tree_is_one_line_and_can_be_made_anew(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    first = kpt("tree", "add", "t", "--dir", toy_kernel, "--json").json
+    shutil.rmtree(workspace.trees / "t.git/objects")
+    (workspace.trees / "t.git/objects").mkdir()
+    assert kpt("tree", "add", "t", "--force", "--json").json == first
+    assert "6.1.7" in kpt("tree", "list").out
+    (workspace.trees / "t.git/kpt-tree.toml").write_text("garbage")
+    assert "kpt tree remove t" in kpt("tree", "list", status=2).err
+    kpt("tree", "remove", "t")
+    (workspace.trees / "t.git").mkdir()
+    assert "not made by kpt" in kpt("tree", "add", "t", "--dir", toy_kernel, status=2).err
+
+
 def test_descriptions(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
     described = workspace.trees / "trees.toml"
     text = f'["toy-6.1"]\ngit = "{toy_repo}"\nref = "main"\nmake = {{V = "1"}}\nconfig = ["CONFIG_X=y"]\n'
@@ -246,6 +261,13 @@ def test_debian_without_lists_or_network(workspace: Workspace, kpt: Kpt, tmp_pat
     assert only_described(workspace)
 
 
+def wait_until_read(pipe: int) -> None:
+    deadline = time.monotonic() + 60
+    while int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_add_leaves_nothing(
     toy_kernel: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path, how: signal.Signals
@@ -256,17 +278,16 @@ def test_an_interrupted_add_leaves_nothing(
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "kpatch_tool", "tree", "add", "t", "--tarball", str(pipe)]
     child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with pipe.open("wb") as first:
-        first.write(data[:100])
-    with contextlib.suppress(BrokenPipeError), pipe.open("wb") as feed:
-        feed.write(data[: len(data) // 2])
-        feed.flush()
-        deadline = time.monotonic() + 20
-        while not (workspace.trees / ".kpt-staging-t.git/objects").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    keeper = os.open(pipe, os.O_RDWR)  # so that no end of the pipe is ever alone
+    try:
+        for part in (data[:100], data[:40_000]):  # the archive's kind is looked at first
+            os.write(keeper, part)
+            wait_until_read(keeper)
         child.send_signal(how)
         child.wait(20)
+    finally:
+        child.kill()
+        os.close(keeper)
     assert child.returncode != 0
     assert not (workspace.trees / "t.git").exists()
     assert "not here" not in kpt("tree", "list").out

@@ -33,8 +33,9 @@ class Tarball:
 
 def import_tarball(git_dir: Path, path: Path, message: str, progress: Progress) -> str:
     """Import the archive `path` as one commit, its common top directory left out; returns the commit id."""
-    total = _unpacked_size(path)
-    with unpacked(path) as stream:
+    program = _unpacker(path)
+    total = _unpacked_size(path, program)
+    with _unpacked(path, program) as stream:
 
         def show(done: int) -> None:
             progress(f"importing {path.name}", min(done, total) if total else done, total)
@@ -42,15 +43,19 @@ def import_tarball(git_dir: Path, path: Path, message: str, progress: Progress) 
         return import_items(git_dir, tar_items(stream, str(path), show), message, strip=True)
 
 
-@contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """The archive as an uncompressed stream. Raises InputError when it is missing or damaged."""
+def _unpacker(path: Path) -> str | None:
+    """The program that unpacks the archive, None for a plain one. Raises InputError when it cannot be read."""
     try:
         with path.open("rb") as file:
             magic = file.read(8)
     except OSError as error:
         raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=str(path)) from error
-    program = next((name for start, name in _UNPACKERS if magic.startswith(start)), None)
+    return next((name for start, name in _UNPACKERS if magic.startswith(start)), None)
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path, program: str | None) -> Iterator[IO[bytes]]:
+    """The archive as an uncompressed stream. Raises InputError when it is damaged."""
     if program is None:
         with path.open("rb") as stream:
             yield stream
@@ -77,9 +82,11 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
         child.stderr.close()
 
 
-def _unpacked_size(path: Path) -> int:
+def _unpacked_size(path: Path, program: str | None) -> int:
     """Bytes of the uncompressed archive where that is cheap to know (xz keeps an index), else 0."""
-    with contextlib.suppress(MachineError):
+    if program is None:
+        return path.stat().st_size
+    if program == "xz":
         listed = process.run(["xz", "--robot", "--list", "--", path])
         for line in listed.stdout.decode("ascii", "replace").splitlines():
             if line.startswith("totals\t"):
