@@ -259,7 +259,7 @@ class _Run:
         if is_head and _CONTROL.match(self.head) and not rest.lstrip().startswith(b";"):
             self._control()
 
-    def _open_brace(self, token: bytes, _column: int, _rest: bytes) -> None:
+    def _open_brace(self, token: bytes, column: int, rest: bytes) -> None:
         is_list = self.last in _LIST_BEFORE or self.head == b"enum"
         if self.last == b")" and self.assign < 0:
             is_list = False
@@ -267,7 +267,9 @@ class _Run:
             indent = self.controls[-1]
         else:
             indent = self.statement if self.statement is not None else self.indent
-        self.stack.append(Open(b"{", indent, -1, None, is_list))
+        text = rest.lstrip(b" \t")
+        follows = is_list and text.strip(b" \t\r\\") and not text.startswith((b"/*", b"//"))
+        self.stack.append(Open(b"{", indent, column + len(rest) - len(text) if follows else -1, None, is_list))
         self.statement, self.controls, self.assign, self.sibling = None, [], -1, None
         self.last = token
 

@@ -23,7 +23,7 @@ _MEMBER = re.compile(
 )
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
 _STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
-_ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St.", b"..."})
+_ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St."})
 _MAX_OPTIONS = 5
 _MAX_COMBINATIONS = 8
 
@@ -100,7 +100,7 @@ def _local_key(words: tuple[bytes, ...], index: int) -> str:
         return "assign"
     if left in _ASSIGN:
         return "value"
-    if left[-1:] in {b".", b"?", b"!"} and right[:1].isalpha() and left not in _ABBREVIATIONS:
+    if left[-1:] in {b".", b"?", b"!"} and left[-2:-1].isalnum() and right[:1].isalpha() and left not in _ABBREVIATIONS:
         return "sentence" if right[:1].isupper() else "sentence?"
     return ""
 

@@ -113,9 +113,9 @@ def _comment(state: State, text: bytes, _style: Style, _recent: str | None) -> R
     out: Readings = {}
     if text.startswith(b"*"):
         if comment.last is not None:
-            out[comment.last] = 0.95
-        _more(out, pad(comment.column + 1), 0.9 if comment.last is None else 0.03)
-        _more(out, pad(comment.column), 0.02)
+            out[comment.last] = 0.99
+        _more(out, pad(comment.column + 1), 0.97 if comment.last is None else 0.004)
+        _more(out, pad(comment.column), 0.01 if comment.last is None else 0.002)
         return out
     if comment.last is not None:
         _more(out, comment.last, 0.7)
@@ -207,9 +207,9 @@ def _body(state: State, text: bytes, _style: Style, _recent: str | None) -> Read
     control = state.controls[-1]
     if text.startswith(b"{"):
         return {control: 0.97, deeper(control): 0.02}
-    out = {deeper(control): 0.93}
-    _more(out, control, 0.04)
-    _more(out, control + b"    ", 0.01)
+    out = {deeper(control): 0.975}
+    _more(out, control, 0.01)
+    _more(out, control + b"    ", 0.004)
     return out
 
 
@@ -231,11 +231,13 @@ def _statement(state: State, _text: bytes, _style: Style, _recent: str | None) -
     if state.stack:
         entry = state.stack[-1]
         if entry.inner is not None:
-            _more(out, entry.inner, 0.03 if out else 0.9)
-        _more(out, deeper(entry.indent), 0.03 if out else 0.9)
-        _more(out, entry.indent, 0.01)
+            _more(out, entry.inner, 0.02 if out else 0.9)
+        elif entry.column >= 0:
+            _more(out, pad(entry.column), 2.0)
+        _more(out, deeper(entry.indent), 0.01 if out else 0.9)
+        _more(out, entry.indent, 0.004)
         if entry.case is not None:
-            _more(out, deeper(entry.case), 0.02)
+            _more(out, deeper(entry.case), 0.01)
     elif state.macro:
         _more(out, b"\t", 0.5)
         _more(out, b"", 0.05)

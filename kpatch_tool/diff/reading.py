@@ -38,12 +38,22 @@ _C_LIKE = (
     ".cocci",
     ".bpf",
 )
+_NOTE = re.compile(rb"[A-Z][A-Za-z]*:$")
 _DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
 _WINDOW = 12  # lines above and below an added line that are looked at
+_TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 _MAX_CANDIDATES = 14
 _UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
+_RARE_GAPS = ((b"  ", 0.5), (b"\t", 0.5), (b" ", 0.5), (b"\t\t", 2.0), (b"   ", 1.5), (b"    ", 2.0))
+_WIDE_GAPS = (
+    *((b"\t" * count, 0.3 * count) for count in range(1, 8)),
+    *((b" " * count, 0.2 * count) for count in range(1, 25)),
+    *((b"\t" + b" " * count, 1.0 + 0.2 * count) for count in range(1, 8)),
+    *((b"\t\t" + b" " * count, 1.5 + 0.2 * count) for count in range(1, 8)),
+    (b" \t", 1.0),
+)
 _BLANKS = re.compile(rb"[ \t]+")
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
@@ -84,6 +94,7 @@ class Row:
     model: Model | None = None
     removed: tuple[gaps.Chunks, ...] = ()
     below: tuple[bytes, ...] = ()
+    twin: gaps.Chunks | None = None  # the nearest line of the base with the same text
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +175,10 @@ class Reader:
                 found.setdefault(pad(column) + rest, cost)
                 if column >= 8:
                     found.setdefault(b" " * column + rest, cost + 2.0)
-        for match in _BLANKS.finditer(rest):
-            for gap in (b"  ", b"\t", b" ", b"\t\t", b"   "):
-                found.setdefault(start + rest[: match.start()] + gap + rest[match.end() :], _UNLIKELY + 1.0)
+        wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
+        for index, match in enumerate(_BLANKS.finditer(rest)):
+            for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
+                found.setdefault(start + rest[: match.start()] + gap + rest[match.end() :], _UNLIKELY + cost)
         for end in (b" ", b"\t"):
             found.setdefault(known + end, _UNLIKELY + 2.0)
         found.pop(known, None)
@@ -218,12 +230,7 @@ class Reader:
                 plain = tuple(gaps.SINGLE for _ in copy)
                 copy = tuple(gaps.SINGLE if gap.text == b" " else gap for gap in copy)
                 return [(0.93, copy), (0.05, plain)] if copy != plain else [(1.0, copy)]
-        copied = gaps.copied(chunks, model.chunks) if model else {}
-        paired = gaps.paired(chunks, self.pairs)
-        for index, readings in paired.items():
-            entry = copied.setdefault(index, {})
-            for gap, weight in readings.items():
-                entry[gap] = entry.get(gap, 0.0) + weight
+        copied = self._gap_evidence(row, chunks)
         if not copied and not any(chunks.keys):
             return [(1.0, (gaps.SINGLE,) * (len(row.words) - 1))]
         around = gaps.Around(
@@ -238,12 +245,24 @@ class Reader:
                 choices.append(_star(row.words, state, around))
                 continue
             readings = gaps.options(index, chunks, around, doubled, self.stats)
-            if index in copied:
-                readings = dict(readings)
-                for gap, weight in copied[index].items():
-                    readings[gap] = readings.get(gap, 0.0) + weight
+            for gap, weight in copied.get(index, {}).items():
+                readings[gap] = readings.get(gap, 0.0) + weight
             choices.append(readings)
         return gaps.combinations(choices)
+
+    def _gap_evidence(self, row: Row, chunks: gaps.Chunks) -> dict[int, gaps.Options]:
+        """What lines with the same words say about the gaps: the line replaced, the same line elsewhere, word pairs."""
+        out = gaps.copied(chunks, row.model.chunks) if row.model else {}
+        sources = [gaps.paired(chunks, self.pairs)]
+        if row.twin and len(row.twin.gaps) == len(chunks.keys):
+            twin = enumerate(row.twin.gaps)
+            sources.append({index: {gaps.Gap(gap): 3.0} for index, gap in twin if gap != b" "})
+        for source in sources:
+            for index, readings in source.items():
+                entry = out.setdefault(index, {})
+                for gap, weight in readings.items():
+                    entry[gap] = entry.get(gap, 0.0) + weight
+        return out
 
     def after(
         self, number: int, state: State, memory: Memory, candidate: Candidate | None, text: bytes
@@ -275,22 +294,31 @@ def _neighbours(out: indent.Readings, row: Row, kind: str, above: Sequence[bytes
         out.clear()
         for line in [*reversed(above), *row.below]:
             if line.endswith(b"\\"):
-                text = pad(width(line[:-1]))
-                out[text] = out.get(text, 0.0) + 1.0
-        out[b"\t"] = out.get(b"\t", 0.0) + 0.3
+                _vote(out, pad(width(line[:-1])), 1.0)
+        _vote(out, b"\t", 0.3)
         return
     if kind == "paren":
-        for line in row.below[:1]:
-            if line.strip():
-                out[indent_of(line)] = out.get(indent_of(line), 0.0) + 0.25
+        if row.below and row.below[0].strip():
+            _vote(out, indent_of(row.below[0]), 0.25)
         for chunks in row.removed[:2]:
-            text = pad(chunks.columns[0])
-            out[text] = out.get(text, 0.0) + 0.12
+            _vote(out, pad(chunks.columns[0]), 0.12)
+    goes_on = kind in {"paren", "plain"}
+    if goes_on and row.twin:
+        _vote(out, pad(row.twin.columns[0]), 0.8)
+    if goes_on:
+        whole = b" ".join(row.words)
+        same = next((line for line in reversed(above) if line.strip() == whole), None)
+        if same is not None:
+            _vote(out, indent_of(same), 1.5)
     first = row.words[0]
-    if first[:1] == b"." or kind in {"paren", "plain"}:
+    if goes_on or first[:1] == b".":
         for distance, line in enumerate([*reversed(above[-6:]), *row.below[:6]]):
             if line.lstrip().startswith(first) and line.strip() != first:
-                out[indent_of(line)] = out.get(indent_of(line), 0.0) + 0.5 / (1 + distance % 6)
+                _vote(out, indent_of(line), 0.5 / (1 + distance % 6))
+
+
+def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
+    out[start] = out.get(start, 0.0) + weight
 
 
 # How much the rules weigh against a resembling removed line.
@@ -337,6 +365,8 @@ def _star(words: tuple[bytes, ...], state: State, around: gaps.Around) -> gaps.O
             _weigh(out, last + b" " * theirs, 7.0)
     elif theirs and mine:
         _weigh(out, last, 6.0)
+    elif before[:1] == (b"*",) and len(before) > 2 and _NOTE.match(before[1]):
+        _weigh(out, last + b" " * (len(before[1]) + 1), 1.2)
     for line in around.above[1:]:
         if line.words[0] == b"*" and len(line.words) > 1:
             alike = mine and gaps.mark_width(line.words[1:])
@@ -485,10 +515,17 @@ def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base:
             row.model = pool.model(row.words, block)
             order = _nearest_first(blocks[index], index)
             row.removed = tuple(_split(base.lines[reading[at].base or 0]) for at in order[:_WINDOW])
+            row.twin = _twin(base, text, placement.start)
             below = [line for line in known[index + 1 : index + 40] if line is not None]
             row.below = tuple([*below, *after][:_WINDOW])
         rows.append(row)
     return rows
+
+
+def _twin(base: BaseText, text: bytes, near: int) -> gaps.Chunks | None:
+    """The line of the base nearest to `near` that has this text, where the text says something."""
+    found = base.positions.get(text) if len(text) >= _TELLING else None
+    return _split(base.lines[min(found, key=lambda at: abs(at - near))]) if found else None
 
 
 def _nearest_first(block: Sequence[int], index: int) -> list[int]:

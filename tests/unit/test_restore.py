@@ -338,7 +338,7 @@ def c_like(draw: st.DrawFn) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(c_like(), c_like(), c_like(), c_like())
 def test_restored_text_squeezes_to_what_was_received(above: bytes, old: bytes, new: bytes, below: bytes) -> None:
     base, post = above + old + below, above + new + below

@@ -1,0 +1,98 @@
+"""`kpt restore`: a page of a web archive, restored against a tree, then taken by git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.diff.damaged import squeeze
+from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
+
+MMU = "arch/x86/kvm/mmu.c"
+
+
+def page(*mails: str) -> bytes:
+    """The mails of a series as linuxlists.cc shows them."""
+    out = []
+    for minute, mail in enumerate(mails):
+        head, _, body = mail.partition("\n\n")
+        subject = next(line for line in head.split("\n") if line.startswith("Subject: "))
+        squeezed = b"\n".join(squeeze(line) for line in body.encode().split(b"\n"))
+        start = f"2014-04-17 09:0{minute}:00\n\nby A Person\n\n[permalink] [raw]\n{subject}\n\n"
+        out.append(start.encode() + squeezed + b"\n")
+    return b"\n".join(out)
+
+
+@pytest.fixture
+def archived(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
+    """The tree `toy` and the damaged series `page` of two patches; returns the repository, patches on branch work."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    for old, new, subject in (
+        (
+            "\tif (is_writable_pte(old_spte) && !is_writable_pte(new_spte))\n",
+            "\tif (is_writable_pte(old_spte) &&\n\t      !is_writable_pte(new_spte))\n",
+            "break a long line",
+        ),
+        ("\t*sptep = 0;\n", "\t/*\n\t * Nothing is left.\n\t */\n\tif (*sptep)\n\t\t*sptep = 0;\n", "drop it once"),
+    ):
+        text = (toy_repo / MMU).read_text()
+        assert old in text
+        (toy_repo / MMU).write_text(text.replace(old, new))
+        git("commit", "-qam", subject, cwd=toy_repo)
+    mails = [
+        git("format-patch", "-1", "--stdout", f"--subject-prefix=PATCH {n}/2", "--no-numbered", rev, cwd=toy_repo)
+        for n, rev in ((1, "work~1"), (2, "work"))
+    ]
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    (tmp_path / "page.txt").write_bytes(page(*mails))
+    kpt("import", tmp_path / "page.txt", "--name", "page")
+    return toy_repo
+
+
+def test_restored_patches_are_proven_and_git_takes_them(archived: Path, kpt: Kpt, workspace: Workspace) -> None:
+    assert {p["exactness"] for p in kpt("show", "page", "--json").json["patches"]} == {"damaged"}
+    source = (workspace.series / "page/source/page.txt").read_bytes()
+    out = kpt("restore", "page").out
+    assert "   1 proven    break a long line\n" in out
+    assert out.splitlines()[-1].endswith(": 2 proven")
+    git("checkout", "-q", "main", cwd=archived)
+    git("am", *sorted((workspace.series / "page").glob("*.patch")), cwd=archived)
+    assert git("rev-parse", "HEAD^{tree}", cwd=archived) == git("rev-parse", "work^{tree}", cwd=archived)
+    assert (workspace.series / "page/source/page.txt").read_bytes() == source
+    assert {p["exactness"] for p in kpt("show", "page", "--json").json["patches"]} == {"proven"}
+    # A second time there is nothing to do, and no tree is needed.
+    assert kpt("restore", "page", "--json").json["tree"] is None
+
+
+def test_another_base_gives_matched_patches_and_says_which_lines_are_open(archived: Path, kpt: Kpt) -> None:
+    git("checkout", "-q", "main", cwd=archived)
+    text = (archived / MMU).read_text()
+    (archived / MMU).write_text("/* Another version. */\n" + text)
+    git("commit", "-qam", "another version", cwd=archived)
+    kpt("tree", "add", "other", "--git", archived, "--ref", "main")
+    document = kpt("restore", "page", "--tree", "other", "--json").json
+    first = document["patches"][0]
+    assert first["exactness"] == "matched"
+    assert "the base has blob" in first["why"]
+    assert any("!is_writable_pte(new_spte))`" in line for line in first["ambiguous"])
+    # The right tree afterwards: the source is read again.
+    assert kpt("restore", "page", "--tree", "toy").out.splitlines()[-1].endswith(": 2 proven")
+
+
+def test_what_does_not_fit_stays_damaged_and_is_a_finding(archived: Path, kpt: Kpt, workspace: Workspace) -> None:
+    git("checkout", "-q", "main", cwd=archived)
+    text = (archived / MMU).read_text()
+    (archived / MMU).write_text(text.replace("unsigned long old_spte", "u64 old_spte").replace("*sptep", "*s"))
+    git("commit", "-qam", "unlike", cwd=archived)
+    kpt("tree", "add", "unlike", "--git", archived, "--ref", "main")
+    out = kpt("restore", "page", "--tree", "unlike", status=1).out
+    assert "   2 damaged   drop it once\n" in out
+    assert "does not fit the base" in out
+
+
+def test_a_missing_tree_is_one_line(workspace: Workspace, archived: Path, kpt: Kpt) -> None:
+    done = kpt("restore", "page", "--tree", "nowhere", status=2)
+    assert len(done.err.splitlines()) == 1
+    assert "nowhere" in done.err
