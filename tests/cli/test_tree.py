@@ -96,6 +96,20 @@ def test_a_fetch_by_url_is_shallow(toy_repo: Path, workspace: Workspace, kpt: Kp
     assert git("rev-list", "--count", "base", cwd=workspace.trees / "t.git") == "1"
 
 
+def test_inside_a_hook_the_users_repository_is_left_alone(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    git("init", "-q", "mine", cwd=tmp_path)
+    git("commit", "-q", "--allow-empty", "-m", "mine", cwd=tmp_path / "mine")
+    before = git("for-each-ref", cwd=tmp_path / "mine")
+    hook = {"GIT_DIR": str(tmp_path / "mine/.git"), "GIT_INDEX_FILE": str(tmp_path / "mine/.git/index")}
+    for name, source in (("path", str(toy_repo)), ("url", f"file://{toy_repo}")):
+        made = kpt("tree", "add", name, "--git", source, "--ref", "main", "--json", env=hook).json
+        assert made["base"] == git("rev-parse", "main", cwd=toy_repo)
+    assert git("for-each-ref", cwd=tmp_path / "mine") == before
+    assert "remote" not in git("config", "--list", "--local", cwd=tmp_path / "mine")
+
+
 def test_uncommitted_changes_are_refused(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
     (toy_repo / "Makefile").write_text("changed\n")
     failed = kpt("tree", "add", "t", "--dir", toy_repo, status=2)
