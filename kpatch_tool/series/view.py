@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kpatch_tool.mail.message import Address
+from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
 from kpatch_tool.text import plural, printable, printable_bytes
 
@@ -16,8 +17,13 @@ _SHORTEST_TITLE = 30
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
-    """The JSON contract of `kpt show` (design, section 3); `only` leaves one patch. Dates are ISO 8601 or null."""
+    """The JSON contract of `kpt show` (design, section 3); `only` leaves one patch. Dates are ISO 8601 or null.
+
+    Raises InputError when there is no patch `only`.
+    """
     cover = series.cover
+    if only:
+        store.patch_of(series, only)
     return {
         "name": series.name,
         "title": series.title,
@@ -104,6 +110,16 @@ def _iso(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
+def shown(series: Series, only: int | None = None) -> Iterator[str]:
+    """The lines of `kpt show`: the whole series, the cover letter (`only` is 0) or all of patch `only`.
+
+    Raises InputError when there is no such patch.
+    """
+    if only is None:
+        return text(series)
+    return patch_text(series, store.patch_of(series, only)) if only else cover_text(series)
+
+
 def text(series: Series) -> Iterator[str]:
     """The lines of `kpt show SERIES`, safe for a terminal."""
     version = f" v{series.revision}" if series.revision > 1 else ""
@@ -145,6 +161,29 @@ def patch_text(series: Series, patch: Patch) -> Iterator[str]:
         yield from printable(patch.note, lines=True).split("\n")
         yield ""
     yield from printable_bytes(patch.diff, lines=True).removesuffix("\n").split("\n")
+    yield from _replies_to(series, patch.number)
+
+
+def cover_text(series: Series) -> Iterator[str]:
+    """The lines of `kpt show SERIES --patch 0`: the cover letter and what answers it."""
+    cover = series.cover
+    if cover is None:
+        yield "the series has no cover letter"
+    else:
+        yield from _wrapped(cover.subject, f"0/{series.total}  ")
+        yield _byline(cover.author, cover.date)
+        yield ""
+        yield from printable(cover.body, lines=True).split("\n")
+    yield from _replies_to(series, 0)
+
+
+def _replies_to(series: Series, number: int) -> Iterator[str]:
+    for reply in series.replies:
+        if reply.to_patch == number:
+            yield ""
+            yield f"reply: {_byline(reply.author, reply.date)}"
+            for line in printable(reply.body, lines=True).split("\n"):
+                yield f"  {line}".rstrip()
 
 
 def _patch_lines(patch: Patch) -> Iterator[str]:

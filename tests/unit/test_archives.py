@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC
 
@@ -177,3 +178,13 @@ def test_no_archive() -> None:
     assert archives.recognise(b"hello\n") is None
     for line in (b"x\n\n", b"[Date Prev]\n", b"From: a\n", b"* a\n  b\n", b"a at b\n\n", b"  x\n", b"\n", b"To: x\n"):
         assert archives.recognise(line * 20_000) is None  # in reasonable time
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_page_that_almost_matches_takes_no_longer(name: str) -> None:
+    start = time.perf_counter()
+    page = SHAPES[name][0](MAILS)
+    for line in ("  2014-04-17  9:00 ` x\n", "To:\ta@b\n", "Cc: a\n  b\n", " \n", "\t \t\n", "Subject: x\n"):
+        for place in [found.end() for found in re.finditer("\n", page)][:14]:
+            archives.recognise((page[:place] + line * 60 + "x\n" + page[place:]).encode())
+    assert time.perf_counter() - start < 5

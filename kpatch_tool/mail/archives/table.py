@@ -1,7 +1,8 @@
 """How each archive shows a mail: what a message starts with, what follows it, what happened to its text.
 
 The shapes were read off the archives' pages. A `start` names the groups subject, name, email, date, id and reply as far
-as the archive shows them and ends where the body begins.
+as the archive shows them and ends where the body begins. Repetitions are possessive (`*+`): a page that almost matches
+must not be tried in every way.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ ARCHIVES = (
     Archive(
         "spinics",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\n\[Date Prev\]\[Date Next\][^\n]*\n(?:[ \t]*\n)+"
+            rb"^(?P<subject>[^\n]+)\n\n\[Date Prev\]\[Date Next\][^\n]*\n(?:[ \t]*\n)++"
             rb"(?:(?:Subject|To|Cc|Date): (?:[^\n]*)\n)*From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n"
-            rb"(?:(?:Subject|To|Cc|Reply-to|User-agent|In-reply-to): [^\n]*\n|Date: (?P<date>[^\n]*)\n)*\n"
+            rb"(?:(?:Subject|To|Cc|Reply-to|User-agent|In-reply-to): [^\n]*\n|Date: (?P<date>[^\n]*)\n)*+\n"
         ),
         _HIDDEN,
         _MAJORDOMO,
@@ -76,7 +77,7 @@ ARCHIVES = (
         "openwall",
         _pattern(
             rb"^\[<prev\][^\n]*\[list\]\nMessage-ID: (?P<id>[^\n]*)\nDate:\t(?P<date>[^\n]*)\n"
-            rb"From:\t(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|CC|Cc):\t?[^\n]*\n(?:[ \t]+[^\n]*\n)*)*"
+            rb"From:\t(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|CC|Cc):[^\n]*\n(?:[ \t][^\n]*\n)*+)*+"
             rb"Subject:\t? ?(?P<subject>[^\n]*)\n\n?"
         ),
         _HIDDEN,
@@ -85,7 +86,7 @@ ARCHIVES = (
         "openwall, white space lost",
         _pattern(
             rb"^\[<prev\][^\n]*\[list\]\nMessage-ID: (?P<id>[^\n]*)\nDate: (?P<date>[^\n]*)\n"
-            rb"From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|CC|Cc):[^\n]*\n)*"
+            rb"From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|CC|Cc):[^\n]*\n)*+"
             rb"Subject: (?P<subject>[^\n]*)\n"
         ),
         _SQUEEZED | {Damage.BLANK_LINES_DROPPED},
@@ -94,8 +95,8 @@ ARCHIVES = (
     Archive(
         "lore, thread",
         _pattern(
-            rb"^\* (?P<subject>[^\n]+)\n(?:  [^\n]*\n)*@ " + _LORE_DATE + rb" [^\n]*\n(?:[ \t]+[^\n]*\n|\n)*"
-            rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?:  [^\n]*\n)*\n"
+            rb"^\* (?P<subject>[^\n]+)\n(?:  [^\n]*\n)*+@ " + _LORE_DATE + rb" [^\n]*\n(?:[ \t][^\n]*\n|\n)*+"
+            rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?:  [^\n]*\n)*+\n"
         ),
         frozenset(),
         _pattern(rb"^\^ permalink raw reply"),
@@ -104,7 +105,7 @@ ARCHIVES = (
     Archive(
         "lore, mail",
         _pattern(
-            rb"^From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|Cc): [^\n]*\n(?:[ \t]+[^\n]*\n)*)*"
+            rb"^From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|Cc): [^\n]*\n(?:[ \t][^\n]*\n)*+)*+"
             rb"Subject: (?P<subject>[^\n]*)\nDate: (?P<date>[^\n\t]*)\t\[thread overview\]\n"
             rb"Message-ID: (?P<id>[^\n]*?)(?: \(raw\))?\n(?:In-Reply-To: (?P<reply>[^\n]*)\n)?\n"
         ),
