@@ -15,7 +15,8 @@ from kpatch_tool.text import printable_bytes
 
 MAX_CASES = 20_000
 MAX_NAME = 200
-EXIT_SKIP, EXIT_ABORT, EXIT_TIMEOUT = 77, 127, 124
+# QEMU's exit statuses: `(code << 1) | 1` for the codes 0, 38 and 63; 124 is timeout(1)'s.
+EXIT_PASS, EXIT_SKIP, EXIT_TIMEOUT, EXIT_ABORT = 1, 77, 124, 127
 KSFT_SKIP = 4
 _CASE = re.compile(rb"(PASS|FAIL|SKIP|XPASS|XFAIL): (.+)")
 # An expected failure is no failure; an unexpected success is one (lib/report.c counts it so).
@@ -28,6 +29,7 @@ _VERDICTS: Mapping[bytes, tuple[Verdict, str]] = {
 }
 _TAP = re.compile(rb"(ok|not ok) \d+ (?:- )?([^#]+)(# *SKIP)?", re.IGNORECASE)
 _QEMU_ERROR = re.compile(rb"qemu-system-\w+: (?!warning: |terminating on signal )(.+)")
+_ABORT = re.compile(rb"^ABORT: (.+)", re.MULTILINE)
 _SUMMARY = re.compile(rb"SUMMARY: (.+)")
 
 
@@ -74,28 +76,27 @@ def unit_test_status(status: int, output: bytes) -> Said:
     """What QEMU's exit status says of a kvm-unit-test.
 
     The test leaves through isa-debug-exit, which makes QEMU's status `(code << 1) | 1`; an even one is QEMU's own,
-    and so is 1 where QEMU complained.
+    and so is 1 where QEMU complained. Statuses above 127 are signals (lib/abort.c of kvm-unit-tests).
     """
     complaint = _complaint(output)
-    if status == 1 and complaint:
-        started = _CASE.search(output) is not None or _SUMMARY.search(output) is not None
+    summary = _summary(output)
+    if status == EXIT_PASS and complaint:
+        started = _CASE.search(output) is not None or bool(summary)
         return Said(Verdict.FAIL if started else Verdict.SKIP, f"QEMU: {complaint}")
+    words = {
+        EXIT_PASS: Said(Verdict.PASS, summary),
+        EXIT_SKIP: Said(Verdict.SKIP, summary or "the test skipped itself"),
+        EXIT_TIMEOUT: Said(Verdict.TIMEOUT, "the test timed out"),
+        EXIT_ABORT: Said(Verdict.ABORT, _aborted(output) or "the test called abort()"),
+    }
+    if status in words:
+        return words[status]
+    if status > EXIT_ABORT:
+        return Said(Verdict.ABORT, f"ended by signal {status - 128}")
     if status % 2 == 0:
         what = f"QEMU ended by itself with status {status}"
         return Said(Verdict.ABORT, f"{what}: {complaint}" if complaint else what)
-    return _of_code(status >> 1, _summary(output))
-
-
-def _of_code(code: int, summary: str) -> Said:
-    if code == 0:
-        return Said(Verdict.PASS, summary)
-    if code == EXIT_SKIP:
-        return Said(Verdict.SKIP, summary or "the test skipped itself")
-    if code == EXIT_ABORT:
-        return Said(Verdict.ABORT, "the test called abort()")
-    if code == EXIT_TIMEOUT:
-        return Said(Verdict.TIMEOUT, "the test timed out")
-    return Said(Verdict.FAIL, summary or f"the test ended with code {code}")
+    return Said(Verdict.FAIL, summary or f"the test ended with code {status >> 1}")
 
 
 def selftest_status(status: int, output: bytes) -> Said:
@@ -116,6 +117,11 @@ def _complaint(output: bytes) -> str:
 def _summary(output: bytes) -> str:
     found = _SUMMARY.findall(output)
     return printable_bytes(found[-1].strip())[:MAX_NAME] if found else ""
+
+
+def _aborted(output: bytes) -> str:
+    found = _ABORT.search(output)
+    return printable_bytes(found.group(1).strip())[:MAX_NAME] if found is not None else ""
 
 
 def _assertion(output: bytes) -> str:

@@ -58,10 +58,10 @@ def test_cases_are_bounded() -> None:
     [
         (0, Verdict.PASS),
         (1, Verdict.FAIL),
-        (77, Verdict.SKIP),
-        (124, Verdict.TIMEOUT),
-        (127, Verdict.ABORT),
+        (77 >> 1, Verdict.SKIP),
+        (63, Verdict.ABORT),
         (2, Verdict.FAIL),
+        (64, Verdict.ABORT),
     ],
 )
 def test_codes_of_a_unit_test(code: int, verdict: Verdict) -> None:
@@ -70,6 +70,8 @@ def test_codes_of_a_unit_test(code: int, verdict: Verdict) -> None:
 
 def test_qemus_own_endings() -> None:
     assert output.unit_test_status(0, b"").verdict is Verdict.ABORT
+    assert output.unit_test_status(124, b"").verdict is Verdict.TIMEOUT
+    assert output.unit_test_status(127, b"PASS: a\nABORT: trap 8\r\n") == output.Said(Verdict.ABORT, "trap 8")
     refused = b"qemu-system-x86_64: Property 'cpu.warp' not found\n"
     assert output.unit_test_status(1, refused) == output.Said(Verdict.SKIP, "QEMU: Property 'cpu.warp' not found")
     assert output.unit_test_status(1, b"PASS: a\n" + refused).verdict is Verdict.FAIL
