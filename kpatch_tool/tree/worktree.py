@@ -92,7 +92,7 @@ class Worktree:
 
     def _move(self, tree_id: str) -> None:
         moving = self._git_dir / _MOVING
-        atomic.write_text(moving, f"{tree_id}\n")
+        moving.touch()
         self._git("read-tree", "--reset", "-u", tree_id)
         atomic.write_text(self._git_dir / _HOLDS, f"{tree_id}\n")
         moving.unlink()

@@ -1,0 +1,267 @@
+"""`kpt build` on the toy tree: real git, real make, real gcc."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import lock
+from kpatch_tool.kbuild import build as building
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
+
+KVM = "arch/x86/kvm/kvm.ko"
+MODULES = ["virt/lib/irqbypass.ko", KVM, "arch/x86/kvm/kvm-amd.ko", "arch/x86/kvm/kvm-intel.ko"]
+WARNS = "int kvm_odd(void);\nint kvm_odd(void)\n{\n\tint unset;\n\n\treturn unset;\n}\n"
+
+
+def append(repo: Path, path: str, text: str, subject: str) -> None:
+    with (repo / path).open("a") as file:
+        file.write(text)
+    git("add", "-Af", cwd=repo)
+    git("commit", "-qm", subject, cwd=repo)
+
+
+@pytest.fixture
+def toy(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
+    """Series `s` on tree `toy`: 1 warns, 2 does not compile, 3 mends that, 4 changes a header that all use."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    append(toy_repo, "arch/x86/kvm/mmu.c", WARNS, "warn")
+    append(toy_repo, "arch/x86/kvm/x86.c", "int kvm_broken = nothing;\n", "break")
+    text = (toy_repo / "arch/x86/kvm/x86.c").read_text().replace("int kvm_broken = nothing;\n", "")
+    (toy_repo / "arch/x86/kvm/x86.c").write_text(text)
+    append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more;\n", "mend")
+    append(toy_repo, "include/linux/kvm_host.h", "\n#define KVM_MORE 1\n", "header")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s", "--tree", "toy")
+    return toy_repo
+
+
+def log_of(state: dict[str, object]) -> str:
+    return Path(str(state["log"])).read_text()
+
+
+def test_each_state(toy: Path, kpt: Kpt) -> None:
+    document = kpt("build", "s", "--arch", "x86_64", "--each", "--json", status=1).json
+    assert document["kpt"] == 1
+    assert document["arch"] == "x86_64"
+    states = document["states"]
+    assert [(one["patch"], one["status"], one["cached"]) for one in states] == [
+        (0, "ok", False), (1, "ok", False), (2, "failed", False), (3, "ok", False), (4, "ok", False),
+    ]  # fmt: skip
+    assert [module["path"] for module in states[0]["modules"]] == MODULES
+    (warning,) = states[1]["new_warnings"]
+    assert warning["file"] == "arch/x86/kvm/mmu.c"
+    assert warning["option"] == "-Wuninitialized"
+    (error,) = states[2]["errors"]
+    assert (error["file"], error["line"]) == ("arch/x86/kvm/x86.c", 13)
+    assert "nothing" in error["message"]
+    assert "mmu.o" not in log_of(states[3]), "only what changed is made"
+    assert states[3]["new_warnings"] == [warning], "a file that is not compiled again still warns"
+    assert "BUILD" not in log_of(states[3])
+    sums = [{module["path"]: module["sha256"] for module in one["modules"]} for one in states]
+    assert sums[3][KVM] == sums[1][KVM] != sums[0][KVM]
+    assert sums[3]["arch/x86/kvm/kvm-amd.ko"] != sums[0]["arch/x86/kvm/kvm-amd.ko"]
+
+
+def test_second_time_make_is_not_asked(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    first = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    (workspace.state / "build").rename(workspace.state / "gone")
+    (workspace.state / "worktrees").rename(workspace.state / "gone2")
+    again = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert all(one["cached"] for one in again)
+    keep = ("patch", "status", "modules", "errors", "new_warnings", "log")
+    assert [{key: one[key] for key in keep} for one in again] == [{key: one[key] for key in keep} for one in first]
+    assert not (workspace.state / "build").exists()
+
+
+def test_equal_states_give_equal_files_whatever_the_order(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    def sums() -> dict[int, list[str]]:
+        states = kpt("build", "s", "--each", "--json", status=1).json["states"]
+        return {one["patch"]: [module["sha256"] for module in one["modules"]] for one in states}
+
+    forwards = sums()
+    for path in ("artifacts", "build", "worktrees"):
+        (workspace.state / path).rename(workspace.state / f"old-{path}")
+    for patch in (4, 3, 1):
+        kpt("build", "s", "--patch", str(patch))
+    kpt("build", "--base")
+    assert sums() == forwards
+
+
+def test_head_is_what_is_meant(toy: Path, kpt: Kpt) -> None:
+    run = kpt("build")
+    assert run.out.splitlines()[0].split()[:3] == ["patch", "4", "ok"]
+    assert "warnings not compared" in run.out
+    kpt("build", "--base")
+    out = kpt("build", "--tree", "toy").out
+    assert "known from before" in out
+    assert "new warning: arch/x86/kvm/mmu.c:" in out
+
+
+def test_artifact_holds_what_the_guest_needs(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    kpt("build", "--base", "--tree", "toy")
+    applied = load_applied(workspace, "s")
+    build = building.known_build(workspace, Catalogue(workspace).get("toy"), applied.states[0], "x86_64")
+    assert build is not None
+    assert build.artifacts is not None
+    for name in ("bzImage", "config", "log", "diagnostics.json", *MODULES):
+        assert (build.artifacts / name).is_file(), name
+    assert "CONFIG_KVM=m\n" in (build.artifacts / "config").read_text()
+    assert json.loads((build.artifacts / "diagnostics.json").read_text())["status"] == "ok"
+
+
+def test_options_that_exclude_one_another(toy: Path, kpt: Kpt) -> None:
+    assert "exclude one another" in kpt("build", "s", "--each", "--base", status=2).err
+    assert "patch 9 of s is not applied; there is: 0, 1, 2, 3, 4" in kpt("build", "s", "--patch", "9", status=2).err
+    assert "known: x86_64" in kpt("build", "s", "--arch", "vax", status=2).err
+    assert "no such file" in kpt("build", "s", "--config", "absent.config", status=2).err
+
+
+def test_symbol_that_does_not_survive(toy: Path, kpt: Kpt, tmp_path: Path) -> None:
+    (tmp_path / "mine.config").write_text("CONFIG_PRINTK=y\nCONFIG_DEBUG_TOY=y\n")
+    err = kpt("build", "s", "--base", "--config", "mine.config", status=2).err
+    assert "mine.config:2: CONFIG_DEBUG_TOY=y was asked for, but the configuration has n" in err
+    assert len(err.strip().splitlines()[-1:]) == 1
+    (tmp_path / "mine.config").write_text("CONFIG_DEBUG_KERNEL=y\nCONFIG_DEBUG_TOY=y\n")
+    with_it = kpt("build", "s", "--base", "--config", "mine.config", "--json").json["states"][0]
+    assert not with_it["cached"]
+    assert not kpt("build", "s", "--base", "--json").json["states"][0]["cached"], "another configuration"
+
+
+def test_lines_of_the_tree_are_asked_for_too(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    with (workspace.trees / "trees.toml").open("a") as file:
+        file.write('[toy]\nconfig = ["CONFIG_NOBODY_KNOWS=y"]\n')
+    assert "trees.toml, config of toy:1: CONFIG_NOBODY_KNOWS=y was asked for" in kpt("build", "--base", status=2).err
+
+
+def test_patch_that_breaks_the_configuration(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    text = (toy_repo / "Kconfig").read_text().replace("KVM_AMD tristate KVM\n", "KVM_AMD tristate LUCK\n")
+    (toy_repo / "Kconfig").write_text(text)
+    git("commit", "-qam", "need luck", cwd=toy_repo)
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s")
+    kpt("build", "--base")
+    (state,) = kpt("build", "s", "--json", status=1).json["states"]
+    assert state["status"] == "failed"
+    assert "CONFIG_KVM_AMD=m was asked for, but the configuration has n" in state["errors"][0]["message"]
+
+
+def test_another_kpt_is_building(toy: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with lock.held(workspace.lock("build-toy")):
+        run = kpt("build", "s", status=3)
+    assert f"another kpt (process {os.getpid()}) is using this" in run.err
+
+
+@pytest.fixture
+def slow_cc(tmp_path: Path) -> Path:
+    """A compiler that writes half an object for mmu.c and then takes its time."""
+    path = tmp_path / "slow" / "gcc"
+    path.parent.mkdir()
+    path.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '*mmu.c*) out=$(echo "$*" | sed "s/.* -o \\\\([^ ]*\\\\) .*/\\\\1/"); echo half >"$out"\n'
+        f"echo $$ >{tmp_path}/pid; sleep 300;;\nesac\n"
+        'exec /usr/bin/gcc "$@"\n'
+    )
+    path.chmod(0o755)
+    return path.parent
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("toy")
+def test_killed_while_compiling(
+    kpt: Kpt, workspace: Workspace, slow_cc: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    kpt("build", "s", "--base")
+    env = {**os.environ, "PATH": f"{slow_cc}:{os.environ['PATH']}"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kpatch_tool", "build", "s", "--patch", "1"],
+        cwd=workspace.root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip() != "")
+    process.send_signal(number)
+    process.wait(timeout=60)
+    compiler = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not alive(compiler))
+    state = kpt("build", "s", "--patch", "1", "--json").json["states"][0]
+    assert state["status"] == "ok"
+    whole = {module["path"]: module["sha256"] for module in state["modules"]}
+    for path in ("artifacts", "build"):
+        (workspace.state / path).rename(workspace.state / f"old-{path}")
+    fresh = kpt("build", "s", "--patch", "1", "--json").json["states"][0]
+    assert {module["path"]: module["sha256"] for module in fresh["modules"]} == whole
+
+
+def wait_for(condition: object, seconds: float = 60.0) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_the_machine_cannot_do_is_not_remembered(
+    toy: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken" / "ld"
+    broken.parent.mkdir()
+    broken.write_text(
+        '#!/bin/sh\ncase "$*" in --version) exec /usr/bin/ld --version;; esac\n'
+        'echo "ld: final link failed: No space left on device" >&2\nexit 1\n'
+    )
+    broken.chmod(0o755)
+    env = {"PATH": f"{broken.parent}:{os.environ['PATH']}"}
+    run = kpt("build", "s", "--base", "--json", status=3, env=env)
+    assert run.json["states"][0]["status"] == "infra"
+    assert "No space left on device" in run.json["states"][0]["why"]
+    assert Path(run.json["states"][0]["log"]).is_file()
+    assert kpt("build", "s", "--base", "--json").json["states"][0]["status"] == "ok"
+
+
+def test_missing_tool_is_named(toy: Path, kpt: Kpt, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for program in ("git", "make", "gcc", "as", "ld", "sh", "setpriv"):
+        (tools / program).symlink_to(Path("/usr/bin") / program)
+    err = kpt("build", "s", status=3, env={"PATH": str(tools)}).err
+    assert "flex" in err
+    assert "bison" in err
+
+
+def test_result_is_a_value(toy: Path, workspace: Workspace) -> None:
+    applied = load_applied(workspace, "s")
+    tree = Catalogue(workspace).get("toy")
+    seen: list[str] = []
+    broken = applied.state(2)
+    assert broken is not None
+    build: StateBuild = building.build_state(
+        workspace, tree, broken, "x86_64", progress=lambda what, done=0, total=0: seen.append(what), jobs=2
+    )
+    assert build.status is BuildStatus.FAILED
+    assert build.why.startswith("does not build: arch/x86/kvm/x86.c:13: ")
+    assert build.artifacts is None
+    assert "building patch 2" in seen
