@@ -6,6 +6,8 @@
 #include "x86.h"
 
 #define TRAMPOLINE		0x8000
+#define PIC_MASK		0x21
+#define PIC2_MASK		0xa1
 #define FIRMWARE_SELECT		0x510
 #define FIRMWARE_DATA		0x511
 #define FIRMWARE_CPU_COUNT	5
@@ -16,7 +18,9 @@
 #define APIC_SPURIOUS		0xf0
 #define APIC_COMMAND		0x300
 #define APIC_TARGET		0x310
+#define APIC_LINT0		0x350
 #define APIC_ON			0x1ff
+#define APIC_MASKED		(1u << 16)
 #define COMMAND_PENDING		(1u << 12)
 #define COMMAND_INIT		0x4500
 #define COMMAND_START		0x4600
@@ -78,6 +82,8 @@ static void handle_call(struct trap_frame *frame)
 
 void apic_init(void)
 {
+	/* Old KVM sends the timer of the PC, which the firmware left running, to every processor that listens. */
+	apic_write(APIC_LINT0, APIC_MASKED);
 	apic_write(APIC_SPURIOUS, APIC_ON);
 	cpus[cpu_self()].apic_id = apic_read(APIC_ID) >> 24;
 }
@@ -113,6 +119,8 @@ void smp_init(void)
 {
 	int count = cpus_of_machine();
 
+	outb(PIC_MASK, 0xff);
+	outb(PIC2_MASK, 0xff);
 	set_handler(VECTOR_WAKE, handle_wake);
 	set_handler(VECTOR_CALL, handle_call);
 	if (count < 2)
