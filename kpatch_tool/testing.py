@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kpatch_tool import doctor
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.deltas import Change, Delta, compare
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import catalogue, run
+from kpatch_tool.suites import catalogue, run, variants
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.objects import Objects
+from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
 
@@ -41,6 +44,8 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Tested:
     """What came of it: the base's results first, then each state's, a value for each suite."""
+
+    __test__ = False  # not a pytest class
 
     states: tuple[StateTests, ...]
     accel: str
@@ -136,7 +141,8 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     Raises InputError for names that mean nothing, MachineError when this machine cannot do it.
     """
     tree, states = _states(workspace, request)
-    suites = request.suites or default_suites(workspace)
+    suites = tuple(dict.fromkeys(request.suites)) or default_suites(workspace)
+    _check(workspace, request, tree, suites, progress)
     found: list[StateTests] = []
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
@@ -151,8 +157,24 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     return Tested(tuple(found), choice.accel if choice else "", choice.why if choice else "")
 
 
+def _check(workspace: Workspace, request: Request, tree: Tree, suites: Sequence[str], progress: Progress) -> None:
+    """Find out what is wrong with the request before a kernel is built for it."""
+    archs.load(request.arch)
+    if request.options.accel is not None:
+        accel.check(request.options.accel)
+    if tree.skeleton:
+        what = "is made of the series' own lines: there is nothing to boot"
+        raise InputError(what, where=f"tree {tree.name}", todo="`kpt tree add debian-6.1` brings a kernel")
+    doctor.require("test")
+    for suite in suites:
+        catalogue.get(workspace, suite, progress)
+        variants.of_suite(suite, request.options.variants)
+
+
 def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, ...]]:
     """The tree and the states to test, base first."""
+    if bool(request.patches) + request.each + request.base > 1:
+        raise InputError("--patch, --each and --base exclude one another", todo="give one of them")
     catalogue_ = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue_.resolve(request.tree)

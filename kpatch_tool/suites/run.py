@@ -40,6 +40,7 @@ from kpatch_tool.workspace import Workspace
 GUEST_CPUS = 2
 _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
+_KEPT_RUNS = 100
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
 FORMAT = 1
 
@@ -155,10 +156,18 @@ def test_state(
         with atomic.machine_errors(out):
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
+        _forget_old(out)
         machine = choice.machine(smp=GUEST_CPUS)
         run = run_guest(work, machine, out=out, cache=workspace.cache, patience=patience, watcher=watcher)
     outcomes = dict(zip(order, run.outcomes, strict=True))
     return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
+
+
+def _forget_old(newest: Path) -> None:
+    """Remove the outputs of the oldest runs. Results that are kept do without their outputs then."""
+    runs = sorted(newest.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in runs[_KEPT_RUNS:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 _Key = tuple[str, str]  # suite, name of the test

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kpatch_tool import atomic, process
 from kpatch_tool.errors import InputError
+from kpatch_tool.text import printable
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.qemu import Machine
 
@@ -79,6 +80,12 @@ def proven(status: int) -> bool:
     return status >> 1 in (_PLAIN, _CAN_NEST) and bool(status & 1)
 
 
+def check(accel: str) -> None:
+    """Raise InputError for an accelerator kpt does not know."""
+    if accel not in KINDS:
+        raise InputError(f"unknown accelerator {printable(accel)!r}", todo=f"known: {', '.join(KINDS)}")
+
+
 def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof) -> Choice:
     """The acceleration to use with the QEMU `program`.
 
@@ -89,8 +96,7 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
     version = qemu.version(program)
     asked = wanted or os.environ.get(ENVIRONMENT) or None
     if asked is not None:
-        if asked not in KINDS:
-            raise InputError(f"unknown accelerator {asked!r}", where="--accel", todo=f"known: {', '.join(KINDS)}")
+        check(asked)
         return Choice(asked, version, f"{asked} was asked for")
     answer = cache / "accel.json"
     identity = f"{_boot_id()} {version}"

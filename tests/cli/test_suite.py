@@ -113,3 +113,23 @@ def test_nothing_to_test(workspace: Workspace, kpt: Kpt, words: list[str], compl
     failed = kpt("test", *words, status=2)
     assert complaint in failed.err
     assert failed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--suite", "nothing"], "no suite 'nothing'"),
+        (["--variant", "warp", "--suite", "kpt-guest"], "no variant 'warp'"),
+        (["--accel", "warp"], "unknown accelerator 'warp'"),
+        (["--arch", "vax"], "'vax'"),
+        (["--patch", "1"], "exclude one another"),
+        (["--each"], "exclude one another"),
+        (["--timeout", "0"], "--timeout"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_built(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, words: list[str], complaint: str
+) -> None:
+    kpt("tree", "add", "toy", "--git", toy_repo)
+    assert complaint in kpt("test", "--base", *words, status=2).err
+    assert not (workspace.state / "build").exists()
