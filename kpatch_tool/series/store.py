@@ -17,7 +17,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,14 @@ MARKER = "series.toml"
 _COMMENT = "Written by kpt import. `tree` names the kernel tree the series is meant for."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 _LONGEST_FILE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A series directory that cannot be read; `why` is one line."""
+
+    name: str
+    why: str
 
 
 def check_name(name: str) -> str:
@@ -146,9 +154,16 @@ def names(where: Workspace) -> tuple[str, ...]:
     )
 
 
-def load_all(where: Workspace) -> tuple[Series, ...]:
-    """Every series of the workspace, by name."""
-    return tuple(load(where.series / name) for name in names(where))
+def load_all(where: Workspace) -> tuple[Series | Unreadable, ...]:
+    """Every series of the workspace, by name; one that cannot be read does not hide the others."""
+    return tuple(_load_or_tell(where.series / name) for name in names(where))
+
+
+def _load_or_tell(directory: Path) -> Series | Unreadable:
+    try:
+        return load(directory)
+    except InputError as error:
+        return Unreadable(directory.name, error.line())
 
 
 def patch_of(series: Series, number: int) -> Patch:

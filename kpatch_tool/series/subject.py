@@ -19,6 +19,7 @@ _WORDS = re.compile(r"patch|rfc|rft|\brepost\b|resend", re.IGNORECASE)
 _NOTICE = re.compile(
     r"^(?:\+ \S+\.patch added to|[-+] \S+\.patch (?:removed|added)|\[(?:to-be-|folded-)?merged|\[tip:|\[merged)"
 )
+_LONGEST_TAG = 200  # characters inside brackets that are read
 _GIT_TRASH = re.compile(r"^(?:\s|:|re:|\[[^\]]*\])+", re.IGNORECASE)
 
 
@@ -53,7 +54,7 @@ def parse(subject: str) -> Tag:
     while found := _BRACKETS.match(rest):
         tags.append(found[1])
         rest = rest[found.end() :]
-    inside = " ".join(tags)
+    inside = " ".join(tags)[:_LONGEST_TAG]
     number = _NUMBER.search(inside)
     bare = None if number else re.match(_NUMBER.pattern + r"\s*[:\]-]?\s+", rest, re.IGNORECASE)
     revision = _REVISION.search(inside)

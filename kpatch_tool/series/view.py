@@ -10,6 +10,7 @@ from pathlib import Path
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
+from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import plural, printable, printable_bytes
 
 _WIDTH = 80
@@ -53,8 +54,10 @@ def document(series: Series, only: int | None = None) -> dict[str, object]:
     }
 
 
-def summary(series: Series) -> dict[str, object]:
-    """One series in the JSON document of `kpt list`."""
+def summary(series: Series | Unreadable) -> dict[str, object]:
+    """One series in the JSON document of `kpt list`; of one that cannot be read only the name and the reason."""
+    if isinstance(series, Unreadable):
+        return {"name": series.name, "problems": [series.why]}
     return {
         "name": series.name,
         "title": series.title,
@@ -235,10 +238,16 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
         yield from _wrapped(f"kpt restore {series.name} --tree NAME gives the white space back", "next: ")
 
 
-def table(found: Iterable[Series]) -> Iterator[str]:
+def _row(series: Series | Unreadable) -> tuple[str, str, str, str]:
+    if isinstance(series, Unreadable):
+        return series.name, "?", "broken", series.why
+    return series.name, f"{len(series.patches)}", worst(series).value, series.title
+
+
+def table(found: Iterable[Series | Unreadable]) -> Iterator[str]:
     """The lines of `kpt list`: name, number of patches, the least exactness, title; the title below where the names
     leave it no room."""
-    rows = [(series.name, f"{len(series.patches)}", worst(series).value, series.title) for series in found]
+    rows = [_row(series) for series in found]
     if not rows:
         yield "no series here yet: kpt import FILE --name NAME"
         return

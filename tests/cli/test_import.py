@@ -153,6 +153,17 @@ def test_other_mistakes(kpt: Kpt, page: Path, tmp_path: Path) -> None:
     kpt("import", page, cwd=tmp_path.parent, status=2)
 
 
+def test_a_broken_series_does_not_hide_the_others(kpt: Kpt, page: Path, tmp_path: Path) -> None:
+    kpt("import", page, "--name", "good")
+    (tmp_path / "series" / "bad").mkdir()
+    (tmp_path / "series" / "bad" / "series.toml").write_text("title = \n")
+    lines = kpt("list").out
+    assert "good" in lines
+    assert "broken" in lines
+    assert [one["name"] for one in kpt("list", "--json").json["series"]] == ["bad", "good"]
+    assert "not readable as TOML" in kpt("show", "bad", status=2).err
+
+
 def test_control_characters_are_not_passed_on(kpt: Kpt, page: Path, tmp_path: Path) -> None:
     evil = tmp_path / "evil.mbox"
     evil.write_bytes(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from kpatch_tool.series.subject import parse, same_title, title
@@ -65,3 +67,11 @@ def test_same_title() -> None:
         "KVM: selftests: memslot_perf_test: Use data", "KVM: selftests: memslot_perf_test: Use data->nslots"
     )
     assert not same_title("KVM", "KVM: x")
+
+
+def test_long_subjects_take_linear_time() -> None:
+    start = time.perf_counter()
+    for piece in ("-", "[", "]", "[PATCH ", "re:", "1", "1/2 ", "v", " ", "[-", "patch-"):
+        parse(piece * 50_000)
+        parse("[PATCH " + piece * 50_000 + "] x")
+    assert time.perf_counter() - start < 10
