@@ -10,7 +10,7 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.adding import tree_lock
-from kpatch_tool.tree.applied import remember
+from kpatch_tool.tree.applied import decode, record_ref, remember
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.committing import Step, patch_step, revert_step, write_series
 from kpatch_tool.tree.environment import forget_outer_repository
@@ -57,6 +57,7 @@ def apply_series(
         if base is None:
             todo = f"run `kpt tree add {tree.name} --force` to make the tree anew"
             raise MachineError("the base of this tree is missing", where=str(tree.git_dir), todo=todo)
+        _refuse_foreign_branch(objects, tree, series.name)
         tried = _try(list(reversed(order)) if reverse else order, objects, tree, reverse=reverse)
     commits: Mapping[int, str] = {}
     head: str | None = None
@@ -188,6 +189,22 @@ def _order(series: Series, wanted: tuple[int, ...] | None) -> tuple[list[Patch],
 
     numbers, brought = closure(series, wanted)
     return [patch for number in numbers if (patch := series.patch(number)) is not None], brought
+
+
+def _refuse_foreign_branch(objects: Objects, tree: Tree, series: str) -> None:
+    """Somebody's own commits on branch kpt/SERIES are not to be lost."""
+    branch = branch_name(series)
+    head = objects.commit(f"refs/heads/{branch}")
+    if head is None:
+        return
+    record = objects.blob(record_ref(series))
+    try:
+        recorded = None if record is None else decode(record).head.commit
+    except ValueError:
+        recorded = None
+    if head.oid != recorded:
+        todo = f"keep it: git -C {tree.git_dir} branch -m {branch} NEW-NAME"
+        raise InputError(f"branch {branch} was moved by another hand", where=f"tree {tree.name}", todo=todo)
 
 
 def _refuse_unsafe(patch: Patch) -> None:

@@ -173,3 +173,7 @@ def test_the_record_knows_every_state(three: Path, kpt: Kpt, workspace: Workspac
     git("update-ref", "refs/heads/kpt/three", document["base"], cwd=workspace.trees / "toy.git")
     with pytest.raises(InputError, match="moved by another hand"):
         load_applied(workspace)
+    failed = kpt("apply", "three", status=2)
+    assert "branch -m kpt/three" in failed.err
+    git("branch", "-m", "kpt/three", "mine", cwd=workspace.trees / "toy.git")
+    assert kpt("apply", "three", "--json").json == document
