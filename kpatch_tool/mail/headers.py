@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from kpatch_tool.mail.message import Address
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
-_ENVELOPE = re.compile(rb">?From[ \t]")
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
+_BLANK = re.compile(rb"\r*\n")
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
 # Python codecs that are no charset of any mail, or that take quadratic time.
@@ -28,25 +29,14 @@ def split(raw: bytes) -> tuple[dict[str, list[bytes]], bytes]:
     A first line `From ...` or `>From ...` is skipped. As in git's mailinfo, the first line that is no field ends the
     header and belongs to the body.
     """
-    found: list[tuple[str, list[bytes]]] = []
-    at, end = 0, len(raw)
-    while at < end:
-        stop = raw.find(b"\n", at) + 1 or end
-        line = raw[at:stop].rstrip(b"\r\n")
-        if not line:
-            at = stop
-            break
-        if line[:1] in b" \t" and found:
-            found[-1][1].append(line)
-        elif match := _FIELD.fullmatch(line):
-            found.append((match[1].decode("ascii").lower(), [match[2]]))
-        elif at or not _ENVELOPE.match(line):
-            break
-        at = stop
     fields: dict[str, list[bytes]] = {}
-    for name, lines in found:
-        fields.setdefault(name, []).append(b"\n".join(lines))
-    return fields, raw[at:]
+    envelope = _ENVELOPE.match(raw)
+    at = envelope.end() if envelope else 0
+    while field := _FIELD.match(raw, at):
+        fields.setdefault(field[1].decode("ascii").lower(), []).append(field[2].replace(b"\r\n", b"\n").rstrip(b"\r"))
+        at = field.end()
+    blank = _BLANK.match(raw, at)
+    return fields, raw[blank.end() if blank else at :]
 
 
 def text(fields: Mapping[str, list[bytes]], name: str) -> str:
@@ -60,6 +50,8 @@ def decode_words(value: bytes) -> str:
 
     Adjacent words of one charset are joined before decoding: senders split characters between words.
     """
+    if b"=?" not in value:
+        return decode(_unfold(value), "utf-8")
     out: list[str] = []
     pending, pending_charset = b"", ""
     at = 0
@@ -79,7 +71,7 @@ def decode_words(value: bytes) -> str:
 
 
 def _unfold(value: bytes) -> bytes:
-    return re.sub(rb"\r?\n[ \t]*", b" ", value)
+    return re.sub(rb"\r?\n[ \t]*", b" ", value) if b"\n" in value else value
 
 
 def _decode_word(encoding: bytes, data: bytes) -> bytes:
@@ -102,6 +94,8 @@ def decode(data: bytes, charset: str) -> str:
     name = _ALIASES.get(name, name) or "utf-8"
     if not known(name):
         name = "utf-8"
+    if name == "utf-8" and data.isascii():
+        return data.decode("ascii")
     for attempt in (name, "utf-8"):
         try:
             return _SURROGATE.sub("\ufffd", data.decode(attempt))
