@@ -14,7 +14,7 @@ from kpatch_tool.diff.damaged import comparable, received_text
 from kpatch_tool.diff.model import Hunk, Kind
 
 _MAX_READINGS = 24  # readings of one hunk at one place
-_MAX_STEPS = 200_000  # steps of the search for them
+_MAX_STEPS = 300_000  # steps of the search for them, at all places of a hunk
 _MAX_PLACES = 400  # places tried for one hunk
 
 
@@ -99,7 +99,7 @@ def _shorter(hunk: Hunk) -> Hunk | None:
 class _Texts:
     """The squeezed readings of a hunk's lines: as received, and without the first column."""
 
-    __slots__ = ("added", "changed", "dropped", "hunk", "removed", "slack", "whole")
+    __slots__ = ("added", "changed", "dropped", "hunk", "removed", "slack", "steps", "whole")
 
     def __init__(self, hunk: Hunk) -> None:
         self.hunk = hunk
@@ -110,6 +110,7 @@ class _Texts:
         old = sum(1 for added in self.added if not added)
         self.slack = max(0, hunk.old_count - old)
         self.dropped = self._dropped()
+        self.steps = 0
 
     def _dropped(self) -> int:
         """How many context lines may be missing at most."""
@@ -156,11 +157,11 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[Step,
     hunk, count = texts.hunk, len(texts.whole)
     end = start + hunk.old_count
     seen: dict[tuple[int, int, int], int] = {}
-    found = steps = 0
+    found = 0
     # Depth first; each entry is (line, place in the base, new lines so far, path taken).
     stack: list[tuple[int, int, int, _Path | None]] = [(0, start, 0, None)]
-    while stack and found < _MAX_READINGS and steps < _MAX_STEPS:
-        steps += 1
+    while stack and found < _MAX_READINGS and texts.steps < _MAX_STEPS:
+        texts.steps += 1
         line, at, new, path = stack.pop()
         if line == count and at == end and new == hunk.new_count:
             found += 1

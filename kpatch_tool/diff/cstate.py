@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+_DEEPEST = 100  # open brackets that are followed
 TAB = 8  # the kernel's Documentation/process/coding-style.rst, chapter 1
 
 _TOKEN = re.compile(
@@ -246,6 +247,8 @@ class _Run:
         self._begin(token)
         text = rest.lstrip(b" \t")
         blank = not text.strip(b" \t\r")
+        if len(self.stack) >= _DEEPEST:
+            return
         self.stack.append(Open(token, self.statement or b"", -1 if blank else column + len(rest) - len(text)))
         self.last = token
 
@@ -260,6 +263,8 @@ class _Run:
             self._control()
 
     def _open_brace(self, token: bytes, column: int, rest: bytes) -> None:
+        if len(self.stack) >= _DEEPEST:
+            return
         is_list = self.last in _LIST_BEFORE or self.head == b"enum"
         if self.last == b")" and self.assign < 0:
             is_list = False

@@ -23,7 +23,7 @@ _SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
 _ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
 # How archives write addresses: [email protected] (the blank may be U+00A0), user@xxxxxxxx, user@...main.tld.
 _HIDDEN = re.compile(rb"\[email.{1,3}protected\]|[\w.+-]@(?:xx+|\.\.\.)", re.IGNORECASE)
-_ADDRESS = re.compile(rb"<?(?:\[email.{1,3}protected\]|[\w.+-]+@[\w.\xe2\x80\xa2-]+)>?", re.IGNORECASE)
+_ADDRESS = re.compile(rb"<?(?:\[email.{1,3}protected\]|[\w.+-]{1,64}@[\w.\xe2\x80\xa2-]+)>?", re.IGNORECASE)
 _UNENDED = 5  # what it costs to end a hunk where nothing says that it ends
 _OVERRUN = 10  # what it costs to go on where a header or the mail's signature stands
 _DASHES = 2  # what it costs to go on where a line of two dashes stands, which may be a signature's

@@ -19,11 +19,13 @@ from kpatch_tool.diff.cstate import TAB, width
 _SPACE = re.compile(rb"[ \t\f\v\r]+")
 _ASSIGN = frozenset({b"=", b"+=", b":=", b"?=", b"|=", b"-=", b"&="})
 _MEMBER = re.compile(
-    rb"^(?:[A-Za-z_]\w*(?:\s|\s?\*+\s?)+)+\(?\*{0,3}[A-Za-z_]\w*(?:\[[^\]]*\])*(?:\s?:\s?\d+)?(?:\s__\w+(?:\([^)]*\))?)?[;,]"
+    rb"^(?:[A-Za-z_]\w*[\s*]+)+\(?\*{0,3}[A-Za-z_]\w*(?:\[[^\]]*\])*(?:\s?:\s?\d+)?(?:\s__\w+(?:\([^)]*\))?)?[;,]"
 )
+_SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
 _STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
 _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St."})
+_MAX_WORDS = 200  # a line of more words is taken as single-spaced
 _MAX_OPTIONS = 5
 _MAX_COMBINATIONS = 8
 
@@ -65,6 +67,8 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
     """What kind of gap follows each word but the last; "" for one that is a single blank nearly always."""
     if len(words) < 2:
         return ()
+    if len(words) > _MAX_WORDS:
+        return ("",) * (len(words) - 1)
     out = [_local_key(words, index) for index in range(len(words) - 1)]
     if out.count("trailing") > 1:
         begins = out.index("trailing")
@@ -100,7 +104,7 @@ def _local_key(words: tuple[bytes, ...], index: int) -> str:
         return "assign"
     if left in _ASSIGN:
         return "value"
-    if left[-1:] in {b".", b"?", b"!"} and left[-2:-1].isalnum() and right[:1].isalpha() and left not in _ABBREVIATIONS:
+    if _SENTENCE_END.search(left) and right[:1].isalpha() and left not in _ABBREVIATIONS:
         return "sentence" if right[:1].isupper() else "sentence?"
     return ""
 
@@ -269,6 +273,8 @@ def _add(out: Options, gap: Gap, weight: float) -> None:
 def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
     """Gaps of `chunks` that a similar line `model` has too: index -> readings with weights."""
     out: dict[int, Options] = {}
+    if max(len(chunks.words), len(model.words)) > _MAX_WORDS:
+        return out
     matcher = SequenceMatcher(None, chunks.words, model.words, autojunk=False)
     for mine, theirs, size in matcher.get_matching_blocks():
         for offset in range(size):
@@ -290,8 +296,7 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
 
 Pairs = dict[tuple[bytes, bytes], Counter[bytes]]
 _WIDE = re.compile(rb"(?<=\S)(?:\t|  )[ \t]*(?=\S)")
-_WORD_BEFORE = re.compile(rb"\S+$")
-_WORD_AFTER = re.compile(rb"\S+")
+_LONGEST_WORD = 80
 
 
 def wide_pairs(lines: Iterable[bytes]) -> Pairs:
@@ -299,9 +304,9 @@ def wide_pairs(lines: Iterable[bytes]) -> Pairs:
     out: Pairs = {}
     for line in lines:
         for match in _WIDE.finditer(line):
-            left, right = _WORD_BEFORE.search(line, 0, match.start()), _WORD_AFTER.match(line, match.end())
-            if left and right:
-                out.setdefault((left[0], right[0]), Counter())[match[0]] += 1
+            left = line[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
+            right = line[match.end() : match.end() + _LONGEST_WORD].split()
+            out.setdefault((left[-1], right[0]), Counter())[match[0]] += 1
     return out
 
 

@@ -8,41 +8,16 @@ lines that follow its style.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from math import log2
 
 from kpatch_tool.diff import gaps, indent
 from kpatch_tool.diff.align import BaseText, Placement, Step
 from kpatch_tool.diff.cstate import State, indent_of, pad, step, width
-from kpatch_tool.diff.damaged import squeeze
-from kpatch_tool.diff.model import Kind
+from kpatch_tool.diff.rows import C_LIKE, DOUBLED, WINDOW, Row, Survey, file_rows, split_cached
 
-_C_LIKE = (
-    ".c",
-    ".h",
-    ".dts",
-    ".dtsi",
-    ".dtso",
-    ".y",
-    ".l",
-    ".cc",
-    ".cpp",
-    ".hpp",
-    ".lds",
-    ".lds.S",
-    ".inc",
-    ".def",
-    ".cocci",
-    ".bpf",
-)
 _NOTE = re.compile(rb"[A-Z][A-Za-z]*:$")
-_DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
-_WINDOW = 12  # lines above and below an added line that are looked at
-_TELLING = 6  # characters of a line whose twin elsewhere says something
-_NEAR = 250  # lines above and below a hunk whose gaps are counted
 _MAX_CANDIDATES = 14
 _UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
@@ -69,46 +44,12 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """A removed line that an added line resembles: `alike` 1.0 where they differ in white space at most."""
-
-    line: bytes
-    chunks: gaps.Chunks
-    alike: float
-    same_block: bool
-
-
-@dataclass(slots=True)
-class Row:
-    """One line of the post-image within a hunk. `text` is None for an added line, whose `words` (squeezed) and `lead`
-    (whether blanks stood before them) are known. `shown` is False for lines of the base above the hunk that are only
-    looked at. `start` is the state before the row where it begins a hunk."""
-
-    text: bytes | None
-    shown: bool = True
-    words: tuple[bytes, ...] = ()
-    chunks: gaps.Chunks | None = None
-    lead: bool = False
-    hunk: int = 0
-    start: State | None = None
-    model: Model | None = None
-    removed: tuple[gaps.Chunks, ...] = ()
-    below: tuple[bytes, ...] = ()
-    twin: gaps.Chunks | None = None  # the nearest line of the base with the same text
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """One reading of an added line, with its cost in bits."""
 
     text: bytes
     cost: float
     kind: str
-
-
-@lru_cache(maxsize=8192)
-def _split(line: bytes) -> gaps.Chunks:
-    return gaps.split(line)
 
 
 @dataclass(slots=True)
@@ -129,7 +70,7 @@ class Reader:
         if not row.words:
             return [Candidate(b"", 0.0, "blank")]
         low = number
-        while low > 0 and number - low < _WINDOW and self.rows[low].start is None:
+        while low > 0 and number - low < WINDOW and self.rows[low].start is None:
             low -= 1
         above = texts[low:number]
         key = (number, state, memory, tuple(above))
@@ -230,15 +171,15 @@ class Reader:
                 plain = tuple(gaps.SINGLE for _ in copy)
                 copy = tuple(gaps.SINGLE if gap.text == b" " else gap for gap in copy)
                 return [(0.93, copy), (0.05, plain)] if copy != plain else [(1.0, copy)]
-        copied = self._gap_evidence(row, chunks)
+        copied = self._gap_evidence(row, chunks, above)
         if not copied and not any(chunks.keys):
             return [(1.0, (gaps.SINGLE,) * (len(row.words) - 1))]
         around = gaps.Around(
-            above=[_split(line) for line in reversed(above) if line.strip()],
+            above=[split_cached(line) for line in reversed(above) if line.strip()],
             removed=row.removed,
-            below=[_split(line) for line in row.below if line.strip()],
+            below=[split_cached(line) for line in row.below if line.strip()],
         )
-        doubled = self.doubled if memory.doubled is None else (0.9 if memory.doubled else min(self.doubled, 0.05))
+        doubled = self.doubled if memory.doubled is None else (0.9 if memory.doubled else 0.03)
         choices: list[gaps.Options] = []
         for index, key in enumerate(chunks.keys):
             if key == "star" and state.comment:
@@ -250,10 +191,10 @@ class Reader:
             choices.append(readings)
         return gaps.combinations(choices)
 
-    def _gap_evidence(self, row: Row, chunks: gaps.Chunks) -> dict[int, gaps.Options]:
+    def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
         """What lines with the same words say about the gaps: the line replaced, the same line elsewhere, word pairs."""
         out = gaps.copied(chunks, row.model.chunks) if row.model else {}
-        sources = [gaps.paired(chunks, self.pairs)]
+        sources = [gaps.paired(chunks, self.pairs), gaps.paired(chunks, gaps.wide_pairs(above))]
         if row.twin and len(row.twin.gaps) == len(chunks.keys):
             twin = enumerate(row.twin.gaps)
             sources.append({index: {gaps.Gap(gap): 3.0} for index, gap in twin if gap != b" "})
@@ -282,7 +223,7 @@ class Reader:
         if row.model and row.model.alike >= 1.0 and text.strip() not in {b"}", b"{"}:
             memory = replace(memory, shift=width(indent_of(text)) - width(indent_of(row.model.line)))
         if row.chunks and "sentence" in row.chunks.keys:
-            found = _DOUBLED.search(text)
+            found = DOUBLED.search(text)
             if found:
                 memory = replace(memory, doubled=len(found[1]) == 2)
         return memory
@@ -384,167 +325,9 @@ def _weigh(out: gaps.Options, text: bytes, weight: float) -> None:
     out[gap] = out.get(gap, 0.0) + weight
 
 
-def file_reader(path: str, base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]]) -> Reader:
+def file_reader(
+    path: str, base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
+) -> Reader:
     """Prepare reading the added lines of a file; `readings` holds one reading of each placed hunk."""
-    is_c = path.endswith(_C_LIKE)
-    states, style = _survey(base, [placement.start for placement in placed], path)
-    rows: list[Row] = []
-    floor = 0
-    removed_lines = [
-        base.lines[s.base] for reading in readings for s in reading if s.kind is Kind.REMOVED and s.base is not None
-    ]
-    pool = _Pool(removed_lines)
-    for number, (placement, reading) in enumerate(zip(placed, readings, strict=True)):
-        low = max(floor, placement.start - _WINDOW)
-        lead_in = [Row(line, shown=False, hunk=number) for line in base.lines[low : placement.start]]
-        hunk_rows = lead_in + _hunk_rows(number, placement, reading, base, pool)
-        if hunk_rows:
-            hunk_rows[0].start = states.get(low, State())
-        rows += hunk_rows
-        floor = placement.start + placement.hunk.old_count
-    pairs = gaps.wide_pairs(base.lines) if any(row.chunks for row in rows) else {}
-    return Reader(is_c, style, _doubled_share(base), rows, _stats(base, placed, rows), pairs)
-
-
-def _stats(base: BaseText, placed: Sequence[Placement], rows: Sequence[Row]) -> gaps.Stats:
-    """The widths of gaps in the file around the hunks, where an added line has a gap of such a kind."""
-    if not any(key for row in rows if row.chunks for key in row.chunks.keys):
-        return {}
-    wanted: set[int] = set()
-    for placement in placed[:20]:
-        wanted.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
-    return gaps.survey(base.lines[number] for number in sorted(wanted))
-
-
-def _survey(base: BaseText, starts: Sequence[int], path: str) -> tuple[dict[int, State], indent.Style]:
-    """The states before the lines hunks begin at (and _WINDOW above), and the file's own continuation style."""
-    is_c, is_dts = path.endswith(_C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
-    states: dict[int, State] = {}
-    parens: Counter[str] = Counter()
-    plain: Counter[str] = Counter()
-    if is_c:
-        wanted: set[int] = set()
-        for start in starts:
-            wanted.update(range(max(0, start - _WINDOW), start + 1))
-        state = State()
-        for number, line in enumerate(base.lines):
-            if number in wanted:
-                states[number] = state
-            if state.statement is not None and not state.comment and line.strip():
-                kind = parens if state.parens else plain
-                inner = state.stack[-1].inner if state.parens else state.continuation
-                if inner is None and (style := indent.continuation_style(state, indent_of(line))):
-                    kind[style] += 1
-            state = step(state, line)
-        states[len(base.lines)] = state
-    return states, indent.Style(parens, plain, is_dts)
-
-
-def _doubled_share(base: BaseText) -> float:
-    """How often the file ends a sentence with two blanks; a small share where it has few sentences."""
-    ends = Counter(match[1] for match in _DOUBLED.finditer(b"\n".join(base.lines)))
-    single, double = ends[b" "] + 2.0, ends[b"  "] + 0.1
-    return min(0.98, double / (single + double))
-
-
-class _Pool:
-    """All removed lines of a file, to find the one an added line resembles."""
-
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self.exact: dict[bytes, bytes] = {}
-        for line in lines:
-            text = squeeze(line)
-            if text:
-                self.exact.setdefault(text, line)
-
-    def model(self, words: tuple[bytes, ...], block: Sequence[bytes]) -> Model | None:
-        """The best resembling line: of the same block, or the same text anywhere."""
-        text = b" ".join(words)
-        mine = _pieces(text)
-        best: Model | None = None
-        for line in block:
-            squeezed = squeeze(line)
-            if not squeezed:
-                continue
-            if squeezed == text:
-                return Model(line, _split(line), 1.0, True)
-            alike = _alike(mine, _pieces(squeezed))
-            if alike >= 0.5 and (best is None or alike > best.alike):
-                best = Model(line, _split(line), min(0.95, alike), True)
-        if text in self.exact and len(text) > 1:
-            line = self.exact[text]
-            return Model(line, _split(line), 1.0, False)
-        return best
-
-
-_PIECE = re.compile(rb"\w+|[^\w\s]")
-
-
-@lru_cache(maxsize=8192)
-def _pieces(text: bytes) -> Counter[bytes]:
-    return Counter(_PIECE.findall(text))
-
-
-def _alike(mine: Counter[bytes], theirs: Counter[bytes]) -> float:
-    """How many pieces two lines share, 0 to 1; the first pieces count twice as both begin alike."""
-    total = sum(mine.values()) + sum(theirs.values())
-    common = sum((mine & theirs).values())
-    return 2.0 * common / total if total else 0.0
-
-
-def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base: BaseText, pool: _Pool) -> list[Row]:
-    rows: list[Row] = []
-    blocks = _blocks(reading)
-    end = placement.start + placement.hunk.old_count
-    after = base.lines[end : end + _WINDOW]
-    known = [base.lines[s.base] if s.kind is Kind.CONTEXT and s.base is not None else None for s in reading]
-    for index, entry in enumerate(reading):
-        if entry.kind is Kind.REMOVED:
-            continue
-        if entry.kind is Kind.CONTEXT:
-            rows.append(Row(known[index], hunk=number))
-            continue
-        assert entry.received is not None
-        received = placement.hunk.lines[entry.received].text
-        text = squeeze(received)
-        row = Row(None, hunk=number, lead=received[:1] in {b" ", b"\t"})
-        if text:
-            row.words = tuple(text.split(b" "))
-            row.chunks = _split(text)
-            block = [base.lines[reading[at].base or 0] for at in blocks[index]]
-            row.model = pool.model(row.words, block)
-            order = _nearest_first(blocks[index], index)
-            row.removed = tuple(_split(base.lines[reading[at].base or 0]) for at in order[:_WINDOW])
-            row.twin = _twin(base, text, placement.start)
-            below = [line for line in known[index + 1 : index + 40] if line is not None]
-            row.below = tuple([*below, *after][:_WINDOW])
-        rows.append(row)
-    return rows
-
-
-def _twin(base: BaseText, text: bytes, near: int) -> gaps.Chunks | None:
-    """The line of the base nearest to `near` that has this text, where the text says something."""
-    found = base.positions.get(text) if len(text) >= _TELLING else None
-    return _split(base.lines[min(found, key=lambda at: abs(at - near))]) if found else None
-
-
-def _nearest_first(block: Sequence[int], index: int) -> list[int]:
-    return sorted(block, key=lambda at: abs(at - index))
-
-
-def _blocks(reading: Sequence[Step]) -> dict[int, list[int]]:
-    """For each added line the indices of the removed lines of its block of changes."""
-    out: dict[int, list[int]] = {}
-    at = 0
-    while at < len(reading):
-        if reading[at].kind is Kind.CONTEXT:
-            at += 1
-            continue
-        end = at
-        while end < len(reading) and reading[end].kind is not Kind.CONTEXT:
-            end += 1
-        removed = [i for i in range(at, end) if reading[i].kind is Kind.REMOVED]
-        for index in range(at, end):
-            out[index] = removed
-        at = end
-    return out
+    rows = file_rows(base, placed, readings, survey)
+    return Reader(path.endswith(C_LIKE), survey.style, survey.doubled, rows, survey.stats, survey.pairs)

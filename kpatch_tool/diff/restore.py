@@ -16,7 +16,8 @@ from itertools import islice, product
 from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.diff.damaged import comparable, hides_address
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.reading import Reader, Row, file_reader
+from kpatch_tool.diff.reading import Reader, file_reader
+from kpatch_tool.diff.rows import Row, survey_file
 from kpatch_tool.diff.search import Bound, Judge, Path, greedy, search
 
 _UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
@@ -96,6 +97,7 @@ class _Restorer:
         self.text = text
         self.placed = placed
         self.bound = bound
+        self.survey = survey_file(file.path, text, placed)
         self.carriage = b"\r" if text.lines and text.lines[0].endswith(b"\r") else b""
 
     def restore(self) -> Restoration:
@@ -165,7 +167,7 @@ class _Restorer:
         return self._result(reader, readings, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Reader, Judge, list[bytes]]:
-        reader = file_reader(self.file.path, self.text, self.placed, readings)
+        reader = file_reader(self.file.path, self.text, self.placed, readings, self.survey)
         endings = [b"\n"] * len(reader.rows)
         pieces: list[bytes | tuple[int, int]] = []
         lines, at, row = self.text.lines, 0, 0

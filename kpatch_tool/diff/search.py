@@ -16,6 +16,8 @@ from kpatch_tool.diff.cstate import State
 from kpatch_tool.diff.reading import Candidate, Memory, Reader
 
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
+_LONGEST = 200  # bytes of a line whose unlikely readings are tried
+_MOST = 30_000  # unlikely readings of a file
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
 
 
@@ -147,7 +149,7 @@ def _deviations(path: Path, after: int) -> None:
 def _add_unlikely(reader: Reader, path: Path) -> None:
     """List the readings that no rule gives, too."""
     for number, options in enumerate(path.options):
-        if options is None:
+        if options is None or len(path.texts[number]) > _LONGEST or len(path.deviations) > _MOST:
             continue
         given = {option.text for option in options}
         more = [option for option in reader.unlikely(number, path.texts) if option.text not in given]

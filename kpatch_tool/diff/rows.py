@@ -1,0 +1,256 @@
+"""What is known before the added lines of a file are read: the rows of its hunks, and a survey of the file itself.
+
+A placed diff becomes rows: known lines (context, with the base's bytes) and added lines, each with the removed line
+it resembles and the lines around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from kpatch_tool.diff import gaps, indent
+from kpatch_tool.diff.align import BaseText, Placement, Step
+from kpatch_tool.diff.cstate import State, indent_of, step
+from kpatch_tool.diff.damaged import squeeze
+from kpatch_tool.diff.model import Kind
+
+C_LIKE = (
+    ".c",
+    ".h",
+    ".dts",
+    ".dtsi",
+    ".dtso",
+    ".y",
+    ".l",
+    ".cc",
+    ".cpp",
+    ".hpp",
+    ".lds",
+    ".lds.S",
+    ".inc",
+    ".def",
+    ".cocci",
+    ".bpf",
+)
+DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
+WINDOW = 12  # lines above and below an added line that are looked at
+_TELLING = 6  # characters of a line whose twin elsewhere says something
+_NEAR = 250  # lines above and below a hunk whose gaps are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A removed line that an added line resembles: `alike` 1.0 where they differ in white space at most."""
+
+    line: bytes
+    chunks: gaps.Chunks
+    alike: float
+    same_block: bool
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the post-image within a hunk. `text` is None for an added line, whose `words` (squeezed) and `lead`
+    (whether blanks stood before them) are known. `shown` is False for lines of the base above the hunk that are only
+    looked at. `start` is the state before the row where it begins a hunk."""
+
+    text: bytes | None
+    shown: bool = True
+    words: tuple[bytes, ...] = ()
+    chunks: gaps.Chunks | None = None
+    lead: bool = False
+    hunk: int = 0
+    start: State | None = None
+    model: Model | None = None
+    removed: tuple[gaps.Chunks, ...] = ()
+    below: tuple[bytes, ...] = ()
+    twin: gaps.Chunks | None = None  # the nearest line of the base with the same text
+
+
+@lru_cache(maxsize=8192)
+def split_cached(line: bytes) -> gaps.Chunks:
+    """gaps.split, remembered."""
+    return gaps.split(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of the file itself before its hunks are read: the states of its structure before the lines that
+    hunks begin at (and WINDOW above), its continuation style, how often it ends sentences with two blanks, how wide its
+    gaps are, and between which words."""
+
+    states: dict[int, State]
+    style: indent.Style
+    doubled: float
+    stats: gaps.Stats
+    pairs: gaps.Pairs
+
+
+def survey_file(path: str, base: BaseText, placed: Sequence[Placement]) -> Survey:
+    """Read the file once for all readings of its hunks."""
+    states, style = _structure(base, [placement.start for placement in placed], path)
+    near: set[int] = set()
+    for placement in placed[:20]:
+        near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
+    stats = gaps.survey(base.lines[number] for number in sorted(near))
+    return Survey(states, style, _doubled_share(base), stats, gaps.wide_pairs(base.lines))
+
+
+def file_rows(
+    base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
+) -> list[Row]:
+    """The rows of all hunks; `readings` holds one reading of each placed hunk."""
+    rows: list[Row] = []
+    floor = 0
+    removed_lines = [
+        base.lines[s.base] for reading in readings for s in reading if s.kind is Kind.REMOVED and s.base is not None
+    ]
+    pool = _Pool(removed_lines)
+    for number, (placement, reading) in enumerate(zip(placed, readings, strict=True)):
+        low = max(floor, placement.start - WINDOW)
+        lead_in = [Row(line, shown=False, hunk=number) for line in base.lines[low : placement.start]]
+        hunk_rows = lead_in + _hunk_rows(number, placement, reading, base, pool)
+        if hunk_rows:
+            hunk_rows[0].start = survey.states.get(low, State())
+        rows += hunk_rows
+        floor = placement.start + placement.hunk.old_count
+    return rows
+
+
+def _structure(base: BaseText, starts: Sequence[int], path: str) -> tuple[dict[int, State], indent.Style]:
+    """The states before the lines hunks begin at (and WINDOW above), and the file's own continuation style."""
+    is_c, is_dts = path.endswith(C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
+    states: dict[int, State] = {}
+    parens: Counter[str] = Counter()
+    plain: Counter[str] = Counter()
+    if is_c:
+        wanted: set[int] = set()
+        for start in starts:
+            wanted.update(range(max(0, start - WINDOW), start + 1))
+        state = State()
+        for number, line in enumerate(base.lines):
+            if number in wanted:
+                states[number] = state
+            if state.statement is not None and not state.comment and line.strip():
+                kind = parens if state.parens else plain
+                inner = state.stack[-1].inner if state.parens else state.continuation
+                if inner is None and (style := indent.continuation_style(state, indent_of(line))):
+                    kind[style] += 1
+            state = step(state, line)
+        states[len(base.lines)] = state
+    return states, indent.Style(parens, plain, is_dts)
+
+
+def _doubled_share(base: BaseText) -> float:
+    """How often the file ends a sentence with two blanks; a small share where it has few sentences."""
+    ends = Counter(match[1] for match in DOUBLED.finditer(b"\n".join(base.lines)))
+    single, double = ends[b" "] + 2.0, ends[b"  "] + 0.1
+    # The patch's author may be another than the file's.
+    return max(0.02, min(0.98, double / (single + double)) * 0.65)
+
+
+class _Pool:
+    """All removed lines of a file, to find the one an added line resembles."""
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.exact: dict[bytes, bytes] = {}
+        for line in lines:
+            text = squeeze(line)
+            if text:
+                self.exact.setdefault(text, line)
+
+    def model(self, words: tuple[bytes, ...], block: Sequence[bytes]) -> Model | None:
+        """The best resembling line: of the same block, or the same text anywhere."""
+        text = b" ".join(words)
+        mine = _pieces(text)
+        best: Model | None = None
+        for line in block:
+            squeezed = squeeze(line)
+            if not squeezed:
+                continue
+            if squeezed == text:
+                return Model(line, split_cached(line), 1.0, True)
+            alike = _alike(mine, _pieces(squeezed))
+            if alike >= 0.5 and (best is None or alike > best.alike):
+                best = Model(line, split_cached(line), min(0.95, alike), True)
+        if text in self.exact and len(text) > 1:
+            line = self.exact[text]
+            return Model(line, split_cached(line), 1.0, False)
+        return best
+
+
+_PIECE = re.compile(rb"\w+|[^\w\s]")
+
+
+@lru_cache(maxsize=8192)
+def _pieces(text: bytes) -> Counter[bytes]:
+    return Counter(_PIECE.findall(text))
+
+
+def _alike(mine: Counter[bytes], theirs: Counter[bytes]) -> float:
+    """How many pieces two lines share, 0 to 1; the first pieces count twice as both begin alike."""
+    total = sum(mine.values()) + sum(theirs.values())
+    common = sum((mine & theirs).values())
+    return 2.0 * common / total if total else 0.0
+
+
+def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base: BaseText, pool: _Pool) -> list[Row]:
+    rows: list[Row] = []
+    blocks = _blocks(reading)
+    end = placement.start + placement.hunk.old_count
+    after = base.lines[end : end + WINDOW]
+    known = [base.lines[s.base] if s.kind is Kind.CONTEXT and s.base is not None else None for s in reading]
+    for index, entry in enumerate(reading):
+        if entry.kind is Kind.REMOVED:
+            continue
+        if entry.kind is Kind.CONTEXT:
+            rows.append(Row(known[index], hunk=number))
+            continue
+        assert entry.received is not None
+        received = placement.hunk.lines[entry.received].text
+        text = squeeze(received)
+        row = Row(None, hunk=number, lead=received[:1] in {b" ", b"\t"})
+        if text:
+            row.words = tuple(text.split(b" "))
+            row.chunks = split_cached(text)
+            block = [base.lines[reading[at].base or 0] for at in blocks[index]]
+            row.model = pool.model(row.words, block)
+            order = _nearest_first(blocks[index], index)
+            row.removed = tuple(split_cached(base.lines[reading[at].base or 0]) for at in order[:WINDOW])
+            row.twin = _twin(base, text, placement.start)
+            below = [line for line in known[index + 1 : index + 40] if line is not None]
+            row.below = tuple([*below, *after][:WINDOW])
+        rows.append(row)
+    return rows
+
+
+def _twin(base: BaseText, text: bytes, near: int) -> gaps.Chunks | None:
+    """The line of the base nearest to `near` that has this text, where the text says something."""
+    found = base.positions.get(text) if len(text) >= _TELLING else None
+    return split_cached(base.lines[min(found, key=lambda at: abs(at - near))]) if found else None
+
+
+def _nearest_first(block: Sequence[int], index: int) -> list[int]:
+    return sorted(block, key=lambda at: abs(at - index))
+
+
+def _blocks(reading: Sequence[Step]) -> dict[int, list[int]]:
+    """For each added line the indices of the removed lines of its block of changes."""
+    out: dict[int, list[int]] = {}
+    at = 0
+    while at < len(reading):
+        if reading[at].kind is Kind.CONTEXT:
+            at += 1
+            continue
+        end = at
+        while end < len(reading) and reading[end].kind is not Kind.CONTEXT:
+            end += 1
+        removed = [i for i in range(at, end) if reading[i].kind is Kind.REMOVED]
+        for index in range(at, end):
+            out[index] = removed
+        at = end
+    return out
