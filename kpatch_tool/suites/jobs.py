@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool.suites import output
@@ -17,6 +17,7 @@ from kpatch_tool.vm.root import GUEST_QEMU, Program
 KERNEL_LOG = "kernel log"
 _UNBUILT = "does not build"  # results.deltas looks for it
 _MAX_OUTPUT = 8 << 20
+_EMULATED_LEAST, _EMULATED_MOST = 30.0, 90.0
 
 # What upstream's x86/run starts, but for the migration and UEFI parts.
 _NESTED = (
@@ -29,7 +30,8 @@ _NESTED = (
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A test to be run one way. `job` is None where it cannot be run (the test says why)."""
+    """A test to be run one way. `job` is None where it cannot be run (the test says why); `fixed`: its timeout is the
+    user's."""
 
     suite: str
     kind: SuiteKind
@@ -37,6 +39,7 @@ class Planned:
     test: Test
     variant: Variant
     job: Job | None
+    fixed: bool = False
 
 
 def plan(
@@ -50,8 +53,17 @@ def plan(
             job = None
             if test.path is not None and not test.why_skip and not test.why_not_built:
                 job = Job(name, _arguments(kind, test), timeout or test.timeout, test.check)
-            rows.append(Planned(suite, kind, name, test, variant, job))
+            rows.append(Planned(suite, kind, name, test, variant, job, timeout is not None))
     return tuple(rows)
+
+
+def emulated(job: Job) -> Job:
+    """The job with the timeout it gets under TCG: short ones are meant for a CPU that runs the guest itself.
+
+    At least 30 seconds; up to 90 twice the test's own.
+    """
+    own = job.timeout
+    return replace(job, timeout=max(own, _EMULATED_LEAST, min(_EMULATED_MOST, 2 * own)))
 
 
 def entries(planned: Sequence[Planned]) -> tuple[Entry, ...]:

@@ -139,7 +139,7 @@ def test_state(
     """
     workspace, build = subject.workspace, subject.build
     rows = [row for plan in plans for row in plan.rows]
-    groups, order = _groups(build, rows)
+    groups, order = _groups(build, rows, choice)
     if not order:
         return tuple(_Share(build, plan, {}).tests() for plan in plans)
     identity = hashlib.sha256("\0".join(tests_key(subject, plan, choice) for plan in plans).encode())
@@ -173,7 +173,9 @@ def _forget_old(newest: Path) -> None:
 _Key = tuple[str, str]  # suite, name of the test
 
 
-def _groups(build: StateBuild, rows: Sequence[jobs.Planned]) -> tuple[tuple[JobGroup, ...], list[_Key]]:
+def _groups(
+    build: StateBuild, rows: Sequence[jobs.Planned], choice: accel.Choice
+) -> tuple[tuple[JobGroup, ...], list[_Key]]:
     """One group a variant (its modules are loaded once), and the tests in the order their jobs run."""
     groups, order = [], []
     for variant in dict.fromkeys(row.variant.name for row in rows):
@@ -181,9 +183,14 @@ def _groups(build: StateBuild, rows: Sequence[jobs.Planned]) -> tuple[tuple[JobG
         if not mine:
             continue
         modules = _modules(build, mine[0].variant.parameters)
-        groups.append(JobGroup(modules, tuple(row.job for row in mine if row.job is not None)))
+        groups.append(JobGroup(modules, tuple(_timed(row, choice) for row in mine)))
         order += [(row.suite, row.name) for row in mine]
     return tuple(groups), order
+
+
+def _timed(row: jobs.Planned, choice: accel.Choice) -> Job:
+    assert row.job is not None
+    return row.job if row.fixed or choice.accel != "tcg" else jobs.emulated(row.job)
 
 
 def _modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:

@@ -159,3 +159,8 @@ def test_variants() -> None:
     assert variants.of_suite("other", ("shadow",))[0].parameters["kvm_amd"] == "npt=0"
     with pytest.raises(Exception, match="no variant"):
         variants.of_suite("other", ("warp",))
+
+
+@pytest.mark.parametrize(("own", "emulated"), [(5, 30), (10, 30), (30, 60), (60, 90), (90, 90), (240, 240)])
+def test_short_timeouts_are_longer_under_emulation(own: float, emulated: float) -> None:
+    assert jobs.emulated(Job("t", ("/x",), own)).timeout == emulated
