@@ -169,7 +169,8 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[Step,
             continue
         key = (line, at, new)
         seen[key] = seen.get(key, 0) + 1
-        if seen[key] > _MAX_READINGS or new > hunk.new_count:
+        left = count - line + texts.dropped
+        if seen[key] > _MAX_READINGS or not 0 <= hunk.new_count - new <= left or end - at > left:
             continue
         text = base.squeezed[at] if at < end else None
         missing = count - line < end - at or new < hunk.new_count
