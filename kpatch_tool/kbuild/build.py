@@ -131,7 +131,7 @@ class _Builder:
 
     def _refused(self, lost: Sequence[config.Lost], source: Path, log: Path) -> StateBuild:
         """Symbols did not come out as asked: the user's to mend, or, below a patch, the patch's doing."""
-        sentences = [_explain(one, source) for one in lost]
+        sentences = [_explain(one, source, self.plan.arch.image.split("/")[1]) for one in lost]
         if self.state.patch == 0 or any(one.asked.origin not in self.plan.ours for one in lost):
             first = next((n for n, one in enumerate(lost) if one.asked.origin not in self.plan.ours), 0)
             raise InputError(sentences[first], where=lost[first].asked.origin, todo="ask for what it depends on too")
@@ -290,23 +290,22 @@ def _last_line(log: bytes) -> str:
     return lines[-1] if lines else "make said nothing"
 
 
-def _explain(one: config.Lost, source: Path) -> str:
-    """Why a symbol is not as asked, with its dependencies where Kconfig tells them."""
+def _explain(one: config.Lost, source: Path, arch: str) -> str:
+    """Why a symbol is not as asked, with its dependencies where Kconfig (of arch/`arch` and the rest) tells them."""
     name = one.asked.symbol.removeprefix("CONFIG_")
     sentence = f"{one.asked.symbol}={one.asked.value} was asked for, but the configuration has {one.got}"
-    files = (path for path in _kconfig_files(source))
-    wants = next(filter(None, (config.depends_on(text, name) for text in _texts(files))), "")
+    texts = (path.read_text("utf-8", "replace") for path in _kconfig_files(source, arch))
+    wants = next(filter(None, (config.depends_on(text, name) for text in texts)), "")
     return f"{sentence} ({name} depends on {wants})" if wants else sentence
 
 
-def _kconfig_files(source: Path) -> Iterable[Path]:
+def _kconfig_files(source: Path, arch: str) -> Iterable[Path]:
+    """The Kconfig files of a source tree, those of other architectures left out."""
     for directory, names, files in os.walk(source):
-        names[:] = [name for name in names if name not in ("Documentation", "include", ".git")]
+        if directory == str(source / "arch"):
+            names[:] = [name for name in names if name == arch]
+        names[:] = [name for name in names if name not in ("Documentation", "include")]
         yield from (Path(directory, name) for name in files if name.startswith("Kconfig"))
-
-
-def _texts(paths: Iterable[Path]) -> Iterable[str]:
-    return (path.read_text("utf-8", "replace") for path in paths)
 
 
 def _check_path(root: Path) -> None:
