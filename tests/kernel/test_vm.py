@@ -27,7 +27,8 @@ from tests.vm_fixtures import built, misbehave
 
 __all__ = ["built", "misbehave"]
 
-pytestmark = pytest.mark.kernel
+# The first test may have to build the kernel.
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(2400)]
 
 TCG = Machine("tcg", "EPYC", 1024, 2)
 HERE = "/kpt/misbehave"

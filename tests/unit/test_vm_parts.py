@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import struct
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def frame(kind: str, number: int, data: bytes, clock: int = 0) -> bytes:
 
 
 class TestArchive:
+    @pytest.mark.skipif(shutil.which("cpio") is None, reason="needs cpio")
     def test_cpio_unpacks_what_was_packed(self, tmp_path: Path) -> None:
         source = tmp_path / "source"
         source.write_bytes(b"from the host\n")
