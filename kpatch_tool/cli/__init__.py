@@ -14,6 +14,7 @@ import typer
 from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
 from kpatch_tool.errors import KptError
+from kpatch_tool.text import printable
 
 FINDING = 1
 MACHINE = 3
@@ -96,4 +97,4 @@ def _wanted(args: Sequence[str]) -> str | None:
 
 
 def _complain(line: str) -> None:
-    sys.stderr.write(f"kpt: {line}\n")
+    sys.stderr.write(f"kpt: {printable(line)}\n")

@@ -206,7 +206,7 @@ class _Reader:
             yield current.file()
 
     def _error(self, what: str, at: int | None = None) -> DiffError:
-        return DiffError(what, where=f"line {(self.at if at is None else at) + 1} of the diff")
+        return DiffError((self.at if at is None else at) + 1, what)
 
     def _git_header(self, line: bytes) -> _Header | None:
         names = _GIT.match(line)

@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kpatch_tool.errors import InputError
-
 NO_NEWLINE = b"\\ No newline at end of file"
 
 
-class DiffError(InputError):
-    """Text that cannot be read as a diff: `where` names the line, `what` the reason."""
+class DiffError(ValueError):
+    """A diff that cannot be read: `what` in words, at `line` (from 1) of the text given."""
+
+    def __init__(self, line: int, what: str) -> None:
+        self.line = line
+        self.what = what
+        super().__init__(f"line {line}: {what}")
 
 
 class Kind(StrEnum):

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from kpatch_tool.diff import names
-from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
 
 HUNK_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(.*)", re.DOTALL)
 _INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
@@ -23,15 +23,6 @@ _DIFF_STARTS = re.compile(
     rb"|--- [^\n]+\n\+\+\+ [^\n]+\n@@ -)",
     re.MULTILINE,
 )
-
-
-class DiffError(ValueError):
-    """A diff that cannot be read: `what` in words, at `line` (from 1) of the text given."""
-
-    def __init__(self, line: int, what: str) -> None:
-        self.line = line
-        self.what = what
-        super().__init__(f"line {line}: {what}")
 
 
 def diff_start(body: bytes) -> int | None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.damaged import parse_damaged
-from kpatch_tool.diff.model import DiffError as DamagedError
-from kpatch_tool.diff.model import FileDiff
-from kpatch_tool.diff.parse import DiffError, parse_diff
+from kpatch_tool.diff.model import DiffError, FileDiff
+from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Damage, Message
@@ -61,12 +60,15 @@ def read_message(message: Message, *, where: str) -> Reading:
     except DiffError as error:
         mangled = next(_repaired(message, plain), None)
         if mangled is None:
-            place = f"{where}, line {plain.line + error.line - 1}"
-            raise InputError(error.what, where=place, todo=_ADVICE) from error
+            raise _input_error(where, plain, error) from error
         return mangled
     if not files:
         raise InputError("the diff names no file", where=where, todo=_ADVICE)
     return _judged(message, plain, files)
+
+
+def _input_error(where: str, parts: Split, error: DiffError) -> InputError:
+    return InputError(error.what, where=f"{where}, line {parts.line + error.line - 1}", todo=_ADVICE)
 
 
 def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Reading:
@@ -88,9 +90,8 @@ def _read_lost(message: Message, where: str) -> Reading:
         raise InputError("there is no diff in it", where=where)
     try:
         files = parse_damaged(parts.diff, blank_lines_dropped=Damage.BLANK_LINES_DROPPED in message.damage)
-    except DamagedError as error:
-        at = re.sub(r"line (\d+) of the diff", lambda found: f"line {parts.line + int(found[1]) - 1}", error.where)
-        raise InputError(error.what, where=f"{where}, {at}", todo=_ADVICE) from error
+    except DiffError as error:
+        raise _input_error(where, parts, error) from error
     return Reading(parts, files, Exactness.DAMAGED, _because(message.damage), message.damage)
 
 
@@ -133,5 +134,5 @@ def _parsed(diff: bytes) -> tuple[FileDiff, ...]:
 def _parsed_lost(diff: bytes) -> tuple[FileDiff, ...]:
     try:
         return parse_damaged(diff)
-    except DamagedError:
+    except DiffError:
         return ()

@@ -105,7 +105,13 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     numbered = [(post.when, post.order, post) for post in patches if post.tag.number != 0]
     # A cover's clock may be late; it comes before its patches all the same.
     queue = sorted([*numbered, *((post.when - _LATE_COVER, post.order, post) for post in covers)], key=lambda e: e[:2])
+    placed: set[int] = set()
+    for run in _whole_runs([post for _, _, post in queue]):
+        index.add(_posting_of(run))
+        placed.update(post.order for post in run)
     for _, _, post in queue:
+        if post.order in placed:
+            continue
         if post.tag.number == 0:
             index.add(Posting(post.message.author, post.tag.revision, post.tag.total or 0, post))
         else:
@@ -114,6 +120,42 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     found = sorted((one for one in index.found if one.patches), key=lambda one: (one.when, one.order))
     _complete_rerolls(found)
     return found
+
+
+def _whole_runs(posts: Sequence[Post]) -> list[list[Post]]:
+    """The runs 1/N, 2/N, ... N/N (a cover may come first) that stand together in the source and answer nothing else.
+
+    Files of git format-patch and b4 are such: they name each patch's author where a mail names its sender, and so one
+    series may be from many people.
+    """
+    runs: list[list[Post]] = []
+    run: list[Post] = []
+    for post in sorted(posts, key=lambda post: post.order):
+        if not (run and _goes_on(run[-1], post)):
+            run = []
+        if run or post.tag.number in (0, 1):
+            run.append(post)
+        if run and (post.tag.total or 0) > 1 and post.tag.number == post.tag.total:
+            runs.append(run)
+            run = []
+    return [run for run in runs if _stands_alone(run)]
+
+
+def _goes_on(last: Post, post: Post) -> bool:
+    a, b = last.tag, post.tag
+    same = (a.total, a.revision, a.resend) == (b.total, b.revision, b.resend)
+    return same and post.order == last.order + 1 and b.number == (a.number or 0) + 1
+
+
+def _stands_alone(run: Sequence[Post]) -> bool:
+    ids = {post.message.message_id for post in run}
+    return all(ids.issuperset(filter(None, post.parents)) and not post.message.archive for post in run)
+
+
+def _posting_of(run: Sequence[Post]) -> Posting:
+    cover = run[0] if run[0].tag.number == 0 else None
+    patches = {post.tag.number: post for post in run if post.tag.number}
+    return Posting(run[0].message.author, _revision(run), len(patches), cover, patches)
 
 
 class _Index:

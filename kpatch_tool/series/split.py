@@ -18,6 +18,7 @@ _FILE_LINE = re.compile(
     rb"diff --git |index [0-9a-f]+\.\.|(?:old|new|new file|deleted file) mode |(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to) |Binary files |--- |\+\+\+ "
 )
+_BASE_LINE = re.compile(rb"^(?:base-commit|prerequisite-patch-id): [0-9a-f]{40,64}(?=\s*$)", re.MULTILINE)
 _SIGNATURE = re.compile(rb"^--[ ]?\n(?=\s*\Z|\d+\.\d|To unsubscribe |_{20,})", re.MULTILINE)
 
 
@@ -56,9 +57,8 @@ def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
         return Split(inbody, message, _note(body[cut:], charset), b"")
     text = body[found.start() :]
     diff = _without_signature(text) if damaged else text[: diff_end(text)]
-    return Split(
-        inbody, message, _note(body[cut : found.start()], charset), diff, body.count(b"\n", 0, found.start()) + 1
-    )
+    note = "\n".join(filter(None, (_note(body[cut : found.start()], charset), *_base_lines(text[len(diff) :]))))
+    return Split(inbody, message, note, diff, body.count(b"\n", 0, found.start()) + 1)
 
 
 def _inbody(body: bytes, charset: str) -> tuple[dict[str, str], int]:
@@ -103,6 +103,11 @@ def _patch_break(body: bytes, start: int) -> int:
             return at
         at = stop
     return len(body)
+
+
+def _base_lines(tail: bytes) -> list[str]:
+    """What git format-patch --base says below a diff (git-format-patch(1), BASE TREE INFORMATION)."""
+    return [line.decode() for line in _BASE_LINE.findall(tail)]
 
 
 def _note(text: bytes, charset: str) -> str:

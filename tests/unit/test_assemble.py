@@ -149,6 +149,17 @@ def test_patch_files_without_numbers_keep_their_order() -> None:
     assert shape(quilt) == [(1, "z"), (2, "a"), (3, "m")]
 
 
+def test_patch_files_of_several_authors_are_one_series() -> None:
+    """git format-patch writes the author into From, and no Message-Id; dates need not rise."""
+    people = [Mail(f"[PATCH {n}/3] mm: {n}", f"W.\n---\n{DIFF}", "", name=f"P{n}", email=f"p{n}@x.org", minute=9 - n)
+              for n in (1, 2, 3)]  # fmt: skip
+    cover = Mail("[PATCH 0/3] mm: all", "Text.\n", "", name="Maintainer", email="m@x.org", minute=59)
+    found = series(cover, *people)
+    assert shape(found) == [(1, "mm: 1"), (2, "mm: 2"), (3, "mm: 3")]
+    assert found.title == "mm: all"
+    assert not found.problems
+
+
 def test_a_forward_is_read_where_there_is_nothing_else() -> None:
     found = series(patch("Fwd: [PATCH] mm: one", "f"))
     assert found.title == "mm: one"

@@ -82,8 +82,7 @@ def test_a_removed_line_of_two_dashes_inside_a_hunk_stays() -> None:
 def test_a_hunk_that_cannot_be_read_is_an_error_with_its_line(text: bytes, what: str) -> None:
     with pytest.raises(DiffError, match=what) as caught:
         parse_damaged(text)
-    assert caught.value.where.startswith("line ")
-    assert caught.value.exit_status == 2
+    assert 1 <= caught.value.line <= text.count(b"\n") + 1
 
 
 def test_dropped_blank_lines_are_allowed_for_when_said() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.parse import DiffError, diff_start, parse_diff
+from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.parse import diff_start, parse_diff
 from kpatch_tool.diff.printer import format_diff, second_reading
 
 PLAIN = b"""\

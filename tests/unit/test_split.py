@@ -147,3 +147,11 @@ def test_a_cut_hunk_keeps_what_there_is() -> None:
 def test_long_bodies_take_linear_time() -> None:
     for line in (b"-- \n", b"--- \n", b"@@ -1 +1 @@\n", b"From: x\n", b"--- a\n", b"\n", b" ", b"diff -"):
         split_body(line * 100_000, "")
+
+
+def test_base_tree_information_below_the_diff_is_kept_in_the_note() -> None:
+    ids = "base-commit: " + "a" * 40 + "\nprerequisite-patch-id: " + "b" * 40
+    body = b"why\n---\n f | 1 +\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1,2 @@\n a\n+b\n\n"
+    taken = split_body(body + ids.encode() + b"\n-- \n2.39.5\n", "utf-8")
+    assert taken.note == f" f | 1 +\n{ids}"
+    assert taken.diff.endswith(b"+b\n")
