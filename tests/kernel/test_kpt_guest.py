@@ -61,7 +61,8 @@ def broken_ipi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", entries().sections())
 def test_passes(images: Path, name: str) -> None:
     entry = entries()[name]
-    status, lines = run(images / entry["file"], int(entry.get("smp", "1")))
+    args = entry.get("test_args", "").strip("'").split()
+    status, lines = run(images / entry["file"], int(entry.get("smp", "1")), *args)
     if name == "hypercall":
         assert (status, lines) == (
             SKIPPED,
