@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from kpatch_tool.mail.message import Address
 
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+HIDDEN_ADDRESS = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
 _ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
 _BLANK = re.compile(rb"\r*\n")
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
@@ -133,6 +134,11 @@ def address(value: str) -> Address:
     if not name or len(name.encode()) > _SANE_NAME or re.search(r"[@<>]", name):
         name = email
     return Address(name, email)
+
+
+def is_hidden(email: str) -> bool:
+    """Whether an archive put this in the place of an address."""
+    return HIDDEN_ADDRESS.search(email) is not None
 
 
 def message_ids(value: str) -> tuple[str, ...]:

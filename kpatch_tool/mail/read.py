@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail import archives, headers, mbox, mime
+from kpatch_tool.mail import headers, mbox, mime
 from kpatch_tool.mail.message import Message
 
 STDIN = "-"
@@ -185,16 +185,14 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
         return
     fields, body = headers.split(text)
     if len(_KNOWN_FIELDS & fields.keys()) >= 2 or ("subject" in fields and _DIFF.search(body)):
-        if archive := archives.recognise(text):  # some pages begin with what looks like a header
-            yield from archives.read(text, archive, name)
-            return
-        yield from _from_mail(text, name)
+        # Some pages begin with what looks like a header.
+        yield from _page(text, name) or _from_mail(text, name)
         return
     text = mime.unix_lines(text)
-    if archive := archives.recognise(text):
-        yield from archives.read(text, archive, name)
+    if page := _page(text, name):
+        yield from page
         return
-    archives.refuse_one_line(text, name)
+    _refuse_one_line(text, name)
     if _DIFF.search(text):
         yield _bare(text, name)
         return
@@ -203,6 +201,20 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
         where=name,
         todo="give the thread as mbox if you can",
     )
+
+
+def _page(text: bytes, name: str) -> Iterator[Message] | None:
+    """The messages of an archive's page; None when it is none."""
+    from kpatch_tool.mail import archives  # a table of expressions that a series' own files never need
+
+    archive = archives.recognise(text)
+    return archives.read(text, archive, name) if archive else None
+
+
+def _refuse_one_line(text: bytes, name: str) -> None:
+    from kpatch_tool.mail import archives
+
+    archives.refuse_one_line(text, name)
 
 
 def _from_mbox(data: bytes, name: str) -> Iterator[Message]:

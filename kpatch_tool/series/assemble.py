@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
-from kpatch_tool.mail.archives import is_hidden
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
@@ -131,7 +130,7 @@ def _known(author: Address, message: Message) -> Address:
     """The author, without what an archive or kpt itself wrote in the place of an address."""
     if author.email == HIDDEN:
         return Address("" if author.name == NOBODY else author.name, "")
-    if is_hidden(author.email) or is_hidden(author.name):
+    if headers.is_hidden(author.email) or headers.is_hidden(author.name):
         return Address(author.name.split("<")[0].strip(" []") or message.author.name, "")
     return author
 

@@ -15,7 +15,6 @@ from kpatch_tool.mail.mime import unix_lines
 _LONG_LINE = 400
 _DIFF = re.compile(rb"^(?:diff -|--- \S)", re.MULTILINE)
 _HUNK_IN_A_LINE = re.compile(rb" @@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@ ")
-_HIDDEN = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?")
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
@@ -60,11 +59,6 @@ def refuse_one_line(page: bytes, name: str) -> None:
         )
 
 
-def is_hidden(email: str) -> bool:
-    """Whether an archive put this in the place of an address."""
-    return _HIDDEN.search(email) is not None
-
-
 def _message(archive: Archive, start: re.Match[bytes], body: bytes, origin: str) -> Message:
     shown = {key: headers.decode(value or b"", "utf-8").strip() for key, value in start.groupdict().items()}
     replied = headers.message_ids(shown.get("reply", ""))
@@ -87,10 +81,10 @@ def _author(archive: Archive, shown: dict[str, str]) -> Address:
     name, email = shown.get("name", ""), shown.get("email", "")
     for written, meant in archive.address:
         name, email = name.replace(written, meant), email.replace(written, meant)
-    if is_hidden(email) or "@" not in email:
+    if headers.is_hidden(email) or "@" not in email:
         email = ""
-    if is_hidden(name):
-        name = _HIDDEN.sub("", name).strip(" <>@")
+    if headers.is_hidden(name):
+        name = headers.HIDDEN_ADDRESS.sub("", name).strip(" <>@")
     return Address(name.strip(' "') or email, email)
 
 
