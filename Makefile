@@ -26,7 +26,11 @@ packages: setup
 	$(KPT) doctor --install
 
 demo: packages
-	@$(BIN)/python benchmarks/demo.py
+	$(KPT) deps tlb-flush-v5
+	$(KPT) tree add v5-skeleton --skeleton tlb-flush-v5
+	$(KPT) apply series/tlb-flush-v5 --tree v5-skeleton
+	$(KPT) tree add debian-6.1
+	$(KPT) run series/dirty-log-6.1
 
 check: packages lint types
 	$(BIN)/pytest tests
@@ -45,7 +49,7 @@ kernel: packages
 	$(BIN)/pytest -m kernel tests
 
 bench: packages
-	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python -m benchmarks.bench
 
 # Takes away what kpt computed; kernel trees stay.
 clean:
