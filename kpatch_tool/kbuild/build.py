@@ -27,6 +27,7 @@ _CONFIG_LOG = ".kpt-config-log"
 _ALLCONFIG = ".kpt-allconfig"
 _COMPAT = ".kpt-compat"
 _LOCK_SECONDS = 5.0
+_BY_SIGNAL = 128  # make ends with 0, 1 or 2; the shell around it adds this to the number of a signal
 _COMPILES = re.compile(rb"^  (?:CC|AS|HOSTCC)(?: \[M\])? +(\S+)")
 # A change to one of these may change what a configuration comes out as.
 _KCONFIG = re.compile(r"(?:^|/)Kconfig[^/]*$|^scripts/|^Makefile$|^arch/[^/]+/Makefile[^/]*$|\.config$")
@@ -190,9 +191,9 @@ class _Builder:
     ) -> StateBuild:
         text = log.read_bytes()
         infra = diagnostics.infra_reason(text)
-        if infra is not None or finished.status < 0:
+        if infra is not None or not 0 <= finished.status < _BY_SIGNAL:
             # The note that make was at work stays: targets may be half-written.
-            reason = infra or f"make was ended by signal {-finished.status}"
+            reason = infra or f"make was ended by a signal (status {finished.status})"
             return self._result(BuildStatus.INFRA, (), (), log, f"this machine could not build it: {reason}")
         record = self._noted(directory, make, record) if log.name == LOG else record
         directory.keep(record)
