@@ -1,0 +1,76 @@
+"""`kpt run` for real: Debian's kernel, its own build, a guest, kpt's own tests, a series that breaks something."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import workspace as workspaces
+from kpatch_tool.workspace import Workspace
+from tests.conftest import REPO_ROOT, Kpt, git
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
+
+HYPERV, X86 = "arch/x86/kvm/hyperv.c", "arch/x86/kvm/x86.c"
+UNKNOWN_HYPERCALL = "\tdefault:\n\t\tret = -KVM_ENOSYS;\n\t\tbreak;\n\t}\nout:\n"
+
+
+@pytest.fixture
+def kept(debian_git_dir: Path, kpt: Kpt) -> Workspace:
+    """A workspace that stays between runs of the tests, so that the kernel is built once."""
+    kept = workspaces.create(REPO_ROOT / ".kpt/tests")
+    kpt("tree", "add", "debian-6.1", "--git", debian_git_dir, "--ref", "base", cwd=kept.root)
+    return kept
+
+
+def mail(number: int, subject: str, path: str, old: str, new: str) -> str:
+    """A patch as git format-patch writes it, as far as kpt reads it."""
+    diff = "".join(
+        difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}")
+    )
+    return (
+        f"From {number:040x} Mon Sep 17 00:00:00 2001\nFrom: A. Thor <a@example.org>\n"
+        f"Date: Thu, 15 May 2014 11:20:27 +0300\nSubject: [PATCH {number}/2] {subject}\n\n"
+        f"For a test.\n\nSigned-off-by: A. Thor <a@example.org>\n---\n"
+        f"diff --git a/{path} b/{path}\n{diff}-- \n2.39.5\n\n"
+    )
+
+
+def make_series(debian: Path, where: Path) -> Path:
+    """Patch 1 adds a comment, patch 2 answers unknown hypercalls with another error than the interface says."""
+    where.mkdir()
+    hyperv = git("show", f"base:{HYPERV}", cwd=debian) + "\n"
+    x86 = git("show", f"base:{X86}", cwd=debian) + "\n"
+    assert x86.count(UNKNOWN_HYPERCALL) == 1
+    comment = mail(1, "KVM: x86: mark the end", HYPERV, hyperv, hyperv + "\n/* The end. */\n")
+    broken = UNKNOWN_HYPERCALL.replace("ENOSYS", "EPERM")
+    refuse = mail(2, "KVM: x86: refuse", X86, x86, x86.replace(UNKNOWN_HYPERCALL, broken))
+    (where / "0001.patch").write_text(comment)
+    (where / "0002.patch").write_text(refuse)
+    return where
+
+
+def test_the_patch_that_breaks_hypercalls_is_found(
+    kept: Workspace, debian_git_dir: Path, kpt: Kpt, tmp_path: Path
+) -> None:
+    kpt("import", make_series(debian_git_dir, tmp_path / "mails"), "--name", "break", "--force", cwd=kept.root)
+    run = ("run", "break", "--tree", "debian-6.1", "--suite", "kpt-guest", "--json")
+    first = kpt(*run, cwd=kept.root, status=1, timeout=2400).json
+    stages = [patch["stages"] for patch in first["patches"]]
+    assert [row["apply"]["text"] for row in stages] == ["clean", "clean"]
+    assert [state["status"] for state in first["build"]["states"]] == ["ok"] * 3
+    assert stages[0]["test"]["text"] == "= base", "a comment changes no module"
+    assert stages[1]["test"]["outcome"] == "finding"
+    worse = {delta["test"] for delta in first["test"]["states"][-1]["deltas"] if delta["change"] == "worse"}
+    assert any(test.startswith("hypercall") for test in worse), worse
+    assert "hypercall" in first["sentence"]
+    assert all(Path(path).is_file() for path in first["reports"])
+
+    begun = time.monotonic()
+    second = kpt(*run, cwd=kept.root, status=1).json
+    assert time.monotonic() - begun < 20, "everything is remembered"
+    assert second["sentence"] == first["sentence"]
+    assert all(state["cached"] for state in (*second["build"]["states"], *second["test"]["states"]))
