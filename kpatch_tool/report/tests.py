@@ -24,6 +24,7 @@ _STYLES = {
 }
 _CHANGES = {Change.WORSE: "bold red", Change.BETTER: "bold green", Change.CHANGED: "yellow"}
 _TRACE_LINES = 40
+_NAME_WIDTH = 44
 
 
 def show(tested: Tested, console: Console) -> None:
@@ -83,11 +84,12 @@ def _table(tests: StateTests) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    table.add_column("test", overflow="fold")
-    table.add_column("result")
-    table.add_column("cases", justify="right")
-    table.add_column("s", justify="right")
-    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    # The last column alone gives way on a narrow terminal.
+    table.add_column("test", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
+    table.add_column("result", no_wrap=True)
+    table.add_column("cases", no_wrap=True, justify="right")
+    table.add_column("s", no_wrap=True, justify="right")
+    table.add_column("why", overflow="fold")
     for result in tests.results:
         if not result.case:
             table.add_row(
