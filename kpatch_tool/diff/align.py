@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from kpatch_tool.diff.damaged import comparable, received_text
 from kpatch_tool.diff.model import Hunk, Kind
 
-_MAX_READINGS = 24  # readings of one hunk at one place
+_MAX_READINGS = 48  # readings of one hunk at one place
 _MAX_STEPS = 300_000  # steps of the search for them, at all places of a hunk
 _MAX_PLACES = 400  # places tried for one hunk
 
@@ -81,9 +81,11 @@ def place_hunks(hunks: tuple[Hunk, ...], base: BaseText) -> tuple[Placement, ...
 def _place(hunk: Hunk, base: BaseText, wanted: int, floor: int) -> Placement | None:
     texts = _Texts(hunk)
     for start in _places(texts, base, wanted, floor):
-        readings = tuple(_readings(texts, base, start))
+        readings = list(_readings(texts, base, start))
         if readings:
-            return Placement(hunk, start, readings)
+            if texts.dropped:
+                readings.sort(key=lambda reading: _oddness(reading, texts))
+            return Placement(hunk, start, tuple(readings))
     return None
 
 
@@ -174,8 +176,12 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[Step,
             continue
         text = base.squeezed[at] if at < end else None
         missing = count - line < end - at or new < hunk.new_count
-        if texts.dropped and text == b"" and missing:
-            stack.append((line, at + 1, new + 1, _Path(Step(Kind.CONTEXT, at, None), path)))
+        skip = (line, at + 1, new + 1, _Path(Step(Kind.CONTEXT, at, None), path))
+        may_skip = bool(texts.dropped and text == b"" and missing)
+        # What is pushed last is tried first: a blank line stands before what was added rather than after it.
+        skip_first = line < count and texts.added[line] and texts.changed[line] != b""
+        if may_skip and not skip_first:
+            stack.append(skip)
         if line == count:
             continue
         if text is not None and texts.whole[line] == text:
@@ -184,6 +190,35 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[Step,
             stack.append((line + 1, at + 1, new, _Path(Step(Kind.REMOVED, at, line), path)))
         elif texts.added[line]:
             stack.append((line + 1, at, new + 1, _Path(Step(Kind.ADDED, None, line), path)))
+        if may_skip and skip_first:
+            stack.append(skip)
+
+
+def _oddness(reading: tuple[Step, ...], texts: _Texts) -> float:
+    """How unusual the places of dropped blank lines are beside added ones: git ends a run of added lines with a blank
+    one that stands before a blank line's place, and begins it with one that stands after."""
+    cost = 0.0
+    for index, step in enumerate(reading):
+        if step.received is not None:
+            continue
+        before = index > 0 and reading[index - 1].kind is Kind.ADDED
+        after = index + 1 < len(reading) and reading[index + 1].kind is Kind.ADDED
+        if before and after:
+            cost += 3.0
+        elif after:
+            cost += _run_cost(reading, texts, index + 1, 1, 0.5)
+        elif before:
+            cost += _run_cost(reading, texts, index - 1, -1, 1.0)
+    return cost
+
+
+def _run_cost(reading: tuple[Step, ...], texts: _Texts, at: int, way: int, plain: float) -> float:
+    """The cost of a blank line beside the run of added lines that begins at `at` and goes on in direction `way`."""
+    first = last = at
+    while 0 <= last + way < len(reading) and reading[last + way].kind is Kind.ADDED:
+        last += way
+    near, far = (texts.changed[reading[end].received or 0] == b"" for end in (first, last))
+    return 3.0 if near else 0.0 if far else plain
 
 
 @dataclass(slots=True)

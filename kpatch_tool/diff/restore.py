@@ -21,8 +21,8 @@ from kpatch_tool.diff.rows import Row, survey_file
 from kpatch_tool.diff.search import Bound, Judge, Path, greedy, search
 
 _UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
-_MAX_ALIGNMENTS = 96  # combinations of readings of the hunks' kinds that are tried
-_FEW = 300  # readings tried for each of them before the likeliest gets the whole bound
+_MAX_ALIGNMENTS = 64  # combinations of readings of the hunks' kinds that are tried
+_FEW = 120  # readings tried for each of them before the likeliest gets the whole bound
 _SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)
 
 
