@@ -6,8 +6,10 @@ import errno
 import importlib
 import keyword
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 import typer
 
@@ -15,6 +17,7 @@ from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
 from kpatch_tool.errors import KptError
 from kpatch_tool.text import printable
+from kpatch_tool.tree.environment import forget_outer_repository
 
 FINDING = 1
 MACHINE = 3
@@ -23,6 +26,9 @@ MACHINE = 3
 def main(argv: Sequence[str] | None = None) -> None:
     """The `kpt` program. Ends with the exit status of the contract: 0 well, 1 finding, 2 input, 3 machine."""
     args = list(sys.argv[1:] if argv is None else argv)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+    forget_outer_repository()
     try:
         build_app(_wanted(args))(args=args, prog_name="kpt")
     except KptError as error:
@@ -38,6 +44,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         place = f"{error.filename}: " if error.filename else ""
         _complain(f"{place}{(error.strerror or 'input/output error').lower()}; nothing was finished")
         sys.exit(MACHINE)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """End as a shell expects (128 + signal). SystemExit passes every clean-up; KeyboardInterrupt would end with 1 in
+    typer, which stands for a finding here."""
+    sys.stderr.write("\nkpt: interrupted; the same command goes on from here\n")
+    sys.exit(128 + number)
 
 
 def build_app(wanted: str | None) -> typer.Typer:

@@ -34,8 +34,10 @@ def here() -> workspace.Workspace:
 
 def emit_json(document: Mapping[str, object]) -> None:
     """Print `document` with the schema's version, as the only thing on standard output."""
-    json.dump({"kpt": SCHEMA_VERSION, **document}, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    text = json.dumps({"kpt": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=1)
+    # JSON is UTF-8 whatever the locale; a byte of a file name that is none stays as its escape.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def finish(*, findings: bool) -> None:

@@ -18,7 +18,6 @@ from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
-from kpatch_tool.tree.environment import forget_outer_repository
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
 
@@ -57,7 +56,6 @@ def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False,
     Raises InputError when the name is taken by another source and `force` is not set, or the source cannot be used;
     MachineError when the machine cannot do it. In both cases nothing is left.
     """
-    forget_outer_repository()
     target = catalogue.git_dir(name)
     with tree_lock(catalogue, name):
         _sweep(catalogue, name)

@@ -13,7 +13,6 @@ from kpatch_tool.tree.adding import tree_lock
 from kpatch_tool.tree.applied import decode, record_ref, remember
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.committing import Step, patch_step, revert_step, write_series
-from kpatch_tool.tree.environment import forget_outer_repository
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus, Tree, branch_name
 from kpatch_tool.tree.objects import Commit, Objects
 from kpatch_tool.tree.overlay import Overlay
@@ -48,7 +47,6 @@ def apply_series(
     nothing is written. A conflict is a finding in the outcome, and then nothing is written either. Raises InputError
     for a series that cannot be used (unsafe path, no such patch) and MachineError when the machine fails.
     """
-    forget_outer_repository()
     for patch in series.patches:
         _refuse_unsafe(patch)
     order, brought = _order(series, patches)
