@@ -114,7 +114,9 @@ class _Run:
                 # QEMU that ends by itself before the kernel printed a thing is this machine's fault.
                 return (GuestStatus.INFRA if ended.how == "qemu" else GuestStatus.FAILED), boot.ended
             if not recorder.outcomes:
-                self._stopped = f"no job came to its end: {boot.ended}"
+                self._stopped = f"no job could be started: {boot.ended}"
+                if not self._done:  # dies while it loads the modules, or cannot read its root
+                    return GuestStatus.FAILED, self._stopped
                 break
         if self._jobs and all(outcome.ending is Ending.MODULES for outcome in self.outcomes()):
             return GuestStatus.FAILED, self.outcomes()[0].why

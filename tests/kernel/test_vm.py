@@ -17,6 +17,7 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.suites import run
 from kpatch_tool.suites.model import Verdict
 from kpatch_tool.suites.run import Options, Subject
+from kpatch_tool.vm import qemu
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.guest import PATIENCE, Patience, Watcher, run_guest
 from kpatch_tool.vm.model import Ending, GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome, ModuleLoad
@@ -136,6 +137,14 @@ def test_modules_that_do_not_load_are_the_states_fault(built: Subject, tmp_path:
     done = run_guest(GuestWork(built.image, (group,)), TCG, out=tmp_path / "out", cache=cache)
     assert done.status is GuestStatus.FAILED
     assert "loading kvm: exec format error" in done.why
+
+
+def test_a_kernel_that_cannot_unpack_its_root(built: Subject, tmp_path: Path, cache: Path) -> None:
+    work = GuestWork(built.image, (JobGroup((), (job("t"),)),), qemu=qemu.find())
+    done = run_guest(work, dataclasses.replace(TCG, memory=96), out=tmp_path / "out", cache=cache)
+    assert done.status is GuestStatus.FAILED
+    assert [outcome.ending for outcome in done.outcomes] == [Ending.NOT_RUN]
+    assert "no job could be started" in done.why
 
 
 def test_an_image_qemu_refuses_is_this_machines_fault(tmp_path: Path, cache: Path) -> None:
