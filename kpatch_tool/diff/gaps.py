@@ -191,6 +191,8 @@ _COLUMNS = {
     "backslash": ((72, 0.05), (64, 0.04), (56, 0.02)),
     "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
 }
+# Kinds of gap that make columns.
+TABLE_KEYS = ("define", "member", "assign", "trailing", "backslash")
 Stats = dict[str, Counter[bytes]]
 
 
@@ -211,7 +213,9 @@ def _from_file(out: Options, counts: Counter[bytes]) -> None:
         _add(out, SINGLE if gap == b" " else Gap(gap), count / total * 0.8)
 
 
-def options(index: int, chunks: Chunks, around: Around, doubled: float, stats: Stats | None = None) -> Options:
+def options(
+    index: int, chunks: Chunks, around: Around, doubled: float, *, stats: Stats | None = None, edge: int = 0
+) -> Options:
     """The readings of gap `index` of an added line. `doubled` is the share of sentence ends followed by two blanks."""
     key = chunks.keys[index]
     if not key:
@@ -226,6 +230,15 @@ def options(index: int, chunks: Chunks, around: Around, doubled: float, stats: S
     if key in _COLUMNS:
         for column, weight in _COLUMNS[key]:
             _add(out, Gap(b"\t", column), weight)
+    if edge:
+        reach = edge + (0 if key == "define" else TAB)
+        for gap, weight in (
+            (Gap(b"\t", (reach // TAB + 1) * TAB), 0.2),
+            (Gap(b"\t", (reach // TAB + 2) * TAB), 0.06),
+            (Gap(b"\t", (reach // TAB + 3) * TAB), 0.03),
+            (Gap(b" ", reach + 1), 0.06),
+        ):
+            _add(out, gap, weight)
     if stats and key in stats:
         _from_file(out, stats[key])
     for lines, scale in ((around.removed, 2.0), (around.above, 1.4), (around.below, 1.2)):

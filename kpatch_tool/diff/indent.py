@@ -33,6 +33,7 @@ class Style:
     parens: Counter[str]
     plain: Counter[str]
     is_dts: bool = False
+    unit: bytes = b"\t"
 
 
 def deeper(indent: bytes, unit: bytes = b"\t") -> bytes:
@@ -261,7 +262,9 @@ _RULES = {
 }
 
 
-def expected_text(above: Sequence[bytes], below: Iterable[bytes], text: bytes) -> tuple[str, Readings]:
+def expected_text(
+    above: Sequence[bytes], below: Iterable[bytes], text: bytes, unit: bytes = b"\t"
+) -> tuple[str, Readings]:
     """Likely indentations in a file that is not C: from the lines above (nearest last) and known lines below."""
     out: Readings = {}
     weight = 0.55
@@ -275,10 +278,10 @@ def expected_text(above: Sequence[bytes], below: Iterable[bytes], text: bytes) -
         if stripped.endswith((b":", b"{", b"(", b"[", b"\\", b"=", b"then", b"do", b"help")) or stripped.startswith(
             (b"config ", b"menuconfig ")
         ):
-            for more, part in ((b"\t", 0.4), (b"  ", 0.3), (b"    ", 0.2)):
+            for more, part in ((unit, 0.4), (b"\t", 0.1), (b"  ", 0.15), (b"    ", 0.15)):
                 _more(out, indent + more, part)
         else:
-            for more, part in ((b"\t", 0.04), (b"  ", 0.05), (b"    ", 0.03)):
+            for more, part in ((unit, 0.05), (b"\t", 0.02), (b"  ", 0.03), (b"    ", 0.03)):
                 _more(out, indent + more, part)
     for distance, line in enumerate(reversed(above[-14:])):
         if line.strip():
@@ -291,7 +294,8 @@ def expected_text(above: Sequence[bytes], below: Iterable[bytes], text: bytes) -
             alike = _same_start(line, text)
             _more(out, indent_of(line), (0.7 if alike else 0.12) / (1 + distance / 2))
     if not out:
-        out = {b"": 0.5, b"\t": 0.3, b"  ": 0.1, b"    ": 0.1}
+        out = {b"": 0.5, b"\t": 0.1, b"  ": 0.1, b"    ": 0.1}
+        _more(out, unit, 0.3)
     return "text", out
 
 

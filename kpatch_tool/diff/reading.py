@@ -86,7 +86,7 @@ class Reader:
         if self.is_c:
             kind, rule = indent.expected(state, text, self.style, memory.style)
         else:
-            kind, rule = indent.expected_text(above, row.below, text)
+            kind, rule = indent.expected_text(above, row.below, text, self.style.unit)
         indents = self._indents(row, kind, rule, memory, above)
         combos = self._gap_combinations(row, state, memory, above)
         found: dict[bytes, float] = {}
@@ -185,7 +185,7 @@ class Reader:
             if key == "star" and state.comment:
                 choices.append(_star(row.words, state, around))
                 continue
-            readings = gaps.options(index, chunks, around, doubled, self.stats)
+            readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():
                 readings[gap] = readings.get(gap, 0.0) + weight
             choices.append(readings)

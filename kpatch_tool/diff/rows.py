@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.diff import gaps, indent
@@ -36,6 +36,7 @@ C_LIKE = (
     ".cocci",
     ".bpf",
 )
+_UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
 DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 _TELLING = 6  # characters of a line whose twin elsewhere says something
@@ -69,6 +70,7 @@ class Row:
     removed: tuple[gaps.Chunks, ...] = ()
     below: tuple[bytes, ...] = ()
     twin: gaps.Chunks | None = None  # the nearest line of the base with the same text
+    edges: dict[str, int] = field(default_factory=dict)  # the widest column before each kind of gap in its run of lines
 
 
 @lru_cache(maxsize=8192)
@@ -142,7 +144,12 @@ def _structure(base: BaseText, starts: Sequence[int], path: str) -> tuple[dict[i
                     kind[style] += 1
             state = step(state, line)
         states[len(base.lines)] = state
-    return states, indent.Style(parens, plain, is_dts)
+    return states, indent.Style(parens, plain, is_dts, _unit(path))
+
+
+def _unit(path: str) -> bytes:
+    """What one level of indentation is in files of that name."""
+    return next((unit for ends, unit in _UNITS if path.endswith(ends)), b"\t")
 
 
 def _doubled_share(base: BaseText) -> float:
@@ -225,7 +232,27 @@ def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base:
             below = [line for line in known[index + 1 : index + 40] if line is not None]
             row.below = tuple([*below, *after][:WINDOW])
         rows.append(row)
+    _find_edges(rows)
     return rows
+
+
+def _find_edges(rows: Sequence[Row]) -> None:
+    """For added lines that make up a table (defines, members, initialisers): how far the texts before a gap reach.
+
+    Only tables of more than one line count; indentation is not known yet and left out.
+    """
+    for key in gaps.TABLE_KEYS:
+        run: list[Row] = []
+        edge = 0
+        for row in [*rows, None]:
+            at = row.chunks.keys.index(key) if row and row.chunks and key in row.chunks.keys else None
+            if row and row.chunks and at is not None:
+                run.append(row)
+                edge = max(edge, len(b" ".join(row.words[: at + 1])))
+            elif row is None or row.words or row.text:
+                for member in run if len(run) > 1 else []:
+                    member.edges[key] = edge
+                run, edge = [], 0
 
 
 def _twin(base: BaseText, text: bytes, near: int) -> gaps.Chunks | None:

@@ -18,6 +18,7 @@ from kpatch_tool.diff.reading import Candidate, Memory, Reader
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
 _MOST = 30_000  # unlikely readings of a file
+_CHEAPER = 10  # listing what else a line could be is cheaper than reading it by this factor
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
 
 
@@ -27,7 +28,7 @@ class Bound:
 
     readings: int = 12_000
     hashed: int = 800_000_000
-    lines: int = 60_000
+    lines: int = 80_000
 
 
 @dataclass(slots=True)
@@ -192,7 +193,7 @@ def search(
         assert options is not None
         child.texts.append(options[choice].text)
         child.options.append(options)
-        lines += _continue(reader, child, parent, number)
+        lines += _continue(reader, child, parent, number) + (len(reader.rows) - number) // _CHEAPER
         tried += 1
         if judge.right(child.texts, endings):
             return child, True, tried
