@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kpatch_tool import doctor
 from kpatch_tool.errors import InputError, MachineError
@@ -12,6 +12,7 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.deltas import Change, Delta, compare
+from kpatch_tool.results.repeats import doubtful, settled
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import catalogue, run, variants
 from kpatch_tool.suites.model import StateTests
@@ -23,6 +24,9 @@ from kpatch_tool.tree.objects import Objects
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
+
+_RUNS = 3  # of a test that seems worse, before it counts as worse
+_REPEATED_AT_MOST = 8  # tests; where more got worse, the first ones speak for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Tester:
     progress: Progress = silent
     _choice: Choice | None = None
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
+    _base: dict[str, StateTests] = field(default_factory=dict)
 
     @property
     def choice(self) -> Choice | None:
@@ -115,10 +120,31 @@ class Tester:
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
-            found = {tests.suite: tests for tests in results}
+            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, choice) for tests in results}
             for suite, tests in found.items():
                 self.store.keep_tests(keys[suite], tests)
-        return tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+        answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+        if state.patch == 0:
+            self._base |= {tests.suite: tests for tests in answer}
+        return answer
+
+    def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, choice: Choice) -> StateTests:
+        """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
+        base = self._base.get(tests.suite)
+        if base is None or subject.state.patch == 0:
+            return tests
+        for runs in range(2, _RUNS + 1):
+            suspects = doubtful(tests, base, {row.name for row in plan.rows if row.job})[:_REPEATED_AT_MOST]
+            if not suspects:
+                break
+            rows = tuple(row for row in plan.rows if row.name in suspects)
+            repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
+            self.progress(f"running again what got worse: {', '.join(suspects)}")
+            (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
+            if again.status != "ok":
+                break
+            tests = settled(tests, again, base, suspects, runs)
+        return tests
 
     def _subject(self, state: State, build: StateBuild) -> Subject:
         return Subject(self.workspace, self.tree, state, build, self.arch)

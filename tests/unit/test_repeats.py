@@ -1,0 +1,43 @@
+"""A test that seems worse is believed only when it is worse again."""
+
+from __future__ import annotations
+
+from kpatch_tool.results.deltas import compare
+from kpatch_tool.results.repeats import doubtful, settled
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+
+NAMES = {"tlb", "vmexit"}
+
+
+def state(patch: int, **verdicts: str) -> StateTests:
+    """Results of a state: each test with one case "a" and the verdict of the whole."""
+    results = []
+    for test, verdict in verdicts.items():
+        results += [CaseResult(test, "a", Verdict(verdict), 1.0), CaseResult(test, "", Verdict(verdict), 1.0, "ended")]
+    return StateTests(patch, "s", "ok", 2.0, tuple(results), "")
+
+
+BASE = state(0, tlb="pass", vmexit="pass", msr="fail")
+BAD = state(1, tlb="fail", vmexit="pass", msr="fail")
+
+
+def test_only_what_got_worse_is_doubtful() -> None:
+    assert doubtful(BAD, BASE, NAMES) == ("tlb",)
+    assert doubtful(BAD, BASE, {"vmexit"}) == ()
+    assert doubtful(BASE, BASE, NAMES) == ()
+
+
+def test_what_is_worse_again_stays_worse_and_says_so() -> None:
+    kept = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 2)
+    assert [delta.now for delta in compare(kept, BASE)] == ["fail", "fail"]
+    assert kept.results[1].why == "ended; worse in 2 of 2 runs"
+    again = settled(kept, state(1, tlb="fail"), BASE, ("tlb",), 3)
+    assert again.results[1].why == "ended; worse in 3 of 3 runs"
+
+
+def test_what_passes_again_is_unsteady_and_no_delta() -> None:
+    kept = settled(BAD, state(1, tlb="pass"), BASE, ("tlb",), 2)
+    assert compare(kept, BASE) == ()
+    assert [result.test for result in kept.results] == [result.test for result in BAD.results]
+    assert kept.results[1].why == "ended; unsteady: worse in 1 of 2 runs"
+    assert kept.seconds == 4.0
