@@ -1,15 +1,16 @@
 """How far a change reaches: does it touch modules only, or the image too?
 
 Asking make for the named modules costs a fraction of asking it for everything, because it then looks at two directories
-and not at all. That is allowed only when nothing that is linked into the image can differ. Two kinds of files qualify:
+and not at all. That is allowed only when nothing that is linked into the image can differ. Three kinds of files qualify:
 
 - C and assembler files and headers inside the architecture's `module_directories` (arch/x86/kvm/, virt/kvm/), whose
   objects are all parts of modules while CONFIG_KVM and its like are `m`. Built-in parts of KVM (arch/x86/kernel/kvm.c)
   lie elsewhere and do not qualify.
+- tests and texts that no kernel build reads (tools/testing/, .rst and .txt below Documentation/);
 - headers elsewhere that make's own records (.cmd files, written by fixdep) name as used by objects in those directories
   and by no other: include/linux/kvm_host.h in most configurations.
 
-Both only when no record outside names the file. Everything else (Makefiles, Kconfig, scripts, new or deleted files
+None when a record of the image names the file. Everything else (Makefiles, Kconfig, scripts, new or deleted files
 outside) is taken to reach everything. The records are collected after each build of everything; a build of modules
 alone cannot change what the image's objects include, so they stay true until the next.
 """
@@ -28,6 +29,7 @@ from kpatch_tool.kbuild.arch import Arch
 
 _FILE = ".kpt-reach.json"
 _CODE = (".c", ".h", ".S")
+_APART = re.compile(r"tools/testing/|Documentation/.*\.(?:rst|txt)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ def modules_suffice(changes: Iterable[Change], uses: Uses, arch: Arch) -> bool:
 
 
 def _is_module_only(change: Change, uses: Uses, arch: Arch) -> bool:
-    if not change.path.endswith(_CODE) or change.path in uses.image:
+    if change.path in uses.image:
+        return False
+    if _APART.match(change.path):
+        return True
+    if not change.path.endswith(_CODE):
         return False
     if change.path.startswith(arch.module_directories):
         return True

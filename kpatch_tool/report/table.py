@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +37,19 @@ def show(record: RunRecord, console: Console, reports: Sequence[Path] = ()) -> N
     console.print(Text(heading(record), style="bold"), soft_wrap=True)
     console.print(stage_table(record.patches, record.cells, table_width(console)))
     for line in details(record):
-        console.print(Text(line), soft_wrap=True)
+        for piece in _wrapped(line, console.width):
+            console.print(Text(piece), soft_wrap=True)
     console.print()
     console.print(Text(printable(record.sentence), style="bold"))
     for path in reports:
         console.print(Text(f"report: {printable(str(path))}"), soft_wrap=True)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    later = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(
+        line, max(width, 40), subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    ) or [""]  # fmt: skip
 
 
 def heading(record: RunRecord) -> str:

@@ -70,7 +70,10 @@ class Maker:
 
 @pytest.fixture(scope="module")
 def maker(built: Subject, tmp_path_factory: pytest.TempPathFactory) -> Maker:
-    return Maker(built, tmp_path_factory.mktemp("states"))
+    """The object directory holds the base, whatever was built there last."""
+    maker = Maker(built, tmp_path_factory.mktemp("states"))
+    maker.build(built.state)
+    return maker
 
 
 def sums(build: StateBuild) -> dict[str, str]:

@@ -150,7 +150,10 @@ USES = reach.Uses(
         (Change("arch/x86/kernel/kvm.c", "M"), False),
         (Change("mm/slub.c", "M"), False),
         (Change("include/linux/new.h", "A"), False),
-        (Change("Documentation/kvm.txt", "M"), False),
+        (Change("Documentation/kvm.txt", "M"), True),
+        (Change("Documentation/Kconfig", "M"), False),
+        (Change("tools/testing/selftests/kvm/Makefile", "M"), True),
+        (Change("tools/include/linux/kernel.h", "M"), False),
     ],
 )
 def test_how_far_a_change_reaches(change: Change, expected: bool) -> None:
