@@ -1,7 +1,8 @@
 """How far a change reaches: does it touch modules only, or the image too?
 
 Asking make for the named modules costs a fraction of asking it for everything, because it then looks at two directories
-and not at all. That is allowed only when nothing that is linked into the image can differ. Three kinds of files qualify:
+and not at all. That is allowed only when nothing that is linked into the image can differ. Three kinds of
+files qualify:
 
 - C and assembler files and headers inside the architecture's `module_directories` (arch/x86/kvm/, virt/kvm/), whose
   objects are all parts of modules while CONFIG_KVM and its like are `m`. Built-in parts of KVM (arch/x86/kernel/kvm.c)
