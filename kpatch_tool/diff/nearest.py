@@ -17,6 +17,7 @@ _RARE = 8  # a line found more often than this says nothing about the place
 _CANDIDATES = 4
 _WINDOW = 200  # lines of a hunk that are compared
 _SHOWN = 30
+_LEAST = 0.25  # a place less alike than this explains nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,19 @@ def squeezed(text: bytes) -> bytes:
 
 
 def nearest_place(text: bytes, hunk: Hunk) -> Nearest | None:
-    """The place in `text` most like the old lines of `hunk`; None when no line of it says anything."""
+    """The place in `text` most like the old lines of `hunk`; None when no place is like them."""
     old = [line.text for line in hunk.old_lines()][:_WINDOW]
     have = text.split(b"\n")
     if have and not have[-1]:
         have.pop()
     old_keys = [squeezed(line) for line in old]
-    starts = _candidates(old_keys, have, hunk.old_start - 1)
-    if not starts:
-        return None
+    expected = hunk.old_start - 1
+    # Where no line is telling (short ones, or all too frequent), the line the hunk names is the best guess.
+    starts = _candidates(old_keys, have, expected) or [min(expected, max(0, len(have) - len(old)))]
     best = max((_compared(old_keys, have, start) for start in starts), key=lambda found: found[0])
     score, first, last = best
+    if score < _LEAST:
+        return None
     window = have[first:last]
     same = [squeezed(line) for line in window] == old_keys
     return Nearest(first + 1, round(score, 3), _differences(old, window), white_space_only=same)

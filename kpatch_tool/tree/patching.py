@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
-from kpatch_tool.diff.model import FileDiff
-from kpatch_tool.text import plural, printable
+from kpatch_tool.diff.model import FileDiff, Hunk
+from kpatch_tool.text import plural, printable, printable_bytes
 from kpatch_tool.tree.model import ApplyStatus
 from kpatch_tool.tree.objects import Entry
 from kpatch_tool.tree.overlay import Overlay
@@ -26,6 +26,7 @@ _ORDER = (
     ApplyStatus.FUZZ,
     ApplyStatus.CONFLICT,
 )
+_HUNK_SHOWN = 30  # lines of a hunk that does not fit
 _ID_DIGITS = 7  # fewer digits of a blob id prove nothing
 
 
@@ -124,12 +125,21 @@ def _refused(file: FileDiff, conflict: Conflict) -> _FilePut:
     details = [f"{_name(file)}: {hunk and 'hunk ' + str((conflict.hunk or 0) + 1) + ': '}{reason}"]
     if conflict.header:
         details.append(printable(conflict.header))
+    if conflict.hunk is not None:
+        details += _hunk_lines(file.hunks[conflict.hunk])
     if conflict.near is not None:
         details.append(
             f"line {conflict.near.line} on, {conflict.near.score:.0%} alike (- the patch expects, + the file has):"
         )
         details += [printable(line, lines=True).replace("\n", " ") for line in conflict.near.differs]
     return _FilePut(ApplyStatus.CONFLICT, f"{hunk}{_name(file)} does not fit: {reason}", tuple(details))
+
+
+def _hunk_lines(hunk: Hunk) -> list[str]:
+    """The lines of a hunk for a person, each two blanks in; of a long one the beginning."""
+    shown = [f"  {line.kind.value}{printable_bytes(line.text, lines=True)}" for line in hunk.lines[:_HUNK_SHOWN]]
+    left = len(hunk.lines) - len(shown)
+    return [*shown, f"  ... {plural(left, 'more line')}"] if left else shown
 
 
 def _merged(file: FileDiff, pre: Entry | None, overlay: Overlay) -> _FilePut | None:
