@@ -14,7 +14,8 @@ def command(
     *,
     tree: common.TreeOption = None,
     patches: Annotated[
-        str | None, typer.Option(metavar="2,4-5", help="Only these patches, and what they need.")
+        str | None,
+        typer.Option(metavar="2,4-5", help="Only these patches, and what they need (--reverse: what needs them)."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether it fits; write nothing.")] = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="Take the series out of a tree that has it.")] = False,

@@ -18,6 +18,7 @@ from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
+from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
 
@@ -103,7 +104,7 @@ def init_bare(git_dir: Path) -> None:
     """Make `git_dir` an empty bare repository whose only branch will be `base` and whose objects are kept."""
     done = process.run(["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=base", str(git_dir)])
     if done.status != 0:
-        raise MachineError(f"git init failed: {done.last_line()}", where=str(git_dir))
+        raise git_failed(done.stderr, git_dir)
     for key in ("gc.auto", "maintenance.auto"):
         process.run(["git", f"--git-dir={git_dir}", "config", key, "0" if key == "gc.auto" else "false"])
 

@@ -43,13 +43,14 @@ def apply_series(
 ) -> ApplyOutcome:
     """Put `series` on the base of `tree` as branch kpt/SERIES, or (`reverse`) take it out of a tree that has it.
 
-    `patches` are the numbers wanted (None: all); what they need comes with them, in an order that works. With `check`
+    `patches` are the numbers wanted (None: all); what they need (`reverse`: what needs
+    them) comes with them, in an order that works. With `check`
     nothing is written. A conflict is a finding in the outcome, and then nothing is written either. Raises InputError
     for a series that cannot be used (unsafe path, no such patch) and MachineError when the machine fails.
     """
     for patch in series.patches:
         _refuse_unsafe(patch)
-    order, brought = _order(series, patches)
+    order, brought = _order(series, patches, reverse=reverse)
     with Objects(tree.git_dir) as objects:
         base = objects.commit(tree.base)
         if base is None:
@@ -173,7 +174,7 @@ def _exactness(patch: Patch, tree: Tree) -> Exactness:
     return Exactness.MATCHED if tree.skeleton and patch.exactness is Exactness.PROVEN else patch.exactness
 
 
-def _order(series: Series, wanted: tuple[int, ...] | None) -> tuple[list[Patch], dict[int, str]]:
+def _order(series: Series, wanted: tuple[int, ...] | None, *, reverse: bool) -> tuple[list[Patch], dict[int, str]]:
     """The patches to apply, in order, and number -> why for those that came along uncalled."""
     if not series.patches:
         raise InputError("the series has no patch", where=series.name, todo="import it again from its source")
@@ -185,7 +186,7 @@ def _order(series: Series, wanted: tuple[int, ...] | None) -> tuple[list[Patch],
             raise InputError(f"no patch {number}", where=series.name, todo=f"choose from {have}")
     from kpatch_tool.tree.closure import closure
 
-    numbers, brought = closure(series, wanted)
+    numbers, brought = closure(series, wanted, reverse=reverse)
     return [patch for number in numbers if (patch := series.patch(number)) is not None], brought
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kpatch_tool.depend.model import Edge
+from kpatch_tool.depend.order import ordered
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Series
 
@@ -24,11 +26,16 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
-def closure(series: Series, wanted: Sequence[int]) -> tuple[list[int], dict[int, str]]:
-    """The numbers to apply, in order, for the patches `wanted`; and number -> why for those that come along."""
+def closure(series: Series, wanted: Sequence[int], *, reverse: bool = False) -> tuple[list[int], dict[int, str]]:
+    """The numbers to apply, in order, for the patches `wanted`; and number -> why for those that come along.
+
+    With `reverse` they are to be taken out: then what needs them comes along, and the order is still that of applying.
+    """
     from kpatch_tool.depend import graph
 
     edges = graph.dependencies(series).edges
+    if reverse:
+        return _dependents(edges, wanted)
     numbers = graph.closure(edges, wanted)
     brought = {}
     for number in numbers:
@@ -36,3 +43,19 @@ def closure(series: Series, wanted: Sequence[int]) -> tuple[list[int], dict[int,
         if number not in wanted and edge is not None:
             brought[number] = f"comes along because patch {edge.patch} needs it: {edge.why}"
     return [*numbers], brought
+
+
+def _dependents(edges: Sequence[Edge], wanted: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+    # A patch that was only made on what another leaves (`made_on`) stays good without it.
+    binding = [edge for edge in edges if not edge.made_on]
+    found = set(wanted)
+    brought: dict[int, str] = {}
+    left = list(wanted)
+    while left:
+        number = left.pop()
+        for edge in binding:
+            if edge.needs == number and edge.patch not in found:
+                found.add(edge.patch)
+                left.append(edge.patch)
+                brought[edge.patch] = f"goes out first because it needs patch {number}: {edge.why}"
+    return [*ordered(edges, found)], brought

@@ -35,11 +35,12 @@ class Item:
     same_as: str = ""
 
 
-def import_items(git_dir: Path, items: Iterable[Item], message: str, *, strip: bool = False) -> str:
+def import_items(git_dir: Path, items: Iterable[Item], message: str, *, where: str, strip: bool = False) -> str:
     """Commit `items` on refs/heads/base of the repository and return the commit's id.
 
     The commit is the same for the same items: author "kpt", date of the newest item. With `strip` a directory that
-    holds everything is left out of the paths. Raises InputError when there is no file, MachineError when git fails.
+    holds everything is left out of the paths. Raises InputError, naming `where`, when there is no file, MachineError
+    when git fails.
     """
     newest = 0
     changes: dict[str, Change] = {}
@@ -50,7 +51,7 @@ def import_items(git_dir: Path, items: Iterable[Item], message: str, *, strip: b
             changes[item.path] = Change(item.path, item.mode if known is None else known.mode, mark=mark)
             newest = max(newest, item.changed)
         if not changes:
-            raise InputError("there is no file in it", todo="give a kernel source tree")
+            raise InputError("there is no file in it", where=where, todo="give a kernel source tree")
         who = Identity("kpt", "", newest, "+0000")
         prefix = len(common_directory(changes)) if strip else 0
         kept = (Change(change.path[prefix:], change.mode, mark=change.mark) for change in changes.values())

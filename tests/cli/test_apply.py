@@ -72,6 +72,7 @@ def test_conflict_shows_the_hunk_and_changes_nothing(
     shown = kpt("apply", "three", status=1)
     assert "conflict" in shown.out
     assert "+ static void drop_spte(unsigned long *one, int two)" in shown.out
+    assert "         -static void drop_spte(unsigned long *sptep)\n" in shown.out  # the hunk as the patch has it
     assert "nothing was changed" in shown.out
     document = kpt("apply", "three", "--json", status=1).json
     assert [row["status"] for row in document["patches"]] == ["conflict", "skipped", "skipped"]
@@ -111,6 +112,16 @@ def test_patches_bring_what_they_need(three: Path, kpt: Kpt) -> None:
     assert "because patch 2 needs it" in rows[0]["why"]
     rows = kpt("apply", "three", "--patches", "3", "--json").json["patches"]
     assert [row["status"] for row in rows] == ["skipped", "skipped", "clean"]
+
+
+def test_taking_out_brings_what_needs_it(three: Path, kpt: Kpt) -> None:
+    kpt("tree", "add", "has-all", "--git", three, "--ref", "work")
+    reverse = ("apply", "three", "--tree", "has-all", "--reverse", "--json", "--patches")
+    rows = kpt(*reverse, "1").json["patches"]
+    assert [row["status"] for row in rows] == ["clean", "clean", "skipped"]
+    assert "goes out first because it needs patch 1" in rows[1]["why"]
+    rows = kpt(*reverse, "2").json["patches"]
+    assert [row["status"] for row in rows] == ["skipped", "clean", "skipped"]
 
 
 def test_wrong_numbers_are_the_users(three: Path, kpt: Kpt) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import termios
 import time
 from pathlib import Path
@@ -86,6 +87,17 @@ def test_any_commit_of_a_repository(toy_repo: Path, workspace: Workspace, kpt: K
     kpt("tree", "add", "u", "--git", toy_repo, "--ref", "nowhere", status=2)
     kpt("tree", "add", "u", "--git", f"file://{toy_repo}", "--ref", "nowhere", status=2)
     kpt("tree", "add", "u", "--git", toy_repo / "arch", status=2)
+
+
+def test_a_repository_on_another_disk(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    """No hard links there: the objects are copied."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == toy_repo.stat().st_dev:
+        pytest.skip("one file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as other:
+        kpt("init", cwd=Path(other))
+        made = kpt("tree", "add", "t", "--git", toy_repo, "--ref", "main", "--json", cwd=Path(other)).json
+    assert made["base"] == git("rev-parse", "main", cwd=toy_repo).strip()
 
 
 def test_a_fetch_by_url_is_shallow(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
@@ -169,9 +181,11 @@ def test_bad_input_is_one_line(toy_kernel: Path, workspace: Workspace, kpt: Kpt)
         failed = kpt("tree", "add", "--dir", toy_kernel, "--", name, status=2)
         assert len(failed.err.splitlines()) == 1
         assert "\x1b" not in failed.err
+    (workspace.root / "nothing").mkdir()
     for options in (
         ("--dir", "nowhere"),
         ("--dir", toy_kernel / "Makefile"),
+        ("--dir", "nothing"),
         ("--tarball", "nowhere.tar"),
         ("--git", "nowhere"),
         ("--git", "ext::sh -c true"),
@@ -184,6 +198,8 @@ def test_bad_input_is_one_line(toy_kernel: Path, workspace: Workspace, kpt: Kpt)
     ):
         failed = kpt("tree", "add", "t", *options, status=2)
         assert failed.err.splitlines()[-1].startswith("kpt: "), options
+        if options[:1] == ("--dir",):
+            assert str(options[1]) in failed.err or len(options) > 2
     assert only_described(workspace)
 
 

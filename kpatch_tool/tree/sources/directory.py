@@ -35,7 +35,7 @@ class Directory:
         if (top / ".git").exists():
             self._refuse_changes(top)
             return GitRepository(self.source, "HEAD").fill(git_dir, cache, progress)
-        return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n")
+        return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n", where=self.source)
 
     def _refuse_changes(self, top: Path) -> None:
         status = process.run(["git", "-C", top, "status", "--porcelain", "-z"])

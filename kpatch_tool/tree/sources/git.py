@@ -7,16 +7,18 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from kpatch_tool import process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import printable
-from kpatch_tool.tree.fastimport import ZERO, update_refs
+from kpatch_tool.tree.fastimport import ZERO, git_failed, update_refs
 from kpatch_tool.tree.model import BASE_REF
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from git import RemoteProgress
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.|[^/:@\s]+@[^/:\s]+:|[^/:\s]{2,}:[^:]")
@@ -56,18 +58,21 @@ class GitRepository:
         progress(f"copying {self.source}")
         config = (git_dir / "config").read_bytes()
         shutil.rmtree(git_dir)
+        told = _remote_progress(progress)
         try:
-            options = ["--template=", "--no-tags", "--local"]
+            # Not --local: a path is local as it is, and where links cannot be (another disk) git then copies.
+            options = ["--template=", "--no-tags"]
             cloned = git.Repo.clone_from(
                 self.source,
                 git_dir,
-                _remote_progress(progress).update,
+                cast("Callable[..., None]", told),  # an instance is taken, too, and keeps git's own words
                 multi_options=options,
                 bare=True,
                 allow_unsafe_options=True,
             )
         except git.GitCommandError as error:
-            raise MachineError(f"git clone failed: {_last_line(error)}", where=self.source) from error
+            said = "\n".join([*told.error_lines, str(error.stderr)])
+            raise git_failed(said.encode(), git_dir) from error
         with cloned:
             if (git_dir / "objects/info/alternates").exists():  # the other borrows objects: take them over
                 cloned.git.repack("-a", "-d", "-q")

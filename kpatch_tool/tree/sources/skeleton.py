@@ -50,7 +50,7 @@ class Skeleton:
         note = f"Skeleton of series {self.series.name}\n\nOnly the lines its hunks name; every other line is blank.\n"
         items = [Item(path, mode, data, when) for path, (mode, data) in sorted(files.items())]
         # A series that only creates files stands on an empty tree, which still needs something to be a commit of.
-        return import_items(git_dir, items or [Item("README", "100644", note.encode(), when)], note)
+        return import_items(git_dir, items or [Item("README", "100644", note.encode(), when)], note, where=self.source)
 
 
 def skeleton_name(series: str) -> str:

@@ -40,7 +40,7 @@ def import_tarball(git_dir: Path, path: Path, message: str, progress: Progress) 
         def show(done: int) -> None:
             progress(f"importing {path.name}", min(done, total) if total else done, total)
 
-        return import_items(git_dir, tar_items(stream, str(path), show), message, strip=True)
+        return import_items(git_dir, tar_items(stream, str(path), show), message, where=str(path), strip=True)
 
 
 def _unpacker(path: Path) -> str | None:
