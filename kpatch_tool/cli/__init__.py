@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import keyword
@@ -21,11 +22,19 @@ from kpatch_tool.tree.environment import forget_outer_repository
 
 FINDING = 1
 MACHINE = 3
+_TODO = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "check the permissions",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The `kpt` program. Ends with the exit status of the contract: 0 well, 1 finding, 2 input, 3 machine."""
     args = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None:  # started with it closed (`>&-`)
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     forget_outer_repository()
@@ -35,15 +44,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(error.line())
         sys.exit(error.exit_status)
     except BrokenPipeError:
-        # The reader (`kpt show | head`) has gone; Python's own flush at exit must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # typer met it first and made it status 1, a finding
+            _drop_output()
+            sys.exit(0)
+        raise
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        todo = _TODO.get(error.errno or 0)
+        if todo is None:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        _complain(f"{place}{(error.strerror or 'input/output error').lower()}; nothing was finished")
+        _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {todo} and run the command again")
+        _drop_output()
         sys.exit(MACHINE)
+
+
+def _drop_output() -> None:
+    """Where it cannot be written (full disk, the reader of `kpt show | head` gone), or Python's flush at exit complains
+    again and changes the status."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

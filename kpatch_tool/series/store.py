@@ -7,7 +7,7 @@
     replies/        the mails that answer
     source/         the bytes as received, never altered
 
-A person may write such a directory by hand: patch files and a series.toml of two lines (title, tree) are enough.
+A person may write such a directory by hand: patch files are enough; a series.toml of two lines gives title and tree.
 """
 
 from __future__ import annotations
@@ -47,12 +47,10 @@ class Unreadable:
     why: str
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, where: str = "--name") -> str:
     """`name`, if it can be a directory's and a git branch's name; raises InputError otherwise."""
     if not _NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
-        raise InputError(
-            f"not a name for a series: {name!r}", where="--name", todo="use letters, digits, dots and dashes"
-        )
+        raise InputError(f"not a name for a series: {name!r}", where=where, todo="use letters, digits, dots and dashes")
     return name
 
 
@@ -101,19 +99,20 @@ def load(directory: Path) -> Series:
     """The series in a directory. Raises InputError when it is none or a file of it cannot be read."""
     table = _table(directory)
     entries = {str(entry.get("file", "")): entry for entry in _tables(table, "patch")}
-    names = _patch_names(directory, table)
-    if not names:
+    listed = _patch_names(directory, table)
+    if not listed:
         raise InputError("the series has no patches", where=str(directory), todo="import it again")
+    name = check_name(directory.resolve().name, str(directory))  # it becomes a branch's
     patches = []
     revision = total = 0
-    for place, name in enumerate(names, start=1):
-        patch, tag_revision, tag_total = _load_patch(directory / name, place, entries.get(name, {}))
+    for place, file in enumerate(listed, start=1):
+        patch, tag_revision, tag_total = _load_patch(directory / file, place, entries.get(file, {}))
         revision, total = revision or tag_revision, max(total, tag_total)
         patches.append(patch)
     cover = _load_cover(directory, table)
     title = table.get("title")
     return Series(
-        name=directory.resolve().name,
+        name=name,
         title=str(title) if title else (cover.subject if cover else patches[0].subject),
         revision=_int(table.get("revision")) or revision or 1,
         total=_int(table.get("total")) or max(total, len(patches)),
@@ -150,8 +149,17 @@ def names(where: Workspace) -> tuple[str, ...]:
     if not where.series.is_dir():
         return ()
     return tuple(
-        sorted(p.name for p in where.series.iterdir() if not p.name.startswith(".") and (p / MARKER).is_file())
+        sorted(p.name for p in where.series.iterdir() if not p.name.startswith(".") and (_marked(p) or _by_hand(p)))
     )
+
+
+def _marked(directory: Path) -> bool:
+    return (directory / MARKER).is_file()
+
+
+def _by_hand(directory: Path) -> bool:
+    """Whether it holds patch files, which is enough for a series."""
+    return next(directory.glob("*.patch"), None) is not None
 
 
 def load_all(where: Workspace) -> tuple[Series | Unreadable, ...]:
@@ -184,11 +192,16 @@ def find(where: Workspace, name_or_path: str) -> Path:
     Raises InputError, with the names there are, when there is none.
     """
     given = name_or_path.rstrip("/") or name_or_path
-    for candidate in (Path(given), where.root / given, where.series / given):
-        with contextlib.suppress(OSError, ValueError):
-            if (candidate / MARKER).is_file():
-                return candidate.resolve()
+    candidates = (Path(given), where.root / given, where.series / given)
+    for is_series in (_marked, _by_hand):  # a directory of mails called like a series does not hide that one
+        for candidate in candidates:
+            with contextlib.suppress(OSError, ValueError):
+                if is_series(candidate):
+                    return candidate.resolve()
     known = names(where)
+    with contextlib.suppress(OSError, ValueError):
+        if given and Path(given).name == given and (where.series / given).is_dir():
+            raise InputError("there is no patch in it", where=str(where.series / given), todo="import it, or remove it")
     todo = f"there is: {', '.join(known)}" if known else "import one: kpt import FILE --name NAME"
     raise InputError("no such series", where=name_or_path, todo=todo)
 
@@ -324,7 +337,9 @@ def _table(directory: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        raise InputError(f"not a series: it has no {MARKER}", where=str(directory)) from None
+        if _by_hand(directory):
+            return {}
+        raise InputError("not a series: no patch files in it", where=str(directory), todo="import one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not readable as TOML: {error}", where=str(path)) from error
 

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt
 
 
 def test_an_interrupted_command_ends_with_the_signals_status(workspace: Workspace) -> None:
@@ -22,3 +24,81 @@ def test_an_interrupted_command_ends_with_the_signals_status(workspace: Workspac
         assert b"interrupted" in said
         assert b"Traceback" not in said
     assert not list(workspace.series.iterdir())
+
+
+def test_a_reader_that_goes_is_no_finding(workspace: Workspace, kpt: Kpt) -> None:
+    """`kpt list | head -1`: status 1 would say that something is wrong with the series."""
+    mails = workspace.series / "long"
+    mails.mkdir()
+    text = patch_text("[PATCH] one", "words\n" * 40_000)  # more than a pipe holds
+    (mails / "0001.patch").write_text(text)
+    shown = ["show", "long", "--patch", "1"]
+    for words in (shown, [*shown, "--json"]):
+        with subprocess.Popen(
+            [sys.executable, "-m", "kpatch_tool", *words],
+            cwd=workspace.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            assert process.stderr is not None
+            assert process.stderr.read() == b""
+        assert process.returncode == 0
+
+
+def test_a_closed_standard_output(workspace: Workspace) -> None:
+    for words in ("list", "list --json"):
+        command = f'exec "$0" -m kpatch_tool {words} >&-'
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable], cwd=workspace.root, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk_says_what_to_do(workspace: Workspace, kpt: Kpt) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "kpatch_tool", "list", "--json"],
+            cwd=workspace.root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr == b"kpt: no space left on device; free some space and run the command again\n"
+
+
+def test_patch_files_by_hand_are_a_series(workspace: Workspace, kpt: Kpt) -> None:
+    """Without a series.toml; a series of the same name is not hidden by a directory where the command runs."""
+    by_hand = workspace.series / "by-hand"
+    by_hand.mkdir()
+    (by_hand / "0001.patch").write_text(patch_text("[PATCH 1/2] one", ""))
+    (by_hand / "0002.patch").write_text(patch_text("[PATCH 2/2] two", ""))
+    assert kpt("list").out.split() == ["by-hand", "2", "intact", "one"]
+    subjects = [row["subject"] for row in kpt("show", "by-hand", "--json").json["patches"]]
+    assert subjects == ["one", "two"]
+    elsewhere = workspace.root / "elsewhere"
+    (elsewhere / "by-hand").mkdir(parents=True)
+    assert kpt("show", "by-hand", cwd=elsewhere).out == kpt("show", "by-hand").out
+
+
+def test_a_directory_that_is_no_series(workspace: Workspace, kpt: Kpt) -> None:
+    (workspace.series / "empty").mkdir()
+    failed = kpt("show", "empty", status=2).err
+    assert "series/empty: there is no patch in it" in failed
+    assert len(failed.splitlines()) == 1
+    for name in ("x y", "a..b", "x\ny"):  # the name becomes a branch's
+        (workspace.series / name).mkdir()
+        (workspace.series / name / "0001.patch").write_text(patch_text("[PATCH] one", ""))
+        failed = kpt("apply", f"series/{name}", status=2).err
+        assert "not a name for a series" in failed
+        assert len(failed.splitlines()) == 1
+
+
+def patch_text(subject: str, words: str) -> str:
+    """A patch as a mail, with `words` in its message."""
+    return (
+        f"From: Jane Doe <jane@example.org>\nSubject: {subject}\nDate: Thu, 17 Apr 2014 09:00:00 +0000\n\n{words}---\n"
+        "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
+    )
