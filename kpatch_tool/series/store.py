@@ -154,7 +154,10 @@ def names(where: Workspace) -> tuple[str, ...]:
 
 
 def _marked(directory: Path) -> bool:
-    return (directory / MARKER).is_file()
+    try:
+        return (directory / MARKER).is_file()
+    except PermissionError:  # a series, perhaps; reading it will say so
+        return True
 
 
 def _by_hand(directory: Path) -> bool:
@@ -263,6 +266,8 @@ def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError("the patch file is not there", where=str(path), todo="import the series again") from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
     message = next(read.parse(data, str(path)))
     exactness = _exactness(entry, path)
     damage = frozenset(Damage(name) for name in entry.get("damage", []) if name in set(Damage))
@@ -340,8 +345,15 @@ def _table(directory: Path) -> dict[str, Any]:
         if _by_hand(directory):
             return {}
         raise InputError("not a series: no patch files in it", where=str(directory), todo="import one") from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not readable as TOML: {error}", where=str(path)) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    reason = (error.strerror or "input/output error").lower()
+    return InputError(f"cannot be read: {reason}", where=str(path), todo="see what it is, or import the series again")
 
 
 def _tables(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import plural, printable, printable_bytes
 
 _WIDTH = 80
+_ID = 12  # digits of a blob id that are shown; binary diffs name all 40
 _SHORTEST_TITLE = 30
 
 
@@ -191,7 +192,7 @@ def _replies_to(series: Series, number: int) -> Iterator[str]:
 
 def _patch_lines(patch: Patch) -> Iterator[str]:
     for file in patch.files:
-        blobs = f"  {file.old_blob}..{file.new_blob}" if file.old_blob else ""
+        blobs = f"  {file.old_blob[:_ID]}..{(file.new_blob or '')[:_ID]}" if file.old_blob else ""
         yield f"{printable(file.path)}  +{file.added} -{file.removed}{blobs}"
     for trailer in patch.trailers:
         if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):

@@ -185,3 +185,19 @@ def test_show_imports_nothing_heavy(kpt: Kpt, page: Path, tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_binary_files_fit_the_terminal(kpt: Kpt, tmp_path: Path) -> None:
+    """Their diffs name all 40 digits of both ids."""
+    kpt("init")
+    ids = f"{'0' * 40}..{'12345678' * 5}"
+    head = f"diff --git a/logo.bin b/logo.bin\nnew file mode 100644\nindex {ids}\n"
+    diff = f"{head}GIT binary patch\nliteral 1\nIcmZPo000310RR91\n\n"
+    (tmp_path / "one.patch").write_text(
+        f"From: J <j@x.org>\nSubject: [PATCH] logo\n\nWhy.\n---\n{diff}literal 0\nHcmV?d00001\n\n"
+    )
+    kpt("import", "one.patch", "--name", "logo")
+    shown = kpt("show", "logo").out
+    assert "logo.bin  +0 -0  000000000000..123456781234\n" in shown
+    files = kpt("show", "logo", "--json").json["patches"][0]["files"]
+    assert files[0]["new_blob"] == "12345678" * 5

@@ -125,7 +125,7 @@ def test_inside_a_hook_the_users_repository_is_left_alone(
 def test_uncommitted_changes_are_refused(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
     (toy_repo / "Makefile").write_text("changed\n")
     failed = kpt("tree", "add", "t", "--dir", toy_repo, status=2)
-    assert "Makefile" in failed.err
+    assert "1 uncommitted change (Makefile)" in failed.err
     assert "--git PATH --ref COMMIT" in failed.err
     assert only_described(workspace)
 

@@ -176,11 +176,14 @@ def test_found_by_name_and_path(here: Workspace, monkeypatch: pytest.MonkeyPatch
         ("", "no patches"),
         ('[[patch]]\nfile = "gone.patch"\n', "not there"),
         ('[[patch]]\nfile = "../../x.patch"\n', "not a file of this directory"),
+        ('[[patch]]\nfile = "directory.patch"\n', "cannot be read: is a directory"),
         ('[[patch]]\nfile = "ok.patch"\nexactness = "sure"\n', "exactness 'sure' is none of"),
     ],
 )
 def test_a_broken_directory_is_one_line(tmp_path: Path, text: str, what: str) -> None:
     (tmp_path / "series.toml").write_text(text)
+    if "directory.patch" in text:
+        (tmp_path / "directory.patch").mkdir()
     if "ok.patch" in text:
         (tmp_path / "ok.patch").write_text("From: J <j@x.org>\nSubject: s\n\nWhy.\n---\n" + DIFF)
     with pytest.raises(InputError, match=what) as caught:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from kpatch_tool import process
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress
-from kpatch_tool.text import printable
+from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.importing import FILE, LINK, PROGRAM, Item, import_items
 from kpatch_tool.tree.paths import unsafe
 from kpatch_tool.tree.sources.git import GitRepository
@@ -44,7 +44,7 @@ class Directory:
         changed = [row for row in status.stdout.split(b"\0") if row]
         if changed:
             first = printable(os.fsdecode(changed[0][3:]))
-            what = f"{len(changed)} uncommitted changes ({first}{', ...' if len(changed) > 1 else ''})"
+            what = f"{plural(len(changed), 'uncommitted change')} ({first}{', ...' if len(changed) > 1 else ''})"
             raise InputError(what, where=self.source, todo="commit or stash them, or use --git PATH --ref COMMIT")
 
 
