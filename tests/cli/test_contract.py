@@ -8,8 +8,22 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt
+
+
+def wait_until_it_catches(pid: int, number: signal.Signals) -> None:
+    """Until the process has a handler for the signal (proc(5), SigCgt), however slow the machine."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.02)
+    pytest.fail("it never handled the signal")
 
 
 def test_an_interrupted_command_ends_with_the_signals_status(workspace: Workspace) -> None:
@@ -17,7 +31,7 @@ def test_an_interrupted_command_ends_with_the_signals_status(workspace: Workspac
     reading = [sys.executable, "-m", "kpatch_tool", "import", "-"]
     for number in (signal.SIGINT, signal.SIGTERM):
         with subprocess.Popen(reading, cwd=workspace.root, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            time.sleep(1.0)  # long enough to be waiting for standard input
+            wait_until_it_catches(process.pid, signal.SIGTERM)
             process.send_signal(number)
             _, said = process.communicate(timeout=20)
         assert process.returncode == 128 + number
