@@ -3,6 +3,7 @@
  * Many pages, small and large, written under write protection and dirty bits
  * that come and go: each write must fault, or be noted, exactly where it should.
  */
+#include "lib/budget.h"
 #include "lib/page.h"
 #include "lib/report.h"
 #include "lib/trap.h"
@@ -127,14 +128,13 @@ static u64 dirty_batch(const struct area *area, u64 first, u64 last, int round)
 
 static u64 in_batches(const struct area *area, u64 (*batch)(const struct area *, u64, u64, int))
 {
-	u64 wrong = 0, first, last;
-	int round;
+	u64 batches = (area->count + BATCH - 1) / BATCH;
+	u64 wrong = 0, start = rdtsc(), first, last, i;
 
-	for (round = 0; round < ROUNDS; round++) {
-		for (first = 0; first < area->count; first = last) {
-			last = first + BATCH < area->count ? first + BATCH : area->count;
-			wrong += batch(area, first, last, round);
-		}
+	for (i = 0; another(i, ROUNDS * batches, start); i++) {
+		first = i % batches * BATCH;
+		last = first + BATCH < area->count ? first + BATCH : area->count;
+		wrong += batch(area, first, last, i / batches);
 	}
 	return wrong;
 }
@@ -143,10 +143,10 @@ static u64 in_batches(const struct area *area, u64 (*batch)(const struct area *,
 static void test_above(const struct area *area, int level)
 {
 	u64 *above = entry(area->at, level);
-	u64 wrong = 0, i;
+	u64 wrong = 0, start = rdtsc(), i;
 	int round;
 
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; another(round, ROUNDS, start); round++) {
 		wrong += warm(area, 0, area->count < BATCH ? area->count : BATCH, round);
 		clear_bits(above, PT_WRITE);
 		flush_by_cr3();
@@ -164,11 +164,12 @@ static void test_above(const struct area *area, int level)
 static void test_alias(const struct area *large)
 {
 	volatile u64 *alias = new_address(LARGE_SIZE);
-	u64 wrong = 0, i;
+	u64 wrong = 0, start, i;
 
 	for (i = 0; i < 512; i++)
 		map(alias + i * WORDS_A_PAGE, large->frames + i * WORDS_A_PAGE, PT_PRESENT);
-	for (i = 0; i < 512; i++) {
+	start = rdtsc();
+	for (i = 0; another(i, 512, start); i++) {
 		large->at[i * WORDS_A_PAGE] = i + 12345;
 		wrong += alias[i * WORDS_A_PAGE] != i + 12345;
 		wrong += !page_fault(try_write(alias + i * WORDS_A_PAGE, 0), PF_PRESENT | PF_WRITE);

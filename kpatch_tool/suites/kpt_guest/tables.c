@@ -4,6 +4,7 @@
  * other processors, shared, given up and used again. A hypervisor with shadow
  * pages write-protects such memory and must notice every change in time.
  */
+#include "lib/budget.h"
 #include "lib/page.h"
 #include "lib/report.h"
 #include "lib/smp.h"
@@ -31,7 +32,7 @@ static void test_aliases(void)
 {
 	volatile u64 *aliases[ALIASES], *at = new_address(LARGE_SIZE);
 	u64 *table = alloc_frame(), *frames[2];
-	u64 wrong = 0, i;
+	u64 wrong = 0, start, i;
 
 	new_pair(frames, 50);
 	for (i = 0; i < ALIASES; i++) {
@@ -40,7 +41,8 @@ static void test_aliases(void)
 		aliases[i][i] = 0;
 	}
 	WRITE_ONCE(*entry(at, 2), (u64)table | PT_RW);
-	for (i = 0; i < 2 * ALIASES; i++) {
+	start = rdtsc();
+	for (i = 0; another(i, 2 * ALIASES, start); i++) {
 		aliases[i % ALIASES][0] = (u64)frames[i % 2] | PT_RW;
 		invlpg(at);
 		wrong += *at != 50 + i % 2;
@@ -53,10 +55,11 @@ static void test_large_alias(void)
 	struct page page = new_large_page(PT_RW);
 	volatile u64 *at = new_address(LARGE_SIZE), *inside;
 	u64 *frames[2];
-	u64 wrong = 0, i;
+	u64 wrong = 0, start, i;
 
 	new_pair(frames, 60);
-	for (i = 0; i < ROUNDS; i++) {
+	start = rdtsc();
+	for (i = 0; another(i, ROUNDS, start); i++) {
 		inside = page.at + i % 8 * WORDS_A_PAGE;
 		WRITE_ONCE(*entry(at, 2), ((u64)page.frame + i % 8 * PAGE_SIZE) | PT_RW);
 		*inside = (u64)frames[i % 2] | PT_RW;
@@ -71,10 +74,11 @@ static void test_reuse(void)
 {
 	volatile u64 *at = new_address(LARGE_SIZE);
 	u64 *table = alloc_frame(), *upper = entry(at, 2), *frames[2];
-	u64 wrong = 0, i, word;
+	u64 wrong = 0, start, i, word;
 
 	new_pair(frames, 70);
-	for (i = 0; i < ROUNDS; i++) {
+	start = rdtsc();
+	for (i = 0; another(i, ROUNDS, start); i++) {
 		WRITE_ONCE(table[0], (u64)frames[i % 2] | PT_RW);
 		WRITE_ONCE(*upper, (u64)table | PT_RW);
 		wrong += *at != 70 + i % 2;
@@ -97,12 +101,13 @@ static void test_recursive(void)
 	u64 *root = (u64 *)(read_cr3() & PT_ADDRESS), *frames[2];
 	struct page page = new_page(PT_RW);
 	volatile u64 *own;
-	u64 wrong = 0, i;
+	u64 wrong = 0, start, i;
 
 	new_pair(frames, 80);
 	root[RECURSIVE] = (u64)root | PT_RW;
 	own = (volatile u64 *)(0xffff000000000000ul | (u64)RECURSIVE << 39 | ((u64)page.at >> 12) * sizeof(u64));
-	for (i = 0; i < ROUNDS; i++) {
+	start = rdtsc();
+	for (i = 0; another(i, ROUNDS, start); i++) {
 		*own = (u64)frames[i % 2] | PT_RW;
 		invlpg(page.at);
 		wrong += *page.at != 80 + i % 2;
@@ -118,13 +123,14 @@ static void test_other_root(void)
 	volatile u64 *at = new_address(LARGE_SIZE);
 	u64 roots[2] = { new_root(), new_root() }, home = read_cr3();
 	u64 *entries[2][8], *frames[2];
-	u64 wrong = 0, i, page;
+	u64 wrong = 0, start, i, page;
 
 	new_pair(frames, 90);
 	for (i = 0; i < 2; i++)
 		for (page = 0; page < 8; page++)
 			entries[i][page] = entry_of(roots[i], (u64)at + page * PAGE_SIZE, 1);
-	for (i = 0; i < ROUNDS; i++) {
+	start = rdtsc();
+	for (i = 0; another(i, ROUNDS, start); i++) {
 		for (page = 0; page < 8; page++)
 			WRITE_ONCE(*entries[i % 2][page], (u64)frames[(i / 2 + page) % 2] | PT_RW);
 		write_cr3(roots[i % 2]);
@@ -172,10 +178,11 @@ static void test_write_elsewhere(void)
 {
 	volatile u64 *at = new_address(LARGE_SIZE);
 	u64 *upper = entry(at, 2), *frames[2];
-	u64 wrong = 0, round, i;
+	u64 wrong = 0, start, round, i;
 
 	new_pair(frames, 20);
-	for (round = 0; round < ROUNDS; round++) {
+	start = rdtsc();
+	for (round = 0; another(round, ROUNDS, start); round++) {
 		struct exchange exchange = { .alias = new_address(PAGE_SIZE) };
 		u64 *table = alloc_frame();
 
@@ -209,9 +216,9 @@ static struct owner owners[MAX_CPUS];
 static void remap_own(void *argument)
 {
 	struct owner *owner = argument;
-	u64 round, flags;
+	u64 start = rdtsc(), round, flags;
 
-	for (round = 0; round < 4 * ROUNDS; round++) {
+	for (round = 0; another(round, 4 * ROUNDS, start); round++) {
 		flags = round % 3 ? PT_RW : PT_PRESENT;
 		map(owner->at, owner->frames[round % 2], flags);
 		invlpg(owner->at);
