@@ -10,7 +10,7 @@
 #include "lib/x86.h"
 
 #define MOST_ROUNDS	200
-#define FEWEST_ROUNDS	4
+#define FEWEST_ROUNDS	3
 #define BUDGET		200000000ul	/* cycles a case may take, about */
 #define POISON		0xdeaddeaddeaddeadul
 #define WORDS_A_PAGE	(PAGE_SIZE / sizeof(u64))
