@@ -24,9 +24,11 @@ from kpatch_tool.vm.elf import libraries
 GUEST_QEMU = "/usr/bin/qemu-system-x86_64"
 GUEST_FIRMWARE = "/usr/share/qemu"
 PROGRAM = "/kpt/program"
+PRELOAD = "/kpt/memfd.so"
 # What `-kernel` of a multiboot image on pc and q35 loads (found by trial); no display, no network: no other ROM.
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "multiboot.bin", "multiboot_dma.bin")
 _INIT_FLAGS = ("-static", "-O2", "-Wall", "-Wextra")
+_PRELOAD_FLAGS = ("-shared", "-fPIC", "-O2", "-Wall", "-Wextra")
 _KEPT_LAYERS = 4
 
 
@@ -43,9 +45,18 @@ def build_init(cache: Path) -> Path:
 
     Raises MachineError when it cannot be compiled.
     """
+    return _compile(cache, "init", ("init.c", "wire.h"), _INIT_FLAGS)
+
+
+def build_preload(cache: Path) -> Path:
+    """The library init puts before the others on kernels older than memfd_create(); made as build_init() does."""
+    return _compile(cache, "memfd.so", ("memfd.c",), _PRELOAD_FLAGS)
+
+
+def _compile(cache: Path, output: str, names: tuple[str, ...], flags: tuple[str, ...]) -> Path:
     source = resources.files("kpatch_tool.vm") / "init"
-    texts = {name: (source / name).read_bytes() for name in ("init.c", "wire.h")}
-    digest = hashlib.sha256(repr((_INIT_FLAGS, sorted(texts.items()))).encode()).hexdigest()[:16]
+    texts = {name: (source / name).read_bytes() for name in names}
+    digest = hashlib.sha256(repr((flags, sorted(texts.items()))).encode()).hexdigest()[:16]
     target = cache / "init" / digest
     if target.is_file():
         return target
@@ -53,12 +64,12 @@ def build_init(cache: Path) -> Path:
         scratch = Path(name)
         for file, text in texts.items():
             (scratch / file).write_bytes(text)
-        done = process.run(("gcc", *_INIT_FLAGS, "-o", "init", "init.c"), cwd=scratch, timeout=120)
+        done = process.run(("gcc", *flags, "-o", output, names[0]), cwd=scratch, timeout=120)
         if done.status:
             raise MachineError(
-                f"the guest's init does not compile: {done.last_line()}", todo="run `kpt doctor` (gcc, libc6-dev)"
+                f"the guest's {output} does not compile: {done.last_line()}", todo="run `kpt doctor` (gcc, libc6-dev)"
             )
-        atomic.write_bytes(target, (scratch / "init").read_bytes())
+        atomic.write_bytes(target, (scratch / output).read_bytes())
     return target
 
 
@@ -88,7 +99,11 @@ def qemu_entries(qemu: Path) -> list[Entry]:
 
 def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ()) -> Path:
     """An archive with init, QEMU (where `qemu` is given) and `programs`, kept in `cache`."""
-    entries = [Entry("/init", 0o755, source=build_init(cache)), *program_entries(programs)]
+    entries = [
+        Entry("/init", 0o755, source=build_init(cache)),
+        Entry(PRELOAD, 0o755, source=build_preload(cache)),
+        *program_entries(programs),
+    ]
     if qemu is not None:
         entries += qemu_entries(qemu)
     target = cache / "root" / f"{_identity(entries)}.cpio"

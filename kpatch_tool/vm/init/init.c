@@ -39,8 +39,8 @@ static char *loaded[MAX_MODULES];
 static int n_loaded;
 static bool modules_ok = true;
 static const char *cpu = "none";
-static char *const job_environment[] = {
-	"PATH=/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LC_ALL=C", "TERM=dumb", NULL,
+static char *job_environment[] = {
+	"PATH=/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LC_ALL=C", "TERM=dumb", NULL, NULL,
 };
 
 static uint64_t now(void)
@@ -168,6 +168,21 @@ static void mount_one(const char *type, const char *where, const char *options)
 		say("mount %s: %s", where, strerror(errno));
 }
 
+/*
+ * QEMU tries memfd_create() when it starts. A tree from before Linux 3.17 may have a call of its own at that number,
+ * and what that does to QEMU is anyone's guess.
+ */
+static void hide_newer_calls(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	if (uname(&name) || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		return;
+	if (major < 3 || (major == 3 && minor < 17))
+		job_environment[sizeof(job_environment) / sizeof(*job_environment) - 2] = "LD_PRELOAD=/kpt/memfd.so";
+}
+
 static void set_up(void)
 {
 	struct rlimit none = { 0, 0 };
@@ -178,6 +193,7 @@ static void set_up(void)
 	mount_one("tmpfs", "/tmp", "mode=1777");
 	mount_one("tmpfs", "/dev/shm", "mode=1777");
 	setrlimit(RLIMIT_CORE, &none);
+	hide_newer_calls();
 	/* A nested guest may ask for more memory than there is; it does not touch it all. */
 	write_file("/proc/sys/vm/overcommit_memory", "1");
 }
