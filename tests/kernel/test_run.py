@@ -22,7 +22,8 @@ UNKNOWN_HYPERCALL = "\tdefault:\n\t\tret = -KVM_ENOSYS;\n\t\tbreak;\n\t}\nout:\n
 def kept(debian_git_dir: Path, kpt: Kpt) -> Workspace:
     """A workspace that stays between runs of the tests, so that the kernel is built once."""
     kept = workspaces.create(REPO_ROOT / ".kpt/tests")
-    kpt("tree", "add", "debian-6.1", "--git", debian_git_dir, "--ref", "base", cwd=kept.root)
+    if debian_git_dir.parents[1] != kept.root:  # the checkout has the tree; else it lies here already
+        kpt("tree", "add", "debian-6.1", "--git", debian_git_dir, "--ref", "base", cwd=kept.root)
     return kept
 
 
