@@ -25,15 +25,17 @@ def text(outcome: ApplyOutcome, tree: Tree, *, notes: Sequence[str] = ()) -> str
 def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
     head = f"{patch.number:4} {patch.status:8} {patch.exactness:7}  "
     yield head + _cut(printable(patch.subject), _WIDTH - len(head))
-    if patch.status is not ApplyStatus.CLEAN:
-        yield from _wrapped(printable(patch.why), " " * 5)
-    for line in patch.details[:_DETAILS]:
+    told = "" if patch.status is ApplyStatus.CLEAN else patch.why
+    if told:
+        yield from _wrapped(printable(told), " " * 5)
+    details = [line for line in patch.details if line not in told]
+    for line in details[:_DETAILS]:
         if line.startswith(_VERBATIM):
             yield " " * 7 + _cut(line, _WIDTH - 7)
         else:
             yield from _wrapped(line, " " * 7)
-    if len(patch.details) > _DETAILS:
-        yield f"{' ' * 7}... and {plural(len(patch.details) - _DETAILS, 'line')} more (--json has them)"
+    if len(details) > _DETAILS:
+        yield f"{' ' * 7}... and {plural(len(details) - _DETAILS, 'line')} more (--json has them)"
 
 
 def _ending(outcome: ApplyOutcome, tree: Tree) -> list[str]:
