@@ -12,6 +12,13 @@ from kpatch_tool.mail.message import Address
 
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 HIDDEN_ADDRESS = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_PLAIN_DATE = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(?P<day>[0-9]{1,2}) "
+    r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
+    r"(?P<year>[0-9]{4}) (?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2}) "
+    r"(?P<sign>[+-])(?P<zone_hours>[0-9]{2})(?P<zone_minutes>[0-5][0-9])"
+)
 _ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
 _BLANK = re.compile(rb"\r*\n")
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
@@ -136,6 +143,17 @@ def address(value: str) -> Address:
     return Address(name, email)
 
 
+def _plain_date(found: re.Match[str]) -> datetime | None:
+    """A date as nearly every program writes it. Loading email.utils takes longer than reading fifty patches."""
+    day, year, hour, minute, second = (int(found[name]) for name in ("day", "year", "hour", "minute", "second"))
+    offset = timedelta(hours=int(found["zone_hours"]), minutes=int(found["zone_minutes"]))
+    zone = timezone(-offset if found["sign"] == "-" else offset) if offset else UTC
+    try:
+        return datetime(year, _MONTHS.index(found["month"]) // 3 + 1, day, hour, minute, second, tzinfo=zone)
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_hidden(email: str) -> bool:
     """Whether an archive put this in the place of an address."""
     return HIDDEN_ADDRESS.search(email) is not None
@@ -148,6 +166,8 @@ def message_ids(value: str) -> tuple[str, ...]:
 
 def date(value: str) -> datetime | None:
     """The moment a Date field names, in the sender's zone (UTC where it names none); None when unreadable."""
+    if found := _PLAIN_DATE.fullmatch(value.strip()):
+        return _plain_date(found)
     from email.utils import parsedate_tz
 
     try:
