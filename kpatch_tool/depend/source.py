@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-KEYWORDS = frozenset(
+# A declaration cannot start with these.
+_STATEMENT = frozenset(
     [
         "if",
         "else",
@@ -30,6 +31,11 @@ KEYWORDS = frozenset(
         "continue",
         "sizeof",
         "typeof",
+        "asm",
+    ]
+)
+KEYWORDS = _STATEMENT | frozenset(
+    [
         "typedef",
         "struct",
         "union",
@@ -51,27 +57,6 @@ KEYWORDS = frozenset(
         "double",
         "bool",
         "auto",
-        "asm",
-    ]
-)
-# A declaration cannot start with these.
-_STATEMENT = frozenset(
-    [
-        "if",
-        "else",
-        "for",
-        "while",
-        "do",
-        "switch",
-        "case",
-        "default",
-        "return",
-        "goto",
-        "break",
-        "continue",
-        "sizeof",
-        "typeof",
-        "asm",
     ]
 )
 _C_LIKE = frozenset({".c", ".h", ".S", ".lds", ".cc", ".cpp", ".hpp", ".y", ".l"})
