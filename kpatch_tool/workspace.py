@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import atomic
+from kpatch_tool import atomic, lock
 from kpatch_tool.errors import InputError
 
 MARKER = "kpt.toml"
+_PATIENCE = 10.0  # seconds that another kpt may take to write the few lines of state.json
 _MARKER_TEXT = "# This file marks a kpt workspace.\nkpt = 1\n"
 _IGNORE_TEXT = "/.kpt/\n/kernel-trees/*\n!/kernel-trees/trees.toml\n"
 _TREES_TEXT = "# Kernel trees this workspace knows; `kpt tree add NAME` fetches one of them.\n"
@@ -55,10 +56,11 @@ class Workspace:
 
     def remember(self, key: str, value: str | None) -> None:
         """Keep `value` for `key` over runs; None forgets it."""
-        memory = {k: v for k, v in self._memory().items() if k != key}
-        if value is not None:
-            memory[key] = value
-        atomic.write_text(self.state / "state.json", json.dumps(memory, indent=1, sort_keys=True) + "\n")
+        with lock.held(self.lock("state"), wait_seconds=_PATIENCE):
+            memory = {k: v for k, v in self._memory().items() if k != key}
+            if value is not None:
+                memory[key] = value
+            atomic.write_text(self.state / "state.json", json.dumps(memory, indent=1, sort_keys=True) + "\n")
 
     def _memory(self) -> dict[str, object]:
         try:

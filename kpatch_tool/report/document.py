@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kpatch_tool.depend.model import Dependencies
+from kpatch_tool.depend import render
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
 from kpatch_tool.results.deltas import Delta, compare
 from kpatch_tool.results.record import Cell, RunRecord
@@ -82,30 +82,10 @@ def run_document(record: RunRecord) -> Document:
             for patch in record.patches
         ],
         "base_stages": _stages(record, 0),
-        "deps": _dependencies(record.dependencies),
+        "deps": render.document(record.dependencies),
         "apply": None if record.applied is None else apply_document(record.applied),
         "build": build_document(record.builds, record.arch),
         "test": tests_document(record.tests),
-    }
-
-
-def _dependencies(needs: Dependencies) -> Document:
-    return {
-        "edges": [
-            {"patch": edge.patch, "needs": edge.needs, "kind": str(edge.kind), "why": edge.why} for edge in needs.edges
-        ],
-        "order": list(needs.order),
-        "external": [
-            {
-                "patch": outside.patch,
-                "kind": str(outside.kind),
-                "commit": outside.commit,
-                "present": outside.present,
-                "why": outside.why,
-            }
-            for outside in needs.external
-        ],
-        "cycles": [list(cycle) for cycle in needs.cycles],
     }
 
 

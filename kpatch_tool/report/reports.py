@@ -13,6 +13,7 @@ from kpatch_tool.report.html import page
 from kpatch_tool.report.table import show
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
+from kpatch_tool.series.store import find
 from kpatch_tool.workspace import Workspace
 
 _TEXT_COLUMNS = 100
@@ -27,6 +28,8 @@ def last(workspace: Workspace, series: str | None) -> RunRecord:
         name = store.last_series() if series is None else Path(series).name
         record = store.last_run(name) if name is not None else None
     if record is None:
+        if series is not None:
+            find(workspace, series)  # says so when there is no such series
         where = "this workspace" if name is None else name
         raise InputError("nothing was run yet", where=where, todo=f"`kpt run {name or 'SERIES'}` makes results")
     return record

@@ -44,6 +44,8 @@ def list_document(rows: Sequence[Listed]) -> dict[str, object]:
 
 def _lines(row: Listed) -> list[str]:
     mark = "*" if row.in_use else " "
+    if row.problem:
+        return [f"{mark} {row.name}  cannot be used", f"    {printable(row.problem)}"]
     if row.tree is None or row.record is None:
         return [f"{mark} {row.name}  not here; `kpt tree add {row.name}` brings it", f"    {_source(row.description)}"]
     kind = "made from hunks, proves nothing" if row.tree.skeleton else _version(row.tree.version) or "no version"
@@ -63,6 +65,7 @@ def _row(row: Listed) -> dict[str, object]:
         "skeleton": row.tree.skeleton if row.tree else False,
         "source": {"kind": source.kind, "source": source.source, "ref": source.ref} if source else None,
         "path": str(row.tree.git_dir) if row.tree else None,
+        "problem": row.problem,
     }
 
 

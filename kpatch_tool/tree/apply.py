@@ -60,7 +60,9 @@ def apply_series(
         tried = _try(list(reversed(order)) if reverse else order, objects, tree, reverse=reverse)
     commits: Mapping[int, str] = {}
     head: str | None = None
-    if not check and all(one.put.status is not ApplyStatus.CONFLICT for one in tried):
+    statuses = {one.put.status for one in tried}
+    nothing = reverse and statuses <= {ApplyStatus.ALREADY}  # the branch stays where it is
+    if not check and ApplyStatus.CONFLICT not in statuses and not nothing:
         steps = _steps(tried, base, reverse=reverse)
         with tree_lock(Catalogue(workspace), tree.name, wait_seconds=_LOCK_PATIENCE):
             applied = write_series(tree, base, series.name, steps)

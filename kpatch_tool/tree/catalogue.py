@@ -77,6 +77,7 @@ class Listed:
     record: Record | None
     description: Description | None
     in_use: bool
+    problem: str = ""  # why a repository that is here cannot be used
 
 
 class Catalogue:
@@ -127,13 +128,28 @@ class Catalogue:
         return found
 
     def here(self) -> tuple[Tree, ...]:
-        """The trees that are here, by name."""
+        """The trees that are here and in order, by name."""
+        return tuple(tree for tree in self._found().values() if isinstance(tree, Tree))
+
+    def _found(self) -> dict[str, Tree | InputError]:
+        """Every repository that is here, by name: its tree, or what is wrong with it."""
         names = sorted(path.parent.name.removesuffix(".git") for path in self.workspace.trees.glob(f"*.git/{RECORD}"))
-        return tuple(tree for name in names if not name.startswith(".") and (tree := self.find(name)) is not None)
+        self.descriptions()  # what is wrong with trees.toml is not the trees' fault
+        found: dict[str, Tree | InputError] = {}
+        for name in names:
+            try:
+                tree = None if name.startswith(".") else self.find(name)
+            except InputError as error:
+                found[name] = error
+            else:
+                found.update({} if tree is None else {name: tree})
+        return found
 
     def list(self) -> tuple[Listed, ...]:
         """Every tree that is here or described, by name."""
-        trees = {tree.name: tree for tree in self.here()}
+        found = self._found()
+        trees = {name: tree for name, tree in found.items() if isinstance(tree, Tree)}
+        broken = {name: error.line() for name, error in found.items() if isinstance(error, InputError)}
         described = self.descriptions()
         used = self.workspace.remembered(IN_USE)
         return tuple(
@@ -143,8 +159,9 @@ class Catalogue:
                 record=self.record(name) if name in trees else None,
                 description=described.get(name),
                 in_use=name == used,
+                problem=broken.get(name, ""),
             )
-            for name in sorted({*trees, *(name for name, row in described.items() if row.kind)})
+            for name in sorted({*found, *(name for name, row in described.items() if row.kind)})
         )
 
     def resolve(self, explicit: str | None, series: Series | None = None, *, skeleton: bool = False) -> Tree:

@@ -138,8 +138,15 @@ def test_what_the_tree_has_is_recognised(three: Path, kpt: Kpt) -> None:
     kpt("tree", "add", "has-all", "--git", three, "--ref", "work")
     rows = kpt("apply", "three", "--tree", "has-all", "--reverse", "--json").json["patches"]
     assert [row["status"] for row in rows] == ["clean"] * 3
-    rows = kpt("apply", "three", "--tree", "toy", "--reverse", "--json").json["patches"]
-    assert [row["status"] for row in rows] == ["already"] * 3
+
+
+def test_taking_out_what_is_not_there_moves_nothing(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+    kpt("apply", "three")
+    before = refs(workspace)
+    document = kpt("apply", "three", "--tree", "toy", "--reverse", "--json").json
+    assert [row["status"] for row in document["patches"]] == ["already"] * 3
+    assert document["head"] is None
+    assert refs(workspace) == before
 
 
 def test_a_lock_of_git_is_named_and_nothing_changes(three: Path, kpt: Kpt, workspace: Workspace) -> None:

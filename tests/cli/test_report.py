@@ -25,7 +25,10 @@ def keep_a_run(workspace: Workspace) -> None:
 
 def test_nothing_was_run(kpt: Kpt, workspace: Workspace) -> None:
     assert kpt("report", status=2).err == ("kpt: this workspace: nothing was run yet; `kpt run SERIES` makes results\n")
+    (workspace.series / "x").mkdir()
+    (workspace.series / "x" / "series.toml").write_text("kpt = 1\n")
     assert kpt("report", "series/x", status=2).err == "kpt: x: nothing was run yet; `kpt run x` makes results\n"
+    assert kpt("report", "nosuch", status=2).err.startswith("kpt: nosuch: no such series")
 
 
 def test_text_is_the_default(kpt: Kpt, workspace: Workspace) -> None:

@@ -221,7 +221,7 @@ def test_a_damaged_tree_is_one_line_and_can_be_made_anew(toy_kernel: Path, works
     assert kpt("tree", "add", "t", "--force", "--json").json == first
     assert "6.1.7" in kpt("tree", "list").out
     (workspace.trees / "t.git/kpt-tree.toml").write_text("garbage")
-    assert "kpt tree remove t" in kpt("tree", "list", status=2).err
+    assert "kpt tree remove t" in kpt("tree", "list").out
     kpt("tree", "remove", "t")
     (workspace.trees / "t.git").mkdir()
     assert "not made by kpt" in kpt("tree", "add", "t", "--dir", toy_kernel, status=2).err
@@ -355,3 +355,16 @@ def test_objects(toy_repo: Path) -> None:
         assert commit.oid == head
         assert commit.subject == "run"
         assert objects.commit("nothing") is None
+
+
+def test_a_broken_record_spoils_only_its_own_tree(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    for name in ("good", "bad"):
+        kpt("tree", "add", name, "--dir", toy_kernel)
+    (workspace.trees / "bad.git" / "kpt-tree.toml").write_text("kind = \n")
+    rows = {row["name"]: row for row in kpt("tree", "list", "--json").json["trees"]}
+    assert rows["good"]["here"] and not rows["good"]["problem"]
+    assert not rows["bad"]["here"] and "kpt tree remove bad" in rows["bad"]["problem"]
+    assert "bad  cannot be used" in kpt("tree", "list").out
+    assert [tree.name for tree in Catalogue(workspace).here()] == ["good"]
+    kpt("tree", "remove", "bad")
+    assert "bad" not in kpt("tree", "list").out
