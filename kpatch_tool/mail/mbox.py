@@ -11,13 +11,31 @@ _SEPARATOR = re.compile(
     rb"^From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n(?=[!-9;-~]+[ \t]*:|>?From )",
     re.MULTILINE,
 )
+_LINE = re.compile(rb"\nFrom ")
 _STRICT = re.compile(rb"^From mboxrd@z [^\n]*\n", re.MULTILINE)
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+REACH = 4096  # bytes that must follow the beginning of a line for `starts` to tell whether it is a separator
 
 
 def is_mbox(data: bytes) -> bool:
     """Whether `data` begins with an mbox separator."""
     return _SEPARATOR.match(data) is not None or _STRICT.match(data) is not None
+
+
+def is_strict(data: bytes) -> bool:
+    """Whether `data` begins as public-inbox writes an mbox, where only its own separators count."""
+    return _STRICT.match(data) is not None
+
+
+def starts(data: bytes, *, strict: bool) -> Iterator[re.Match[bytes]]:
+    """The separator lines in `data`, in order. A literal is looked for first: that is ten times faster than the
+    expressions alone, which would be tried at every line."""
+    match = (_STRICT if strict else _SEPARATOR).match
+    if found := match(data):
+        yield found
+    for line in _LINE.finditer(data):
+        if found := match(data, line.start() + 1):
+            yield found
 
 
 def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -26,9 +44,9 @@ def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     In an mboxrd file (public-inbox's `From mboxrd@z`) one `>` is taken off quoted From lines; elsewhere they stay, as
     `git am` leaves them, since one cannot know who put the `>` there.
     """
-    strict = _STRICT.match(data) is not None
-    starts = list((_STRICT if strict else _SEPARATOR).finditer(data))
-    for i, start in enumerate(starts):
-        end = starts[i + 1].start() if i + 1 < len(starts) else len(data)
+    strict = is_strict(data)
+    found = list(starts(data, strict=strict))
+    for i, start in enumerate(found):
+        end = found[i + 1].start() if i + 1 < len(found) else len(data)
         mail = data[start.end() : end]
         yield start[0].rstrip(b"\r\n"), _QUOTED.sub(rb"\1", mail) if strict else mail
