@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
+from kpatch_tool.mail import charsets
 from kpatch_tool.mail.message import Address
+
+decode = charsets.decode  # bytes as text, never failing
 
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 HIDDEN_ADDRESS = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
@@ -23,10 +25,9 @@ _ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
 _BLANK = re.compile(rb"\r*\n")
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
-# Python codecs that are no charset of any mail, or that take quadratic time.
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"})
-_ALIASES = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "ks_c_5601-1987": "cp949"}
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_LAST_COUNTS = frozenset({"from", "subject", "date"})
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")  # RFC 8264's Cf, the usual ones
 _LONGEST = 2000  # characters of a From field that are read
 _SANE_NAME = 60  # git's get_sane_name(): a longer name is no name
 
@@ -34,47 +35,67 @@ _SANE_NAME = 60  # git's get_sane_name(): a longer name is no name
 def split(raw: bytes) -> tuple[dict[str, list[bytes]], bytes]:
     """The fields of a mail (lower-case name -> unfolded values in order) and its body.
 
-    A first line `From ...` or `>From ...` is skipped. As in git's mailinfo, the first line that is no field ends the
-    header and belongs to the body.
+    Lines `From ...` and `>From ...` are skipped. As in git's mailinfo, the first line that is no field ends the header
+    and belongs to the body.
     """
     fields: dict[str, list[bytes]] = {}
-    envelope = _ENVELOPE.match(raw)
-    at = envelope.end() if envelope else 0
-    while field := _FIELD.match(raw, at):
+    at = 0
+    while True:
+        if envelope := _ENVELOPE.match(raw, at):
+            at = envelope.end()
+            continue
+        field = _FIELD.match(raw, at)
+        if field is None:
+            break
         fields.setdefault(field[1].decode("ascii").lower(), []).append(field[2].replace(b"\r\n", b"\n").rstrip(b"\r"))
         at = field.end()
     blank = _BLANK.match(raw, at)
     return fields, raw[blank.end() if blank else at :]
 
 
-def text(fields: Mapping[str, list[bytes]], name: str) -> str:
-    """The first field called `name`, decoded and with its white space squeezed; empty when there is none."""
+def text(fields: Mapping[str, list[bytes]], name: str, charset: str = "utf-8") -> str:
+    """The field called `name`, decoded and with its white space squeezed; empty when there is none.
+
+    Of several the first counts, of From, Subject and Date the last, as in mailinfo.c. `charset` is that of the mail's
+    text: programs that do not encode their headers write them in it.
+    """
     values = fields.get(name)
-    return " ".join(decode_words(values[0]).split()) if values else ""
+    if not values:
+        return ""
+    return squeezed(decode_words(values[-1 if name in _LAST_COUNTS else 0], charset))
 
 
-def decode_words(value: bytes) -> str:
-    """A field's value with its RFC 2047 words decoded.
+def squeezed(value: str) -> str:
+    """`value` with runs of white space and control characters as one blank, without what no header shows."""
+    if not value.isprintable():
+        value = _CONTROL.sub(" ", _UNSEEN.sub("", value))
+    return " ".join(value.split())
+
+
+def decode_words(value: bytes, charset: str = "utf-8") -> str:
+    """A field's value with its RFC 2047 words decoded; the rest is in `charset`.
 
     Adjacent words of one charset are joined before decoding: senders split characters between words.
     """
     if b"=?" not in value:
-        return decode(_unfold(value), "utf-8")
+        return decode(_unfold(value), charset)
     out: list[str] = []
-    pending, pending_charset = b"", ""
+    pending: list[bytes] = []
+    pending_charset = ""
     at = 0
     for match in _WORD.finditer(value):
         between = value[at : match.start()]
         at = match.end()
-        charset = match[1].decode("ascii", "replace").split("*")[0].lower()
-        if between.strip() or charset != pending_charset:
-            out.append(decode(pending, pending_charset))
-            pending = b""
-        if between.strip() or (not out and not pending):
-            out.append(decode(_unfold(between), "utf-8"))
-        pending, pending_charset = pending + _decode_word(match[2], match[3]), charset
-    out.append(decode(pending, pending_charset))
-    out.append(decode(_unfold(value[at:]), "utf-8"))
+        word_charset = match[1].decode("ascii", "replace").split("*")[0].lower()
+        if between.strip() or word_charset != pending_charset:
+            out.append(decode(b"".join(pending), pending_charset))
+            pending = []
+        if between.strip() or match.start() == 0 or (not any(out) and not pending):
+            out.append(decode(_unfold(between), charset))
+        pending.append(_decode_word(match[2], match[3]))
+        pending_charset = word_charset
+    out.append(decode(b"".join(pending), pending_charset))
+    out.append(decode(_unfold(value[at:]), charset))
     return "".join(out)
 
 
@@ -95,52 +116,57 @@ def decode_base64(data: bytes) -> bytes:
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
 
 
-def decode(data: bytes, charset: str) -> str:
-    """Bytes as text, never failing: the declared charset, else UTF-8, else the declared one with replacement marks,
-    else Latin-1 (which is what most unlabelled mail that is not UTF-8 is in)."""
-    name = charset.strip().strip('"').lower()
-    name = _ALIASES.get(name, name) or "utf-8"
-    if not known(name):
-        name = "utf-8"
-    if name == "utf-8" and data.isascii():
-        return data.decode("ascii")
-    for attempt in (name, "utf-8"):
-        try:
-            return _SURROGATE.sub("\ufffd", data.decode(attempt))
-        except ValueError:
-            continue
-    if name in ("utf-8", "ascii", "us-ascii"):
-        return data.decode("latin-1")
-    return _SURROGATE.sub("\ufffd", data.decode(name, "replace"))
-
-
-def known(charset: str) -> bool:
-    """Whether Python can decode mail in `charset`."""
-    try:
-        info = codecs.lookup(charset)
-        b"x".decode(charset, "replace")  # what is no text encoding ("hex") is refused only here
-    except (LookupError, ValueError):
-        return False
-    return info.name.replace("_", "-") not in _NO_CHARSETS
-
-
 def address(value: str) -> Address:
-    """The person in a From field, read as git's mailinfo does (handle_from, get_sane_name)."""
-    value = value[:_LONGEST]
-    value = re.sub(r"\\(.)", r"\1", re.sub(r'"((?:[^"\\]|\\.)*)"', r"\1", value.strip()))
-    found = re.search(r"<?([^\s<>]*@[^\s>]*)>?", value)
-    if not found:
-        bracket = re.search(r"<([^<>]*)>", value)
-        if bracket is None:
-            return Address(" ".join(value.split()), "")
-        return Address(" ".join((value[: bracket.start()] + value[bracket.end() :]).split()), bracket[1].strip())
-    email = found[1]
-    name = " ".join((value[: found.start()] + " " + value[found.end() :]).split())
+    """The person in a From field, read as git's mailinfo does (mailinfo.c, handle_from, get_sane_name)."""
+    value = " ".join(value[:_LONGEST].split())
+    plain = _unquoted(value)
+    at = plain.find("@")
+    if at < 0:
+        return _bogus(value)
+    start = max(plain.rfind(" ", 0, at), plain.rfind("<", 0, at)) + 1
+    email = plain[start:].replace(">", " ").split(" ", 1)[0]
+    before = plain[:start].removesuffix("<")
+    name = " ".join((before + " " + plain[start + len(email) + 1 :]).split())
     if name.startswith("(") and name.endswith(")"):
-        name = name[1:-1].strip()
-    if not name or len(name.encode()) > _SANE_NAME or re.search(r"[@<>]", name):
-        name = email
-    return Address(name, email)
+        name = name[1:-1]
+    return Address(_sane(name, email), email)
+
+
+def _sane(name: str, email: str) -> str:
+    return email if not name or len(name.encode()) > _SANE_NAME or re.search(r"[@<>]", name) else name
+
+
+def _bogus(value: str) -> Address:
+    """`John Doe <johndoe>` (parse_bogus_from). Without <> git has nobody; kpt keeps the words as a name."""
+    found = re.search(r"<([^>]*)>", value)
+    if found is None:
+        return Address(" ".join(_unquoted(value).split()), "")
+    name = " ".join((_unquoted(value[: found.start()]) + " " + _unquoted(value[found.end() :])).split())
+    return Address(_sane(name, found[1]), found[1])
+
+
+def _unquoted(value: str) -> str:
+    """Quoted strings without their quotes, quoted pairs undone there and in comments (unquote_quoted_pair)."""
+    if '"' not in value and "(" not in value:
+        return value
+    out: list[str] = []
+    depth, quoted, literal = 0, False, False
+    for letter in value:
+        if literal:
+            literal = False
+        elif (quoted or depth) and letter == "\\":
+            literal = True
+            continue
+        elif quoted or (not depth and letter == '"'):
+            if letter == '"':
+                quoted = not quoted
+                continue
+        elif letter == "(":
+            depth += 1
+        elif letter == ")" and depth:
+            depth -= 1
+        out.append(letter)
+    return "".join(out)
 
 
 def _plain_date(found: re.Match[str]) -> datetime | None:

@@ -6,20 +6,29 @@ missing end of an inner part cannot swallow the outer one.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
-from kpatch_tool.mail.headers import decode_base64, split
+from kpatch_tool.mail import armour, charsets
+from kpatch_tool.mail.content import Content, content_of
+from kpatch_tool.mail.headers import split
+from kpatch_tool.mail.transfer import decoded, unpacked
 
-_PARAMETER = re.compile(rb';\s*([\w.*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))')
-_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*={0,2}\s*")
-_PATCH_NAME = re.compile(r"\.(?:patch|diff|txt|mbox|eml)$", re.IGNORECASE)
-_UNREADABLE = frozenset({"text/html", "text/calendar", "text/enriched", "text/x-vcard", "text/vcard"})
+_PATCH_NAME = re.compile(r"\.(?:patch|diff|txt|mbox|eml)(?:\.(?:gz|xz|bz2))?$", re.IGNORECASE)
+_PACKED = re.compile(r"\.(?:gz|xz|bz2)$", re.IGNORECASE)
+_UNREADABLE = frozenset(
+    {"text/html", "text/calendar", "text/enriched", "text/x-vcard", "text/vcard", "text/x-amp-html"}
+)
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
-_WHOLE_MAIL = re.compile(rb"\s*(?:From [0-9a-f]{40} [^\n]*\n|From:[^\n]+\n(?:[ \t][^\n]*\n)*(?:Date|Subject):)")
+_DIFF = re.compile(rb"^(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_SIGNATURE = re.compile(rb"^-- ?\r?\n", re.MULTILINE)
+_GUESSED = re.compile(
+    rb"^--([^\s-][^\n]{0,68}?|-{2,}[^\s-][^\n]{0,66}?)[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
+)
 _MAX_DEPTH = 12
+_MOST_PARTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,50 +48,89 @@ class Text:
 
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     """The text of a mail with the header `fields` and the body `raw`."""
-    texts = list(_texts(fields, raw, 0))
-    shown = [text for text in texts if not text.enclosed]
+    texts = list(islice(_texts(content_of(fields), raw, 0), _MOST_PARTS))
+    shown = [text for text in texts if text.body]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
-    first = shown[0] if shown else Text(b"")
-    body = b"".join(text.body if text.body.endswith(b"\n") else text.body + b"\n" for text in shown if text.body)
-    return Text(body, first.charset, first.flowed, first.delsp, enclosed)
+    if not shown:
+        return Text(b"", enclosed=enclosed)
+    patch = next((at for at, text in enumerate(shown) if _DIFF.search(text.body)), 0)
+    bodies = [_without_signature(text.body) if at < patch else text.body for at, text in enumerate(shown)]
+    body = b"".join(body if body.endswith(b"\n") else body + b"\n" for body in bodies)
+    # Where the parts differ the patch is what counts: a mail program flows its own text, not what is attached.
+    flowed = shown[patch].flowed
+    return Text(body, shown[0].charset, flowed, flowed and shown[patch].delsp, enclosed)
 
 
-def _texts(fields: Mapping[str, list[bytes]], raw: bytes, depth: int) -> Iterator[Text]:
-    kind, parameters = _content_type(fields)
-    if kind.startswith("multipart/") and parameters.get("boundary") and depth < _MAX_DEPTH:
-        parts = [split(part) for part in _parts(raw, parameters["boundary"])]
-        if kind == "multipart/alternative":
-            plain = [part for part in parts if _content_type(part[0])[0] in ("text/plain", "")]
-            parts = plain[:1] or parts
-        for part_fields, part_raw in parts:
-            yield from _texts(part_fields, part_raw, depth + 1)
-    elif kind == "message/rfc822" and depth:
-        yield Text(b"", enclosed=(_decoded(fields, raw),))
-    elif _readable(kind, fields, raw, top=depth == 0):
-        data = unix_lines(_decoded(fields, raw))
-        if depth and _attached(fields) and _WHOLE_MAIL.match(data):
-            yield Text(b"", enclosed=(data,))
-            return
-        flowed = parameters.get("format", "").lower() == "flowed"
-        yield Text(data, parameters.get("charset", "").lower(), flowed, parameters.get("delsp", "").lower() == "yes")
+def _without_signature(body: bytes) -> bytes:
+    """The text in front of an attached patch, without the signature that would end up in the commit message."""
+    found = list(_SIGNATURE.finditer(body))
+    return body[: found[-1].start()] if found else body
 
 
-def _content_type(fields: Mapping[str, list[bytes]]) -> tuple[str, dict[str, str]]:
-    value = fields.get("content-type", [b""])[0]
-    kind = value.split(b";")[0].strip().lower().decode("ascii", "replace")
-    parameters: dict[str, str] = {}
-    for name, quoted, plain in _PARAMETER.findall(value):
-        text = re.sub(rb"\\(.)", rb"\1", quoted) if quoted else plain
-        parameters.setdefault(name.decode("ascii", "replace").lower(), text.decode("latin-1"))
-    return kind if "/" in kind else "", parameters
+def _texts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
+    if content.multipart and depth < _MAX_DEPTH:
+        yield from _of_parts(content, raw, depth)
+    elif content.kind == "message/rfc822" and depth:
+        yield Text(b"", enclosed=(decoded(content.encoding, raw),))
+    elif data := _read(content, raw, depth):
+        yield from _text(content, data, depth)
+
+
+def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
+    found = islice(_parts(raw, content.boundary), _MOST_PARTS)
+    parts = [(content_of(fields), body) for fields, body in map(split, found)]
+    if not parts:  # nothing is between boundaries: what is there is the text
+        yield from _text(content, decoded(content.encoding, raw), 0)
+        return
+    if content.kind == "multipart/alternative":
+        plain = [part for part in parts if part[0].kind in ("text/plain", "")]
+        parts = plain[:1] or parts
+    for part, body in parts:
+        yield from _texts(part, body, depth + 1)
+
+
+def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:
+    data, charset = charsets.readable(data, content.charset)
+    data = unix_lines(data).removeprefix(b"\xef\xbb\xbf")
+    if depth and (content.name or content.attachment) and _is_mail(data):
+        yield Text(b"", enclosed=(data,))
+    else:
+        yield Text(armour.opened(data), charset, content.flowed, content.delsp)
+
+
+def _read(content: Content, raw: bytes, depth: int) -> bytes:
+    """The bytes of a part that somebody who looks for patches reads; empty for any other."""
+    if _PACKED.search(content.name) or content.kind in ("application/gzip", "application/x-gzip", "application/x-xz"):
+        data = unpacked(decoded(content.encoding, raw))
+        return data if _PATCH_NAME.search(content.name) or _is_patch(data) else b""
+    if depth == 0 or content.kind == "" or _PATCH_NAME.search(content.name):
+        return decoded(content.encoding, raw)
+    if content.kind.startswith("text/"):
+        return b"" if content.kind in _UNREADABLE else decoded(content.encoding, raw)
+    if content.kind.startswith("application/") and "signature" not in content.kind and "encrypted" not in content.kind:
+        data = decoded(content.encoding, raw)
+        return data if _is_patch(data) else b""
+    return b""
+
+
+def _is_mail(data: bytes) -> bool:
+    """Whether an attachment is a whole mail, such as git format-patch writes."""
+    fields, _ = split(data.lstrip())
+    return "subject" in fields and not fields.keys().isdisjoint(("from", "date"))
+
+
+def _is_patch(data: bytes) -> bool:
+    """Whether what no name calls a patch is one."""
+    return b"\x00" not in data[:1000] and _DIFF.search(data) is not None and b"\n@@ -" in data
 
 
 def _parts(raw: bytes, boundary: str) -> Iterator[bytes]:
-    mark = rb"(?m)^--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*\r?$\n?"
+    """What stands between boundaries. The line end in front of a boundary stays: it may be a diff's last blank line."""
+    mark = _mark(raw, boundary.encode("latin-1", "replace"))
     start: int | None = None
-    for match in re.finditer(mark, raw):
+    for match in re.finditer(mark, raw) if mark else ():
         if start is not None:
-            yield re.sub(rb"\r?\n\Z", b"", raw[start : match.start()])
+            yield raw[start : match.start()]
         if match[1]:
             return
         start = match.end()
@@ -90,36 +138,15 @@ def _parts(raw: bytes, boundary: str) -> Iterator[bytes]:
         yield raw[start:]
 
 
-def _attached(fields: Mapping[str, list[bytes]]) -> bool:
-    return fields.get("content-disposition", [b""])[0].strip().lower().startswith((b"attachment", b"inline"))
-
-
-def _readable(kind: str, fields: Mapping[str, list[bytes]], raw: bytes, *, top: bool) -> bool:
-    if top or kind == "" or (kind.startswith("text/") and kind not in _UNREADABLE):
-        return True
-    names = b" ".join([*fields.get("content-type", []), *fields.get("content-disposition", [])])
-    found = re.search(rb'name="?([^";]+)', names)
-    return bool(found and _PATCH_NAME.search(found[1].decode("latin-1").strip()))
-
-
-def _decoded(fields: Mapping[str, list[bytes]], raw: bytes) -> bytes:
-    encoding = fields.get("content-transfer-encoding", [b""])[0].strip().lower()
-    if encoding == b"quoted-printable":
-        return binascii.a2b_qp(raw)
-    if encoding == b"base64":
-        return _base64_with_footer(raw)
-    return raw
-
-
-def _base64_with_footer(raw: bytes) -> bytes:
-    """Base64 lines decoded; from the first line that is none (the footer a list program appended) kept as it is."""
-    at = 0
-    for line in raw.splitlines(keepends=True):
-        if not _BASE64_LINE.fullmatch(line):
-            break
-        at += len(line)
-    data, footer = decode_base64(raw[:at]), raw[at:]
-    return data + (b"\n" if footer and not data.endswith(b"\n") else b"") + footer
+def _mark(raw: bytes, boundary: bytes) -> bytes:
+    """An expression for the boundary's lines: the declared one's, or that which the text uses; empty without one."""
+    pattern = rb"(?m)^--%s(--)?[ \t]*\r?$\n?"
+    if boundary:
+        mark = pattern % re.escape(boundary)
+        if re.search(mark, raw):
+            return mark
+    guessed = _GUESSED.search(raw)
+    return pattern % re.escape(guessed[1]) if guessed else b""
 
 
 def unix_lines(data: bytes) -> bytes:

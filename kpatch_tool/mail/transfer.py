@@ -1,0 +1,75 @@
+"""Content-Transfer-Encoding undone (RFC 2045, section 6), and compressed attachments unpacked within bounds."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from kpatch_tool.mail.headers import decode_base64
+
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*+={0,2}\s*")
+_NOISE = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_CODE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*+\r?(?:\n|\Z))")
+_ODD_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)")
+_LARGEST = 1 << 26  # bytes that an attachment may unpack to
+
+
+def decoded(encoding: str, raw: bytes) -> bytes:
+    """`raw` with its transfer encoding undone. Like mailinfo.c it goes by what the field contains; unknown ones do
+    nothing."""
+    if "base64" in encoding:
+        return _base64_with_footer(raw)
+    if "quoted-printable" in encoding:
+        return _quoted_printable(raw)
+    return raw
+
+
+def _quoted_printable(raw: bytes) -> bytes:
+    """RFC 2045, 6.7, as mailinfo.c reads it (decode_q_segment): what is no code stays as it is, and so do blanks at the
+    end of a line, which no program adds on the way any more."""
+    if _ODD_CODE.search(raw) is None:
+        return binascii.a2b_qp(raw)
+    return _CODE.sub(lambda found: bytes([int(found[1], 16)]) if found[1] else b"", raw)
+
+
+def _base64_with_footer(raw: bytes) -> bytes:
+    """Base64 lines decoded; from the first line that is none (the footer a list program appended) kept as it is.
+
+    A line with a few foreign characters in it is base64 all the same: they are skipped, as by mailinfo.c.
+    """
+    at = end = 0
+    while at < len(raw):
+        stop = raw.find(b"\n", at) + 1 or len(raw)
+        line = raw[at:stop]
+        if not _BASE64_LINE.fullmatch(line) and (b" " in line.strip() or len(_NOISE.findall(line)) * 8 > len(line)):
+            break
+        at = end = stop
+    data, footer = _blocks(raw[:end]), raw[end:]
+    return data + (b"\n" if footer and not data.endswith(b"\n") else b"") + footer
+
+
+def _blocks(raw: bytes) -> bytes:
+    """Base64 that may have been encoded in pieces: `=` ends one."""
+    if b"=" not in raw.rstrip().rstrip(b"="):
+        return decode_base64(raw)
+    return b"".join(decode_base64(piece) for piece in re.split(rb"=+\s*", raw))
+
+
+def unpacked(data: bytes) -> bytes:
+    """What a gzip, xz or bzip2 attachment holds; empty when damaged or too large; other data as it is."""
+    import bz2
+    import lzma
+    import zlib
+
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            whole = zlib.decompressobj(wbits=31).decompress(data, _LARGEST)
+        elif data.startswith(b"\xfd7zXZ\x00"):
+            whole = lzma.LZMADecompressor(memlimit=_LARGEST * 2).decompress(data, max_length=_LARGEST)
+        elif data.startswith(b"BZh"):
+            whole = bz2.BZ2Decompressor().decompress(data, max_length=_LARGEST)
+        else:
+            return data
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return b""
+    return whole if len(whole) < _LARGEST else b""
