@@ -28,6 +28,9 @@ def command(
     tree: Annotated[
         str | None, typer.Option("--tree", metavar="NAME", help="The tree the series is meant for.")
     ] = None,
+    sloppy: Annotated[
+        bool, typer.Option("--sloppy", "-S", help="Take trailers whose address is not their sender's.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a series of that name.")] = False,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -37,9 +40,16 @@ def command(
         store.check_name(name)
     received = read_sources(sources)
     series = assemble(
-        received.messages, where=", ".join(sources), name=name, revision=revision, in_order=received.patch_files
+        received.messages,
+        where=", ".join(sources),
+        name=name,
+        revision=revision,
+        in_order=received.patch_files,
+        sloppy=sloppy,
     )
-    directory, written = store.save(workspace, replace(series, tree=tree), received, force=force, revision=revision)
+    directory, written = store.save(
+        workspace, replace(series, tree=tree), received, force=force, revision=revision, sloppy=sloppy
+    )
     loaded = store.load(directory)
     if as_json:
         common.emit_json({**view.document(loaded), "path": str(directory), "written": written})

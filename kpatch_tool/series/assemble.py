@@ -14,6 +14,7 @@ from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
 from kpatch_tool.series.diffs import read_message
 from kpatch_tool.series.files import HIDDEN, NOBODY
+from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.posting import Post, Posting
 from kpatch_tool.series.split import has_diff, strip_space
@@ -26,21 +27,27 @@ _MOST_OTHERS = 5  # series that are left out and named
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """What the replies gave: trailers by patch number (0: to all), and sentences on those not taken."""
+    """What the replies gave: trailers by patch number (0: to all), and those not taken, with that number."""
 
     replies: tuple[Reply, ...]
     trailers: dict[int, list[Trailer]]
-    refused: tuple[str, ...]
+    refused: tuple[tuple[int, Refused], ...]
 
 
 def assemble(
-    messages: Sequence[Message], *, where: str, name: str = "", revision: int | None = None, in_order: bool = False
+    messages: Sequence[Message],
+    *,
+    where: str,
+    name: str = "",
+    revision: int | None = None,
+    in_order: bool = False,
+    sloppy: bool = False,
 ) -> Series:
     """The series in `messages`: its latest revision, or `revision`.
 
     `name` is what it will be called (made from the title where empty); `where` names the source in errors; `in_order`
-    says that the messages are the patches in their order (a quilt series). Messages of other revisions and of other
-    series are left out; `problems` says so.
+    says that the messages are the patches in their order (a quilt series); `sloppy` takes trailers sent by others.
+    Messages of other revisions and of other series are left out; `problems` says so.
 
     Raises InputError when there is no patch, no such revision, or a patch cannot be read.
     """
@@ -50,7 +57,7 @@ def assemble(
         raise InputError(_no_patch(posts), where=where)
     groups = topics(found)
     chosen = _choose(groups[0], revision, where)
-    answers = _answers(posts, chosen, found)
+    answers = _answers(posts, chosen, found, sloppy=sloppy)
     patches = tuple(_patch(number, post, answers) for number, post in sorted(chosen.patches.items()))
     cover = _cover(chosen.cover.message) if chosen.cover else None
     heading = cover.subject if cover else patches[0].subject
@@ -62,7 +69,7 @@ def assemble(
         cover=cover,
         patches=patches,
         replies=answers.replies,
-        problems=(*_problems(chosen), *_others(groups, chosen), *answers.refused),
+        problems=(*_problems(chosen), *_others(groups, chosen), *_refused(answers, patches)),
     )
 
 
@@ -140,20 +147,39 @@ def _cover(message: Message) -> Cover:
     return Cover(parse(message.subject).title, message.author, message.date, body)
 
 
-def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> _Answers:
+def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *, sloppy: bool) -> _Answers:
     replies: list[Reply] = []
     given: dict[int, list[Trailer]] = {}
-    refused: list[str] = []
+    refused: list[tuple[int, Refused]] = []
+    proposed = _counter_patches(posts, chosen, found)
     for post, number in find_answers(posts, chosen, found):
         message = post.message
         body = message.body if not message.flowed else unflow(message.body, delsp=message.delsp)
         text = strip_space(headers.decode(body, message.charset))
         replies.append(Reply(message.author, message.date, message.subject, number, text))
         if number is not None:
-            taken, not_taken = trailers.of_reply(text, message.author)
-            given.setdefault(number, []).extend(taken)
-            refused.extend(not_taken)
-    return _Answers(tuple(replies), given, tuple(dict.fromkeys(refused)))
+            counter = message.in_reply_to in proposed
+            read = of_reply(text, message.author, sloppy=sloppy, to_counter_patch=counter)
+            given.setdefault(number, []).extend(read.taken)
+            refused += [(number, one) for one in read.refused]
+    return _Answers(tuple(replies), given, tuple(refused))
+
+
+def _counter_patches(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> frozenset[str]:
+    """The ids of replies that hold a diff of their own."""
+    ours = {post.order for posting in (*found, chosen) for post in posting.posts}
+    others = (post.message for post in posts if post.order not in ours)
+    return frozenset(message.message_id for message in others if message.message_id and has_diff(message.body))
+
+
+def _refused(answers: _Answers, patches: Sequence[Patch]) -> list[str]:
+    """Sentences on trailers that were not taken, but for those that a patch has anyway."""
+    known = {patch.number: {trailers.identity(trailer) for trailer in patch.trailers} for patch in patches}
+    everywhere = set.intersection(*known.values()) if known else set()
+    told = [
+        one for number, one in answers.refused if trailers.identity(one.trailer) not in known.get(number, everywhere)
+    ]
+    return list(dict.fromkeys(one.sentence() for one in told))
 
 
 def _problems(chosen: Posting) -> list[str]:

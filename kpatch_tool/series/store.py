@@ -47,6 +47,19 @@ class Unreadable:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How the messages of source/ are to be read: in their order, which revision, with others' trailers."""
+
+    ordered: bool
+    revision: int | None
+    sloppy: bool
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> _Asked:
+        return cls(bool(table.get("ordered")), table.get("revision-asked"), bool(table.get("sloppy")))
+
+
 def check_name(name: str, where: str = "--name") -> str:
     """`name`, if it can be a directory's and a git branch's name; raises InputError otherwise."""
     if not _NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
@@ -55,18 +68,24 @@ def check_name(name: str, where: str = "--name") -> str:
 
 
 def save(
-    where: Workspace, series: Series, received: Received, *, force: bool = False, revision: int | None = None
+    where: Workspace,
+    series: Series,
+    received: Received,
+    *,
+    force: bool = False,
+    revision: int | None = None,
+    sloppy: bool = False,
 ) -> tuple[Path, bool]:
     """Write series/NAME/ of the workspace; returns it and whether anything was written.
 
-    `revision` is the one asked for (kept for `reread`). A directory that was made of the same bytes is left as it is.
-    Raises InputError when another series has that name, unless `force`.
+    `revision` and `sloppy` are what was asked for (kept for `reread`). A directory that was made of the same bytes is
+    left as it is. Raises InputError when another series has that name, unless `force`.
     """
     directory = where.series / check_name(series.name)
     stored = _stored_files(received)
     with lock.held(where.lock(f"series-{series.name}"), wait_seconds=10):
         if directory.exists() and not force:
-            if _same_source(directory, stored, revision, series.tree):
+            if _same_source(directory, stored, revision, series.tree, sloppy):
                 return directory, False
             raise InputError(
                 "there is a series of that name, from another source",
@@ -74,7 +93,8 @@ def save(
                 todo="choose another --name, or replace it with --force",
             )
         with atomic.staged_directory(directory) as stage:
-            _write(stage, series, [name for name, _ in stored], received.patch_files, revision)
+            asked = _Asked(received.patch_files, revision, sloppy)
+            _write(stage, series, [name for name, _ in stored], asked)
             for name, data in stored:
                 atomic.write_bytes(stage / "source" / name, data)
     return directory, True
@@ -92,7 +112,7 @@ def save_patches(directory: Path, series: Series) -> None:
             for name in _patch_names(directory, old):
                 (stage / name).unlink(missing_ok=True)
             source = [str(name) for name in old.get("source", [])]
-            _write(stage, series, source, bool(old.get("ordered")), old.get("revision-asked"))
+            _write(stage, series, source, _Asked.of(old))
 
 
 def load(directory: Path) -> Series:
@@ -124,22 +144,27 @@ def load(directory: Path) -> Series:
     )
 
 
-def reread(directory: Path) -> Series:
-    """The series as received, read from source/ again. Raises InputError when source/ is not there."""
+def reread(directory: Path, revision: int | None = None) -> Series:
+    """The series as received, read from source/ again, or its `revision`.
+
+    Raises InputError when source/ is not there, or has no such revision.
+    """
     table = _table(directory)
     paths = [directory / "source" / str(name) for name in table.get("source", [])]
     missing = next((path for path in paths if not path.is_file()), None)
     if missing or not paths:
         where = str(missing or directory / "source")
         raise InputError("the source of the series is not there", where=where, todo="import it again")
+    asked = _Asked.of(table)
     loaded = [SourceFile(str(path.relative_to(directory / "source")), path.read_bytes()) for path in paths]
     received = read.read_files([file for file in loaded if file.path != "series"], where=str(directory / "source"))
     series = assemble(
         received.messages,
         where=str(directory / "source"),
         name=directory.resolve().name,
-        revision=table.get("revision-asked"),
-        in_order=bool(table.get("ordered")),
+        revision=asked.revision if revision is None else revision,
+        in_order=asked.ordered,
+        sloppy=asked.sloppy,
     )
     return replace(series, tree=str(table["tree"]) if table.get("tree") else None)
 
@@ -215,7 +240,7 @@ def _lock_of(directory: Path) -> Path:
     return directory.resolve().parent / f".{directory.resolve().name}.lock"
 
 
-def _write(stage: Path, series: Series, source: Sequence[str], ordered: bool, revision: int | None) -> None:
+def _write(stage: Path, series: Series, source: Sequence[str], asked: _Asked) -> None:
     listed = _distinct([files.file_name(patch.number, patch.subject) for patch in series.patches])
     tables: list[tuple[str, toml.Table]] = []
     if series.cover:
@@ -236,8 +261,9 @@ def _write(stage: Path, series: Series, source: Sequence[str], ordered: bool, re
         "tree": series.tree,
         "problems": series.problems,
         "source": source,
-        "ordered": 1 if ordered else None,
-        "revision-asked": revision,
+        "ordered": 1 if asked.ordered else None,
+        "revision-asked": asked.revision,
+        "sloppy": 1 if asked.sloppy else None,
     }
     atomic.write_text(stage / "series", "".join(f"{name}\n" for name in listed))
     atomic.write_text(stage / MARKER, toml.document(head, tables, comment=_COMMENT))
@@ -400,11 +426,16 @@ def _distinct(wanted: Sequence[str]) -> list[str]:
     return out
 
 
-def _same_source(directory: Path, stored: Sequence[tuple[str, bytes]], revision: int | None, tree: str | None) -> bool:
+def _same_source(
+    directory: Path, stored: Sequence[tuple[str, bytes]], revision: int | None, tree: str | None, sloppy: bool
+) -> bool:
     try:
         table = _table(directory)
         same = all((directory / "source" / name).read_bytes() == data for name, data in stored)
     except (OSError, InputError):
         return False
     listed = [str(name) for name in table.get("source", [])] == [name for name, _ in stored]
-    return same and listed and table.get("revision-asked") == revision and (tree is None or table.get("tree") == tree)
+    asked = _Asked.of(table)
+    return (
+        same and listed and (asked.revision, asked.sloppy) == (revision, sloppy) and tree in (None, table.get("tree"))
+    )

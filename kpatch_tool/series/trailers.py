@@ -1,54 +1,69 @@
-"""Trailers: of a commit message (git's rules) and of replies (people's rules)."""
+"""Trailers of a commit message (git's rules), and which trailers say the same."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
-from kpatch_tool.mail.message import Address
+from kpatch_tool.series import people
 from kpatch_tool.series.model import Trailer
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)\s*:\s?(.*)", re.DOTALL)
 _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
-# Keys that a reply gives to a patch. Signed-off-by in a reply belongs to somebody's own patch.
-_PERSONAL = re.compile(r"(?!signed-off|co-developed)[a-z][a-z-]*-by$", re.IGNORECASE)
-_PLAIN = frozenset({"fixes", "link", "closes"})
 _NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|change-id)$", re.IGNORECASE)
-_QUOTE = re.compile(r"^\s*(?:>|\||[A-Za-z]{1,4}>)")
-_DIFF = re.compile(r"^diff --git ", re.MULTILINE)
-_SIGNATURE = re.compile(r"^--\s*$")
+_LINKS = frozenset({"link", "closes", "buglink"})
+_ID_IN_URL = re.compile(r"https?://[^@\s]+/([^/\s]+@[^/\s]+)", re.IGNORECASE)
+_REVIEW = re.compile(r"(?:^|-)(?:reviewed|acked|tested)-(?:[a-z]+-)*by$")
+_ID_DIGITS = 8  # of the commit that Fixes names: people abbreviate differently
 
 
 def of_message(message: str, *, paragraphs: bool = True) -> tuple[Trailer, ...]:
     """The trailers of a commit message (without its subject), in order, as `git interpret-trailers --parse` finds them.
 
     Without `paragraphs` (an archive dropped the blank lines) the last lines that are trailers.
+    """
+    return _parsed(message, paragraphs)[0]
+
+
+def without(message: str, *, paragraphs: bool = True) -> str:
+    """A commit message without its trailers."""
+    trailers, cut = _parsed(message, paragraphs)
+    return message[:cut].rstrip() if trailers else message
+
+
+def _parsed(message: str, paragraphs: bool) -> tuple[tuple[Trailer, ...], int]:
+    """The trailers of a message and where they begin.
 
     The last paragraph is the trailers when every line is one, or when one of git's own is among them and a quarter of
     the lines are trailers (trailer.c, find_trailer_start).
     """
     if not paragraphs:
         return _last_lines(message)
-    paragraph = re.split(r"\n[ \t]*\n", message.strip("\n"))[-1]
-    lines = [line for line in _unfolded(paragraph) if not line.startswith("#")]
+    text = message.rstrip("\n")
+    breaks = [found.end() for found in re.finditer(r"\n[ \t]*\n", text)]
+    start = breaks[-1] if breaks else 0
+    lines = [line for line in _unfolded(text[start:].lstrip("\n")) if not line.startswith("#")]
     found = [(line, _TRAILER.fullmatch(line)) for line in lines]
     good = [match for line, match in found if match and not line.startswith(_GENERATED[1])]
     generated = any(line.startswith(_GENERATED) for line in lines)
     count = len(good) + sum(1 for line, match in found if line.startswith(_GENERATED[1]))
     others = len(lines) - count
     if not good or (others and not (generated and count * 3 >= others)):
-        return ()
-    return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good)
+        return (), len(message)
+    return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good), start
 
 
-def _last_lines(message: str) -> tuple[Trailer, ...]:
+def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:
+    lines = message.rstrip("\n").split("\n")
     found: list[Trailer] = []
-    for line in reversed(message.strip("\n").split("\n")):
-        match = _TRAILER.fullmatch(line)
+    while lines:
+        match = _TRAILER.fullmatch(lines[-1])
         if match is None or not _NAMED.match(match[1]):
             break
         found.append(Trailer(match[1], " ".join(match[2].split()), "patch"))
-    return tuple(reversed(found))
+        lines.pop()
+    return tuple(reversed(found)), len("\n".join(lines))
 
 
 def _unfolded(paragraph: str) -> list[str]:
@@ -62,58 +77,38 @@ def _unfolded(paragraph: str) -> list[str]:
     return lines
 
 
-def of_reply(text: str, sender: Address) -> tuple[list[Trailer], list[str]]:
-    """The trailers a reply gives, from its own lines (not quoted, not in its signature), and sentences on the ones not
-    taken: a person's trailer counts only when its sender is that person (the same address or the same name)."""
-    taken: list[Trailer] = []
-    refused: list[str] = []
-    lines = list(_own_lines(text))
-    # A patch of the sender's own: its Fixes and Reported-by are not meant for the patch answered.
-    counter_patch = _DIFF.search(text) is not None or any(line.startswith("Signed-off-by:") for line in lines)
-    for line in lines:
-        match = _TRAILER.fullmatch(line.strip())
-        if match is None or not match[2].strip():
-            continue
-        key, value = match[1], " ".join(match[2].split())
-        trailer = Trailer(key, value, "reply")
-        if key.lower() in _PLAIN and not counter_patch:
-            taken.append(trailer)
-        elif _PERSONAL.match(key):
-            if _is_sender(value, sender):
-                taken.append(trailer)
-            elif "@" in value or "[email" in value:
-                refused.append(f"`{key}: {value}` was sent by {sender.name or sender.email}: not taken")
-    return taken, refused
-
-
-def _own_lines(text: str) -> Iterable[str]:
-    for line in text.split("\n"):
-        if _SIGNATURE.match(line) or line.startswith(("diff --git ", "---")):
-            return
-        if line.strip() and not _QUOTE.match(line):
-            yield line
-
-
-def _is_sender(value: str, sender: Address) -> bool:
-    name, _, rest = value.partition("<")
-    email = rest.partition(">")[0].strip().lower()
-    if email and email == sender.email.lower():
-        return True
-    return bool(name.strip()) and _words(name) == _words(sender.name)
-
-
-def _words(name: str) -> frozenset[str]:
-    """A name's words: people write `Doe, John` and `John Doe`, with and without (Company)."""
-    return frozenset(re.findall(r"\w+", re.sub(r"\([^)]*\)", "", name.lower())))
-
-
 def added(own: Iterable[Trailer], replied: Iterable[Trailer]) -> tuple[Trailer, ...]:
-    """`own` followed by those of `replied` that say something new (same key and value, case aside, say it once)."""
+    """`own` followed by those of `replied` that say something new, in their order.
+
+    So does `git interpret-trailers --where end --if-exists addIfDifferent`, and so does b4 am with its default order
+    (b4.trailer-order = *): what a patch was sent with stays as and where it is.
+    """
     out = list(own)
-    seen = {(trailer.key.lower(), trailer.value.lower()) for trailer in out}
+    seen = {identity(trailer) for trailer in out}
     for trailer in replied:
-        identity = (trailer.key.lower(), trailer.value.lower())
-        if identity not in seen:
-            seen.add(identity)
+        if identity(trailer) not in seen:
+            seen.add(identity(trailer))
             out.append(trailer)
     return tuple(out)
+
+
+def identity(trailer: Trailer) -> tuple[str, str]:
+    """What two trailers share that say the same: the key, and the person's address (the name where it is hidden), the
+    commit, the message id in a link, or the value; case, quotes, comments and folding say nothing."""
+    key, value = trailer.key.lower(), " ".join(trailer.value.split())
+    if key in _LINKS:
+        found = _ID_IN_URL.search(unquote(value))
+        return key, found[1].lower() if found else re.sub(r"^https?://|/+$", "", value.partition(" ")[0])
+    if key == "fixes" and (commit := re.match(rf"[0-9a-f]{{{_ID_DIGITS}}}", value, re.IGNORECASE)):
+        return key, commit[0].lower()
+    if key.endswith("-by") or key == "cc":
+        if address := people.address_in(value):
+            return key, address
+        if people.has_address(value):
+            return key, " ".join(sorted(people.name_words(value.partition("<")[0].partition("[")[0])))
+    return key, value.lower()
+
+
+def is_review(trailer: Trailer) -> bool:
+    """Whether somebody vouches for a patch with it (Reviewed-by, Acked-by, Tested-by and their compounds)."""
+    return _REVIEW.search(trailer.key.lower()) is not None

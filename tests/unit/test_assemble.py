@@ -85,6 +85,26 @@ def test_a_reply_with_a_diff_is_no_patch() -> None:
     assert [t.key for t in found.patches[1].trailers] == ["Signed-off-by"]
 
 
+def test_trailers_in_answers_to_replies() -> None:
+    """They are for the patch at the top, but for those that answer a counter-patch; what is there is not told again."""
+    joe = ("Joe", "joe@x.org")
+    thread = [
+        COVER,
+        ONE,
+        TWO,
+        Mail("Re: [PATCH 1/2] mm: one", "Hm?\n", "r1", "p1", *joe, 5),
+        Mail("Re: [PATCH 1/2] mm: one", "So.\n", "r2", "r1", minute=6),
+        Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Joe <joe@x.org>\nAcked-by: Ann <ann@x.org>\n", "r3", "r2", *joe, 7),
+        Mail("Re: [PATCH 2/2] mm: two", f"Rather:\n\n{DIFF}", "r4", "p2", *joe, 8),
+        Mail("Re: [PATCH 2/2] mm: two", "Reviewed-by: Bob <bob@x.org>\n", "r5", "r4", "Bob", "bob@x.org", 9),
+        Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Ann <ann@x.org>\n", "r6", "p1", "Ann", "ann@x.org", 10),
+    ]
+    found = series(*thread)
+    given = [[t.value for t in one.trailers if t.source == "reply"] for one in found.patches]
+    assert given == [["Joe <joe@x.org>", "Ann <ann@x.org>"], []]
+    assert found.problems == ("`Reviewed-by: Bob <bob@x.org>` answers a counter-patch: not taken",)
+
+
 def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> None:
     reply = messages(Mail("Re: [PATCH 2/2] mm: two", "Acked-by: Joe <joe@x.org>\n", "r", "p2", "Joe", "joe@x.org", 5))
     thread = [*messages(COVER, ONE), *reply]

@@ -1,0 +1,95 @@
+"""Whether two people in mail are the same: by address, also where an archive shows part of it, or by name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from kpatch_tool.mail import headers
+
+_LONGEST = 320  # characters an address can have (RFC 5321)
+_ADDRESS = re.compile(r"[^\s<>(),;:\"\[\]]{1,64}(?:@| at )[^\s<>(),;\"\[\]]{1,255}")
+_HIDDEN = re.compile(r"\[email[\s\xa0]?protected\]|\[EMAIL PROTECTED\]|hidden@archive\.invalid", re.IGNORECASE)
+_X = re.compile(r"x{2,}(?:\.x+)*$")
+_GMANE = re.compile(r"(.+)-[\w/+-]{16,}$")  # gmane's hash of the address
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What can be seen of an address. `cut` says that `local` is only its beginning; `domain` is None where it is
+    hidden, and begins with "..." where only its end is shown."""
+
+    local: str
+    cut: bool
+    domain: str | None
+
+
+def has_address(text: str) -> bool:
+    """Whether a text names an address, be it hidden by an archive."""
+    return _ADDRESS.search(text) is not None or _HIDDEN.search(text) is not None
+
+
+def address_in(text: str) -> str:
+    """The first address in a text, in lower case, as it is shown; empty where there is none or it is hidden."""
+    text = text[: 4 * _LONGEST]
+    bracket = re.search(r"<([^<>]*)>", text)
+    found = _ADDRESS.search(bracket[1] if bracket else text)
+    if found is None or _HIDDEN.search(found[0]):
+        return ""
+    return found[0].rstrip(".").replace(" at ", "@").replace("\N{BULLET}", ".").lower()
+
+
+def same_address(one: str, other: str) -> bool | None:
+    """Whether two addresses, as shown, are one person's: None where too little is visible to tell.
+
+    Case and `+tag` say nothing; one more level of the domain (linux.example.com, example.com) neither, as for b4
+    (LoreTrailer.email_eq).
+    """
+    a, b = _shown(one), _shown(other)
+    if a is None or b is None:
+        return None
+    if a.cut or b.cut:
+        if not (a.local.startswith(b.local) if b.cut else b.local.startswith(a.local)):
+            return False
+    elif a.local != b.local:
+        return False
+    if a.domain is None or b.domain is None:
+        return True
+    return _same_domain(a.domain, b.domain)
+
+
+def _same_domain(one: str, other: str) -> bool:
+    for cut, whole in ((one, other), (other, one)):
+        if cut.startswith("..."):
+            return whole.endswith(cut.lstrip("."))
+    shorter, longer = sorted((one, other), key=len)
+    return one == other or (
+        "." in shorter and longer.endswith(f".{shorter}") and longer.count(".") == shorter.count(".") + 1
+    )
+
+
+def _shown(address: str) -> _Shown | None:
+    address = address_in(address)
+    local, at, domain = address.rpartition("@")
+    if not at or not local or headers.HIDDEN_ADDRESS.fullmatch(address):
+        return None
+    if domain.endswith("gmane.org") and (hashed := _GMANE.match(local)):
+        return _Shown(hashed[1], False, None)
+    cut = local.endswith("...")
+    local = local.rstrip(".") if cut else local.partition("+")[0] or local
+    if _X.match(domain) or domain in ("...", "public.gmane.org"):
+        return _Shown(local, cut, None)
+    return _Shown(local, cut, domain)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names have the same words: people write `Doe, John` and `John Doe`, with and without (Company)."""
+    words = name_words(one)
+    return bool(words) and words == name_words(other)
+
+
+def name_words(name: str) -> frozenset[str]:
+    """The words of a name in lower case, without accents, quotes and what stands in brackets."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"\([^)]*\)|\[[^\]]*\]", "", name[:_LONGEST]))
+    return frozenset(re.findall(r"\w+", "".join(char for char in plain if not unicodedata.combining(char)).casefold()))
