@@ -183,16 +183,30 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
     if mbox.is_mbox(text):
         yield from _from_mbox(text, name)
         return
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or text.startswith(b"<"):
+        from kpatch_tool.mail import saved
+
+        if (page := saved.read_page(data, name)) is not None:
+            yield from page
+            return
+    yield from parse_text(text, name)
+
+
+def parse_text(text: bytes, name: str) -> Iterator[Message]:
+    """`parse` for what is no mbox and no HTML: one mail, the text of an archive's page, a diff."""
     fields, body = headers.split(text)
     if len(_KNOWN_FIELDS & fields.keys()) >= 2 or ("subject" in fields and _DIFF.search(body)):
         # Some pages begin with what looks like a header.
-        yield from _page(text, name) or _from_mail(text, name)
+        page = _page(text, name)
+        _refuse(text, name, mail=page is None)
+        yield from page or _from_mail(text, name)
         return
     text = mime.unix_lines(text)
     if page := _page(text, name):
+        _refuse(text, name)
         yield from page
         return
-    _refuse_one_line(text, name)
+    _refuse(text, name)
     if _DIFF.search(text):
         yield _bare(text, name)
         return
@@ -211,10 +225,14 @@ def _page(text: bytes, name: str) -> Iterator[Message] | None:
     return archives.read(text, archive, name) if archive else None
 
 
-def _refuse_one_line(text: bytes, name: str) -> None:
-    from kpatch_tool.mail import archives
+def _refuse(text: bytes, name: str, *, mail: bool = False) -> None:
+    """Raise InputError for pages that cannot be read; of a `mail` only where `<...>` vanished."""
+    from kpatch_tool.mail.archives import refusals
 
-    archives.refuse_one_line(text, name)
+    if mail:
+        refusals.refuse_without_tags(text, name)
+    else:
+        refusals.refuse(text, name)
 
 
 def _from_mbox(data: bytes, name: str) -> Iterator[Message]:

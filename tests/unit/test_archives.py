@@ -105,6 +105,26 @@ def mail_archive(mails: list[Mail]) -> str:
     )
 
 
+def lkml_org(mails: list[Mail]) -> str:
+    """One mail a page in truth; several here, as when pages are put into one file."""
+    return "".join(
+        f"DateThu, 17 Apr 2014 09:{m.minute:02d}:00 +0000\nFrom{m.name} <>\nSubject{m.subject}\n\n"
+        + "".join(f"    {line}\n" if line else "\n" for line in m.body.replace("@example.org", "").split("\n"))
+        + "\nLast update: 2014-04-17 11:00    [W:0.1 / U:0.2 seconds]\n"
+        for m in mails
+    )
+
+
+def marc(mails: list[Mail]) -> str:
+    return "".join(
+        f"[prev in list] [next in list]\n\nList:       kvm\nSubject:    {m.subject}\n"
+        f"From:       {m.name} <{m.email.replace('@', ' () ').replace('.', ' ! ')}>\n"
+        f"Date:       2014-04-17 09:{m.minute:02d}:00\nMessage-ID: {m.id} () example ! org\n"
+        f"[Download message RAW]\n\n{m.body}\n[prev in list] [next in list]\n"
+        for m in mails
+    )
+
+
 LOST = {Damage.SQUEEZED, Damage.ADDRESSES_HIDDEN}
 SHAPES: dict[str, tuple[Callable[[list[Mail]], str], set[Damage], str]] = {
     "linuxlists": (lambda mails: linuxlists(*mails).decode(), LOST, ""),
@@ -115,8 +135,10 @@ SHAPES: dict[str, tuple[Callable[[list[Mail]], str], set[Damage], str]] = {
     "lore, thread": (lore_thread, set(), ""),
     "lore, mail": (lore_mail, set(), "jane@example.org"),
     "lore, mail, bullets": (bullets, set(), "jane@example.org"),
-    "pipermail": (pipermail, {Damage.ADDRESSES_HIDDEN}, "jane@example.org"),
+    "pipermail": (pipermail, set(), "jane@example.org"),
     "mail-archive": (mail_archive, {Damage.ADDRESSES_HIDDEN}, ""),
+    "lkml.org": (lkml_org, set(), ""),
+    "marc": (marc, set(), "jane@example.org"),
 }
 
 

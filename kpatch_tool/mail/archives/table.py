@@ -18,7 +18,7 @@ class Archive:
     """One archive's shape. `footer` is where the archive's own text after a body starts; `address` are replacements
     that give the author's address back (from what is written to what is meant), `undo` the same for addresses in the
     text: a pattern and what to put in its place, in the diff as well where `undo_in_diff` (what the archive writes
-    stands for nothing else there)."""
+    stands for nothing else there). `indented` says that every line of the text may have blanks put before it."""
 
     name: str
     start: re.Pattern[bytes]
@@ -27,6 +27,7 @@ class Archive:
     address: tuple[tuple[str, str], ...] = ()
     undo: tuple[re.Pattern[bytes], bytes] | None = None
     undo_in_diff: bool = False
+    indented: bool = False
 
 
 def _pattern(text: bytes) -> re.Pattern[bytes]:
@@ -36,6 +37,15 @@ def _pattern(text: bytes) -> re.Pattern[bytes]:
 _SQUEEZED = frozenset({Damage.SQUEEZED, Damage.ADDRESSES_HIDDEN})
 _HIDDEN = frozenset({Damage.ADDRESSES_HIDDEN})
 _MAJORDOMO = _pattern(rb'^-- ?\n(?=To unsubscribe from this list: send the line "unsubscribe)')
+# Fields up to the subject, folded or (where white space was lost) simply broken.
+_TO_SUBJECT = rb"(?:(?!Subject:|From:)[^\n]+\n){0,400}+"
+_PERSON = rb"(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?"
+_SPINICS_FIELD = (
+    rb"(?:Subject|To|Cc|Reply-to|User-agent|In-reply-to|References|Organization|List-id|Delivered-to|Sender)"
+)
+_OPENWALL_FOOTER = _pattern(
+    rb"^(?:Content of type \"[^\n]*\" skipped|Powered by (?:blists|Open[Ww]all)|Confused about mailing lists)"
+)
 _LORE_DATE = rb"\d{4}-\d\d-\d\d +\d{1,2}:\d\d"
 
 # Zones that pages name by letters (hours from UTC).
@@ -47,8 +57,8 @@ ARCHIVES = (
     Archive(
         "linuxlists",
         _pattern(
-            rb"^(?P<date>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\n\nby (?P<name>[^\n]*)\n\n\[permalink\] \[raw\]\n"
-            rb"Subject: ?(?P<subject>[^\n]*)\n\n?"
+            rb"^(?P<date>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\n{1,4}+by (?P<name>[^\n]*)\n{1,4}+"
+            rb"\[permalink\] ?\[raw\]\n{1,3}+Subject: ?(?P<subject>[^\n]*)\n\n?"
         ),
         _SQUEEZED,
     ),
@@ -56,18 +66,19 @@ ARCHIVES = (
     Archive(
         "hypermail",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\nFrom: (?P<name>[^\n]*)\n"
-            rb"Date: (?P<date>\w{3} \w{3} \d\d? \d{4} - \d\d:\d\d:\d\d \w+)\n\n+"
+            rb"^(?P<subject>[^\n]+)\n\n?From: ?(?P<name>[^\n]*)\n"
+            rb"Date: ?(?P<date>\w{3} \w{3} \d\d? \d{4} - \d\d:\d\d:\d\d \w+)\n\n+"
         ),
         _SQUEEZED,
+        _MAJORDOMO,
     ),
-    # spinics.net: blanks are kept; the domain of every address is written in x.
+    # spinics.net: blanks are kept; the domain of every address is written in x. Older pages show no header.
     Archive(
         "spinics",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\n\[Date Prev\]\[Date Next\][^\n]*\n(?:[ \t]*\n)++"
-            rb"(?:(?:Subject|To|Cc|Date): (?:[^\n]*)\n)*From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n"
-            rb"(?:(?:Subject|To|Cc|Reply-to|User-agent|In-reply-to): [^\n]*\n|Date: (?P<date>[^\n]*)\n)*+\n"
+            rb"^(?P<subject>[^\n]+)\n\n?\[Date Prev\][^\n]*\n(?:[ \t]*\n)++"
+            rb"(?:(?:[-*] ?)?(?:(?i:" + _SPINICS_FIELD + rb"): [^\n]*|Date: (?P<date>[^\n]*)|"
+            rb"(?i:Message-id): <?(?P<id>[^\n>]*)>?|From: " + _PERSON + rb")\n){0,20}+\n*"
         ),
         _HIDDEN,
         _MAJORDOMO,
@@ -76,27 +87,28 @@ ARCHIVES = (
     Archive(
         "openwall",
         _pattern(
-            rb"^\[<prev\][^\n]*\[list\]\nMessage-ID: (?P<id>[^\n]*)\nDate:\t(?P<date>[^\n]*)\n"
-            rb"From:\t(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|CC|Cc):[^\n]*\n(?:[ \t][^\n]*\n)*+)*+"
-            rb"Subject:\t? ?(?P<subject>[^\n]*)\n\n?"
+            rb"^\[<prev\][^\n]*\[list\][ \t]*\n\n?(?:Message-I[Dd]:[ \t]*(?P<id>[^\n]*)\n)?Date:\t(?P<date>[^\n]*)\n"
+            rb"From:\t" + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject:[ \t]*(?P<subject>[^\n]*(?:\n[ \t][^\n]*)*+)\n\n?"
         ),
         _HIDDEN,
+        _OPENWALL_FOOTER,
     ),
     Archive(
         "openwall, white space lost",
         _pattern(
-            rb"^\[<prev\][^\n]*\[list\]\nMessage-ID: (?P<id>[^\n]*)\nDate: (?P<date>[^\n]*)\n"
-            rb"From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|CC|Cc):[^\n]*\n)*+"
-            rb"Subject: (?P<subject>[^\n]*)\n"
+            rb"^\[<prev\][^\n]*\[list\][ \t]*\n\n?(?:Message-I[Dd]: ?(?P<id>[^\n]*)\n)?Date: (?P<date>[^\n]*)\n"
+            rb"From: " + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject: (?P<subject>[^\n]*)\n"
         ),
         _SQUEEZED | {Damage.BLANK_LINES_DROPPED},
+        _OPENWALL_FOOTER,
     ),
-    # lore.kernel.org/.../T/: the author's address is not shown, the rest is kept.
+    # lore.kernel.org/.../T/ and /t/: the author's address is not shown, the rest is kept.
     Archive(
         "lore, thread",
         _pattern(
-            rb"^\* (?P<subject>[^\n]+)\n(?:  [^\n]*\n)*+@ " + _LORE_DATE + rb" [^\n]*\n(?:[ \t][^\n]*\n|\n)*+"
-            rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?:  [^\n]*\n)*+\n"
+            rb"^[ \t]*\* (?P<subject>[^\n]+)\n(?:(?![ \t]*\* |From: )[^\n]*\n){0,2000}+"
+            rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?:  [^\n]*\n)*+"
+            rb"(?:In-Reply-To: (?P<reply>[^\n]*)\n)?\n"
         ),
         frozenset(),
         _pattern(rb"^\^ permalink raw reply"),
@@ -105,12 +117,16 @@ ARCHIVES = (
     Archive(
         "lore, mail",
         _pattern(
-            rb"^From: (?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?\n(?:(?:To|Cc): [^\n]*\n(?:[ \t][^\n]*\n)*+)*+"
-            rb"Subject: (?P<subject>[^\n]*)\nDate: (?P<date>[^\n\t]*)\t\[thread overview\]\n"
-            rb"Message-ID: (?P<id>[^\n]*?)(?: \(raw\))?\n(?:In-Reply-To: (?P<reply>[^\n]*)\n)?\n"
+            rb"^From: " + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject: ?(?P<subject>[^\n]*)\n"
+            rb"Date: (?P<date>[^\n\t]*?)[\t ]\[thread overview\]\n"
+            rb"Message-I[Dd]: (?P<id>[^\n]*?)(?: \(raw\))?\n"
+            rb"(?:In-Reply-To: (?P<reply>[^\n]*)\n|References: [^\n]*\n(?:[ \t][^\n]*\n)*+)*+\n?"
         ),
         frozenset(),
-        _pattern(rb"^(?:next prev parent reply|next reply|prev parent reply|reply)\tother threads:"),
+        _pattern(
+            rb"^(?:(?:next|prev|parent|reply|permalink|raw)[ \t]+| +){1,9}+(?:other threads:|\[flat\|nested\])|"
+            rb"^Thread overview: \d+\+ messages"
+        ),
         (("\N{BULLET}", "."),),
         (_pattern(rb"([\w+-]@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), rb"\1."),
         undo_in_diff=True,
@@ -119,8 +135,8 @@ ARCHIVES = (
     Archive(
         "pipermail",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\n(?P<name>[^\n]*?) ?(?P<email>[^\s]+ at [^\s]+)\n"
-            rb"(?P<date>\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \w+ \d{4})\n\n+"
+            rb"^(?P<subject>[^\n]+)\n\n?(?P<name>[^\n]*?) ?(?P<email>[^\s]+ at [^\s]+)\n"
+            rb"(?P<date>\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \w+ \d{4})\n\n+"
         ),
         _HIDDEN,
         _pattern(rb"^More information about the [^\n]* mailing list$"),
@@ -136,5 +152,28 @@ ARCHIVES = (
         ),
         _HIDDEN,
         _MAJORDOMO,
+    ),
+    # lkml.org: a table of three fields without colons, in either order; the text indented in stored copies.
+    Archive(
+        "lkml.org",
+        _pattern(
+            rb"^[ \t]*(?:Date[ \t]*(?P<date>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^\n]*)\n\s*+|From[ \t]*(?![ \t:])"
+            + _PERSON
+            + rb"[ \t]*\n\s*+|Subject[ \t]*(?P<subject>[^\s:][^\n]*?)(?:\n(?P<lead>\s*+)|\Z)){3}"
+        ),
+        frozenset(),
+        _pattern(rb"^(?:[ \t]|\xc2\xa0)*+(?:\n(?:[ \t]|\xc2\xa0)*+){0,9}+Last update: \d{4}-\d\d-\d\d"),
+        indented=True,
+    ),
+    # marc.info: `user () host ! org` in the header.
+    Archive(
+        "marc",
+        _pattern(
+            rb"^List: +[^\n]*\nSubject: +(?P<subject>[^\n]*)\nFrom: +" + _PERSON + rb"\nDate: +(?P<date>[^\n]*)\n"
+            rb"(?:Message-ID: +(?P<id>[^\n]*)\n)?\[Download [^\n]*\n\n?"
+        ),
+        frozenset(),
+        _pattern(rb"^\[prev in list\] \[next in list\]"),
+        ((" () ", "@"), (" ! ", ".")),
     ),
 )

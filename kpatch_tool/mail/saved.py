@@ -1,0 +1,53 @@
+"""A page of an archive saved as HTML -> its messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from urllib.parse import unquote
+
+from kpatch_tool.mail import pages
+from kpatch_tool.mail.archives import refusals
+from kpatch_tool.mail.archives.marked import read_marked
+from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.pages import Kind, Token
+
+_LINK = re.compile(r"""\bhref\s*=\s*["']?([^"'\s>]{1,400})""", re.IGNORECASE)
+_ID = re.compile(r"([^/?#]{1,250}@[^/?#]{1,250})/(?:raw)?$")
+
+
+def read_page(data: bytes, name: str) -> Iterable[Message] | None:
+    """The messages of a saved page; None where `data` is no HTML. `name` is the file's, for errors and origins.
+
+    Raises InputError when the page shows no mail that kpt can read.
+    """
+    if not pages.is_html(data):
+        return None
+    page = pages.decode_page(data)
+    found = list(pages.tokens(page))
+    if marked := read_marked(page, found, name):
+        return marked
+    from kpatch_tool.mail.read import parse, parse_text  # a page may show a raw mail
+
+    text = pages.text(page).strip("\n").encode("utf-8", "replace") + b"\n"
+    refusals.refuse_challenge(data, name)
+    if text.lstrip().startswith(b"<"):  # HTML shown in HTML
+        return parse_text(text, name)
+    messages = list(parse(text, name))
+    return _with_ids(messages, found)
+
+
+def _with_ids(messages: Sequence[Message], found: Sequence[Token]) -> Sequence[Message]:
+    """The messages of a lore thread with the ids its permalinks carry, where each message has one."""
+    ids = []
+    for link, shown in pairwise(found):
+        if link[:2] == (Kind.OPEN, "a") and shown == Token(Kind.TEXT, "raw") and (match := _LINK.search(link.rest)):
+            id_ = _ID.search(unquote(match[1]))
+            ids.append(id_[1] if id_ else "")
+    own = [message for message in messages if message.archive == "lore, thread"]
+    # Every message has the link twice: above and below it.
+    if not own or len(own) != len(messages) or len(ids) != 2 * len(own) or ids[::2] != ids[1::2]:
+        return messages
+    return [replace(message, message_id=id_) for message, id_ in zip(messages, ids[::2], strict=True)]
