@@ -82,7 +82,11 @@ class Tested:
 
 @dataclass(slots=True)
 class Tester:
-    """Tests states of one tree, remembering what it found; made for kpatch_tool.pipeline.Steps."""
+    """Tests states of one tree, remembering what it found; made for kpatch_tool.pipeline.Steps.
+
+    `runs` is how often a test that seems worse is run before it counts; `fresh` tests again what is remembered; `keep`
+    is False where what was found must not be remembered (one look of a search at a test that may be flaky).
+    """
 
     workspace: Workspace
     tree: Tree
@@ -91,6 +95,8 @@ class Tester:
     options: Options = field(default_factory=Options)
     fresh: bool = False
     progress: Progress = silent
+    runs: int = _RUNS
+    keep: bool = True
     _choice: Choice | None = None
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     _base: dict[str, StateTests] = field(default_factory=dict)
@@ -121,7 +127,7 @@ class Tester:
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, choice) for tests in results}
-            for suite, tests in found.items():
+            for suite, tests in found.items() if self.keep else ():
                 self.store.keep_tests(keys[suite], tests)
         answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
         if state.patch == 0:
@@ -133,7 +139,7 @@ class Tester:
         base = self._base.get(tests.suite)
         if base is None or subject.state.patch == 0:
             return tests
-        for runs in range(2, _RUNS + 1):
+        for runs in range(2, self.runs + 1):
             suspects = doubtful(tests, base, {row.name for row in plan.rows if row.job})[:_REPEATED_AT_MOST]
             if not suspects:
                 break

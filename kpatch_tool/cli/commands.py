@@ -18,6 +18,7 @@ TABLE: dict[str, str] = {
     "build": "Build the KVM modules and a bootable kernel.",
     "suite": "Test suites: add, list, remove.",
     "test": "Boot what was built, run the suites, compare with the base.",
+    "bisect": "Find the patch that changes the answer.",
     "run": "All of it: restore, deps, apply, build, test, report.",
     "report": "The last results of a series.",
 }

@@ -1,0 +1,63 @@
+"""kpt bisect"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli import common
+
+
+def command(
+    series: common.OptionalSeries = None,
+    *,
+    tree: common.TreeOption = None,
+    build: Annotated[
+        bool, typer.Option("--build", help="Ask: does it build? With --run: build every state first.")
+    ] = False,
+    warning: Annotated[
+        str | None, typer.Option("--warning", metavar="GLOB", help="Ask: a new warning like this? '*' for any.")
+    ] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option("--suite", metavar="NAME", help="Ask: is this suite worse? (may be repeated)")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option("--test", metavar="GLOB", help="Only tests of such a name (may be repeated).")
+    ] = None,
+    case: Annotated[str | None, typer.Option("--case", metavar="GLOB", help="Only such cases of the tests.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="CMD", help="Ask a command: 0 good, 125 skip, 1-127 bad.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", metavar="V", help="How to test: default, shadow.")
+    ] = None,
+    arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=1, max=86400, help="Seconds for each test, in place of its own.")
+    ] = None,
+    confidence: Annotated[float, typer.Option("--confidence", metavar="P", help="How sure to be.")] = 0.95,
+    once: Annotated[bool, typer.Option("--once", help="Trust every answer; look at each state once.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget what an earlier search found.")] = False,
+    git: Annotated[bool, typer.Option("--git", help="Print the search as a git bisect log.")] = False,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Find the first patch after which the answer is bad. Exit status 1 when one is found."""
+    from kpatch_tool.bisect.command import Request, bisect_request
+    from kpatch_tool.bisect.gitlog import git_log
+    from kpatch_tool.report import bisect as show
+    from kpatch_tool.suites.run import Options
+
+    options = Options(tuple(test or ()), tuple(variant or ()), timeout)
+    request = Request(
+        series, tree, arch, build, warning, tuple(suite or ()), case, run, confidence, once, restart, options
+    )
+    with common.progress() as progress:
+        found = bisect_request(common.here(), request, progress)
+    if as_json:
+        common.emit_json(show.document(found))
+    elif git:
+        typer.echo(git_log(found.applied.states, found.seen), nl=False)
+    else:
+        typer.echo(show.text(found))
+    common.finish(findings=bool(found.culprits))

@@ -1,0 +1,109 @@
+"""The search against simulated states: answers that are right, and answers that are not."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
+from kpatch_tool.bisect.search import Search, belief, next_state, settled
+
+
+class Machine:
+    """States of which those from `culprit` on answer "bad" at rate `bad`, the others at rate `good`."""
+
+    def __init__(self, culprit: int, good: float = 0.0, bad: float = 1.0, seed: int = 0) -> None:
+        self.culprit, self.rates, self.random = culprit, (good, bad), random.Random(seed)
+        self.skips: set[int] = set()
+        self.prints: dict[int, str] = {}
+
+    def look(self, state: int) -> Observation:
+        if state in self.skips:
+            return Observation(state, Answer.SKIP)
+        rate = self.rates[state >= self.culprit]
+        answer = Answer.BAD if self.random.random() < rate else Answer.GOOD
+        return Observation(state, answer, fingerprint=self.prints.get(state, ""))
+
+
+def searched(search: Search, machine: Machine) -> list[Observation]:
+    seen: list[Observation] = []
+    while (state := next_state(search, seen)) is not None:
+        seen.append(machine.look(state))
+        assert len(seen) < 2000
+    return seen
+
+
+@pytest.mark.parametrize("culprit", range(1, 17))
+def test_right_answers_are_plain_bisection(culprit: int) -> None:
+    search = Search(16)
+    seen = searched(search, Machine(culprit))
+    assert belief(search, seen).candidates == (culprit,)
+    assert settled(search, seen)
+    assert len(seen) <= 2 + 4  # both ends, then log2(16)
+    assert max(Counter(one.patch for one in seen).values()) == 1
+
+
+@pytest.mark.parametrize("rates", [None, FLAKY])
+def test_the_base_has_it_already_or_no_state_has_it(rates: Rates | None) -> None:
+    search = Search(8, rates)
+    everywhere = searched(search, Machine(0))
+    assert settled(search, everywhere) and belief(search, everywhere).base > 0.95
+    nowhere = searched(search, Machine(9))
+    assert settled(search, nowhere) and belief(search, nowhere).none > 0.95
+    assert len(nowhere) <= (1 if rates is None else 14) + 1
+
+
+def test_states_that_cannot_be_asked_are_blamed_with_the_next_one() -> None:
+    search, machine = Search(8), Machine(5)
+    machine.skips = {3, 4}
+    seen = searched(search, machine)
+    assert belief(search, seen).candidates == (3, 4, 5)
+    machine.skips = set(range(9))
+    seen = searched(search, machine)
+    assert not settled(search, seen) and {one.answer for one in seen} == {Answer.SKIP}
+
+
+def test_equal_states_are_asked_once_between_them() -> None:
+    search, machine = Search(16), Machine(13)
+    machine.prints = dict.fromkeys(range(1, 13), "same") | {0: "base"} | {state: f"{state}" for state in range(13, 17)}
+    seen = searched(search, machine)
+    assert belief(search, seen).candidates == (13,)
+    plain = Machine(13)
+    assert len(seen) <= len(searched(search, plain))
+
+
+@pytest.mark.parametrize(("good", "bad", "least"), [(0.0, 1.0, 60), (0.0, 0.9, 58), (0.05, 0.9, 56), (0.0, 0.5, 52)])
+def test_flaky_answers(good: float, bad: float, least: int) -> None:
+    """60 searches; the stated confidence is 95 %. The rates are far from what is believed before."""
+    search, right = Search(8, FLAKY), 0
+    for seed in range(60):
+        culprit = random.Random(seed).randint(1, 8)
+        seen = searched(search, Machine(culprit, good, bad, seed))
+        found = belief(search, seen)
+        right += settled(search, seen) and found.candidates == (culprit,)
+        if settled(search, seen) and max(found.base, found.none) < search.threshold:
+            (blamed,) = found.candidates
+            answers = Counter((one.patch, one.answer) for one in seen)
+            assert answers[blamed, Answer.BAD] >= 2 and answers[blamed - 1, Answer.GOOD] >= 2
+    assert right >= least
+
+
+def test_one_bad_run_blames_nobody() -> None:
+    """A test that fails once, on a good state, and never again."""
+    search, machine = Search(8, FLAKY), Machine(9)
+    first = Observation(8, Answer.BAD)
+    seen = [first]
+    while (state := next_state(search, seen)) is not None:
+        seen.append(machine.look(state))
+    found = belief(search, seen)
+    assert not settled(search, seen) or found.none > 0.95
+    assert found.none > found.confidence
+
+
+def test_chance_decides_nothing() -> None:
+    """Answers without any pattern end undecided, after a bounded number of looks."""
+    search = Search(4, FLAKY, threshold=0.999)
+    undecided = sum(not settled(search, searched(search, Machine(2, 0.5, 0.5, seed))) for seed in range(10))
+    assert undecided >= 8
