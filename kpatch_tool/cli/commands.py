@@ -13,6 +13,8 @@ TABLE: dict[str, str] = {
     "show": "What is in a series.",
     "restore": "Give a series from an archive page its white space back.",
     "deps": "Which patch needs which, and why.",
+    "base": "Which commits a series was made on, or the nearest.",
+    "diff": "What changed between two revisions of a series.",
     "tree": "Kernel trees: add, list, use, remove.",
     "apply": "Put a series on a kernel tree, as commits on branch kpt/SERIES.",
     "build": "Build the KVM modules and a bootable kernel.",

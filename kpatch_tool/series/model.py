@@ -37,6 +37,7 @@ class Cover:
     author: Address
     date: datetime | None
     body: str
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Patch:
     a final newline. `note` is the text between `---` and the diff. `files` is what is known of the diff: for a
     damaged patch the hunks hold the lines as received, classified as far as the counts in `@@` allow. `diff` is the
     text of the diff as received or restored. `why` gives the reason of the exactness; `ambiguous` the lines that could
-    not be decided ("arch/x86/kvm/mmu.c:2805: `u64 *sptep`: 3 readings"). `damage` is what happened to its mail.
+    not be decided ("arch/x86/kvm/mmu.c:2805: `u64 *sptep`: 3 readings"). `damage` is what happened to its mail;
+    `received` the diff as it came where `diff` is not that.
     """
 
     number: int
@@ -75,6 +77,7 @@ class Patch:
     ambiguous: tuple[str, ...] = ()
     message_id: str = ""
     damage: frozenset[Damage] = frozenset()
+    received: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""kpt base"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kpatch_tool.cli import common
+
+
+def command(
+    series: common.SeriesArgument,
+    *,
+    tree: Annotated[
+        str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to look through; `all`: every one.")
+    ] = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Which commits a series was made on: those that hold every file as its patches name it, else the nearest."""
+    from kpatch_tool.report import base as show
+    from kpatch_tool.tree.basing import base_named
+
+    with common.progress() as progress:
+        answer = base_named(common.here(), series, tree=tree, progress=progress)
+    if as_json:
+        common.emit_json(show.document(answer))
+    else:
+        typer.echo(show.text(answer))
+    common.finish(findings=not answer.found)

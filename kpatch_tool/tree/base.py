@@ -1,0 +1,425 @@
+"""Finding the commits a series was made on: those that hold every file as the patches' `index a..b` lines name it.
+
+The first patch that touches a file names its pre-image; what later patches start from comes from the patches before
+them. A file that a patch creates must not be there. A file without an `index` line is judged by its hunks, which must
+fit. Only the history of these files is walked (see tree/history.py), so a long history takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kpatch_tool.diff.align import BaseText, Misplaced, place_hunks
+from kpatch_tool.diff.apply import Applied, apply_file
+from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.diff.restore import restore_file
+from kpatch_tool.errors import InputError
+from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.text import plural
+from kpatch_tool.tree import history
+from kpatch_tool.tree.objects import Objects
+from kpatch_tool.tree.paths import unsafe
+
+_HEAD_START = 86_400  # seconds by which clocks may differ: a base is not younger than the series
+
+
+class Fits(StrEnum):
+    """How the hunks of a file stand in a commit that has another version of it."""
+
+    CLEAN = "clean"  # every hunk at its line
+    OFFSET = "offset"  # every hunk, some at another line
+    CONFLICT = "conflict"  # some hunk has no place; or the series creates the file and it is there
+    MISSING = "missing"  # there is no such file
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file of the base: `blob` as abbreviated in the patch, "" where it must not be there, None where the patch does
+    not say. `patch` is the first patch that touches it, `file` what that patch does."""
+
+    path: str
+    blob: str | None
+    patch: int
+    file: FileDiff
+    damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """A file that a commit has otherwise than the series wants it: `found` is the full blob id, None where there is
+    no file; `wanted` the id as abbreviated, None for a file whose id no patch names and for one that must not be
+    there (`fresh`)."""
+
+    path: str
+    wanted: str | None
+    found: str | None
+    fits: Fits
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Commits that all hold the files wanted: `commit` is the one to take, `oldest` and `newest` the ends, `commits`
+    how many there are. The names are as history.names_of gives them, "" where there is none."""
+
+    commit: str
+    oldest: str
+    newest: str
+    commits: int
+    commit_name: str = ""
+    oldest_name: str = ""
+    newest_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A commit that holds most of the files, and those it does not."""
+
+    commit: str
+    name: str
+    differs: tuple[Differs, ...]
+    matching: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A base that a message declares: `value` as written, the commit it is here (None: not here), whether that is in
+    the history of the tree's own base, and how its files differ from those wanted (empty: it holds them)."""
+
+    value: str
+    commit: str | None
+    in_history: bool | None = None
+    differs: tuple[Differs, ...] = ()
+
+    @property
+    def holds(self) -> bool | None:
+        return None if self.commit is None else not self.differs
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a search found in one repository. `exact` is best first; `nearest` is given where `exact` is empty."""
+
+    wanted: tuple[Wanted, ...]
+    exact: tuple[Interval, ...]
+    nearest: Near | None
+    declared: tuple[Declared, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def wanted_files(series: Series) -> tuple[Wanted, ...]:
+    """The files the series starts from, by the first patch that touches each; in the patches' order.
+
+    Raises InputError for a path that no tree can have.
+    """
+    found: dict[str, Wanted] = {}
+    made: set[str] = set()
+    for patch in sorted(series.patches, key=lambda patch: patch.number):
+        for file in patch.files:
+            for path in (file.old_path, file.new_path):
+                if path is not None and unsafe(path):
+                    raise InputError(f"refused: {unsafe(path)}", where=f"patch {patch.number}: {path!a}")
+            old, new = file.old_path, file.new_path
+            if old is not None and old not in made and old not in found:
+                found[old] = Wanted(old, _named(file.old_blob), patch.number, file, _is_damaged(patch))
+            if new is not None and new != old and new not in made and new not in found:
+                found[new] = Wanted(new, "", patch.number, file, _is_damaged(patch))
+            made.update(path for path in (old, new) if path is not None)
+    return tuple(found.values())
+
+
+def chain_notes(series: Series) -> tuple[str, ...]:
+    """Sentences on what makes the ids of the series doubtful: missing patches, a patch not made on the one before."""
+    notes = []
+    have = {patch.number for patch in series.patches}
+    missing = [number for number in range(1, series.total + 1) if number not in have]
+    if missing:
+        listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+        notes.append(f"patch {listed} of the series is not here: files it changes may be named as it leaves them")
+    left: dict[str, tuple[int, str]] = {}
+    for patch in sorted(series.patches, key=lambda patch: patch.number):
+        for file in patch.files:
+            before = left.get(file.old_path or "")
+            if before and file.old_blob and not _same(before[1], file.old_blob):
+                notes.append(f"patch {patch.number} was made on {file.old_path} {file.old_blob[:12]}, "
+                             f"but patch {before[0]} leaves it as {before[1][:12]}")  # fmt: skip
+            if file.new_path and file.new_blob:
+                left[file.new_path] = (patch.number, file.new_blob)
+    return tuple(notes)
+
+
+def search(
+    git_dir: Path,
+    series: Series,
+    *,
+    own: str | None = None,
+    declared: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Sought:
+    """Look through the repository for the commits `series` was made on.
+
+    `own` is the commit a person works on (the tree's base), if any; `declared` are revisions that messages name as the
+    base. Raises InputError for a series without patches that change files, MachineError when git fails.
+    """
+    wanted = wanted_files(series)
+    if not wanted:
+        raise InputError("no patch of the series changes a file", where=series.name, todo="import it again")
+    with Objects(git_dir) as objects:
+        return _Search(git_dir, series, wanted, objects, own).run(declared, progress)
+
+
+class _Search:
+    """One search in one repository."""
+
+    def __init__(
+        self, git_dir: Path, series: Series, wanted: tuple[Wanted, ...], objects: Objects, own: str | None
+    ) -> None:
+        self.git_dir = git_dir
+        self.series = series
+        self.wanted = {one.path: one for one in wanted}
+        self.objects = objects
+        self.own = own
+        self.before = _posted(series)
+        self._known: dict[tuple[str, str | None], bool] = {}
+        self._listed: list[tuple[str, tuple[history.Change, ...]]] = []
+        self._there: dict[str, dict[str, str | None]] = {}
+
+    def run(self, declared: Sequence[str], progress: Callable[[str], None]) -> Sought:
+        named = history.resolved(self.git_dir, [form for value in declared for form in spellings(value)])
+        at = {value: next((named[form] for form in spellings(value) if form in named), None) for value in declared}
+        bases = [commit for commit in at.values() if commit is not None]
+        starts = list(dict.fromkeys([*history.tips(self.git_dir), *([self.own] if self.own else []), *bases]))
+        likely = [*bases, *([self.own] if self.own else [])]
+        if any(one.blob for one in self.wanted.values()):
+            progress("looking through the history of the files")
+            known = history.changes(self.git_dir, starts, list(self.wanted))
+            self._listed = [(commit, changed) for commit, changed in known if self._tells(changed)]
+            self._ask([commit for commit, changed in self._listed if self._becomes(changed, self.wanted)])
+        self._ask([*likely, *starts[:_MANY_TIPS]])
+        whole = [commit for commit in self._there if len(self._matching(commit)) == len(self.wanted)]
+        exact = self._intervals(starts, frozenset(self.wanted), whole, likely, progress) if whole else ()
+        nearest = None if exact else self._nearest(starts, likely, progress)
+        return Sought(
+            wanted=tuple(self.wanted.values()),
+            exact=exact,
+            nearest=nearest,
+            declared=tuple(self._declared(value, commit) for value, commit in at.items()),
+            notes=(*chain_notes(self.series), *self._notes()),
+        )
+
+    def _tells(self, changed: Iterable[history.Change]) -> bool:
+        """Whether a wanted file comes or goes with these changes."""
+        return any(
+            one.path in self.wanted and self._is(one.path, one.old) != self._is(one.path, one.new) for one in changed
+        )
+
+    def _becomes(self, changed: Iterable[history.Change], paths: Collection[str]) -> bool:
+        return any(one.path in paths and self._is(one.path, one.new) for one in changed)
+
+    def _leaves(self, changed: Iterable[history.Change], paths: Collection[str]) -> bool:
+        return any(
+            one.path in paths and self._is(one.path, one.old) and not self._is(one.path, one.new) for one in changed
+        )
+
+    def _is(self, path: str, oid: str | None) -> bool:
+        """Whether the blob `oid` (None: no file) at `path` is what the series wants there."""
+        key = (path, oid)
+        if key not in self._known:
+            self._known[key] = self._judged(self.wanted[path], oid)
+        return self._known[key]
+
+    def _judged(self, one: Wanted, oid: str | None) -> bool:
+        if one.blob is None:
+            return oid is not None and fitting(self.objects.blob(oid), one.file, one.damaged) is Fits.CLEAN
+        return oid is None if not one.blob else oid is not None and oid.startswith(one.blob)
+
+    def _ask(self, commits: Iterable[str]) -> None:
+        """Learn what the wanted files are in `commits`."""
+        new = [commit for commit in dict.fromkeys(commits) if commit not in self._there]
+        self._there.update(history.entries(self.git_dir, new, list(self.wanted)))
+
+    def _matching(self, commit: str) -> frozenset[str]:
+        """The files that `commit` holds as wanted."""
+        return frozenset(path for path, oid in self._there[commit].items() if self._is(path, oid))
+
+    def _stretches(
+        self, starts: Sequence[str], paths: frozenset[str], begin: Sequence[str], likely: Sequence[str]
+    ) -> tuple[history.Stretch, ...]:
+        """Where the files `paths` are all as wanted, from the commits `begin` on, which hold them."""
+        known = history.parents(self.git_dir, begin)
+        self._ask(parent for found in known.values() for parent in found)
+        origins = [
+            commit for commit in begin if not any(paths <= self._matching(parent) for parent in known.get(commit, ()))
+        ]
+        end = [commit for commit, changed in self._listed if self._leaves(changed, paths)]
+        return history.stretches(
+            self.git_dir, starts, begin, end, origins=origins, mentioned=likely, before=self.before
+        )
+
+    def _intervals(
+        self,
+        starts: Sequence[str],
+        paths: frozenset[str],
+        begin: Sequence[str],
+        likely: Sequence[str],
+        progress: Callable[[str], None],
+    ) -> tuple[Interval, ...]:
+        progress("counting the commits that fit")
+        found = sorted(self._stretches(starts, paths, begin, likely), key=lambda one: self._rank(one, likely))
+        chosen = [next((commit for commit in likely if commit in one.mentioned), one.near) for one in found]
+        shown = [
+            commit for commit, one in zip(chosen, found, strict=True) for commit in (commit, one.oldest, one.newest)
+        ]
+        names = history.names_of(self.git_dir, shown[:_MANY_NAMES])
+        return tuple(
+            Interval(
+                commit,
+                one.oldest,
+                one.newest,
+                one.commits,
+                names.get(commit, ""),
+                names.get(one.oldest, ""),
+                names.get(one.newest, ""),
+            )
+            for commit, one in zip(chosen, found, strict=True)
+        )
+
+    def _rank(self, one: history.Stretch, likely: Sequence[str]) -> tuple[int, int]:
+        """First what a message declares, then what holds the tree's base, then the newest."""
+        place = next((at for at, commit in enumerate(likely) if commit in one.mentioned), len(likely))
+        return place, -one.when
+
+    def _nearest(self, starts: Sequence[str], likely: Sequence[str], progress: Callable[[str], None]) -> Near | None:
+        if self.own and self.before is not None:
+            self._ask(filter(None, [history.last_before(self.git_dir, self.own, self.before)]))
+        if not self._there:
+            return None
+        best = max(len(self._matching(commit)) for commit in self._there)
+        able = [commit for commit in self._there if len(self._matching(commit)) == best]
+        chosen = next((commit for commit in likely if commit in able), None)
+        if chosen is None and best and self._listed:
+            dates = history.date_of(self.git_dir, able)
+            newest = max(able, key=lambda commit: self._by_date(dates.get(commit, 0)))
+            paths = self._matching(newest)
+            begin = [commit for commit in self._there if paths <= self._matching(commit)]
+            found = self._stretches(starts, paths, begin, [newest])
+            chosen = next((one.near for one in found if newest in one.mentioned), newest)
+        chosen = chosen or able[-1]
+        progress("looking at the files of the nearest commit")
+        self._ask([chosen])
+        name = history.names_of(self.git_dir, [chosen]).get(chosen, "")
+        return Near(chosen, name, self._differing(chosen), len(self._matching(chosen)))
+
+    def _by_date(self, when: int) -> tuple[bool, int]:
+        """Commits that are not younger than the series come first, the newest of them first."""
+        early = self.before is None or when <= self.before
+        return early, when if early else -when
+
+    def _declared(self, value: str, commit: str | None) -> Declared:
+        if commit is None:
+            return Declared(value, None)
+        inside = None if self.own is None else history.is_ancestor(self.git_dir, commit, self.own)
+        self._ask([commit])
+        return Declared(value, commit, inside, self._differing(commit))
+
+    def _differing(self, commit: str) -> tuple[Differs, ...]:
+        found = []
+        for path, oid in self._there[commit].items():
+            if not self._is(path, oid):
+                one = self.wanted[path]
+                found.append(Differs(path, one.blob or None, oid, self._fits(one, oid), one.blob == ""))
+        return tuple(found)
+
+    def _fits(self, one: Wanted, oid: str | None) -> Fits:
+        if oid is None:
+            return Fits.MISSING
+        if one.blob == "":  # the series creates it
+            return Fits.CONFLICT
+        return chain_fits(self.series, one.path, self.objects.blob(oid))
+
+    def _notes(self) -> Iterable[str]:
+        for path, one in self.wanted.items():
+            met = {oid for (known, oid), right in self._known.items() if known == path and right and oid}
+            if one.blob and len(met) > 1:
+                yield f"{path}: {one.blob} is the beginning of {plural(len(met), 'blob id')} of that file; all count"
+        if not any(one.blob for one in self.wanted.values()):
+            yield "no patch names a blob id: only the ends of branches were judged, by the hunks"
+        if history.is_shallow(self.git_dir):
+            yield "the history of this repository is cut short; older commits were not seen"
+
+
+_MANY_NAMES = 60  # commits that get a name
+_MANY_TIPS = 200  # ends of branches that are looked at by themselves
+
+
+def spellings(value: str) -> tuple[str, ...]:
+    """The revisions that a base as people write it may be in a repository."""
+    words = value.split()
+    forms = [value, f"refs/tags/{value}", f"refs/remotes/origin/{value}"]
+    if len(words) == 2 and words[0] in ("linux-next", "next"):
+        forms.append(f"refs/tags/next-{words[1].replace('-', '').removeprefix('next')}")
+    if "/" in value:
+        forms += [f"refs/remotes/{value}", f"refs/heads/{value.partition('/')[2]}"]
+    return tuple(forms)
+
+
+def fitting(pre: bytes | None, file: FileDiff, damaged: bool) -> Fits:
+    """How the hunks of one diff stand in the text `pre` (None: no file)."""
+    if pre is None:
+        return Fits.MISSING
+    if damaged:
+        placed = place_hunks(file.hunks, BaseText(pre))
+        if isinstance(placed, Misplaced):
+            return Fits.CONFLICT
+        at_home = all(one.start == one.hunk.old_start - (1 if one.hunk.old_count else 0) for one in placed)
+        return Fits.CLEAN if at_home else Fits.OFFSET
+    done = apply_file(pre, file, fuzz=0)
+    if not isinstance(done, Applied):
+        return Fits.CONFLICT
+    return Fits.OFFSET if any(one.offset for one in done.placements) else Fits.CLEAN
+
+
+def chain_fits(series: Series, path: str, pre: bytes | None) -> Fits:
+    """How all patches of the series that change the file, one after the other, stand in its text `pre`."""
+    worst, name, text = Fits.CLEAN, path, pre
+    order = (Fits.CLEAN, Fits.OFFSET, Fits.CONFLICT, Fits.MISSING)
+    for patch in sorted(series.patches, key=lambda patch: patch.number):
+        for file in patch.files:
+            if file.old_path != name or text is None:
+                continue
+            worst = max(worst, fitting(text, file, _is_damaged(patch)), key=order.index)
+            if worst in (Fits.CONFLICT, Fits.MISSING):
+                return worst
+            if not file.copied:
+                name, text = file.new_path or name, _after(text, file, _is_damaged(patch))
+    return worst
+
+
+def _after(pre: bytes, file: FileDiff, damaged: bool) -> bytes | None:
+    if damaged:
+        return restore_file(file, pre).post
+    done = apply_file(pre, file, fuzz=0)
+    return done.post if isinstance(done, Applied) else None
+
+
+def _named(blob: str | None) -> str | None:
+    """The id of an `index` line; None for what names no blob."""
+    return blob if blob and blob.strip("0") and len(blob) >= 4 else None
+
+
+def _same(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _is_damaged(patch: Patch) -> bool:
+    return patch.exactness is Exactness.DAMAGED
+
+
+def _posted(series: Series) -> int | None:
+    """When the series was posted, and a day, in seconds since 1970; None where no date is known or it is absurd."""
+    dates = [series.cover.date] if series.cover else []
+    known = [date for date in [*dates, *(patch.date for patch in series.patches)] if date and date.year > 1990]
+    return int(max(known).timestamp()) + _HEAD_START if known else None
