@@ -1,7 +1,4 @@
-"""A mail's text -> commit message, note, diff, by the rules of git's mailinfo (mailinfo.c), which `git am` follows.
-
-Scissors lines are not cut at, since `git am` does not unless told to.
-"""
+"""A mail's text -> commit message, note, diff, by the rules of git's mailinfo (mailinfo.c), which `git am` follows."""
 
 from __future__ import annotations
 
@@ -9,25 +6,31 @@ import re
 from dataclasses import dataclass
 
 from kpatch_tool.mail import headers
+from kpatch_tool.mail.footers import footer_start, without_footer
+from kpatch_tool.series import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
-_SEPARATOR_LINE = re.compile(rb">From (?:[0-9a-f]{40}) Mon Sep 17 00:00:00 2001")
+_SEPARATOR_LINE = re.compile(rb">?From (?:[0-9a-f]{40}) Mon Sep 17 00:00:00 2001")
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
+_BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---[ \t\r\f\v]*$)", re.MULTILINE)
+_MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _FILE_LINE = re.compile(
     rb"diff --git |index [0-9a-f]+\.\.|(?:old|new|new file|deleted file) mode |(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to) |Binary files |--- |\+\+\+ "
 )
-_BASE_LINE = re.compile(rb"^(?:base-commit|prerequisite-patch-id): [0-9a-f]{40,64}(?=\s*$)", re.MULTILINE)
-_SIGNATURE = re.compile(rb"^--[ ]?\n(?=\s*\Z|\d+\.\d|To unsubscribe |_{20,})", re.MULTILINE)
+_BASE_LINE = re.compile(
+    rb"^(?:base-commit|prerequisite-[a-z-]{2,20}|change-id|based-on|depends-on):[ \t]*\S[^\r\n]{0,300}?(?=[ \t\r]*$)",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """A patch mail taken apart. `inbody` are the fields found at the top of the text (lower-case name -> decoded);
-    `message` is the commit message below the subject as git would keep it; `note` the text between `---` and the diff;
-    `diff` the bytes of the diff without the mail's signature or footer; `line` the number in the body, from 1, of the
-    diff's first line."""
+    `message` is the commit message below the subject as git would keep it; `note` what stands above scissors and the
+    text between `---` and the diff; `diff` the bytes of the diff without the mail's signature or footer; `line` the
+    number in the body, from 1, of the diff's first line."""
 
     inbody: dict[str, str]
     message: str
@@ -49,65 +52,71 @@ def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
 
     With `damaged` (white space lost) the end of the diff cannot be counted: then only a signature is cut off.
     """
-    inbody, start = _inbody(body, charset)
-    cut = _patch_break(body, start)
-    message = strip_space(headers.decode(body[start:cut], charset))
+    cut, parted = _message_end(body)
+    inbody, start = _inbody(body, charset, parted.start if parted else 0)
     found = _DIFF_START.search(body, cut)
     if found is None:
-        return Split(inbody, message, _note(body[cut:], charset), b"")
+        message = strip_space(headers.decode(without_footer(body[start:cut]), charset))
+        return Split(inbody, message, _note(without_footer(body[cut:]), charset), b"")
+    if parted and not parted.start:  # the message stands above the scissors
+        message = strip_space(headers.decode(body[start : parted.above], charset))
+    else:
+        message = strip_space(headers.decode(body[start:cut], charset))
     text = body[found.start() :]
     diff = _without_signature(text) if damaged else text[: diff_end(text)]
-    note = "\n".join(filter(None, (_note(body[cut : found.start()], charset), *_base_lines(text[len(diff) :]))))
+    talk = _note(body[: parted.above], charset) if parted and parted.start else ""
+    note = "\n".join(filter(None, (talk, _note(body[cut : found.start()], charset), *_base_lines(text[len(diff) :]))))
     return Split(inbody, message, note, diff, body.count(b"\n", 0, found.start()) + 1)
 
 
-def _inbody(body: bytes, charset: str) -> tuple[dict[str, str], int]:
-    """The fields at the top of the text and where the message starts (check_inbody_header, handle_commit_msg)."""
-    found: dict[str, bytes] = {}
+def _message_end(body: bytes) -> tuple[int, scissors.Cut | None]:
+    """Where the commit message ends (patchbreak): at `---`, or at the diff; and where scissors say it begins."""
+    found: list[tuple[int, int]] = []
+    marks = scissors.lines(body)
+    mark = next(marks, None)
+    for match in _BREAK.finditer(body):
+        while mark and mark[0] < match.start():
+            found.append(mark)
+            mark = next(marks, None)
+        if not (mark and mark[0] == match.start()):  # `--- >8 ---` is both: scissors come first
+            return match.start(), scissors.cut(body, found, match.start())
+    return len(body), None
+
+
+def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
+    """The fields at the top of the text, which begins at `at`, and where the message starts (check_inbody_header,
+    handle_commit_msg)."""
+    found: dict[str, list[bytes]] = {}
     last = ""
-    at = 0
+    if body.startswith(_MARK, at):
+        at += len(_MARK)
     while at < len(body):
         stop = body.find(b"\n", at) + 1 or len(body)
         line = body[at:stop].rstrip(b"\r\n")
         if not line.strip():
-            if found:
+            if last:
                 at = stop
                 break
         elif last and line[:1] in b" \t":
-            found[last] += b"\n" + line
+            found[last].append(line)
         elif (match := _INBODY.fullmatch(line)) and match[1].decode().lower() not in found:
             last = match[1].decode().lower()
-            found[last] = match[2]
+            found[last] = [match[2]]
         elif line.startswith((b"[PATCH] ", b"[PATCH]\t")):
-            found["subject"], last = line, ""
+            found["subject"], last = [line], ""
         elif not _SEPARATOR_LINE.fullmatch(line):
             break
         at = stop
-    return {name: _field(value, charset) for name, value in found.items()}, at
+    return {name: _field(b"\n".join(lines), charset) for name, lines in found.items()}, at
 
 
 def _field(value: bytes, charset: str) -> str:
-    raw = value if value.isascii() else headers.decode(value, charset).encode("utf-8", "replace")
-    return " ".join(headers.decode_words(raw).split())
-
-
-def _patch_break(body: bytes, start: int) -> int:
-    """Where the commit message ends (patchbreak): at `---`, or at the diff."""
-    at = start
-    while at < len(body):
-        stop = body.find(b"\n", at) + 1 or len(body)
-        line = body[at:stop]
-        if line.startswith((b"diff -", b"Index: ")):
-            return at
-        if line.startswith(b"---") and ((line[3:4] == b" " and not line[4:5].isspace()) or not line[3:].strip()):
-            return at
-        at = stop
-    return len(body)
+    return headers.squeezed(headers.decode_words(value, charset))
 
 
 def _base_lines(tail: bytes) -> list[str]:
-    """What git format-patch --base says below a diff (git-format-patch(1), BASE TREE INFORMATION)."""
-    return [line.decode() for line in _BASE_LINE.findall(tail)]
+    """What git format-patch --base (git-format-patch(1), BASE TREE INFORMATION) and b4 say below a diff."""
+    return [line.decode("utf-8", "replace") for line in _BASE_LINE.findall(tail)]
 
 
 def _note(text: bytes, charset: str) -> str:
@@ -171,7 +180,5 @@ def _binary_end(text: bytes, at: int) -> int:
 
 
 def _without_signature(text: bytes) -> bytes:
-    """`text` up to the signature after its last hunk."""
-    last = text.rfind(b"\n@@ ")
-    found = _SIGNATURE.search(text, max(0, last))
-    return text[: found.start()] if found else text
+    """`text` up to the signature or footer after its last hunk."""
+    return text[: footer_start(text, max(0, text.rfind(b"\n@@ ")))]

@@ -33,7 +33,6 @@ BODIES = {
     + b"0" * 40
     + b" Mon Sep 17 00:00:00 2001\nFrom: A B <a@b.c>\n\nW.\n---\n"
     + DIFF,
-    "scissors": b"Hi.\n\n-- >8 --\nSubject: new\n\nWhy.\n---\n" + DIFF,
     "index": b"Why.\nIndex: f\n=====\n--- f\n+++ f\n@@ -1 +1 @@\n-a\n+b\n",
     "old diff": b"Why.\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n",
     "blank lines": b"\n\nWhy.   \n\n\n\nMore.\t\n\n\n---\n" + DIFF,
@@ -155,3 +154,11 @@ def test_base_tree_information_below_the_diff_is_kept_in_the_note() -> None:
     taken = split_body(body + ids.encode() + b"\n-- \n2.39.5\n", "utf-8")
     assert taken.note == f" f | 1 +\n{ids}"
     assert taken.diff.endswith(b"+b\n")
+
+
+def test_what_b4_says_below_the_diff_is_kept_in_the_note() -> None:
+    lines = "base-commit: v6.9-rc1\nchange-id: 20240402-x-74ba:v5\nprerequisite-message-id: <a@b>\nBased-on: <c@d>"
+    body = (
+        "why\n---\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1,2 @@\n a\n+b\n\n---\n" + lines + "\n\nBest regards,\n"
+    )
+    assert split_body(body.encode(), "utf-8").note == lines
