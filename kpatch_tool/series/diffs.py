@@ -22,6 +22,8 @@ _HIDDEN = re.compile(
 )
 _NBSP = b"\xc2\xa0"
 _LEADING_NBSP = re.compile(rb"^[ +-]?[ \t]*\xc2\xa0", re.MULTILINE)
+# A program that flows text puts a blank before every line that begins with one (RFC 3676, 4.4).
+_UNSTUFFED = re.compile(rb"^ (?![ >\r\n]|From )", re.MULTILINE)
 _ADVICE = "import another copy of that mail"
 _WHY = {
     Damage.REWRAPPED: "the mail program re-wrapped the lines",
@@ -46,15 +48,20 @@ class Reading:
 def read_message(message: Message, *, where: str) -> Reading:
     """Take a patch mail apart and read its diff.
 
-    format=flowed is often declared and not true: the text is joined only where its diff cannot be read as it stands.
-    Raises InputError, naming the mail and the line, when there is no diff, and for a truncated hunk or a wrong count
-    that nothing known explains.
+    format=flowed is often declared and not true: the text is joined where it bears that out, or where its diff cannot
+    be read as it stands. Raises InputError, naming the mail and the line, when there is no diff, and for a truncated
+    hunk or a wrong count that nothing known explains.
     """
     if message.damage & LOST:
         return _read_lost(message, where)
     plain = split_body(message.body, message.charset, damaged=bool(message.damage))
     if not plain.diff:
         raise InputError("there is no diff in it", where=where)
+    if message.flowed and not message.damage:
+        received, plain = plain, _unflowed(message, plain)
+        if received.diff != plain.diff:
+            damage = frozenset({Damage.REWRAPPED})
+            return Reading(plain, parse_diff(plain.diff), Exactness.DAMAGED, _because(damage), damage)
     try:
         files = parse_diff(plain.diff)
     except DiffError as error:
@@ -65,6 +72,15 @@ def read_message(message: Message, *, where: str) -> Reading:
     if not files:
         raise InputError("the diff names no file", where=where, todo=_ADVICE)
     return _judged(message, plain, files)
+
+
+def _unflowed(message: Message, plain: Split) -> Split:
+    """The mail with its format=flowed undone, where the text shows that it was applied; else `plain`."""
+    joined = split_body(unflow(message.body, delsp=message.delsp), message.charset)
+    if joined.diff == plain.diff:
+        return joined
+    flowed = not (_UNSTUFFED.search(message.body) or _LEADING_NBSP.search(joined.diff))
+    return joined if flowed and _parsed(joined.diff) else plain
 
 
 def _input_error(where: str, parts: Split, error: DiffError) -> InputError:
