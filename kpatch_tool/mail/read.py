@@ -269,6 +269,8 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
 
 def _bare(text: bytes, name: str) -> Message:
     """A diff without a mail's header (quilt, `git diff`): the first line of its description is the subject."""
+    from kpatch_tool.mail.archives import evidence  # the text of a page that shows no header lands here too
+
     found = _DIFF.search(text)
     described = headers.decode(text[: found.start()] if found else b"", "utf-8").strip().splitlines()
     fields, body = headers.split(text)
@@ -282,4 +284,5 @@ def _bare(text: bytes, name: str) -> Message:
         body=body,
         charset="",
         origin=name,
+        damage=evidence.observed([text], frozenset(), lost=False),
     )

@@ -1,0 +1,135 @@
+"""How stored copies of pages differ from their archive's usual shape, and pages that must be refused, saying why."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail.message import Damage, Message
+from kpatch_tool.mail.read import parse
+from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.model import Exactness
+from tests.mail_fixtures import DIFF
+
+TEXT = "Why it is so.\n\nSigned-off-by: Jane Doe <jane@example.org>\n---\n mm/f.c | 2 +-\n\n" + DIFF
+BANNER = "lists.example   lists  /  announce\nOpen Source and information security mailing list archives\n \n"
+NAVIGATION = "[<prev] [next>] [<thread-prev] [thread-next>] [day] [month] [year] [list]\n"
+
+
+def squeezed(text: str, *, dropped: bool = True) -> str:
+    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n")]
+    return "\n".join(line for line in lines if line or not dropped) + "\n"
+
+
+def one(page: str) -> Message:
+    (message,) = parse(page.encode(), "page.txt")
+    return message
+
+
+OPENWALL = (
+    "Date:\tMon, 22 Jun 2009 17:23:31 -0400\nFrom:\tJane Doe <jane@...mple.org>\nTo:\tJoe <joe@...e.hu>,\n"
+    "\tAnn <a@...b.c>\nCc:\tlkml <linux-kernel@...r.kernel.org>,\n\tA Name <n@...x.y>\n"
+    "Subject: [RFC][ PATCH -tip v2 6/7] mm: support jump\n\toptimization on x86\n\n"
+)
+LORE = (
+    "From: Jane Doe <jane@example.org>\nTo: a@b.c\nCc: d@e.f,\n\tg@h.i, Joe <j@k.l>,\n\tm@n.o\n"
+    "Subject: [PATCH 1/2] mm: one\nDate: Thu, 28 Feb 2008 10:42:06 +0200\t[thread overview]\n"
+    "Message-ID: <1@example.org> (raw)\nIn-Reply-To: <0@example.org>\n\n"
+)
+LOST = {Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED}
+
+
+def test_openwall_with_a_banner_and_without_message_id() -> None:
+    message = one(BANNER + NAVIGATION + OPENWALL + TEXT)
+    assert message.subject == "[RFC][ PATCH -tip v2 6/7] mm: support jump optimization on x86"
+    assert (message.author.name, message.message_id, message.damage) == ("Jane Doe", "", frozenset())
+    assert assemble([message], where="x").patches[0].diff == DIFF.encode()
+
+
+def test_openwall_with_everything_stripped() -> None:
+    page = squeezed(NAVIGATION + "Message-Id: <1@example.org>\n" + OPENWALL.replace("\t", " ") + TEXT)
+    message = one(
+        page.replace("mm: support jump\n", "mm: support jump\n" + "kprobes: and other things that fill the line ")
+    )
+    assert (message.message_id, message.author.name) == ("1@example.org", "Jane Doe")
+    assert message.damage >= LOST
+    assert assemble([message], where="x").patches[0].exactness is Exactness.DAMAGED
+
+
+def test_a_folded_subject_whose_second_line_lost_its_blank() -> None:
+    subject = "Subject: [PATCH 7/7] xen: Make event channel work with PV extension of the HVM thing that\n"
+    message = one(
+        squeezed(
+            NAVIGATION + "Date: Mon, 22 Jun 2009 17:23:31 -0400\nFrom: J <j@...x.y>\n" + subject + "runs here\n" + TEXT
+        )
+    )
+    assert message.subject.endswith("HVM thing that runs here")
+    assert message.body.startswith(b"Why it is so.\n")
+
+
+@pytest.mark.parametrize("banner", ["", "LKML Archive on lore.kernel.org\nhelp / color / mirror / Atom feed\n"])
+def test_lore_with_everything_stripped(banner: str) -> None:
+    message = one(banner + squeezed(LORE + TEXT))
+    assert (message.subject, message.author.email) == ("[PATCH 1/2] mm: one", "jane@example.org")
+    assert (message.message_id, message.in_reply_to) == ("1@example.org", "0@example.org")
+    assert message.damage == LOST
+
+
+def test_lore_with_blanks_squeezed_only() -> None:
+    assert one(squeezed(LORE + TEXT, dropped=False)).damage == {Damage.SQUEEZED}
+
+
+def test_linuxlists_that_kept_its_white_space() -> None:
+    head = "2014-04-17 09:00:00\n\nby Jane Doe\n\n[permalink] [raw]\nSubject: [PATCH] mm: one\n\n"
+    message = one(head + TEXT.replace("jane@example.org", "[email protected]"))
+    assert message.damage == {Damage.ADDRESSES_HIDDEN}
+    assert assemble([message], where="x").patches[0].exactness is Exactness.INTACT
+
+
+def test_spinics_without_a_header() -> None:
+    page = "[PATCH] mm: one\n\n[Date Prev][Date Next][Thread Prev][Thread Next][Date Index][Thread Index]\n\n \n\n\n\n"
+    message = one(page + TEXT)
+    assert (message.subject, message.author.name) == ("[PATCH] mm: one", "")
+    assert message.body.startswith(b"Why it is so.")
+
+
+def test_a_page_that_shows_no_header_at_all() -> None:
+    message = one(squeezed(TEXT))
+    assert message.damage == LOST
+    assert assemble([message], where="x").patches[0].exactness is Exactness.DAMAGED
+    assert one(TEXT).damage == frozenset()
+    assert one(DIFF).damage == frozenset()
+
+
+def test_lkml_org_in_either_order() -> None:
+    page = "Subject[PATCH] mm: one\nFromJane Doe <>\nDateThu, 17 Apr 2014 09:00:00 +0000\n\n" + TEXT
+    message = one(page.replace(" <jane@example.org>", ""))
+    assert (message.subject, message.author.name) == ("[PATCH] mm: one", "Jane Doe")
+    assert assemble([message], where="x").patches[0].diff == DIFF.encode()
+
+
+VANISHED = re.sub(r"<[A-Za-z/!][^>]*>", "", TEXT.replace(" {\n", " #include <linux/mm.h>\n"))
+ONE_LINE = " ".join((LORE + TEXT * 2).split())
+IN_ONE = "one line a mail"
+REFUSED = {
+    "one line": (ONE_LINE + "\n", IN_ONE),
+    "one line, a reply": ("Return-Path: Received: by x id S17; " + " ".join(LORE.split()) + " > quoted" * 50, IN_ONE),
+    "one line of an mbox": ("From mboxrd@z Thu Jan 1 00:00:00 1970 Received: by x " + ONE_LINE, IN_ONE),
+    "one line, attachment": ("This patch does " * 30 + " ".join(re.sub("<[^>]*>", "", TEXT).split()), IN_ONE),
+    "tags vanished": (VANISHED, "vanished"),
+    "tags vanished from a mail": ("From: Jane\nSubject: [PATCH] x\nDate: x\n\n" + VANISHED, "vanished"),
+    "blanks after hyphens": (LORE + TEXT.replace("diff --git", "diff -- git"), "after the hyphens"),
+    "search results": ("Re: [PATCH] x\n\n2015-03-09 Thread Jane Doe\nHi,\n\n " + TEXT, "search results"),
+    "patchwork's API": ('[{"id":17,"web_url":"http://x/","msgid":"<1@x>","content":"' + "x" * 500, "patchwork's API"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_the_reason(name: str) -> None:
+    page, reason = REFUSED[name]
+    with pytest.raises(InputError, match=reason) as caught:
+        list(parse(page.encode(), "page.txt"))
+    assert "import" in caught.value.todo
+    assert "\n" not in caught.value.line()
