@@ -73,7 +73,7 @@ class Reader:
         while low > 0 and number - low < WINDOW and self.rows[low].start is None:
             low -= 1
         above = texts[low:number]
-        key = (number, state, memory, tuple(above))
+        key = (number, row.words, state, memory, tuple(above))
         found = self.cache.get(key)
         if found is None:
             found = self._candidates(row, state, memory, above)

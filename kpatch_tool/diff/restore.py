@@ -11,18 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from functools import partial
+from math import log2
 
 from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.diff.damaged import comparable, hides_address
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.reading import Reader, file_reader
+from kpatch_tool.diff.reading import file_reader
 from kpatch_tool.diff.rows import Row, survey_file
-from kpatch_tool.diff.search import Bound, Judge, Path, greedy, search
+from kpatch_tool.diff.search import Alternative, Bound, Judge, Path, Plan, greedy, search
 
 _UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
-_MAX_ALIGNMENTS = 64  # combinations of readings of the hunks' kinds that are tried
-_FEW = 120  # readings tried for each of them before the likeliest gets the whole bound
 _SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)
 
 
@@ -32,7 +31,8 @@ class Restoration:
 
     `file` is restored, or as received where the hunks have no place. `post` is the file after the patch (None for a
     deleted file and for a failure). `found` says that every context and removed line was found in the base; `proven`
-    that `post` has the blob id the patch names. `ambiguous` lists the lines that nothing decided.
+    that `post` has the blob id the patch names. `ambiguous` lists the lines that nothing decided. `undone` says which
+    damages were undone (kpatch_tool.mail.message.Damage) in how many lines, as far as that is known.
     """
 
     file: FileDiff
@@ -41,6 +41,7 @@ class Restoration:
     proven: bool
     why: str
     ambiguous: tuple[str, ...] = ()
+    undone: tuple[tuple[str, int], ...] = ()
 
 
 def blob_id(content: bytes, like: str = "") -> str:
@@ -64,7 +65,7 @@ def restore_file(file: FileDiff, base: bytes | None, bound: Bound | None = None)
     if base is None:
         return Restoration(file, None, False, False, "not in the base")
     if not file.hunks:
-        return _unchanged(file, base)
+        return unchanged(file, base)
     text = BaseText(base)
     placed = place_hunks(file.hunks, text)
     if isinstance(placed, Misplaced):
@@ -72,17 +73,26 @@ def restore_file(file: FileDiff, base: bytes | None, bound: Bound | None = None)
     return _Restorer(file, base, text, placed, bound or Bound()).restore()
 
 
-def _unchanged(file: FileDiff, base: bytes) -> Restoration:
+def other_blob(file: FileDiff, base: bytes) -> str:
+    """Why a base that is not the file a patch is made for proves nothing, in words."""
+    if not file.old_blob:
+        return "the patch names no blob ids"
+    have = blob_id(base, file.old_blob)[: len(file.old_blob)]
+    return f"the base has blob {have}, the patch is made for {file.old_blob}"
+
+
+def unchanged(file: FileDiff, base: bytes) -> Restoration:
     """A rename, a mode change, an empty file: no text was damaged."""
     if file.new_path is None:
-        right = _is_blob(base, file.old_blob)
+        right = is_blob(base, file.old_blob)
         return Restoration(file, None, True, right, "an empty file is removed")
-    right = not file.new_blob or _is_blob(base, file.new_blob)
+    right = not file.new_blob or is_blob(base, file.new_blob)
     why = "no text changes" if right else f"no text changes, but the base is not blob {file.new_blob}"
     return Restoration(file, base, True, right, why)
 
 
-def _is_blob(content: bytes, wanted: str | None) -> bool:
+def is_blob(content: bytes, wanted: str | None) -> bool:
+    """Whether `content` has the (abbreviated) git blob id `wanted`."""
     return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")
 
 
@@ -109,43 +119,51 @@ class _Restorer:
         hidden = self._hidden_addresses()
         if not exact or not wanted or hidden:
             return self._unproven(exact, hidden)
-        tried = 0
-        alignments = list(islice(_alignments(self.placed), _MAX_ALIGNMENTS))
-        bounds = [self.bound] if len(alignments) == 1 else [self._few(), self.bound]
-        for bound in bounds:
-            for readings in alignments if bound is not self.bound else alignments[:1]:
-                reader, judge, endings = self._prepare(readings, wanted)
-                path, right, count = search(reader, judge, endings, bound, unlikely=bound is self.bound)
-                tried += count
-                if right:
-                    return self._result(reader, readings, path, proven=True, why=f"blob {wanted} (reading {tried})")
-        reader, _, _ = self._prepare(alignments[0], wanted)
-        path = greedy(reader)
+        readings = [placement.readings[0] for placement in self.placed]
+        plan, judge = self._prepare(readings, wanted)
+        path, plans, right, tried = search(plan, judge, self.bound, alternatives=self._alternatives(plan))
+        if right:
+            for other in plans:
+                pairs = zip(readings, other.steps, plan.steps, strict=True)
+                readings = [steps if steps is not first else mine for mine, steps, first in pairs]
+            plan, _ = self._prepare(readings, wanted)
+            return self._result(plan, path, proven=True, why=f"blob {wanted} (reading {tried})")
         why = f"none of the {tried} likeliest readings has blob id {wanted}"
-        return self._result(
-            reader, alignments[0], path, proven=False, why=why, ambiguous=self._ambiguous(reader, path, alignments[0])
-        )
+        return self._result(plan, path, proven=False, why=why, ambiguous=self._ambiguous(plan, path))
 
-    def _few(self) -> Bound:
-        return Bound(min(_FEW, self.bound.readings), self.bound.hashed, self.bound.lines)
+    def _alternatives(self, plan: Plan) -> list[Alternative]:
+        """The other ways to tell each hunk's context from its changes."""
+        rows = [row.hunk for row in plan.reader.rows]
+        out: list[Alternative] = []
+        for number, placement in enumerate(self.placed):
+            if len(placement.readings) < 2:
+                continue
+            first, last = rows.index(number), len(rows) - 1 - rows[::-1].index(number)
+            for rank, steps in enumerate(placement.readings[1:], 2):
+                readings = [*plan.steps[:number], steps, *plan.steps[number + 1 :]]
+                other = partial(self._other_plan, readings, plan)
+                out.append(Alternative(0.8 + 1.5 * log2(rank), first, last, other))
+        return out
+
+    def _other_plan(self, readings: Sequence[tuple[Step, ...]], plan: Plan) -> Plan:
+        other, _ = self._prepare(readings, "")
+        other.reader.cache = plan.reader.cache
+        return other
 
     def _base_is_exact(self) -> bool:
         if self.file.old_path is None:
             return True
-        return _is_blob(self.base, self.file.old_blob)
+        return is_blob(self.base, self.file.old_blob)
 
     def _deleted(self, exact: bool) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]
-        reader, _, _ = self._prepare(readings, "")
-        hunks = self._hunks(reader, readings, greedy(reader))
+        plan, _ = self._prepare(readings, "")
+        hunks = self._hunks(plan, greedy(plan.reader))
         why = f"removes blob {self.file.old_blob}" if exact else self._inexact()
         return Restoration(replace(self.file, hunks=hunks), None, True, exact, why)
 
     def _inexact(self) -> str:
-        if not self.file.old_blob:
-            return "the patch names no blob ids"
-        have = blob_id(self.base, self.file.old_blob)[: len(self.file.old_blob)]
-        return f"the base has blob {have}, the patch is made for {self.file.old_blob}"
+        return other_blob(self.file, self.base)
 
     def _hidden_addresses(self) -> tuple[str, ...]:
         """The added lines in which the archive hid an e-mail address: nothing can give it back."""
@@ -158,15 +176,15 @@ class _Restorer:
 
     def _unproven(self, exact: bool, hidden: tuple[str, ...]) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]
-        reader, _, _ = self._prepare(readings, "")
-        path = greedy(reader)
+        plan, _ = self._prepare(readings, "")
+        path = greedy(plan.reader)
         why = "the patch names no blob ids" if exact else self._inexact()
         if hidden:
             why = "the archive hid an e-mail address in an added line"
-        ambiguous = hidden + self._ambiguous(reader, path, readings)
-        return self._result(reader, readings, path, proven=False, why=why, ambiguous=ambiguous)
+        ambiguous = hidden + self._ambiguous(plan, path)
+        return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
-    def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Reader, Judge, list[bytes]]:
+    def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Plan, Judge]:
         reader = file_reader(self.file.path, self.text, self.placed, readings, self.survey)
         endings = [b"\n"] * len(reader.rows)
         pieces: list[bytes | tuple[int, int]] = []
@@ -189,7 +207,7 @@ class _Restorer:
             pieces.append((first, row))
             at = placement.start + placement.hunk.old_count
         pieces.append(self._known(at, len(lines)))
-        return reader, Judge(wanted, pieces), endings
+        return Plan(reader, endings, readings), Judge(wanted, pieces)
 
     def _known(self, start: int, end: int) -> bytes:
         """Lines of the base that no hunk touches."""
@@ -200,23 +218,22 @@ class _Restorer:
 
     def _result(
         self,
-        reader: Reader,
-        readings: Sequence[tuple[Step, ...]],
+        plan: Plan,
         path: Path,
         *,
         proven: bool,
         why: str,
         ambiguous: tuple[str, ...] = (),
     ) -> Restoration:
-        _, judge, endings = self._prepare(readings, "")
-        post = judge.content(path.texts, endings)
-        file = replace(self.file, hunks=self._hunks(reader, readings, path))
+        _, judge = self._prepare(plan.steps, "")
+        post = judge.content(path.texts, plan.endings)
+        file = replace(self.file, hunks=self._hunks(plan, path))
         return Restoration(file, post, True, proven, why, ambiguous)
 
-    def _hunks(self, reader: Reader, readings: Sequence[tuple[Step, ...]], path: Path) -> tuple[Hunk, ...]:
-        shown = iter([text for row, text in zip(reader.rows, path.texts, strict=True) if row.shown])
+    def _hunks(self, plan: Plan, path: Path) -> tuple[Hunk, ...]:
+        shown = iter([text for row, text in zip(plan.reader.rows, path.texts, strict=True) if row.shown])
         return tuple(
-            self._hunk(placement, reading, shown) for placement, reading in zip(self.placed, readings, strict=True)
+            self._hunk(placement, reading, shown) for placement, reading in zip(self.placed, plan.steps, strict=True)
         )
 
     def _hunk(self, placement: Placement, reading: tuple[Step, ...], shown: Iterator[bytes]) -> Hunk:
@@ -235,12 +252,12 @@ class _Restorer:
         section = restored_section(hunk.section, self.text, placement.start)
         return replace(hunk, section=section, lines=tuple(lines))
 
-    def _ambiguous(self, reader: Reader, path: Path, readings: Sequence[tuple[Step, ...]]) -> tuple[str, ...]:
+    def _ambiguous(self, plan: Plan, path: Path) -> tuple[str, ...]:
         """The added lines that have more than one likely reading."""
         out: list[str] = []
         starts = [placement.hunk.new_start for placement in self.placed]
         seen = [0] * len(starts)
-        for row, text, options in zip(reader.rows, path.texts, path.options, strict=True):
+        for row, text, options in zip(plan.reader.rows, path.texts, path.options, strict=True):
             if not row.shown:
                 continue
             line = starts[row.hunk] + seen[row.hunk]
@@ -259,15 +276,6 @@ class _Restorer:
 
 def _shown(row: Row, text: bytes) -> str:
     return b" ".join(row.words).decode("utf-8", "replace") or text.decode("utf-8", "replace")
-
-
-def _alignments(placed: Sequence[Placement]) -> Iterator[tuple[tuple[Step, ...], ...]]:
-    """Combinations of the hunks' readings: all likeliest first, then those that differ in few hunks."""
-    counts = [len(placement.readings) for placement in placed]
-    indices = list(islice(product(*(range(count) for count in counts)), 4096))
-    indices.sort(key=lambda choice: (sum(choice), choice))
-    for choice in indices:
-        yield tuple(placement.readings[index] for placement, index in zip(placed, choice, strict=True))
 
 
 def restored_section(received: bytes, base: BaseText, start: int) -> bytes:

@@ -1,17 +1,20 @@
 """Searches the readings of a damaged file for the one whose git blob id the patch names.
 
-The greedy reading takes the likeliest bytes for every line. The search then deviates from it: at one line, at two, and
-so on, always the combination next in likelihood (the sum of the costs in bits). Each reading is one SHA-1 of the file.
-The bound is a number of readings and of bytes hashed, so that the outcome does not depend on the machine.
+The greedy reading takes the likeliest bytes for every line. Each way to deviate from it in one line, with all that
+follows from that for the lines below, is an `Effect`: the rows that come out otherwise, and a cost in bits. A reading
+is a set of effects that touch different rows; readings are tried in the order of their summed cost. Effects are made
+when their turn comes, and a reading costs little more than the SHA-1 of the file behind its first changed line.
+The bound is a number of readings, of bytes hashed and of lines read, so that the outcome is the same on any machine.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from kpatch_tool.diff.align import Step
 from kpatch_tool.diff.cstate import State
 from kpatch_tool.diff.reading import Candidate, Memory, Reader
 
@@ -20,15 +23,23 @@ _LONGEST = 200  # bytes of a line whose unlikely readings are tried
 _MOST = 30_000  # unlikely readings of a file
 _CHEAPER = 10  # listing what else a line could be is cheaper than reading it by this factor
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
+_BY_CHANCE = 20_000  # of so many files for which no reading is right, at most one is taken for proven
+_FEWEST = 2_000
+_KEPT = 5_000  # hash states kept
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
-    readings: int = 12_000
-    hashed: int = 800_000_000
-    lines: int = 80_000
+    readings: int = 100_000
+    hashed: int = 1_500_000_000
+    lines: int = 60_000
+
+    def for_id(self, wanted: str) -> Bound:
+        """This bound, with no more readings than an abbreviated id of that length can tell apart."""
+        readings = min(self.readings, max(_FEWEST, 16 ** len(wanted) // _BY_CHANCE))
+        return Bound(readings, self.hashed, self.lines)
 
 
 @dataclass(slots=True)
@@ -38,8 +49,26 @@ class Path:
     texts: list[bytes]
     options: list[list[Candidate] | None]
     before: list[tuple[State, Memory]]
-    deviations: list[tuple[float, int, int]]  # (more bits, row, option), cheapest first
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rows of a file with how each line ends: one choice (`steps`, a reading for each hunk) of what is context and
+    what is added."""
+
+    reader: Reader
+    endings: Sequence[bytes]
+    steps: Sequence[tuple[Step, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another plan, which differs in the rows first..last alone, and what it costs in bits more."""
+
     cost: float
+    first: int
+    last: int
+    plan: Callable[[], Plan]
 
 
 class Judge:
@@ -50,41 +79,75 @@ class Judge:
         self.wanted = wanted
         self.new = hashlib.sha256 if len(wanted) > 40 else hashlib.sha1
         self.pieces = pieces
-        self.head = pieces[0] if pieces and isinstance(pieces[0], bytes) else b""
-        self.rest = pieces[1:] if self.head else pieces
-        self.known = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
-        self.begun: dict[int, hashlib._Hash] = {}
         self.hashed = 0
 
     def content(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
         """The file these rows give."""
-        return self.head + self._body(texts, endings)
-
-    def _body(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
         return b"".join(
             piece
             if isinstance(piece, bytes)
             else b"".join([texts[row] + endings[row] for row in range(piece[0], piece[1])])
-            for piece in self.rest
+            for piece in self.pieces
         )
 
     def right(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bool:
         """Whether these rows (each with its line ending) give the wanted blob."""
-        body = self._body(texts, endings)
-        length = len(self.head) + len(body)
-        digest = self.begun.get(length)
-        if digest is None:
-            digest = self.new(b"blob %d\0" % length + self.head, usedforsecurity=False)
-            self.begun[length] = digest
-        digest = digest.copy()
-        digest.update(body)
-        self.hashed += len(body)
+        content = self.content(texts, endings)
+        self.hashed += len(content)
+        digest = self.new(b"blob %d\0" % len(content) + content, usedforsecurity=False)
         return digest.hexdigest().startswith(self.wanted)
+
+
+class _Variations:
+    """Hashes many variations of one file, each from the first row that differs."""
+
+    def __init__(self, judge: Judge, texts: Sequence[bytes], endings: Sequence[bytes]) -> None:
+        self.judge = judge
+        self.whole = memoryview(judge.content(texts, endings))
+        self.spans: dict[int, tuple[int, int]] = {}
+        self.begun: dict[tuple[int, int], hashlib._Hash] = {}
+        at = 0
+        for piece in judge.pieces:
+            if isinstance(piece, bytes):
+                at += len(piece)
+                continue
+            for row in range(*piece):
+                end = at + len(texts[row]) + len(endings[row])
+                self.spans[row] = (at, end)
+                at = end
+
+    def right(self, changes: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether the file has the wanted id with these rows (in order) changed."""
+        spans = self.spans
+        length = len(self.whole)
+        for row, text in changes:
+            start, end = spans[row]
+            length += len(text) - (end - start)
+        at = spans[changes[0][0]][0] if changes else 0
+        digest = self._begin(length, at)
+        self.judge.hashed += length - at
+        for row, text in changes:
+            start, end = spans[row]
+            digest.update(self.whole[at:start])
+            digest.update(text)
+            at = end
+        digest.update(self.whole[at:])
+        return digest.hexdigest().startswith(self.judge.wanted)
+
+    def _begin(self, length: int, at: int) -> hashlib._Hash:
+        digest = self.begun.get((length, at))
+        if digest is None:
+            digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
+            digest.update(self.whole[:at])
+            self.judge.hashed += at
+            if len(self.begun) < _KEPT:
+                self.begun[length, at] = digest
+        return digest.copy()
 
 
 def greedy(reader: Reader) -> Path:
     """The likeliest reading, row by row."""
-    path = Path([], [], [], [], 0.0)
+    path = Path([], [], [])
     _continue(reader, path, None, 0)
     return path
 
@@ -131,74 +194,205 @@ def _after_last(reader: Reader, path: Path) -> tuple[State, Memory]:
     return reader.after(number, state, memory, candidate, text)
 
 
-def _deviations(path: Path, after: int) -> None:
-    """List what else could be chosen in the rows below `after`."""
-    found: list[tuple[float, int, int]] = []
-    for number in range(after + 1, len(path.options)):
-        options = path.options[number]
-        if options and len(options) > 1:
+@dataclass(slots=True)
+class Effect:
+    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `more`
+    lists the deviations that are open only after it: (bits, row, option), cheapest first."""
+
+    cost: float
+    rows: tuple[tuple[int, bytes], ...]
+    numbers: frozenset[int]
+    path: Path
+    plan: Plan
+    more: list[tuple[float, int, Candidate]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A path that deviates in row `number` and was read anew up to row `end`; `mark` forbids others of its kind."""
+
+    cost: float
+    path: Path
+    number: int
+    end: int
+    mark: frozenset[int] = frozenset()
+
+
+class _Effects:
+    """All effects in the order of their cost, made one by one."""
+
+    def __init__(self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool) -> None:
+        self.root = Effect(0.0, (), frozenset(), greedy(plan.reader), plan)
+        self.made: list[Effect] = []
+        self.lines = 0
+        self.first = [text + end for text, end in zip(self.root.path.texts, plan.endings, strict=True)]
+        self._heap: list[tuple[float, int, Effect, int]] = []
+        self._others: list[Alternative] = sorted(alternatives, key=lambda other: other.cost)
+        self._serial = 0
+        self.root.more = self._deviations(self.root, -1)
+        if unlikely:
+            self._add_unlikely()
+        self._push(self.root, 0)
+
+    def get(self, at: int) -> Effect | None:
+        """Effect number `at`, None where there are no more."""
+        while at >= len(self.made):
+            effect = self._next()
+            if effect is None:
+                return None
+            if effect.rows:
+                self.made.append(effect)
+        return self.made[at]
+
+    def _push(self, parent: Effect, at: int) -> None:
+        if at < len(parent.more):
+            self._serial += 1
+            heappush(self._heap, (parent.cost + parent.more[at][0], self._serial, parent, at))
+
+    def _next(self) -> Effect | None:
+        if self._others and (not self._heap or self._others[0].cost <= self._heap[0][0]):
+            return self._other(self._others.pop(0))
+        if not self._heap:
+            return None
+        cost, _, parent, at = heappop(self._heap)
+        if cost > _MAX_COST:
+            return None
+        self._push(parent, at + 1)
+        _, number, option = parent.more[at]
+        if option.kind == "lone":
+            lone = ((number, option.text + parent.plan.endings[number]),)
+            return Effect(cost, lone, frozenset({number}), parent.path, parent.plan)
+        old = parent.path
+        path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
+        count = _continue(parent.plan.reader, path, old, number)
+        return self._effect(_Fresh(cost, path, number, number + 1 + count), parent, parent.plan)
+
+    def _other(self, other: Alternative) -> Effect:
+        """The effect of another plan: its rows are read from where it differs."""
+        plan, old = other.plan(), self.root.path
+        path = Path(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
+        count = _continue(plan.reader, path, old, other.last)
+        mark = frozenset({-1 - plan.reader.rows[other.first].hunk})
+        return self._effect(_Fresh(other.cost, path, other.first - 1, other.first + count, mark), self.root, plan)
+
+    def _effect(self, fresh: _Fresh, parent: Effect, plan: Plan) -> Effect:
+        """The effect of a path that was read anew in some rows and is `parent`'s in the others."""
+        path, number, end = fresh.path, fresh.number, fresh.end
+        self.lines += end - number
+        low = max(0, number)
+        rows = [change for change in parent.rows if change[0] < low]
+        for row in range(low, end):
+            text = path.texts[row] + plan.endings[row]
+            if text != self.first[row] and plan.reader.rows[row].shown:
+                rows.append((row, text))
+        rows += [change for change in parent.rows if change[0] >= end]
+        numbers = frozenset([row for row, _ in rows]) | fresh.mark | {row for row in parent.numbers if row < 0}
+        effect = Effect(fresh.cost, tuple(rows), numbers, path, plan)
+        if rows:
+            effect.more = self._deviations(effect, number)
+            self._push(effect, 0)
+        return effect
+
+    def _deviations(self, effect: Effect, after: int) -> list[tuple[float, int, Candidate]]:
+        """What else could be chosen below row `after`, where that is not the same as in the greedy reading."""
+        found: list[tuple[float, int, Candidate]] = []
+        path, root = effect.path, self.root.path
+        for number in range(after + 1, len(path.options)):
+            options = path.options[number]
+            if not options or len(options) < 2:
+                continue
+            if effect is not self.root and number not in effect.numbers:
+                others = root.options[number]
+                if others is options or (others and _texts(others) == _texts(options)):
+                    continue
             least = options[0].cost
-            found += [
-                (options[choice].cost - least, number, choice)
-                for choice in range(1, len(options))
-                if options[choice].kind != "unlikely"
-            ]
-    found.sort()
-    path.deviations = found
+            found += [(option.cost - least, number, option) for option in options[1:]]
+        self.lines += (len(path.options) - after) // _CHEAPER
+        found.sort(key=_order)
+        return found
+
+    def _add_unlikely(self) -> None:
+        """List the readings that no rule gives, too."""
+        path = self.root.path
+        for number, options in enumerate(path.options):
+            if options is None or len(path.texts[number]) > _LONGEST or len(self.root.more) > _MOST:
+                continue
+            given = {option.text for option in options}
+            more = [o for o in self.root.plan.reader.unlikely(number, path.texts) if o.text not in given]
+            self.root.more += [(option.cost, number, option) for option in more]
+        self.root.more.sort(key=_order)
 
 
-def _add_unlikely(reader: Reader, path: Path) -> None:
-    """List the readings that no rule gives, too."""
-    for number, options in enumerate(path.options):
-        if options is None or len(path.texts[number]) > _LONGEST or len(path.deviations) > _MOST:
+def _texts(options: Sequence[Candidate]) -> list[bytes]:
+    return [option.text for option in options]
+
+
+def _order(deviation: tuple[float, int, Candidate]) -> tuple[float, int]:
+    return deviation[:2]
+
+
+def _combined(effects: _Effects) -> Iterator[tuple[Effect, ...]]:
+    """Sets of effects that touch different rows, the cheapest first, without end but that of the effects."""
+    first = effects.get(0)
+    if first is None:
+        return
+    serial = 0
+    # Each entry is a set by the numbers of its effects; those without the last one are known not to touch.
+    heap: list[tuple[float, int, tuple[int, ...], float, frozenset[int]]] = [(first.cost, 0, (0,), 0.0, frozenset())]
+    while heap:
+        cost, _, chosen, spent, taken = heappop(heap)
+        if cost > _MAX_COST:
+            return
+        last = effects.made[chosen[-1]]
+        usable = taken.isdisjoint(last.numbers)
+        if usable:
+            yield tuple([effects.made[at] for at in chosen])
+        following = effects.get(chosen[-1] + 1)
+        if following is None:
             continue
-        given = {option.text for option in options}
-        more = [option for option in reader.unlikely(number, path.texts) if option.text not in given]
-        first = len(options)
-        path.options[number] = [*options, *more]
-        path.deviations += [(option.cost, number, first + at) for at, option in enumerate(more)]
-    path.deviations.sort()
+        serial += 1
+        at = chosen[-1] + 1
+        heappush(heap, (spent + following.cost, serial, (*chosen[:-1], at), spent, taken))
+        if usable:
+            serial += 1
+            heappush(heap, (cost + following.cost, serial, (*chosen, at), cost, taken | last.numbers))
 
 
 def search(
-    reader: Reader, judge: Judge, endings: Sequence[bytes], bound: Bound, *, unlikely: bool = True
-) -> tuple[Path, bool, int]:
-    """The reading the judge accepts, or the likeliest; whether it was accepted; how many readings were tried.
+    plan: Plan,
+    judge: Judge,
+    bound: Bound,
+    *,
+    alternatives: Sequence[Alternative] = (),
+    unlikely: bool = True,
+) -> tuple[Path, tuple[Plan, ...], bool, int]:
+    """The reading the judge accepts, or the likeliest; the plans it takes rows from (later ones over earlier ones);
+    whether it was accepted; how many readings were tried.
 
     With `unlikely`, single deviations that no rule gives are tried too, in their turn.
     """
-    first = greedy(reader)
+    effects = _Effects(plan, alternatives, unlikely=unlikely)
+    root = effects.root.path
+    variations = _Variations(judge, root.texts, plan.endings)
     tried = 1
-    if judge.right(first.texts, endings):
-        return first, True, tried
-    _deviations(first, -1)
-    if unlikely:
-        _add_unlikely(reader, first)
-    heap: list[tuple[float, int, Path, int]] = []
-    if first.deviations:
-        heappush(heap, (first.deviations[0][0], 0, first, 0))
-    lines = serial = 0
-    while heap and tried < bound.readings and judge.hashed < bound.hashed and lines < bound.lines:
-        cost, _, parent, at = heappop(heap)
-        if cost > _MAX_COST:
-            break
-        more, number, choice = parent.deviations[at]
-        if at + 1 < len(parent.deviations):
-            serial += 1
-            heappush(heap, (parent.cost + parent.deviations[at + 1][0], serial, parent, at + 1))
-        child = Path(
-            parent.texts[:number], parent.options[:number], parent.before[: number + 1], [], parent.cost + more
-        )
-        options = parent.options[number]
-        assert options is not None
-        child.texts.append(options[choice].text)
-        child.options.append(options)
-        lines += _continue(reader, child, parent, number) + (len(reader.rows) - number) // _CHEAPER
+    bound = bound.for_id(judge.wanted)
+    if variations.right(()):
+        return root, (plan,), True, tried
+    for chosen in _combined(effects):
+        rows = chosen[0].rows if len(chosen) == 1 else tuple(sorted(row for effect in chosen for row in effect.rows))
         tried += 1
-        if judge.right(child.texts, endings):
-            return child, True, tried
-        _deviations(child, number)
-        if child.deviations:
-            serial += 1
-            heappush(heap, (child.cost + child.deviations[0][0], serial, child, 0))
-    return first, False, tried
+        if variations.right(rows):
+            return _merged(effects.root, chosen), tuple(effect.plan for effect in chosen), True, tried
+        if tried >= bound.readings or judge.hashed >= bound.hashed or effects.lines >= bound.lines:
+            break
+    return root, (plan,), False, tried
+
+
+def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
+    """The reading with all these effects."""
+    path = Path(list(root.path.texts), root.path.options, root.path.before)
+    for effect in chosen:
+        for row, text in effect.rows:
+            ending = effect.plan.endings[row]
+            path.texts[row] = text[: len(text) - len(ending)]
+    return path
