@@ -25,6 +25,7 @@ _ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
 _BLANK = re.compile(rb"\r*\n")
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
+_CHARSET = re.compile(rb"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _LAST_COUNTS = frozenset({"from", "subject", "date"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")  # RFC 8264's Cf, the usual ones
@@ -53,16 +54,22 @@ def split(raw: bytes) -> tuple[dict[str, list[bytes]], bytes]:
     return fields, raw[blank.end() if blank else at :]
 
 
-def text(fields: Mapping[str, list[bytes]], name: str, charset: str = "utf-8") -> str:
+def text(fields: Mapping[str, list[bytes]], name: str) -> str:
     """The field called `name`, decoded and with its white space squeezed; empty when there is none.
 
-    Of several the first counts, of From, Subject and Date the last, as in mailinfo.c. `charset` is that of the mail's
-    text: programs that do not encode their headers write them in it.
+    Of several the first counts, of From, Subject and Date the last, as in mailinfo.c. Programs that do not encode their
+    headers write them in the charset of the mail's text.
     """
     values = fields.get(name)
     if not values:
         return ""
-    return squeezed(decode_words(values[-1 if name in _LAST_COUNTS else 0], charset))
+    value = values[-1 if name in _LAST_COUNTS else 0]
+    return squeezed(decode_words(value, "utf-8" if value.isascii() else _of_text(fields)))
+
+
+def _of_text(fields: Mapping[str, list[bytes]]) -> str:
+    found = _CHARSET.search(fields.get("content-type", [b""])[-1][:_LONGEST])
+    return found[1].decode("latin-1") if found else "utf-8"
 
 
 def squeezed(value: str) -> str:

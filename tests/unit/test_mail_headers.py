@@ -54,6 +54,9 @@ def test_rfc_2047(raw: bytes, text: str) -> None:
         ("jane@example.org", "jane@example.org", "jane@example.org"),
         ("Jane Doe", "Jane Doe", ""),
         ("Jane Doe <jane>", "Jane Doe", "jane"),
+        ('Jane "without end Doe <jane@example.org>', "Jane without end Doe", "jane@example.org"),
+        ("Jane (without end Doe <jane@example.org>", "Jane (without end Doe", "jane@example.org"),
+        ('(a "b" (c) \\) d) Jane <jane@example.org>', '(a "b" (c) ) d) Jane', "jane@example.org"),
         ("", "", ""),
     ],
 )
