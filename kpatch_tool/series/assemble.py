@@ -12,6 +12,7 @@ from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
+from kpatch_tool.series.choosing import choose, shortcomings
 from kpatch_tool.series.diffs import read_message
 from kpatch_tool.series.files import HIDDEN, NOBODY
 from kpatch_tool.series.given import Refused, of_reply
@@ -19,10 +20,8 @@ from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.posting import Post, Posting
 from kpatch_tool.series.split import has_diff, strip_space
 from kpatch_tool.series.subject import parse, title
-from kpatch_tool.series.topics import topics
 
 _LONGEST_SLUG = 34
-_MOST_OTHERS = 5  # series that are left out and named
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +39,27 @@ def assemble(
     where: str,
     name: str = "",
     revision: int | None = None,
+    pick: str = "",
     in_order: bool = False,
     sloppy: bool = False,
 ) -> Series:
     """The series in `messages`: its latest revision, or `revision`.
 
+    `pick` chooses among several series: a number (of the postings, oldest first, as `problems` name them), a message id
+    or a part of the title.
+
     `name` is what it will be called (made from the title where empty); `where` names the source in errors; `in_order`
     says that the messages are the patches in their order (a quilt series); `sloppy` takes trailers sent by others.
     Messages of other revisions and of other series are left out; `problems` says so.
 
-    Raises InputError when there is no patch, no such revision, or a patch cannot be read.
+    Raises InputError when there is no patch, no such revision or series, when one of many series must be chosen, or a
+    patch cannot be read.
     """
     posts = posting.read_posts(messages)
     found = posting.gather(posts, in_order=in_order)
     if not found:
         raise InputError(_no_patch(posts), where=where)
-    groups = topics(found)
-    chosen = _choose(groups[0], revision, where)
+    chosen, others = choose(found, revision=revision, pick=pick, where=where)
     answers = _answers(posts, chosen, found, sloppy=sloppy)
     patches = tuple(_patch(number, post, answers) for number, post in sorted(chosen.patches.items()))
     cover = _cover(chosen.cover.message) if chosen.cover else None
@@ -69,7 +72,7 @@ def assemble(
         cover=cover,
         patches=patches,
         replies=answers.replies,
-        problems=(*_problems(chosen), *_others(groups, chosen), *_refused(answers, patches)),
+        problems=tuple(dict.fromkeys([*shortcomings(chosen), *others, *_refused(answers, patches)])),
     )
 
 
@@ -89,14 +92,6 @@ def _no_patch(posts: Sequence[Post]) -> str:
         )  # fmt: skip
         return f"no patch found: {what}"
     return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"
-
-
-def _choose(topic: Sequence[Posting], revision: int | None, where: str) -> Posting:
-    wanted = [one for one in topic if revision is None or one.version == revision]
-    if not wanted:
-        known = ", ".join(str(number) for number in sorted({one.version for one in topic}))
-        raise InputError(f"no revision {revision} of the series here", where=where, todo=f"there is: {known}")
-    return max(wanted, key=lambda one: (one.version, one.when, one.order))
 
 
 def _patch(number: int, post: Post, answers: _Answers) -> Patch:
@@ -180,60 +175,3 @@ def _refused(answers: _Answers, patches: Sequence[Patch]) -> list[str]:
         one for number, one in answers.refused if trailers.identity(one.trailer) not in known.get(number, everywhere)
     ]
     return list(dict.fromkeys(one.sentence() for one in told))
-
-
-def _problems(chosen: Posting) -> list[str]:
-    problems: list[str] = []
-    missing = [number for number in range(1, chosen.total + 1) if number not in chosen.patches]
-    if missing:
-        which = f"patch {numbers(missing)} is" if len(missing) == 1 else f"patches {numbers(missing)} are"
-        problems.append(f"{which} not in the source (of {chosen.total})")
-    beyond = [number for number in chosen.patches if number > chosen.total]
-    if beyond:
-        problems.append(f"sent beyond the {chosen.total} that were announced: {numbers(beyond)}")
-    for version in sorted(set(chosen.borrowed.values())):
-        kept = [number for number, origin in chosen.borrowed.items() if origin == version]
-        problems.append(f"v{chosen.version} was sent in part; taken from v{version}: {numbers(kept)}")
-    if any(post.tag.forward for post in chosen.patches.values()):
-        problems.append("the patch was forwarded: its author and date may be the forwarder's")
-    undated = [number for number, post in chosen.patches.items() if post.message.date is None]
-    if undated:
-        problems.append(f"no readable date: patch {numbers(undated)}")
-    nameless = [number for number, post in chosen.patches.items() if not post.message.author.name]
-    if nameless:
-        problems.append(f"no author: patch {numbers(nameless)}")
-    if chosen.cover and chosen.cover.tag.revision not in (None, chosen.revision):
-        problems.append(f"the cover letter says v{chosen.cover.tag.revision}, the patches v{chosen.version}")
-    return problems
-
-
-def _others(groups: Sequence[Sequence[Posting]], chosen: Posting) -> list[str]:
-    """Sentences on what else the source holds."""
-    lines = []
-    for one in groups[0]:
-        if one is not chosen and one.version == chosen.version:
-            lines.append(f"also posted as v{one.version}: {_described(one)}")
-        elif one is not chosen and one.version < chosen.version and one.when > chosen.when:
-            lines.append(f"posted later without a version: {_described(one)}")
-    others = groups[1:]
-    for group in others[:_MOST_OTHERS]:
-        lines.append(f"another series is in the source: {_described(group[-1])}")
-    if len(others) > _MOST_OTHERS:
-        lines.append(f"and {len(others) - _MOST_OTHERS} more series; import a thread of its own for each")
-    return lines
-
-
-def _described(one: Posting) -> str:
-    sent = one.when.date().isoformat()
-    return f'"{one.title}" by {one.sender.name or one.sender.email}, {numbers(one.patches)} of {one.total}, {sent}'
-
-
-def numbers(values: Sequence[int] | dict[int, Post]) -> str:
-    """Numbers as people write them: "1-3, 6"."""
-    runs: list[list[int]] = []
-    for value in sorted(values):
-        if runs and runs[-1][1] == value - 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,91 +1,18 @@
-"""Which messages make one posting of a series."""
+"""Which messages make one posting of a series. The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
-from kpatch_tool.mail.message import Address, Message
-from kpatch_tool.series import split, subject
-from kpatch_tool.series.subject import Tag
+from kpatch_tool.series import rerolls
+from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, read_posts, same_person
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEAR = timedelta(days=7)
-_LATE_COVER = timedelta(hours=1)
+__all__ = ["Post", "Posting", "gather", "identities", "read_posts", "same_person"]
+
+_NEAR = timedelta(days=7)  # between posts of one posting that no header connects
+_AT_ONCE = timedelta(hours=1)  # between posts of one run of git send-email whose tags differ
 _LATEST = 12  # of a sender's postings that a patch without thread headers is compared with
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A message with what its subject says. `order` is its place in the source, from 0."""
-
-    message: Message
-    tag: Tag
-    order: int
-    diff: bool
-
-    @property
-    def when(self) -> datetime:
-        return self.message.date or _EPOCH
-
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """The ids it answers, nearest first."""
-        return tuple(dict.fromkeys([self.message.in_reply_to, *reversed(self.message.references)]))
-
-
-@dataclass(slots=True, eq=False)
-class Posting:
-    """One posting while its messages are gathered: a cover and patches by number."""
-
-    sender: Address
-    revision: int | None
-    total: int
-    cover: Post | None = None
-    patches: dict[int, Post] = field(default_factory=dict)
-    borrowed: dict[int, int] = field(default_factory=dict)  # number -> revision it comes from (partial rerolls)
-
-    @property
-    def version(self) -> int:
-        return self.revision or 1
-
-    @property
-    def posts(self) -> list[Post]:
-        own = [post for number, post in sorted(self.patches.items()) if number not in self.borrowed]
-        return ([self.cover] if self.cover else []) + own
-
-    @property
-    def when(self) -> datetime:
-        """When the first of its messages was sent."""
-        return min(post.when for post in self.posts)
-
-    @property
-    def order(self) -> int:
-        return min(post.order for post in self.posts)
-
-    @property
-    def ids(self) -> frozenset[str]:
-        return frozenset(post.message.message_id for post in self.posts if post.message.message_id)
-
-    @property
-    def title(self) -> str:
-        post = self.cover or next(iter(self.posts))
-        return post.tag.title
-
-
-def read_posts(messages: Iterable[Message]) -> list[Post]:
-    """Every message once (lists send copies; several sources may overlap), with its subject read."""
-    seen: set[object] = set()
-    posts: list[Post] = []
-    for message in messages:
-        identity = message.message_id or (message.subject, message.author, message.date, message.body)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        tag = subject.parse(message.subject)
-        posts.append(Post(message, tag, len(posts), not tag.reply and split.has_diff(message.body)))
-    return posts
 
 
 def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
@@ -95,31 +22,44 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     without numbers (no Message-Id, no k/N) are taken in order as well.
     """
     patches = _candidates(posts)
-    files = [post for post in patches if not post.message.message_id]
-    unnumbered = len(files) > 1 and all(post.tag.number is None for post in files) and len(files) == len(patches)
-    if patches and (in_order or (unnumbered and _are_files(files))):
+    if patches and (in_order or _are_files_in_order(patches, posts)):
         ordered = dict(enumerate(patches, start=1))
-        return [Posting(patches[0].message.author, _revision(patches), len(patches), None, ordered)]
+        return [Posting(patches[0].message.author, len(patches), None, ordered)]
     index = _Index()
     covers = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
-    numbered = [(post.when, post.order, post) for post in patches if post.tag.number != 0]
-    # A cover's clock may be late; it comes before its patches all the same.
-    queue = sorted([*numbered, *((post.when - _LATE_COVER, post.order, post) for post in covers)], key=lambda e: e[:2])
     placed: set[int] = set()
-    for run in _whole_runs([post for _, _, post in queue]):
+    queue = _queue(covers, [post for post in patches if post.tag.number != 0])
+    for run in _whole_runs(queue):
         index.add(_posting_of(run))
         placed.update(post.order for post in run)
-    for _, _, post in queue:
+    for post in queue:
         if post.order in placed:
             continue
         if post.tag.number == 0:
-            index.add(Posting(post.message.author, post.tag.revision, post.tag.total or 0, post))
+            index.add(Posting(post.message.author, post.tag.total or 0, post))
         else:
             _place(index, post)
-    _adopt_covers(index)
-    found = sorted((one for one in index.found if one.patches), key=lambda one: (one.when, one.order))
-    _complete_rerolls(found)
-    return found
+    return rerolls.related(index.found, posts)
+
+
+def _queue(covers: Sequence[Post], patches: Sequence[Post]) -> list[Post]:
+    """Covers and patches in the order in which they were sent. A cover's clock may be late, or a patch may bear the
+    date of its commit: a cover comes before the patches that answer it all the same."""
+    sent = {post.message.message_id: post.when - _AT_ONCE for post in covers}
+    queue = [(post.when - _AT_ONCE, 0, post.order, post) for post in covers]
+    for post in patches:
+        answered = [sent[parent] for parent in post.parents if parent in sent]
+        queue.append((max([post.when, *answered[:1]]), 1, post.order, post))
+    return [entry[3] for entry in sorted(queue, key=lambda entry: entry[:3])]
+
+
+def _are_files_in_order(patches: Sequence[Post], posts: Sequence[Post]) -> bool:
+    """Whether these are files of git format-patch or quilt without numbers, rather than mails or what an archive
+    shows."""
+    bare = [post for post in patches if not post.message.message_id and not post.message.archive]
+    alike = len({(post.tag.revision, post.tag.minor) for post in patches}) == 1
+    files = len(bare) == len(patches) > 1 and all(post.tag.number is None for post in patches)
+    return files and alike and not any(post.tag.reply for post in posts)
 
 
 def _whole_runs(posts: Sequence[Post]) -> list[list[Post]]:
@@ -143,7 +83,7 @@ def _whole_runs(posts: Sequence[Post]) -> list[list[Post]]:
 
 def _goes_on(last: Post, post: Post) -> bool:
     a, b = last.tag, post.tag
-    same = (a.total, a.revision, a.resend) == (b.total, b.revision, b.resend)
+    same = (a.total, a.revision, a.minor, a.resend) == (b.total, b.revision, b.minor, b.resend)
     return same and post.order == last.order + 1 and b.number == (a.number or 0) + 1
 
 
@@ -155,7 +95,7 @@ def _stands_alone(run: Sequence[Post]) -> bool:
 def _posting_of(run: Sequence[Post]) -> Posting:
     cover = run[0] if run[0].tag.number == 0 else None
     patches = {post.tag.number: post for post in run if post.tag.number}
-    return Posting(run[0].message.author, _revision(run), len(patches), cover, patches)
+    return Posting(run[0].message.author, len(patches), cover, patches)
 
 
 class _Index:
@@ -163,149 +103,129 @@ class _Index:
 
     def __init__(self) -> None:
         self.found: list[Posting] = []
-        self._by_id: dict[str, Posting] = {}
+        self._by_link: dict[str, list[Posting]] = {}
         self._by_sender: dict[tuple[str, int | None], list[Posting]] = {}
+        self._links: dict[int, set[str]] = {}
+        self._anchors: dict[int, set[int]] = {}
+        self._covers: set[str] = set()
 
     def add(self, posting: Posting) -> None:
         self.found.append(posting)
+        self._links[id(posting)], self._anchors[id(posting)] = set(), set()
+        if posting.cover:
+            self._covers.add(posting.cover.message.message_id)
         for post in posting.posts:
             self.know(post, posting)
-        self.file(posting, posting.total)
+        for name in identities(posting.sender):
+            self._by_sender.setdefault((name, posting.total), []).append(posting)
+            self._by_sender.setdefault((name, None), []).append(posting)
 
     def know(self, post: Post, posting: Posting) -> None:
         """`post` is in `posting` now."""
-        if post.message.message_id:
-            self._by_id[post.message.message_id] = posting
+        self._anchors[id(posting)] |= self.around(post) - {id(posting)}
+        for link in post.links - self._links[id(posting)]:
+            self._links[id(posting)].add(link)
+            self._by_link.setdefault(link, []).append(posting)
 
-    def file(self, posting: Posting, total: int) -> None:
-        """`posting` may be found by its sender and `total`."""
-        for name in identities(posting.sender):
-            self._by_sender.setdefault((name, total), []).append(posting)
-            self._by_sender.setdefault((name, None), []).append(posting)
+    def is_cover(self, message_id: str) -> bool:
+        """Whether it is a cover letter's id."""
+        return message_id != "" and message_id in self._covers
 
-    def near(self, post: Post, total: int) -> list[Posting]:
-        """The postings that `post`, a patch n of `total`, may belong to: of its thread, or its sender's latest."""
-        close = [self._by_id[parent] for parent in post.parents if parent in self._by_id]
+    def around(self, post: Post) -> set[int]:
+        """The postings (their ids as objects) in whose thread a post is."""
+        return {id(one) for link in post.links for one in self._by_link.get(link, ())}
+
+    def anchors(self, posting: Posting) -> set[int]:
+        """The other postings in whose threads it was sent."""
+        return self._anchors[id(posting)]
+
+    def links(self, posting: Posting) -> set[str]:
+        """All that connects the posts of `posting` with others."""
+        return self._links[id(posting)]
+
+    def near(self, post: Post) -> list[Posting]:
+        """The postings that `post`, a patch, may belong to: of its thread, or its sender's latest."""
+        close = [one for link in post.links for one in self._by_link.get(link, [])[-_LATEST:]]
         for name in identities(post.message.author):
-            close += self._by_sender.get((name, total), [])[-_LATEST:]
+            close += self._by_sender.get((name, post.tag.total or 1), [])[-_LATEST:]
             close += self._by_sender.get((name, None), [])[-_LATEST:]
         return list(dict.fromkeys(close))
 
-    def without_cover(self, lonely: Posting) -> list[Posting]:
-        """The postings of the same sender and total that have patches and no cover."""
-        close = [one for name in identities(lonely.sender) for one in self._by_sender.get((name, lonely.total), [])]
-        return [one for one in close if one.patches and one.cover is None]
-
-
-def identities(person: Address) -> list[str]:
-    """The keys under which a person is found: two of one key are `same_person`."""
-    return [key.lower() for key in (f"<{person.email}>" if person.email else "", person.name) if key]
-
 
 def _candidates(posts: Sequence[Post]) -> list[Post]:
-    """The posts that are patches: marked ones; where there are none, unmarked ones, then forwarded ones."""
+    """The posts that are patches: marked ones; where there are none, unmarked ones, then forwarded ones, then whole
+    patches sent as replies."""
     own = [post for post in posts if post.diff and not post.tag.notice and not post.tag.forward]
     marked = [post for post in own if post.tag.patch]
-    return marked or own or [post for post in posts if post.diff and post.tag.forward]
-
-
-def _are_files(posts: Sequence[Post]) -> bool:
-    """Whether these were written by git format-patch or quilt rather than shown by an archive."""
-    return all(not post.message.archive for post in posts)
-
-
-def _revision(posts: Sequence[Post]) -> int | None:
-    return next((post.tag.revision for post in posts if post.tag.revision), None)
+    forwarded = [post for post in posts if post.diff and post.tag.forward]
+    return marked or own or forwarded or [post for post in posts if post.tag.patch and is_whole_patch(post)]
 
 
 def _place(index: _Index, post: Post) -> None:
     number, total = post.tag.number or 1, post.tag.total or 1
-    fitting = [posting for posting in index.near(post, total) if _fits(posting, post, number, total)]
+    fitting = [posting for posting in index.near(post) if _fits(index, posting, post)]
     if not fitting:
-        index.add(Posting(post.message.author, post.tag.revision, total, None, {number: post}))
+        index.add(Posting(post.message.author, total, None, {number: post}))
         return
-    best = max(fitting, key=lambda posting: _closeness(posting, post))
+    best = max(fitting, key=lambda posting: _closeness(index, posting, post))
+    if not best.patches:
+        best.total = total  # the cover may have counted otherwise
     best.patches[number] = post
     index.know(post, best)
-    if total > best.total:
-        best.total = total
-        index.file(best, total)
 
 
-def _fits(posting: Posting, post: Post, number: int, total: int) -> bool:
-    if number in posting.patches:
+def _fits(index: _Index, posting: Posting, post: Post) -> bool:
+    """Whether a patch belongs to a posting; docs/series.md gives the rules in this order."""
+    if (post.tag.number or 1) in posting.patches:
         return False
-    threaded = _threaded(posting, post)
-    if not threaded and not same_person(posting.sender, post.message.author):
+    introduced = _answers_cover(posting, post)
+    if not (introduced or _is_connected(index, posting, post)):
         return False
-    if _unmarked(posting, post) and not threaded:
-        return False
-    known = _revision(list(posting.patches.values()))
-    revisions = {known if posting.patches else posting.revision, post.tag.revision}
-    near = post.message.in_reply_to in posting.ids
-    if len(revisions) > 1 and not (near and None in revisions and not _answers_patch(posting, post)):
-        return posting.cover is not None and not posting.patches and _answers_cover(posting, post)
-    if posting.total == total:
+    return _counts_alike(posting, post, introduced) and _same_revision(posting, post, introduced)
+
+
+def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
+    if post.tag.number is None:
+        return introduced and posting.total <= 1
+    if posting.unnumbered:
+        return False  # "[PATCH 2/1]" after "[PATCH]" is a posting of its own
+    if posting.total != post.tag.total and not (introduced and not posting.patches):
+        return False  # and so is "[PATCH 14/17]" after "[PATCH 13/7]"
+    return introduced or posting.resend == post.tag.resend
+
+
+def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
+    """By headers, or, where those say nothing, by sender and time."""
+    if post.parent in posting.ids:
         return True
-    # "[PATCH 14/17]" after "[PATCH 13/7]": the sender noticed.
-    last = max(posting.patches, default=0)
-    return last > posting.total and number == last + 1 and total > posting.total
+    if not same_person(posting.sender, post.message.author):
+        return any(post.parent == other.parent != "" for other in posting.own.values())
+    if index.links(posting) & post.links:
+        return True
+    if index.is_cover(post.parent):
+        return False  # of another posting
+    if around := index.around(post):
+        return bool(around & index.anchors(posting))  # both answer the same earlier posting, or not
+    return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < _NEAR
 
 
-def _unmarked(posting: Posting, post: Post) -> bool:
-    """Two patches that are both "[PATCH]", or resent ones and first ones: not the same posting."""
-    return any(post.tag.resend != other.tag.resend for other in posting.posts)
-
-
-def _threaded(posting: Posting, post: Post) -> bool:
-    return bool(posting.ids.intersection(post.parents))
+def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
+    known, said = (posting.revision, posting.minor), (post.tag.revision, post.tag.minor)
+    if known == said:
+        return True
+    if not posting.patches:
+        return introduced
+    # Tags forgotten or mistyped in a run of git send-email.
+    answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
+    at_once = abs(post.when - posting.posts[-1].when) < _AT_ONCE
+    return answers and at_once and (None in (known[0], said[0]) or introduced)
 
 
 def _answers_cover(posting: Posting, post: Post) -> bool:
-    return posting.cover is not None and posting.cover.message.message_id in post.parents[:1]
+    return posting.cover is not None and bool(post.parent) and posting.cover.message.message_id == post.parent
 
 
-def _answers_patch(posting: Posting, post: Post) -> bool:
-    """Whether it is sent as an answer to a patch of the posting that has its number: a new revision of that one."""
-    return any(other.message.message_id in post.parents[:1] and other.tag.number == post.tag.number
-               for other in posting.patches.values())  # fmt: skip
-
-
-def _closeness(posting: Posting, post: Post) -> tuple[bool, bool, float]:
+def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, float]:
     apart = abs((posting.when - post.when).total_seconds())
-    return _answers_cover(posting, post), _threaded(posting, post), -apart
-
-
-def _adopt_covers(index: _Index) -> None:
-    """Give covers left alone (their version differs from the patches') to the posting they introduce."""
-    for lonely in [posting for posting in index.found if not posting.patches]:
-        near = [one for one in index.without_cover(lonely) if abs(one.when - lonely.when) < _NEAR]
-        if near:
-            min(near, key=lambda one: abs(one.when - lonely.when)).cover = lonely.cover
-
-
-def _complete_rerolls(found: list[Posting]) -> None:
-    """A later revision of a few patches, sent as answers to the earlier posting, keeps the earlier one's others."""
-    owner: dict[str, Posting] = {}
-    for posting in found:
-        partial = not posting.cover and posting.revision and posting.total > len(posting.patches)
-        answered = {id(one): one for post in posting.posts for one in (_owner(owner, post),) if one} if partial else {}
-        if len(answered) == 1:
-            (earlier,) = answered.values()
-            if earlier.total == posting.total and len(earlier.patches) >= earlier.total:
-                for number, post in earlier.patches.items():
-                    if number not in posting.patches:
-                        posting.patches[number] = post
-                        posting.borrowed[number] = earlier.borrowed.get(number, earlier.version)
-        owner.update((id_, posting) for id_ in posting.ids)
-
-
-def _owner(owner: dict[str, Posting], post: Post) -> Posting | None:
-    return next((owner[parent] for parent in post.parents if parent in owner), None)
-
-
-def same_person(a: Address, b: Address) -> bool:
-    """The same address, or the same name."""
-    if a.email and a.email.lower() == b.email.lower():
-        return True
-    return bool(a.name) and a.name.lower() == b.name.lower()
+    together = post.batch != "" and post.batch in index.links(posting)
+    return _answers_cover(posting, post), together, bool(index.links(posting) & post.links), -apart

@@ -28,7 +28,8 @@ from kpatch_tool.mail import read
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.mail.read import Received, SourceFile
 from kpatch_tool.series import files, toml
-from kpatch_tool.series.assemble import assemble, numbers, read_patch
+from kpatch_tool.series.assemble import assemble, read_patch
+from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.subject import parse
 from kpatch_tool.workspace import Workspace
@@ -209,7 +210,7 @@ def patch_of(series: Series, number: int) -> Patch:
         raise InputError(
             f"no patch {number} in the series",
             where=series.name,
-            todo=f"it has {numbers([patch.number for patch in series.patches])}",
+            todo=f"it has {spelt([patch.number for patch in series.patches])}",
         )
     return patch
 

@@ -5,19 +5,41 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_REPLY = re.compile(r"^(?:re|aw|sv|antw|vs|回复|答复)(?:\[\d+\])?\s*[:：]\s*", re.IGNORECASE)
-_FORWARD = re.compile(r"^(?:fwd?|wg|tr|转发)\s*[:：]\s*", re.IGNORECASE)
-_LOST_BRACKET = re.compile(r"^(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
-_BRACKETS = re.compile(r"^\[([^\[\]]*)\]\s*")
-_NUMBER = re.compile(r"(?<![\w./])(\d{1,4})\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
+# What mail programs put before an answer and before a forwarded mail, by language.
+_REPLY_WORDS = (
+    "re", "aw", "antw", "antwort", "sv", "vs", "vastaus", "res", "rép", "rif", "odp", "ynt", "atb", "vá", "ответ",
+    "отв", "на", "απ", "ping", "回复", "回覆", "答复", "答覆", "返信", "회신",
+)  # fmt: skip
+_FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
+_REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
+_FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
+_LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
+# "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
+_NUMBER = re.compile(
+    r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE
+)  # fmt: skip
+_BARE_NUMBER = re.compile(_NUMBER.pattern + r"\s*[:\]-]?\s+", re.IGNORECASE)
 _REVISION = re.compile(
-    r"(?<![A-Za-z0-9])(?:patch|rfc|series)?[\s-]*v\.?\s?(\d{1,3})(?:\.\d+)?(?![A-Za-z0-9])", re.IGNORECASE
+    r"(?<![A-Za-z0-9])(?:patch|patchset|rfc|rft|series)?[\s-]{0,3}v\.?\s?(\d{1,3})(\.\d{1,3}|[A-Da-d])?(?![A-Za-z0-9])|"
+    r"(?<![A-Za-z0-9])(?:take|try|version|rev)\s?#?(\d{1,2})(?![\w.])",
+    re.IGNORECASE,
 )
-_TRAILING = re.compile(r"\s*[\[(]?v(\d{1,3})[\])]?\s*$")
-_WORDS = re.compile(r"patch|rfc|rft|\brepost\b|resend", re.IGNORECASE)
-# "+ x.patch added to mm-unstable branch": notices about a patch, sent by a maintainer's scripts.
+_OF_A_KERNEL = re.compile(r"stable[\s,]{0,3}$", re.IGNORECASE)  # "[PATCH stable v5.10 v2]"
+# At the end of a title only what is set apart counts: "cgroup v2" and "GIC v3" are names of things.
+_TRAILING = re.compile(
+    r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
+)
+_WORDS = re.compile(r"patch|\brf[ct]\b|\brepost\b|resend", re.IGNORECASE)
+_RESENT = re.compile(r"resen[dt]|repost", re.IGNORECASE)
+_RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
+# What maintainers' scripts send about a patch: mm-commits (with the names akpm's scripts give what became of it), tip,
+# the stable queue, testing robots.
 _NOTICE = re.compile(
-    r"^(?:\+ \S+\.patch added to|[-+] \S+\.patch (?:removed|added)|\[(?:to-be-|folded-)?merged|\[tip:|\[merged)"
+    r"[-+] \S+\.patch (?:added|removed)|incoming\b|patch \".{1,200}\" (?:has been )?added to|FAILED: patch \"|"
+    r"\[(?:to-be-|folded-|alternative-)*(?:merged|updated|withdrawn|nacked|obsolete|dropped|failures)\b|"
+    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|git pull|pull\b(?![^\]]{0,40}\d/\d))",
+    re.IGNORECASE,
 )
 _LONGEST_TAG = 200  # characters inside brackets that are read
 _GIT_TRASH = re.compile(r"^(?:\s|:|re:|\[[^\]]*\])+", re.IGNORECASE)
@@ -28,8 +50,9 @@ class Tag:
     """A subject taken apart.
 
     `title` is what git am makes the commit's subject; `revision`, `number` and `total` are None where the subject does
-    not say. `patch` is True when it is marked as a patch (a word or a number in brackets), `notice` for a maintainer's
-    script telling about one.
+    not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
+    5.5/36, "a" of 3a/7). `patch` is True when it is marked as a patch (a word or a number in brackets), `notice` for a
+    maintainer's script telling about one.
     """
 
     title: str
@@ -41,6 +64,9 @@ class Tag:
     forward: bool = False
     resend: bool = False
     notice: bool = False
+    rfc: bool = False
+    minor: str = ""
+    between: str = ""
 
 
 def parse(subject: str) -> Tag:
@@ -48,30 +74,53 @@ def parse(subject: str) -> Tag:
     rest, reply, forward = _prefixes(subject.strip())
     if _NOTICE.match(rest):
         return Tag(title(subject), reply=reply, forward=forward, notice=True)
-    if _LOST_BRACKET.match(rest):
-        rest = "[" + rest
-    tags: list[str] = []
-    while found := _BRACKETS.match(rest):
-        tags.append(found[1])
-        rest = rest[found.end() :]
+    tags, rest, answered = _tags(rest)
     inside = " ".join(tags)[:_LONGEST_TAG]
     number = _NUMBER.search(inside)
-    bare = None if number else re.match(_NUMBER.pattern + r"\s*[:\]-]?\s+", rest, re.IGNORECASE)
-    revision = _REVISION.search(inside)
-    marked = bool(number or revision or _WORDS.search(inside))
-    if revision is None and marked:
-        revision = _TRAILING.search(rest)
+    bare = None if number else _BARE_NUMBER.match(rest)
+    revision, minor = _revision(inside)
+    marked = bool(number or revision is not None or _WORDS.search(inside))
+    if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
+        revision = int(trailing[1])
     counted = number or (bare if marked else None)
     return Tag(
         title=title(subject),
-        revision=int(revision[1]) if revision else None,
+        revision=revision,
         number=int(counted[1]) if counted else None,
-        total=int(counted[2]) if counted else None,
+        total=int(counted[3]) if counted else None,
         patch=marked,
-        reply=reply,
+        reply=reply or answered,
         forward=forward,
-        resend="resend" in inside.lower() or "repost" in inside.lower(),
+        resend=_RESENT.search(inside) is not None,
+        rfc=_RFC.search(inside) is not None,
+        minor=minor,
+        between=(counted[2] or "").lower() if counted else "",
     )
+
+
+def _tags(text: str) -> tuple[list[str], str, bool]:
+    """The texts in the brackets at the start, what follows, and whether a "Re:" stands behind the tag of a list."""
+    tags: list[str] = []
+    answered = False
+    if _LOST_BRACKET.match(text):
+        text = "[" + text
+    while True:
+        if found := _BRACKETS.match(text):
+            tags.append(found[1])
+        elif (found := _REPLY.match(text)) and tags and not any(_WORDS.search(tag) for tag in tags):
+            answered = True
+        else:
+            return tags, text, answered
+        text = text[found.end() :]
+
+
+def _revision(inside: str) -> tuple[int | None, str]:
+    """The revision a tag names and what follows its number; kernel versions ("stable v5.10") are none."""
+    found = [one for one in _REVISION.finditer(inside) if not (one[2] and _OF_A_KERNEL.search(inside[: one.start()]))]
+    if not found:
+        return None, ""
+    best = next((one for one in found if not one[2]), found[0])
+    return int(best[1] or best[3]), (best[2] or "").lstrip(".").upper()
 
 
 def title(subject: str) -> str:

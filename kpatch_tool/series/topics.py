@@ -5,38 +5,99 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kpatch_tool.series import subject
-from kpatch_tool.series.posting import Posting, identities
+from kpatch_tool.series.posts import Posting, identities
 
 _Key = tuple[str, str, str]
 _PREFIX = 24  # characters of a title that two spellings of it share (see subject.same_title)
+_LONG_ENOUGH = 16  # letters of a title that two people do not choose by chance
 
 
 def topics(found: Sequence[Posting]) -> list[list[Posting]]:
     """Postings that are revisions of one another, in groups; the group of the first posting first.
 
-    Two are related when one person sent both, and they share a thread or a title; on a page that shows no ids, when one
-    person sent both.
+    Two are related when one takes patches from the other; when one person sent both and they share a title; when one
+    person sent both in one thread, or on a page that shows no ids, as different revisions; when different people sent
+    different revisions under one title.
     """
-    group = list(range(len(found)))
-    seen: dict[_Key, int] = {}
-    titles: dict[_Key, list[tuple[str, int]]] = {}
+    groups = _Groups(found)
     for place, posting in enumerate(found):
-        for key in _keys(posting):
-            _join(group, seen.setdefault(key, place), place)
+        for other in (posting.continues, *posting.borrowed.values()):
+            if other is not None:
+                groups.join(place, groups.place_of(other))
+    for place, posting in enumerate(found):
         for key, title in _titles(posting):
-            known = titles.setdefault(key, [])
-            for other, owner in known:
-                if _root(group, owner) != _root(group, place) and subject.same_title(title, other):
-                    _join(group, owner, place)
-            if (title, _root(group, place)) not in known:
-                known.append((title, _root(group, place)))
-    gathered: dict[int, list[Posting]] = {}
-    for place, posting in enumerate(found):
-        gathered.setdefault(_root(group, place), []).append(posting)
-    return list(gathered.values())
+            groups.by_title(key, title, place)
+        for key in _threads(posting):
+            groups.by_thread(key, place)
+        groups.by_heading(posting, place)
+    return groups.gathered()
 
 
-def _keys(posting: Posting) -> Iterator[_Key]:
+class _Groups:
+    """A union-find over the postings, with what leads from one to another."""
+
+    def __init__(self, found: Sequence[Posting]) -> None:
+        self._found = found
+        self._group = list(range(len(found)))
+        self._places = {id(posting): place for place, posting in enumerate(found)}
+        self._titles: dict[_Key, list[tuple[str, int]]] = {}
+        self._threads: dict[_Key, dict[tuple[int, str], int]] = {}
+        self._headings: dict[str, list[int]] = {}
+
+    def place_of(self, posting: Posting) -> int:
+        return self._places[id(posting)]
+
+    def by_title(self, key: _Key, title: str, place: int) -> None:
+        """`place` has a patch or cover of that title; `key` is its sender and the title's beginning."""
+        known = self._titles.setdefault(key, [])
+        for other, owner in known:
+            if self.root(owner) != self.root(place) and subject.same_title(title, other):
+                self.join(owner, place)
+        if (title, self.root(place)) not in known:
+            known.append((title, self.root(place)))
+
+    def by_thread(self, key: _Key, place: int) -> None:
+        """`place` is in that thread (`key` names its sender too). One of the same revision there is another series,
+        unless a title says otherwise."""
+        revisions = self._threads.setdefault(key, {})
+        mine = (self._found[place].version, self._found[place].minor)
+        for revision, other in revisions.items():
+            if revision != mine:
+                self.join(other, place)
+                break
+        revisions.setdefault(mine, place)
+
+    def by_heading(self, posting: Posting, place: int) -> None:
+        """Another person's later revision, under the same title."""
+        heading = subject.plain(posting.title)
+        if len(heading) < _LONG_ENOUGH:
+            return
+        known = self._headings.setdefault(heading, [])
+        for other in known:
+            if self._found[other].version != posting.version:
+                self.join(other, place)
+        if len(known) < _PREFIX:
+            known.append(place)
+
+    def root(self, place: int) -> int:
+        group = self._group
+        while group[place] != place:
+            group[place] = group[group[place]]
+            place = group[place]
+        return place
+
+    def join(self, a: int, b: int) -> None:
+        first, second = sorted((self.root(a), self.root(b)))
+        self._group[second] = first
+
+    def gathered(self) -> list[list[Posting]]:
+        found: dict[int, list[Posting]] = {}
+        for place, posting in enumerate(self._found):
+            found.setdefault(self.root(place), []).append(posting)
+        return list(found.values())
+
+
+def _threads(posting: Posting) -> Iterator[_Key]:
     threads = {parent for post in posting.posts for parent in post.parents if parent} | posting.ids
     for person in identities(posting.sender):
         if not posting.ids:
@@ -49,15 +110,3 @@ def _titles(posting: Posting) -> Iterator[tuple[_Key, str]]:
     for person in identities(posting.sender):
         for post in posting.posts:
             yield (person, "title", subject.plain(post.tag.title)[:_PREFIX]), post.tag.title
-
-
-def _root(group: list[int], place: int) -> int:
-    while group[place] != place:
-        group[place] = group[group[place]]
-        place = group[place]
-    return place
-
-
-def _join(group: list[int], a: int, b: int) -> None:
-    first, second = sorted((_root(group, a), _root(group, b)))
-    group[second] = first

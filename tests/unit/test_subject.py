@@ -27,7 +27,26 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH][v2] x", 2, None, None, "x"),
         ("[PATCH 17/15] [HACK] futex: Force", None, 17, 15, "futex: Force"),
         ("PATCH v4 00/11] KVM: x86/xen: Add", 4, 0, 11, "KVM: x86/xen: Add"),
-        ("[PATCH] x: y v2", 2, None, None, "x: y v2"),
+        ("[PATCH] x: y, v2", 2, None, None, "x: y, v2"),
+        ("[PATCH] x: y (v2)", 2, None, None, "x: y (v2)"),
+        ("[PATCH] x: y [take 3]", 3, None, None, "x: y [take 3]"),
+        ("[PATCH] cgroup v2", None, None, None, "cgroup v2"),
+        ("[PATCH] riscv: clone3 for rv64", None, None, None, "riscv: clone3 for rv64"),
+        ("[PATCH -next v2 3/7] x", 2, 3, 7, "x"),
+        ("[PATCH 5.10 10/200] x", None, 10, 200, "x"),
+        ("[PATCH stable v5.4 v2] x", 2, None, None, "x"),
+        ("[PATCH stable v4.9] x", None, None, None, "x"),
+        ("[PATCH v4l-utils 1/2] x", None, 1, 2, "x"),
+        ("[RFC/PATCH] x", None, None, None, "x"),
+        ("[PATCH 12/11] x", None, 12, 11, "x"),
+        ("[3 of 7] x", None, 3, 7, "x"),
+        ("[PATCH 1/2 v3 (RESEND)] x", 3, 1, 2, "x"),
+        ("[PATCH 00/12] x", None, 0, 12, "x"),
+        ("[PATCH v0 1/2] x", 0, 1, 2, "x"),
+        ("[PATCH, take 2 1/4] x", 2, 1, 4, "x"),
+        ("[PATCH v5--cover-letter 1/3] x", 5, 1, 3, "x"),
+        ("[linux-next] [PATCH v3 2/5] x", 3, 2, 5, "x"),
+        ("[PATCH net,v2,1/3] x", 2, 1, 3, "x"),
         ("[PATCH v2.1 1/2] x", 2, 1, 2, "x"),
     ],
 )
@@ -36,6 +55,44 @@ def test_patches(subject: str, revision: int | None, number: int | None, total: 
     assert (tag.revision, tag.number, tag.total, tag.title) == (revision, number, total, clean)
     assert tag.patch
     assert not tag.reply
+
+
+def test_what_follows_a_revision_or_a_number() -> None:
+    assert [(tag.revision, tag.minor) for tag in map(parse, ("[PATCH v2.1 1/2] x", "[PATCH v13A 1/2] x"))] == [
+        (2, "1"),
+        (13, "A"),
+    ]
+    assert [(tag.number, tag.between) for tag in map(parse, ("[PATCH 5.5/36] x", "[PATCH 3a/7] x"))] == [
+        (5, ".5"),
+        (3, "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["[dri-devel] Re: [PATCH 1/2] x", "Re[2]: [PATCH 1/2] x", "Ответ: [PATCH 1/2] x", "Ping: [PATCH 1/2] x"],
+)
+def test_replies_behind_other_prefixes(subject: str) -> None:
+    assert parse(subject).reply
+    assert not parse("[PATCH] Re: x").reply
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "+ x-y.patch added to mm-unstable branch",
+        "[merged mm-stable] x-y.patch removed from -mm tree",
+        "[to-be-updated] x-y.patch removed from -mm tree",
+        'Patch "x: y" has been added to the 5.10-stable tree',
+        'FAILED: patch "[PATCH] x: y" failed to apply to 5.10-stable tree',
+        "[tip: x86/mm] x86/mm: y",
+        "[GIT PULL 3/5] x",
+        "[syzbot] [kvm?] WARNING in x",
+    ],
+)
+def test_notices(subject: str) -> None:
+    assert parse(subject).notice
+    assert not parse("[PULL 12/39] x").notice
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,207 @@
+"""Which of a source's postings is imported, and what is said about the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.series import subject
+from kpatch_tool.series.posts import Posting
+from kpatch_tool.series.topics import topics
+
+_MOST_OTHERS = 5  # series that are left out and named; with more, one must be chosen
+_MOST_LISTED = 3  # series that an error names
+
+
+def choose(found: Sequence[Posting], *, revision: int | None, pick: str, where: str) -> tuple[Posting, list[str]]:
+    """The posting of `found` (oldest first, as posting.gather gives them) that is meant, and sentences on what else
+    the source holds.
+
+    `pick` is the number of a posting in `found`, from 1, a message id in it, or a part of its title; "" takes the first
+    series. Of a series the latest revision is taken, or `revision`: a complete posting before one in part, then the
+    later one.
+
+    Raises InputError when nothing is meant by `pick`, or several series are; when there are more than five unrelated
+    series and no `pick`; when the revision is not there.
+    """
+    numbers = {id(one): number for number, one in enumerate(found, start=1)}
+    groups = topics(found)
+    exact = _named(found, pick)
+    if exact is not None:
+        group = next(group for group in groups if exact in group)
+        if revision is None or exact.version == revision:
+            return exact, _others(groups, group, exact, numbers)
+    elif pick:
+        group = _titled(groups, pick, numbers, where)
+    else:
+        group = _first(groups, numbers, where)
+    chosen = _latest(group, revision, where)
+    return chosen, _others(groups, group, chosen, numbers)
+
+
+def _named(found: Sequence[Posting], pick: str) -> Posting | None:
+    """The posting that a number or a message id names."""
+    if pick.isascii() and pick.isdigit() and 0 < int(pick) <= len(found):
+        return found[int(pick) - 1]
+    wanted = pick.strip("<> ")
+    return next((one for one in found if wanted and wanted in one.ids), None)
+
+
+def _titled(groups: Sequence[list[Posting]], pick: str, numbers: dict[int, int], where: str) -> list[Posting]:
+    wanted = subject.plain(pick)
+    meant = [
+        group
+        for group in groups
+        if wanted and any(wanted in subject.plain(post.tag.title) for one in group for post in one.posts)
+    ]
+    headed = [group for group in meant if any(wanted in subject.plain(one.title) for one in group)]
+    meant = headed or meant
+    if len(meant) == 1:
+        return meant[0]
+    what = f"several series match `{pick}`" if meant else f"no series matches `{pick}`"
+    raise InputError(what, where=where, todo=f"choose with --series: {_list(meant or groups, numbers)}")
+
+
+def _first(groups: Sequence[list[Posting]], numbers: dict[int, int], where: str) -> list[Posting]:
+    apart = _unconnected(groups)
+    if len(apart) > _MOST_OTHERS:
+        raise InputError(
+            f"{len(groups)} series are here",
+            where=where,
+            todo=f"choose with --series (a number, a part of the title or a message id): {_list(groups, numbers)}; "
+            "`kpt index FILE` lists all",
+        )
+    return groups[0]
+
+
+def _unconnected(groups: Sequence[list[Posting]]) -> list[list[Posting]]:
+    """The series that are not in the thread of the first."""
+    thread = _links(groups[0])
+    return [group for group in groups if not (thread & _links(group))]
+
+
+def _links(group: Sequence[Posting]) -> set[str]:
+    return {link for one in group for post in one.posts for link in post.links}
+
+
+def _list(groups: Sequence[list[Posting]], numbers: dict[int, int]) -> str:
+    """A few series for an error: `1: "mm: do it" v2, 4: ...`."""
+    latest = [_latest(group, None, "") for group in groups[:_MOST_LISTED]]
+    texts = [f'{numbers[id(one)]}: "{one.title}"{f" {one.label}" if one.version != 1 else ""}' for one in latest]
+    return ", ".join(texts) + (", ..." if len(groups) > len(latest) else "")
+
+
+def _latest(group: Sequence[Posting], revision: int | None, where: str) -> Posting:
+    wanted = [one for one in group if revision is None or one.version == revision]
+    if not wanted:
+        known = ", ".join(str(number) for number in sorted({one.version for one in group}))
+        raise InputError(f"no revision {revision} of the series here", where=where, todo=f"there is: {known}")
+    counted = _after_the_rfc(wanted) if revision is None else wanted
+    return max(counted, key=lambda one: (one.version, one.complete and not one.continues, one.when, one.order))
+
+
+def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:
+    """Without the RFC postings where counting began anew after them: "[RFC PATCH v5]", then "[PATCH]"."""
+    requests = [one for one in group if one.rfc]
+    real = [one for one in group if not one.rfc and requests and one.when > max(rfc.when for rfc in requests)]
+    return real or group
+
+
+def shortcomings(chosen: Posting) -> list[str]:
+    """Sentences on what is missing or odd in a posting."""
+    problems: list[str] = []
+    missing = [number for number in range(1, chosen.total + 1) if number not in chosen.patches]
+    if missing:
+        which = f"patch {spelt(missing)} is" if len(missing) == 1 else f"patches {spelt(missing)} are"
+        problems.append(f"{which} not in the source (of {chosen.total})")
+    beyond = [number for number in chosen.patches if number > chosen.total]
+    if beyond:
+        problems.append(f"sent beyond the {chosen.total} that were announced: {spelt(beyond)}")
+    problems += list(_taken(chosen))
+    if chosen.kept_re:
+        problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
+    if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
+        problems.append("the patch was sent as a reply: the source holds no other")
+    if any(post.tag.forward for post in chosen.patches.values()):
+        problems.append("the patch was forwarded: its author and date may be the forwarder's")
+    undated = [number for number, post in chosen.patches.items() if post.message.date is None]
+    if undated:
+        problems.append(f"no readable date: patch {spelt(undated)}")
+    nameless = [number for number, post in chosen.patches.items() if not post.message.author.name]
+    if nameless:
+        problems.append(f"no author: patch {spelt(nameless)}")
+    return [*problems, *_versions(chosen)]
+
+
+def _taken(chosen: Posting) -> Iterator[str]:
+    """What was taken from earlier postings."""
+    for origin in dict.fromkeys(chosen.borrowed.values()):
+        kept = spelt([number for number, other in chosen.borrowed.items() if other is origin])
+        if chosen.continues:
+            sent = f"{spelt(origin.own)} of {origin.total}, {origin.when.date().isoformat()}"
+            yield f'{spelt(chosen.own)} of {chosen.total} go on from "{origin.title}" ({sent}); taken from it: {kept}'
+        elif origin.label == chosen.label:
+            yield f"sent again in part: {spelt(chosen.own)}; taken from {origin.when.date().isoformat()}: {kept}"
+        else:
+            yield f"{chosen.label} was sent in part; taken from {origin.label}: {kept}"
+
+
+def _versions(chosen: Posting) -> Iterator[str]:
+    """Tags that differ inside the posting."""
+    said = chosen.cover.tag.revision if chosen.cover else None
+    if said not in (None, chosen.revision):
+        yield f"the cover letter says v{said}, the patches v{chosen.version}"
+    for revision in sorted({post.tag.revision or 0 for post in chosen.own.values()} - {chosen.version, 0}):
+        which = [number for number, post in chosen.own.items() if post.tag.revision == revision]
+        yield f"tagged v{revision}: patch {spelt(which)}"
+    if chosen.revision is not None:
+        untagged = [number for number, post in chosen.own.items() if post.tag.revision is None]
+        if untagged and len(untagged) < len(chosen.own):
+            yield f"without a version in the subject: patch {spelt(sorted(untagged))}"
+
+
+def _others(
+    groups: Sequence[list[Posting]], group: Sequence[Posting], chosen: Posting, numbers: dict[int, int]
+) -> list[str]:
+    """Sentences on what else the source holds."""
+    lines = [line for one in group if one is not chosen for line in _about(one, chosen, numbers)]
+    if len(lines) > _MOST_OTHERS:
+        lines[_MOST_OTHERS:] = [f"and {len(lines) - _MOST_OTHERS} more postings of the series"]
+    others = [other for other in groups if other is not group]
+    for other in others[:_MOST_OTHERS]:
+        lines.append(f"another series is in the source: {_described(_latest(other, None, ''), numbers)}")
+    if len(others) > _MOST_OTHERS:
+        lines.append(f"and {len(others) - _MOST_OTHERS} more series")
+    return lines
+
+
+def _about(one: Posting, chosen: Posting, numbers: dict[int, int]) -> Iterator[str]:
+    """What is worth knowing about another posting of the same series."""
+    if one.continues is chosen:
+        yield f"goes on in {_described(one, numbers)}"
+    elif one is chosen.continues or one in chosen.borrowed.values():
+        return  # said with what was taken from it
+    elif one.version == chosen.version:
+        yield f"also posted as {one.label}: {_described(one, numbers)}"
+    elif one.version > chosen.version and one.rfc and not chosen.rfc:
+        yield f"posted before as an RFC: {_described(one, numbers)}"
+    elif one.version < chosen.version and one.when > chosen.when:
+        how = "without a version" if one.revision is None else f"as {one.label}"
+        yield f"posted later {how}: {_described(one, numbers)}"
+
+
+def _described(one: Posting, numbers: dict[int, int]) -> str:
+    sent = one.when.date().isoformat()
+    who = one.sender.name or one.sender.email
+    return f'"{one.title}" by {who}, {spelt(one.own)} of {one.total}, {sent} (--series {numbers[id(one)]})'
+
+
+def spelt(values: Iterable[int]) -> str:
+    """Numbers as people write them: "1-3, 6"."""
+    runs: list[list[int]] = []
+    for value in sorted(values):
+        if runs and runs[-1][1] == value - 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,0 +1,184 @@
+"""The values of postings: a message with what its subject says, and the posting it is gathered into."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.series import split, subject
+from kpatch_tool.series.subject import Tag
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BATCH = re.compile(r"(\d{14}\.\d+)-\d+-")  # git send-email's ids: <20140417090546.1234-2-jane@example.org>
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message with what its subject says. `order` is its place in the source, from 0; `diff` tells of a diff in a
+    message that is no reply."""
+
+    message: Message
+    tag: Tag
+    order: int
+    diff: bool
+
+    @property
+    def when(self) -> datetime:
+        return self.message.date or _EPOCH
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The ids it answers, nearest first."""
+        return tuple(dict.fromkeys([self.message.in_reply_to, *reversed(self.message.references)]))
+
+    @property
+    def parent(self) -> str:
+        """The id it answers itself; empty where it answers none or none is known."""
+        return self.message.in_reply_to or next(iter(self.message.references[-1:]), "")
+
+    @property
+    def links(self) -> set[str]:
+        """What connects it with others: its id, those it answers, the run of git send-email that sent it."""
+        return {self.message.message_id, *self.parents, self.batch} - {""}
+
+    @property
+    def batch(self) -> str:
+        """The run of git send-email that sent it; empty where its id does not tell."""
+        found = _BATCH.match(self.message.message_id)
+        return found[1] if found else ""
+
+
+@dataclass(slots=True, eq=False)
+class Posting:
+    """One posting while its messages are gathered: a cover and patches by number.
+
+    `borrowed` names, by number, the posting that a patch was taken from where this one is only a part (a partial
+    reroll); `continues` the posting whose numbers this one goes on ("14/17" after "13/7"); `kept_re` the numbers of
+    patches that were sent as replies.
+    """
+
+    sender: Address
+    total: int
+    cover: Post | None = None
+    patches: dict[int, Post] = field(default_factory=dict)
+    borrowed: dict[int, Posting] = field(default_factory=dict)
+    continues: Posting | None = None
+    kept_re: set[int] = field(default_factory=set)
+
+    @property
+    def revision(self) -> int | None:
+        """What most of its patches say, else the cover."""
+        return self._tagged()[0]
+
+    @property
+    def minor(self) -> str:
+        """The "1" of v2.1."""
+        return self._tagged()[1]
+
+    @property
+    def version(self) -> int:
+        known = self.revision
+        return 1 if known is None else known
+
+    @property
+    def label(self) -> str:
+        """ "v2", "v2.1", "v13A"."""
+        return f"v{self.version}{'.' if self.minor.isdigit() else ''}{self.minor}"
+
+    def _tagged(self) -> tuple[int | None, str]:
+        said = Counter((post.tag.revision, post.tag.minor) for post in self.own.values())
+        if not said:
+            return (self.cover.tag.revision, self.cover.tag.minor) if self.cover else (None, "")
+        most = max(said.values())
+        best = max((one for one, count in said.items() if count == most), key=lambda one: one[0] is not None)
+        if best[0] is None and self.cover and self.cover.tag.revision is not None:
+            return self.cover.tag.revision, self.cover.tag.minor
+        return best
+
+    @property
+    def own(self) -> dict[int, Post]:
+        """The patches that were sent in this posting."""
+        return {number: post for number, post in self.patches.items() if number not in self.borrowed}
+
+    @property
+    def posts(self) -> list[Post]:
+        own = [post for _, post in sorted(self.own.items())]
+        return ([self.cover] if self.cover else []) + own
+
+    @property
+    def when(self) -> datetime:
+        """When the first of its messages was sent."""
+        return min(post.when for post in self.posts)
+
+    @property
+    def order(self) -> int:
+        return min(post.order for post in self.posts)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(post.message.message_id for post in self.posts if post.message.message_id)
+
+    @property
+    def title(self) -> str:
+        return next(iter(self.posts)).tag.title
+
+    @property
+    def rfc(self) -> bool:
+        return next(iter(self.posts)).tag.rfc
+
+    @property
+    def resend(self) -> bool:
+        return next(iter(self.posts)).tag.resend
+
+    @property
+    def unnumbered(self) -> bool:
+        """Whether it is one patch whose subject has no number."""
+        return self.cover is None and all(post.tag.number is None for post in self.patches.values())
+
+    @property
+    def complete(self) -> bool:
+        return all(number in self.patches for number in range(1, self.total + 1))
+
+
+def read_posts(messages: Iterable[Message]) -> list[Post]:
+    """Every message once (lists send copies; several sources may overlap), with its subject read."""
+    seen: set[object] = set()
+    posts: list[Post] = []
+    for message in messages:
+        identity = message.message_id or (message.subject, message.author, message.date, message.body)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        tag = subject.parse(message.subject)
+        posts.append(Post(message, tag, len(posts), not tag.reply and split.has_diff(message.body)))
+    return posts
+
+
+def is_whole_patch(post: Post) -> bool:
+    """Whether a reply is a patch whose subject kept its "Re:": a commit message that its sender signed off, `---`, a
+    diff, and nothing quoted."""
+    body = post.message.body
+    if not post.tag.reply or not split.has_diff(body):
+        return False
+    message, rule, _ = body.partition(b"\n---\n")
+    signed = re.search(rb"^Signed-off-by: (.*)", message, re.MULTILINE)
+    quoted = re.search(rb"^>", body, re.MULTILINE)
+    person = post.message.author
+    named = signed and any(key.strip("<>").encode() in signed[1].lower() for key in identities(person))
+    return bool(rule and named and not quoted)
+
+
+def identities(person: Address) -> list[str]:
+    """The keys under which a person is found: two of one key are `same_person`."""
+    return [key.lower() for key in (f"<{person.email}>" if person.email else "", person.name) if key]
+
+
+def same_person(a: Address, b: Address) -> bool:
+    """The same address, or the same name."""
+    if a.email and a.email.lower() == b.email.lower():
+        return True
+    return bool(a.name) and a.name.lower() == b.name.lower()
