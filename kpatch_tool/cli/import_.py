@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kpatch_tool.cli import common
+from kpatch_tool.mail.elsewhere import Elsewhere
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.series import store, view
 from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.attesting import attested
 
 
 def command(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="mbox, patch, archive page, Maildir, directory of patches; - for stdin."
+            metavar="SOURCE...",
+            help="mbox, patch, archive page, Maildir, directory; URL or message-id; A..B of git; - for stdin.",
         ),
     ],
     *,
@@ -31,6 +35,15 @@ def command(
     sloppy: Annotated[
         bool, typer.Option("--sloppy", "-S", help="Take trailers whose address is not their sender's.")
     ] = False,
+    git: Annotated[
+        Path | None, typer.Option("--git", metavar="PATH", help="The sources are commits (A..B, REV) of this clone.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="S", min=1, help="Seconds a thread on the network may take.")
+    ] = 120,
+    attest: Annotated[
+        bool, typer.Option("--attest/--no-attest", help="Check the mails' signatures (asks DNS, 5 s at most).")
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace a series of that name.")] = False,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -38,7 +51,7 @@ def command(
     workspace = common.here()
     if name:
         store.check_name(name)
-    received = read_sources(sources)
+    received = read_sources(sources, fetch=Elsewhere(workspace, timeout, git), fetched_only=git is not None)
     series = assemble(
         received.messages,
         where=", ".join(sources),
@@ -47,8 +60,15 @@ def command(
         in_order=received.patch_files,
         sloppy=sloppy,
     )
+    if attest:
+        series = attested(series, received.files)
     directory, written = store.save(
-        workspace, replace(series, tree=tree), received, force=force, revision=revision, sloppy=sloppy
+        workspace,
+        replace(series, tree=tree, problems=(*series.problems, *received.notes)),
+        received,
+        force=force,
+        revision=revision,
+        sloppy=sloppy,
     )
     loaded = store.load(directory)
     if as_json:

@@ -7,7 +7,7 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +24,6 @@ _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _MAIL_SUFFIXES = frozenset({".patch", ".diff", ".eml", ".mbox", ".mail", ".msg"})
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
-_NETWORK = re.compile(r"(?:https?|ftp)://|<?[^\s/<>]+@[^\s/<>]+>?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +39,47 @@ class SourceFile:
 class Received:
     """What sources hold. `directory` is its name where a source is a directory, "" for a single file; `messages`
     follow the order of the files. `patch_files` is True when the order of the messages is the order of the patches
-    (a quilt series)."""
+    (a quilt series). `origins` are the URLs or revisions that were asked for, where the source was no file; `notes` are
+    sentences on what of the source was not read."""
 
     files: tuple[SourceFile, ...]
     messages: tuple[Message, ...]
     patch_files: bool = False
+    origins: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def read_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> Received:
+Fetch = Callable[[str], Received | None]
+
+
+def read_sources(
+    sources: Sequence[str], stdin: BinaryIO | None = None, *, fetch: Fetch | None = None, fetched_only: bool = False
+) -> Received:
     """Read every source: a file, a directory (Maildir, patches, quilt series), or `-` for standard input.
 
-    Files may be an mbox, one mail or patch, the page text of an archive, or one of these compressed with gzip or xz.
+    Files may be an mbox, one mail or patch, the page of an archive (its text or its HTML), or one of these compressed.
+    `fetch` is asked for sources that are no file: it reads what they name elsewhere (a URL, a message id), or returns
+    None. With `fetched_only` it is asked first, also where a file has that name.
     Raises InputError, naming the source, when one cannot be read, is empty, or holds no mail.
     """
-    read = [_read_source(source, stdin) for source in sources]
+    read = [
+        (fetch(source) if fetched_only and fetch else None) or _read_source(source, stdin, fetch) for source in sources
+    ]
     return Received(
         files=tuple(file for one in read for file in one.files),
         messages=tuple(message for one in read for message in one.messages),
         patch_files=bool(read) and all(one.patch_files for one in read),
+        origins=tuple(origin for one in read for origin in one.origins),
+        notes=tuple(note for one in read for note in one.notes),
     )
 
 
-def _read_source(source: str, stdin: BinaryIO | None) -> Received:
+def _read_source(source: str, stdin: BinaryIO | None, fetch: Fetch | None) -> Received:
     if source == STDIN:
         return read_files([SourceFile("stdin", (stdin or sys.stdin.buffer).read())], where="standard input")
     path = Path(source)
+    if fetch is not None and not _exists(path) and (fetched := fetch(source)) is not None:
+        return fetched
     try:
         if path.is_dir():
             return _read_directory(path, source)
@@ -75,17 +90,20 @@ def _read_source(source: str, stdin: BinaryIO | None) -> Received:
         raise _unreadable(source, error) from error
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long for a file, a NUL
+        return False
+
+
 def _unreadable(source: str, error: OSError | ValueError) -> InputError:
     if isinstance(error, InputError):
         return error
-    if isinstance(error, FileNotFoundError) and _NETWORK.match(source):
-        return InputError(
-            "kpt does not fetch mail from the network yet",
-            where=source,
-            todo="download the thread (lore: .../t.mbox.gz) and import the file",
-        )
     if isinstance(error, FileNotFoundError):
-        return InputError("no such file or directory", where=source, todo="check the path")
+        return InputError(
+            "no such file or directory", where=source, todo="check the path (or the message id, or the URL)"
+        )
     reason = (error.strerror if isinstance(error, OSError) else str(error)) or "unreadable"
     return InputError(f"cannot read: {reason.lower()}", where=source)
 
@@ -139,7 +157,7 @@ def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
     messages: list[Message] = []
     for file in files:
         name = where if len(files) == 1 else f"{where}/{file.path}"
-        data = _unpacked(file.data, name)
+        data = unpacked(file.data, name)
         if not data.strip():
             if len(files) == 1:
                 raise InputError("the file is empty", where=name)
@@ -148,7 +166,7 @@ def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
     return Received(tuple(files), tuple(messages))
 
 
-def _unpacked(data: bytes, name: str) -> bytes:
+def unpacked(data: bytes, name: str) -> bytes:
     """`data` itself, or what gzip or xz data holds."""
     try:
         if data.startswith(b"\x1f\x8b"):

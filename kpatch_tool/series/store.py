@@ -50,15 +50,22 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How the messages of source/ are to be read: in their order, which revision, with others' trailers."""
+    """How the messages of source/ are to be read: in their order, which revision, with others' trailers; and where
+    they are from (URLs, revisions)."""
 
     ordered: bool
     revision: int | None
     sloppy: bool
+    origins: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> _Asked:
-        return cls(bool(table.get("ordered")), table.get("revision-asked"), bool(table.get("sloppy")))
+        return cls(
+            bool(table.get("ordered")),
+            table.get("revision-asked"),
+            bool(table.get("sloppy")),
+            tuple(map(str, table.get("from", []))),
+        )
 
 
 def check_name(name: str, where: str = "--name") -> str:
@@ -94,7 +101,7 @@ def save(
                 todo="choose another --name, or replace it with --force",
             )
         with atomic.staged_directory(directory) as stage:
-            asked = _Asked(received.patch_files, revision, sloppy)
+            asked = _Asked(received.patch_files, revision, sloppy, received.origins)
             _write(stage, series, [name for name, _ in stored], asked)
             for name, data in stored:
                 atomic.write_bytes(stage / "source" / name, data)
@@ -262,6 +269,7 @@ def _write(stage: Path, series: Series, source: Sequence[str], asked: _Asked) ->
         "tree": series.tree,
         "problems": series.problems,
         "source": source,
+        "from": asked.origins or None,
         "ordered": 1 if asked.ordered else None,
         "revision-asked": asked.revision,
         "sloppy": 1 if asked.sloppy else None,

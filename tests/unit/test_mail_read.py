@@ -15,7 +15,7 @@ from kpatch_tool.mail import mbox
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.mime import unix_lines
-from kpatch_tool.mail.read import SourceFile, parse, read_files, read_sources
+from kpatch_tool.mail.read import Received, SourceFile, parse, read_files, read_sources
 
 DIFF = b"""diff --git a/f.c b/f.c
 index 1234567..89abcde 100644
@@ -198,11 +198,24 @@ def test_what_is_no_mail_is_refused(tmp_path: Path, data: bytes, what: str) -> N
     assert "\n" not in caught.value.line()
 
 
-def test_missing_and_network_sources() -> None:
+def test_missing_sources() -> None:
     with pytest.raises(InputError, match="device"):
         read_sources(["/dev/zero"])
     with pytest.raises(InputError, match="no such file"):
         read_sources(["/nonexistent/x"])
-    for source in ("https://lore.example/kvm/x", "<20140417@example.org>"):
-        with pytest.raises(InputError, match="network"):
-            read_sources([source])
+
+
+def test_what_is_no_file_is_asked_for_elsewhere(tmp_path: Path) -> None:
+    fetched = Received((), (), origins=("there",))
+    asked: list[str] = []
+
+    def fetch(source: str) -> Received | None:
+        asked.append(source)
+        return fetched if source == "a@b" else None
+
+    (tmp_path / "here").write_bytes(MAIL + DIFF)
+    received = read_sources([str(tmp_path / "here"), "a@b"], fetch=fetch)
+    assert (asked, received.origins, len(received.messages)) == (["a@b"], ("there",), 1)
+    with pytest.raises(InputError, match="no such file"):
+        read_sources(["/nonexistent/x", "x" * 5000], fetch=fetch)
+    assert read_sources([str(tmp_path / "here")], fetch=lambda _: fetched, fetched_only=True).origins == ("there",)

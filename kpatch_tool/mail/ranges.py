@@ -1,0 +1,124 @@
+"""Commits of a git repository as the mails `git format-patch` makes of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from kpatch_tool import process
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.mail.read import Received, SourceFile, read_files
+
+MOST = 1000  # commits of one series
+_SECONDS = 600.0
+_RANGE = re.compile(r"(?P<old>[^\s:]*?)(?P<dots>\.{2,3})(?P<new>[^\s:]*)")
+_BLURB = b"\n*** BLURB HERE ***\n"
+# Every setting a user may have for mail or diffs is overruled (git-format-patch(1), git-diff(1)): the same commits
+# give the same bytes everywhere. The configuration itself stays in force, for safe.directory.
+_SETTINGS = (
+    "format.outputDirectory=", "format.mboxrd=false", "diff.suppressBlankEmpty=false", "log.showSignature=false",
+    "format.forceInBodyFrom=false",
+)  # fmt: skip
+_OPTIONS = (
+    "--stdout", "--no-attach", "--no-signature", "--no-from", "--no-to", "--no-cc", "--no-add-header", "--no-thread",
+    "--no-signoff", "--no-notes", "--subject-prefix=PATCH", "--numbered", "--encode-email-headers", "--full-index",
+    "--binary", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--find-renames=50%",
+    "--diff-algorithm=myers", "--indent-heuristic", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative",
+    "--submodule=short", "--no-progress", "-O/dev/null",
+)  # fmt: skip
+
+
+def is_range(source: str) -> bool:
+    """Whether `source` looks like A..B."""
+    found = _RANGE.fullmatch(source)
+    return found is not None and bool(found["old"] or found["new"]) and not source.startswith((".", "/", "-"))
+
+
+def is_repository(directory: Path) -> bool:
+    """Whether git finds a repository from `directory` upward."""
+    return process.run(["git", "rev-parse", "--git-dir"], cwd=directory, timeout=_SECONDS).status == 0
+
+
+def is_commit(directory: Path, revision: str) -> bool:
+    """Whether `revision` names a commit of the repository around `directory`."""
+    return bool(revision) and not revision.startswith("-") and _commit(directory, revision) is not None
+
+
+def read_range(directory: Path, revisions: str) -> Received:
+    """The commits `A..B` (those of B that A has not) or the one commit `REV` of the repository around `directory`.
+
+    Merges are left out, with a note; the branch's description, where B is a branch that has one, is the cover letter.
+    Raises InputError: no repository, unknown revision, nothing in the range, too much in it.
+    """
+    if not directory.is_dir():
+        raise InputError("no such directory", where=str(directory), todo="give a clone with --git PATH")
+    if not is_repository(directory):
+        raise InputError("no git repository here", where=str(directory), todo="give one with --git PATH")
+    found = _RANGE.fullmatch(revisions)
+    if found and found["dots"] == "...":
+        raise InputError("A...B has commits of both sides", where=revisions, todo="write A..B for those of B")
+    if found is None:
+        new = _known(directory, revisions, revisions)
+        asked, base = ["-1", new], _commit(directory, f"{new}^1")
+    else:
+        old = _known(directory, found["old"] or "HEAD", revisions)
+        new = _known(directory, found["new"] or "HEAD", revisions)
+        asked, base = [f"{old}..{new}"], _git(directory, "merge-base", old, new).strip() or None
+    counted = asked if found else ["--no-walk", new]
+    patches, merges = (_count(directory, kind, counted) for kind in ("--no-merges", "--merges"))
+    if patches == 0:
+        why = "only a merge, which has no patch of its own" if merges else "no commits in the range"
+        raise InputError(why, where=revisions, todo="is it the wrong way round? A..B has what B has and A has not")
+    if patches > MOST:
+        raise InputError(f"{patches} commits are too many for a series", where=revisions, todo=f"take {MOST} at most")
+    branch = (found["new"] if found else "") or ""
+    mails = _format(directory, asked, base, branch)
+    name = re.sub(r"[^\w.@+-]", "_", revisions) + ".mbox"
+    notes: tuple[str, ...] = ()
+    if merges:
+        notes = (f"left out: {merges} merge commit{'s' if merges > 1 else ''} of {revisions}, which have no patch",)
+    read = read_files([SourceFile(name, mails)], where=revisions)
+    origin = f"{directory.resolve()}: {revisions} ({new[:12]})"
+    return Received(read.files, read.messages, patch_files=False, origins=(origin,), notes=(*read.notes, *notes))
+
+
+def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str) -> bytes:
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    described = bool(branch) and _git(directory, "config", "--get", f"branch.{branch}.description").strip()
+    cover = ["--cover-letter", "--cover-from-description=subject"] if described else ["--no-cover-letter"]
+    words = ["git", *settings, "format-patch", *_OPTIONS, *cover]
+    bases = [f"--base={base}"] if base else []
+    if described:  # git looks for the description of the branch that is named
+        asked = [f"{asked[-1].partition('..')[0]}..{branch}"]
+    for base_option in (bases, ["--no-base"]):
+        done = process.run([*words, *base_option, *asked], cwd=directory, timeout=_SECONDS)
+        if done.status == 0:
+            return done.stdout.replace(_BLURB, b"")
+    raise MachineError(f"git format-patch failed: {done.last_line()}", where=str(directory))
+
+
+def _known(directory: Path, revision: str, where: str) -> str:
+    commit = None if revision.startswith("-") else _commit(directory, revision)
+    if commit is None:
+        raise InputError(
+            f"the repository knows no commit {revision!r}", where=where, todo="fetch it, or check the name"
+        )
+    return commit
+
+
+def _commit(directory: Path, revision: str) -> str | None:
+    return (
+        _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+        or None
+    )
+
+
+def _count(directory: Path, kind: str, asked: Sequence[str]) -> int:
+    return int(_git(directory, "rev-list", "--count", kind, *asked).strip() or 0)
+
+
+def _git(directory: Path, *words: str) -> str:
+    """What git says, "" where it fails."""
+    done = process.run(["git", *words], cwd=directory, timeout=_SECONDS)
+    return done.stdout.decode("utf-8", "surrogateescape") if done.status == 0 else ""

@@ -1,0 +1,115 @@
+"""kpt import A..B: commits of a clone as git format-patch gives them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Kpt, git
+
+LOUD = """
+[format]
+	attach = x
+	signature = me
+	coverLetter = true
+	from = Somebody <some@body>
+	headers = "X-Mine: 1\\n"
+	subjectPrefix = WRONG
+	numbered = false
+	signOff = true
+	notes = true
+	outputDirectory = /nonexistent
+	useAutoBase = true
+	mboxrd = true
+	noprefix = true
+	encodeEmailHeaders = false
+[diff]
+	noprefix = true
+	mnemonicPrefix = true
+	context = 1
+	renames = false
+	suppressBlankEmpty = true
+	external = false
+[color]
+	ui = always
+[core]
+	quotePath = false
+"""
+
+
+@pytest.fixture
+def clone(kpt: Kpt, tmp_path: Path) -> Path:
+    """A workspace in tmp_path; a repository with `main` and, two commits and a merge ahead, `topic`."""
+    kpt("init")
+    path = tmp_path / "clone"
+    path.mkdir()
+    git("init", "-q", cwd=path)
+    (path / "f.c").write_text("int a;\n\nint b;\n\tint c;\nint d;\nint e;\nint f;\nint g;\n")
+    git("add", ".", cwd=path)
+    git("commit", "-qm", "base", cwd=path)
+    git("checkout", "-qb", "topic", cwd=path)
+    for number, subject in enumerate(("mm: först", "mm: second"), start=1):
+        (path / "f.c").write_text((path / "f.c").read_text().replace("int d;", f"int d;\nint n{number};"))
+        git("commit", "-qam", f"{subject}\n\nWhy {number}.", cwd=path)
+    return path
+
+
+def test_a_range(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
+    shown = kpt("import", "--git", clone, "main..topic", "--name", "s", "--json").json
+    assert [one["subject"] for one in shown["patches"]] == ["mm: först", "mm: second"]
+    assert {one["exactness"] for one in shown["patches"]} == {"intact"}
+    new = git("rev-parse", "topic:f.c", cwd=clone)
+    assert shown["patches"][1]["files"][0]["new_blob"] == new
+    text = (tmp_path / "series/s/source/main..topic.mbox").read_text()
+    assert f"base-commit: {git('rev-parse', 'main', cwd=clone)}" in text
+    assert kpt("import", "main..topic", "--name", "s2", cwd=clone, status=None).status == 0
+    assert (
+        f"main..topic ({git('rev-parse', 'topic', cwd=clone)[:12]})" in (tmp_path / "series/s/series.toml").read_text()
+    )
+
+
+def test_the_users_settings_change_nothing(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
+    kpt("import", "--git", clone, "main..topic", "--name", "quiet")
+    with Path(os.environ["GIT_CONFIG_GLOBAL"]).open("a") as config:
+        config.write(LOUD)
+    kpt("import", "--git", clone, "main..topic", "--name", "loud")
+    quiet, loud = ((tmp_path / f"series/{name}/source/main..topic.mbox").read_bytes() for name in ("quiet", "loud"))
+    assert loud == quiet
+
+
+def test_the_branchs_description_is_the_cover(kpt: Kpt, clone: Path) -> None:
+    git("config", "branch.topic.description", "mm: do it\n\nSince it must be.", cwd=clone)
+    shown = kpt("import", "--git", clone, "main..topic", "--json").json
+    assert (shown["title"], shown["cover"]["subject"]) == ("mm: do it", "mm: do it")
+    assert "Since it must be." in shown["cover"]["body"]
+    assert "BLURB" not in shown["cover"]["body"]
+
+
+def test_one_commit_and_merges(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
+    assert kpt("import", "topic", "--name", "one", cwd=clone, status=None).status == 0
+    git("checkout", "-qb", "side", "main", cwd=clone)
+    (clone / "g.c").write_text("int x;\n")
+    git("add", ".", cwd=clone)
+    git("commit", "-qm", "mm: side", cwd=clone)
+    git("merge", "-q", "--no-ff", "-m", "Merge", "topic", cwd=clone)
+    shown = kpt("import", "--git", clone, "main..side", "--name", "m", "--json").json
+    assert len(shown["patches"]) == 3
+    assert any("1 merge commit" in problem for problem in shown["problems"])
+    assert "only a merge" in kpt("import", "--git", clone, "side", status=2).err
+
+
+def test_mistakes(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
+    for words, what in (
+        (("--git", clone, "topic..main"), "no commits in the range"),
+        (("--git", clone, "main..nowhere"), "knows no commit 'nowhere'"),
+        (("--git", clone, "main...topic"), "both sides"),
+        (("--git", clone, "--", "-x"), "knows no commit"),
+        (("--git", tmp_path / "void", "a..b"), "no such directory"),
+        (("a..b",), "no git repository here"),
+        (("topic",), "no such file"),
+    ):
+        run = kpt("import", *words, status=2)
+        assert what in run.err
+        assert len(run.err.splitlines()) == 1
