@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.message import Address, Damage
 
 
@@ -60,7 +61,8 @@ class Patch:
     damaged patch the hunks hold the lines as received, classified as far as the counts in `@@` allow. `diff` is the
     text of the diff as received or restored. `why` gives the reason of the exactness; `ambiguous` the lines that could
     not be decided ("arch/x86/kvm/mmu.c:2805: `u64 *sptep`: 3 readings"). `damage` is what happened to its mail;
-    `received` the diff as it came where `diff` is not that.
+    `received` the diff as it came where `diff` is not that;
+    `attestation` who signed the mail, as checked when it was imported.
     """
 
     number: int
@@ -78,6 +80,7 @@ class Patch:
     message_id: str = ""
     damage: frozenset[Damage] = frozenset()
     received: bytes = b""
+    attestation: tuple[Attestation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import contextlib
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,10 +25,12 @@ from typing import Any
 from kpatch_tool import atomic, lock, workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
+from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.mail.read import Received, SourceFile
 from kpatch_tool.series import files, toml
 from kpatch_tool.series.assemble import assemble, read_patch
+from kpatch_tool.series.attesting import documents, from_table
 from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.subject import parse
@@ -145,7 +147,7 @@ def load(directory: Path) -> Series:
         revision=_int(table.get("revision")) or revision or 1,
         total=_int(table.get("total")) or max(total, len(patches)),
         cover=cover,
-        patches=tuple(patches),
+        patches=_attested(patches, table),
         replies=tuple(_load_reply(directory, entry) for entry in _tables(table, "reply")),
         problems=tuple(map(str, table.get("problems", []))),
         tree=str(table["tree"]) if table.get("tree") else None,
@@ -174,7 +176,9 @@ def reread(directory: Path, revision: int | None = None) -> Series:
         in_order=asked.ordered,
         sloppy=asked.sloppy,
     )
-    return replace(series, tree=str(table["tree"]) if table.get("tree") else None)
+    own = series.revision == table.get("revision")
+    patches = _attested(series.patches, table) if own else series.patches
+    return replace(series, patches=patches, tree=str(table["tree"]) if table.get("tree") else None)
 
 
 def names(where: Workspace) -> tuple[str, ...]:
@@ -257,6 +261,7 @@ def _write(stage: Path, series: Series, source: Sequence[str], asked: _Asked) ->
     for name, patch in zip(listed, series.patches, strict=True):
         atomic.write_bytes(stage / name, files.patch_text(patch, series.revision, series.total))
         tables.append(("[[patch]]", _patch_table(name, patch)))
+        tables += [("[[attestation]]", {"patch": patch.number, **one}) for one in documents(patch.attestation)]
     for place, reply in enumerate(series.replies, start=1):
         name = f"replies/{place:04d}.txt"
         atomic.write_text(stage / name, files.reply_text(reply))
@@ -320,6 +325,15 @@ def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch
             damage=damage,
         )
     return patch, tag.revision or 0, tag.total or 0
+
+
+def _attested(patches: Iterable[Patch], table: Mapping[str, Any]) -> tuple[Patch, ...]:
+    """The patches with what series.toml says of their signatures."""
+    known: dict[object, list[Attestation]] = {}
+    for entry in _tables(table, "attestation"):
+        if one := from_table(entry):
+            known.setdefault(entry.get("patch"), []).append(one)
+    return tuple(replace(patch, attestation=tuple(known.get(patch.number, ()))) for patch in patches)
 
 
 def _exactness(entry: Mapping[str, Any], path: Path) -> Exactness | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kpatch_tool.mail.message import Address
-from kpatch_tool.series import store
+from kpatch_tool.series import attesting, store
 from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import plural, printable, printable_bytes
@@ -91,6 +91,7 @@ def _patch_document(patch: Patch) -> dict[str, object]:
         "why": patch.why,
         "ambiguous": list(patch.ambiguous),
         "message_id": patch.message_id or None,
+        "attestation": attesting.documents(patch.attestation),
         "trailers": [{"key": t.key, "value": t.value, "source": t.source} for t in patch.trailers],
         "files": [
             {
@@ -197,6 +198,8 @@ def _patch_lines(patch: Patch) -> Iterator[str]:
     for trailer in patch.trailers:
         if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):
             yield _trailer_line(trailer)
+    for line in attesting.lines(patch):
+        yield printable(line)
 
 
 def _trailer_line(trailer: Trailer) -> str:
@@ -235,6 +238,8 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
     done = "imported" if written else "already imported, nothing changed"
     yield f"{done}: {printable(str(directory))}"
     yield from text(series)
+    for line in attesting.summary(series):
+        yield from _wrapped(line, "")
     if worst(series) is Exactness.DAMAGED:
         yield from _wrapped(f"kpt restore {series.name} --tree NAME gives the white space back", "next: ")
 
