@@ -149,7 +149,11 @@ def _places(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Iterator[
     if not best:
         return
     _, offset, text = best
-    starts = {found - offset - more for found in base.positions[text] for more in range(texts.slack + 1)}
+    starts = {
+        found - offset - more
+        for found in base.positions[text]
+        for more in range(min(texts.slack, found - offset - floor) + 1)  # a count may say 999999999
+    }
     usable = (start for start in starts if floor <= start <= highest and start != wanted)
     yield from sorted(usable, key=lambda start: (abs(start - wanted), start))[:_MAX_PLACES]
 
