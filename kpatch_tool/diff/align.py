@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from math import log2
 
+from kpatch_tool.diff.blanks import bits, is_code
 from kpatch_tool.diff.damaged import comparable, received_text
 from kpatch_tool.diff.model import Hunk, Kind
 
 _MAX_READINGS = 48  # readings of one hunk at one place
 _MAX_STEPS = 300_000  # steps of the search for them, at all places of a hunk
 _MAX_PLACES = 400  # places tried for one hunk
+_SECOND_BLANK = 5.0  # bits: what a blank line after a blank line costs
+_LATER = 1.5  # bits: what each doubling of the number of a reading costs where nothing tells them apart
 
 
 class BaseText:
@@ -46,11 +51,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A hunk at a place: `start` is the index of its first old line in the file; `readings` has at least one."""
+    """A hunk at a place: `start` is the index of its first old line in the file; `readings` has at least one, and
+    `costs` says how many bits each costs more than the first."""
 
     hunk: Hunk
     start: int
     readings: tuple[tuple[Step, ...], ...]
+    costs: tuple[float, ...] = (0.0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +68,16 @@ class Misplaced:
     why: str
 
 
-def place_hunks(hunks: tuple[Hunk, ...], base: BaseText) -> tuple[Placement, ...] | Misplaced:
-    """Place all hunks in order, none over another."""
+def place_hunks(hunks: tuple[Hunk, ...], base: BaseText, path: str = ".c") -> tuple[Placement, ...] | Misplaced:
+    """Place all hunks of the file called `path` in order, none over another."""
+    code = is_code(path)
     placed: list[Placement] = []
     floor = drift = 0
     for number, hunk in enumerate(hunks, 1):
         wanted = hunk.old_start - (1 if hunk.old_count else 0)
-        placement = _place(hunk, base, wanted + drift, floor)
+        placement = _place(_Texts(hunk, code=code), base, wanted + drift, floor)
         if not placement and (shorter := _shorter(hunk)):
-            placement = _place(shorter, base, wanted + drift, floor)
+            placement = _place(_Texts(shorter, code=code), base, wanted + drift, floor)
         if not placement:
             return Misplaced(number, _why_not(number, hunk, base))
         drift = placement.start - wanted
@@ -78,14 +86,16 @@ def place_hunks(hunks: tuple[Hunk, ...], base: BaseText) -> tuple[Placement, ...
     return tuple(placed)
 
 
-def _place(hunk: Hunk, base: BaseText, wanted: int, floor: int) -> Placement | None:
-    texts = _Texts(hunk)
+def _place(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Placement | None:
     for start in _places(texts, base, wanted, floor):
         readings = list(_readings(texts, base, start))
         if readings:
-            if texts.dropped:
-                readings.sort(key=lambda reading: _oddness(reading, texts))
-            return Placement(hunk, start, tuple(readings))
+            least = readings[0][0]
+            # Where nothing but the order tells, later readings cost more.
+            costs = [
+                cost - least if texts.dropped else _LATER * log2(rank) for rank, (cost, _) in enumerate(readings, 1)
+            ]
+            return Placement(texts.hunk, start, tuple(steps for _, steps in readings), tuple(costs))
     return None
 
 
@@ -101,10 +111,11 @@ def _shorter(hunk: Hunk) -> Hunk | None:
 class _Texts:
     """The squeezed readings of a hunk's lines: as received, and without the first column."""
 
-    __slots__ = ("added", "changed", "dropped", "hunk", "removed", "slack", "steps", "whole")
+    __slots__ = ("added", "changed", "code", "dropped", "hunk", "removed", "slack", "steps", "whole")
 
-    def __init__(self, hunk: Hunk) -> None:
+    def __init__(self, hunk: Hunk, *, code: bool) -> None:
         self.hunk = hunk
+        self.code = code
         self.whole = [comparable(received_text(line)) for line in hunk.lines]
         self.changed = [comparable(line.text) for line in hunk.lines]
         self.added = [line.kind is Kind.ADDED for line in hunk.lines]
@@ -113,6 +124,29 @@ class _Texts:
         self.slack = max(0, hunk.old_count - old)
         self.dropped = self._dropped()
         self.steps = 0
+
+    def _text(self, step: Step) -> bytes:
+        if step.received is None:
+            return b""
+        return (self.whole if step.kind is Kind.CONTEXT else self.changed)[step.received]
+
+    def last(self, step: Step, path: _Path | None) -> tuple[bytes, int]:
+        """What _Path.last is after one more step."""
+        before = path.last if path else (b"", 0)
+        if not self.dropped or step.kind is Kind.REMOVED:
+            return before
+        text = self._text(step)
+        return (text, 0) if text else (before[0], before[1] + 1)
+
+    def blank_bits(self, step: Step, path: _Path | None) -> float:
+        """What it costs that as many blank lines as `path` ends in stand before this line of the new file."""
+        if step.kind is Kind.REMOVED:
+            return 0.0
+        text = self._text(step)
+        above, count = path.last if path else (b"", 0)
+        if not text:
+            return _SECOND_BLANK if count else 0.0
+        return bits(above, text, blank=count > 0, code=self.code) if above else 0.0
 
     def _dropped(self) -> int:
         """How many context lines may be missing at most."""
@@ -158,20 +192,21 @@ def _places(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Iterator[
     yield from sorted(usable, key=lambda start: (abs(start - wanted), start))[:_MAX_PLACES]
 
 
-def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[Step, ...]]:
-    """All ways to read the hunk at `start`, the likeliest first, at most _MAX_READINGS."""
+def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[float, tuple[Step, ...]]]:
+    """All ways to read the hunk at `start` with what they cost in bits, the likeliest first, at most _MAX_READINGS."""
     hunk, count = texts.hunk, len(texts.whole)
     end = start + hunk.old_count
     seen: dict[tuple[int, int, int], int] = {}
     found = 0
-    # Depth first; each entry is (line, place in the base, new lines so far, path taken).
-    stack: list[tuple[int, int, int, _Path | None]] = [(0, start, 0, None)]
-    while stack and found < _MAX_READINGS and texts.steps < _MAX_STEPS:
+    # Cheapest first, then deepest; each entry is (bits, order, line, place in the base, new lines so far, path taken).
+    heap: list[tuple[float, int, int, int, int, _Path | None]] = [(0.0, 0, 0, start, 0, None)]
+    serial = 0
+    while heap and found < _MAX_READINGS and texts.steps < _MAX_STEPS:
         texts.steps += 1
-        line, at, new, path = stack.pop()
+        cost, _, line, at, new, path = heappop(heap)
         if line == count and at == end and new == hunk.new_count:
             found += 1
-            yield _steps(path)
+            yield cost, _steps(path)
             continue
         key = (line, at, new)
         seen[key] = seen.get(key, 0) + 1
@@ -179,56 +214,29 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[Step,
         if seen[key] > _MAX_READINGS or not 0 <= hunk.new_count - new <= left or end - at > left:
             continue
         text = base.squeezed[at] if at < end else None
-        missing = count - line < end - at or new < hunk.new_count
-        skip = (line, at + 1, new + 1, _Path(Step(Kind.CONTEXT, at, None), path))
-        may_skip = bool(texts.dropped and text == b"" and missing)
-        # What is pushed last is tried first: a blank line stands before what was added rather than after it.
-        skip_first = line < count and texts.added[line] and texts.changed[line] != b""
-        if may_skip and not skip_first:
-            stack.append(skip)
-        if line == count:
-            continue
-        if text is not None and texts.whole[line] == text:
-            stack.append((line + 1, at + 1, new + 1, _Path(Step(Kind.CONTEXT, at, line), path)))
-        if texts.removed[line] and text is not None and texts.changed[line] == text:
-            stack.append((line + 1, at + 1, new, _Path(Step(Kind.REMOVED, at, line), path)))
-        elif texts.added[line]:
-            stack.append((line + 1, at, new + 1, _Path(Step(Kind.ADDED, None, line), path)))
-        if may_skip and skip_first:
-            stack.append(skip)
-
-
-def _oddness(reading: tuple[Step, ...], texts: _Texts) -> float:
-    """How unusual the places of dropped blank lines are beside added ones: git ends a run of added lines with a blank
-    one that stands before a blank line's place, and begins it with one that stands after."""
-    cost = 0.0
-    for index, step in enumerate(reading):
-        if step.received is not None:
-            continue
-        before = index > 0 and reading[index - 1].kind is Kind.ADDED
-        after = index + 1 < len(reading) and reading[index + 1].kind is Kind.ADDED
-        if before and after:
-            cost += 3.0
-        elif after:
-            cost += _run_cost(reading, texts, index + 1, 1, 0.5)
-        elif before:
-            cost += _run_cost(reading, texts, index - 1, -1, 1.0)
-    return cost
-
-
-def _run_cost(reading: tuple[Step, ...], texts: _Texts, at: int, way: int, plain: float) -> float:
-    """The cost of a blank line beside the run of added lines that begins at `at` and goes on in direction `way`."""
-    first = last = at
-    while 0 <= last + way < len(reading) and reading[last + way].kind is Kind.ADDED:
-        last += way
-    near, far = (texts.changed[reading[end].received or 0] == b"" for end in (first, last))
-    return 3.0 if near else 0.0 if far else plain
+        # What comes last here is tried first where the costs are equal.
+        ways: list[tuple[Step, int, int, int]] = []
+        if texts.dropped and text == b"" and (count - line < end - at or new < hunk.new_count):
+            ways.append((Step(Kind.CONTEXT, at, None), line, at + 1, new + 1))
+        if line < count:
+            if text is not None and texts.whole[line] == text:
+                ways.append((Step(Kind.CONTEXT, at, line), line + 1, at + 1, new + 1))
+            if texts.removed[line] and text is not None and texts.changed[line] == text:
+                ways.append((Step(Kind.REMOVED, at, line), line + 1, at + 1, new))
+            elif texts.added[line]:
+                ways.append((Step(Kind.ADDED, None, line), line + 1, at, new + 1))
+        for step, after, place, so_far in ways:
+            serial -= 1
+            more = texts.blank_bits(step, path) if texts.dropped else 0.0
+            taken = _Path(step, path, texts.last(step, path))
+            heappush(heap, (cost + more, serial, after, place, so_far, taken))
 
 
 @dataclass(slots=True)
 class _Path:
     step: Step
     before: _Path | None
+    last: tuple[bytes, int] = (b"", 0)  # the last line of the new file that is not blank; how many blank ones after it
 
 
 def _steps(path: _Path | None) -> tuple[Step, ...]:

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import log2
 
 from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.diff.damaged import comparable, hides_address
@@ -67,7 +66,7 @@ def restore_file(file: FileDiff, base: bytes | None, bound: Bound | None = None)
     if not file.hunks:
         return unchanged(file, base)
     text = BaseText(base)
-    placed = place_hunks(file.hunks, text)
+    placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced):
         return Restoration(file, None, False, False, placed.why)
     return _Restorer(file, base, text, placed, bound or Bound()).restore()
@@ -139,10 +138,10 @@ class _Restorer:
             if len(placement.readings) < 2:
                 continue
             first, last = rows.index(number), len(rows) - 1 - rows[::-1].index(number)
-            for rank, steps in enumerate(placement.readings[1:], 2):
+            for steps, cost in zip(placement.readings[1:], placement.costs[1:], strict=True):
                 readings = [*plan.steps[:number], steps, *plan.steps[number + 1 :]]
                 other = partial(self._other_plan, readings, plan)
-                out.append(Alternative(0.8 + 1.5 * log2(rank), first, last, other))
+                out.append(Alternative(cost, first, last, other))
         return out
 
     def _other_plan(self, readings: Sequence[tuple[Step, ...]], plan: Plan) -> Plan:
