@@ -135,7 +135,7 @@ ARCHIVES = (
     Archive(
         "pipermail",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\n?(?P<name>[^\n]*?) ?(?P<email>[^\s]+ at [^\s]+)\n"
+            rb"^(?P<subject>[^\n]{1,500})\n\n?(?P<name>[^\n]{0,200}?) ?(?P<email>[^\s]{1,100} at [^\s]{1,100})\n"
             rb"(?P<date>\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \w+ \d{4})\n\n+"
         ),
         _HIDDEN,
