@@ -130,7 +130,7 @@ class Rooms:
         return restored
 
     def dependencies(self, series: Series) -> Dependencies:
-        return dependencies_on(self.kernel, series)
+        return dependencies_on(self.kernel, series, self.workspace)
 
     def apply(self, series: Series) -> ApplyOutcome:
         self.progress(f"applying to {self.kernel.name}")

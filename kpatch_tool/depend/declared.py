@@ -1,7 +1,7 @@
 """Edges and needs that messages declare: "depends on patch 2", Fixes:, reverts, base-commit:, prerequisites.
 
-Sources of the forms: Documentation/process/submitting-patches.rst and stable-kernel-rules.rst of the kernel, git's
-format-patch documentation (base tree information).
+Sources of the forms: Documentation/process/submitting-patches.rst and stable-kernel-rules.rst of the kernel; those of
+depend/stated.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kpatch_tool.depend import source
 from kpatch_tool.depend.model import Edge, EdgeKind, External
+from kpatch_tool.depend.stated import Form, Stated, statements
 from kpatch_tool.depend.textual import shown_path
 from kpatch_tool.diff import names
 from kpatch_tool.diff.model import Kind
@@ -28,14 +29,21 @@ _PREVIOUS = re.compile(_VERB + r"\s+the\s+(?:previous|preceding)\s+patch\b", re.
 _REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)
 _REVERT_SUBJECT = re.compile(r'^(?:[\w/,: ]*: )?Revert "(.+)"$')
 _FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
-_BASE = re.compile(r"^base-commit:[ \t]*([0-9a-f]{7,40})\s*$", re.M)
-_PREREQUISITE = re.compile(r"^prerequisite-patch-id:[ \t]*([0-9a-f]{7,40})\s*$", re.M)
 _STABLE = re.compile(r"^Cc:.*stable@.*#[^:\n]*:\s*([0-9a-f]{7,40})\b:?\s*(.*)$", re.I | re.M)
 _LATER = re.compile(r"\b(?:later|following|next|subsequent|upcoming|coming)\s+patch(?:es)?\b", re.I)
 _FEW = 2
 _LONGEST_LINE = 1_000
 _LONGEST_TEXT = 100_000
 _CALL = re.compile(r"\b([A-Za-z_]\w{4,})\(\)")
+_MEANINGS = {
+    Form.BASE: "the series was made on this commit",
+    Form.PATCH_ID: "a patch with this patch id goes first",
+    Form.CHANGE_ID: "the series with this change-id goes first",
+    Form.MESSAGE_ID: "the series with this mail goes first",
+    Form.URL: "what lies there goes first",
+    Form.TITLE: "the series of that title goes first",
+    Form.INVALID: "this names nothing",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +165,18 @@ def externals(series: Series) -> Iterator[External]:
         for commit, title in _STABLE.findall(_text(patch)):
             why = f'{patch.number}/{series.total} names it as needed before it: "{_words(title)}"'
             yield External(patch.number, EdgeKind.DECLARED, commit, None, why)
-    yield from _base_information(series)
+    for stated in statements(series):
+        yield stated_external(stated, series.total)
 
 
-def _base_information(series: Series) -> Iterator[External]:
-    said: set[str] = set()
-    texts = [(0, series.cover.body)] if series.cover else []
-    texts += [(patch.number, f"{_text(patch)}\n{_tail(patch.diff)}") for patch in series.patches]
-    for number, text in texts:
-        who = "the cover letter" if number == 0 else f"{number}/{series.total}"
-        forms = (
-            (_BASE, "the series was made on this commit"),
-            (_PREREQUISITE, "a patch with this patch id goes first"),
-        )
-        for pattern, meaning in forms:
-            for commit in pattern.findall(text):
-                if commit not in said:
-                    said.add(commit)
-                    yield External(number, EdgeKind.DECLARED, commit, None, f"{meaning} ({who} says so)")
+def stated_external(stated: Stated, total: int) -> External:
+    """What a message states of the base or of what goes first, as an External that nothing is known of yet."""
+    who = "the cover letter" if stated.patch == 0 else f"{stated.patch}/{total}"
+    meaning = _MEANINGS[stated.form]
+    says = "says so" if stated.exact else f'says: "{_words(stated.words)}"'
+    if stated.form is Form.INVALID:
+        says = f'says "{_words(stated.words)}"'
+    return External(stated.patch, stated.form, stated.value, None, f"{meaning} ({who} {says})")
 
 
 def _reverted_titles(patch: Patch) -> list[str]:
@@ -189,11 +191,6 @@ def _text(patch: Patch) -> str:
 def _bounded(text: str) -> str:
     """The start of a text, overlong lines cut: patterns take longer than linear time on hostile text."""
     return "\n".join(line[:_LONGEST_LINE] for line in text[:_LONGEST_TEXT].split("\n"))
-
-
-def _tail(diff: bytes) -> str:
-    """The end of a diff's text, where format-patch puts base-commit:."""
-    return diff[-20_000:].decode("utf-8", "replace")
 
 
 def _sentence(message: str) -> str:

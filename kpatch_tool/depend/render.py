@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 
 from kpatch_tool.depend.model import Dependencies, Edge, External
+from kpatch_tool.depend.prerequisites import Chain, Need
+from kpatch_tool.depend.stated import Form
 from kpatch_tool.series.model import Series
 from kpatch_tool.text import printable
 
 _WIDTH = 80
 _INDENT = 6
+_SHORTEST = 12  # what is longer stands on a line of its own
 _PRESENT = {True: "it is there", False: "it is NOT there", None: "not known"}
 
 
 def document(needs: Dependencies) -> dict[str, object]:
-    """The JSON contract of `kpt deps` (design, section 3), with `made_on` on edges and `cycles` in addition."""
+    """The JSON contract of `kpt deps` (design, section 3), with `made_on` on edges, `cycles` and
+    `prerequisites` (what goes before the series, a tree) in addition."""
     return {
         "edges": [
             {
@@ -36,10 +40,33 @@ def document(needs: Dependencies) -> dict[str, object]:
                 "commit": one.commit,
                 "present": one.present,
                 "why": one.why,
+                "series": one.series or None,
+                "todo": one.todo or None,
             }
             for one in needs.external
         ],
         "cycles": [list(cycle) for cycle in needs.cycles],
+        "prerequisites": {
+            "order": list(needs.chain.order),
+            "needs": [_need(one) for one in needs.chain.needs],
+            "findings": list(needs.chain.findings),
+        },
+    }
+
+
+def _need(one: Need) -> dict[str, object]:
+    return {
+        "patch": one.stated.patch,
+        "kind": str(one.stated.form),
+        "value": one.stated.value,
+        "revision": one.stated.revision,
+        "says": one.stated.words,
+        "series": one.series or None,
+        "of_patch": one.patch,
+        "present": one.present,
+        "why": one.why or None,
+        "todo": one.todo or None,
+        "needs": [_need(inner) for inner in one.needs],
     }
 
 
@@ -56,6 +83,7 @@ def text(series: Series, needs: Dependencies) -> str:
             lines.append(" " * _INDENT + "needs no other patch")
         lines += _outside(outside)
     lines += _outside([one for one in needs.external if one.patch == 0], of="the series")
+    lines += _chain(needs.chain)
     lines.append("")
     lines += _wrapped("order: " + " ".join(map(str, needs.order)), later=" " * 7)
     lines += [
@@ -72,7 +100,39 @@ def _wrapped(words: str, indent: str = "", later: str = "") -> list[str]:
 def _outside(found: list[External], of: str = "") -> list[str]:
     lines = [of] if found and of else []
     for one in found:
-        lines += _needs(f"needs {one.commit[:12]}", [(str(one.kind), f"{one.why}: {_PRESENT[one.present]}")])
+        told = f"{one.why}: {_PRESENT[one.present]}" + (f"; {one.todo}" if one.todo else "")
+        if len(one.short) > _SHORTEST:
+            lines += _wrapped(f"needs {printable(one.short)}", " " * _INDENT, " " * (_INDENT + 2))
+            lines += _needs("", [(str(one.kind), told)])
+        else:
+            lines += _needs(f"needs {one.short}", [(str(one.kind), told)])
+    return lines
+
+
+def _chain(chain: Chain) -> list[str]:
+    """What goes before the series, as a tree, where there is more to it than single statements; and the findings."""
+    lines = []
+    if any(one.needs for one in chain.needs) or len(chain.order) > 1:
+        lines += ["goes first", *_branches(chain.needs, 1)]
+    if chain.order:
+        lines += _wrapped("apply before it: " + " ".join(chain.order), later=" " * _INDENT)
+    for finding in chain.findings:
+        lines += _wrapped(f"finding: {printable(finding)}", later=" " * _INDENT)
+    return lines
+
+
+def _branches(needs: Iterable[Need], depth: int) -> list[str]:
+    """The needs that are series, each once, with theirs below; what is not here, too."""
+    lines: list[str] = []
+    met: set[str] = set()
+    for one in needs:
+        what = one.series or one.stated.value
+        if one.stated.form is not Form.BASE and what not in met:
+            met.add(what)
+            state = {True: "in the tree", False: "not in the tree", None: ""}[one.present]
+            told = ", ".join(filter(None, (what if one.series else f"{what}: not here", state)))
+            indent = "  " * min(depth, 12)
+            lines += _wrapped(printable(told), indent, indent + "  ") + _branches(one.needs, depth + 1)
     return lines
 
 
@@ -94,7 +154,7 @@ def dot(series: Series, needs: Dependencies) -> str:
         lines.append(f"  p{patch.number} [label={_dot_quoted(label)}];")
     lines += [f"  p{edge.patch} -> p{edge.needs} [{_dot_edge(edge)}];" for edge in needs.edges]
     for at, one in enumerate(needs.external):
-        lines.append(f"  x{at} [label={_dot_quoted(one.commit[:12])}, shape=ellipse];")
+        lines.append(f"  x{at} [label={_dot_quoted(one.short)}, shape=ellipse];")
         sources = [one.patch] if one.patch else [patch.number for patch in series.patches[:1]]
         why = _dot_quoted(f"{one.why}: {_PRESENT[one.present]}")
         lines += [f"  p{number} -> x{at} [label={_dot_quoted(one.kind)}, tooltip={why}];" for number in sources]
@@ -120,7 +180,7 @@ def mermaid(series: Series, needs: Dependencies) -> str:
         arrow = "-.->" if edge.made_on else "-->"
         lines.append(f"  p{edge.patch} {arrow}|{edge.kind}| p{edge.needs}")
     for at, one in enumerate(needs.external):
-        lines.append(f'  x{at}(["{_mermaid_text(one.commit[:12])}"])')
+        lines.append(f'  x{at}(["{_mermaid_text(one.short)}"])')
         source = one.patch or (series.patches[0].number if series.patches else 0)
         lines.append(f"  p{source} -->|{one.kind}| x{at}")
     return "\n".join(lines)

@@ -171,7 +171,12 @@ def _fields(number: int, text: str) -> Iterator[Stated]:
         for one in given:
             words = f"{match[1]}: {one}"
             found = list(read(one))
-            if not found and not _PATCH_NUMBER.fullmatch(one) and not _NOTHING.fullmatch(one):
+            if (
+                not found
+                and not key.startswith("dependenc")
+                and not _PATCH_NUMBER.fullmatch(one)
+                and not _NOTHING.fullmatch(one)
+            ):
                 found = [(Form.INVALID, one[:200], None)]
             for form, known, revision in found:
                 yield Stated(number, form, known, words, revision)

@@ -111,7 +111,7 @@ def _dependencies(record: RunRecord) -> str:
     rows += [
         [
             _number(outside.patch) if outside.patch else _tag("td", "all"),
-            _tag("td", _tag("code", _text(outside.commit[:12]))),
+            _tag("td", _tag("code", _text(outside.short))),
             _tag("td", _text(outside.kind)),
             _tag("td", _text(f"{outside.why} ({PRESENT[outside.present]})")),
         ]

@@ -125,7 +125,7 @@ def _edges(record: RunRecord) -> list[str]:
     needs = record.dependencies
     lines = [f"{edge.patch} needs {edge.needs} ({edge.kind}): {edge.why}" for edge in needs.edges]
     lines += [
-        f"{outside.patch or 'the series'} needs {outside.commit[:12]} ({outside.kind}): {outside.why}; "
+        f"{outside.patch or 'the series'} needs {outside.short} ({outside.kind}): {outside.why}; "
         f"{PRESENT[outside.present]}"
         for outside in needs.external
     ]

@@ -189,6 +189,38 @@ def distance(git_dir: Path, old: str, new: str) -> int:
     return int(_git(git_dir, "rev-list", "--count", f"{old}..{new}"))
 
 
+def small_commits(git_dir: Path, tip: str, *, since: str | None, most: int, files: int) -> list[str]:
+    """The newest `most` commits of one parent in the history of `tip` (not in that of `since`) that change at most
+    `files` files, newest first."""
+    argv = ["log", "-z", "--raw", "--no-merges", "--min-parents=1", "--no-renames", "--format=%x01%H", f"-{most}", tip]
+    found: list[str] = []
+    count = 0
+    for token in _tokens(git_dir, [*argv, *([f"^{since}"] if since else []), "--"], b""):
+        if token.startswith(b"\x01"):
+            found.append(token[1:].decode("ascii"))
+            count = 0
+        elif token.lstrip(b"\n").startswith(b":"):
+            count += 1
+            if count == files + 1:
+                found.pop()
+    return found
+
+
+def diffs(git_dir: Path, commits: Sequence[str]) -> Iterator[bytes]:
+    """The diff of each of `commits` against its parent, as git format-patch writes it."""
+    argv = ["diff-tree", "--stdin", "-r", "-p", "-M", "--full-index", "--binary", "--no-ext-diff", "--no-textconv"]
+    lines: list[bytes] = []
+    for line in _lines(git_dir, argv, "".join(f"{commit}\n" for commit in commits).encode()):
+        if len(line) == 40 and not line.strip(b"0123456789abcdef"):
+            if lines:
+                yield b"\n".join(lines) + b"\n"
+            lines = []
+        else:
+            lines.append(line)
+    if lines:
+        yield b"\n".join(lines) + b"\n"
+
+
 @dataclass(slots=True)
 class _Group:
     """A Stretch while it grows; `into` is the group it was joined with, its own number while it stands."""
