@@ -6,6 +6,7 @@ Source of the rules: git's quote.c (C-style quoting) and apply.c (find_name, git
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 DEV_NULL = b"/dev/null"
 
@@ -23,6 +24,11 @@ _ESCAPES = {
 _UNESCAPES = {letter[0]: bytes([value]) for value, letter in _ESCAPES.items()}
 _OCTAL = re.compile(rb"[0-3][0-7]{2}")
 _DATE = re.compile(rb"[ \t]+\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*$|[ \t]+[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d.*$")
+# The kernel's top-level directories: no one calls the directory of a whole tree so.
+_TOP_LEVEL = frozenset(
+    b"arch block certs crypto Documentation drivers fs include init io_uring ipc kernel lib LICENSES mm net rust "
+    b"samples scripts security sound tools usr virt".split()
+)
 _EPOCH = re.compile(rb"\t(1969-12-31|1970-01-01) (\d\d):(\d\d):00(?:\.0+)? ([+-])(\d\d):?(\d\d)$")
 
 
@@ -107,6 +113,26 @@ def git_pair(rest: bytes) -> tuple[bytes, bytes] | None:
     if len(cuts) == 1:
         return rest[: cuts[0]], rest[cuts[0] + 1 :]
     return None
+
+
+def git_strip(first: bytes, second: bytes, *, moved: bool) -> int:
+    """How many components come before the path in the two names of `diff --git`: 1 for a/ and b/ (or i/, w/, c/, o/
+    of diff.mnemonicPrefix), 0 where they were left out (--no-prefix). `moved` says that the names are those of the
+    rename or copy lines, which never have a prefix."""
+    first_top, first_slash, _ = first.partition(b"/")
+    second_top, second_slash, _ = second.partition(b"/")
+    if moved or not (first_slash and second_slash):
+        return 0
+    return 0 if first_top == second_top and first_top not in (b"a", b"b") else 1
+
+
+def plain_strip(both: Sequence[bytes]) -> int:
+    """The same for the names of a plain diff's header lines (one where the other is /dev/null): `--- mm/f.c` is a path
+    from the top of a kernel tree (-p0), `--- linux/mm/f.c` and `--- a/mm/f.c` are not."""
+    tops = {name.partition(b"/")[0] for name in both}
+    if not any(b"/" in name for name in both):
+        return 0
+    return 0 if len(tops) == 1 and tops <= _TOP_LEVEL else 1
 
 
 def _stripped(name: bytes) -> bytes:

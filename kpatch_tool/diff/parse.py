@@ -100,7 +100,7 @@ class _Reader:
         if old is None and new is None:
             raise self._error("both names are /dev/null")
         both = [name for name in (old, new) if name is not None]
-        strip = 1 if any(b"/" in name for name in both) else 0
+        strip = names.plain_strip(both)
         # git prefers the shorter of `file` and `file.orig`.
         name = both[0] if len(both) == 2 and both[1].startswith(both[0]) else both[-1]
         path = self._usable(name, strip=strip)
@@ -196,11 +196,14 @@ class _Reader:
     def _paths(self, header: _Header, start: int) -> tuple[str, str]:
         """The names before and after; those of `rename`/`copy` lines, of ---/+++ and of `diff --git` must agree."""
         at, self.at = self.at, start
-        from_pair = [self._usable(name) for name in header.pair] if header.pair else []
-        named = [self._usable(name) for name in (header.old_name, header.new_name) if name is not None]
         moves = header.moves
         source = moves.get("rename from", moves.get("copy from"))
         target = moves.get("rename to", moves.get("copy to"))
+        written = [name for name in (header.old_name, header.new_name) if name is not None]
+        pair = header.pair or ((written[0], written[-1]) if written else None)
+        strip = names.git_strip(*pair, moved=pair == (source, target)) if pair else 1
+        from_pair = [self._usable(name, strip=strip) for name in header.pair] if header.pair else []
+        named = [self._usable(name, strip=strip) for name in written]
         if (source is None) != (target is None):
             raise self._error("a rename or copy with only one name")
         if source is not None and target is not None:
