@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kpatch_tool.bisect.model import Answer, Belief, Observation, Rates
 
@@ -64,8 +64,11 @@ def belief(search: Search, seen: Sequence[Observation]) -> Belief:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What follows from the looks: `usable` are the states that may be asked, `same` the patches that change nothing
-    of what is asked, `weights` the probability of every culprit (index 0: the base, 1..N the patches, N + 1: none)."""
+    """What follows from the looks (those at equal states count for the last of these).
+
+    `usable` are the states that may be asked, `same` the patches that change nothing of what is asked, `weights` the
+    probability of every culprit (index 0: the base, 1..N the patches, N + 1: none).
+    """
 
     search: Search
     seen: tuple[Observation, ...]
@@ -76,9 +79,10 @@ class _Known:
     @staticmethod
     def of(search: Search, seen: Sequence[Observation]) -> _Known:
         skipped = {one.patch for one in seen if one.answer is Answer.SKIP}
-        usable = tuple(state for state in range(search.last + 1) if state not in skipped)
-        asked = tuple(one for one in seen if one.answer is not Answer.SKIP)
         same = _same(seen)
+        stands_for = {state: _last_equal(state, same) for state in range(search.last + 1)}
+        usable = tuple(state for state in stands_for if state == stands_for[state] and state not in skipped)
+        asked = tuple(replace(one, patch=stands_for[one.patch]) for one in seen if one.answer is not Answer.SKIP)
         return _Known(search, asked, usable, same, _posterior(search, asked, same))
 
     def looks(self, state: int, answer: Answer | None = None) -> int:
@@ -138,6 +142,13 @@ def _same(seen: Sequence[Observation]) -> frozenset[int]:
             first[one.fingerprint] = min(one.patch, first.get(one.fingerprint, one.patch))
             last[one.fingerprint] = max(one.patch, last.get(one.fingerprint, one.patch))
     return frozenset(patch for key in first for patch in range(first[key] + 1, last[key] + 1))
+
+
+def _last_equal(state: int, same: Collection[int]) -> int:
+    """The last of the states that equal `state`."""
+    while state + 1 in same:
+        state += 1
+    return state
 
 
 def _posterior(search: Search, asked: Sequence[Observation], same: Collection[int]) -> tuple[float, ...]:

@@ -74,6 +74,15 @@ def test_equal_states_are_asked_once_between_them() -> None:
     assert len(seen) <= len(searched(search, plain))
 
 
+def test_looks_at_equal_states_count_together() -> None:
+    search, machine = Search(9, FLAKY), Machine(6)
+    machine.prints = {state: f"{state}" for state in range(10)} | {4: "five", 5: "five"}
+    seen = searched(search, machine)
+    assert belief(search, seen).candidates == (6,)
+    looks = Counter(one.patch for one in seen)
+    assert looks[4] + looks[5] <= 3 and len(seen) <= 7
+
+
 @pytest.mark.parametrize(("good", "bad", "least"), [(0.0, 1.0, 60), (0.0, 0.9, 58), (0.05, 0.9, 56), (0.0, 0.5, 52)])
 def test_flaky_answers(good: float, bad: float, least: int) -> None:
     """60 searches; the stated confidence is 95 %. The rates are far from what is believed before."""
