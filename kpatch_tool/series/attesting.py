@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.mail.attestation import Attestation, SignedBy, Standing
 from kpatch_tool.mail.read import SourceFile
+from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.model import Patch, Series
 
 if TYPE_CHECKING:
@@ -32,15 +33,21 @@ def attested(series: Series, files: Iterable[SourceFile], *, lookup: Lookup | No
     if not found:
         return series
     patches = tuple(replace(patch, attestation=found.get(patch.message_id, ())) for patch in series.patches)
-    problems = tuple(line for patch in patches for line in _problems(patch))
-    return replace(series, patches=patches, problems=(*series.problems, *problems))
+    return replace(series, patches=patches, problems=(*series.problems, *_problems(patches)))
 
 
-def _problems(patch: Patch) -> Iterator[str]:
-    for kind in SignedBy:
-        one = _best(patch, kind)
-        if one is not None and one.status is Standing.FAILED:
-            yield f"patch {patch.number}: the {NAMES[kind]} signature of {_signer(one)} does not hold: {one.why}"
+def _problems(patches: Iterable[Patch]) -> Iterator[str]:
+    """A sentence on signatures that do not hold, and for the same reason (a list's footer breaks all of a series)."""
+    found: dict[tuple[SignedBy, str, str], list[int]] = {}
+    for patch in patches:
+        for kind in SignedBy:
+            one = _best(patch, kind)
+            if one is not None and one.status is Standing.FAILED:
+                found.setdefault((kind, _signer(one), one.why), []).append(patch.number)
+    for (kind, signer, why), which in found.items():
+        noun, ending = ("patch", "") if len(which) == 1 else ("patches", "s")
+        hold = "does not hold" if len(which) == 1 else "do not hold"
+        yield f"{noun} {spelt(which)}: the {NAMES[kind]} signature{ending} of {signer} {hold}: {why}"
 
 
 def _best(patch: Patch, kind: SignedBy) -> Attestation | None:

@@ -38,7 +38,7 @@ _QUOTED_HEADER = re.compile(r"(?:Sent|Date|To|Cc|Subject): ")
 _ASKED = re.compile(r"if you fix (?:the|this) issue|(?:kindly|please) add (?:the )?following tag", re.IGNORECASE)
 _OF_A_FIX = frozenset({"reported-by", "closes", "link", "fixes"})
 _LINKS = frozenset({"link", "closes", "buglink"})
-_NOT_GIVEN = re.compile(r"(?:signed-off|co-developed|co-authored)-by$")
+_SIGNS_OFF = re.compile(r"(?:signed-off|co-developed|co-authored)-by$")
 # Words before "-by" that people misspell, and others that are near one of them and are meant.
 _MEANT = ("acked", "reviewed", "tested", "reported", "suggested", "signed-off", "co-developed")
 _OTHERS = frozenset({"asked", "nacked", "backed", "rested", "listed", "noted", "exported", "ported", "reposted"})
@@ -127,11 +127,14 @@ def _found(text: str) -> Iterator[tuple[Trailer, str]]:
                 continue
             trailer, doubt = read
             person = trailer.key.lower().endswith("-by")
-            if _NOT_GIVEN.match(trailer.key.lower()) or (not person and (with_diff or signed)):
+            signs = _SIGNS_OFF.match(trailer.key.lower()) is not None
+            if (signs or not person) and (with_diff or (signed and not signs)):
                 continue  # a patch of the sender's own says itself what it fixes
             tagged = True
             if proposed or (with_diff and signed):
                 doubt = "is a counter-patch's: not taken"
+            elif signs:
+                doubt = "is a sign-off in a reply: not taken"
             elif asked and trailer.key.lower() in _OF_A_FIX:
                 doubt = "is asked for in a fix of what is reported: not taken"
             yield trailer, doubt

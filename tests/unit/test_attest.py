@@ -324,6 +324,9 @@ def test_a_series_and_its_problems(signer: Dkim) -> None:
     why = "the body was altered (mailing list footer?)"
     assert list(summary(series)) == [f"DKIM: 2 of 3 patches signed by example.org, 1 verified; 1 FAILED: {why}"]
     assert series.problems == (f"patch 2: the DKIM signature of example.org does not hold: {why}",)
+    altered = one(1, b"return  7") + one(2, b"return  7") + one(3)
+    series = attested(_series(altered), [SourceFile("m", altered)], lookup=lambda name, left: signer.record)
+    assert series.problems == (f"patches 1-2: the DKIM signatures of example.org do not hold: {why}",)
     bare = replace(series, patches=(series.patches[2],))
     assert list(summary(bare)) == []
 

@@ -88,6 +88,7 @@ LISTED = {
     "misspelt": ("Reviewd-by: Jane Doe <jane@example.org>", "is misspelt"),
     "swapped letters": ("Rewieved-by: Jane Doe <jane@example.org>", "is misspelt"),
     "no dash": ("Acked by: Jane Doe <jane@example.org>", "is misspelt"),
+    "a sign-off": ("Signed-off-by: Jane Doe <jane@example.org>", "is a sign-off in a reply"),
     "in a sentence": ("Feel free to add Reviewed-by: Jane Doe <jane@example.org>", "stands inside a sentence"),
     "a counter-patch": (
         f"From: Joe <joe@x.org>\nSubject: better\n\nWhy.\n\n{MINE}\n\n---\n{DIFF}",
