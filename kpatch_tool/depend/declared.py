@@ -1,7 +1,7 @@
 """Edges and needs that messages declare: "depends on patch 2", Fixes:, reverts, base-commit:, prerequisites.
 
 Sources of the forms: Documentation/process/submitting-patches.rst and stable-kernel-rules.rst of the kernel; those of
-depend/stated.py.
+series/stated.py.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from kpatch_tool.depend import source
 from kpatch_tool.depend.model import Edge, EdgeKind, External
-from kpatch_tool.depend.stated import Form, Stated, statements
 from kpatch_tool.depend.textual import shown_path
 from kpatch_tool.diff import names
 from kpatch_tool.diff.model import Kind
 from kpatch_tool.series.model import Patch, Series
+from kpatch_tool.series.stated import Form, Stated, statements
 
 _VERB = (
     r"(?:depends?\s+on|needs?|requires?|relies\s+on|builds?\s+on|based\s+on|on\s+top\s+of|prerequisites?:|depends-on:|introduced\s+(?:in|by)"

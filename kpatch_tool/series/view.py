@@ -6,12 +6,16 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series import attesting, store
 from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import plural, printable, printable_bytes
+
+if TYPE_CHECKING:
+    from kpatch_tool.series.stated import Stated
 
 _WIDTH = 80
 _ID = 12  # digits of a blob id that are shown; binary diffs name all 40
@@ -52,7 +56,24 @@ def document(series: Series, only: int | None = None) -> dict[str, object]:
             if only is None or reply.to_patch == only
         ],
         "problems": list(series.problems),
+        "declared": [
+            {
+                "patch": one.patch,
+                "kind": str(one.form),
+                "value": one.value,
+                "revision": one.revision,
+                "says": one.words,
+            }
+            for one in _stated(series)
+        ],
     }
+
+
+def _stated(series: Series) -> tuple[Stated, ...]:
+    """What the mails declare; its many patterns are of no use to `kpt list`."""
+    from kpatch_tool.series.stated import statements
+
+    return statements(series)
 
 
 def summary(series: Series | Unreadable) -> dict[str, object]:
@@ -139,6 +160,8 @@ def text(series: Series) -> Iterator[str]:
         yield f"     {_byline(patch.author, patch.date)}, {patch.exactness.value}"
         for line in _patch_lines(patch):
             yield f"     {line}"
+    for one in _stated(series):
+        yield from _wrapped(one.words, "declared: ")
     if series.replies:
         yield ""
         yield plural(len(series.replies), "reply", "replies")

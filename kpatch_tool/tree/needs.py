@@ -12,13 +12,13 @@ from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.depend.prerequisites import Chain, Index, Need, resolve
 from kpatch_tool.depend.presence import reverted_is_there
-from kpatch_tool.depend.stated import Form, statements
 from kpatch_tool.diff.model import DiffError
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.patchid import patch_ids
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
 from kpatch_tool.series.model import Series
+from kpatch_tool.series.stated import Form, statements
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.tree import history
 from kpatch_tool.tree.base import spellings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kpatch_tool.depend.prerequisites import Chain, Index, everything, resolve
-from kpatch_tool.depend.stated import Form
 from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.patchid import patch_id
 from kpatch_tool.series.model import Exactness, Series
+from kpatch_tool.series.stated import Form
 from tests import series_texts
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kpatch_tool.depend.stated import Form, change_ids, message_of, statements
+from kpatch_tool.series.stated import Form, change_ids, message_of, statements
 from tests import series_texts
 
 A40, B40 = "a1b2c3d4e5" * 4, "b" * 40
