@@ -75,11 +75,19 @@ def find(start: Path) -> Workspace:
 
     Raises InputError when there is none.
     """
+    found = around(start)
+    if found is None:
+        raise InputError("not in a kpt workspace", where=str(start.resolve()), todo="run `kpt init` where you want one")
+    return found
+
+
+def around(start: Path) -> Workspace | None:
+    """As `find`, for what can do without a workspace."""
     here = start.resolve()
     for directory in (here, *here.parents):
         if (directory / MARKER).is_file():
             return Workspace(directory)
-    raise InputError("not in a kpt workspace", where=str(here), todo="run `kpt init` where you want one")
+    return None
 
 
 def create(root: Path) -> Workspace:

@@ -9,6 +9,7 @@ TABLE: dict[str, str] = {
     "init": "Make this directory a kpt workspace.",
     "doctor": "What this machine lacks, and the command that brings it.",
     "import": "Read a thread (mbox, patches, archive page) into series/.",
+    "index": "List the series in large mailboxes.",
     "list": "The series of this workspace.",
     "show": "What is in a series.",
     "restore": "Give a series from an archive page its white space back.",

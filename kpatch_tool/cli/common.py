@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +37,13 @@ def emit_json(document: Mapping[str, object]) -> None:
     text = json.dumps({"kpt": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=1)
     # JSON is UTF-8 whatever the locale; a byte of a file name that is none stays as its escape.
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def emit_pieces(document: Iterable[str]) -> None:
+    """`emit_json` for a document that is too large to be held: its text in pieces, with the schema's version."""
+    for piece in document:
+        sys.stdout.buffer.write(piece.encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
 
 
@@ -99,6 +106,7 @@ __all__ = [
     "TreeOption",
     "console",
     "emit_json",
+    "emit_pieces",
     "finish",
     "here",
     "progress",

@@ -1,0 +1,327 @@
+"""A stretch of an mbox -> what an index keeps of every mail: where it lies, which mails it belongs to, and the header
+of those that may be a patch or a cover letter. Reads in blocks, so that memory does not depend on the file.
+
+What most mails are (one plain part, an undisturbed header) is told by a few searches over the bytes; any other mail is
+read by mail/read.py, so that both give the same answer.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import headers, mbox, read
+from kpatch_tool.mail.message import Message
+
+BLOCK = 1 << 20
+LONGEST = 4 << 20  # bytes of one mail that are looked at
+STRETCH = 16 << 20  # bytes after which a batch is handed on
+_FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
+# From, Subject, Date, Message-ID, In-Reply-To, References, Content-*: told by letters, as ignoring case takes five
+# times as long. What else begins so is dropped by name.
+_WANTED = re.compile(
+    rb"\n([FfSsDdMmIiRrCc][RrUuAaEeNnOo][OoBbTtSsFfNn-][^:\n \t]{1,24})[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)"
+)
+_NAMES = {
+    spelt: name
+    for name in (b"from", b"subject", b"date", b"message-id", b"in-reply-to", b"references", b"content-type",
+                 b"content-transfer-encoding", b"content-disposition")
+    for spelt in (name, name.title(), name.upper(), b"Message-Id", b"In-reply-to")
+    if spelt.lower() == name
+}  # fmt: skip
+_KEPT = frozenset(_NAMES.values())
+_MESSAGE_ID = re.compile(rb"<([^<>\s]+)>")
+_PLAIN_REPLY = re.compile(rb"[Rr][Ee]: ")
+_MOST_LINKS = 100  # ids of one mail that are followed: the oldest one and the latest ones
+_MOST_KNOWN = 20_000  # hashes of message ids kept at hand
+_ENVELOPE = b"From mboxrd@z x\n"
+_ENVELOPES = (b"From ", b">From")
+_ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"quoted-printable", b"base64"})
+_DECODED = 1 << 16  # bytes of a base64 text in which the diff begins, if there is one
+ARCHIVE = "X-Kpt-Archive"  # in the header of a message that a page shows: the archive's name
+
+
+class Marks(NamedTuple):
+    """What a subject says, in numbers (-1: nothing): see series.subject.Tag. `kind` is the judge's own; a message with
+    `always` is kept, any other only where it has a diff; of a `reply` the whole mail is kept, where the judge says that
+    it is a patch all the same."""
+
+    kind: int
+    number: int
+    total: int
+    revision: int
+    always: bool = False
+    reply: bool = False
+
+
+class Judge(Protocol):
+    """What the room of series says about a mail, for an index to keep it."""
+
+    def marks(self, subject: str) -> Marks | None:
+        """What the subject says; None where it can be neither a patch nor a cover, whatever the text is."""
+
+    def has_diff(self, body: bytes) -> bool:
+        """Whether a text holds a diff."""
+
+    def is_patch(self, reply: Message) -> bool:
+        """Whether a reply is a patch that kept its "Re:"."""
+
+
+class Header(NamedTuple):
+    """A message that may be a patch or a cover: its place in the batch, its marks, whether it has a diff and a
+    Message-ID, and the fields of its header that count, as they are in the mail."""
+
+    place: int
+    marks: Marks
+    diff: bool
+    named: bool
+    fields: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """The mails of one stretch.
+
+    `spans` holds three numbers a message: where it begins and how long it is, in bytes, and the number of the mail
+    inside that mail (0: the mail itself). `links` holds three numbers an id: its hash, the place of the message in the
+    batch, 1 where the id is its own. The stretch ends at `end`; its last mail begins at `last`; `answers` tells of
+    replies in it.
+    """
+
+    spans: array[int] = field(default_factory=lambda: array("q"))
+    links: array[int] = field(default_factory=lambda: array("q"))
+    posts: list[Header] = field(default_factory=list)
+    end: int = 0
+    last: int = 0
+    answers: bool = False
+
+    def __len__(self) -> int:
+        return len(self.spans) // 3
+
+
+class Scanner:
+    """Reads mails one after another into batches. `strict` as in mail/mbox.py."""
+
+    def __init__(self, judge: Judge, *, strict: bool = False) -> None:
+        self._judge = judge
+        self._strict = strict
+        self._hashes: dict[bytes, int] = {}
+        self._batch = Batch()
+
+    def scan(self, read_block: Callable[[int], bytes], at: int, stop: int | None = None) -> Iterator[Batch]:
+        """The batches of the mails that begin from offset `at`, where a separator is, to `stop` (None: the end).
+
+        `read_block(n)` gives the next bytes, n at most; b"" at the end. A mail longer than LONGEST is judged by its
+        first bytes.
+        """
+        text, begin, ended = b"", at, False
+        while not ended:
+            block = read_block(max(BLOCK, min(len(text), LONGEST)))
+            ended = not block
+            text += block
+            found = self._starts(text, ended=ended)
+            if not found:
+                continue
+            for one, following in pairwise(found):
+                self._mail(text, begin, one, following.start())
+                if stop is not None and begin + following.start() >= stop:
+                    yield self._handed_on(begin + following.start())
+                    return
+            if ended:
+                self._mail(text, begin, found[-1], len(text))
+                begin += len(text)
+            else:
+                begin, text = begin + found[-1].start(), text[found[-1].start() :]
+                if len(text) > LONGEST:
+                    text, length = self._long_mail(text, begin, read_block)
+                    begin, ended = begin + length, not text
+                    if stop is not None and begin >= stop:
+                        yield self._handed_on(begin)
+                        return
+            if self._batch and (ended or begin - self._batch.spans[0] > STRETCH):
+                yield self._handed_on(begin)
+
+    def maildir_file(self, data: bytes) -> Batch | None:
+        """The batch of a file that holds one mail; None when its header is not that of a mail."""
+        text = _ENVELOPE + data
+        (separator,) = mbox.starts(text[: len(_ENVELOPE)], strict=True)
+        fields = _FIELDS.match(text, len(_ENVELOPE))
+        if len(set(_WANTED.findall(text, len(_ENVELOPE) - 1, fields.end() if fields else 0))) < 2:
+            return None
+        self._mail(text, -len(_ENVELOPE), separator, len(text))
+        spans = self._batch.spans
+        for at in range(0, len(spans), 3):
+            spans[at : at + 2] = array("q", (0, len(data)))
+        return self._handed_on(len(data))
+
+    def file_of(self, messages: Iterable[Message], length: int) -> Batch:
+        """The batch of a file that is no mbox, of `length` bytes, read already."""
+        for part, message in enumerate(messages):
+            self._read_mail(message, 0, length, part)
+        return self._handed_on(length)
+
+    def _starts(self, text: bytes, *, ended: bool) -> list[re.Match[bytes]]:
+        """The separators of `text`, of which more may follow unless `ended`."""
+        limit = len(text) if ended else len(text) - mbox.REACH
+        return [one for one in mbox.starts(text, strict=self._strict) if one.start() < limit]
+
+    def _handed_on(self, end: int) -> Batch:
+        batch, self._batch = self._batch, Batch()
+        batch.end = end
+        batch.last = batch.spans[-3] if batch else end
+        return batch
+
+    def _long_mail(self, text: bytes, begin: int, read_block: Callable[[int], bytes]) -> tuple[bytes, int]:
+        """Take the mail that `text` begins with, which is longer than is looked at; what follows it and how long it
+        is."""
+        first = next(mbox.starts(text, strict=self._strict))
+        rest, length = text[-mbox.REACH :], len(text) - mbox.REACH
+        while True:
+            block = read_block(BLOCK)
+            rest += block
+            found = self._starts(b" " + rest, ended=not block)  # the blank: `rest` does not begin a line
+            if found or not block:
+                break
+            kept = rest[-mbox.REACH - 1 :]
+            length, rest = length + len(rest) - len(kept), kept
+        stop = found[0].start() - 1 if found else len(rest)
+        self._mail(text, begin, first, len(text), length + stop)
+        return rest[stop:], length + stop
+
+    def _mail(self, text: bytes, base: int, separator: re.Match[bytes], stop: int, length: int = 0) -> None:
+        """Take one mail: `text` from the separator to `stop`; `text` begins at offset `base`; `length` is the mail's
+        where that is more."""
+        start, head = separator.span()
+        length = length or stop - start
+        found = _FIELDS.match(text, head, stop)
+        body = found.end() if found else head
+        pairs = _WANTED.findall(text, head - 1, body)
+        fields = _by_name(pairs)
+        marks: Marks | None = None
+        diff: bool | None = False
+        subject = fields.get(b"subject", b"")
+        encoding = fields.get(b"content-transfer-encoding", b"").strip().lower()
+        if _PLAIN_REPLY.match(subject) and encoding != b"base64" and text.find(b"\n>", body, stop) >= 0:
+            self._batch.answers = True  # what quotes is no patch
+        else:
+            marks = self._judge.marks(headers.text({"subject": [subject]}, "subject"))
+        if marks is not None:
+            self._batch.answers |= marks.reply
+            diff = self._has_diff(text[body:stop], encoding, reply=marks.reply)
+        odd = body == head or text.startswith(_ENVELOPES, body) or _is_special(fields.get(b"content-type"))
+        if diff is None or odd:
+            self._unusual(text[start:stop], base + start, length)
+            return
+        place = len(self._batch)
+        self._batch.spans.extend((base + start, length, 0))
+        own = _MESSAGE_ID.search(fields[b"message-id"]) if b"message-id" in fields else None
+        self._link(own[1] if own else _header(pairs) + text[body:stop], place, own=1)
+        if parents := b" ".join(fields[name] for name in (b"references", b"in-reply-to") if name in fields):
+            self._parents(_MESSAGE_ID.findall(parents), place)
+        if marks is not None and (diff or marks.always):
+            self._batch.posts.append(Header(place, marks, diff, own is not None, _header(pairs)))
+
+    def _has_diff(self, body: bytes, encoding: bytes, *, reply: bool) -> bool | None:
+        """Whether a mail of one part has a diff (a reply: is a patch); None when this is not quickly told."""
+        try:
+            if encoding == b"base64":
+                text = binascii.a2b_base64(body[:_DECODED].strip())
+            else:
+                text = binascii.a2b_qp(body) if encoding == b"quoted-printable" else body
+        except binascii.Error:
+            return None
+        known = encoding in _ENCODINGS and (encoding != b"base64" or len(body) <= _DECODED)
+        if reply:
+            return False if known and (b"\n>" in text or b"\n---" not in text) else None
+        return self._judge.has_diff(text) or (False if known else None)
+
+    def _unusual(self, raw: bytes, begin: int, length: int) -> None:
+        """Take a mail of several parts, or a strange one, by reading it as the rest of kpt does."""
+        try:
+            messages = list(read.parse(raw, ""))
+        except InputError:
+            messages = []
+        for part, message in enumerate(messages):
+            self._read_mail(message, begin, length, part)
+
+    def _read_mail(self, message: Message, begin: int, length: int, part: int) -> None:
+        place = len(self._batch)
+        self._batch.spans.extend((begin, length, part))
+        own = message.message_id or repr((message.subject, message.author, message.date, message.body))
+        self._link(_bytes(own), place, own=1)
+        self._parents([_bytes(id_) for id_ in (*message.references, message.in_reply_to) if id_], place)
+        marks = self._judge.marks(message.subject)
+        if marks is not None:
+            self._batch.answers |= marks.reply
+            diff = self._judge.is_patch(message) if marks.reply else self._judge.has_diff(message.body)
+            if diff or marks.always:
+                fields = written(message)
+                if marks.reply:
+                    fields += b"\n" + message.body
+                self._batch.posts.append(Header(place, marks, diff, bool(message.message_id), fields))
+
+    def _parents(self, ids: Sequence[bytes], place: int) -> None:
+        if len(ids) > _MOST_LINKS:
+            ids = [ids[0], *ids[-_MOST_LINKS:]]
+        for id_ in set(ids):
+            self._link(id_, place, own=0)
+
+    def _link(self, id_: bytes, place: int, *, own: int) -> None:
+        known = self._hashes.get(id_)
+        if known is None:
+            known = hash_of(id_)
+            if len(id_) < 200:
+                if len(self._hashes) > _MOST_KNOWN:
+                    self._hashes.clear()
+                self._hashes[id_] = known
+        self._batch.links.extend((known, place, own))
+
+
+def _by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The fields that count: of several the first, but the last Subject (as headers.text)."""
+    fields: dict[bytes, bytes] = {}
+    for spelt, value in pairs:
+        name = _NAMES.get(spelt) or spelt.lower()
+        if name in _KEPT and (name not in fields or name == b"subject"):
+            fields[name] = value
+    return fields
+
+
+def _header(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The fields that count, as a header."""
+    return b"".join(b"%s: %s\n" % pair for pair in pairs if pair[0] in _NAMES or pair[0].lower() in _KEPT)
+
+
+def _is_special(content_type: bytes | None) -> bool:
+    return content_type is not None and content_type.lower().startswith((b"multipart/", b"message/"))
+
+
+def hash_of(id_: bytes) -> int:
+    """The 64 bits under which an index finds a message id (without <>): among ten million ids, two that share one come
+    up once in 300,000 mailboxes."""
+    return int.from_bytes(blake2b(id_, digest_size=8).digest(), "little", signed=True)
+
+
+def written(message: Message) -> bytes:
+    """A header that reads as this message's, for one that has none of its own in the source (a page's)."""
+    fields = {
+        "From": f"{message.author.name} <{message.author.email}>" if message.author.email else message.author.name,
+        "Subject": message.subject,
+        "Date": message.date.strftime("%d %b %Y %H:%M:%S %z") if message.date else "",
+        "Message-ID": f"<{message.message_id}>" if message.message_id else "",
+        "In-Reply-To": f"<{message.in_reply_to}>" if message.in_reply_to else "",
+        "References": " ".join(f"<{id_}>" for id_ in message.references),
+        ARCHIVE: message.archive,
+    }
+    return b"".join(_bytes(f"{name}: {value}\n") for name, value in fields.items() if value)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

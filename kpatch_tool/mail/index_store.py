@@ -1,0 +1,259 @@
+"""The index of some mailboxes on disk: one SQLite file below .kpt/cache/mail/.
+
+Written in steps, each a transaction that also says how far a file is read: a killed run goes on where it was. Rows of
+`message` are numbered in the order they were read; everything else follows from them and is made anew when there are
+more of them (series/indexed.py: `thread`, `posting`). What is in the file can always be made again, so a broken one
+is thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, repeat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kpatch_tool.atomic import machine_errors
+from kpatch_tool.errors import MachineError
+from kpatch_tool.mail.index_scan import Batch
+
+VERSION = 1
+_CACHE = 8 << 10  # KiB that SQLite keeps of the file
+_SCHEMA = """
+CREATE TABLE file (
+  id INTEGER PRIMARY KEY, path TEXT UNIQUE, kind TEXT, strict INTEGER, size INTEGER, mtime INTEGER, inode INTEGER,
+  head BLOB, tail BLOB, read_to INTEGER, last INTEGER, whole INTEGER, why TEXT,
+  answers INTEGER DEFAULT 0);
+CREATE TABLE message (id INTEGER PRIMARY KEY, file INTEGER, start INTEGER, length INTEGER, part INTEGER);
+CREATE TABLE link (hash INTEGER, message INTEGER, own INTEGER);
+CREATE TABLE post (
+  id INTEGER PRIMARY KEY, kind INTEGER, number INTEGER, total INTEGER, revision INTEGER, diff INTEGER, named INTEGER,
+  fields BLOB);
+CREATE TABLE grouped (messages INTEGER, copies INTEGER);
+CREATE TABLE thread (root INTEGER, message INTEGER, PRIMARY KEY (root, message)) WITHOUT ROWID;
+CREATE TABLE member (root INTEGER, post INTEGER, place INTEGER, PRIMARY KEY (root, post)) WITHOUT ROWID;
+CREATE TABLE posting (
+  number INTEGER PRIMARY KEY, sent REAL, place INTEGER, date TEXT, title TEXT, revision INTEGER, name TEXT, email TEXT,
+  patches TEXT, total INTEGER, cover INTEGER, message_id TEXT, roots TEXT);
+"""
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file as it was when it was read. `kind` is "mbox", "packed" (a compressed mbox), "mail" (one mail) or "other"
+    (a page, a patch); `head` and `tail` are hashes of the first bytes and of those before `read_to`, up to which it is
+    indexed; its last mail begins at `last`; `whole` says that its end was reached; `why` that it holds no mail."""
+
+    path: str
+    kind: str
+    size: int
+    mtime: int
+    inode: int
+    head: bytes
+    tail: bytes = b""
+    strict: bool = False
+    read_to: int = 0
+    last: int = 0
+    whole: bool = False
+    why: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a message lies: `length` bytes of the file from `start`, and which of the mails enclosed there."""
+
+    file: int
+    start: int
+    length: int
+    part: int
+
+
+class IndexFile:
+    """The SQLite file; a context manager.
+
+    Raises MachineError, one line, when the disk is full or the file cannot be written.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._depth = 0
+        with _trouble(path):
+            if read_only:
+                self._connection = sqlite3.connect(
+                    f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+                )
+            else:
+                self._connection = _opened(path)
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+            if not read_only and self._version() == 0:
+                self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def files(self) -> list[FileRow]:
+        """The files of the index, in the order they were first read."""
+        rows = self._connection.execute(
+            "SELECT path, kind, size, mtime, inode, head, tail, strict, read_to, last, whole, why, id FROM file"
+            " ORDER BY id"
+        )
+        return [FileRow(*row) for row in rows]
+
+    def forget(self) -> None:
+        """Drop everything."""
+        with self.transaction():
+            for table in ("file", "message", "link", "post", "grouped", "thread", "member", "posting"):
+                self._connection.execute(f"DELETE FROM {table}")
+
+    def forget_last(self, file: FileRow) -> bool:
+        """Drop the last mail of a file, which may have been cut; False where messages of another file follow it."""
+        with self.transaction():
+            (last,) = self.row("SELECT coalesce(max(file), 0) FROM message WHERE id = ?", (self.messages(),))
+            if last != file.id:
+                return False
+            (first,) = self.row("SELECT min(id) FROM message WHERE file = ? AND start >= ?", (file.id, file.last))
+            for table, key in (("message", "id"), ("post", "id"), ("link", "message")):
+                self._connection.execute(f"DELETE FROM {table} WHERE {key} >= ?", (first,))
+            self._connection.execute("UPDATE file SET read_to = last, whole = 0 WHERE id = ?", (file.id,))
+            self._connection.execute("DELETE FROM grouped")
+        return True
+
+    def put_file(self, file: FileRow) -> int:
+        """Write what is known of a file; its id."""
+        columns = (
+            "path",
+            "kind",
+            "size",
+            "mtime",
+            "inode",
+            "head",
+            "tail",
+            "strict",
+            "read_to",
+            "last",
+            "whole",
+            "why",
+        )
+        names, excluded = ", ".join(columns), ", ".join(f"excluded.{name}" for name in columns)
+        with self.transaction():
+            self._connection.execute(
+                f"INSERT INTO file ({names}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+                f" ON CONFLICT (path) DO UPDATE SET ({names}) = ({excluded})",
+                (file.path, file.kind, file.size, file.mtime, file.inode, file.head, file.tail, file.strict,
+                 file.read_to, file.last, file.whole, file.why),
+            )  # fmt: skip
+            return int(self.row("SELECT id FROM file WHERE path = ?", (file.path,))[0])
+
+    def add(self, file: int, batch: Batch) -> None:
+        """Add the mails of a batch, and that the file is read up to its end."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM grouped")
+            base = self.messages() + 1
+            spans, links = batch.spans, batch.links
+            self._connection.executemany(
+                "INSERT INTO message VALUES (?,?,?,?,?)",
+                zip(count(base), repeat(file), spans[0::3], spans[1::3], spans[2::3], strict=False),
+            )
+            places = array("q", [base + place for place in links[1::3]])
+            self._connection.executemany(
+                "INSERT INTO link VALUES (?,?,?)", zip(links[0::3], places, links[2::3], strict=True)
+            )
+            self._connection.executemany(
+                "INSERT INTO post VALUES (?,?,?,?,?,?,?,?)",
+                ((base + one.place, *one.marks[:4], one.diff, one.named, one.fields) for one in batch.posts),
+            )
+            self._connection.execute(
+                "UPDATE file SET read_to = ?, last = ?, answers = answers | ? WHERE id = ?",
+                (batch.end, batch.last, batch.answers, file),
+            )
+
+    def messages(self) -> int:
+        """How many messages there are; they are numbered from 1."""
+        return int(self.row("SELECT coalesce(max(id), 0) FROM message")[0])
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple]:  # type: ignore[type-arg]
+        """What a query gives, row by row."""
+        with _trouble(self.path):
+            yield from self._connection.execute(query, values)
+
+    def row(self, query: str, values: Sequence[object] = ()) -> tuple:  # type: ignore[type-arg]
+        """The first row a query gives; the query gives one."""
+        return next(iter(self.rows(query, values)))
+
+    def change(self, statement: str, rows: Iterable[Sequence[object]] = ((),)) -> None:
+        """Run a statement once for every row of values."""
+        with _trouble(self.path):
+            self._connection.executemany(statement, rows)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What the block changes is there as a whole or not at all. Blocks may be nested: the outermost one counts."""
+        with _trouble(self.path):
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                if self._depth == 1:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth -= 1
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The file, new where there is none or a broken one or one of another version."""
+    with machine_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(2):
+        connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if version in (0, VERSION):
+                return connection
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF not in _BROKEN:
+                connection.close()
+                raise
+        connection.close()
+        for name in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+            name.unlink(missing_ok=True)
+    return sqlite3.connect(path, isolation_level=None, timeout=30)
+
+
+@contextlib.contextmanager
+def _trouble(path: Path) -> Iterator[None]:
+    """SQLite's refusals as one MachineError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        place = str(path)
+        if code in _FULL:
+            raise MachineError("cannot write: the disk is full", where=place, todo="free some space") from error
+        todo = "remove that file and run the command again" if code in _BROKEN else "check the permissions"
+        raise MachineError(f"the index of mail cannot be used: {error}", where=place, todo=todo) from error

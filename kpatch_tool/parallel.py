@@ -1,0 +1,95 @@
+"""Work done by several processes at once, with the results in the order of the tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Generic, TypeVar, cast
+
+from kpatch_tool.errors import KptError, MachineError
+
+T = TypeVar("T")
+R = TypeVar("R")
+_AHEAD = 2  # tasks that a worker is given before its first result is taken
+_MOST = 8
+
+
+def processes() -> int:
+    """How many processes this machine runs at once (eight at most)."""
+    return min(_MOST, len(os.sched_getaffinity(0)))
+
+
+def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iterator[R]:
+    """`function` of every task, by `count` processes (1: by this one). A few tasks and results are held at a time.
+
+    `function`, tasks and results must be fit for pickle. The workers end when this process does, however it ends: they
+    read from a pipe that nobody else holds. Raises what `function` raises of kpt's own errors; MachineError when a
+    worker died.
+    """
+    if count < 2:
+        yield from map(function, tasks)
+        return
+    waiting = iter(tasks)
+    with ExitStack() as stack:
+        pipes = [_worker(function, stack) for _ in range(count)]
+        given = taken = 0
+        for task in islice(waiting, count * _AHEAD):
+            pipes[given % count].send(task)
+            given += 1
+        while taken < given:
+            pipe = pipes[taken % count]
+            result: R = _Results[R].take(pipe)
+            for task in islice(waiting, 1):
+                pipe.send(task)
+                given += 1
+            taken += 1
+            yield result
+
+
+def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:
+    context = get_context("spawn")  # not a fork: the progress line has a thread
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(function, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    stack.callback(process.join)
+    stack.callback(process.terminate)
+    stack.callback(ours.close)
+    return ours
+
+
+class _Results(Generic[R]):
+    @staticmethod
+    def take(pipe: Connection) -> R:
+        """The next result of a worker."""
+        try:
+            answer: tuple[R | None, KptError | OSError | None] = pipe.recv()
+        except (EOFError, ConnectionError) as error:
+            raise MachineError("a worker process died", where="kpt", todo="see whether memory ran out") from error
+        value, trouble = answer
+        if trouble is not None:
+            raise trouble
+        return cast("R", value)
+
+
+def _work(function: Callable[[T], R], pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, ConnectionError):
+            return
+        try:
+            answer: tuple[R | None, KptError | OSError | None] = (function(task), None)
+        except (KptError, OSError) as error:
+            answer = (None, error)
+        try:
+            pipe.send(answer)
+        except (BrokenPipeError, ConnectionError):
+            return

@@ -1,0 +1,240 @@
+"""The series of large mailboxes: listed, found again, and read alone, without the rest of the mailbox."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import groupby
+from pathlib import Path
+
+from kpatch_tool import text
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import index as mail_index
+from kpatch_tool.mail import read
+from kpatch_tool.mail.index_scan import hash_of
+from kpatch_tool.mail.index_store import IndexFile, Span
+from kpatch_tool.mail.message import Address
+from kpatch_tool.progress import Progress
+from kpatch_tool.series import indexed, subject
+from kpatch_tool.series.posts import identities
+
+LARGE_BYTES = 64 << 20  # of sources that are read through an index
+LARGE_FILES = 5000
+_MOST_NAMED = 3
+_COLUMNS = "number, date, title, revision, name, email, patches, total, cover, message_id, roots, sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One posting of a mailbox. `number` counts the mailbox's postings by date, from 1; `date` is None where it has
+    none; `patches` are the numbers that are there, `message_id` that of its cover or first patch ("" for none);
+    `roots` the threads it is in."""
+
+    number: int
+    title: str
+    revision: int
+    author: Address
+    date: datetime | None
+    patches: tuple[int, ...]
+    total: int
+    cover: bool
+    message_id: str
+    roots: tuple[int, ...]
+    sent: float
+
+    @property
+    def complete(self) -> bool:
+        return set(range(1, self.total + 1)) <= set(self.patches)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which postings are listed: `author` and `subject` are parts of the name, address or title, in any case; sent on
+    the days from `since` to `until` (UTC)."""
+
+    author: str = ""
+    subject: str = ""
+    since: date | None = None
+    until: date | None = None
+
+
+class Mailbox:
+    """The index of some mailboxes, up to date."""
+
+    def __init__(self, index: IndexFile, sources: Sequence[str]) -> None:
+        self._index = index
+        self._where = ", ".join(sources)
+
+    @property
+    def messages(self) -> int:
+        """How many messages there are; copies of one count once."""
+        (messages, copies) = self._index.row("SELECT messages, copies FROM grouped")
+        return int(messages - copies)
+
+    @property
+    def not_mail(self) -> list[str]:
+        """One line a file that holds no mail."""
+        return [row.why for row in self._index.files() if row.why]
+
+    def postings(self, wanted: Wanted | None = None) -> Iterator[Listed]:
+        """The postings, oldest first."""
+        wanted = wanted or Wanted()
+        first = _seconds(wanted.since) if wanted.since else float("-inf")
+        last = _seconds(wanted.until) + 86400.0 if wanted.until else float("inf")
+        rows = self._index.rows(
+            f"SELECT {_COLUMNS} FROM posting WHERE sent >= ? AND sent < ? ORDER BY number", (first, last)
+        )
+        author, title = wanted.author.casefold(), wanted.subject.casefold()
+        for one in map(_listed, rows):
+            if author in f"{one.author.name} <{one.author.email}>".casefold() and title in one.title.casefold():
+                yield one
+
+    def choose(self, text_: str, revision: int | None = None) -> Listed:
+        """The posting that is meant: by its number, a message id of its thread, or a part of its title; "" takes the
+        first series. Of a series the latest revision, or `revision`.
+
+        Raises InputError when there is none, or several series are meant.
+        """
+        if text_.isascii() and text_.isdigit():
+            meant = [_listed(row) for row in self._rows("number = ?", (int(text_),))]
+            if meant and revision in (None, meant[0].revision):
+                return meant[0]
+        elif "@" in text_ and " " not in text_:
+            meant = self._of_thread(text_.strip("<>"))
+            named = [one for one in meant if one.message_id == text_.strip("<>")]
+            if named and revision is None:
+                return named[0]
+        elif text_:
+            meant = [one for one in self.postings() if subject.plain(text_) in subject.plain(one.title)]
+        else:
+            meant = [_listed(row) for row in self._rows("number = 1", ())]
+        if not meant:
+            what = f"no series matches `{text_}`" if text_ else "no patch found"
+            raise InputError(what, where=self._where, todo="`kpt index` lists them" if text_ else "")
+        return self._latest(meant, text_, revision)
+
+    def _latest(self, meant: Sequence[Listed], text_: str, revision: int | None) -> Listed:
+        """The posting of one series: `meant`, and what the same sender posted under the same titles."""
+        first = meant[0]
+        if any(not _related(first, other) for other in meant):
+            some = ", ".join(
+                f'{one.number}: "{text.printable(one.title)}" v{one.revision}' for one in meant[:_MOST_NAMED]
+            )
+            more = ", ..." if len(meant) > _MOST_NAMED else ""
+            raise InputError(
+                f"several series match `{text_}`", where=self._where, todo=f"choose one by its number: {some}{more}"
+            )
+        postings = {one.number: one for one in meant}
+        for name in (first.author.name, first.author.email):
+            column = "name" if name == first.author.name else "email"
+            for row in self._rows(f"{column} = ?", (name,)) if name else ():
+                if _related(first, other := _listed(row)):
+                    postings[other.number] = other
+        wanted = [one for one in postings.values() if revision is None or one.revision == revision]
+        if not wanted:
+            known = ", ".join(str(number) for number in sorted({one.revision for one in postings.values()}))
+            raise InputError(f"no revision {revision} of the series here", where=self._where, todo=f"there is: {known}")
+        return max(wanted, key=lambda one: (one.revision, one.complete, one.sent, one.number))
+
+    def _of_thread(self, message_id: str) -> list[Listed]:
+        """The postings of the thread that a message is in."""
+        roots = {
+            str(root)
+            for (root,) in self._index.rows(
+                "SELECT thread.root FROM link JOIN thread ON thread.message = link.message"
+                " WHERE link.hash = ? AND link.own = 1",
+                (hash_of(message_id.encode("utf-8", "surrogateescape")),),
+            )
+        }
+        return [one for one in self.postings() if roots & set(map(str, one.roots))]
+
+    def _rows(self, which: str, values: Sequence[object]) -> Iterator[tuple]:  # type: ignore[type-arg]
+        return self._index.rows(f"SELECT {_COLUMNS} FROM posting WHERE {which} ORDER BY number", values)
+
+    def received(self, one: Listed) -> read.Received:
+        """The messages of the threads that a posting and the other revisions of its series are in, and nothing else:
+        their bytes as in the mailbox, in its order."""
+        roots = set(one.roots)
+        for name, column in ((one.author.name, "name"), (one.author.email, "email")):
+            for row in self._rows(f"{column} = ?", (name,)) if name else ():
+                if _related(one, other := _listed(row)):
+                    roots.update(other.roots)
+        marks = ",".join(map(str, sorted(roots)))
+        spans = [
+            Span(*row)
+            for row in self._index.rows(
+                "SELECT DISTINCT message.file, message.start, message.length, 0 FROM thread"
+                f" JOIN message ON message.id = thread.message WHERE thread.root IN ({marks})"
+                " ORDER BY message.file, message.start"
+            )
+        ]
+        files = [
+            read.SourceFile(_name(path), b"".join(data for _, data in mails))
+            for path, mails in groupby(mail_index.read_spans(self._index, spans), key=lambda pair: pair[0])
+        ]
+        return read.read_files(files, where=self._where)
+
+
+def _related(one: Listed, other: Listed) -> bool:
+    """Whether two postings are revisions of one series, as in topics.py: one sender, and one thread or title."""
+    same = set(identities(one.author)) & set(identities(other.author))
+    return bool(same) and (bool(set(one.roots) & set(other.roots)) or subject.same_title(one.title, other.title))
+
+
+def _name(path: str) -> str:
+    name = Path(path).name
+    return name.removesuffix(".gz").removesuffix(".xz")
+
+
+def _seconds(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+
+
+def _listed(row: tuple) -> Listed:  # type: ignore[type-arg]
+    number, when, title, revision, name, email, patches, total, cover, message_id, roots, sent = row
+    return Listed(
+        number=number,
+        title=title,
+        revision=revision,
+        author=Address(name, email),
+        date=datetime.fromisoformat(when) if when else None,
+        patches=tuple(map(int, patches.split(","))),
+        total=total,
+        cover=bool(cover),
+        message_id=message_id,
+        roots=tuple(map(int, roots.split(","))),
+        sent=sent,
+    )
+
+
+def is_large(sources: Sequence[str]) -> bool:
+    """Whether these sources are better read through an index than as a whole."""
+    size = files = 0
+    for source in sources:
+        path = Path(source)
+        with contextlib.suppress(OSError, ValueError):
+            if path.is_file():
+                size, files = size + path.stat().st_size, files + 1
+            elif path.is_dir():
+                files += sum(1 for box in ("cur", "new") if (path / box).is_dir() for _ in (path / box).iterdir())
+    return size > LARGE_BYTES or files > LARGE_FILES
+
+
+@contextlib.contextmanager
+def opened(cache: Path | None, sources: Sequence[str], progress: Progress) -> Iterator[Mailbox]:
+    """The index of some mailboxes, brought up to date: below `cache`, or in a temporary file.
+
+    Raises InputError when a source cannot be read or holds no mail.
+    """
+    with contextlib.ExitStack() as stack:
+        if cache is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kpt-index-")))
+            path = directory / "index.sqlite"
+        else:
+            path = mail_index.path_of(cache, sources)
+        index = stack.enter_context(mail_index.update(path, sources, indexed.PatchJudge(), progress))
+        indexed.group(index, progress)
+        yield Mailbox(index, sources)

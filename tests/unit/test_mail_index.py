@@ -1,0 +1,257 @@
+"""The index of a mailbox says what reading the whole mailbox says, in blocks, in pieces and after growing."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail import index, index_scan
+from kpatch_tool.mail.index_scan import Scanner
+from kpatch_tool.mail.index_store import IndexFile
+from kpatch_tool.mail.read import read_sources
+from kpatch_tool.progress import silent
+from kpatch_tool.series import indexed, listing, posting
+from kpatch_tool.series.indexed import PatchJudge
+from tests.conftest import SHARED
+from tests.mail_fixtures import DIFF, Mail, mbox, patch
+
+THREADS = sorted((SHARED / "data" / "threads").glob("*.mbox"))
+Shown = tuple[str, int, str, list[int], int, bool, str]
+
+
+def thread(number: int, total: int = 3, *, reply_to: str = "", day: int = 1, missing: int = 0) -> list[Mail]:
+    """A series with a cover and an answer, all ids its own."""
+    cover = Mail(f"[PATCH 0/{total}] mm: thing {number}", "Text.\n", f"c{number}", reply_to, minute=day)
+    patches = [
+        patch(f"[PATCH {k}/{total}] mm: thing {number}.{k}", f"p{number}.{k}", reply_to=f"c{number}", minute=day)
+        for k in range(1, total + 1)
+        if k != missing
+    ]
+    answer = Mail(f"Re: [PATCH 1/{total}] mm: thing {number}.1", "> x\nYes.\n", f"r{number}", f"p{number}.1")
+    return [*(replace(mail, name=f"Jane {number}", email=f"j{number}@x.org") for mail in (cover, *patches)), answer]
+
+
+def whole(path: Path) -> list[Shown]:
+    """The postings that reading the whole file gives."""
+    found = posting.gather(posting.read_posts(read_sources([str(path)]).messages))
+    return [
+        (one.title, one.version, one.sender.name, sorted(one.patches), one.total, one.cover is not None,
+         next(iter(one.posts)).message.message_id)
+        for one in found
+    ]  # fmt: skip
+
+
+def shown(file: IndexFile) -> list[Shown]:
+    indexed.group(file, count=1)
+    box = listing.Mailbox(file, ["x"])
+    return [
+        (one.title, one.revision, one.author.name, list(one.patches), one.total, one.cover, one.message_id)
+        for one in box.postings()
+    ]
+
+
+def from_index(path: Path, at: Path, *, count: int = 1) -> list[Shown]:
+    with index.update(at, [str(path)], PatchJudge(), silent, count=count) as file:
+        return shown(file)
+
+
+@pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
+def test_a_thread(path: Path, tmp_path: Path) -> None:
+    assert from_index(path, tmp_path / "i.sqlite") == whole(path)
+
+
+@pytest.mark.skipif(not THREADS, reason="no threads beside the repository")
+def test_all_threads_in_one_mailbox(tmp_path: Path) -> None:
+    path = tmp_path / "all.mbox"
+    path.write_bytes(b"".join(one.read_bytes() for one in THREADS))
+    assert from_index(path, tmp_path / "i.sqlite") == whole(path)
+
+
+ODD = {
+    "no headers of a thread": [patch(f"[PATCH {k}/3] mm: a{k}", f"a{k}", minute=k) for k in (2, 1, 3)],
+    "cover apart from its patches": [
+        patch("[PATCH 1/2] mm: a1", "a1", minute=2),
+        patch("[PATCH 2/2] mm: a2", "a2", minute=3, reply_to="a1"),
+        Mail("[PATCH v2 0/2] mm: a", "Text.\n", "c", minute=1),
+    ],
+    "a letter without number": [
+        Mail("make it fast", "Text.\n", "c"),
+        patch("[PATCH 1/2] mm: a1", "a1", reply_to="c"),
+        patch("[PATCH 2/2] mm: a2", "a2", reply_to="c"),
+    ],
+    "files": [patch(f"[PATCH] mm: a{k}") for k in range(3)],
+    "unmarked beside marked": [patch("mm: a", "a"), patch("[PATCH] mm: b", "b")],
+    "unmarked": [patch("mm: a", "a"), patch("mm: b", "b")],
+    "forwarded": [patch("Fwd: [PATCH] mm: a", "a"), Mail("hello", "Text.\n", "h")],
+    "kept Re:": [
+        patch("[PATCH 1/2] mm: a1", "a1"),
+        patch("Re: [PATCH 2/2] mm: a2", "a2", reply_to="a1"),
+        Mail("Re: [PATCH 1/2] mm: a1", "> x\n" + DIFF, "r", "a1"),
+    ],
+    "copies": [*thread(1), *thread(1), *thread(2)],
+    "replies only": [Mail("Re: [PATCH] x", DIFF, "r"), Mail("Hi", "Text.\n", "h")],
+    "no ids, not files": [patch("[PATCH] mm: a"), patch("[PATCH] mm: b"), Mail("Re: [PATCH] mm: a", "Yes.\n")],
+    "same sender, part by part": [
+        *thread(1, missing=2),
+        replace(patch("[PATCH 2/3] mm: thing 1.2", "late", minute=40), name="Jane 1"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_oddities(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.mbox"
+    path.write_bytes(mbox(*ODD[name]))
+    assert from_index(path, tmp_path / "i.sqlite") == whole(path)
+
+
+ENCODED: dict[str, Callable[[bytes], tuple[str, bytes]]] = {
+    "base64": lambda body: ("base64", base64.encodebytes(body)),
+    "quoted-printable": lambda body: ("quoted-printable", body.replace(b"=", b"=3D").replace(b"diff", b"d=69ff")),
+    "long base64": lambda body: ("base64", base64.encodebytes(b"Why.\n" * 20_000 + body)),
+    "multipart": lambda body: (
+        '7bit\nContent-Type: multipart/mixed; boundary="b"',
+        b"--b\nContent-Type: text/plain\n\nWhy.\n--b\nContent-Type: text/x-patch\n\n" + body + b"--b--\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_diffs_are_found_in_encoded_texts(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "e.mbox"
+    encoding, body = ENCODED[name](DIFF.encode())
+    head = (
+        "From x Thu Apr 17 09:00:00 2014\nFrom: J <j@x>\nSubject: [PATCH] mm: a\n"
+        "Date: Thu, 17 Apr 2014 09:00:00 +0000\n"
+        f"Message-ID: <a@x>\nContent-Transfer-Encoding: {encoding}\n\n"
+    )
+    path.write_bytes(head.encode() + body + b"\n")
+    assert from_index(path, tmp_path / "i.sqlite") == whole(path) != []
+
+
+def test_many_blocks_and_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of blocks and stretches, every mail is read once."""
+    path = tmp_path / "m.mbox"
+    path.write_bytes(mbox(*(mail for number in range(60) for mail in thread(number, 1 + number % 4))))
+    expected = whole(path)
+    assert len(expected) == 60
+    assert from_index(path, tmp_path / "0.sqlite") == expected
+    monkeypatch.setattr(index_scan, "BLOCK", 700)
+    monkeypatch.setattr("kpatch_tool.mail.mbox.REACH", 100)
+    for stretch in (5000, 997):
+        monkeypatch.setattr(index, "STRETCH", stretch)
+        assert from_index(path, tmp_path / f"{stretch}.sqlite") == expected
+    monkeypatch.setattr(index, "STRETCH", 9000)
+    assert from_index(path, tmp_path / "2.sqlite", count=2) == expected
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_blocks_give_the_same_mails(data: st.DataObject) -> None:
+    text = mbox(*thread(1), *thread(2)) + data.draw(st.sampled_from([b"", b"From x\n", b"\0" * 40, b"From mboxrd@z"]))
+    blocks = data.draw(st.lists(st.integers(1, 3000), min_size=1, max_size=30))
+
+    def spans(sizes: list[int]) -> list[int]:
+        at, turn = 0, 0
+
+        def read_block(_: int) -> bytes:
+            nonlocal at, turn
+            size, turn = sizes[turn % len(sizes)], turn + 1
+            at += size
+            return text[at - size : at]
+
+        return [n for batch in Scanner(PatchJudge(), strict=True).scan(read_block, 0) for n in batch.spans]
+
+    assert spans(blocks) == spans([len(text)])
+
+
+def test_a_mailbox_that_grows_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, at = tmp_path / "m.mbox", tmp_path / "i.sqlite"
+    text = mbox(*(mail for number in range(8) for mail in thread(number)))
+    cut = text.index(b"thing 5.2") + 4  # inside a mail
+    path.write_bytes(text[:cut])
+    assert from_index(path, at) == whole(path)
+    path.write_bytes(text)
+    begun: list[int] = []
+    scan = Scanner.scan
+    monkeypatch.setattr(Scanner, "scan", lambda self, read, at, stop: begun.append(at) or scan(self, read, at, stop))
+    assert from_index(path, at) == whole(path)
+    assert begun and min(begun) > cut - 1000
+    begun.clear()
+    assert from_index(path, at) == whole(path)
+    assert begun == []
+
+
+def test_a_mailbox_that_changed_is_read_again(tmp_path: Path) -> None:
+    path, at = tmp_path / "m.mbox", tmp_path / "i.sqlite"
+    path.write_bytes(mbox(*thread(1), *thread(2)))
+    from_index(path, at)
+    path.write_bytes(mbox(*thread(3), *thread(4), *thread(5)))
+    assert from_index(path, at) == whole(path)
+
+
+def test_a_broken_index_is_made_again(tmp_path: Path) -> None:
+    path, at = tmp_path / "m.mbox", tmp_path / "i.sqlite"
+    path.write_bytes(mbox(*thread(1)))
+    at.write_bytes(b"no database" * 1000)
+    assert from_index(path, at) == whole(path)
+
+
+def test_compressed_and_maildir(tmp_path: Path) -> None:
+    mails = [mail for number in range(3) for mail in thread(number)]
+    packed = tmp_path / "m.mbox.gz"
+    packed.write_bytes(gzip.compress(b"\n\n" + mbox(*mails)))
+    box = tmp_path / "box"
+    for name in ("cur", "new", "tmp"):
+        (box / name).mkdir(parents=True)
+    for place, mail in enumerate(mails):
+        (box / ("new", "cur")[place % 2] / f"{place:03}:2,S").write_text(mail.rfc5322())
+    assert from_index(packed, tmp_path / "1.sqlite") == from_index(box, tmp_path / "2.sqlite") == whole(packed)
+    (box / "new" / "999").write_bytes(b"\0\1\2 nothing")
+    with index.update(tmp_path / "2.sqlite", [str(box)], PatchJudge(), silent) as file:
+        assert shown(file) == whole(packed)
+        assert len(listing.Mailbox(file, ["box"]).not_mail) == 1
+
+
+def test_a_mail_longer_than_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_scan, "LONGEST", 50_000)
+    monkeypatch.setattr(index_scan, "BLOCK", 10_000)
+    path = tmp_path / "m.mbox"
+    long = Mail("[PATCH] mm: long", DIFF + "x" * 30 + ("y" * 100 + "\n") * 3000, "long", minute=1)
+    path.write_bytes(mbox(*thread(1), long, *thread(2)))
+    with index.update(tmp_path / "i.sqlite", [str(path)], PatchJudge(), silent, count=1) as file:
+        assert [one[0] for one in shown(file)] == ["mm: thing 1", "mm: long", "mm: thing 2"]
+        ends = [start + length for start, length in file.rows("SELECT start, length FROM message ORDER BY id")]
+        starts = [start for (start,) in file.rows("SELECT start FROM message ORDER BY id")]
+    assert starts[1:] == ends[:-1]
+    assert ends[-1] == path.stat().st_size
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 5000, b"x" * 200_000])
+def test_no_mailbox(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "m.mbox"
+    path.write_bytes(data)
+    with pytest.raises(InputError):
+        from_index(path, tmp_path / "i.sqlite")
+
+
+def test_hostile_mailboxes_give_what_reading_them_gives(tmp_path: Path) -> None:
+    """Bytes thrown into a mailbox: the index finds the same series as reading it whole."""
+    clean = mbox(*(mail for number in range(4) for mail in thread(number)))
+    chance = random.Random(7)
+    for turn in range(25):
+        text = bytearray(clean)
+        for _ in range(20):
+            text[chance.randrange(60, len(text))] = chance.randrange(256)
+        path = tmp_path / f"{turn}.mbox"
+        path.write_bytes(text)
+        assert from_index(path, tmp_path / f"{turn}.sqlite") == whole(path)
