@@ -180,8 +180,8 @@ def _plain_date(found: re.Match[str]) -> datetime | None:
     """A date as nearly every program writes it. Loading email.utils takes longer than reading fifty patches."""
     day, year, hour, minute, second = (int(found[name]) for name in ("day", "year", "hour", "minute", "second"))
     offset = timedelta(hours=int(found["zone_hours"]), minutes=int(found["zone_minutes"]))
-    zone = timezone(-offset if found["sign"] == "-" else offset) if offset else UTC
     try:
+        zone = timezone(-offset if found["sign"] == "-" else offset) if offset else UTC
         return datetime(year, _MONTHS.index(found["month"]) // 3 + 1, day, hour, minute, second, tzinfo=zone)
     except (ValueError, OverflowError):
         return None
