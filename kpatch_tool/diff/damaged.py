@@ -78,7 +78,7 @@ def spare(hunk: Hunk) -> tuple[int, int]:
 
 
 @dataclass(slots=True)
-class _Header:
+class Header:
     """What the lines between `diff --git` and the first hunk say."""
 
     old_path: str | None = None
@@ -111,57 +111,59 @@ class _Header:
         )
 
 
-def _take_old(header: _Header, value: bytes) -> None:
+def _take_old(header: Header, value: bytes) -> None:
     header.old_path = _side(value)
+    header.created = header.created or header.old_path is None
 
 
-def _take_new(header: _Header, value: bytes) -> None:
+def _take_new(header: Header, value: bytes) -> None:
     header.new_path = _side(value)
+    header.deleted = header.deleted or header.new_path is None
 
 
-def _take_source(header: _Header, value: bytes) -> None:
+def _take_source(header: Header, value: bytes) -> None:
     header.old_path = _unquote(value)
 
 
-def _take_rename(header: _Header, value: bytes) -> None:
+def _take_rename(header: Header, value: bytes) -> None:
     header.new_path, header.renamed = _unquote(value), True
 
 
-def _take_copy(header: _Header, value: bytes) -> None:
+def _take_copy(header: Header, value: bytes) -> None:
     header.new_path, header.copied = _unquote(value), True
 
 
-def _take_created(header: _Header, value: bytes) -> None:
+def _take_created(header: Header, value: bytes) -> None:
     header.created, header.new_mode = True, value.decode("ascii", "replace")
 
 
-def _take_deleted(header: _Header, value: bytes) -> None:
+def _take_deleted(header: Header, value: bytes) -> None:
     header.deleted, header.old_mode = True, value.decode("ascii", "replace")
 
 
-def _take_old_mode(header: _Header, value: bytes) -> None:
+def _take_old_mode(header: Header, value: bytes) -> None:
     header.old_mode = value.decode("ascii", "replace")
 
 
-def _take_new_mode(header: _Header, value: bytes) -> None:
+def _take_new_mode(header: Header, value: bytes) -> None:
     header.new_mode = value.decode("ascii", "replace")
 
 
-def _take_similarity(header: _Header, value: bytes) -> None:
+def _take_similarity(header: Header, value: bytes) -> None:
     number = value.rstrip(b"%")
     header.similarity = int(number) if number.isdigit() else None
 
 
-def _take_binary(header: _Header, _value: bytes) -> None:
+def _take_binary(header: Header, _value: bytes) -> None:
     header.binary = True
 
 
-def _ignore(_header: _Header, _value: bytes) -> None:
+def _ignore(_header: Header, _value: bytes) -> None:
     return
 
 
 # The extended header lines of a git diff (git-diff(1), "Generating patch text with -p").
-_HEADER_LINES: dict[bytes, Callable[[_Header, bytes], None]] = {
+_HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
     b"--- ": _take_old,
     b"+++ ": _take_new,
     b"new file mode ": _take_created,
@@ -179,6 +181,31 @@ _HEADER_LINES: dict[bytes, Callable[[_Header, bytes], None]] = {
 }
 
 
+def file_header(line: bytes) -> Header | None:
+    """The header that a `diff --git` line begins, None for any other line."""
+    names = _GIT.match(line)
+    return Header(*_git_names(line, names)) if names else None
+
+
+def header_line(header: Header, line: bytes) -> bool:
+    """Take one line of a file header into `header`; False where the header is over.
+
+    A `---` or `+++` of /dev/null says that the file is created or deleted.
+    """
+    if line.startswith((b"@@ -", b"@@-", b"diff --git ")):
+        return False
+    if index := _INDEX.match(line):
+        header.old_blob, header.new_blob = index[1].decode(), index[2].decode()
+        if index[3]:
+            header.old_mode = header.new_mode = index[3].decode()
+        return True
+    for start, take in _HEADER_LINES.items():
+        if line.startswith(start):
+            take(header, line[len(start) :].strip())
+            return True
+    return False
+
+
 class _Reader:
     """One pass over the lines; `at` is the next line to read."""
 
@@ -188,10 +215,10 @@ class _Reader:
         self.at = 0
 
     def files(self) -> Iterator[FileDiff]:
-        current: _Header | None = None
+        current: Header | None = None
         while self.at < len(self.lines):
             line = self.lines[self.at].strip()
-            header = self._git_header(line) or self._plain_header(line, current)
+            header = self._git_header(line) or self._plain_header(line)
             if header:
                 if current:
                     yield current.file()
@@ -208,46 +235,28 @@ class _Reader:
     def _error(self, what: str, at: int | None = None) -> DiffError:
         return DiffError((self.at if at is None else at) + 1, what)
 
-    def _git_header(self, line: bytes) -> _Header | None:
-        names = _GIT.match(line)
-        if not names:
+    def _git_header(self, line: bytes) -> Header | None:
+        header = file_header(line)
+        if header is None:
             return None
-        header = _Header(*_git_names(line, names))
         self.at += 1
-        while self.at < len(self.lines) and self._header_line(header, self.lines[self.at].strip()):
+        while self.at < len(self.lines) and header_line(header, self.lines[self.at].strip()):
             self.at += 1
         return header
 
-    def _plain_header(self, line: bytes, current: _Header | None) -> _Header | None:
+    def _plain_header(self, line: bytes) -> Header | None:
         """`---` and `+++` with no `diff --git` above them (quilt, diff -u)."""
-        if not (line.startswith(b"--- ") and self.at + 2 < len(self.lines)):
+        if not self._plain_header_at(self.at):
             return None
-        below, hunk = self.lines[self.at + 1].strip(), self.lines[self.at + 2].strip()
-        if not (below.startswith(b"+++ ") and _HUNK.match(hunk)):
-            return None
-        header = _Header()
-        self._header_line(header, line)
-        self._header_line(header, below)
+        below = self.lines[self.at + 1].strip()
+        header = Header()
+        header_line(header, line)
+        header_line(header, below)
         if header.old_path is None and header.new_path is None:
             raise self._error("file header without a name")
         header.created, header.deleted = header.old_path is None, header.new_path is None
         self.at += 2
         return header
-
-    def _header_line(self, header: _Header, line: bytes) -> bool:
-        """Take one line of a file header; False where the header is over."""
-        if line.startswith((b"@@ -", b"@@-", b"diff --git ")):
-            return False
-        if index := _INDEX.match(line):
-            header.old_blob, header.new_blob = index[1].decode(), index[2].decode()
-            if index[3]:
-                header.old_mode = header.new_mode = index[3].decode()
-            return True
-        for start, take in _HEADER_LINES.items():
-            if line.startswith(start):
-                take(header, line[len(start) :].strip())
-                return True
-        return False
 
     def _hunk(self, match: re.Match[bytes]) -> Hunk:
         old_count, new_count = (1 if match[n] is None else int(match[n]) for n in (2, 4))
@@ -261,7 +270,7 @@ class _Reader:
             )
         self.at = end
         section = match[5].strip()
-        lines = _provisional(self.lines[header_at + 1 : end])
+        lines = provisional(self.lines[header_at + 1 : end])
         return Hunk(int(match[1]), old_count, int(match[3]), new_count, section, lines)
 
     def _hunk_end(self, start: int, old_count: int, new_count: int) -> int | None:
@@ -306,7 +315,21 @@ class _Reader:
         if line == b"--":
             below = self.lines[at + 1].strip() if at + 1 < len(self.lines) else b""
             return _OVERRUN if _SIGNATURE_FOLLOWS.match(below) else _DASHES
-        return _OVERRUN if _HUNK.match(line) or _GIT.match(line) else 0
+        if line.startswith(b"Index: ") and at + 1 < len(self.lines) and self.lines[at + 1].startswith(b"====="):
+            return _OVERRUN
+        return _OVERRUN if _HUNK.match(line) or _GIT.match(line) or self._plain_header_at(at) else 0
+
+    def _plain_header_at(self, at: int) -> bool:
+        """Whether `---`, `+++` and a hunk stand at `at`: the next file of a plain diff."""
+        if not self.lines[at].startswith(b"--- "):
+            return False
+        three = [line.strip() for line in self.lines[at : at + 3]]
+        return (
+            len(three) == 3
+            and three[0].startswith(b"--- ")
+            and three[1].startswith(b"+++ ")
+            and _HUNK.match(three[2]) is not None
+        )
 
 
 @dataclass(slots=True)
@@ -356,7 +379,8 @@ class _Extents:
         return added + removed if added <= self.plus and removed <= self.minus else None
 
 
-def _provisional(lines: list[bytes]) -> tuple[Line, ...]:
+def provisional(lines: list[bytes]) -> tuple[Line, ...]:
+    """Lines as received, each of the kind that its first column says."""
     out: list[Line] = []
     for line in lines:
         text = line.lstrip(b" \t") if line[:1] not in {b"+", b"-"} else line

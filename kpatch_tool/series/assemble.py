@@ -20,6 +20,7 @@ from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.posting import Post, Posting
 from kpatch_tool.series.split import has_diff, strip_space
 from kpatch_tool.series.subject import parse, title
+from kpatch_tool.series.undone import broken
 
 _LONGEST_SLUG = 34
 
@@ -72,7 +73,7 @@ def assemble(
         cover=cover,
         patches=patches,
         replies=answers.replies,
-        problems=tuple(dict.fromkeys([*shortcomings(chosen), *others, *_refused(answers, patches)])),
+        problems=tuple(dict.fromkeys([*shortcomings(chosen), *others, *_refused(answers, patches), *broken(patches)])),
     )
 
 
@@ -125,6 +126,7 @@ def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = 
         why=reading.why,
         message_id=message.message_id,
         damage=reading.damage,
+        received=reading.received,
     )
 
 

@@ -6,52 +6,59 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from kpatch_tool.diff.blind import Blind, hides_address, read_blind, suspicions
 from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.model import DiffError, FileDiff
 from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.diff.printer import format_diff
+from kpatch_tool.diff.shape import reshaped
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.split import Split, split_body
+from kpatch_tool.series.undone import because, told
 
 LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
-_MANGLED = frozenset({Damage.REWRAPPED, Damage.NO_BREAK_SPACES})
-_HIDDEN = re.compile(
-    rb"^[ +-].*(?:\[email[^\]\n]{1,3}protected\]|[\w.+-]@(?:x{3,}|\.\.\.)|\w at \w+\.\w)", re.MULTILINE
-)
+_HIDDEN_ONLY = frozenset({Damage.ADDRESSES_HIDDEN})
+_PLAIN_TO_SEE = frozenset({Damage.REWRAPPED, Damage.FIRST_COLUMN_LOST})  # though not how to undo it
 _NBSP = b"\xc2\xa0"
 _LEADING_NBSP = re.compile(rb"^[ +-]?[ \t]*\xc2\xa0", re.MULTILINE)
 # A program that flows text puts a blank before every line that begins with one (RFC 3676, 4.4).
 _UNSTUFFED = re.compile(rb"^ (?![ >\r\n]|From )", re.MULTILINE)
 _ADVICE = "import another copy of that mail"
-_WHY = {
-    Damage.REWRAPPED: "the mail program re-wrapped the lines",
-    Damage.NO_BREAK_SPACES: "the mail program wrote blanks as no-break spaces",
-    Damage.SQUEEZED: "white space was lost",
-    Damage.BLANK_LINES_DROPPED: "blank lines were dropped",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A patch mail taken apart and its diff read. `why` is the reason of `exactness`; `damage` what happened to the
-    text, the mail program's part included."""
+    text, the mail program's part included; `received` is the diff as it came where `parts.diff` was repaired."""
 
     parts: Split
     files: tuple[FileDiff, ...]
     exactness: Exactness
     why: str
     damage: frozenset[Damage] = frozenset()
+    received: bytes = b""
+
+
+def readable(message: Message) -> Message:
+    """`message` with what was done to all of its lines alike undone (quoted, indented, doubled, other line ends), so
+    that its diff is seen; `message` itself where nothing was."""
+    body, undone = reshaped(message.body)
+    if not undone:
+        return message
+    return replace(message, body=body, damage=message.damage | {Damage(name) for name in undone})
 
 
 def read_message(message: Message, *, where: str) -> Reading:
     """Take a patch mail apart and read its diff.
 
     format=flowed is often declared and not true: the text is joined where it bears that out, or where its diff cannot
-    be read as it stands. Raises InputError, naming the mail and the line, when there is no diff, and for a truncated
-    hunk or a wrong count that nothing known explains.
+    be read as it stands. A diff of which only the files and some lines can be told is damaged, with the place. Raises
+    InputError, naming the mail and the line, when there is no diff or no file is named.
     """
+    message = readable(message)
     if message.damage & LOST:
         return _read_lost(message, where)
     plain = split_body(message.body, message.charset, damaged=bool(message.damage))
@@ -61,16 +68,19 @@ def read_message(message: Message, *, where: str) -> Reading:
         received, plain = plain, _unflowed(message, plain)
         if received.diff != plain.diff:
             damage = frozenset({Damage.REWRAPPED})
-            return Reading(plain, parse_diff(plain.diff), Exactness.DAMAGED, _because(damage), damage)
+            return Reading(plain, parse_diff(plain.diff), Exactness.DAMAGED, because(damage), damage, received.diff)
     try:
         files = parse_diff(plain.diff)
     except DiffError as error:
-        mangled = next(_repaired(message, plain), None)
+        mangled = next(_repaired(message, plain, error), None)
         if mangled is None:
             raise _input_error(where, plain, error) from error
         return mangled
     if not files:
-        raise InputError("the diff names no file", where=where, todo=_ADVICE)
+        blind = read_blind(plain.diff)
+        if blind is None:
+            raise InputError("the diff names no file", where=where, todo=_ADVICE)
+        return _by_grammar(message, plain, blind, None)
     return _judged(message, plain, files)
 
 
@@ -89,14 +99,15 @@ def _input_error(where: str, parts: Split, error: DiffError) -> InputError:
 
 def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Reading:
     """A diff that reads as it stands: is it what the author sent?"""
-    if message.damage & _MANGLED:  # told by series.toml
-        return Reading(parts, files, Exactness.DAMAGED, _because(message.damage), message.damage)
-    if Damage.ADDRESSES_HIDDEN in message.damage and _HIDDEN.search(parts.diff):
-        why = "the archive hid an e-mail address inside the diff"
-        return Reading(parts, files, Exactness.DAMAGED, why, message.damage)
+    damage = message.damage - _HIDDEN_ONLY
+    damage |= {Damage(name) for name in suspicions(files, parts.diff)}
+    if Damage.ADDRESSES_HIDDEN in message.damage and hides_address(files):
+        damage |= _HIDDEN_ONLY
     if message.flowed and _LEADING_NBSP.search(parts.diff):
-        damage = message.damage | {Damage.NO_BREAK_SPACES}
-        return Reading(parts, files, Exactness.DAMAGED, _because(damage), damage)
+        damage |= {Damage.NO_BREAK_SPACES}
+    if damage:
+        whole = split_body(message.body, message.charset, damaged=True)
+        return Reading(parts, files, Exactness.DAMAGED, because(damage), message.damage | damage, whole.diff)
     return Reading(parts, files, Exactness.INTACT, "the mail kept its white space", message.damage)
 
 
@@ -107,11 +118,14 @@ def _read_lost(message: Message, where: str) -> Reading:
     try:
         files = parse_damaged(parts.diff, blank_lines_dropped=Damage.BLANK_LINES_DROPPED in message.damage)
     except DiffError as error:
-        raise _input_error(where, parts, error) from error
-    return Reading(parts, files, Exactness.DAMAGED, _because(message.damage), message.damage)
+        blind = read_blind(parts.diff)
+        if blind is None:
+            raise _input_error(where, parts, error) from error
+        return _by_grammar(message, parts, blind, error)
+    return Reading(parts, files, Exactness.DAMAGED, because(message.damage), message.damage)
 
 
-def _repaired(message: Message, plain: Split) -> Iterator[Reading]:
+def _repaired(message: Message, plain: Split, error: DiffError) -> Iterator[Reading]:
     """Readings of a mail that a mail program mangled, the least far-fetched first."""
     joined = split_body(unflow(message.body, delsp=message.delsp), message.charset, damaged=bool(message.damage))
     texts = [(plain, message.damage)]
@@ -122,33 +136,36 @@ def _repaired(message: Message, plain: Split) -> Iterator[Reading]:
         for parts, damage in texts
         if _NBSP in parts.diff
     ]
-    mangled = [(parts, damage) for parts, damage in texts if damage & _MANGLED]
-    for parts, damage in mangled:
-        if files := _parsed(parts.diff):
-            yield Reading(parts, files, Exactness.DAMAGED, _because(damage), damage)
-    for parts, damage in mangled or (texts if message.archive else []):
-        if files := _parsed_lost(parts.diff):
-            lost = damage | {Damage.SQUEEZED}
-            yield Reading(parts, files, Exactness.DAMAGED, _because(lost), lost)
-    if message.flowed or message.damage & _MANGLED:
-        parts, damage = mangled[-1]
-        yield Reading(parts, (), Exactness.DAMAGED, _because(damage) + ", too much to read it", damage)
+    whole = split_body(message.body, message.charset, damaged=True)
+    for parts, damage in texts:
+        if damage != message.damage and (files := _parsed(parts.diff)):
+            yield Reading(parts, files, Exactness.DAMAGED, because(damage), damage, whole.diff)
+    if blind := read_blind(whole.diff):
+        yield _by_grammar(message, whole, blind, error)
 
 
-def _because(damage: frozenset[Damage]) -> str:
-    why = [_WHY[one] for one in _WHY if one in damage]
-    return " and ".join(why) + "; not restored yet"
+def _by_grammar(message: Message, parts: Split, blind: Blind, error: DiffError | None) -> Reading:
+    """What the grammar alone tells. The text is repaired only where it leaves no choice."""
+    seen = {Damage(name) for name, _ in blind.undone}
+    if not blind.certain:
+        seen &= _PLAIN_TO_SEE
+    damage = message.damage | seen | ({Damage.TRUNCATED} if blind.cut else set())
+    if message.flowed:
+        damage |= {Damage.REWRAPPED}
+    if blind.cut:
+        return Reading(parts, blind.files, Exactness.DAMAGED, blind.cut, damage)
+    if blind.certain and blind.undone:
+        text = format_diff(blind.files)
+        if files := _parsed(text):
+            why = f"{told(blind.undone)}; not compared with a tree yet"
+            return Reading(replace(parts, diff=text), files, Exactness.DAMAGED, why, damage, parts.diff)
+    place = f"line {parts.line + error.line - 1} of the mail: {error.what}" if error else ""
+    why = because(damage) if damage else f"{place}; not restored yet" if place else because(damage)
+    return Reading(parts, blind.files, Exactness.DAMAGED, why, damage)
 
 
 def _parsed(diff: bytes) -> tuple[FileDiff, ...]:
     try:
         return parse_diff(diff)
-    except DiffError:
-        return ()
-
-
-def _parsed_lost(diff: bytes) -> tuple[FileDiff, ...]:
-    try:
-        return parse_damaged(diff)
     except DiffError:
         return ()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from kpatch_tool.diff import addresses
+from kpatch_tool.diff.addresses import Person
 from kpatch_tool.diff.apply import Applied, apply_file
+from kpatch_tool.diff.loose import read_loose
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff, second_reading
-from kpatch_tool.diff.restore import Restoration, blob_id, restore_file
+from kpatch_tool.diff.repair import restore_loose
+from kpatch_tool.diff.restore import Restoration, is_blob, restore_file
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.undone import told
 from kpatch_tool.text import plural
 
 ReadBase = Callable[[str], bytes | None]
@@ -28,19 +33,29 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     """`series` (as received: from `store.reread`) with every patch restored as far as the base tells.
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
-    once. Intact and proven patches are passed through, and change the files that later ones see. A patch of which one
-    file does not fit stays damaged as a whole, with the reason.
+    once. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
+    do not fit it: then something happened to them as well. What is passed through changes the files that later ones
+    see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
     files = _Files(read_base)
-    return replace(series, patches=tuple(_patch(patch, files) for patch in series.patches))
+    people = _people(series)
+    return replace(series, patches=tuple(_patch(patch, files, people) for patch in series.patches))
 
 
 class _Files:
     """The files of the base as the patches so far left them."""
 
-    def __init__(self, read_base: ReadBase) -> None:
+    def __init__(self, read_base: ReadBase, known: dict[str, bytes | None] | None = None) -> None:
         self._read_base = read_base
-        self._known: dict[str, bytes | None] = {}
+        self._known = known if known is not None else {}
+
+    def trial(self) -> _Files:
+        """The same files, to be changed apart."""
+        return _Files(self.read, dict(self._known))
+
+    def take(self, other: _Files) -> None:
+        """Take over what a trial came to."""
+        self._known.update(other._known)
 
     def read(self, path: str | None) -> bytes | None:
         if path is None:
@@ -61,35 +76,109 @@ class _Files:
             self._known[file.new_path] = post
 
 
-def _patch(patch: Patch, files: _Files) -> Patch:
+def _people(series: Series) -> tuple[Person, ...]:
+    """Everybody whose address the series shows."""
+    found: dict[str, Person] = {}
+    for patch in series.patches:
+        if patch.author.email:
+            found.setdefault(patch.author.email, _person(patch.author.name, patch.author.email))
+        texts = [patch.message, *(f"{trailer.key}: {trailer.value}" for trailer in patch.trailers)]
+        for person in addresses.people_in("\n".join(texts).encode("utf-8", "replace")):
+            found.setdefault(person.address.decode("utf-8", "replace"), person)
+    for reply in series.replies:
+        if reply.author.email:
+            found.setdefault(reply.author.email, _person(reply.author.name, reply.author.email))
+    return tuple(found.values())
+
+
+def _person(name: str, email: str) -> Person:
+    return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"))
+
+
+def _patch(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
     if patch.exactness in _SURE:
+        trial = files.trial()
+        exact, fits = True, True
         for file in patch.files:
-            outcome = apply_file(files.before(file), file)
+            before = trial.before(file)
+            exact = exact and (file.old_path is None or is_blob(before or b"", file.old_blob))
+            outcome = apply_file(before, file, fuzz=0)
+            fits = fits and isinstance(outcome, Applied)
             if isinstance(outcome, Applied):
-                files.put(file, outcome.post)
-        return patch
-    if not patch.files:
+                trial.put(file, outcome.post)
+        if fits or not exact or patch.exactness is Exactness.PROVEN or not patch.files:
+            files.take(trial)
+            return patch
+    if not patch.files and not read_loose(patch.received or patch.diff):
         return replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read")
+    trial, results = _best(patch, files, people)
+    done = _judged(patch, results)
+    if done.exactness is Exactness.DAMAGED and patch.exactness in _SURE:
+        return patch
+    files.take(trial)
+    return done
+
+
+_Tried = tuple[_Files, list[Restoration]]
+
+
+def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
+    """The best of: the text as received, the damage undone, the white space read by style."""
+    lost = bool(patch.damage & _LOST)
+    tried: list[_Tried] = []
+    if not lost and patch.files:
+        tried.append(_each(patch.files, files, _as_received))
+        if _rank(tried[-1]) == 2:
+            return tried[-1]
+    if lost and patch.files:
+        tried.append(_each(patch.files, files, restore_file))
+        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _LOST):
+            return tried[-1]
+    loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
+    if loose:
+        headers = [file.header for file in loose.values()]
+        tried.append(
+            _each(headers, files, lambda file, base: restore_loose(loose[id(file)], base, people)),
+        )
+    if not lost and not loose:
+        tried.append(_each(patch.files, files, restore_file))
+    return max(reversed(tried), key=_rank)
+
+
+def _each(
+    headers: Sequence[FileDiff], files: _Files, restore: Callable[[FileDiff, bytes | None], Restoration]
+) -> _Tried:
+    trial = files.trial()
     results: list[Restoration] = []
-    for file in patch.files:
-        result = _file(file, files.before(file), patch.damage)
+    for file in headers:
+        result = restore(file, trial.before(file))
         if result.found:
-            files.put(file, result.post)
+            trial.put(result.file, result.post)
         results.append(result)
-    return _judged(patch, results)
+    return trial, results
 
 
-def _file(file: FileDiff, base: bytes | None, damage: frozenset[Damage]) -> Restoration:
-    """Restore one file; where white space was not lost, the text as received is tried first."""
-    if not damage & _LOST and file.new_blob:
+def _rank(tried: _Tried) -> int:
+    """2: all proven, 1: all found, 0: not."""
+    results = tried[1]
+    if not results or not all(result.found for result in results):
+        return 0
+    return 2 if all(result.proven for result in results) else 1
+
+
+def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
+    """The text as it stands, where it gives the blob that the patch names."""
+    if file.new_blob and not file.binary:
         outcome = apply_file(base if file.old_path else None, file, fuzz=0)
-        post = outcome.post if isinstance(outcome, Applied) else None
-        if post is not None and blob_id(post, file.new_blob).startswith(file.new_blob):
-            return Restoration(file, post, True, True, f"blob {file.new_blob} as received")
-    return restore_file(file, base)
+        if isinstance(outcome, Applied):
+            if file.new_path is None and is_blob(base or b"", file.old_blob):
+                return Restoration(file, None, True, True, f"removes blob {file.old_blob}, as received")
+            if outcome.post is not None and is_blob(outcome.post, file.new_blob):
+                return Restoration(file, outcome.post, True, True, f"blob {file.new_blob} as received")
+    return Restoration(file, None, False, False, "it does not fit as received")
 
 
-def _judged(patch: Patch, results: list[Restoration]) -> Patch:
+def _judged(patch: Patch, results: Sequence[Restoration]) -> Patch:
     lost = [result for result in results if not result.found]
     if lost:
         return replace(patch, exactness=Exactness.DAMAGED, why=_reasons(lost), ambiguous=())
@@ -98,21 +187,27 @@ def _judged(patch: Patch, results: list[Restoration]) -> Patch:
     differs = second_reading(diff, restored)
     if differs:
         return replace(patch, exactness=Exactness.DAMAGED, why=f"restored, but read back wrongly: {differs}")
+    undone = [pair for result in results for pair in result.undone]
     done = replace(
         patch,
         diff=diff,
         files=restored,
         note=laid_out(patch.note),
         ambiguous=tuple(line for result in results for line in result.ambiguous),
+        damage=patch.damage | {Damage(name) for name, _ in undone},
+        received=b"",
     )
+    said = f" ({told(undone)})" if told(undone) else ""
     unsure = [result for result in results if not result.proven]
     if unsure:
-        return replace(done, exactness=Exactness.MATCHED, why=_reasons(unsure))
+        return replace(done, exactness=Exactness.MATCHED, why=_reasons(unsure) + said)
     blobs = plural(len(restored), "file has", "files have")
-    return replace(done, exactness=Exactness.PROVEN, why=f"restored; {blobs} the blob id the patch names")
+    return replace(
+        done, exactness=Exactness.PROVEN, why=f"restored; {blobs} the blob id the patch names{said}", ambiguous=()
+    )
 
 
-def _reasons(results: list[Restoration]) -> str:
+def _reasons(results: Sequence[Restoration]) -> str:
     """The reasons of files, those with the same reason together."""
     by_reason: dict[str, list[str]] = {}
     for result in results:

@@ -77,6 +77,7 @@ def test_json_is_the_contract(kpt: Kpt, page: Path) -> None:
             "date": "2014-04-17T09:09:00+00:00",
             "subject": "Re: [PATCH v5 0/2] mm: do it",
             "to_patch": 0,
+            "diff": False,
         }
     ]
     assert document["problems"] == []
@@ -120,9 +121,6 @@ BAD = {
     "junk": bytes(range(256)) * 40,
     "no patch": mbox(Mail("Hello", "Hello.\n")),
     "reply only": mbox(Mail("Re: [PATCH] x", "W.\n---\n" + DIFF)),
-    "truncated hunk": mbox(Mail("[PATCH] x", "W.\n---\n" + DIFF.removesuffix("+\treturn  2;\n"))),
-    "wrong count": mbox(Mail("[PATCH] x", "W.\n---\n" + DIFF.replace("@@ -1,4", "@@ -1,9"))),
-    "truncated page": linuxlists(*THREAD).partition(b"- return 1;")[0],
     "cut gzip": b"\x1f\x8b\x08\x00",
 }
 
@@ -135,6 +133,22 @@ def test_bad_input_is_one_line_and_changes_nothing(name: str, kpt: Kpt, page: Pa
     assert run.out == ""
     assert len(run.err.splitlines()) == 1
     assert list((tmp_path / "series").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        mbox(Mail("[PATCH] x", "W.\n---\n" + DIFF.removesuffix("+\treturn  2;\n"))),
+        mbox(Mail("[PATCH] x", "W.\n---\n" + DIFF.replace("@@ -1,4", "@@ -1,9"))),
+        linuxlists(*THREAD).partition(b"- return 1;")[0],
+    ],
+)
+def test_a_diff_that_does_not_add_up_is_damaged_with_its_place(data: bytes, kpt: Kpt, page: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(data)
+    run = kpt("import", tmp_path / "cut", "--name", "s")
+    assert "mm/f.c: the text ends in hunk 1 (@@ -1," in " ".join(run.out.split())
+    (patch,) = kpt("show", "s", "--json").json["patches"]
+    assert patch["exactness"] == "damaged"
 
 
 def test_other_mistakes(kpt: Kpt, page: Path, tmp_path: Path) -> None:

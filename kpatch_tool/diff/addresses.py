@@ -1,0 +1,135 @@
+"""Addresses that archives hid in the text of a patch: which it may have been."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+_PLAIN = re.compile(
+    rb"(?:([\w\"][\w .,'\"-]{0,60}?)[ \t]*)?<?([\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})>?"
+)
+_FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
+_FROM_OTHERS = 7.0
+_NAMED = 5.0  # less, where the person's name stands before the place
+_MOST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An address that may have been meant, the name seen with it, and what it costs to take it."""
+
+    name: bytes
+    address: bytes
+    cost: float = 0.0
+
+
+def _anything(_found: re.Match[bytes], _address: bytes) -> bool:
+    return True
+
+
+def _same_length(found: re.Match[bytes], address: bytes) -> bool:
+    local, _, domain = address.partition(b"@")
+    return local == found[1] and len(domain) == len(found[2])
+
+
+def _same_end(found: re.Match[bytes], address: bytes) -> bool:
+    local, _, domain = address.partition(b"@")
+    return local == found[1] and domain.endswith(found[2])
+
+
+def _same_begin(found: re.Match[bytes], address: bytes) -> bool:
+    local, _, domain = address.partition(b"@")
+    return local.startswith(found[1]) and domain == found[2]
+
+
+def _same_local(found: re.Match[bytes], address: bytes) -> bool:
+    return address.partition(b"@")[0] == found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an archive writes an address: the pattern, which addresses it may stand for, and what it stands for where it
+    tells that itself."""
+
+    pattern: re.Pattern[bytes]
+    fits: Callable[[re.Match[bytes], bytes], bool]
+    told: bytes = b""
+
+
+FORMS = (
+    Form(re.compile(rb"\[email.{1,3}protected\]", re.IGNORECASE), _anything),  # Cloudflare, mail-archive
+    Form(re.compile(rb"<hidden>"), _anything),
+    Form(re.compile(rb"([\w.+=-]{1,64})@(x{3,64})(?![\w.])"), _same_length),  # hypermail, spinics
+    Form(re.compile(rb"([\w.+=-]{1,64})@\.\.\.([\w.-]{1,64})"), _same_end),  # openwall
+    Form(re.compile(rb"([\w.+=-]{1,40})\.\.\.@([\w.-]{1,64})"), _same_begin),  # Google groups
+    Form(re.compile(rb"([\w.+=-]{1,40})-[\w+/]{8,40}@public\.gmane\.org"), _same_local),
+    Form(
+        re.compile(rb"([\w.+=-]{1,64}) at ((?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,20})\b"), _anything, rb"\1@\2"
+    ),  # pipermail
+    Form(re.compile(rb"([\w.+=-]{1,64}@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), _anything, rb"\1."),  # lore's mirrors
+)
+
+
+def hides(text: bytes) -> bool:
+    """Whether an address is hidden in a line."""
+    return any(form.pattern.search(text) for form in FORMS)
+
+
+def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
+    """The addresses in a text that are not hidden, each with the words before it."""
+    found = {match[2]: Person((match[1] or b"").strip(b" \"'"), match[2], cost) for match in _PLAIN.finditer(text)}
+    return [person for person in found.values() if not hides(person.address)]
+
+
+def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[Person] = ()) -> tuple[Person, ...]:
+    """The addresses that may be meant in an added line: those of the lines it replaces, the mail's, the file's."""
+    found: dict[bytes, Person] = {}
+    for person in (*people_in(removed), *mail, *people_in(base, _FROM_FILE), *others):
+        known = found.get(person.address)
+        if known is None or person.cost < known.cost:
+            found[person.address] = person
+    return tuple(found.values())
+
+
+def others(text: bytes) -> list[Person]:
+    """The addresses of a long list of people (MAINTAINERS)."""
+    return people_in(text, _FROM_OTHERS)
+
+
+def shown(text: bytes, people: Sequence[Person]) -> list[tuple[float, bytes]]:
+    """`text` with the first hidden address written out in every likely way, cheapest first; as it is where no address
+    may be meant. A second hidden one in the line is written out the same way."""
+    out: list[tuple[float, bytes]] = [(0.0, text)]
+    for _ in range(2):
+        form = next((form for form in FORMS if form.pattern.search(out[0][1])), None)
+        if form is None:
+            break
+        ways: dict[bytes, float] = {}
+        for cost, one in out:
+            for more, new in _ways(one, form, people):
+                ways[new] = min(cost + more, ways.get(new, cost + more))
+        out = sorted((cost, new) for new, cost in ways.items())[:_MOST]
+    return out
+
+
+def _ways(text: bytes, form: Form, people: Sequence[Person]) -> list[tuple[float, bytes]]:
+    match = form.pattern.search(text)
+    if match is None:
+        return [(0.0, text)]
+    head, tail = text[: match.start()], text[match.end() :]
+    if form.told:
+        return [(0.0, head + match.expand(form.told) + tail), (3.0, text)]
+    found = [
+        (max(0.0, person.cost - (_NAMED if _named(person, head) else 0.0)), head + person.address + tail)
+        for person in people
+        if form.fits(match, person.address)
+    ]
+    return found or [(0.0, text)]
+
+
+def _named(person: Person, head: bytes) -> bool:
+    """Whether the person's name stands before the place."""
+    words = list(re.findall(rb"\w{3,40}", person.name))[-3:]
+    near = head[-80:].lower()
+    return bool(words) and all(word.lower() in near for word in words)

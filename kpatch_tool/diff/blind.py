@@ -1,0 +1,166 @@
+"""Reads a damaged diff without the file it is made for: what its grammar and the counts in @@ tell, and no more."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from kpatch_tool.diff import addresses
+from kpatch_tool.diff.damaged import provisional
+from kpatch_tool.diff.fitting import Fit, Fitted, fit_blind
+from kpatch_tool.diff.likeness import INVISIBLE, NO_BREAK, without_no_break
+from kpatch_tool.diff.loose import LooseHunk, read_loose
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.undoing import joinings
+
+_CERTAIN = 0.75  # what the next best reading must cost more
+_CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild")
+_LEAST_TABS = 2  # lines that begin as tabs made blanks do
+_CODED = re.compile(rb"=(?:3D|09|E2=80|C2=A0)|=20$", re.MULTILINE)
+_TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")
+_ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &lt;=? \w|&nbsp;")
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A diff read by its grammar. `certain`: no other reading is near; `undone` what was undone, in how many lines;
+    `cut` the hunk in which the text ends, in words."""
+
+    files: tuple[FileDiff, ...]
+    certain: bool
+    undone: tuple[tuple[str, int], ...]
+    cut: str = ""
+
+
+def read_blind(text: bytes) -> Blind | None:
+    """The diff in a damaged text, None where no file can be told. A hunk without a reading keeps its lines as they
+    came, classified by their first column."""
+    loose = read_loose(text)
+    if not loose or not any(file.hunks or file.header.renamed or file.header.new_mode for file in loose):
+        return None
+    undone: Counter[str] = Counter()
+    certain, cut = True, ""
+    files: list[FileDiff] = []
+    for file in loose:
+        hunks: list[Hunk] = []
+        for number, hunk in enumerate(file.hunks, 1):
+            fitted = fit_blind(hunk)
+            if fitted is None:
+                certain = False
+                hunks.append(_raw(hunk))
+                if hunk.last:
+                    cut = _cut(file.header.path, number, hunk)
+                continue
+            fit = fitted.fits[0]
+            certain = certain and (len(fitted.fits) == 1 or fitted.fits[1].cost - fit.cost >= _CERTAIN)
+            hunks.append(_hunk(fitted, fit, undone))
+            certain = certain and not undone["blank-lines-doubled"]
+        files.append(replace(file.header, hunks=tuple(hunks)))
+    return Blind(tuple(files), certain, tuple(sorted((name, count) for name, count in undone.items() if count)), cut)
+
+
+def _raw(hunk: LooseHunk) -> Hunk:
+    lines = provisional(list(hunk.lines))
+    return Hunk(hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count, hunk.section, lines)
+
+
+def _cut(path: str, number: int, hunk: LooseHunk) -> str:
+    """Words for a last hunk that is too short, "" for any other."""
+    tail = list(hunk.lines)
+    while tail and not tail[-1].strip():
+        tail.pop()
+    old = sum(1 for line in tail if line[:1] != b"+")
+    new = sum(1 for line in tail if line[:1] != b"-")
+    if old > hunk.old_count or new > hunk.new_count:
+        return ""
+    return (
+        f"{path}: the text ends in hunk {number} (@@ {hunk.ranges}, line {hunk.line} of the diff), which has {old} of"
+        f" {hunk.old_count} old and {new} of {hunk.new_count} new lines"
+    )
+
+
+def _hunk(fitted: Fitted, fit: Fit, undone: Counter[str]) -> Hunk:
+    hunk = fitted.hunk
+    lines: list[Line] = []
+    used = fit.section
+    undone["rewrapped"] += bool(fit.section)
+    for one in fit.taken:
+        undone["blank-lines-doubled"] += one.first - used
+        used = one.last
+        pieces = hunk.lines[one.first : one.last]
+        if len(pieces) > 1:
+            undone["rewrapped"] += 1
+        first = pieces[0]
+        if one.kind is not Kind.CONTEXT or first[:1] == b" ":
+            first = first[1:]
+        elif first:
+            undone["first-column-lost"] += 1
+        text = joinings((first, *pieces[1:]))[0][1]
+        lines.append(Line(one.kind, text, one.last - 1 not in hunk.bare))
+    section = b" ".join((hunk.section, *(line.strip() for line in hunk.lines[: fit.section])))
+    return Hunk(hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count, section, tuple(lines))
+
+
+def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
+    """What seems to have been done to a diff that reads well: names of damages (kpatch_tool.mail.message.Damage).
+
+    Only what an author hardly ever writes counts: a kernel's C code without any tab, codes of quoted-printable.
+    """
+    found: set[str] = set()
+    if _CODED.search(diff):
+        found.add("quoted-printable")
+    texts = [line.text for file in files for hunk in file.hunks for line in hunk.lines]
+    code = [line.text for file in files if _is_code(file.path) for hunk in file.hunks for line in hunk.lines]
+    if b"&" in diff and _ENTITIES.search(diff) and not any(re.search(rb"->|&&|#include <", text) for text in code):
+        found.add("html-entities")
+    if not diff.isascii():
+        leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
+        if leading or any(without_no_break(text) != text for text in code):
+            found.add("no-break-spaces")
+        if any(_TYPESET_CODE.search(text) for text in code):
+            found.add("typeset")
+        if any(INVISIBLE.search(text) for text in code):
+            found.add("invisible-characters")
+    if any(_mixed_ends(hunk) for file in files for hunk in file.hunks):
+        found.add("line-ends")
+    if _detabbed(files):
+        found.add("tabs-to-blanks")
+    if b"@" in diff and re.search(rb"^[ +-].*\[email.{1,3}protected\]", diff, re.MULTILINE | re.IGNORECASE):
+        found.add("addresses-hidden")
+    return frozenset(found)
+
+
+def _mixed_ends(hunk: Hunk) -> bool:
+    """Whether some context lines end in a carriage return and others do not."""
+    context = [line.text.endswith(b"\r") for line in hunk.lines if line.kind is Kind.CONTEXT]
+    return any(context) and not all(context)
+
+
+def _is_code(path: str) -> bool:
+    return path.endswith(_CODE)
+
+
+def _detabbed(files: tuple[FileDiff, ...]) -> bool:
+    """Whether files that use tabs have none, and lines that begin with eight blanks in their place."""
+    indented = 0
+    for file in files:
+        if not _is_code(file.path):
+            continue
+        for hunk in file.hunks:
+            for line in hunk.lines:
+                if b"\t" in line.text:
+                    return False
+                indented += _INDENTED.match(line.text) is not None
+                if _HALF.match(line.text):
+                    return False
+    return indented >= _LEAST_TABS
+
+
+_INDENTED = re.compile(rb"(?: {7}| {8}| {15,16}| {23,24})\S")
+_HALF = re.compile(rb"(?: {2}| {4}| {6}| {12})[\w}]")
+
+
+def hides_address(files: tuple[FileDiff, ...]) -> bool:
+    """Whether an archive hid an address in a line of the diff."""
+    return any(addresses.hides(line.text) for file in files for hunk in file.hunks for line in hunk.lines)

@@ -1,0 +1,114 @@
+"""What was done to all lines of a text alike: quoted, indented, doubled, other line ends.
+
+A text is changed only where all of it shows the damage; a diff inside a reply or in a commit message stays as it is.
+"""
+
+from __future__ import annotations
+
+import quopri
+import re
+
+_QUOTED_DIFF = re.compile(rb"^((?:>[ \t]?)+|[ \t]{1,16})(?:diff --git |--- [^\n]*\n\1\+\+\+ )", re.MULTILINE)
+_DIFF = re.compile(rb"^(?:diff -|--- [^\n]*\n\+\+\+ )", re.MULTILINE)
+_SPACED_HUNK = re.compile(rb"^@@? ?- (\d{1,9}(?:,\d{1,9})?) (\+) ?(\d{1,9}(?:,\d{1,9})?)(?: @@?)?", re.MULTILINE)
+_SPACED_GIT = re.compile(rb"^diff -(?: ?- git|- git) ", re.MULTILINE)
+_SPACED_NAME = re.compile(rb"^(?:- ?- ?-) (?=a/|/dev/null)", re.MULTILINE)
+_SPACED_RULE = re.compile(rb"^(?:- - -|-- -|- --)[ \t]*$", re.MULTILINE)
+_SIGNATURE = re.compile(rb"^-- ?$", re.MULTILINE)
+_CODED = re.compile(rb"=(?:[0-9A-F]{2}|[ \t]*\n)")
+_LEAST_CODES = 3
+_SHARE = 0.97  # of the lines that must show a damage
+_LEAST = 8  # lines, fewer prove nothing
+
+
+def reshaped(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """A mail's text with such damage undone, and the names of what was undone (kpatch_tool.mail.message.Damage)."""
+    undone: list[str] = []
+    for undo in (_line_ends, _decoded, _single, _unquoted, _unspaced):
+        changed, name = undo(body)
+        if changed != body:
+            body = changed
+            undone.append(name)
+    return body, tuple(undone)
+
+
+def _line_ends(body: bytes) -> tuple[bytes, str]:
+    if b"\r" not in body:
+        return body, ""
+    if b"\n" not in body.strip():
+        return body.replace(b"\r", b"\n"), "line-ends"
+    header = re.search(rb"^diff --git [^\n]*\r$", body, re.MULTILINE)
+    return (re.sub(rb"\r+\n", b"\n", body), "line-ends") if header else (body, "")
+
+
+def _decoded(body: bytes) -> tuple[bytes, str]:
+    """Without quoted-printable, where all of the diff is in it."""
+    start = _DIFF.search(body)
+    if start is None or b"=" not in body[start.start() :]:
+        return body, ""
+    diff = body[start.start() :]
+    coded = len(_CODED.findall(diff))
+    if coded < _LEAST_CODES or coded != diff.count(b"=") or not diff.isascii():
+        return body, ""
+    return quopri.decodestring(body), "quoted-printable"
+
+
+def _single(body: bytes) -> tuple[bytes, str]:
+    """Without the empty line after every line."""
+    lines = body.split(b"\n")
+    if len(lines) < 2 * _LEAST or not _DIFF.search(body):
+        return body, ""
+    start = _DIFF.search(body)
+    first = body.count(b"\n", 0, start.start()) if start else 0
+    below = lines[first:]
+    odd = below[1::2]
+    even = below[0::2]
+    blank = sum(1 for line in odd if not line.strip())
+    full = sum(1 for line in even if line.strip())
+    if len(odd) < _LEAST or blank < _SHARE * len(odd) or full < 0.4 * len(even):
+        return body, ""
+    above = lines[:first]
+    if sum(1 for line in above[1::2] if not line.strip()) >= _SHARE * len(above[1::2]):
+        above = above[0::2]
+    elif sum(1 for line in above[0::2] if not line.strip()) >= _SHARE * len(above[0::2]):
+        above = above[1::2]
+    kept = [line for at, line in enumerate(below) if at % 2 == 0 or line.strip()]
+    return b"\n".join([*above, *kept]).rstrip(b"\n") + b"\n", "blank-lines-doubled"
+
+
+def _unquoted(body: bytes) -> tuple[bytes, str]:
+    """Without what stands before every line of the diff."""
+    found = _QUOTED_DIFF.search(body)
+    if found is None or _DIFF.search(body):
+        return body, ""
+    prefix = found[1]
+    bare = prefix.rstrip(b" \t")
+    head, text = body[: found.start()], body[found.start() :]
+    end = _SIGNATURE.search(text)
+    part, rest = (text[: end.start()], text[end.start() :]) if end else (text, b"")
+    lines = part.split(b"\n")
+    told = [line for line in lines if line.strip()]
+    if sum(1 for line in told if line.startswith(prefix) or line.rstrip() == bare) < _SHARE * len(told):
+        return body, ""
+    above = head.split(b"\n")
+    also = [line for line in above if line.strip()]
+    if sum(1 for line in also if line.startswith(prefix) or line.rstrip() == bare) >= _SHARE * len(also):
+        head = b"\n".join(_without(line, prefix) for line in above)
+    return head + b"\n".join(_without(line, prefix) for line in lines) + rest, "quoted" if bare else "indented"
+
+
+def _without(line: bytes, prefix: bytes) -> bytes:
+    if line.startswith(prefix):
+        return line[len(prefix) :]
+    return b"" if line.rstrip() == prefix.rstrip() else line
+
+
+def _unspaced(body: bytes) -> tuple[bytes, str]:
+    """With the header lines of a diff to whose hyphens a gateway added blanks as git writes them."""
+    if not _SPACED_GIT.search(body):
+        return body, ""
+    body = _SPACED_GIT.sub(b"diff --git ", body)
+    body = _SPACED_NAME.sub(b"--- ", body)
+    body = _SPACED_RULE.sub(b"---", body)
+    body = re.sub(rb"(?m)^((?:[A-Z][a-z]+- )(?:[a-z]+- )*[a-z]+: )", lambda match: match[1].replace(b"- ", b"-"), body)
+    return _SPACED_HUNK.sub(rb"@@ -\1 \2\3 @@", body), "hyphens-spaced"

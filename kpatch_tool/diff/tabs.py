@@ -1,0 +1,116 @@
+"""Tabs that became blanks: the ways it is done, and what a line may have been before.
+
+Which way it was done shows in the lines that the base holds; the added lines were done the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kpatch_tool.diff.choosing import cheapest
+
+_GAP = re.compile(rb"[ \t]+")
+_TAB = 8  # columns
+_MOST = 24  # readings of a line
+_LONGEST = 400  # bytes of a line that is read in more than one way
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to lose tabs. `forward` gives the text of a line (without the first column of a diff) after it; `width`
+    blanks stand for a tab, 0 for up to the next stop; `column` is where the text begins; `leading` leaves the tabs
+    inside a line alone."""
+
+    name: str
+    width: int
+    column: int = 0
+    leading: bool = False
+
+    def forward(self, text: bytes) -> bytes:
+        head = len(text) - len(text.lstrip(b" \t")) if self.leading else len(text)
+        first, rest = text[:head], text[head:]
+        if b"\t" not in first:
+            return text
+        if self.width:
+            return first.replace(b"\t", b" " * self.width) + rest
+        return (b" " * self.column + first).expandtabs(_TAB)[self.column :] + rest
+
+
+WAYS = (
+    Way("tabs to stops of 8", 0),
+    Way("tabs to stops of 8, the first column counted", 0, column=1),
+    Way("leading tabs to 8 blanks", 8, leading=True),
+    Way("tabs to 8 blanks", 8),
+    Way("leading tabs to 4 blanks", 4, leading=True),
+    Way("tabs to 4 blanks", 4),
+    Way("leading tabs to 2 blanks", 2, leading=True),
+    Way("tabs to 2 blanks", 2),
+    Way("leading tabs to 1 blank", 1, leading=True),
+    Way("tabs to 1 blank", 1),
+)
+
+
+def ways_told(pairs: Sequence[tuple[bytes, bytes]]) -> tuple[Way | None, ...]:
+    """The ways that explain the most `pairs` of (received, in the base), None for tabs left as they are.
+
+    () where most pairs cannot be explained: white space was lost in another way. Trailing blanks are not compared.
+    """
+    if not pairs:
+        return (None, WAYS[0])
+    told: list[tuple[int, Way | None]] = [
+        (sum(1 for received, known in pairs if received.rstrip() == known.rstrip()), None)
+    ]
+    for way in WAYS:
+        told.append((sum(1 for received, known in pairs if way.forward(known).rstrip() == received.rstrip()), way))
+    best = max(count for count, _ in told)
+    if best * 2 < len(pairs):
+        return ()
+    return tuple(way for count, way in told if count == best)
+
+
+def before(text: bytes, way: Way) -> list[tuple[float, bytes]]:
+    """What `text` may have been before its tabs went `way`, with costs, cheapest first."""
+    if b" " not in text or len(text) > _LONGEST:
+        return [(0.0, text)]
+    parts: list[list[tuple[float, bytes]]] = []
+    at = 0
+    for gap in _GAP.finditer(text):
+        if gap.start() > at:
+            parts.append([(0.0, text[at : gap.start()])])
+        parts.append(_gap_readings(text, gap, way))
+        at = gap.end()
+    if at < len(text):
+        parts.append([(0.0, text[at:])])
+    return [(cost, read) for cost, read in cheapest(parts, _MOST) if way.forward(read) == text] or [(0.0, text)]
+
+
+def _gap_readings(text: bytes, gap: re.Match[bytes], way: Way) -> list[tuple[float, bytes]]:
+    blanks = gap[0]
+    if b"\t" in blanks or (way.leading and gap.start()) or gap.end() == len(text):
+        return [(0.0, blanks)]
+    column = way.column + gap.start()
+    if way.width:
+        tabs, rest = divmod(len(blanks), way.width)
+    else:
+        tabs, rest = (column + len(blanks)) // _TAB - column // _TAB, (column + len(blanks)) % _TAB
+    if not tabs:
+        return [(0.0, blanks)]
+    read = b"\t" * tabs + b" " * rest
+    if gap.start() == 0:
+        return _sorted([(0.0, read), (4.0, blanks), *_fewer(tabs, rest, way.width or _TAB)])
+    if len(blanks) == 1:
+        return [(0.0, blanks), (4.0, read)]
+    likely = not rest and len(blanks) >= min(way.width, 4)
+    return _sorted([(0.5 if likely else 2.5, read), (1.0 if likely else 0.0, blanks)])
+
+
+def _fewer(tabs: int, rest: int, width: int) -> Iterator[tuple[float, bytes]]:
+    """Fewer tabs and more blanks: continuation lines are aligned so here and there."""
+    for less in range(1, min(tabs, 4)):
+        yield 5.0 + less, b"\t" * (tabs - less) + b" " * (rest + less * width)
+
+
+def _sorted(readings: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
+    return sorted(readings)

@@ -1,0 +1,206 @@
+"""What an added line of a damaged patch may have been.
+
+The lines that the base holds tell what was done to the mail: each is there as received and as it was. What is found
+there is undone in the added lines first; what was not seen there, and may be the author's, is tried later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kpatch_tool.diff import addresses
+from kpatch_tool.diff.addresses import Person
+from kpatch_tool.diff.damaged import squeeze
+from kpatch_tool.diff.likeness import (
+    without_entities,
+    without_invisible,
+    without_no_break,
+    without_quoted_printable,
+    without_typesetting,
+)
+from kpatch_tool.diff.tabs import Way, before, ways_told
+
+_MOST = 40  # readings of a line
+_SETTLED = 7.0  # bits: against what the other lines show
+_PADDED = 9.0  # blanks at the end that no received line has
+_HYPHEN = re.compile(rb"(?<=-) (?=[^\s-])")
+_OPERATOR_BEFORE = re.compile(rb"(?:[-+*/%=<>&|^?:,({\[!]|\breturn|\bcase|^[ \t]*)[ \t]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """One thing done to characters, and how it is undone. `name` is the damage's (kpatch_tool.mail.message.Damage),
+    `said` words for it; `cost` what it takes to undo it where nothing tells (`kept`: to leave it)."""
+
+    name: str
+    said: str
+    undo: Callable[[bytes], bytes]
+    cost: float = 0.0
+    kept: float = 3.0
+
+
+def without_hyphen_blanks(text: bytes) -> bytes:
+    """`text` without the blank that a GroupWise gateway put after every hyphen, unless a minus sign has it by right."""
+
+    def kept(match: re.Match[bytes]) -> bytes:
+        head = text[: match.start() - 1]
+        apart = head[-1:] in (b" ", b"\t") and not _OPERATOR_BEFORE.search(head)
+        return b" " if apart else b""
+
+    return _HYPHEN.sub(kept, text)
+
+
+UNDOS = (
+    Undo("quoted-printable", "codes of quoted-printable decoded", without_quoted_printable),
+    Undo("html-entities", "entities of HTML decoded", without_entities),
+    Undo("no-break-spaces", "no-break spaces made blanks", without_no_break),
+    Undo("invisible-characters", "invisible characters taken out", without_invisible, kept=2.0),
+    Undo("typeset", "typographic characters made ASCII", without_typesetting, cost=1.0, kept=0.0),
+    Undo("hyphens-spaced", "blanks after hyphens taken out", without_hyphen_blanks, cost=_SETTLED, kept=0.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A reading of a line, what it costs (bits) and what was undone for it (names of damages)."""
+
+    cost: float
+    text: bytes
+    undone: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the lines of the base tell. `settled`: damage -> whether it was done; `ways`: how tabs were lost (None: not
+    at all), likeliest first, () where white space was lost otherwise; `carriage`: what lines of the file end in before
+    their newline; `seen` counts the lines that show each damage."""
+
+    settled: dict[str, bool]
+    ways: tuple[Way | None, ...]
+    carriage: bytes = b""
+    seen: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def lossy(self) -> bool:
+        return not self.ways
+
+    def supposing(self, name: str, done: bool) -> Evidence:
+        """The same with one question answered."""
+        return replace(self, settled={**self.settled, name: done})
+
+
+def evidence(pairs: Sequence[tuple[bytes, bytes]]) -> Evidence:
+    """What `pairs` of a line as received and as it is in the base tell."""
+    seen: Counter[str] = Counter()
+    against: Counter[str] = Counter()
+    carriage = bool(pairs) and all(known.endswith(b"\r") for _, known in pairs)
+    left: list[tuple[bytes, bytes]] = []
+    for received, whole in pairs:
+        known = whole.removesuffix(b"\r") if carriage else whole
+        text = received.removesuffix(b"\r")
+        for undo in UNDOS:
+            other = undo.undo(text)
+            if other == text:
+                continue
+            if (squeeze(text) == squeeze(known) and undo.name != "no-break-spaces") or text == known:
+                against[undo.name] += 1
+            elif _shows(undo, text, known):
+                seen[undo.name] += 1
+                text = other
+        left.append((text, known))
+    settled = {undo.name: seen[undo.name] > 0 for undo in UNDOS if seen[undo.name] or against[undo.name]}
+    for name in settled:
+        if seen[name] and against[name]:
+            settled[name] = seen[name] >= against[name]
+    ways = ways_told([pair for pair in left if pair[1].strip()])
+    return Evidence(settled, ways, b"\r" if carriage else b"", tuple(sorted(seen.items())))
+
+
+def _shows(undo: Undo, text: bytes, known: bytes) -> bool:
+    """Whether undoing makes the received text more like the line that is known."""
+    if undo.name == "hyphens-spaced":
+        forward = re.sub(rb"-(?=[^\s-])", b"- ", known)
+        return forward == text and forward != known
+    done = undo.undo(text)
+    return undo.undo(known) == known or done == known
+
+
+def joinings(pieces: Sequence[bytes]) -> list[tuple[float, bytes]]:
+    """What a line broken into `pieces` may have been, with costs, cheapest first."""
+    found: list[tuple[float, bytes]] = [(0.0, pieces[0])]
+    for piece in pieces[1:]:
+        found = sorted((cost + more, text) for cost, head in found for more, text in _joined(head, piece))[:_MOST]
+    return found
+
+
+def _joined(head: bytes, tail: bytes) -> list[tuple[float, bytes]]:
+    if head.endswith(b"=") and not head.endswith(b"=="):
+        return [(0.0, head[:-1] + tail), (2.5, head + b" " + tail.lstrip(b" ")), (4.0, head + tail)]
+    bare = tail.lstrip(b" \t")
+    if head.endswith((b" ", b"\t")):
+        ways = [(0.0, head + bare), (2.0, head[:-1] + bare)]
+        return ways if bare == tail else [*ways, (1.5, head + tail)]
+    ways = [(0.0, head + b" " + bare), (2.5, head + bare), (4.0, head + b"\t" + bare), (4.5, head + b"  " + bare)]
+    return ways if bare == tail else [*ways, (1.5, head + tail)]
+
+
+def readings(pieces: Sequence[bytes], told: Evidence, people: Sequence[Person]) -> list[Choice]:
+    """What an added line received as `pieces` (without the first column) may have been, cheapest first."""
+    found = [Choice(cost, text) for cost, text in joinings(pieces)]
+    if len(pieces) > 1:
+        found = [replace(choice, undone=frozenset({"rewrapped"})) for choice in found]
+    for undo in UNDOS:
+        found = _least([new for choice in found for new in _undone(choice, undo, told)])
+    found = _least([new for choice in found for new in _tabbed(choice, told)])
+    if any(addresses.hides(choice.text) for choice in found):
+        found = [
+            replace(choice, cost=choice.cost + cost, text=text, undone=choice.undone | {"addresses-hidden"})
+            for choice in found[:4]
+            for cost, text in addresses.shown(choice.text, people)
+        ]
+        found.sort(key=lambda choice: choice.cost)
+    return [replace(choice, text=choice.text.removesuffix(b"\r") + told.carriage) for choice in _padded(found)]
+
+
+def _undone(choice: Choice, undo: Undo, told: Evidence) -> list[Choice]:
+    text = undo.undo(choice.text)
+    if text == choice.text:
+        return [choice]
+    done = told.settled.get(undo.name)
+    cost, kept = (undo.cost, undo.kept) if done is None else (0.0, _SETTLED) if done else (_SETTLED, 0.0)
+    other = Choice(choice.cost + cost, text, choice.undone | {undo.name})
+    return [other, replace(choice, cost=choice.cost + kept)]
+
+
+def _tabbed(choice: Choice, told: Evidence) -> list[Choice]:
+    out: list[Choice] = []
+    for rank, way in enumerate(told.ways or (None,)):
+        more = 0.0 if not rank else 2.0 if told.ways[0] is None else 3.0
+        if way is None:
+            out.append(replace(choice, cost=choice.cost + more))
+            continue
+        for cost, text in before(choice.text, way):
+            undone = choice.undone if text == choice.text else choice.undone | {"tabs-to-blanks"}
+            out.append(Choice(choice.cost + more + cost, text, undone))
+    return out
+
+
+def _padded(found: list[Choice]) -> list[Choice]:
+    """With blanks at the end of a line that has none, as a last resort."""
+    best = found[0]
+    if best.text[-1:] in (b" ", b"\t"):
+        bare = [replace(best, cost=best.cost + 3.0, text=best.text.rstrip(b" \t"))]
+    else:
+        bare = [replace(best, cost=best.cost + _PADDED, text=best.text + blank) for blank in (b" ", b"\t")]
+    return _least([*found, *bare], _MOST + 400)
+
+
+def _least(found: list[Choice], most: int = _MOST) -> list[Choice]:
+    """Each text once, at its least cost, cheapest first."""
+    best: dict[bytes, Choice] = {}
+    for choice in sorted(found, key=lambda one: one.cost):
+        best.setdefault(choice.text, choice)
+    return list(best.values())[:most]
