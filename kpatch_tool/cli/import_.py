@@ -51,7 +51,9 @@ def command(
     workspace = common.here()
     if name:
         store.check_name(name)
-    received = read_sources(sources, fetch=Elsewhere(workspace, timeout, git), fetched_only=git is not None)
+    with common.progress() as say:
+        elsewhere = Elsewhere(workspace, timeout, git)
+        received = read_sources(sources, fetch=elsewhere, fetched_only=git is not None, say=say)
     series = assemble(
         received.messages,
         where=", ".join(sources),

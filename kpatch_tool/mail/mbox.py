@@ -14,6 +14,11 @@ _SEPARATOR = re.compile(
 _LINE = re.compile(rb"\nFrom ")
 _STRICT = re.compile(rb"^From mboxrd@z [^\n]*\n", re.MULTILINE)
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+_BOUNDARY = re.compile(
+    rb"^Content-Type:[ \t]*multipart/[^\n]*(?:\n[ \t][^\n]*)*?\bboundary=(?:\"([^\"\n]+)\"|([^\s;]+))",
+    re.MULTILINE | re.IGNORECASE,
+)
+_MOST_TRIED = 20
 REACH = 4096  # bytes that must follow the beginning of a line for `starts` to tell whether it is a separator
 
 
@@ -50,3 +55,21 @@ def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         end = found[i + 1].start() if i + 1 < len(found) else len(data)
         mail = data[start.end() : end]
         yield start[0].rstrip(b"\r\n"), _QUOTED.sub(rb"\1", mail) if strict else mail
+
+
+def cut_short(data: bytes) -> bool:
+    """Whether the last mail of an mbox ends inside its header, or before the end of its parts (RFC 2046, 5.1.1)."""
+    at = len(data)
+    for _ in range(_MOST_TRIED):
+        at = data.rfind(b"\nFrom ", 0, at)
+        start = next(starts(data[at + 1 : at + 1 + REACH], strict=False), None)
+        if start is not None or at < 0:
+            break
+    else:
+        return False
+    if start is None or start.start():
+        return False
+    mail = data[at + 1 + start.end() :]
+    header, blank, body = mail.partition(b"\r\n\r\n" if b"\r\n\r\n" in mail else b"\n\n")
+    boundary = _BOUNDARY.search(header)
+    return not blank or (boundary is not None and b"--" + (boundary[1] or boundary[2]) + b"--" not in body)

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import re
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail import headers, mbox, mime
+from kpatch_tool.mail import directories, headers, mbox, mime, streams
+from kpatch_tool.mail.directories import quilt_names
 from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.unpack import unpacked
+from kpatch_tool.progress import Progress, silent
+
+__all__ = [
+    "Fetch",
+    "Received",
+    "SourceFile",
+    "parse",
+    "parse_text",
+    "quilt_names",
+    "read_files",
+    "read_sources",
+    "unpacked",
+]
 
 STDIN = "-"
-_LARGEST = 1 << 30  # bytes that a compressed source may unpack to
-_BLOCK = 1 << 20
+_MOST_JUNK = 1 << 14
+_TAG = re.compile(rb"<[A-Za-z/!]")
 _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
-_MAIL_SUFFIXES = frozenset({".patch", ".diff", ".eml", ".mbox", ".mail", ".msg"})
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
 
 
@@ -53,17 +64,24 @@ Fetch = Callable[[str], Received | None]
 
 
 def read_sources(
-    sources: Sequence[str], stdin: BinaryIO | None = None, *, fetch: Fetch | None = None, fetched_only: bool = False
+    sources: Sequence[str],
+    stdin: BinaryIO | None = None,
+    *,
+    fetch: Fetch | None = None,
+    fetched_only: bool = False,
+    say: Progress = silent,
 ) -> Received:
     """Read every source: a file, a directory (Maildir, patches, quilt series), or `-` for standard input.
 
     Files may be an mbox, one mail or patch, the page of an archive (its text or its HTML), or one of these compressed.
     `fetch` is asked for sources that are no file: it reads what they name elsewhere (a URL, a message id), or returns
     None. With `fetched_only` it is asked first, also where a file has that name.
+    `say` is told what is waited for.
     Raises InputError, naming the source, when one cannot be read, is empty, or holds no mail.
     """
     read = [
-        (fetch(source) if fetched_only and fetch else None) or _read_source(source, stdin, fetch) for source in sources
+        (fetch(source) if fetched_only and fetch else None) or _read_source(source, stdin, fetch, say)
+        for source in sources
     ]
     return Received(
         files=tuple(file for one in read for file in one.files),
@@ -74,9 +92,12 @@ def read_sources(
     )
 
 
-def _read_source(source: str, stdin: BinaryIO | None, fetch: Fetch | None) -> Received:
+def _read_source(source: str, stdin: BinaryIO | None, fetch: Fetch | None, say: Progress) -> Received:
     if source == STDIN:
-        return read_files([SourceFile("stdin", (stdin or sys.stdin.buffer).read())], where="standard input")
+        if stdin is None and sys.stdin is None:
+            raise InputError("standard input is closed", where=source)
+        data = streams.read_stream(stdin or sys.stdin.buffer, "standard input", say)
+        return read_files([SourceFile("stdin", data)], where="standard input")
     path = Path(source)
     if fetch is not None and not _exists(path) and (fetched := fetch(source)) is not None:
         return fetched
@@ -85,6 +106,8 @@ def _read_source(source: str, stdin: BinaryIO | None, fetch: Fetch | None) -> Re
             return _read_directory(path, source)
         if path.is_char_device() or path.is_block_device():
             raise InputError("this is a device, not a file", where=source, todo="use - for standard input")
+        if path.is_fifo():
+            return read_files([SourceFile(path.name, streams.read_fifo(path, say))], where=source)
         return read_files([SourceFile(path.name, path.read_bytes())], where=source)
     except (OSError, ValueError) as error:
         raise _unreadable(source, error) from error
@@ -109,44 +132,12 @@ def _unreadable(source: str, error: OSError | ValueError) -> InputError:
 
 
 def _read_directory(directory: Path, source: str) -> Received:
-    quilt = directory / "series"
-    maildir = [directory / name for name in ("cur", "new") if (directory / name).is_dir()]
-    if quilt.is_file():
-        series = SourceFile("series", quilt.read_bytes())
-        paths = [_inside(directory, name, source) for name in quilt_names(series.data)]
-        listed = read_files(_load(directory, paths), where=source)
-        return replace(listed, files=(series, *listed.files), patch_files=True)
-    if len(maildir) == 2:
-        paths = sorted((path for box in maildir for path in box.iterdir() if path.is_file()), key=lambda p: p.name)
-    else:
-        paths = sorted(path for path in directory.iterdir() if _is_mail_file(path))
-    if not paths:
-        raise InputError("no patch files in this directory", where=source, todo="give .patch, .eml or .mbox files")
-    return read_files(_load(directory, paths), where=source)
-
-
-def _is_mail_file(path: Path) -> bool:
-    suffixes = [suffix for suffix in path.suffixes if suffix not in (".gz", ".xz")]
-    return path.is_file() and (path.name.isdigit() or (bool(suffixes) and suffixes[-1] in _MAIL_SUFFIXES))
-
-
-def quilt_names(series: bytes) -> list[str]:
-    """The patch names of a quilt series file: comments and options (`-p0`) are left out."""
-    lines = (line.split(" #")[0].strip() for line in headers.decode(series, "utf-8").splitlines())
-    return [line.split()[0] for line in lines if line and not line.startswith("#")]
-
-
-def _inside(directory: Path, name: str, source: str) -> Path:
-    path = directory / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise InputError(f"the series file names {name!r}, outside of the directory", where=source)
-    if not path.is_file():
-        raise InputError(f"the series file names {name!r}, which is not there", where=source)
-    return path
-
-
-def _load(directory: Path, paths: Iterable[Path]) -> list[SourceFile]:
-    return [SourceFile(str(path.relative_to(directory)), path.read_bytes()) for path in paths]
+    listing = directories.listed(directory, source)
+    files = [SourceFile(str(path.relative_to(listing.top)), path.read_bytes()) for path in listing.paths]
+    received = read_files(files, where=source)
+    if listing.series is None:
+        return received
+    return replace(received, files=(SourceFile("series", listing.series), *received.files), patch_files=True)
 
 
 def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
@@ -155,6 +146,7 @@ def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
     Raises InputError when no file holds mail.
     """
     messages: list[Message] = []
+    notes: list[str] = []
     for file in files:
         name = where if len(files) == 1 else f"{where}/{file.path}"
         data = unpacked(file.data, name)
@@ -163,32 +155,9 @@ def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
                 raise InputError("the file is empty", where=name)
             continue
         messages.extend(parse(data, name))
-    return Received(tuple(files), tuple(messages))
-
-
-def unpacked(data: bytes, name: str) -> bytes:
-    """`data` itself, or what gzip or xz data holds."""
-    try:
-        if data.startswith(b"\x1f\x8b"):
-            stream = zlib.decompressobj(wbits=31)
-            unpacked = stream.decompress(data, _LARGEST)
-            if stream.unused_data:  # several members
-                import io
-
-                unpacked = gzip.GzipFile(fileobj=io.BytesIO(data)).read(_LARGEST)
-            complete = stream.eof
-        elif data.startswith(b"\xfd7zXZ\x00"):
-            reader = lzma.LZMADecompressor(memlimit=_LARGEST)
-            unpacked = reader.decompress(data, max_length=_LARGEST)
-            complete = reader.eof
-        else:
-            return data
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"the compressed file is damaged ({error})", where=name) from error
-    if not complete:
-        what = "is too large unpacked" if len(unpacked) >= _LARGEST else "is cut short"
-        raise InputError(f"the compressed file {what}", where=name)
-    return unpacked
+        if mbox.cut_short(data):
+            notes.append(f"the last mail of {file.path} is cut short")
+    return Received(tuple(files), tuple(messages), notes=tuple(notes))
 
 
 def parse(data: bytes, name: str) -> Iterator[Message]:
@@ -198,7 +167,10 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
     """
     start = _BLANK_JUNK.match(data)
     text = data[start.end() :] if start else data
+    if not mbox.is_mbox(text):
+        text = text[_junk_before_mbox(text) :]
     if mbox.is_mbox(text):
+        _refuse_stripped(text, name)
         yield from _from_mbox(text, name)
         return
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or text.startswith(b"<"):
@@ -208,6 +180,15 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
             yield from page
             return
     yield from parse_text(text, name)
+
+
+def _junk_before_mbox(text: bytes) -> int:
+    """How many bytes of something else (a command's output, a banner) stand before the first mail of an mbox."""
+    first = next(mbox.starts(text[:_MOST_JUNK], strict=False), None)
+    if first is None or _DIFF.search(text, 0, first.start()):
+        return 0
+    fields, _ = headers.split(text[: first.start()])
+    return 0 if len(_KNOWN_FIELDS & fields.keys()) >= 2 else first.start()
 
 
 def parse_text(text: bytes, name: str) -> Iterator[Message]:
@@ -251,6 +232,11 @@ def _refuse(text: bytes, name: str, *, mail: bool = False) -> None:
         refusals.refuse_without_tags(text, name)
     else:
         refusals.refuse(text, name)
+
+
+def _refuse_stripped(text: bytes, name: str) -> None:
+    if not _TAG.search(text, 0, 1 << 16):  # every mail has <...> somewhere in its header
+        _refuse(text, name, mail=True)
 
 
 def _from_mbox(data: bytes, name: str) -> Iterator[Message]:

@@ -187,7 +187,8 @@ def test_an_address_hidden_inside_the_diff_is_damage(name: str) -> None:
     body = mail.body.replace("return  2;", "return  2; // jane@example.org")
     page = SHAPES[name][0]([Mail(mail.subject, body, "p")])
     one = assemble(list(parse(page.encode(), "page")), where="page").patches[0]
-    assert (one.exactness, one.why) == (Exactness.DAMAGED, "the archive hid an e-mail address inside the diff")
+    assert one.exactness is Exactness.DAMAGED
+    assert one.why.startswith("the archive hid an e-mail address inside the diff")
 
 
 def test_a_page_in_one_line_is_refused() -> None:

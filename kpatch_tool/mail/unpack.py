@@ -1,0 +1,130 @@
+"""Compressed sources: gzip, xz, bzip2, known by their first bytes, unpacked up to a bound."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from kpatch_tool.errors import InputError
+
+if TYPE_CHECKING:  # loading these takes as long as reading a small series
+    import bz2
+    import lzma
+
+LARGEST = 1 << 30  # bytes that a compressed source may unpack to
+_BLOCK = 1 << 24
+
+
+class _Stream(Protocol):
+    """One member of a compressed file. `feed` gives up to `most` bytes more."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    def feed(self, data: bytes, most: int) -> bytes: ...
+
+    @property
+    def rest(self) -> bytes: ...
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=31)
+        self._pending = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._stream.unused_data.lstrip(b"\0")  # gzip(1) ignores what pads a tape's block
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        out = self._stream.decompress(self._pending + data, most)
+        self._pending = self._stream.unconsumed_tail
+        return out
+
+
+class _Other:
+    def __init__(self, stream: lzma.LZMADecompressor | bz2.BZ2Decompressor) -> None:
+        self._stream = stream
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._stream.unused_data
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        return self._stream.decompress(data, most)
+
+
+def _xz() -> _Stream:
+    import lzma
+
+    return _Other(lzma.LZMADecompressor(memlimit=LARGEST))
+
+
+def _bzip2() -> _Stream:
+    import bz2
+
+    return _Other(bz2.BZ2Decompressor())
+
+
+_KINDS: tuple[tuple[bytes, Callable[[], _Stream]], ...] = (
+    (b"\x1f\x8b", _Gzip),
+    (b"\xfd7zXZ\x00", _xz),
+    (b"BZh", _bzip2),
+)
+# What is a file of files, or packed in a way that the standard library does not know: first bytes, where, what, why.
+_REFUSED = (
+    (b"PK\x03\x04", 0, "a zip file", "unpack it and import the directory"),
+    (b"ustar", 257, "a tar file", "unpack it and import the directory"),
+    (b"\x28\xb5\x2f\xfd", 0, "packed with zstd", "unpack it: zstd -d FILE"),
+    (b"7z\xbc\xaf\x27\x1c", 0, "a 7z file", "unpack it and import the directory"),
+    (b"%PDF", 0, "a PDF, which has no white space left", "import the mail itself"),
+    (b"\x89PNG", 0, "a picture", "import the mail itself"),
+    (b"\xff\xd8\xff", 0, "a picture", "import the mail itself"),
+)
+
+
+def unpacked(data: bytes, name: str) -> bytes:
+    """`data` itself, or what gzip, xz or bzip2 data holds. `name` is the file's, for errors.
+
+    Raises InputError when it is damaged, cut short, too large unpacked, or of a kind that holds several files.
+    """
+    kind = next((make for magic, make in _KINDS if data.startswith(magic)), None)
+    whole = data if kind is None else _whole(data, kind, name)
+    for magic, place, what, todo in _REFUSED:
+        if whole.startswith(magic, place):
+            raise InputError(f"this is {what}", where=name, todo=todo)
+    return whole
+
+
+def _whole(data: bytes, make: Callable[[], _Stream], name: str) -> bytes:
+    from lzma import LZMAError
+
+    out: list[bytes] = []
+    size = 0
+    try:
+        while data:
+            stream = make()
+            while not stream.eof:
+                piece = stream.feed(data, _BLOCK)
+                if not piece and not stream.eof and not data:
+                    raise InputError("the compressed file is cut short", where=name, todo="get it again")
+                data = b""
+                out.append(piece)
+                size += len(piece)
+                if size > LARGEST:
+                    raise InputError("the compressed file is too large unpacked", where=name)
+            data = stream.rest
+    except (OSError, EOFError, ValueError, zlib.error, LZMAError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the compressed file is damaged ({error})", where=name, todo="get it again") from error
+    return b"".join(out)
