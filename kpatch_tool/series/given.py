@@ -96,12 +96,13 @@ def _objection(trailer: Trailer, sender: Address) -> str:
         return ""
     name = people_name(trailer.value)
     who = sender.name or sender.email or "somebody unknown"
-    same = people.same_address(trailer.value, sender.email)
+    email = sender.email or sender.shown
+    same = people.same_address(trailer.value, email)
     if same is True or (same is None and people.same_name(name, sender.name)):
-        known = same or people.has_address(trailer.value) or not people.address_in(sender.email)
+        known = same or people.has_address(trailer.value) or not people.address_in(email)
         return "" if known else f"was sent by {who}: not taken, it names no address"
     if same is False and people.same_name(name, sender.name):
-        return f"was sent by {who} from {sender.email}: not taken, the address is another"
+        return f"was sent by {who} from {email}: not taken, the address is another"
     if not people.has_address(trailer.value):
         return _NO_PERSON
     return f"was sent by {who}: not taken"

@@ -15,14 +15,14 @@ from kpatch_tool.diff import linediff, pairing
 from kpatch_tool.diff.pairing import Text
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.series import people, trailers
-from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
 
 _MASKED = re.compile(
     rb"<?[\w.+-]{1,64}(?:@| at )(?:[\w-]{1,63}\.|\.\.\.|x{3,})[\w.-]{0,63}>?|<?\[email[ \xa0\xc2]{1,3}protected\]>?"
 )
+_NBSP = b"\xc2\xa0"
 _TELLING = re.compile(rb"\w{3}")  # a line that is not found everywhere, as a brace is
-_RESTORABLE = frozenset({*LOST, Damage.REWRAPPED, Damage.NO_BREAK_SPACES})
+_ADDRESSES = frozenset({Damage.ADDRESSES_HIDDEN})
 
 
 class Change(StrEnum):
@@ -131,13 +131,14 @@ def _compared(a: Patch, b: Patch, *, moved: bool) -> Pair:
     squeezed = _lost(a) or _lost(b)
     masked = _masked(a) or _masked(b)
     texts = [_diff_text(patch, squeezed=squeezed, masked=masked) for patch in (a, b)]
-    rewritten = bool((a.damage | b.damage) & _RESTORABLE)  # restoring gives the diff's bytes back, not the message's
+    rewritten = bool((a.damage | b.damage) - _ADDRESSES)  # restoring gives the diff's bytes back, not the message's
     parts = tuple(part for part, differs in _differences(a, b, texts, rewritten, masked) if differs)
     similarity = 1.0 if texts[0] == texts[1] else linediff.likeness(*texts)
     diff: tuple[bytes, ...] = ()
     if parts:
-        whole = [_heading(patch, rewritten, masked) + text for patch, text in zip((a, b), texts, strict=True)]
-        diff = unified(*whole)
+        told = (a, b) if {*parts} - {Part.DIFF, Part.CONTEXT} else (a, a)  # a message wrapped anew is the same
+        headings = [_heading(patch, rewritten, masked) for patch in told]
+        diff = unified(headings[0] + texts[0], headings[1] + texts[1])
     return Pair(a, b, _change(parts), parts, similarity, diff, moved, squeezed)
 
 
@@ -160,7 +161,7 @@ def _differences(
     return (
         (Part.AUTHOR, not _same_author(a, b)),
         (Part.SUBJECT, a.subject.split() != b.subject.split()),
-        (Part.MESSAGE, bodies[0] != bodies[1]),
+        (Part.MESSAGE, wholes[0] != wholes[1] and bodies[0] != bodies[1]),
         (Part.TRAILERS, wholes[0] != wholes[1] and (bodies[0] == bodies[1] or (_own(a) != _own(b) and not masked))),
         (Part.CONTEXT, texts[0] != texts[1] and lines),
         (Part.DIFF, not lines),
@@ -169,7 +170,7 @@ def _differences(
 
 def _lost(patch: Patch) -> bool:
     """Whether the white space of a patch's diff is not what its author sent."""
-    return patch.exactness is Exactness.DAMAGED and bool(patch.damage & _RESTORABLE)
+    return patch.exactness is Exactness.DAMAGED and bool(patch.damage - _ADDRESSES)
 
 
 def _masked(patch: Patch) -> bool:
@@ -197,7 +198,7 @@ def _message(text: str, rewritten: bool, masked: bool) -> Text:
     if masked:
         data = _MASKED.sub(b"<@>", data)
     if rewritten:
-        return tuple(data.split())
+        return tuple(data.replace(_NBSP, b" ").split())
     return tuple(line.rstrip() for line in data.split(b"\n")) if data else ()
 
 
@@ -207,7 +208,7 @@ def _heading(patch: Patch, rewritten: bool, masked: bool) -> Text:
     data = patch.message.encode("utf-8", "replace")
     lines = (_MASKED.sub(b"<@>", data) if masked else data).split(b"\n")
     if rewritten:
-        lines = [squeezed for line in lines if (squeezed := b" ".join(line.split()))]
+        lines = [shown for line in lines if (shown := b" ".join(line.replace(_NBSP, b" ").split()))]
     body = [b"", *(b"    " + line if line else b"" for line in lines)] if data else []
     return (
         b" ## Metadata ##",
@@ -231,7 +232,7 @@ def _diff_text(patch: Patch, *, squeezed: bool, masked: bool) -> Text:
 def _squeezed(line: bytes) -> bytes:
     """A line of a diff without its white space. In a damaged diff only the base tells context that begins with + or -
     from changes (`++kvm->stat.x;`), and so it does not count here."""
-    shown = (line[:1] + b" ".join(line[1:].split())).strip()
+    shown = (line[:1] + b" ".join(line[1:].replace(_NBSP, b" ").split())).strip()
     return shown if shown.startswith((b"+", b"-", b"@@")) else b" " + shown
 
 

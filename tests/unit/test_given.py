@@ -16,6 +16,7 @@ from tests.mail_fixtures import DIFF
 JANE = Address("Jane Doe", "jane@example.org")
 MINE = "Reviewed-by: Jane Doe <jane@example.org>"
 NO_ADDRESS = Address("Jane Doe", "")
+SHOWN = Address("Jane Doe", "", "jane@xxxxxxxxxxx")  # as spinics shows her
 
 
 def taken(text: str, sender: Address = JANE, *, sloppy: bool = False) -> list[str]:
@@ -145,6 +146,10 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
         ("Jane Doe <jane@example\N{BULLET}org>", JANE, True),
         ("Jane Doe <jane-XYZabcdefghij0123456789@public.gmane.org>", JANE, True),
         ("Jane Doe", NO_ADDRESS, True),
+        ("Jane Doe <jane@xxxxxxxxxxx>", SHOWN, True),
+        ("Jane Doe <jd@xxxxxxxxxxx>", SHOWN, False),
+        ("Jane Doe <jane@example.org>", Address("Jane Doe", "", "jane@...mple.org"), True),
+        ("Jane Doe <jane@other.org>", Address("Jane Doe", "", "jane@...mple.org"), False),
     ],
 )
 def test_where_an_archive_hides_addresses(value: str, sender: Address, good: bool) -> None:

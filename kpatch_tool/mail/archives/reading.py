@@ -41,11 +41,12 @@ def author(name: str, email: str, archive: Archive) -> Address:
         name, email = name.replace(written, meant), email.replace(written, meant)
     if not email and "@" in name and not headers.is_hidden(name):
         return headers.address(name)
+    shown = email.strip("<> ")
     if headers.is_hidden(email) or "@" not in email or "...@" in email:
         email = ""
     if headers.is_hidden(name) or "...@" in name:
         name = headers.HIDDEN_ADDRESS.sub("", name).strip(" <>@")
-    return Address(name.strip(' "') or email, email.strip("<> "))
+    return Address(name.strip(' "') or email, email.strip("<> "), "" if email else shown)
 
 
 def date(shown: str) -> datetime | None:
