@@ -19,18 +19,38 @@ def command(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether it fits; write nothing.")] = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="Take the series out of a tree that has it.")] = False,
+    onto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT",
+            help="Put it on this commit, not on the tree's base; `declared`, `found`: what "
+            "`kpt base` says; kpt/SERIES: another series.",
+        ),
+    ] = None,
+    with_prerequisites: Annotated[
+        bool, typer.Option("--with-prerequisites", help="Apply the series first that it says go first.")
+    ] = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Put a series on a kernel tree, as commits on branch kpt/SERIES. All of it, or nothing."""
     from kpatch_tool.tree.command import apply_named
 
-    done = apply_named(common.here(), series, tree=tree, patches=patches, check=check, reverse=reverse)
+    done = apply_named(
+        common.here(),
+        series,
+        tree=tree,
+        patches=patches,
+        check=check,
+        reverse=reverse,
+        onto=onto,
+        with_prerequisites=with_prerequisites,
+    )
     if as_json:
         from kpatch_tool.report.document import apply_document
 
         for note in done.notes:
             typer.echo(note, err=True)
-        common.emit_json(apply_document(done.outcome))
+        common.emit_json({**apply_document(done.outcome), "notes": list(done.notes)})
     else:
         from kpatch_tool.report import apply as show
 

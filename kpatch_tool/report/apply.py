@@ -46,7 +46,8 @@ def _ending(outcome: ApplyOutcome, tree: Tree) -> list[str]:
         return [f"it fits tree {tree.name} (base {outcome.base[:12]}); nothing was written"]
     if not made:
         return [f"nothing to do on tree {tree.name}: branch {outcome.branch} is its base {outcome.base[:12]}"]
-    where = f"git -C {_short(tree.git_dir)} log --oneline base..{outcome.branch}"
+    base = "base" if outcome.base == tree.base else outcome.base[:12]
+    where = f"git -C {_short(tree.git_dir)} log --oneline {base}..{outcome.branch}"
     return [f"{plural(made, 'commit')} on branch {outcome.branch} of tree {tree.name}; to look at them:", f"  {where}"]
 
 

@@ -13,7 +13,11 @@ from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.closure import parse_numbers
 from kpatch_tool.tree.model import ApplyOutcome, Tree
+from kpatch_tool.tree.needs import chain_of
 from kpatch_tool.tree.objects import blob_id
+from kpatch_tool.tree.onto import commit_for, hint
+from kpatch_tool.tree.onto import notes as declared_notes
+from kpatch_tool.tree.stacking import stacked
 from kpatch_tool.workspace import Workspace
 
 _RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
@@ -30,22 +34,45 @@ class Done:
 
 
 def apply_named(
-    workspace: Workspace, name: str, *, tree: str | None, patches: str | None, check: bool, reverse: bool
+    workspace: Workspace,
+    name: str,
+    *,
+    tree: str | None,
+    patches: str | None,
+    check: bool,
+    reverse: bool,
+    onto: str | None = None,
+    with_prerequisites: bool = False,
 ) -> Done:
     """Apply the series called `name` to the tree called `tree` (None: Catalogue.resolve chooses).
 
-    `patches` is a text like "2,4-5" or None for all. Raises what apply_series, series.store and the catalogue raise.
+    `patches` is a text like "2,4-5" or None for all; `onto` the commit to take for the tree's base (onto.commit_for);
+    `with_prerequisites` applies the series that go first before it. Raises what apply_series, series.store, the
+    catalogue and onto.commit_for raise.
     """
     wanted = None if patches is None else parse_numbers(patches)
     directory = store.find(workspace, name)
     series = store.load(directory)
-    chosen = Catalogue(workspace).resolve(tree, series, skeleton=True)
+    own = Catalogue(workspace).resolve(tree, series, skeleton=True)
+    chosen = own if onto is None else replace(own, base=commit_for(own, series, onto))
     notes = _notes(chosen, tree, series.tree)
+    chain = chain_of(workspace, series, chosen)
+    if with_prerequisites:
+        if reverse or wanted is not None:
+            raise InputError("--with-prerequisites applies all of a series", todo="leave out --patches and --reverse")
+        stack = stacked(workspace, chosen, series, chain, check=check)
+        chosen, notes = stack.tree, (*notes, *stack.notes)
+        if stack.outcome is not None:
+            return Done(stack.outcome, own, notes)
+    elif not reverse:
+        notes = (*notes, *declared_notes(chosen, series, chain))
     if not chosen.skeleton and not reverse and any(patch.exactness in _UNSURE for patch in series.patches):
         series, told = _restored_once(workspace, chosen, series, directory, check=check)
         notes = (*notes, *told)
     outcome = apply_series(workspace, chosen, series, patches=wanted, check=check, reverse=reverse)
-    return Done(outcome, chosen, notes)
+    if not reverse:
+        notes = (*notes, *hint(own, series, outcome))
+    return Done(outcome, own, notes)
 
 
 def _restored_once(

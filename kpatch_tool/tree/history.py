@@ -184,6 +184,11 @@ def is_ancestor(git_dir: Path, old: str, new: str) -> bool:
     return process.run(["git", f"--git-dir={git_dir}", "merge-base", "--is-ancestor", old, new]).status == 0
 
 
+def count(git_dir: Path, tip: str, *, most: int) -> int:
+    """How many commits the history of `tip` has, `most` at the most."""
+    return int(_git(git_dir, "rev-list", "--count", f"--max-count={most}", tip))
+
+
 def distance(git_dir: Path, old: str, new: str) -> int:
     """How many commits the history of `new` has that the one of `old` has not."""
     return int(_git(git_dir, "rev-list", "--count", f"{old}..{new}"))

@@ -102,3 +102,110 @@ def test_what_cannot_be_asked(made: dict[str, str], kpt: Kpt) -> None:
     assert "no-tree" in kpt("base", "fix", "--tree", "no-tree", status=2).err
     kpt("tree", "add", "thin", "--skeleton", "fix")
     assert "has no history" in kpt("base", "fix", "--tree", "thin", status=2).err
+
+
+def test_a_conflict_says_which_commit_fits(made: dict[str, str], kpt: Kpt) -> None:
+    out = kpt("apply", "fix", "--tree", "toy", status=1).out
+    words = " ".join(out.split())
+    assert f"kpt base finds a commit that fits: {made['first'][:12]} (2 commits before base)" in words
+    assert "declared base" in words
+
+
+@pytest.mark.parametrize("onto", ["declared", "found", "base~2"])
+def test_onto_another_commit(onto: str, made: dict[str, str], kpt: Kpt, workspace: Workspace) -> None:
+    document = kpt("apply", "fix", "--tree", "toy", "--onto", onto, "--json").json
+    assert (document["base"], document["patches"][0]["status"]) == (made["first"], "clean")
+    repo = workspace.trees / "toy.git"
+    assert git("rev-parse", "kpt/fix~", cwd=repo) == made["first"]
+    assert git("rev-parse", "base", cwd=repo) == made["third"]
+    out = kpt("apply", "fix", "--tree", "toy", "--onto", onto).out
+    assert f"{made['first'][:12]}..kpt/fix" in out
+
+
+def test_onto_what_is_not_there(made: dict[str, str], kpt: Kpt) -> None:
+    assert "no such commit" in kpt("apply", "fix", "--onto", "v9.9", status=2).err
+    kpt("apply", "fix", "--onto", "--all", status=2)
+
+
+@pytest.fixture
+def two(made: dict[str, str], kpt: Kpt, tmp_path: Path) -> dict[str, str]:
+    """The series `second`, made on what the series `first` makes of main, which it names by message-id."""
+    repo = Path(made["repo"])
+    git("checkout", "-qb", "more", cwd=repo)
+    change(repo, MMU, "static int drop_spte(", "static int first_spte(", "first")
+    git("format-patch", "-q", "-1", "-o", tmp_path / "first", cwd=repo)
+    change(repo, MMU, "static int first_spte(", "static int second_spte(", "second")
+    git("format-patch", "-q", "-1", "--base=HEAD~2", "-o", tmp_path / "second", cwd=repo)
+    for name in ("first", "second"):
+        (mail,) = (tmp_path / name).iterdir()
+        text = mail.read_text().replace("Subject:", f"Message-Id: <{name}@example.org>\nSubject:", 1)
+        mail.write_text(
+            text.replace("\n---\n", "\n---\nDepends-on: <first@example.org>\n", 1) if name == "second" else text
+        )
+    kpt("import", tmp_path / "second", "--name", "second")
+    return made
+
+
+def test_what_is_missing_is_said(two: dict[str, str], kpt: Kpt) -> None:
+    run = kpt("apply", "second", "--tree", "toy", "--check", status=1)
+    assert "prerequisite message-id first@example.org is missing" in " ".join(run.out.split())
+    assert "`kpt import first@example.org`" in run.out
+    external = kpt("deps", "second", "--tree", "toy", "--json", status=None).json["external"]
+    (need,) = [one for one in external if one["kind"] == "message-id"]
+    assert (need["commit"], need["present"], need["todo"]) == (
+        "first@example.org",
+        None,
+        "kpt import first@example.org",
+    )
+    assert "what goes first is not all here" in kpt("apply", "second", "--with-prerequisites", status=2).err
+    declared = kpt("show", "second", "--json").json["declared"]
+    assert {one["kind"] for one in declared} == {"base-commit", "patch-id", "message-id"}
+
+
+def test_a_prerequisite_is_applied_first(two: dict[str, str], kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    kpt("import", tmp_path / "first", "--name", "first")
+    document = kpt("deps", "second", "--tree", "toy", "--json", status=1).json
+    kinds = {one["kind"]: (one["present"], one["series"]) for one in document["external"]}
+    assert kinds["patch-id"] == kinds["message-id"] == (False, "first")
+    assert document["prerequisites"]["order"] == ["first"]
+    assert "apply before it: first" in kpt("deps", "second", "--tree", "toy", status=1).out
+    assert "goes first, and is not in the tree: first" in kpt("apply", "second", "--check", status=1).out
+    checked = kpt("apply", "second", "--check", "--with-prerequisites", "--json").json
+    assert [row["status"] for row in checked["patches"]] == ["clean"]
+    repo = workspace.trees / "toy.git"
+    assert "kpt/" not in git("for-each-ref", cwd=repo)
+    kpt("apply", "second", "--with-prerequisites")
+    subjects = git("log", "--format=%s", "-3", "kpt/second", cwd=repo).splitlines()
+    assert subjects == ["second", "first", "in the way"]
+    assert git("rev-parse", "kpt/second~", cwd=repo) == git("rev-parse", "kpt/first", cwd=repo)
+    kpt("tree", "add", "has-it", "--git", repo, "--ref", "kpt/first")
+    known = kpt("deps", "second", "--tree", "has-it", "--json").json
+    assert all(one["present"] is True for one in known["external"])
+    assert known["prerequisites"]["order"] == []
+
+
+def test_nothing_is_written_where_it_does_not_fit_together(
+    two: dict[str, str], kpt: Kpt, workspace: Workspace, tmp_path: Path
+) -> None:
+    (mail,) = (tmp_path / "second").iterdir()
+    mail.write_text(mail.read_text().replace("-static int first_spte(", "-static int other_spte("))
+    kpt("import", tmp_path / "second", "--name", "second", "--force")
+    kpt("import", tmp_path / "first", "--name", "first")
+    out = kpt("apply", "second", "--with-prerequisites", status=1).out
+    assert "conflict" in out
+    assert "kpt/" not in git("for-each-ref", cwd=workspace.trees / "toy.git")
+
+
+def test_a_patch_id_is_found_in_the_history_of_the_tree(two: dict[str, str], kpt: Kpt) -> None:
+    """The prerequisite is in no series here, but its commit is in the tree, moved to another place by a merge."""
+    kpt("tree", "add", "more", "--git", two["repo"], "--ref", "more")
+    external = kpt("deps", "second", "--tree", "more", "--json", status=None).json["external"]
+    (found,) = [one for one in external if one["kind"] == "patch-id"]
+    assert found["present"] is True
+    assert "a commit of the tree's history has this patch id" in found["why"]
+    (lost,) = [
+        one
+        for one in kpt("deps", "second", "--tree", "toy", "--json", status=1).json["external"]
+        if one["kind"] == "patch-id"
+    ]
+    assert lost["present"] is False
