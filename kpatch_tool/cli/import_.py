@@ -29,6 +29,10 @@ def command(
         str, typer.Option("--name", metavar="NAME", help="Its name below series/; else made of the title.")
     ] = "",
     revision: Annotated[int | None, typer.Option("--revision", metavar="K", help="Take vK; else the latest.")] = None,
+    pick: Annotated[
+        str,
+        typer.Option("--series", metavar="S", help="Of several series: a number, part of the title, or message-id."),
+    ] = "",
     tree: Annotated[
         str | None, typer.Option("--tree", metavar="NAME", help="The tree the series is meant for.")
     ] = None,
@@ -59,6 +63,7 @@ def command(
         where=", ".join(sources),
         name=name,
         revision=revision,
+        pick=pick,
         in_order=received.patch_files,
         sloppy=sloppy,
     )
@@ -71,6 +76,7 @@ def command(
         force=force,
         revision=revision,
         sloppy=sloppy,
+        pick=pick,
     )
     loaded = store.load(directory)
     if as_json:

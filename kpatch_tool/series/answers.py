@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kpatch_tool.series import subject
-from kpatch_tool.series.posting import Post, Posting
+from kpatch_tool.series.posts import Post, Posting
 from kpatch_tool.series.subject import Tag
 
 
@@ -54,11 +54,16 @@ def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int]) -> Post 
 
 
 def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:
-    """`number`, unless the mail it answers is not in the source and its subject names another patch."""
+    """`number`, unless mails between are not in the source and its subject names another patch."""
     named = post.tag.number
-    if named is None or named == number or post.message.in_reply_to in by_id or not post.tag.reply:
+    if named is None or named == number or not post.tag.reply:
         return number
-    return named if named in chosen.patches else None
+    if (meant := chosen.cover if named == 0 else chosen.patches.get(named)) and _means(post.tag, meant.tag):
+        return named
+    of_chosen = (post.tag.revision, post.tag.total) == (chosen.revision, chosen.total)
+    if named not in chosen.patches and (of_chosen or post.message.in_reply_to not in by_id):
+        return None  # it answers a patch that is not in the source
+    return number if post.message.in_reply_to in by_id else named
 
 
 def _by_subject(post: Post, chosen: Posting) -> int | None:

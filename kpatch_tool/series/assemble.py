@@ -12,7 +12,7 @@ from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
-from kpatch_tool.series.choosing import choose, shortcomings
+from kpatch_tool.series.choosing import announced, choose, shortcomings
 from kpatch_tool.series.diffs import read_message
 from kpatch_tool.series.files import HIDDEN, NOBODY
 from kpatch_tool.series.given import Refused, of_reply
@@ -61,9 +61,10 @@ def assemble(
     if not found:
         raise InputError(_no_patch(posts), where=where)
     chosen, others = choose(found, revision=revision, pick=pick, where=where)
+    others += announced(posts, found, chosen)
     answers = _answers(posts, chosen, found, sloppy=sloppy)
     patches = tuple(_patch(number, post, answers) for number, post in sorted(chosen.patches.items()))
-    cover = _cover(chosen.cover.message) if chosen.cover else None
+    cover = _cover(chosen.letter.message) if chosen.letter else None
     heading = cover.subject if cover else patches[0].subject
     return Series(
         name=name or slug(heading, chosen.version),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import subject
-from kpatch_tool.series.posts import Posting
+from kpatch_tool.series.posts import Post, Posting, same_person
 from kpatch_tool.series.topics import topics
 
 _MOST_OTHERS = 5  # series that are left out and named; with more, one must be chosen
@@ -165,6 +165,9 @@ def _others(
 ) -> list[str]:
     """Sentences on what else the source holds."""
     lines = [line for one in group if one is not chosen for line in _about(one, chosen, numbers)]
+    requests = [one.label for one in group if one.version > chosen.version and one.rfc and not chosen.rfc]
+    if requests:
+        lines.append(f"the versions begin anew after the RFC: {', '.join(dict.fromkeys(requests))} came before")
     if len(lines) > _MOST_OTHERS:
         lines[_MOST_OTHERS:] = [f"and {len(lines) - _MOST_OTHERS} more postings of the series"]
     others = [other for other in groups if other is not group]
@@ -183,11 +186,25 @@ def _about(one: Posting, chosen: Posting, numbers: dict[int, int]) -> Iterator[s
         return  # said with what was taken from it
     elif one.version == chosen.version:
         yield f"also posted as {one.label}: {_described(one, numbers)}"
-    elif one.version > chosen.version and one.rfc and not chosen.rfc:
-        yield f"posted before as an RFC: {_described(one, numbers)}"
     elif one.version < chosen.version and one.when > chosen.when:
         how = "without a version" if one.revision is None else f"as {one.label}"
         yield f"posted later {how}: {_described(one, numbers)}"
+
+
+def announced(posts: Sequence[Post], found: Sequence[Posting], chosen: Posting) -> list[str]:
+    """A sentence on later revisions of which the source holds only the cover letter."""
+    used = {post.order for one in found for post in one.posts}
+    labels = [
+        f"v{post.tag.revision}"
+        for post in posts
+        if post.order not in used
+        and post.tag.number == 0
+        and not (post.tag.reply or post.tag.forward)
+        and (post.tag.revision or 0) > chosen.version
+        and same_person(post.message.author, chosen.sender)
+        and subject.same_title(post.tag.title, chosen.title)
+    ]
+    return [f"{', '.join(dict.fromkeys(labels))}: only the cover letter is in the source"] if labels else []
 
 
 def _described(one: Posting, numbers: dict[int, int]) -> str:

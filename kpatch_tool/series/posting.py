@@ -122,7 +122,8 @@ class _Index:
 
     def know(self, post: Post, posting: Posting) -> None:
         """`post` is in `posting` now."""
-        self._anchors[id(posting)] |= self.around(post) - {id(posting)}
+        around = self.around(post) - {id(posting)}
+        self._anchors[id(posting)] |= self.above(around)
         for link in post.links - self._links[id(posting)]:
             self._links[id(posting)].add(link)
             self._by_link.setdefault(link, []).append(posting)
@@ -134,6 +135,10 @@ class _Index:
     def around(self, post: Post) -> set[int]:
         """The postings (their ids as objects) in whose thread a post is."""
         return {id(one) for link in post.links for one in self._by_link.get(link, ())}
+
+    def above(self, postings: set[int]) -> set[int]:
+        """`postings` and those in whose threads they were sent."""
+        return postings.union(*(self._anchors[one] for one in postings))
 
     def anchors(self, posting: Posting) -> set[int]:
         """The other postings in whose threads it was sent."""
@@ -205,7 +210,8 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
     if index.is_cover(post.parent):
         return False  # of another posting
     if around := index.around(post):
-        return bool(around & index.anchors(posting))  # both answer the same earlier posting, or not
+        around = index.above(around)
+        return bool(around & index.anchors(posting))  # both answer the same earlier postings, or not
     return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < _NEAR
 
 

@@ -123,6 +123,11 @@ class Posting:
         return frozenset(post.message.message_id for post in self.posts if post.message.message_id)
 
     @property
+    def letter(self) -> Post | None:
+        """Its cover, or that of the posting it sends a part of again."""
+        return self.cover or next((one.letter for one in self.borrowed.values() if one.letter), None)
+
+    @property
     def title(self) -> str:
         return next(iter(self.posts)).tag.title
 

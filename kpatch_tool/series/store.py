@@ -52,12 +52,13 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How the messages of source/ are to be read: in their order, which revision, with others' trailers; and where
-    they are from (URLs, revisions)."""
+    """How the messages of source/ are to be read: in their order, which revision, with others' trailers, which series;
+    and where they are from (URLs, revisions)."""
 
     ordered: bool
     revision: int | None
     sloppy: bool
+    pick: str = ""
     origins: tuple[str, ...] = ()
 
     @classmethod
@@ -66,6 +67,7 @@ class _Asked:
             bool(table.get("ordered")),
             table.get("revision-asked"),
             bool(table.get("sloppy")),
+            str(table.get("series-asked", "")),
             tuple(map(str, table.get("from", []))),
         )
 
@@ -85,17 +87,18 @@ def save(
     force: bool = False,
     revision: int | None = None,
     sloppy: bool = False,
+    pick: str = "",
 ) -> tuple[Path, bool]:
     """Write series/NAME/ of the workspace; returns it and whether anything was written.
 
-    `revision` and `sloppy` are what was asked for (kept for `reread`). A directory that was made of the same bytes is
-    left as it is. Raises InputError when another series has that name, unless `force`.
+    `revision`, `sloppy` and `pick` are what was asked for (kept for `reread`). A directory that was made of the same
+    bytes is left as it is. Raises InputError when another series has that name, unless `force`.
     """
     directory = where.series / check_name(series.name)
     stored = _stored_files(received)
     with lock.held(where.lock(f"series-{series.name}"), wait_seconds=10):
         if directory.exists() and not force:
-            if _same_source(directory, stored, revision, series.tree, sloppy):
+            if _same_source(directory, stored, (revision, sloppy, pick), series.tree):
                 return directory, False
             raise InputError(
                 "there is a series of that name, from another source",
@@ -103,7 +106,7 @@ def save(
                 todo="choose another --name, or replace it with --force",
             )
         with atomic.staged_directory(directory) as stage:
-            asked = _Asked(received.patch_files, revision, sloppy, received.origins)
+            asked = _Asked(received.patch_files, revision, sloppy, pick, received.origins)
             _write(stage, series, [name for name, _ in stored], asked)
             for name, data in stored:
                 atomic.write_bytes(stage / "source" / name, data)
@@ -175,6 +178,7 @@ def reread(directory: Path, revision: int | None = None) -> Series:
         revision=asked.revision if revision is None else revision,
         in_order=asked.ordered,
         sloppy=asked.sloppy,
+        pick=asked.pick,
     )
     own = series.revision == table.get("revision")
     patches = _attested(series.patches, table) if own else series.patches
@@ -278,6 +282,7 @@ def _write(stage: Path, series: Series, source: Sequence[str], asked: _Asked) ->
         "ordered": 1 if asked.ordered else None,
         "revision-asked": asked.revision,
         "sloppy": 1 if asked.sloppy else None,
+        "series-asked": asked.pick or None,
     }
     atomic.write_text(stage / "series", "".join(f"{name}\n" for name in listed))
     atomic.write_text(stage / MARKER, toml.document(head, tables, comment=_COMMENT))
@@ -450,7 +455,7 @@ def _distinct(wanted: Sequence[str]) -> list[str]:
 
 
 def _same_source(
-    directory: Path, stored: Sequence[tuple[str, bytes]], revision: int | None, tree: str | None, sloppy: bool
+    directory: Path, stored: Sequence[tuple[str, bytes]], wanted: tuple[int | None, bool, str], tree: str | None
 ) -> bool:
     try:
         table = _table(directory)
@@ -459,6 +464,5 @@ def _same_source(
         return False
     listed = [str(name) for name in table.get("source", [])] == [name for name, _ in stored]
     asked = _Asked.of(table)
-    return (
-        same and listed and (asked.revision, asked.sloppy) == (revision, sloppy) and tree in (None, table.get("tree"))
-    )
+    alike = (asked.revision, asked.sloppy, asked.pick) == wanted
+    return same and listed and alike and tree in (None, table.get("tree"))

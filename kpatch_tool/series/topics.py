@@ -15,9 +15,9 @@ _LONG_ENOUGH = 16  # letters of a title that two people do not choose by chance
 def topics(found: Sequence[Posting]) -> list[list[Posting]]:
     """Postings that are revisions of one another, in groups; the group of the first posting first.
 
-    Two are related when one takes patches from the other; when one person sent both and they share a title; when one
-    person sent both in one thread, or on a page that shows no ids, as different revisions; when different people sent
-    different revisions under one title.
+    Two are related when one takes patches from the other, or one run of git send-email sent both; when one person sent
+    both and they share a title; when one person sent both in one thread, or on a page that shows no ids, as different
+    revisions; when different people sent different revisions under one title.
     """
     groups = _Groups(found)
     for place, posting in enumerate(found):
@@ -29,6 +29,8 @@ def topics(found: Sequence[Posting]) -> list[list[Posting]]:
             groups.by_title(key, title, place)
         for key in _threads(posting):
             groups.by_thread(key, place)
+        for batch in {post.batch for post in posting.posts} - {""}:
+            groups.by_batch(batch, place)
         groups.by_heading(posting, place)
     return groups.gathered()
 
@@ -42,6 +44,7 @@ class _Groups:
         self._places = {id(posting): place for place, posting in enumerate(found)}
         self._titles: dict[_Key, list[tuple[str, int]]] = {}
         self._threads: dict[_Key, dict[tuple[int, str], int]] = {}
+        self._batches: dict[str, int] = {}
         self._headings: dict[str, list[int]] = {}
 
     def place_of(self, posting: Posting) -> int:
@@ -66,6 +69,10 @@ class _Groups:
                 self.join(other, place)
                 break
         revisions.setdefault(mine, place)
+
+    def by_batch(self, batch: str, place: int) -> None:
+        """One run of git send-email sent it: a number may be there twice."""
+        self.join(self._batches.setdefault(batch, place), place)
 
     def by_heading(self, posting: Posting, place: int) -> None:
         """Another person's later revision, under the same title."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series import attesting, store
-from kpatch_tool.series.model import Exactness, Patch, Series, Trailer
+from kpatch_tool.series.model import Exactness, Patch, Reply, Series, Trailer
+from kpatch_tool.series.split import has_diff
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import plural, printable, printable_bytes
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _ID = 12  # digits of a blob id that are shown; binary diffs name all 40
 _SHORTEST_TITLE = 30
+_LONGEST_LABEL = 60
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
@@ -51,6 +53,7 @@ def document(series: Series, only: int | None = None) -> dict[str, object]:
                 "date": _iso(reply.date),
                 "subject": reply.subject,
                 "to_patch": reply.to_patch,
+                "diff": carries_patch(reply),
             }
             for reply in series.replies
             if only is None or reply.to_patch == only
@@ -167,9 +170,7 @@ def text(series: Series) -> Iterator[str]:
         yield plural(len(series.replies), "reply", "replies")
         for reply in series.replies:
             target = "?" if reply.to_patch is None else reply.to_patch
-            yield from _wrapped(
-                f"{_first_own_line(reply.body)}", f"  to {target}: {_byline(reply.author, reply.date)}: "
-            )
+            yield from _wrapped(_first_own_line(reply.body), f"  to {target}: {_answer_line(reply)}: ")
     for problem in series.problems:
         yield from _wrapped(problem, "problem: ")
 
@@ -209,7 +210,7 @@ def _replies_to(series: Series, number: int) -> Iterator[str]:
     for reply in series.replies:
         if reply.to_patch == number:
             yield ""
-            yield f"reply: {_byline(reply.author, reply.date)}"
+            yield f"reply: {_answer_line(reply)}"
             for line in printable(reply.body, lines=True).split("\n"):
                 yield f"  {line}".rstrip()
 
@@ -234,6 +235,15 @@ def _byline(author: Address, when: datetime | None) -> str:
     return printable(f"{author.name or 'unknown'}, {when.date().isoformat() if when else 'no date'}")
 
 
+def carries_patch(reply: Reply) -> bool:
+    """Whether a reply proposes a diff of its own (one that is not quoted)."""
+    return has_diff(reply.body.encode("utf-8", "replace"))
+
+
+def _answer_line(reply: Reply) -> str:
+    return _byline(reply.author, reply.date) + (", with a patch" if carries_patch(reply) else "")
+
+
 def _first_own_line(body: str) -> str:
     """What a reply says first: its first line that is not quoted nor the line above a quotation."""
     lines = [line.strip() for line in body.split("\n")]
@@ -253,6 +263,8 @@ def _wrapped(what: str, label: str) -> list[str]:
     """`what` behind `label`, wrapped at 80 columns with the following lines under its beginning."""
     shown = printable(what) or "(empty)"
     indent = " " * min(len(label), 12)
+    if len(label) > _LONGEST_LABEL:
+        return [label.rstrip(), *textwrap.wrap(shown, _WIDTH, initial_indent=indent, subsequent_indent=indent)]
     return textwrap.wrap(shown, _WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
 
 
