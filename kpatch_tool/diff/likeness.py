@@ -16,7 +16,8 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _MAY_ADDRESS = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)
-_QUOTED_PRINTABLE = re.compile(rb"=([0-9A-F]{2})")
+# What programs encode: `=` itself, blanks, controls, what is not ASCII, a dot or From at the beginning of a line.
+_QUOTED_PRINTABLE = re.compile(rb"=(3D|20|09|0[AD]|46(?=rom )|2E|[89A-F][0-9A-F])")
 _ENTITY = re.compile(rb"&(lt|gt|amp|quot|apos|nbsp|#\d{1,4}|#x[0-9A-Fa-f]{1,4});")
 _ENTITIES = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"', b"apos": b"'", b"nbsp": b"\xc2\xa0"}
 _PLAIN = re.compile(rb"[^=&@\-\x80-\xff]*")

@@ -15,7 +15,9 @@ _SPACED_GIT = re.compile(rb"^diff -(?: ?- git|- git) ", re.MULTILINE)
 _SPACED_NAME = re.compile(rb"^(?:- ?- ?-) (?=a/|/dev/null)", re.MULTILINE)
 _SPACED_RULE = re.compile(rb"^(?:- - -|-- -|- --)[ \t]*$", re.MULTILINE)
 _SIGNATURE = re.compile(rb"^-- ?$", re.MULTILINE)
-_CODED = re.compile(rb"=(?:[0-9A-F]{2}|[ \t]*\n)")
+# What programs encode: `=` itself, blanks, controls, what is not ASCII; `=46rom`. `--mode=755` is none of it.
+_CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F]|[ \t]*\n)")
+_SURELY_CODED = re.compile(rb"=(?:3D|(?:20)?[ \t]*\n)")
 _LEAST_CODES = 3
 _SHARE = 0.97  # of the lines that must show a damage
 _LEAST = 8  # lines, fewer prove nothing
@@ -48,7 +50,7 @@ def _decoded(body: bytes) -> tuple[bytes, str]:
         return body, ""
     diff = body[start.start() :]
     coded = len(_CODED.findall(diff))
-    if coded < _LEAST_CODES or coded != diff.count(b"=") or not diff.isascii():
+    if coded < _LEAST_CODES or coded != diff.count(b"=") or not (diff.isascii() and _SURELY_CODED.search(diff)):
         return body, ""
     return quopri.decodestring(body), "quoted-printable"
 
