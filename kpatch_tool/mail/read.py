@@ -194,6 +194,12 @@ def _junk_before_mbox(text: bytes) -> int:
 def parse_text(text: bytes, name: str) -> Iterator[Message]:
     """`parse` for what is no mbox and no HTML: one mail, the text of an archive's page, a diff."""
     fields, body = headers.split(text)
+    if "snapshot-content-location" in fields:
+        from kpatch_tool.mail import saved
+
+        if (snapshot := saved.read_single_file(text, name)) is not None:
+            yield from snapshot
+            return
     if len(_KNOWN_FIELDS & fields.keys()) >= 2 or ("subject" in fields and _DIFF.search(body)):
         # Some pages begin with what looks like a header.
         page = _page(text, name)

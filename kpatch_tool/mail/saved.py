@@ -39,6 +39,18 @@ def read_page(data: bytes, name: str) -> Iterable[Message] | None:
     return _with_ids(messages, found)
 
 
+def read_single_file(data: bytes, name: str) -> Iterable[Message] | None:
+    """The messages of a page that a browser saved as one file (.mhtml: RFC 2557); None where `data` is none."""
+    from email import message_from_bytes, policy
+
+    whole = message_from_bytes(data, policy=policy.compat32)
+    if whole.get_content_type() != "multipart/related":
+        return None
+    part = next((part for part in whole.walk() if part.get_content_type() == "text/html"), None)
+    page = part.get_payload(decode=True) if part is not None else None
+    return read_page(page, name) if isinstance(page, bytes) else None
+
+
 def _with_ids(messages: Sequence[Message], found: Sequence[Token]) -> Sequence[Message]:
     """The messages of a lore thread with the ids its permalinks carry, where each message has one."""
     ids = []

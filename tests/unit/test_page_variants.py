@@ -48,6 +48,12 @@ def test_openwall_with_a_banner_and_without_message_id() -> None:
     assert assemble([message], where="x").patches[0].diff == DIFF.encode()
 
 
+@pytest.mark.parametrize("links", ["", "[next>] ", "[<prev] [next>] ", "[<thread-prev] "])
+def test_openwall_shows_only_links_that_lead_somewhere(links: str) -> None:
+    page = f'{links}[day] [month] [year] [list]\n{OPENWALL}{TEXT}\nContent of type "text/html" skipped\n'
+    assert one(page).body == TEXT.encode() + b"\n"
+
+
 def test_openwall_with_everything_stripped() -> None:
     page = squeezed(NAVIGATION + "Message-Id: <1@example.org>\n" + OPENWALL.replace("\t", " ") + TEXT)
     message = one(

@@ -43,8 +43,11 @@ _PERSON = rb"(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?"
 _SPINICS_FIELD = (
     rb"(?:Subject|To|Cc|Reply-to|User-agent|In-reply-to|References|Organization|List-id|Delivered-to|Sender)"
 )
+# Seen in blists, the program behind lists.openwall.net: links that lead nowhere are left out.
+_OPENWALL_LINKS = rb"(?:\[<?(?:thread-)?(?:prev|next)>?\][ \t]*)*+\[day\] \[month\] \[year\] \[list\][ \t]*\n\n?"
 _OPENWALL_FOOTER = _pattern(
-    rb"^(?:Content of type \"[^\n]*\" skipped|Powered by (?:blists|Open[Ww]all)|Confused about mailing lists)"
+    rb"^(?:(?:View|Download) attachment \"[^\n]*\" of type|Content of type \"[^\n]*\" skipped|"
+    rb"Content (?:truncated|removed)$|Powered by (?:blists|Open[Ww]all)|Confused about mailing lists)"
 )
 _LORE_DATE = rb"\d{4}-\d\d-\d\d +\d{1,2}:\d\d"
 
@@ -87,7 +90,7 @@ ARCHIVES = (
     Archive(
         "openwall",
         _pattern(
-            rb"^\[<prev\][^\n]*\[list\][ \t]*\n\n?(?:Message-I[Dd]:[ \t]*(?P<id>[^\n]*)\n)?Date:\t(?P<date>[^\n]*)\n"
+            rb"^" + _OPENWALL_LINKS + rb"(?:Message-I[Dd]:[ \t]*(?P<id>[^\n]*)\n)?Date:\t(?P<date>[^\n]*)\n"
             rb"From:\t" + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject:[ \t]*(?P<subject>[^\n]*(?:\n[ \t][^\n]*)*+)\n\n?"
         ),
         _HIDDEN,
@@ -96,7 +99,7 @@ ARCHIVES = (
     Archive(
         "openwall, white space lost",
         _pattern(
-            rb"^\[<prev\][^\n]*\[list\][ \t]*\n\n?(?:Message-I[Dd]: ?(?P<id>[^\n]*)\n)?Date: (?P<date>[^\n]*)\n"
+            rb"^" + _OPENWALL_LINKS + rb"(?:Message-I[Dd]: ?(?P<id>[^\n]*)\n)?Date: (?P<date>[^\n]*)\n"
             rb"From: " + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject: (?P<subject>[^\n]*)\n"
         ),
         _SQUEEZED | {Damage.BLANK_LINES_DROPPED},
