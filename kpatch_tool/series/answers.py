@@ -17,8 +17,8 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
     taken = {post.order for posting in found for post in posting.posts} | {p.order for p in chosen.posts}
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     numbers = {post.order: number for number, post in chosen.patches.items()}
-    if chosen.cover:
-        numbers[chosen.cover.order] = 0
+    if chosen.letter:
+        numbers[chosen.letter.order] = 0
     ends = frozenset(taken | numbers.keys())
     whole = {parent for post in chosen.posts for parent in post.parents if parent} | chosen.ids
     for post in sorted(posts, key=lambda p: (p.when, p.order)):

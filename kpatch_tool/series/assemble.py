@@ -63,7 +63,10 @@ def assemble(
     chosen, others = choose(found, revision=revision, pick=pick, where=where)
     others += announced(posts, found, chosen)
     answers = _answers(posts, chosen, found, sloppy=sloppy)
-    patches = tuple(_patch(number, post, answers) for number, post in sorted(chosen.patches.items()))
+    patches = tuple(
+        _patch(number, post, answers, lettered=chosen.cover is not None or number in chosen.borrowed)
+        for number, post in sorted(chosen.patches.items())
+    )
     cover = _cover(chosen.letter.message) if chosen.letter else None
     heading = cover.subject if cover else patches[0].subject
     return Series(
@@ -96,8 +99,9 @@ def _no_patch(posts: Sequence[Post]) -> str:
     return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"
 
 
-def _patch(number: int, post: Post, answers: _Answers) -> Patch:
-    replied = [*answers.trailers.get(number, ()), *answers.trailers.get(0, ())]
+def _patch(number: int, post: Post, answers: _Answers, *, lettered: bool) -> Patch:
+    """`lettered`: what answers the cover letter is about this patch (and not about what became of it later)."""
+    replied = [*answers.trailers.get(number, ()), *(answers.trailers.get(0, ()) if lettered else ())]
     return read_patch(post.message, number, replied=tuple(replied))
 
 

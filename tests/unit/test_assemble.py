@@ -106,6 +106,18 @@ def test_trailers_in_answers_to_replies() -> None:
     assert found.problems == ("`Reviewed-by: Bob <bob@x.org>` answers a counter-patch: not taken",)
 
 
+def test_reviews_of_a_series_sent_again_in_part_hold_for_what_was_not_sent_again() -> None:
+    thread = [
+        COVER,
+        ONE,
+        TWO,
+        Mail("Re: [PATCH 0/2] mm: do it", "Acked-by: Joe <joe@x.org>\n", "r1", "c", "Joe", "joe@x.org", 5),
+        patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2"),
+    ]
+    given = [[t.value for t in one.trailers if t.source == "reply"] for one in series(*thread).patches]
+    assert given == [["Joe <joe@x.org>"], []]
+
+
 def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> None:
     reply = messages(Mail("Re: [PATCH 2/2] mm: two", "Acked-by: Joe <joe@x.org>\n", "r", "p2", "Joe", "joe@x.org", 5))
     thread = [*messages(COVER, ONE), *reply]
