@@ -312,7 +312,10 @@ class _Run:
         if token == b"return" or (token == b"=" and self.assign < 0 and not self.in_parens()):
             self.assign = column + 1
         if token in _RELATIONS and self.in_parens():
-            self.stack[-1] = replace(self.stack[-1], operand=column + 1)
+            entry = self.stack[-1]
+            self.stack[-1] = Open(
+                entry.char, entry.indent, entry.column, entry.inner, entry.is_list, entry.case, column + 1
+            )
         self.last = token
 
     def close_line(self, stripped: bytes, first: bool) -> bool:
@@ -334,16 +337,24 @@ class _Run:
 
     def onto(self, state: State) -> State:
         """`state` with what was read of the line so far."""
-        return replace(
-            state,
-            stack=tuple(self.stack),
-            statement=self.statement,
-            controls=tuple(self.controls),
-            ended=self.ended,
-            sibling=self.sibling,
-            assign=self.assign,
-            last=self.last,
-            head=self.head,
+        return self.over(state, state.continuation, state.comment, directive=state.directive)
+
+    def over(self, state: State, continuation: bytes | None, comment: Comment | None, *, directive: bool) -> State:
+        """`state` with what was read of the line; written out, as this is done for every line of every reading."""
+        return State(
+            tuple(self.stack),
+            self.statement,
+            tuple(self.controls),
+            self.ended,
+            self.sibling,
+            continuation,
+            self.assign,
+            comment,
+            state.macro,
+            state.conditionals,
+            self.last,
+            self.head,
+            directive,
         )
 
 
@@ -391,9 +402,10 @@ def _line_over(state: State, run: _Run, stripped: bytes, indent: bytes) -> State
     first = state.statement is None
     label = run.close_line(stripped, first)
     if run.stack and not label and len(run.stack) <= run.low and run.stack[-1].inner is None:
-        run.stack[-1] = replace(run.stack[-1], inner=indent)
+        entry = run.stack[-1]
+        run.stack[-1] = Open(entry.char, entry.indent, entry.column, indent, entry.is_list, entry.case, entry.operand)
     if label and run.stack and _CASE.match(stripped):
         run.stack[-1] = replace(run.stack[-1], case=indent)
     goes_on = run.statement is not None or run.in_parens()
     continuation = indent if goes_on and not first else None
-    return replace(run.onto(state), continuation=continuation, comment=run.comment, directive=False)
+    return run.over(state, continuation, run.comment, directive=False)

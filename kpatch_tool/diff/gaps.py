@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import islice
 
 from kpatch_tool.diff.cstate import TAB, width
@@ -23,11 +24,13 @@ _MEMBER = re.compile(
 )
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
+_REMARKS = frozenset({b"#", b"@", b";"})  # what comments of assembly and scripts begin with
+_COLONS = frozenset({b":", b"=", b"-", b"--", b"|", b"=>", b"->", b"RO", b"RW"})
 _STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
 _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St."})
 _MAX_WORDS = 200  # a line of more words is taken as single-spaced
-_MAX_OPTIONS = 5
-_MAX_COMBINATIONS = 8
+_MAX_OPTIONS = 9
+_MAX_COMBINATIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
     if first == b"#define" and len(words) > 2:
         at = 1 if b"(" not in words[1] or b")" in words[1] else _closing(words)
         out[at] = out[at] or "define"
+    elif first == b"#" and words[1] == b"define" and len(words) > 3:
+        out[0], out[2] = "hash", out[2] or "define"
     elif first in _STARS:
         out[0] = "hash" if first == b"#" else "star"
         if len(words) > 2 and words[1].startswith(b"@") and words[1].endswith(b":"):
@@ -96,14 +101,16 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
 def _local_key(words: tuple[bytes, ...], index: int) -> str:
     """The kind of a gap as the words beside it tell."""
     left, right = words[index], words[index + 1]
-    if right.startswith((b"/*", b"//")):
-        return "trailing"
-    if right == b"\\" and index == len(words) - 2:
-        return "backslash"
-    if right in _ASSIGN:
-        return "assign"
-    if left in _ASSIGN:
-        return "value"
+    tests = (
+        ("trailing", right.startswith((b"/*", b"//")) or (right in _REMARKS and index > 0)),
+        ("end", right == b"*/" and words[0] not in _STARS),
+        ("backslash", right == b"\\" and index == len(words) - 2),
+        ("assign", right in _ASSIGN),
+        ("value", left in _ASSIGN),
+    )
+    for key, is_so in tests:
+        if is_so:
+            return key
     if _SENTENCE_END.search(left) and right[:1].isalpha() and left not in _ABBREVIATIONS:
         return "sentence" if right[:1].isupper() else "sentence?"
     return ""
@@ -171,6 +178,7 @@ class Around:
 _SINGLE = {
     "define": (0.5, 0.5),
     "trailing": (0.65, 0.35),
+    "end": (0.96, 0.02),
     "backslash": (0.6, 0.2),
     "assign": (0.97, 0.03),
     "value": (0.995, 0.005),
@@ -225,6 +233,8 @@ def options(
     if key.startswith("sentence"):
         share = doubled if key == "sentence" else doubled * 0.7
         return {SINGLE: 1.0 - share, Gap(b"  "): share}
+    if key == "end" and chunks.words[index][-1:] in b".?!":
+        _add(out, Gap(b"  "), doubled)
     _add(out, SINGLE, single * 0.5)
     _add(out, Gap(b"\t"), tab * 0.5)
     if key in _COLUMNS:
@@ -307,6 +317,38 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
     return out
 
 
+def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False) -> dict[int, Options]:
+    """Gaps of `chunks` that stand in a column of the nearest lines: index -> readings with weights.
+
+    A gap of a table is one that a neighbour has wide, between words of the same numbers, or before the same mark.
+    With `plain_only` gaps of a kind of their own are left out.
+    """
+    out: dict[int, Options] = {}
+    for distance, line in enumerate(lines[:3]):
+        if len(line.words) > _MAX_WORDS:
+            continue
+        same_count = len(line.words) == len(chunks.words)
+        for at, gap in enumerate(line.gaps):
+            if gap == b" " or line.keys[at].startswith("sentence") or (at == 0 and line.words[0] in _STARS):
+                continue
+            mark = line.words[at + 1]
+            index = at if at < len(chunks.gaps) else None
+            if mark in _COLONS:
+                index = next((i for i in range(len(chunks.gaps)) if chunks.words[i + 1] == mark), None)
+            if index is None or (plain_only and chunks.keys[index]):
+                continue
+            weight = (2.0 if mark in _COLONS else 1.5 if same_count else 0.35) / (1 + distance)
+            entry = out.setdefault(index, {})
+            _add(entry, Gap(gap, line.columns[at + 1]), weight)
+            _add(entry, Gap(gap), weight * 0.25)
+            # Columns of numbers end together.
+            if same_count and b"\t" not in gap and len(mark) != len(chunks.words[index + 1]):
+                end = line.columns[at + 1] + len(mark) - len(chunks.words[index + 1])
+                if end > 0:
+                    _add(entry, Gap(gap, end), weight * 0.3)
+    return out
+
+
 Pairs = dict[tuple[bytes, bytes], Counter[bytes]]
 _WIDE = re.compile(rb"(?<=\S)(?:\t|  )[ \t]*(?=\S)")
 _LONGEST_WORD = 80
@@ -316,11 +358,20 @@ def wide_pairs(lines: Iterable[bytes]) -> Pairs:
     """The words of a file that have more than one blank between them."""
     out: Pairs = {}
     for line in lines:
-        for match in _WIDE.finditer(line):
-            left = line[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
-            right = line[match.end() : match.end() + _LONGEST_WORD].split()
-            out.setdefault((left[-1], right[0]), Counter())[match[0]] += 1
+        for words, gap in _wide_gaps(line):
+            out.setdefault(words, Counter())[gap] += 1
     return out
+
+
+@lru_cache(maxsize=4096)
+def _wide_gaps(line: bytes) -> tuple[tuple[tuple[bytes, bytes], bytes], ...]:
+    """The words of a line that have more than one blank between them, and what they have."""
+    out: list[tuple[tuple[bytes, bytes], bytes]] = []
+    for match in _WIDE.finditer(line):
+        left = line[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
+        right = line[match.end() : match.end() + _LONGEST_WORD].split()
+        out.append(((left[-1], right[0]), match[0]))
+    return tuple(out)
 
 
 def paired(chunks: Chunks, pairs: Pairs) -> dict[int, Options]:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kpatch_tool.diff.cstate import TAB, State, indent_of, is_directive, pad, width
+from kpatch_tool.diff.cstate import TAB, State, is_directive, pad, width
 
 Readings = dict[bytes, float]
 
 _CASE = re.compile(rb"^(case\b|default\s*:)")
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:(\s*/\*.*\*/)?$")
-_ITEM = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:|\.\.)\s")
 # How continuation lines are indented where the file does not say: see continuation_style.
 _PRIOR = {"align": 6.0, "tab1": 2.5, "tab2": 1.0, "floor": 0.4, "ceil": 0.3, "four": 0.3, "half": 0.2}
 _PRIOR_PLAIN = {"tab1": 6.0, "align": 3.0, "tab2": 0.8, "floor": 0.3, "ceil": 0.3, "four": 0.6, "half": 0.1}
@@ -260,55 +258,3 @@ _RULES = {
     "else": _else,
     "statement": _statement,
 }
-
-
-def expected_text(
-    above: Sequence[bytes], below: Iterable[bytes], text: bytes, unit: bytes = b"\t"
-) -> tuple[str, Readings]:
-    """Likely indentations in a file that is not C: from the lines above (nearest last) and known lines below."""
-    out: Readings = {}
-    weight = 0.55
-    previous = next((line for line in reversed(above) if line.strip()), b"")
-    if previous:
-        indent = indent_of(previous)
-        stripped = previous.strip()
-        _more(out, indent, weight)
-        if item := _ITEM.match(stripped):
-            _more(out, pad_like(indent, width(indent) + item.end()), 0.5)
-        if stripped.endswith((b":", b"{", b"(", b"[", b"\\", b"=", b"then", b"do", b"help")) or stripped.startswith(
-            (b"config ", b"menuconfig ")
-        ):
-            for more, part in ((unit, 0.4), (b"\t", 0.1), (b"  ", 0.15), (b"    ", 0.15)):
-                _more(out, indent + more, part)
-        else:
-            for more, part in ((unit, 0.05), (b"\t", 0.02), (b"  ", 0.03), (b"    ", 0.03)):
-                _more(out, indent + more, part)
-    for distance, line in enumerate(reversed(above[-14:])):
-        if line.strip():
-            alike = _same_start(line, text)
-            _more(out, indent_of(line), (0.9 if alike else 0.06) / (1 + distance / 3))
-    for distance, line in enumerate(below):
-        if distance > 8:
-            break
-        if line.strip():
-            alike = _same_start(line, text)
-            _more(out, indent_of(line), (0.7 if alike else 0.12) / (1 + distance / 2))
-    if not out:
-        out = {b"": 0.5, b"\t": 0.1, b"  ": 0.1, b"    ": 0.1}
-        _more(out, unit, 0.3)
-    return "text", out
-
-
-def pad_like(indent: bytes, column: int) -> bytes:
-    """Indentation to `column`, with tabs where `indent` has them."""
-    return pad(column) if b"\t" in indent or not indent else b" " * column
-
-
-def _same_start(line: bytes, text: bytes) -> bool:
-    """Whether two lines begin alike: the same mark, or words of the same kind (`key:`, `- key:`)."""
-    mine, theirs = text.split(b" ", 1)[0], line.split(None, 1)[0]
-    if mine == theirs:
-        return True
-    if not mine[:1].isalnum():
-        return mine[:1] == theirs[:1] and len(mine) == len(theirs)
-    return mine[-1:] == theirs[-1:] and mine[-1:] in b":=,;" and theirs[:1].isalnum()

@@ -15,10 +15,11 @@ from math import log2
 from kpatch_tool.diff import gaps, indent
 from kpatch_tool.diff.align import BaseText, Placement, Step
 from kpatch_tool.diff.cstate import State, indent_of, pad, step, width
+from kpatch_tool.diff.outline import expected_text
 from kpatch_tool.diff.rows import C_LIKE, DOUBLED, WINDOW, Row, Survey, file_rows, split_cached
 
 _NOTE = re.compile(rb"[A-Z][A-Za-z]*:$")
-_MAX_CANDIDATES = 14
+_MAX_CANDIDATES = 28
 _UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
 _RARE_GAPS = ((b"  ", 0.5), (b"\t", 0.5), (b" ", 0.5), (b"\t\t", 2.0), (b"   ", 1.5), (b"    ", 2.0))
@@ -63,6 +64,8 @@ class Reader:
     stats: gaps.Stats = field(default_factory=dict)
     pairs: gaps.Pairs = field(default_factory=dict)
     cache: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
+    steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
+    yaml: bool = False
 
     def candidates(self, number: int, state: State, memory: Memory, texts: Sequence[bytes]) -> list[Candidate]:
         """The readings of row `number`, cheapest first, when `texts` are the lines chosen above it."""
@@ -86,11 +89,11 @@ class Reader:
         if self.is_c:
             kind, rule = indent.expected(state, text, self.style, memory.style)
         else:
-            kind, rule = indent.expected_text(above, row.below, text, self.style.unit)
+            kind, rule = expected_text(above, row.below, text, self.style.unit, yaml=self.yaml)
         indents = self._indents(row, kind, rule, memory, above)
         combos = self._gap_combinations(row, state, memory, above)
         found: dict[bytes, float] = {}
-        for start, weight in indents[:8]:
+        for start, weight in indents[:12]:
             for share, chosen in combos:
                 if weight * share > _FLOOR:
                     line = gaps.render(row.words, start, chosen)
@@ -172,6 +175,8 @@ class Reader:
                 copy = tuple(gaps.SINGLE if gap.text == b" " else gap for gap in copy)
                 return [(0.93, copy), (0.05, plain)] if copy != plain else [(1.0, copy)]
         copied = self._gap_evidence(row, chunks, above)
+        near = [split_cached(line) for line in [*above[:-3:-1], *row.below[:1]] if line.strip()]
+        _merge(copied, gaps.tabular(chunks, near, plain_only=self.is_c and not state.comment))
         if not copied and not any(chunks.keys):
             return [(1.0, (gaps.SINGLE,) * (len(row.words) - 1))]
         around = gaps.Around(
@@ -199,10 +204,7 @@ class Reader:
             twin = enumerate(row.twin.gaps)
             sources.append({index: {gaps.Gap(gap): 3.0} for index, gap in twin if gap != b" "})
         for source in sources:
-            for index, readings in source.items():
-                entry = out.setdefault(index, {})
-                for gap, weight in readings.items():
-                    entry[gap] = entry.get(gap, 0.0) + weight
+            _merge(out, source)
         return out
 
     def after(
@@ -211,7 +213,13 @@ class Reader:
         """State and memory after row `number` was given `text`."""
         if candidate is not None and candidate.kind != "blank":
             memory = self._remember(self.rows[number], state, memory, candidate)
-        return (step(state, text) if self.is_c else state), memory
+        if not self.is_c:
+            return state, memory
+        key = (state, text)
+        found = self.steps.get(key)
+        if found is None:
+            found = self.steps[key] = step(state, text)
+        return found, memory
 
     def _remember(self, row: Row, state: State, memory: Memory, candidate: Candidate) -> Memory:
         text = candidate.text
@@ -227,6 +235,14 @@ class Reader:
             if found:
                 memory = replace(memory, doubled=len(found[1]) == 2)
         return memory
+
+
+def _merge(out: dict[int, gaps.Options], source: dict[int, gaps.Options]) -> None:
+    """Add the weights of `source`."""
+    for index, readings in source.items():
+        entry = out.setdefault(index, {})
+        for gap, weight in readings.items():
+            entry[gap] = entry.get(gap, 0.0) + weight
 
 
 def _neighbours(out: indent.Readings, row: Row, kind: str, above: Sequence[bytes]) -> None:
@@ -262,6 +278,17 @@ def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
     out[start] = out.get(start, 0.0) + weight
 
 
+_BEGINNINGS = frozenset({(b"*",), (b"/**",), (b"/*",)})
+_NESTS = frozenset({b"if", b"for", b"while", b"else", b"switch"})
+_GAPS_AFTER_STAR = (
+    *((b" " * count, 0.06 if count < 4 else 0.02) for count in range(2, 9)),
+    (b"\t", 0.08),
+    (b" \t", 0.04),
+    (b"\t\t", 0.04),
+    (b" \t\t", 0.02),
+)
+
+
 # How much the rules weigh against a resembling removed line.
 _TRUST = {
     "comment": 8.0,
@@ -287,7 +314,6 @@ def _star(words: tuple[bytes, ...], state: State, around: gaps.Around) -> gaps.O
     first = comment.first_gap if comment.first_gap else b" "
     mine = gaps.mark_width(words[1:])
     before = around.above[0].words if around.above else ()
-    theirs = gaps.mark_width(before[1:]) if before[:1] in {(b"*",), (b"/**",), (b"/*",)} else 0
     is_doc = len(words) > 1 and words[1].startswith(b"@")
     _weigh(out, first, 6.0 if is_doc or mine else 1.0)
     _weigh(out, b" ", 1.5)
@@ -296,18 +322,7 @@ def _star(words: tuple[bytes, ...], state: State, around: gaps.Around) -> gaps.O
         _weigh(out, last, 1.5)
     else:
         _weigh(out, last, 4.0)
-    if theirs and not mine:
-        marked = before[1]
-        if marked.startswith(b"@"):
-            for text, weight in ((b"\t", 1.5), (b"   ", 1.0), (b"  ", 1.0), (b"    ", 0.7), (b"\t\t", 0.2)):
-                _weigh(out, text, weight)
-            _weigh(out, last + b" " * theirs, 1.0)
-        else:
-            _weigh(out, last + b" " * theirs, 7.0)
-    elif theirs and mine:
-        _weigh(out, last, 6.0)
-    elif before[:1] == (b"*",) and len(before) > 2 and _NOTE.match(before[1]):
-        _weigh(out, last + b" " * (len(before[1]) + 1), 1.2)
+    _after_item(out, words, around, last)
     for line in around.above[1:]:
         if line.words[0] == b"*" and len(line.words) > 1:
             alike = mine and gaps.mark_width(line.words[1:])
@@ -315,9 +330,57 @@ def _star(words: tuple[bytes, ...], state: State, around: gaps.Around) -> gaps.O
     if mine:
         _weigh(out, last + b"  ", 0.4)
         _weigh(out, last + b" ", 0.4)
-    for text, weight in ((b"  ", 0.06), (b"   ", 0.06), (b"\t", 0.06), (b"    ", 0.03)):
+    else:
+        _deeper(out, words, before, last)
+    for text, weight in _GAPS_AFTER_STAR:
         _weigh(out, text, weight)
     return out
+
+
+def _after_item(out: gaps.Options, words: tuple[bytes, ...], around: gaps.Around, last: bytes) -> None:
+    """What the list item, `@name:` or note in the line above says; `last` is the gap after its star."""
+    mine = gaps.mark_width(words[1:])
+    before = around.above[0].words if around.above else ()
+    theirs = gaps.mark_width(before[1:]) if before[:1] in _BEGINNINGS else 0
+    if theirs and not mine:
+        marked = before[1]
+        if marked.startswith(b"@"):
+            for text, weight in ((b"\t", 1.5), (b"   ", 1.0), (b"  ", 1.0), (b"    ", 0.7), (b"\t\t", 0.2)):
+                _weigh(out, text, weight)
+            _weigh(out, last + b" " * theirs, 1.0)
+            _under_text(out, around.above[0])
+        else:
+            _weigh(out, last + b" " * theirs, 7.0)
+    elif theirs and mine:
+        _weigh(out, last, 6.0)
+    elif before[:1] == (b"*",) and len(before) > 3 and before[2] == b"-":
+        _under_text(out, around.above[0])
+    elif before[:1] == (b"*",) and len(before) > 2 and _NOTE.match(before[1]):
+        _weigh(out, last + b" " * (len(before[1]) + 1), 1.2)
+
+
+def _under_text(out: gaps.Options, line: gaps.Chunks) -> None:
+    """Text that goes on under the text after `@name:`, or after `name -`."""
+    for index in range(1, min(4, len(line.words) - 1)):
+        if line.words[index][-1:] in {b":", b"-"}:
+            column = line.columns[index + 1]
+            star = line.columns[0] + 1
+            _weigh(out, b" " * (column - star), 1.0)
+            _weigh(out, pad(column)[star // 8 :] if star < 8 else b" " * (column - star), 0.7)
+            break
+
+
+def _deeper(out: gaps.Options, words: tuple[bytes, ...], before: tuple[bytes, ...], last: bytes) -> None:
+    """Code, diagrams and lists in a comment stand deeper than its text, and begin after a colon or a blank line."""
+    if before == (b"*",) or not before or before[-1][-1:] == b":":
+        code = words[-1][-1:] in b";{}\\" or b"(" in words[-1]
+        for more, weight in ((b"\t", 0.4), (b"  ", 0.4), (b"   ", 0.2), (b"    ", 0.3)):
+            _weigh(out, b"\t" if more == b"\t" else last + more, weight * (2.0 if code else 1.0))
+        _weigh(out, last + b"\t", 0.2 if code else 0.1)
+    elif before[-1][-1:] == b"{" or (before[1:2] and before[1] in _NESTS and before[-1][-1:] == b")"):
+        _weigh(out, last + b"\t", 1.5)
+        _weigh(out, last + b"    ", 0.7)
+        _weigh(out, last + b"  ", 0.5)
 
 
 def _weigh(out: gaps.Options, text: bytes, weight: float) -> None:
@@ -330,4 +393,12 @@ def file_reader(
 ) -> Reader:
     """Prepare reading the added lines of a file; `readings` holds one reading of each placed hunk."""
     rows = file_rows(base, placed, readings, survey)
-    return Reader(path.endswith(C_LIKE), survey.style, survey.doubled, rows, survey.stats, survey.pairs)
+    return Reader(
+        path.endswith(C_LIKE),
+        survey.style,
+        survey.doubled,
+        rows,
+        survey.stats,
+        survey.pairs,
+        yaml=path.endswith((".yaml", ".yml")),
+    )

@@ -1,0 +1,164 @@
+"""How far an added line is indented in text that is not C: scripts, makefiles, Kconfig, YAML, reStructuredText.
+
+The lines above say most: what opened a block, what the line closes, lines that begin alike, list items, open brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from kpatch_tool.diff.cstate import indent_of, pad, width
+
+Readings = dict[bytes, float]
+
+_ITEM = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:|\.\.)\s")
+_OPENS = re.compile(rb".*(?:[:{(\[=]|: [|>][-+]?|\bthen|\bdo|\belse|\btry|\bin|\bhelp|---help---)$|(?:menu)?config \w")
+# What closes a block, and what opened it (both as they begin or end a line).
+_CLOSERS = (
+    (re.compile(rb"fi\b"), re.compile(rb"(?:if)\b"), re.compile(rb"fi\b")),
+    (re.compile(rb"(?:else|elif)\b"), re.compile(rb"(?:if)\b"), re.compile(rb"fi\b")),
+    (re.compile(rb"done\b"), re.compile(rb"(?:for|while|until)\b|.*\| ?while\b"), re.compile(rb"done\b")),
+    (re.compile(rb"esac\b"), re.compile(rb"case\b"), re.compile(rb"esac\b")),
+    (re.compile(rb"(?:except|finally)\b"), re.compile(rb"try:"), re.compile(rb"finally:")),
+    (re.compile(rb"\}"), re.compile(rb".*\{$"), re.compile(rb"\}")),
+    (re.compile(rb"\)"), re.compile(rb".*\($"), re.compile(rb"\)")),
+    (re.compile(rb"\]"), re.compile(rb".*\[$"), re.compile(rb"\]")),
+)
+_HOLDS = re.compile(rb".*:(?: [|>][-+]?)?$")
+_LEAVES = re.compile(rb"(?:return|break|continue|raise|pass|exit|die|;;)\b|.*;;$")
+_TOPMOST = re.compile(
+    rb"(?:(?:menu)?config|endif|endmenu|menu|source|choice|endchoice|def|class|function|ifeq|ifneq|ifdef|ifndef|include)\b"
+    rb"|[\w-]+ ?[+:?]?= |(?:required|properties|additionalProperties|unevaluatedProperties|examples|maintainers|allOf"
+    rb"|title|description|patternProperties|select|if|then):(?: |$)|\.\. _|#!|=+$|\.\.\. $|---$"
+)
+_DEEPEST = 8  # blanks of one level
+_BRACKETS = {41: 40, 93: 91, 125: 123, 62: 60}  # ) ] } >
+
+
+def expected_text(
+    above: Sequence[bytes], below: Iterable[bytes], text: bytes, unit: bytes = b"\t", *, yaml: bool = False
+) -> tuple[str, Readings]:
+    """Likely indentations of `text` from the lines above (nearest last) and known lines below, with weights; `unit` is
+    what one level is in such files."""
+    out: Readings = {}
+    previous = next((line for line in reversed(above) if line.strip()), b"")
+    if previous:
+        _after(out, previous, above, text, _own_unit(above) or unit)
+        if yaml and _HOLDS.match(previous.strip()) and above and above[-1].strip():
+            # What a key that ends its line holds stands below it, deeper; a list may stand at the same column.
+            for start in list(out):
+                if width(start) < width(indent_of(previous)) + (0 if text.startswith(b"- ") else 1):
+                    out[start] *= 0.02
+    opener = _opener(above, text)
+    if opener is not None:
+        _more(out, opener, 4.0)
+    for distance, line in enumerate(reversed(above[-14:])):
+        if line.strip():
+            alike = _same_start(line, text)
+            _more(out, indent_of(line), (0.9 if alike else 0.06) / (1 + distance / 3))
+    for distance, line in enumerate(below):
+        if distance > 8:
+            break
+        if line.strip():
+            alike = _same_start(line, text)
+            _more(out, indent_of(line), (0.7 if alike else 0.12) / (1 + distance / 2))
+    if not out:
+        out = {b"": 0.5, b"\t": 0.1, b"  ": 0.1, b"    ": 0.1}
+        _more(out, unit, 0.3)
+    if _TOPMOST.match(text):
+        _more(out, b"", 0.3)
+    return "text", out
+
+
+def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, unit: bytes) -> None:
+    """What the nearest line above says."""
+    indent = indent_of(previous)
+    stripped = previous.strip()
+    _more(out, indent, 0.55)
+    if stripped.startswith(b"/*") and b"*/" not in stripped and text.startswith(b"*"):
+        _more(out, indent + b" ", 6.0)
+    if item := _ITEM.match(stripped):
+        _more(out, pad_like(indent, width(indent) + item.end()), 0.5)
+    opens = bool(_OPENS.match(stripped))
+    parts = ((0.9, 0.12, 0.15, 0.15) if not stripped.endswith(b"=") else (0.4, 0.1, 0.1, 0.1)) if opens else ()
+    if stripped.endswith(b"\\"):
+        parts = (0.3, 0.12, 0.1, 0.12)
+    for more, part in zip((unit, b"\t", b"  ", b"    "), parts or (0.05, 0.02, 0.03, 0.03), strict=True):
+        _more(out, indent + more, part)
+    if stripped.startswith(b"help") and text:
+        _more(out, indent + b"  ", 1.0)
+    column = _open_bracket(previous)
+    if column is not None:
+        _more(out, pad_like(indent, column), 0.6)
+    if _LEAVES.match(stripped) or (above and not above[-1].strip()):
+        shallower = [indent_of(line) for line in above if line.strip() and width(indent_of(line)) < width(indent)]
+        if shallower:
+            _more(out, shallower[-1], 0.35)
+            _more(out, min(shallower, key=width), 0.1)
+
+
+@lru_cache(maxsize=2048)
+def _open_bracket(line: bytes) -> int | None:
+    """The column after the last bracket that the line leaves open with text behind it."""
+    stack: list[int] = []
+    for at, byte in enumerate(line):
+        if byte in b"([{<":
+            stack.append(at)
+        elif byte in _BRACKETS and stack and line[stack[-1]] == _BRACKETS[byte]:
+            stack.pop()
+    stack = [at for at in stack if line[at] != 60 or line[at + 1 : at + 2] == b"&"]
+    return width(line[: stack[-1] + 1]) if stack and stack[-1] + 1 < len(line.rstrip()) else None
+
+
+def _own_unit(above: Sequence[bytes]) -> bytes | None:
+    """The step that the lines above indent by, where they do."""
+    steps: Counter[bytes] = Counter()
+    last = b""
+    for line in above:
+        if not line.strip():
+            continue
+        start = indent_of(line)
+        if start.startswith(last) and len(start) > len(last):
+            steps[start[len(last) :]] += 1
+        last = start
+    most = steps.most_common(1)
+    return most[0][0] if most and len(most[0][0]) <= _DEEPEST else None
+
+
+def _opener(above: Sequence[bytes], text: bytes) -> bytes | None:
+    """The indentation of the line that opened what `text` closes."""
+    for closes, opens, ends in _CLOSERS:
+        if not closes.match(text):
+            continue
+        depth = 0
+        for line in reversed(above):
+            stripped = line.strip()
+            if ends.match(stripped) and not opens.match(stripped):
+                depth += 1
+            elif opens.match(stripped):
+                if not depth:
+                    return indent_of(line)
+                depth -= 1
+    return None
+
+
+def _more(out: Readings, indent: bytes, weight: float) -> None:
+    out[indent] = out.get(indent, 0.0) + weight
+
+
+def pad_like(indent: bytes, column: int) -> bytes:
+    """Indentation to `column`, with tabs where `indent` has them."""
+    return pad(column) if b"\t" in indent else b" " * column
+
+
+def _same_start(line: bytes, text: bytes) -> bool:
+    """Whether two lines begin alike: the same mark, or words of the same kind (`key:`, `- key:`)."""
+    mine, theirs = text.split(b" ", 1)[0], line.split(None, 1)[0]
+    if mine == theirs:
+        return True
+    if not mine[:1].isalnum():
+        return mine[:1] == theirs[:1] and len(mine) == len(theirs)
+    return mine[-1:] == theirs[-1:] and mine[-1:] in b":=,;" and theirs[:1].isalnum()
