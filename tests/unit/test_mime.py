@@ -1,0 +1,296 @@
+"""Parts of mails: what is read, what is left out, what is a mail of its own; charsets; armour; footers."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import gzip
+import lzma
+import time
+
+import pytest
+
+from kpatch_tool.mail.armour import opened
+from kpatch_tool.mail.charsets import decode, readable
+from kpatch_tool.mail.content import content_of
+from kpatch_tool.mail.flowed import unflow
+from kpatch_tool.mail.footers import FOOTERS, footer_start, without_footer
+from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.read import parse
+from kpatch_tool.mail.transfer import decoded, unpacked
+from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.diffs import read_message
+from kpatch_tool.series.model import Exactness
+from kpatch_tool.series.split import split_body
+from tests.mail_fixtures import DIFF, patch
+
+PATCH = DIFF.encode()
+OTHER = DIFF.replace("mm/f.c", "mm/g.c").encode()
+ONE = patch("[PATCH 1/2] mm: one").rfc5322().encode()
+TWO = patch("[PATCH 2/2] mm: two", file="mm/g.c").rfc5322().encode()
+FORMATTED = b"From 0123456789abcdef0123456789abcdef01234567 Mon Sep 17 00:00:00 2001\n"
+TEXT = (b"Content-Type: text/plain", b"Hello.")
+
+
+def mime(*parts: tuple[bytes, bytes], subject: bytes = b"[PATCH] x", kind: bytes = b"mixed") -> bytes:
+    head = b"From: J <j@x.org>\nDate: Thu, 17 Apr 2014 09:00:00 +0000\nSubject: " + subject
+    inner = b"".join(b"--BB\n" + fields + b"\n\n" + body + b"\n" for fields, body in parts)
+    return head + b"\nContent-Type: multipart/" + kind + b'; boundary="BB"\n\n' + inner + b"--BB--\n"
+
+
+def attached(data: bytes, name: bytes, kind: bytes = b"application/octet-stream") -> tuple[bytes, bytes]:
+    fields = b"Content-Type: " + kind + b"; name=" + name + b"\nContent-Transfer-Encoding: base64"
+    return fields + b"\nContent-Disposition: attachment; filename=" + name, base64.encodebytes(data)
+
+
+def messages(data: bytes) -> list[Message]:
+    return list(parse(data, "x"))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        attached(PATCH, b"x.patch"),
+        attached(PATCH, b"X.DIFF"),
+        attached(PATCH, b'"a name.txt"'),
+        attached(gzip.compress(PATCH), b"x.patch.gz", b"application/gzip"),
+        attached(lzma.compress(PATCH), b"x.diff.xz"),
+        attached(bz2.compress(PATCH), b"x.patch.bz2"),
+        attached(gzip.compress(PATCH), b"fix.gz", b"application/x-gzip"),
+        attached(PATCH, b"fix", b"text/x-diff"),
+        attached(PATCH, b"fix"),  # told by its content
+        (b"Content-Type: application/octet-stream", PATCH),
+        (b"Content-Type: text/x-patch\nContent-Disposition: inline", PATCH),
+        (b"Content-Type: application/x; name*0=fix; name*1=.patch", PATCH),
+        (b"Content-Type: application/x\nContent-Disposition: attachment; filename*=utf-8''f%C3%BC.patch", PATCH),
+        (b"Content-Type: application/x; name=\"=?utf-8?q?f=2Epatch?=\"", PATCH),
+    ],
+)  # fmt: skip
+def test_attachments_that_are_patches(part: tuple[bytes, bytes]) -> None:
+    (message,) = messages(mime(TEXT, part))
+    assert message.body.rstrip(b"\n") == b"Hello.\n" + PATCH.rstrip(b"\n")
+    assert split_body(message.body, "").message == "Hello."
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        attached(b"\x89PNG\r\n\x1a\n", b"x.png", b"image/png"),
+        attached(b"%PDF-1.4\0", b"x.pdf", b"application/pdf"),
+        attached(b"CONFIG_X=y\n", b"config", b"application/x-config"),
+        attached(gzip.compress(b"\0" * 100), b"dump.gz", b"application/gzip"),
+        attached(gzip.compress(PATCH)[:-9][:40], b"log.gz", b"application/gzip"),
+        (b"Content-Type: text/html", b"<p>"),
+        (b"Content-Type: application/pgp-signature; name=signature.asc", b"-----BEGIN PGP SIGNATURE-----"),
+        (b"Content-Type: application/pkcs7-signature; name=smime.p7s", b"MII"),
+        (b"Content-Type: multipart/mixed; boundary=C", b""),
+    ],
+)
+def test_attachments_that_are_none(part: tuple[bytes, bytes]) -> None:
+    (message,) = messages(mime((b"Content-Type: text/plain", b"Why.\n\n" + PATCH), part))
+    assert message.body.strip(b"\n") == b"Why.\n\n" + PATCH.strip(b"\n")
+
+
+def test_attached_mails_are_patches_of_their_own() -> None:
+    first, second = attached(FORMATTED + ONE, b"0001.patch"), attached(FORMATTED + TWO, b"0002.patch", b"text/x-patch")
+    series = assemble(messages(mime(TEXT, first, second, subject=b"[PATCH 0/2] mm: both")), where="x")
+    assert (series.title, [one.subject for one in series.patches]) == ("mm: both", ["mm: one", "mm: two"])
+    forwarded = mime(TEXT, (b"Content-Type: message/rfc822", ONE), (b"Content-Type: message/rfc822", TWO))
+    assert [one.subject for one in messages(forwarded)] == ["[PATCH] x", "[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
+
+
+def test_attached_diffs_are_one_patch() -> None:
+    series = assemble(messages(mime(TEXT, attached(PATCH, b"a.diff"), attached(OTHER, b"b.diff"))), where="x")
+    assert [[file.path for file in one.files] for one in series.patches] == [["mm/f.c", "mm/g.c"]]
+
+
+def test_an_inline_text_with_a_header_of_its_own_is_the_text() -> None:
+    body = b"From: A <a@x.org>\nSubject: y\n\nWhy.\n---\n" + PATCH
+    (message,) = messages(mime((b"Content-Type: text/plain\nContent-Disposition: inline", body), kind=b"signed"))
+    assert split_body(message.body, "").inbody == {"from": "A <a@x.org>", "subject": "y"}
+
+
+def test_unpacking_is_bounded() -> None:
+    assert unpacked(gzip.compress(b"\0" * (80 << 20), 9)) == b""
+    assert unpacked(b"\x1f\x8b junk") == b""
+
+
+def test_nesting_is_bounded() -> None:
+    data = PATCH
+    for _ in range(500):
+        data = b"Content-Type: multipart/mixed; boundary=B\n\n--B\n" + data + b"\n--B--\n"
+    start = time.process_time()
+    list(parse(b"From: a@b\nSubject: x\n" + data, "x"))
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("value", "charset", "flowed", "delsp"),
+    [
+        (b"text/plain; charset=UTF-8", "utf-8", False, False),
+        (b"text/plain; charset='utf-8'; format=Flowed; DelSp=\"Yes\"", "'utf-8'", True, True),
+        (b'text/plain; charset="utf-8; format=flowed"', "utf-8", True, False),
+        (b"text/plain;\n\tformat=flowed;\n charset = koi8-r", "koi8-r", True, False),
+        (b"text/plain; charset*=us-ascii''utf-8", "utf-8", False, False),
+        (b"text/plain; charset=", "", False, False),
+        (b"nonsense", "", False, False),
+    ],
+)
+def test_content_types(value: bytes, charset: str, flowed: bool, delsp: bool) -> None:
+    content = content_of({"content-type": [value]})
+    assert (content.charset, content.flowed, content.delsp) == (charset, flowed, delsp)
+
+
+@pytest.mark.parametrize(
+    ("data", "charset", "text"),
+    [
+        ("Jörg".encode(), "iso-8859-1", "Jörg"),
+        ("Jörg".encode(), "windows-1252", "Jörg"),
+        ("Jörg".encode("latin-1"), "utf-8", "Jörg"),
+        ("Jörg".encode("latin-1"), "", "Jörg"),
+        ("Jörg".encode("latin-1") + " – é".encode(), "utf-8", "Jörg – é"),  # half and half
+        (b"\x93x\x94", "iso-8859-1", "“x”"),
+        (b"\x81x", "iso-8859-1", "\x81x"),
+        ("почему".encode("koi8-r"), "koi8-r", "почему"),
+        ("почему".encode("cp1251"), "windows-1251", "почему"),
+        ("почему".encode(), "windows-1251", "почему"),
+        ("联通".encode("gbk"), "gb2312", "联通"),  # valid UTF-8 by chance
+        ("补丁说明在这里".encode(), "gbk", "补丁说明在这里"),
+        ("補丁".encode("big5"), "big5", "補丁"),
+        ("日本語".encode("shift_jis"), "x-sjis", "日本語"),
+        ("한국".encode("cp949"), "ks_c_5601-1987", "한국"),
+        ("日本".encode("iso2022_jp"), "ISO-2022-JP", "日本"),
+        (b"x", "unknown-8bit", "x"),
+        ("é".encode(), "x-unknown", "é"),
+        ("é".encode(), "utf-8; format=flowed", "é"),
+        ("é".encode(), "'utf-8'", "é"),
+        (b"\xed\xa0\x80", "utf-8", "í\xa0€"),
+    ],
+)
+def test_charsets_declared_rightly_and_wrongly(data: bytes, charset: str, text: str) -> None:
+    assert decode(data, charset) == text
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7"])
+def test_charsets_that_are_no_superset_of_ascii(codec: str) -> None:
+    text = "é\n" + DIFF
+    assert readable(text.encode(codec), codec) == (text.encode(), "utf-8")
+    assert readable(text.encode(), "utf-16") == (text.encode(), "utf-8")  # the label is wrong
+
+
+def test_a_mark_at_the_beginning_is_no_text() -> None:
+    (message,) = messages(b"From: a@b\nSubject: x\n\n\xef\xbb\xbfWhy.\n" + PATCH)
+    assert message.body.startswith(b"Why.")
+    (message,) = messages(mime((b"Content-Type: text/plain", b"\xef\xbb\xbfWhy.\n" + PATCH)))
+    assert message.body.startswith(b"Why.")
+
+
+SIGNED = (
+    b"above\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\nHash: SHA1\n\n%s"
+    b"-----BEGIN PGP SIGNATURE-----\nVersion: x\n\nabc=\n-----END PGP SIGNATURE-----\nbelow\n"
+)
+
+
+def test_armour() -> None:
+    text = b"a\n---\n-b\n- c\n--- a/f\n"
+    escaped = text.replace(b"\n-", b"\n- -")
+    assert opened(SIGNED % escaped) == b"above\n" + text + b"below\n"
+    assert opened(SIGNED % text) == b"above\n" + text + b"below\n"  # signed without escaping
+    assert opened(text) == text
+    assert opened(b"-----BEGIN PGP SIGNED MESSAGE-----\n\nno end\n").endswith(b"no end\n")
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        "--\nTo unsubscribe from this list: send the line \"unsubscribe linux-kernel\" in\nthe body of a message to\n",
+        "-\nTo unsubscribe from this list: send the line\n",
+        "--\nTo unsubscribe, send a message with 'unsubscribe linux-mm' in\n",
+        "-- \nTo UNSUBSCRIBE, email to debian-x-REQUEST@lists.debian.org\n",
+        "_" * 47 + "\nlinux-arm-kernel mailing list\nlinux-arm-kernel@lists.infradead.org\n",
+        "_" * 47 + "\nX mailing list -- x@lists.x.org\nTo unsubscribe send an email to x-leave@lists.x.org\n",
+        "--\ndm-devel mailing list\ndm-devel@redhat.com\n",
+        "-- \nMailing list info: https://lists.linux.it/listinfo/ltp\n",
+        "-" * 78 + "\nAn advertisement\nof two lines\n" + "_" * 47 + "\nuser-mode-linux-devel mailing list\nu@x\n",
+        "\n-=-=-=-=-=-=-=-=-=-=-=-\nGroups.io Links: You receive all messages sent to this group.\n",
+        "-- \nYou received this message because you are subscribed to the Google Groups \"syzkaller\" group.\n",
+        "IMPORTANT NOTICE: The contents of this email and any attachments are confidential\n",
+        "-- \n2.39.5\n",
+        "-- \n2.39.5 (Apple Git-154)\n\n",
+        "--\n\n",
+    ],
+)  # fmt: skip
+def test_footers(footer: str) -> None:
+    text = b"Thanks.\n\n-- \nJane\n\n-- not one\n__\n"
+    assert without_footer(text + footer.encode()).rstrip(b"\n") == text.rstrip(b"\n")
+    assert without_footer(text) == text
+    mail = b"From: a@b\nSubject: [PATCH] x\n\nWhy.\n---\n" + PATCH + footer.encode()
+    (message,) = messages(mail)
+    assert split_body(message.body, "").diff == PATCH
+    assert split_body(message.body, "", damaged=True).diff.rstrip(b"\n") == PATCH.rstrip(b"\n")
+
+
+def test_footers_take_linear_time() -> None:
+    assert len(FOOTERS) > 10
+    start = time.process_time()
+    for line in (b"-- \n", b"_" * 47 + b"\n", b"-" * 70 + b"\n", b"-=-=-=-=-=-=\n", b"--\nTo\n", b"_" * 300_000):
+        footer_start(line * (300_000 // len(line)))
+    assert time.process_time() - start < 3
+
+
+def test_base64_footers_and_noise() -> None:
+    encoded = base64.encodebytes(PATCH)
+    assert decoded("base64", encoded + b"\n-- \nlist footer\n") == PATCH + b"-- \nlist footer\n"
+    assert decoded("base64", encoded.replace(b"\n", b"\r\n")) == PATCH
+    assert decoded("base64", base64.encodebytes(PATCH[:1]) + base64.encodebytes(PATCH[1:])) == PATCH  # two pieces
+    assert decoded("7bit", PATCH) == decoded("", PATCH) == decoded("x-unknown", PATCH) == PATCH
+
+
+def test_flowed_quotations_and_signatures() -> None:
+    assert unflow(b">> a \n>> b\n> c \n>> d\ne\n", delsp=False) == b">> a b\n> c \n>> d\ne\n"
+    assert unflow(b"a \n-- \nb \n-- ", delsp=False) == b"a \n-- \nb \n-- \n"
+    assert unflow(b" >x\n From y\n  z\r\n", delsp=False) == b">x\nFrom y\n z\n"
+    start = time.process_time()
+    unflow(b"x \n" * 200_000, delsp=False)
+    assert time.process_time() - start < 2
+
+
+FLOWED = b"From: J <j@x.org>\nSubject: [PATCH] x\nContent-Type: text/plain; format=flowed\n\n"
+STUFFED = PATCH.replace(b"\n ", b"\n  ")
+
+
+@pytest.mark.parametrize(
+    ("text", "exactness"),
+    [
+        (b"Why it \nis.\n---\n f | 2 +-\n\n" + PATCH, Exactness.INTACT),  # declared, not applied
+        (b"Why it is.\n---\n  f | 2 +-\n\n" + STUFFED, Exactness.DAMAGED),  # applied: a tree can prove it
+        (b"Why it is.\n---\n  f | 2 +-\n\n" + STUFFED.replace(b"int a", b"int \na"), Exactness.DAMAGED),
+    ],
+)
+def test_flowed_only_where_the_text_bears_it_out(text: bytes, exactness: Exactness) -> None:
+    (message,) = messages(FLOWED + text)
+    reading = read_message(message, where="x")
+    assert (reading.parts.diff, reading.exactness) == (PATCH, exactness)
+
+
+TALK = b"> quoted\n\nHow about this?\n\n"
+WITH_LOG = b"It prints\n\n----8<----\nBUG: x\n---->8----\n\nFix it.\n\nSigned-off-by: J <j@x.org>\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "subject", "message", "note"),
+    [
+        (TALK + b"-- >8 --\nSubject: new\n\nWhy.\n---\nn\n", "new", "Why.", "> quoted\n\nHow about this?\nn"),
+        (TALK + b"-- >8 --\nWhy.\n---\n", None, "Why.", "> quoted\n\nHow about this?"),
+        (TALK + b"-- >8 --\n", None, "", "> quoted\n\nHow about this?"),
+        (b"> -- >8 --\n\nMine.\n---\n", None, "> -- >8 --\n\nMine.", ""),
+        # Where git am --scissors would lose what belongs to the message:
+        (WITH_LOG, None, WITH_LOG.removesuffix(b"\n---\n").decode(), ""),
+        (b"Why.\n\nSigned-off-by: J <j@x.org>\n--- >8 ---\n", None, "Why.\n\nSigned-off-by: J <j@x.org>", ""),
+        (b"Why.\n\n-- >8 --\n", None, "Why.", ""),
+        (b"A. \n\nAcked-by: A <a@b>\n-- 8< --\nlog\n---\n", None, "A.\n\nAcked-by: A <a@b>\n-- 8< --\nlog", ""),
+    ],
+)
+def test_scissors(text: bytes, subject: str | None, message: str, note: str) -> None:
+    taken = split_body(text + PATCH, "")
+    assert (taken.inbody.get("subject"), taken.message, taken.note, taken.diff) == (subject, message, note, PATCH)
