@@ -30,6 +30,7 @@ from kpatch_tool.series.attesting import attested, summary
 from kpatch_tool.series.model import Series
 from tests.mail_fixtures import DIFF
 
+GIT = shutil.which("git") or ""
 RECORD = "key._domainkey.example.org"
 BODY = "Why.\n\nSigned-off-by: Jane Doe <jane@example.org>\n---\n\n" + DIFF + "-- \n2.39.5\n\n"
 MAIL = f"""From: Jane Doe <jane@example.org>
@@ -268,6 +269,21 @@ def test_a_key_that_is_not_in_the_keyring(developer: SigningKey, sealed: Path) -
     assert said(checked(signed(developer))) == [("patatt", "example.org", "unchecked", why)]
     other = MAIL.replace(b"jane@example.org>\nDate", b"joe@example.org>\nDate")
     assert said(checked(signed(developer, other)))[0][2] == "unchecked"
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen makes the key")
+def test_a_developers_ssh_key(developer: SigningKey, sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", sealed / "id"], check=True)
+    ring = sealed / "ring/openssh/example.org/jane"
+    ring.mkdir(parents=True)
+    shutil.copy(sealed / "id.pub", ring / "default")
+    raw = patatt.sign_message(MAIL, "openssh", str(sealed / "id"), "jane@example.org", "default")
+    assert said(checked(raw)) == [("patatt", "example.org", "verified", "")]
+    assert said(checked(raw.replace(b"mm: one", b"mm: two")))[0][2] == "failed"
+    monkeypatch.setenv("PATH", str(sealed / "bin"))
+    (sealed / "bin").mkdir()
+    (sealed / "bin/git").symlink_to(GIT)
+    assert said(checked(raw)) == [("patatt", "example.org", "unchecked", "ssh-keygen is not installed")]
 
 
 def test_both_kinds(developer: SigningKey, signer: Dkim) -> None:
