@@ -185,7 +185,11 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
 def _junk_before_mbox(text: bytes) -> int:
     """How many bytes of something else (a command's output, a banner) stand before the first mail of an mbox."""
     first = next(mbox.starts(text[:_MOST_JUNK], strict=False), None)
-    if first is None or _DIFF.search(text, 0, first.start()):
+    if first is None or text.startswith(b"<") or _DIFF.search(text, 0, first.start()):
+        return 0
+    from kpatch_tool.mail import archives
+
+    if archives.recognise(text) is not None:  # the page of a mail into which someone put git's own output
         return 0
     fields, _ = headers.split(text[: first.start()])
     return 0 if len(_KNOWN_FIELDS & fields.keys()) >= 2 else first.start()

@@ -73,6 +73,12 @@ def test_junk_before_an_mbox() -> None:
     assert subjects(b"Grabbing thread from lore\n---\nAnalyzing 3 messages\n\n" + BOX) == expected
     quoting = MAIL + b"\nit looked like this:\n\nFrom a@b Thu Jan  1 00:00:00 1970\nSubject: x\n\nBye.\n"
     assert subjects(quoting) == ["[PATCH] mm: one"]
+    start = f"From {'1' * 40} Mon Sep 17 00:00:00 2001\nFrom: Joe <j@x>\n"
+    inline = f"{start}Subject: [PATCH] mm: inside\n\nWhy.\n---\n{DIFF}"
+    page = f"[PATCH] mm: page\n\n[Date Prev][Date Next]\n\nFrom: Jane <j@xxxxxx>\n\nHow about:\n\n{inline}"
+    assert subjects(page.encode()) == ["[PATCH] mm: page"]
+    saved = f"<html><body><pre>{page.replace('<', '&lt;')}</pre></body></html>"
+    assert subjects(saved.encode()) == ["[PATCH] mm: page"]
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
