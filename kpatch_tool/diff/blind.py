@@ -19,7 +19,8 @@ _CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild")
 _LEAST_TABS = 2  # lines that begin as tabs made blanks do
 _CODED = re.compile(rb"=(?:3D|09|E2=80|C2=A0)|=20$", re.MULTILINE)
 _TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")
-_ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &lt;=? \w|&nbsp;")
+_ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &[lg]t;=? \w|&nbsp;")
+_LEAST_ENTITIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
         found.add("quoted-printable")
     texts = [line.text for file in files for hunk in file.hunks for line in hunk.lines]
     code = [line.text for file in files if _is_code(file.path) for hunk in file.hunks for line in hunk.lines]
-    if b"&" in diff and _ENTITIES.search(diff) and not any(re.search(rb"->|&&|#include <", text) for text in code):
+    if b"&" in diff and sum(len(_ENTITIES.findall(text)) for text in code) >= _LEAST_ENTITIES:
         found.add("html-entities")
     if not diff.isascii():
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)

@@ -17,19 +17,25 @@ from kpatch_tool.diff.addresses import Person
 from kpatch_tool.diff.choosing import choices
 from kpatch_tool.diff.damaged import squeeze
 from kpatch_tool.diff.fitting import AlikeBase, Fit, Fitted, Taken, fit_hunks
-from kpatch_tool.diff.likeness import likeness
+from kpatch_tool.diff.likeness import likeness, without_no_break
+from kpatch_tool.diff.limited import Limit
 from kpatch_tool.diff.loose import LooseFile, LooseHunk
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.restore import Restoration, is_blob, other_blob, restore_file, unchanged
 from kpatch_tool.diff.search import Bound, Judge
-from kpatch_tool.diff.undoing import UNDOS, Choice, Evidence, evidence, readings
+from kpatch_tool.diff.tabs import looks_detabbed
+from kpatch_tool.diff.undoing import UNDOS, Choice, Evidence, as_near, evidence, readings
 
 _UNDECIDED = 2.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _MAX_COMBINED = 24  # combinations of the hunks' readings that are tried
 _FEW = 200  # readings tried for each of them before the likeliest gets the whole bound
-_STYLED = Bound(3_000, 200_000_000, 40_000)  # of the search by style, for one spelling of the added lines
+_BOUND = Bound(6_000, 200_000_000, 2_500)
+_STYLED = Bound(3_000, 100_000_000, 20_000)  # of the search by style, for one spelling of the added lines
 _SPELLINGS = 12  # of the added lines that are given to it
 _MOST_LOST = 12  # context lines at the end of a hunk that are put back
+_LONGEST_HEAD = 120  # bytes of white space at the start of a line
+_MOST_WAYS = 6  # of losing tabs that are tried one by one
+_UNLIKELY = 8.0  # bits: that white space at the margin is as received
 _DIGITS = 7  # a shorter blob id proves nothing
 _SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)
 
@@ -69,7 +75,7 @@ def restore_loose(
     if why:
         return Restoration(header, None, False, False, why)
     content = base or b""
-    return _restored(file, content, tuple(people), bound or Bound(6_000)) if file.hunks else unchanged(header, content)
+    return _restored(file, content, tuple(people), bound or _BOUND) if file.hunks else unchanged(header, content)
 
 
 def _restored(file: LooseFile, base: bytes, people: tuple[Person, ...], bound: Bound) -> Restoration:
@@ -83,7 +89,7 @@ def _restored(file: LooseFile, base: bytes, people: tuple[Person, ...], bound: B
     counted = fit_hunks(file.hunks, alike, anew=True)
     if isinstance(counted, int) or counted == placed:
         return found
-    again = _Repair(file.header, base, counted, people, Bound(_FEW)).restore(alike)
+    again = _Repair(file.header, base, counted, people, replace(_BOUND, readings=_FEW)).restore(alike)
     return again if again.proven else found
 
 
@@ -121,7 +127,7 @@ class _Repair:
         self.people = people
         self.bound = bound
         self.hidden = any(addresses.hides(line) for one in placed for line in one.hunk.lines if line[:1] == b"+")
-        self.tried = 0
+        self.tried = self.hashed = self.read = 0
 
     def restore(self, alike: AlikeBase) -> Restoration:
         """The file restored; `alike` is the base."""
@@ -183,18 +189,21 @@ class _Repair:
         """The reading of the file that has the blob id, if one is found."""
         told = [self._evidence(plan) for plan in plans]
         cut = any(fit.recounted or fit.completed for _, fit in plans[0].fits)  # most likely nothing will be found
-        for few in (True, False):
-            if cut and not few:
-                break
-            for plan, one in zip(plans, told, strict=True):
-                for supposed in self._supposing(plan, one)[: None if few else 2]:
-                    if not one.lossy and (found := self._search(plan, supposed, _FEW if few else self.bound.readings)):
-                        return found
-                if not few:
-                    break
-            if few and not cut and (found := self._styled(plans, told)):
-                return found
-        return None
+        if not told[0].lossy and (found := self._search(plans[0], told[0], _FEW)):
+            return found
+        if not cut and (found := self._styled(plans, told)):
+            return found
+        for plan, one in zip(plans, told, strict=True):
+            for supposed in [] if one.lossy else self._supposing(plan, one)[plan is plans[0] :]:
+                if self._spent():
+                    return None
+                if found := self._search(plan, supposed, _FEW):
+                    return found
+        return None if cut or told[0].lossy else self._search(plans[0], told[0], self.bound.readings)
+
+    def _spent(self) -> bool:
+        """Whether as much was tried as is worth while."""
+        return self.tried > self.bound.readings or self.hashed > self.bound.hashed or self.read > self.bound.lines
 
     def _supposing(self, plan: _Plan, told: Evidence) -> list[Evidence]:
         """What may have been done: as the lines show it, then with one open question answered for all lines at once."""
@@ -203,7 +212,7 @@ class _Repair:
         for undo in UNDOS:
             if undo.undo(text) != text:
                 out += [told.supposing(undo.name, True), told.supposing(undo.name, False)]
-        out += [replace(told, ways=(way,)) for way in told.ways[1:4]]
+        out += [replace(told, ways=(way,)) for way in told.ways[:_MOST_WAYS] if len(told.ways) > 1]
         return out
 
     def _added(self, plan: _Plan) -> Iterator[bytes]:
@@ -227,8 +236,10 @@ class _Repair:
                     texts[row] = rows[row].options[option].text
                 if judge.right(texts, endings):
                     return self._result(plan, choice, proven=True, why=f"blob {self.header.new_blob}", rows=rows)
-                if judge.hashed > self.bound.hashed:
+                if self.hashed + judge.hashed > self.bound.hashed:
                     break
+            self.hashed += judge.hashed
+            self.read += sum(len(row.options) > 1 for row in rows) + len(rows) // 10
         return None
 
     def _ends(self, plan: _Plan) -> tuple[bytes | None, ...]:
@@ -240,20 +251,30 @@ class _Repair:
         return (None, b"", b"\n") if at_end else (None,)
 
     def _styled(self, plans: Sequence[_Plan], told: Sequence[Evidence]) -> Restoration | None:
-        """Added lines whose white space is lost, read by the style of the code around them."""
-        best: Restoration | None = None
-        for plan, one in list(zip(plans, told, strict=True))[:3]:
+        """Added lines whose white space the received text does not tell for sure, read by the style of the code."""
+        for plan, one in list(zip(plans, told, strict=True))[:2]:
+            way = one.ways[0] if one.ways else None
+            if way is None and not one.lossy:
+                continue
             rows = self._rows(plan, replace(one, ways=one.ways[:1]), None)
+            added = [row for row, known in zip(rows, self._kinds(plan), strict=True) if not known]
             words = [_spellings(row.options) for row in rows]
             for _, choice in choices([[cost for cost, _ in row] for row in words], _SPELLINGS):
                 texts = [row[choice.get(number, 0)][1] for number, row in enumerate(words)]
+                chosen = [text for text, known in zip(texts, self._kinds(plan), strict=True) if not known]
+                limits = [_limit(row, text, one) for row, text in zip(added, chosen, strict=True)]
                 hunks = self._hunks(plan, iter(texts))
-                result = restore_file(replace(self.header, hunks=hunks), self.base, _STYLED)
+                result = restore_file(replace(self.header, hunks=hunks), self.base, _STYLED, limits)
                 if result.proven:
                     undone = self._undone(plan, rows, {})
-                    return replace(result, undone=_added_up([*undone, ("squeezed", len(rows))]))
-                best = best or result
+                    name = "squeezed" if one.lossy else "tabs-to-blanks"
+                    lines = len(added) if one.lossy else 0
+                    return replace(result, undone=_added_up([*undone, (name, lines)]))
         return None
+
+    def _kinds(self, plan: _Plan) -> list[bool]:
+        """For each row, whether the base has it."""
+        return [one.base is not None for _, fit in plan.fits for one in fit.taken if one.kind is not Kind.REMOVED]
 
     # Building
 
@@ -268,11 +289,12 @@ class _Repair:
                 known = self.alike.lines[one.base]
                 text = line[1:] if one.kind is Kind.REMOVED or line[:1] == b" " else line
                 pairs.append((text, known))
-        told = evidence(pairs)
+        indented = looks_detabbed(line[1:] for line in self._added(plan))
+        told = evidence(pairs, indented=indented)
         if told.lossy:  # each way of keeping a context line's first column
             shifted = [(text.removeprefix(b" "), known) for text, known in pairs]
-            stuffed = evidence(shifted)
-            return replace(told, ways=stuffed.ways)
+            stuffed = evidence(shifted, indented=indented)
+            return replace(told, ways=stuffed.ways, margin=stuffed.margin)
         return told
 
     def _rows(self, plan: _Plan, told: Evidence, end: bytes | None) -> list[_Row]:
@@ -283,7 +305,8 @@ class _Repair:
                 self.alike.lines[one.base] for one in fit.taken if one.base is not None and one.kind is Kind.REMOVED
             )
             people = addresses.pool(self.people, removed, self.base) if self.hidden else ()
-            for one in fit.taken:
+            known = self._heads(fitted, fit) if any(told.ways) else []
+            for place, one in enumerate(fit.taken):
                 if one.kind is Kind.REMOVED:
                     continue
                 if one.base is not None:
@@ -292,10 +315,23 @@ class _Repair:
                     continue
                 pieces = hunk.lines[one.first : one.last]
                 options = readings((pieces[0][1:], *pieces[1:]), told, people)
+                if known:
+                    options = as_near(options, _head(pieces[0][1:]), [head for _, *head in _near(known, place)])
                 rows.append(_Row(tuple(options), b"" if one.last - 1 in hunk.bare else b"\n"))
         if end is not None and rows:
             rows[-1] = replace(rows[-1], ending=end)
         return rows
+
+    def _heads(self, fitted: Fitted, fit: Fit) -> list[tuple[int, bytes, bytes]]:
+        """(place, white space at the start as received, the same in the base) of the lines that the base has."""
+        found = []
+        for place, one in enumerate(fit.taken):
+            if one.base is not None and one.last > one.first:
+                line = fitted.hunk.lines[one.first]
+                text = line[1:] if one.kind is Kind.REMOVED or line[:1] == b" " else line
+                if head := _head(text):
+                    found.append((place, head, _head(self.alike.lines[one.base])))
+        return found
 
     def _pieces(self, plan: _Plan) -> list[bytes | tuple[int, int]]:
         """The file after the patch, as Judge wants it: known bytes, and ranges of rows."""
@@ -453,12 +489,37 @@ class _Repair:
         return tuple(out)
 
 
+def _head(text: bytes) -> bytes:
+    """The white space at the start of a line; no-break spaces as blanks."""
+    text = without_no_break(text[:_LONGEST_HEAD])
+    return text[: len(text) - len(text.lstrip(b" \t"))]
+
+
+def _near(known: Sequence[tuple[int, bytes, bytes]], place: int) -> list[tuple[int, bytes, bytes]]:
+    """`known` from the nearest to `place` on, those above first."""
+    return sorted(known, key=lambda one: (abs(one[0] - place), one[0]))
+
+
+def _limit(row: _Row, text: bytes, told: Evidence) -> Limit:
+    """What is known of an added line that was received as `text`."""
+    squeezed = squeeze(text)
+    options = tuple((one.cost, one.text) for one in row.options if squeeze(one.text) == squeezed)
+    way = told.ways[0] if told.ways else None
+    if way is not None:
+        received = way.forward(options[0][1]).rstrip()
+        return Limit(lambda reading: way.forward(reading).rstrip() == received, options)
+    if told.margin:
+        bare = text.strip()
+        return Limit(lambda reading: reading.strip() == bare, ((_UNLIKELY, text),))
+    return Limit(lambda _reading: True, ())
+
+
 def _spellings(options: Sequence[Choice]) -> list[tuple[float, bytes]]:
     """The readings of a line that differ in more than white space."""
-    found: dict[bytes, float] = {}
+    found: dict[bytes, tuple[float, bytes]] = {}
     for choice in options:
-        found.setdefault(squeeze(choice.text), choice.cost)
-    return [(cost, text) for text, cost in found.items()]
+        found.setdefault(squeeze(choice.text), (choice.cost, choice.text))
+    return list(found.values())
 
 
 def _added_up(undone: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

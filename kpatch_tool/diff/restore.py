@@ -15,6 +15,7 @@ from functools import partial
 
 from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.diff.damaged import comparable, hides_address
+from kpatch_tool.diff.limited import Limit, limited
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.reading import file_reader
 from kpatch_tool.diff.rows import Row, survey_file
@@ -49,10 +50,13 @@ def blob_id(content: bytes, like: str = "") -> str:
     return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def restore_file(file: FileDiff, base: bytes | None, bound: Bound | None = None) -> Restoration:
+def restore_file(
+    file: FileDiff, base: bytes | None, bound: Bound | None = None, limits: Sequence[Limit] = ()
+) -> Restoration:
     """Restore one file diff read by `damaged.parse_damaged`.
 
     `base` is the content of the file the patch is made for (or near it), None where it is not known or does not exist.
+    `limits` are what the received text tells of the added lines, one for each, in order.
     Never raises for what the diff or the base hold: a failure is a Restoration that was not found, with the reason.
     """
     if file.binary:
@@ -69,7 +73,9 @@ def restore_file(file: FileDiff, base: bytes | None, bound: Bound | None = None)
     placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced):
         return Restoration(file, None, False, False, placed.why)
-    return _Restorer(file, base, text, placed, bound or Bound()).restore()
+    restorer = _Restorer(file, base, text, placed, bound or Bound())
+    restorer.limits = limits
+    return restorer.restore()
 
 
 def other_blob(file: FileDiff, base: bytes) -> str:
@@ -106,6 +112,7 @@ class _Restorer:
         self.text = text
         self.placed = placed
         self.bound = bound
+        self.limits: Sequence[Limit] = ()
         self.survey = survey_file(file.path, text, placed)
         self.carriage = b"\r" if text.lines and text.lines[0].endswith(b"\r") else b""
 
@@ -184,7 +191,7 @@ class _Restorer:
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Plan, Judge]:
-        reader = file_reader(self.file.path, self.text, self.placed, readings, self.survey)
+        reader = limited(file_reader(self.file.path, self.text, self.placed, readings, self.survey), self.limits)
         endings = [b"\n"] * len(reader.rows)
         pieces: list[bytes | tuple[int, int]] = []
         lines, at, row = self.text.lines, 0, 0

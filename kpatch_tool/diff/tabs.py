@@ -6,7 +6,7 @@ Which way it was done shows in the lines that the base holds; the added lines we
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kpatch_tool.diff.choosing import cheapest
@@ -52,13 +52,14 @@ WAYS = (
 )
 
 
-def ways_told(pairs: Sequence[tuple[bytes, bytes]]) -> tuple[Way | None, ...]:
+def ways_told(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) -> tuple[Way | None, ...]:
     """The ways that explain the most `pairs` of (received, in the base), None for tabs left as they are.
 
     () where most pairs cannot be explained: white space was lost in another way. Trailing blanks are not compared.
+    `indented` says that the added lines look as if tabs were lost; it decides where no pair does.
     """
-    if not pairs:
-        return (None, WAYS[0])
+    if not any(b"\t" in known for _, known in pairs):
+        return (*WAYS, None) if indented else (None, WAYS[0])
     told: list[tuple[int, Way | None]] = [
         (sum(1 for received, known in pairs if received.rstrip() == known.rstrip()), None)
     ]
@@ -114,3 +115,17 @@ def _fewer(tabs: int, rest: int, width: int) -> Iterator[tuple[float, bytes]]:
 
 def _sorted(readings: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
     return sorted(readings)
+
+
+def looks_detabbed(texts: Iterable[bytes]) -> bool:
+    """Whether lines have no tab, and begin with as many blanks as tabs give."""
+    found = 0
+    for text in texts:
+        if b"\t" in text:
+            return False
+        found += _STOPS.match(text) is not None
+    return found >= _LEAST
+
+
+_STOPS = re.compile(rb"(?: {4}){1,8}\S| {7}(?: {8}){0,5}\S")
+_LEAST = 2  # lines

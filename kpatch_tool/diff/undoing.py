@@ -24,6 +24,7 @@ from kpatch_tool.diff.likeness import (
 from kpatch_tool.diff.tabs import Way, before, ways_told
 
 _MOST = 40  # readings of a line
+_WAYS = 2  # of losing tabs that are thought of at once
 _SETTLED = 7.0  # bits: against what the other lines show
 _PADDED = 9.0  # blanks at the end that no received line has
 _HYPHEN = re.compile(rb"(?<=-) (?=[^\s-])")
@@ -76,12 +77,12 @@ class Choice:
 class Evidence:
     """What the lines of the base tell. `settled`: damage -> whether it was done; `ways`: how tabs were lost (None: not
     at all), likeliest first, () where white space was lost otherwise; `carriage`: what lines of the file end in before
-    their newline; `seen` counts the lines that show each damage."""
+    their newline; `margin`: white space was lost at the ends of lines only."""
 
     settled: dict[str, bool]
     ways: tuple[Way | None, ...]
     carriage: bytes = b""
-    seen: tuple[tuple[str, int], ...] = ()
+    margin: bool = False
 
     @property
     def lossy(self) -> bool:
@@ -92,8 +93,9 @@ class Evidence:
         return replace(self, settled={**self.settled, name: done})
 
 
-def evidence(pairs: Sequence[tuple[bytes, bytes]]) -> Evidence:
-    """What `pairs` of a line as received and as it is in the base tell."""
+def evidence(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) -> Evidence:
+    """What `pairs` of a line as received and as it is in the base tell. `indented`: the added lines have no tab, and
+    blanks where code has tabs."""
     seen: Counter[str] = Counter()
     against: Counter[str] = Counter()
     carriage = bool(pairs) and all(known.endswith(b"\r") for _, known in pairs)
@@ -115,8 +117,9 @@ def evidence(pairs: Sequence[tuple[bytes, bytes]]) -> Evidence:
     for name in settled:
         if seen[name] and against[name]:
             settled[name] = seen[name] >= against[name]
-    ways = ways_told([pair for pair in left if pair[1].strip()])
-    return Evidence(settled, ways, b"\r" if carriage else b"", tuple(sorted(seen.items())))
+    ways = ways_told([pair for pair in left if pair[1].strip()], indented=indented)
+    margin = not ways and all(text.strip() == known.strip() for text, known in left)
+    return Evidence(settled, ways, b"\r" if carriage else b"", margin)
 
 
 def _shows(undo: Undo, text: bytes, known: bytes) -> bool:
@@ -165,6 +168,21 @@ def readings(pieces: Sequence[bytes], told: Evidence, people: Sequence[Person]) 
     return [replace(choice, text=choice.text.removesuffix(b"\r") + told.carriage) for choice in _padded(found)]
 
 
+def as_near(options: list[Choice], head: bytes, known: Sequence[Sequence[bytes]]) -> list[Choice]:
+    """`options` of a line received with the white space `head` at its start, likelier the more they begin as the
+    lines around do that were received with the same; `known` are (received, in the base), the nearest first."""
+    alike = [true for received, true in known if received == head]
+    if not alike:
+        return options
+    nearest, common = alike[0], Counter(alike)
+    out = []
+    for choice in options:
+        start = choice.text[: len(choice.text) - len(choice.text.lstrip(b" \t"))]
+        less = 4.5 if start == nearest else 3.0 * common[start] / len(alike)
+        out.append(replace(choice, cost=choice.cost + 4.5 - less))
+    return _least(out, len(out))
+
+
 def _undone(choice: Choice, undo: Undo, told: Evidence) -> list[Choice]:
     text = undo.undo(choice.text)
     if text == choice.text:
@@ -177,7 +195,7 @@ def _undone(choice: Choice, undo: Undo, told: Evidence) -> list[Choice]:
 
 def _tabbed(choice: Choice, told: Evidence) -> list[Choice]:
     out: list[Choice] = []
-    for rank, way in enumerate(told.ways or (None,)):
+    for rank, way in enumerate(told.ways[:_WAYS] or (None,)):
         more = 0.0 if not rank else 2.0 if told.ways[0] is None else 3.0
         if way is None:
             out.append(replace(choice, cost=choice.cost + more))

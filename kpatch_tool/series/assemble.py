@@ -13,7 +13,7 @@ from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
 from kpatch_tool.series.choosing import announced, choose, shortcomings
-from kpatch_tool.series.diffs import read_message
+from kpatch_tool.series.diffs import all_readable, read_message
 from kpatch_tool.series.files import HIDDEN, NOBODY
 from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
@@ -56,7 +56,7 @@ def assemble(
     Raises InputError when there is no patch, no such revision or series, when one of many series must be chosen, or a
     patch cannot be read.
     """
-    posts = posting.read_posts(messages)
+    posts = posting.read_posts(all_readable(messages))
     found = posting.gather(posts, in_order=in_order)
     if not found:
         raise InputError(_no_patch(posts), where=where)

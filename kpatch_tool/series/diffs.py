@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.blind import Blind, hides_address, read_blind, suspicions
@@ -17,6 +17,7 @@ from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.split import Split, split_body
+from kpatch_tool.series.subject import parse
 from kpatch_tool.series.undone import because, told
 
 LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
@@ -49,6 +50,11 @@ def readable(message: Message) -> Message:
     if not undone:
         return message
     return replace(message, body=body, damage=message.damage | {Damage(name) for name in undone})
+
+
+def all_readable(messages: Iterable[Message]) -> list[Message]:
+    """`messages`, those that are no replies made `readable`: a patch quoted in a reply is not sent again by it."""
+    return [message if parse(message.subject).reply else readable(message) for message in messages]
 
 
 def read_message(message: Message, *, where: str) -> Reading:
