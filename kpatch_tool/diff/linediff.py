@@ -98,8 +98,30 @@ def hunks(steps: Script, context: int = CONTEXT) -> Iterator[tuple[int, int]]:
 
 
 def cost(old: Sequence[bytes], new: Sequence[bytes]) -> int:
-    """How many lines the unified diff of two texts has, its @@ lines counted (git's range-diff.c, diffsize)."""
-    return sum(end - start + 1 for start, end in hunks(script(old, new)))
+    """How many lines the unified diff of two texts has, its @@ lines counted (git's range-diff.c, diffsize).
+
+    The same as counting the hunks of `script`, without making them: a series is compared with all of another.
+    """
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    last_old, last_new = len(old) - tail, len(new) - tail
+    matches = _matches(old, new, head, last_old, last_new)
+    common = [head]  # lengths of the runs of common lines
+    here = there = head
+    for a, b in matches:
+        if a != here or b != there:
+            common.append(0)
+        common[-1] += 1
+        here, there = a + 1, b + 1
+    if here != last_old or there != last_new:
+        common.append(0)
+    common[-1] += tail
+    if len(common) == 1:
+        return 0
+    changed = last_old + last_new - 2 * (head + len(matches))
+    inner = [min(run, 2 * CONTEXT) for run in common[1:-1]]
+    shown = 1 + sum(run > 2 * CONTEXT for run in common[1:-1])
+    return changed + min(common[0], CONTEXT) + sum(inner) + min(common[-1], CONTEXT) + shown
 
 
 def least_cost(old: Counter[bytes], new: Counter[bytes]) -> int:

@@ -223,7 +223,15 @@ def test_fifty_by_fifty_patches_are_quick() -> None:
     assert [(pair.a, pair.b) for pair in pairs] == list(zip(series[0].patches, series[1].patches, strict=True))
 
 
-TEXTS = st.lists(st.sampled_from([b"a", b"b", b"c", b""]), max_size=12)
+TEXTS = st.lists(st.sampled_from([b"a", b"b", b"c", b""]), max_size=24)
+
+
+@given(TEXTS, st.integers(0, 40), st.integers(0, 40))
+def test_the_cost_is_the_length_of_the_diff(extra: list[bytes], first: int, second: int) -> None:
+    old = [b"%d" % n for n in range(40)]
+    new = old[:first] + extra + old[first:second] + old[second + 1 :]
+    steps = linediff.script(old, new)
+    assert linediff.cost(old, new) == sum(end - start + 1 for start, end in linediff.hunks(steps))
 
 
 @given(TEXTS, TEXTS)
@@ -236,6 +244,7 @@ def test_a_script_is_right_and_shortest(old: list[bytes], new: list[bytes]) -> N
         for j, other in enumerate(new):
             longest[i + 1][j + 1] = longest[i][j] + 1 if one == other else max(longest[i][j + 1], longest[i + 1][j])
     assert sum(step.sign == " " for step in steps) == longest[-1][-1]
+    assert linediff.cost(old, new) == sum(end - start + 1 for start, end in linediff.hunks(steps))
     assert linediff.least_cost(Counter(old), Counter(new)) <= linediff.cost(old, new)
 
 
