@@ -66,7 +66,7 @@ def diff(data: bytes) -> None:
     written = format_diff(read)
     again = parse_diff(written)
     assert format_diff(again) == written
-    for file in read:
+    for file in read[:3]:
         apply_file(data, file)
 
 
