@@ -94,12 +94,17 @@ def _cut(page: str) -> Iterator[Token]:
     while at < len(page):
         mark = page.find("<", at)
         if mark != at:
-            yield Token(Kind.TEXT, entities.unescape(page[at:mark] if mark > 0 else page[at:]))
+            yield Token(Kind.TEXT, _unescaped(page[at:mark] if mark > 0 else page[at:]))
         if mark < 0:
             return
         token, at = _markup(page, mark)
         if token is not None:
             yield token
+
+
+def _unescaped(text: str) -> str:
+    """`text` with its entities decoded. `&nbsp;` is how an archive keeps blanks apart; a mail's own is a character."""
+    return entities.unescape(text.replace("&nbsp;", " "))
 
 
 def _markup(page: str, mark: int) -> tuple[Token | None, int]:
@@ -113,7 +118,7 @@ def _markup(page: str, mark: int) -> tuple[Token | None, int]:
         return Token(Kind.TEXT, "<"), mark + 1
     end = _tag_end(page, mark)
     if end < 0:
-        return Token(Kind.TEXT, entities.unescape(page[mark:])), len(page)
+        return Token(Kind.TEXT, _unescaped(page[mark:])), len(page)
     return _tag(page, mark, name, end) if name else (None, end + 1)
 
 
@@ -183,24 +188,31 @@ def unprotected(digits: str) -> str:
 
 def source_text(found: Iterable[Token]) -> str:
     """The text of a part that an archive wrote line by line: white space as in the source, `<br>` a line end where
-    the source has none."""
+    the source has none, `<p>` a blank line (hypermail writes `line<br>` or, later, `line`, `<br>` and `<p>` on lines
+    of their own)."""
     out: list[str] = []
-    after_break = False
+    after_tag = False  # a newline that follows stands for nothing
+    source_newline = False  # the text ended in a newline of its own
     for token in found:
         if token.kind is Kind.TEXT:
             text = token.value
-            if after_break and text.startswith("\n"):
+            if after_tag and text.startswith("\n"):
                 text = text[1:]
-            after_break = False
-            out.append(text)
-        elif token.kind is Kind.OPEN and token.value in ("br", "p"):
-            if token.value == "br" or not (after_break or _at_line_start(out)):
+            after_tag = False
+            if text:
+                out.append(text)
+                source_newline = text.endswith("\n")
+        elif token.kind is Kind.OPEN and token.value == "br":
+            if not source_newline:
                 out.append("\n")
-            after_break = True
+            source_newline, after_tag = False, True
+        elif token.kind is Kind.OPEN and token.value == "p":
+            out.append("\n" if _at_line_start(out) else "\n\n")
+            source_newline, after_tag = False, True
         elif token.value == "pre" and token.kind is not Kind.COMMENT:
             if not _at_line_start(out):
                 out.append("\n")
-            after_break = token.kind is Kind.OPEN  # HTML drops a newline just after <pre>
+            after_tag = token.kind is Kind.OPEN  # HTML drops a newline just after <pre>
     return "".join(out)
 
 

@@ -93,6 +93,18 @@ def old_hypermail(mail: Mail) -> str:
     )
 
 
+def later_hypermail(mail: Mail) -> str:
+    """Breaks on lines of their own, `<p>` for blank lines, `&nbsp;` for the blanks a line begins with."""
+    text = re.sub("^ +", lambda found: "&nbsp;" * len(found[0]), esc(mail.body), flags=re.MULTILINE)
+    lines = re.sub(r"\n<br>\n\n<br>\n", "\n<br>\n<p>", text.rstrip("\n").replace("\n", "\n<br>\n")) + "\n<br>\n"
+    return re.sub(
+        '(<!-- body="start" -->\n).*(?=<!-- body="end" -->)',
+        lambda found: found[1] + lines,
+        old_hypermail(mail),
+        flags=re.S,
+    )
+
+
 def pipermail(mail: Mail) -> str:
     text = with_addresses(mail.body, lambda address: f'<A HREF="http://l/x">{address.replace("@", " at ")}</A>')
     id_ = f"%3C{mail.id}%40example.org%3E"
@@ -177,6 +189,7 @@ ONE_A_PAGE = {
     "hypermail": hypermail,
     "mail-archive": mail_archive,
     "old hypermail": old_hypermail,
+    "later hypermail": later_hypermail,
     "pipermail": pipermail,
     "openwall": openwall,
     "lore, mail": lore_mail,
@@ -184,7 +197,7 @@ ONE_A_PAGE = {
 }
 WHOLE_THREAD = {"lore, thread": lore_thread, "linuxlists": linuxlists}
 # What a page carries beside the text.
-WITH_ADDRESS = {"spinics", "hypermail", "mail-archive", "old hypermail", "pipermail", "lore, mail"}
+WITH_ADDRESS = {"spinics", "hypermail", "mail-archive", "old hypermail", "later hypermail", "pipermail", "lore, mail"}
 WITH_ID = {*WITH_ADDRESS, "openwall", "lore, thread"}
 
 
@@ -222,6 +235,14 @@ def test_protected_addresses_are_decoded(name: str) -> None:
 def test_the_authors_address_is_put_back_above_the_diff() -> None:
     body = read("spinics", MAILS)[1].body.decode()
     assert "Acked-by: José <jose@xxxxxxxxxxx>\nSigned-off-by: Jane Doe <jane@example.org>\n" in body
+
+
+def test_lores_marks_between_the_parts_of_a_mail_go() -> None:
+    mark = "[-- Attachment #1: Type: text/plain, Size: 99 bytes --]\n\n"
+    end = "\n[-- Attachment #2: signature --]\n[-- Type: application/pgp-signature, Size: 833 bytes --]\n"
+    plain, signed = MAILS[1], Mail(MAILS[1].subject, mark + MAILS[1].body + end, "p1")
+    for name in ("lore, mail", "lore, thread"):
+        assert read(name, [signed])[0].body.strip() == read(name, [plain])[0].body.strip()
 
 
 def test_protection_that_holds_no_address_is_left() -> None:

@@ -19,6 +19,8 @@ def body_of(text: bytes, archive: Archive) -> bytes:
     """The text of a mail without the archive's footer, its writing of addresses undone; it ends in a newline."""
     if archive.footer and (footer := archive.footer.search(text)):
         text = text[: footer.start()]
+    if archive.marker:
+        text = archive.marker.sub(b"", text)
     if archive.indented:
         text = _dedented(text)
     if archive.undo is not None:

@@ -18,7 +18,8 @@ class Archive:
     """One archive's shape. `footer` is where the archive's own text after a body starts; `address` are replacements
     that give the author's address back (from what is written to what is meant), `undo` the same for addresses in the
     text: a pattern and what to put in its place, in the diff as well where `undo_in_diff` (what the archive writes
-    stands for nothing else there). `indented` says that every line of the text may have blanks put before it."""
+    stands for nothing else there). `indented` says that every line of the text may have blanks put before it;
+    `marker` are lines the archive puts between the parts of a mail."""
 
     name: str
     start: re.Pattern[bytes]
@@ -28,6 +29,7 @@ class Archive:
     undo: tuple[re.Pattern[bytes], bytes] | None = None
     undo_in_diff: bool = False
     indented: bool = False
+    marker: re.Pattern[bytes] | None = None
 
 
 def _pattern(text: bytes) -> re.Pattern[bytes]:
@@ -36,7 +38,8 @@ def _pattern(text: bytes) -> re.Pattern[bytes]:
 
 _SQUEEZED = frozenset({Damage.SQUEEZED, Damage.ADDRESSES_HIDDEN})
 _HIDDEN = frozenset({Damage.ADDRESSES_HIDDEN})
-_MAJORDOMO = _pattern(rb'^-- ?\n(?=To unsubscribe from this list: send the line "unsubscribe)')
+_MAJORDOMO = _pattern(rb'^--? ?\n(?=To unsubscribe from this list: send the line "unsubscribe)')
+_LORE_MARKER = _pattern(rb"^\[-- (?:Attachment #\d[^\n]*|Type: [^\n]*) --\]\n\n?")
 # Fields up to the subject, folded or (where white space was lost) simply broken.
 _TO_SUBJECT = rb"(?:(?!Subject:|From:)[^\n]+\n){0,400}+"
 _PERSON = rb"(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?"
@@ -115,6 +118,7 @@ ARCHIVES = (
         ),
         frozenset(),
         _pattern(rb"^\^ permalink raw reply"),
+        marker=_LORE_MARKER,
     ),
     # lore.kernel.org/.../MESSAGE-ID/, and mirrors that write the first dot of a domain as a bullet.
     Archive(
@@ -133,6 +137,7 @@ ARCHIVES = (
         (("\N{BULLET}", "."),),
         (_pattern(rb"([\w+-]@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), rb"\1."),
         undo_in_diff=True,
+        marker=_LORE_MARKER,
     ),
     # lists.infradead.org/pipermail: `user at host`, in the text as well.
     Archive(
