@@ -30,9 +30,15 @@ _INBODY = re.compile(r"(?:From|Subject): \S")
 # From here on a mail holds another one, unmarked, or nothing of its text.
 _END = re.compile(
     r"--\s*$|-----BEGIN PGP SIGNATURE-----|_{20,}\s*$|-{3,} ?(?:original message|forwarded message)|"
-    r"begin forwarded message:|diff --git |Index: \S|\+\+\+ \S|--- \S+/",
+    r"begin forwarded message:",
     re.IGNORECASE,
 )
+_DIFF_BEGINS = re.compile(r"diff --git |Index: \S|\+\+\+ \S|--- \S+/|---$")
+_DIFF_GOES_ON = re.compile(
+    r"[-+ @\\]|diff --git |index [0-9a-f]|(?:new|old|deleted|similarity|rename|copy|Binary|GIT) "
+)
+# A mailing list that writes itself into From, for the sake of DMARC (mailman's dmarc_moderation_action, Google groups).
+_MUNGED = re.compile(r"'?([^']{1,80}?)'? via [\w .-]{1,80}")
 _QUOTED_HEADER = re.compile(r"(?:Sent|Date|To|Cc|Subject): ")
 # What robots say before a tag that is meant for somebody's later patch, not for the one they tested.
 _ASKED = re.compile(r"if you fix (?:the|this) issue|(?:kindly|please) add (?:the )?following tag", re.IGNORECASE)
@@ -94,6 +100,8 @@ def _objection(trailer: Trailer, sender: Address) -> str:
     """Why a trailer is not its sender's; empty where it is, or where it names no person."""
     if not trailer.key.lower().endswith("-by"):
         return ""
+    if munged := _MUNGED.fullmatch(sender.name):
+        sender = Address(munged[1], "")
     name = people_name(trailer.value)
     who = sender.name or sender.email or "somebody unknown"
     email = sender.email or sender.shown
@@ -144,24 +152,41 @@ def _found(text: str) -> Iterator[tuple[Trailer, str]]:
 
 def _paragraphs(text: str, with_diff: bool) -> Iterator[tuple[list[str], bool]]:
     """The paragraphs of a reply's own lines, and whether each belongs to the commit message of a counter-patch: what
-    stands below its header or scissors, and the last paragraph above `---`."""
+    stands below its header or scissors, and the last paragraph above `---`. Diffs are left out."""
     lines = [line[:_LONGEST_LINE] for line in text.split("\n")]
+    inside = _diff_lines(lines) if with_diff else frozenset()
     paragraph: list[str] = []
     proposed = False
     for place, line in enumerate(lines):
         bare = line.strip()
         header = _quotes_header(lines, place, with_diff)
-        if _END.match(line) or (with_diff and bare == "---") or (header and not with_diff):
-            yield paragraph, proposed or bare == "---"
-            return
+        if _END.match(line) or (header and not with_diff):
+            break
         begins = with_diff and (header or _SCISSORS.match(bare) is not None)
-        if begins or not bare or _QUOTE.match(line) or bare.startswith(("-----BEGIN PGP SIGNED", "Hash: SHA")):
+        if place in inside:
+            yield paragraph, proposed or bare == "---"
+            paragraph, proposed = [], False
+        elif begins or not bare or _QUOTE.match(line) or bare.startswith(("-----BEGIN PGP SIGNED", "Hash: SHA")):
             yield paragraph, proposed
-            paragraph = []
-            proposed = proposed or begins
+            paragraph, proposed = [], proposed or begins
         else:
             paragraph.append(bare)
     yield paragraph, proposed
+
+
+def _diff_lines(lines: Sequence[str]) -> frozenset[int]:
+    """The places of the lines that are diffs (and what stands between `---` and them). A diff ends at a paragraph that
+    has nothing of one in its first column."""
+    inside: set[int] = set()
+    open_diff = blank = False
+    for place, line in enumerate(lines):
+        if open_diff and blank and line.strip() and not _DIFF_GOES_ON.match(line):
+            open_diff = False
+        open_diff = open_diff or _DIFF_BEGINS.match(line) is not None
+        blank = not line.strip()
+        if open_diff:
+            inside.add(place)
+    return frozenset(inside)
 
 
 def _quotes_header(lines: Sequence[str], place: int, with_diff: bool) -> bool:
@@ -252,6 +277,7 @@ def clean(value: str) -> str:
     if "=?" in value:
         value = headers.decode_words(value.encode("utf-8", "replace"))
     value = _BLANKS.sub(" ", _INVISIBLE.sub("", value))
+    value = value.replace("&lt;", "<").replace("&gt;", ">")
     value = " ".join(re.sub(r"<mailto:[^<>]*>", "", value).replace("**", "").split())
     found = re.match(r"([^<>]{0,200}<[^<>]{1,320}>)(.*)", value) or re.match(r"(\S{1,64}@[\w.-]{1,255})(.*)", value)
     if found is None:

@@ -65,6 +65,10 @@ TAKEN = {
     "before a suggestion": (f"{MINE}\n\nFixes: 1234567\n---\n{DIFF}", [MINE]),
     "with a suggestion": (f"Rather:\n\n{DIFF}", []),
     "above an unmarked quotation": (f"{MINE}\n\n-----Original Message-----\nAcked-by: Joe <joe@x.org>\n", [MINE]),
+    "below a suggestion": (f"Rather:\n\n{DIFF}\nWith that:\n{MINE}\n", [MINE]),
+    "below a suggestion's signature": (f"Rather:\n\n{DIFF}-- \n2.39.5\n\n{MINE}\n", []),
+    "in an empty line of a diff": (f"Rather:\n\n{DIFF}\n {MINE}\n", []),
+    "html codes": (MINE.replace("<", "&lt;").replace(">", "&gt;"), [MINE]),
     "quoted": (f"> {MINE}\nJD> {MINE}\n| {MINE}\n", []),
     "in a signature": (f"--\n{MINE}\n", []),
     "in a diff": (f"Rather:\n{DIFF}+{MINE}\n{MINE}\n", []),
@@ -121,6 +125,12 @@ def test_sloppy_takes_what_others_said(name: str) -> None:
     text, _ = LISTED[name]
     assert taken(text, sloppy=True) == [text]
     assert taken(LISTED["misspelt"][0], sloppy=True) == []
+
+
+@pytest.mark.parametrize("name", ["Jane Doe via Linux-erofs", "'Jane Doe' via Group"])
+def test_where_a_list_put_itself_into_from_the_name_decides(name: str) -> None:
+    assert taken(MINE, Address(name, "list@lists.example.net")) == [MINE]
+    assert taken("Acked-by: Joe <list@lists.example.net>", Address(name, "list@lists.example.net")) == []
 
 
 def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
