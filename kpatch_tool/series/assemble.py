@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
+from kpatch_tool.mail.footers import without_footer
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
@@ -144,8 +145,14 @@ def _known(author: Address, message: Message) -> Address:
     return author
 
 
+def _prose(message: Message) -> str:
+    """The text of a mail that people read: flowed lines joined, without the list's footer."""
+    body = unflow(message.body, delsp=message.delsp) if message.flowed else message.body
+    return strip_space(headers.decode(without_footer(body), message.charset))
+
+
 def _cover(message: Message) -> Cover:
-    body = strip_space(headers.decode(message.body, message.charset))
+    body = _prose(message)
     return Cover(parse(message.subject).title, message.author, message.date, body)
 
 
@@ -156,8 +163,7 @@ def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *
     proposed = _counter_patches(posts, chosen, found)
     for post, number in find_answers(posts, chosen, found):
         message = post.message
-        body = message.body if not message.flowed else unflow(message.body, delsp=message.delsp)
-        text = strip_space(headers.decode(body, message.charset))
+        text = _prose(message)
         replies.append(Reply(message.author, message.date, message.subject, number, text))
         if number is not None:
             counter = message.in_reply_to in proposed
