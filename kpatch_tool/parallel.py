@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -52,7 +53,8 @@ def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iter
 
 
 def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:
-    context = get_context("spawn")  # not a fork: the progress line has a thread
+    # A fork starts in no time, but must not be made beside other threads (the progress line has one).
+    context = get_context("fork") if threading.active_count() == 1 else get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(function, theirs), daemon=True)
     process.start()

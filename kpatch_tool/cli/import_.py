@@ -11,7 +11,7 @@ import typer
 from kpatch_tool.cli import common
 from kpatch_tool.mail.elsewhere import Elsewhere
 from kpatch_tool.mail.read import read_sources
-from kpatch_tool.series import store, view
+from kpatch_tool.series import listing, store, view
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.attesting import attested
 
@@ -56,8 +56,11 @@ def command(
     if name:
         store.check_name(name)
     with common.progress() as say:
-        elsewhere = Elsewhere(workspace, timeout, git)
-        received = read_sources(sources, fetch=elsewhere, fetched_only=git is not None, say=say)
+        if git is None and listing.is_large(sources):
+            received, pick = listing.receive(workspace.cache, sources, pick=pick, revision=revision, progress=say)
+        else:
+            elsewhere = Elsewhere(workspace, timeout, git)
+            received = read_sources(sources, fetch=elsewhere, fetched_only=git is not None, say=say)
     series = assemble(
         received.messages,
         where=", ".join(sources),

@@ -26,7 +26,7 @@ _BLANK = re.compile(rb"\r*\n")
 _WORD = re.compile(rb"=\?([^?\s]{1,80})\?([bBqQ])\?(.{0,2000}?)\?=", re.DOTALL)
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
 _CHARSET = re.compile(rb"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
-_LAST_COUNTS = frozenset({"from", "subject", "date"})
+LAST_COUNTS = frozenset({"from", "subject", "date"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")  # RFC 8264's Cf, the usual ones
 _LONGEST = 2000  # characters of a From field that are read
@@ -63,7 +63,7 @@ def text(fields: Mapping[str, list[bytes]], name: str) -> str:
     values = fields.get(name)
     if not values:
         return ""
-    value = values[-1 if name in _LAST_COUNTS else 0]
+    value = values[-1 if name in LAST_COUNTS else 0]
     return squeezed(decode_words(value, "utf-8" if value.isascii() else _of_text(fields)))
 
 

@@ -37,6 +37,7 @@ _NAMES = {
     if spelt.lower() == name
 }  # fmt: skip
 _KEPT = frozenset(_NAMES.values())
+_LAST_COUNTS = frozenset({b"subject", b"content-type", b"content-transfer-encoding"})
 _MESSAGE_ID = re.compile(rb"<([^<>\s]+)>")
 _PLAIN_REPLY = re.compile(rb"[Rr][Ee]: ")
 _MOST_LINKS = 100  # ids of one mail that are followed: the oldest one and the latest ones
@@ -44,6 +45,9 @@ _MOST_KNOWN = 20_000  # hashes of message ids kept at hand
 _ENVELOPE = b"From mboxrd@z x\n"
 _ENVELOPES = (b"From ", b">From")
 _ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"quoted-printable", b"base64"})
+_NOT_PLAIN = re.compile(rb"[^\t\n -~]|=\?")
+# In the parts of a reply: what may be a mail inside the mail.
+_HIDDEN = re.compile(rb"\n(?:From|Subject|Date|Content-Type: message|Content-Transfer-Encoding: [bB])")
 _DECODED = 1 << 16  # bytes of a base64 text in which the diff begins, if there is one
 ARCHIVE = "X-Kpt-Archive"  # in the header of a message that a page shows: the archive's name
 
@@ -211,11 +215,13 @@ class Scanner:
         if _PLAIN_REPLY.match(subject) and encoding != b"base64" and text.find(b"\n>", body, stop) >= 0:
             self._batch.answers = True  # what quotes is no patch
         else:
-            marks = self._judge.marks(headers.text({"subject": [subject]}, "subject"))
+            marks = self._judge.marks(_decoded(subject))
         if marks is not None:
             self._batch.answers |= marks.reply
             diff = self._has_diff(text[body:stop], encoding, reply=marks.reply)
-        odd = body == head or text.startswith(_ENVELOPES, body) or _is_special(fields.get(b"content-type"))
+        odd = body == head or text.startswith(_ENVELOPES, body)
+        if not odd and _is_special(fields.get(b"content-type")):
+            odd = marks is not None or _HIDDEN.search(text, body, stop) is not None
         if diff is None or odd:
             self._unusual(text[start:stop], base + start, length)
             return
@@ -285,11 +291,11 @@ class Scanner:
 
 
 def _by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The fields that count: of several the first, but the last Subject (as headers.text)."""
+    """The fields that count, as headers.text and content.content_of have it."""
     fields: dict[bytes, bytes] = {}
     for spelt, value in pairs:
         name = _NAMES.get(spelt) or spelt.lower()
-        if name in _KEPT and (name not in fields or name == b"subject"):
+        if name in _KEPT and (name not in fields or name in _LAST_COUNTS):
             fields[name] = value
     return fields
 
@@ -297,6 +303,13 @@ def _by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 def _header(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The fields that count, as a header."""
     return b"".join(b"%s: %s\n" % pair for pair in pairs if pair[0] in _NAMES or pair[0].lower() in _KEPT)
+
+
+def _decoded(subject: bytes) -> str:
+    """headers.text of a subject; nearly all are plain ASCII."""
+    if _NOT_PLAIN.search(subject):
+        return headers.text({"subject": [subject]}, "subject")
+    return " ".join(subject.decode("ascii").split())
 
 
 def _is_special(content_type: bytes | None) -> bool:

@@ -35,7 +35,8 @@ WINDOW = (
 _PATCH, _FORWARD, _RESEND, _REPLY = 1, 2, 4, 8
 _AT_ONCE = 2000  # posts that are gathered before the results are written
 _ARCHIVE = f"{ARCHIVE}:".encode()
-_FIELD = re.compile(rb"^([!-9;-~]+): ([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_FIELD = re.compile(r"^([!-9;-~]+): ([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
+_NOT_PLAIN = re.compile(rb"[^\t\n -~]|=\?|\n\n|" + _ARCHIVE)
 _ENVELOPE = b"From mboxrd@z x\n"
 
 
@@ -52,7 +53,8 @@ class PatchJudge:
         return Marks(kind, number, total, revision, always=not tag.forward and not tag.reply, reply=tag.reply)
 
     def has_diff(self, body: bytes) -> bool:
-        return split.has_diff(body)
+        # Most diffs are git's: two literals are found faster than the expressions that tell every kind.
+        return (b"\ndiff -" in body and b"\n@@ -" in body) or split.has_diff(body)
 
     def is_patch(self, reply: Message) -> bool:
         return is_whole_patch(Post(reply, subject.parse(reply.subject), 0, diff=False))
@@ -116,6 +118,7 @@ def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> N
     with index.transaction():
         for table in ("loose (person, sent, root, seeks)", "picked (root)", "raw AS SELECT * FROM posting LIMIT 0"):
             index.change(f"CREATE TEMP TABLE {table}")
+        index.change("CREATE INDEX temp.raw_by_root ON raw (roots)")
         for part in found:
             index.change(_INSERT_RAW, part.found)
             index.change("INSERT INTO loose VALUES (?,?,?,?)", part.loose)
@@ -325,7 +328,7 @@ def _posts(index: IndexFile, kinds: _Kinds, which: str, values: Sequence[object]
 
 def light(fields: bytes) -> Message:
     """The message of a header, with the body that was kept with it, if any."""
-    if fields.isascii() and b"=?" not in fields and b"\n\n" not in fields and _ARCHIVE not in fields:
+    if not _NOT_PLAIN.search(fields):
         return _plain(fields)
     (message,) = read.parse(_ENVELOPE + fields + (b"" if b"\n\n" in fields else b"\n"), "")
     if _ARCHIVE in fields:
@@ -336,21 +339,23 @@ def light(fields: bytes) -> Message:
 
 def _plain(fields: bytes) -> Message:
     """`light` for a header in which nothing is encoded, as most are: mail/read.py takes five times as long."""
-    found: dict[str, list[bytes]] = {}
-    for name, value in _FIELD.findall(fields):
-        found.setdefault(name.decode("ascii").lower(), []).append(value)
-    own = headers.message_ids(headers.text(found, "message-id"))
-    answered = headers.message_ids(headers.text(found, "in-reply-to"))
+    found: dict[str, str] = {}
+    for name, value in _FIELD.findall(fields.decode("ascii")):
+        key = name.lower()
+        if key not in found or key in headers.LAST_COUNTS:
+            found[key] = " ".join(value.split())
+    own = headers.message_ids(found.get("message-id", ""))
+    answered = headers.message_ids(found.get("in-reply-to", ""))
     return Message(
-        subject=headers.text(found, "subject"),
-        author=_author(headers.text(found, "from")),
-        date=headers.date(headers.text(found, "date")),
+        subject=found.get("subject", ""),
+        author=_author(found.get("from", "")),
+        date=headers.date(found.get("date", "")),
         body=b"",
         charset="",
         origin="",
         message_id=own[0] if own else "",
         in_reply_to=answered[0] if answered else "",
-        references=headers.message_ids(headers.text(found, "references")),
+        references=headers.message_ids(found.get("references", "")),
     )
 
 
@@ -388,9 +393,10 @@ def _clusters(entries: Iterable[Loose]) -> list[list[int]]:
             near.popleft()
         undated = [other for other in undated[:1] if other.person == one.person] and undated
         for other in (*near, *undated):
-            a, b = sorted((top(other.root), top(one.root)))
-            if a != b and (one.seeks or other.seeks):
-                owner[b] = a
+            if one.seeks or other.seeks:
+                a, b = sorted((top(other.root), top(one.root)))
+                if a != b:
+                    owner[b] = a
         (near if one.sent else undated).append(one)
     merged: dict[int, set[int]] = {}
     for root in owner:

@@ -7,23 +7,27 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kpatch_tool import text
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail import index as mail_index
 from kpatch_tool.mail import read
 from kpatch_tool.mail.index_scan import hash_of
-from kpatch_tool.mail.index_store import IndexFile, Span
 from kpatch_tool.mail.message import Address
 from kpatch_tool.progress import Progress
-from kpatch_tool.series import indexed, subject
+from kpatch_tool.series import subject
 from kpatch_tool.series.posts import identities
+
+if TYPE_CHECKING:
+    from kpatch_tool.mail.index_store import IndexFile
 
 LARGE_BYTES = 64 << 20  # of sources that are read through an index
 LARGE_FILES = 5000
 _MOST_NAMED = 3
+_MOST_OTHERS = 5  # other series of a mailbox from which a plain import takes the first
+_LOOKED_AT = 100
 _COLUMNS = "number, date, title, revision, name, email, patches, total, cover, message_id, roots, sent"
 
 
@@ -110,11 +114,28 @@ class Mailbox:
         elif text_:
             meant = [one for one in self.postings() if subject.plain(text_) in subject.plain(one.title)]
         else:
-            meant = [_listed(row) for row in self._rows("number = 1", ())]
+            meant = self._only()
         if not meant:
             what = f"no series matches `{text_}`" if text_ else "no patch found"
             raise InputError(what, where=self._where, todo="`kpt index` lists them" if text_ else "")
         return self._latest(meant, text_, revision)
+
+    def _only(self) -> list[Listed]:
+        """The first posting, where there are few others; as choosing.choose has it."""
+        postings = self.postings()
+        first = next(postings, None)
+        if first is None:
+            return []
+        apart = {one.title: one for one in islice((o for o in postings if not _related(first, o)), _LOOKED_AT)}
+        if len(apart) > _MOST_OTHERS:
+            (count,) = self._index.row("SELECT count(*) FROM posting")
+            raise InputError(
+                f"{count} postings of series are here",
+                where=self._where,
+                todo="choose with --series (a number, a part of the title or a message id): "
+                f"{_some([first, *apart.values()])}; `kpt index FILE` lists all",
+            )
+        return [first]
 
     def _latest(self, meant: Sequence[Listed], text_: str, revision: int | None) -> Listed:
         """The posting of one series: `meant`, and what the same sender posted under the same titles."""
@@ -155,27 +176,38 @@ class Mailbox:
         return self._index.rows(f"SELECT {_COLUMNS} FROM posting WHERE {which} ORDER BY number", values)
 
     def received(self, one: Listed) -> read.Received:
-        """The messages of the threads that a posting and the other revisions of its series are in, and nothing else:
-        their bytes as in the mailbox, in its order."""
-        roots = set(one.roots)
-        for name, column in ((one.author.name, "name"), (one.author.email, "email")):
-            for row in self._rows(f"{column} = ?", (name,)) if name else ():
-                if _related(one, other := _listed(row)):
-                    roots.update(other.roots)
-        marks = ",".join(map(str, sorted(roots)))
-        spans = [
-            Span(*row)
-            for row in self._index.rows(
-                "SELECT DISTINCT message.file, message.start, message.length, 0 FROM thread"
-                f" JOIN message ON message.id = thread.message WHERE thread.root IN ({marks})"
-                " ORDER BY message.file, message.start"
-            )
-        ]
-        files = [
-            read.SourceFile(_name(path), b"".join(data for _, data in mails))
-            for path, mails in groupby(mail_index.read_spans(self._index, spans), key=lambda pair: pair[0])
-        ]
+        """The messages of the threads that a posting is in, and nothing else: their bytes as in the mailbox, in its
+        order."""
+        from kpatch_tool.mail.index import read_spans
+        from kpatch_tool.mail.index_store import Span
+
+        marks = ",".join("?" * len(one.roots))
+        rows = self._index.rows(
+            "SELECT DISTINCT message.file, message.start, message.length, 0 FROM thread"
+            f" JOIN message ON message.id = thread.message WHERE thread.root IN ({marks})"
+            " ORDER BY message.file, message.start",
+            one.roots,
+        )
+        mails = groupby(read_spans(self._index, [Span(*row) for row in rows]), key=lambda pair: pair[0])
+        files = [read.SourceFile(_name(path), b"".join(data for _, data in of_file)) for path, of_file in mails]
         return read.read_files(files, where=self._where)
+
+
+def _some(postings: Sequence[Listed]) -> str:
+    named = ", ".join(f'{one.number}: "{text.printable(one.title)}" v{one.revision}' for one in postings[:_MOST_NAMED])
+    return named + (", ..." if len(postings) > _MOST_NAMED else "")
+
+
+def receive(
+    cache: Path | None, sources: Sequence[str], *, pick: str, revision: int | None, progress: Progress
+) -> tuple[read.Received, str]:
+    """The messages of one series of large mailboxes, and what it is to be called among them (assemble's `pick`).
+
+    `pick` and `revision` as for Mailbox.choose, which tells the errors.
+    """
+    with opened(cache, sources, progress) as box:
+        one = box.choose(pick, revision)
+        return box.received(one), one.message_id or one.title
 
 
 def _related(one: Listed, other: Listed) -> bool:
@@ -229,6 +261,9 @@ def opened(cache: Path | None, sources: Sequence[str], progress: Progress) -> It
 
     Raises InputError when a source cannot be read or holds no mail.
     """
+    from kpatch_tool.mail import index as mail_index
+    from kpatch_tool.series import indexed  # SQLite, processes: not for every import
+
     with contextlib.ExitStack() as stack:
         if cache is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kpt-index-")))
