@@ -47,7 +47,7 @@ def outcome(sent: bytes, patch: list[Case], damage: Damager, rng: random.Random)
     series = Series("x", "x", 1, 1, None, (read,))
     base = {case.sent.old_path: case.base for case in patch if case.sent.old_path}
     (done,) = restore_series(series, base.get).patches
-    same = done.diff == sent
+    same = done.diff == sent or (done.exactness is Exactness.INTACT and format_diff(done.files) == sent)
     if done.exactness is Exactness.PROVEN:
         right = same or _same_lines(done.diff, sent)
         return ("proven" if right else "WRONG"), done.why

@@ -7,7 +7,7 @@ stranger it is; the search takes the cheapest first and is bounded by steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from kpatch_tool.diff.likeness import likeness
@@ -18,6 +18,7 @@ _MAX_STEPS = 40_000  # of the search at one place
 _ALL_STEPS = 200_000  # of the searches at all places of a hunk
 _MAX_PLACES = 80
 _MAX_READINGS = 24
+_MAX_WITH_LOST = 64  # where blank lines were lost: beside added lines nothing tells their places
 _SPREAD = 6.0  # readings that cost this much more than the best do not count
 _MOST_PIECES = 8  # lines that one line may be broken into
 _SHORT = 40  # no mail program breaks lines this short
@@ -28,6 +29,7 @@ _LOST_COLUMN = 0.3  # a context line without its blank, where the base has it
 _LOST_COLUMN_UNSEEN = 2.0  # the same without a base
 _LOOKS_CHANGED = 4.0  # a line that begins with + or - and is context
 _MISSING_BLANK = 1.0  # a blank context line the mail does not have
+_INSIDE_RUN = 3.0  # more, where it stands between added lines
 _EXTRA_BLANK = 1.2  # a blank line that the file does not have
 _BROKEN_KNOWN = 0.2  # the rest of a line that the base has whole
 _BROKEN = 1.0  # the rest of an added line
@@ -260,21 +262,25 @@ class _Search:
                 fit = Fit(cost, _in_order(path), section, used, self.recount)
                 if all(fit.taken != other.taken for other in found):
                     found.append(fit)
-                if len(found) == _MAX_READINGS:
+                if len(found) == (_MAX_READINGS if _whole(fit) else _MAX_WITH_LOST):
                     break
                 continue
             key = (at, old, new)
             seen[key] = seen.get(key, 0) + 1
             if seen[key] > _SAME_STATE:
                 continue
+            added = path is not None and path.one.kind is Kind.ADDED
             if self._complete(at, old, new):
                 serial += 1
                 more = self._recounted(at, old, new) if self.recount else self._left_over(at)
                 heappush(heap, (cost + more, serial, -at - 1, old, new, section, path))
-            for more, next_at, next_old, next_new, taken in self._moves(at, old, new):
+            for more, next_at, next_old, next_new, taken in self._moves(at, old, new, added=added):
                 serial += 1
                 step = _Path(taken, path) if taken else path
                 heappush(heap, (cost + more, serial, next_at, next_old, next_new, section, step))
+        if any(one.first == one.last for fit in found for one in fit.taken):
+            found = [replace(fit, cost=fit.cost + _oddness(fit.taken, self.received)) for fit in found]
+            found.sort(key=lambda fit: fit.cost)
         return tuple(found)
 
     def _sections(self) -> Iterator[tuple[float, int]]:
@@ -313,8 +319,8 @@ class _Search:
                 cost += 0.5
         return cost
 
-    def _moves(self, at: int, old: int, new: int) -> Iterator[_Move]:
-        """(cost, next received line, old lines, new lines, what was taken)"""
+    def _moves(self, at: int, old: int, new: int, *, added: bool) -> Iterator[_Move]:
+        """(cost, next received line, old lines, new lines, what was taken); `added`: so was the line before."""
         more_old = self.recount or old < self.hunk.old_count
         more_new = self.recount or new < self.hunk.new_count
         index = self.start + old if self.base is not None else None
@@ -322,7 +328,8 @@ class _Search:
         if self.base is not None and known is None:
             more_old = False
         if more_old and more_new and known == b"" and (at >= self.count or not self.received.blank[at]):
-            yield _MISSING_BLANK, at, old + 1, new + 1, Taken(Kind.CONTEXT, at, at, index)
+            cost = _MISSING_BLANK + (_INSIDE_RUN if added and self.received.first[at : at + 1] == [b"+"] else 0.0)
+            yield cost, at, old + 1, new + 1, Taken(Kind.CONTEXT, at, at, index)
         if at >= self.count:
             return
         first = self.received.first[at]
@@ -388,6 +395,35 @@ class _Search:
             if known and self.received.alike[last] == known:
                 cost += _COULD_BE_CONTEXT
             yield cost, last + 1
+
+
+def _whole(fit: Fit) -> bool:
+    return all(one.first < one.last for one in fit.taken)
+
+
+def _oddness(taken: tuple[Taken, ...], received: _Received) -> float:
+    """How unusual the places of lost blank lines are beside added ones: git ends a run of added lines with a blank one
+    that stands before a blank line's place, and begins it with one that stands after."""
+    cost = 0.0
+    for index, one in enumerate(taken):
+        if one.first < one.last:
+            continue
+        before = index > 0 and taken[index - 1].kind is Kind.ADDED
+        after = index + 1 < len(taken) and taken[index + 1].kind is Kind.ADDED
+        if after and not before:
+            cost += _run_cost(taken, received, index + 1, 1, 0.5)
+        elif before and not after:
+            cost += _run_cost(taken, received, index - 1, -1, 1.0)
+    return cost
+
+
+def _run_cost(taken: tuple[Taken, ...], received: _Received, at: int, way: int, plain: float) -> float:
+    """The cost of a blank line beside the run of added lines that begins at `at` and goes on in direction `way`."""
+    last = at
+    while 0 <= last + way < len(taken) and taken[last + way].kind is Kind.ADDED:
+        last += way
+    near, far = (not received.changed[taken[end].first] for end in (at, last))
+    return 3.0 if near else 0.0 if far else plain
 
 
 def _in_order(path: _Path | None) -> tuple[Taken, ...]:

@@ -27,7 +27,7 @@ from kpatch_tool.diff.tabs import looks_detabbed
 from kpatch_tool.diff.undoing import UNDOS, Choice, Evidence, as_near, evidence, readings
 
 _UNDECIDED = 2.5  # bits: a reading this much less likely than the chosen one still counts as possible
-_MAX_COMBINED = 24  # combinations of the hunks' readings that are tried
+_MAX_COMBINED = 64  # combinations of the hunks' readings that are tried
 _FEW = 200  # readings tried for each of them before the likeliest gets the whole bound
 _BOUND = Bound(6_000, 200_000_000, 2_500)
 _STYLED = Bound(3_000, 100_000_000, 20_000)  # of the search by style, for one spelling of the added lines
@@ -68,6 +68,8 @@ def restore_loose(
     why = ""
     if header.binary:
         why = "a binary patch cannot be restored from damaged text"
+    elif header.old_path and header.new_path and header.old_path != header.new_path and not _moved(header):
+        why = f"the names in its header disagree: {header.old_path} and {header.new_path}"
     elif header.old_path is None and base:
         why = "the patch creates it, but the base has it already"
     elif header.old_path is not None and base is None:
@@ -76,6 +78,10 @@ def restore_loose(
         return Restoration(header, None, False, False, why)
     content = base or b""
     return _restored(file, content, tuple(people), bound or _BOUND) if file.hunks else unchanged(header, content)
+
+
+def _moved(header: FileDiff) -> bool:
+    return header.renamed or header.copied
 
 
 def _restored(file: LooseFile, base: bytes, people: tuple[Person, ...], bound: Bound) -> Restoration:

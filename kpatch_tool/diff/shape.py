@@ -14,6 +14,7 @@ _SPACED_HUNK = re.compile(rb"^@@? ?- (\d{1,9}(?:,\d{1,9})?) (\+) ?(\d{1,9}(?:,\d
 _SPACED_GIT = re.compile(rb"^diff -(?: ?- git|- git) ", re.MULTILINE)
 _SPACED_NAME = re.compile(rb"^(?:- ?- ?-) (?=a/|/dev/null)", re.MULTILINE)
 _SPACED_RULE = re.compile(rb"^(?:- - -|-- -|- --)[ \t]*$", re.MULTILINE)
+_NAMES = re.compile(rb"^(?:diff --git a/|\+\+\+ b/|--- a/|(?:rename|copy) (?:from|to) )[^\n]*", re.MULTILINE)
 _SIGNATURE = re.compile(rb"^-- ?$", re.MULTILINE)
 # What programs encode: `=` itself, blanks, controls, what is not ASCII; `=46rom`. `--mode=755` is none of it.
 _CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F]|[ \t]*\n)")
@@ -110,6 +111,7 @@ def _unspaced(body: bytes) -> tuple[bytes, str]:
     if not _SPACED_GIT.search(body):
         return body, ""
     body = _SPACED_GIT.sub(b"diff --git ", body)
+    body = _NAMES.sub(lambda match: re.sub(rb"(?<=[^ ]-) (?=\S)", b"", match[0]), body)
     body = _SPACED_NAME.sub(b"--- ", body)
     body = _SPACED_RULE.sub(b"---", body)
     body = re.sub(rb"(?m)^((?:[A-Z][a-z]+- )(?:[a-z]+- )*[a-z]+: )", lambda match: match[1].replace(b"- ", b"-"), body)

@@ -34,8 +34,8 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
     once. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
-    do not fit it: then something happened to them as well. What is passed through changes the files that later ones
-    see. A patch of which one file does not fit stays damaged as a whole, with the reason.
+    do not make of it the blob they name: then something happened to them as well. What is passed through changes the
+    files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
     files = _Files(read_base)
     people = _people(series)
@@ -97,26 +97,35 @@ def _person(name: str, email: str) -> Person:
 
 def _patch(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
     if patch.exactness in _SURE:
-        trial = files.trial()
-        exact, fits = True, True
-        for file in patch.files:
-            before = trial.before(file)
-            exact = exact and (file.old_path is None or is_blob(before or b"", file.old_blob))
-            outcome = apply_file(before, file, fuzz=0)
-            fits = fits and isinstance(outcome, Applied)
-            if isinstance(outcome, Applied):
-                trial.put(file, outcome.post)
-        if fits or not exact or patch.exactness is Exactness.PROVEN or not patch.files:
-            files.take(trial)
-            return patch
+        return _sure(patch, files, people)
     if not patch.files and not read_loose(patch.received or patch.diff):
         return replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read")
     trial, results = _best(patch, files, people)
-    done = _judged(patch, results)
-    if done.exactness is Exactness.DAMAGED and patch.exactness in _SURE:
-        return patch
     files.take(trial)
-    return done
+    return _judged(patch, results)
+
+
+def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
+    """An intact or proven patch as it is, unless the base is its exact pre-image, what it makes of that is not what it
+    names, and undoing some damage is."""
+    trial = files.trial()
+    right = True
+    for file in patch.files:
+        before = trial.before(file)
+        outcome = apply_file(before, file, fuzz=0)
+        post = outcome.post if isinstance(outcome, Applied) else None
+        exact = file.old_path is None or is_blob(before or b"", file.old_blob)
+        named = file.new_blob and file.new_path and not file.binary and file.hunks
+        right = right and not (exact and named and not is_blob(post or b"", file.new_blob))
+        if isinstance(outcome, Applied):
+            trial.put(file, post)
+    if not right and patch.exactness is Exactness.INTACT:
+        other, results = _best(patch, files, people)
+        if results and all(result.proven for result in results):
+            files.take(other)
+            return _judged(patch, results)
+    files.take(trial)
+    return patch
 
 
 _Tried = tuple[_Files, list[Restoration]]
