@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from kpatch_tool.errors import InputError
+
 LORE = "https://lore.kernel.org/all"
 
 _PREFIX = re.compile(r"(?:msgid|message-id|mid|id):\s*", re.IGNORECASE)
 _ID = re.compile(r"<?([^\s<>@]{1,250}@[^\s<>@/]{1,250})>?")
 _URL = re.compile(r"<?(https?://[^\s<>]+)>?", re.IGNORECASE)
+_SCHEME = re.compile(r"<?[a-z][a-z+.-]{1,12}://", re.IGNORECASE)
 # What may follow a message id in a path: a thread (flat, nested, mbox, feed), a mail.
 _VIEWS = frozenset({"", "T", "t", "t.mbox.gz", "t.atom", "raw", "R", "s"})
 _ONE_MAIL = frozenset({"raw"})
@@ -48,10 +51,14 @@ class File:
 
 
 def parse(source: str) -> Mail | File | None:
-    """What `source` asks for; None when it is neither a URL nor a message id."""
+    """What `source` asks for; None when it is neither a URL nor a message id. Raises InputError for a broken URL."""
     source = source.strip()
-    if url := _URL.fullmatch(source):
-        return _of_url(url[1])
+    if _SCHEME.match(source):
+        url = _URL.fullmatch(source)
+        try:
+            return _of_url(url[1] if url else "")
+        except ValueError as error:
+            raise InputError("not a URL that kpt can fetch", where=source, todo="give one of http or https") from error
     bare = _PREFIX.sub("", source, count=1)
     found = _ID.fullmatch(bare)
     if found is None or "@{" in bare:  # a reflog of git
@@ -62,6 +69,8 @@ def parse(source: str) -> Mail | File | None:
 def _of_url(url: str) -> Mail | File:
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
+    if not host or (parts.port or 1) < 1:  # a port that is no number raises ValueError itself
+        raise ValueError("no host")
     segments = [unquote(segment) for segment in parts.path.split("/")]
     place = _id_place(segments)
     if place and not host.startswith(_OTHERS) and not host.endswith(_OTHERS):

@@ -34,7 +34,7 @@ _MOST_REDIRECTS = 8
 _CONNECT = 10.0  # seconds
 _GZIP = b"\x1f\x8b"
 _CHALLENGE = re.compile(rb"not a bot|anubis|Just a moment\.\.\.|captcha|cf-chl", re.IGNORECASE)
-_DOWNLOAD = "open it in a browser, save the thread's mbox (lore: .../t.mbox.gz), and import the file"
+_DOWNLOAD = "save the thread's mbox with a browser (lore: .../t.mbox.gz) and import the file"
 
 _Result = TypeVar("_Result")
 

@@ -6,6 +6,7 @@ do here is wait or read without bounds, or speak up by itself. See `download`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
@@ -22,6 +23,7 @@ from kpatch_tool.mail.read import Received, SourceFile, read_files
 
 SECONDS = 120.0
 _CACHED = 600  # seconds for which a thread is not asked for again
+_FORGOTTEN = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Fetcher:
         logger = logging.getLogger("liblore")
         logger.addHandler(logging.NullHandler())
         logger.propagate = False  # what it warns of comes back as an error
-        self.cache.mkdir(parents=True, exist_ok=True)
+        _tidy(self.cache)
         with download.BoundedSession(time.monotonic() + self.seconds) as session:
             try:
                 node = liblore.LoreNode.from_git_config(inbox, cache_dir=str(self.cache), cache_ttl=_CACHED)
@@ -87,6 +89,15 @@ class Fetcher:
             raise InputError(f"no such message on {urlsplit(inbox).netloc}", where=where)
         name = re.sub(r"[^\w.@+-]", "_", wanted.message_id) + (".mbox" if wanted.whole_thread else ".eml")
         return _from(read_files([SourceFile(name, data)], where=where), where)
+
+
+def _tidy(cache: Path) -> None:
+    """Make the cache's directory, and forget what was kept there long ago."""
+    cache.mkdir(parents=True, exist_ok=True)
+    for path in cache.glob("*.lore.*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _FORGOTTEN:
+                path.unlink()
 
 
 def _from(received: Received, origin: str) -> Received:

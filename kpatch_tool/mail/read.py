@@ -98,6 +98,8 @@ def _read_source(source: str, stdin: BinaryIO | None, fetch: Fetch | None, say: 
             raise InputError("standard input is closed", where=source)
         data = streams.read_stream(stdin or sys.stdin.buffer, "standard input", say)
         return read_files([SourceFile("stdin", data)], where="standard input")
+    if not source:
+        raise InputError("the name of a source is empty", todo="give a file, a URL or a message id")
     path = Path(source)
     if fetch is not None and not _exists(path) and (fetched := fetch(source)) is not None:
         return fetched

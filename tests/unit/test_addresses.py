@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kpatch_tool.errors import InputError
 from kpatch_tool.mail.addresses import File, Mail, parse
 
 ID = "20140417.1@x.org"
@@ -48,3 +49,11 @@ LORE = "https://lore.kernel.org"
 )  # fmt: skip
 def test_meaning(source: str, meant: Mail | File | None) -> None:
     assert parse(source) == meant
+
+
+@pytest.mark.parametrize(
+    "source", ["https://", "http://[::1", "https://exa mple/", "ftp://x/y", "https://x:y/", "file:///etc"]
+)
+def test_what_cannot_be_fetched(source: str) -> None:
+    with pytest.raises(InputError, match="not a URL"):
+        parse(source)

@@ -203,6 +203,8 @@ def test_missing_sources() -> None:
         read_sources(["/dev/zero"])
     with pytest.raises(InputError, match="no such file"):
         read_sources(["/nonexistent/x"])
+    with pytest.raises(InputError, match="empty"):
+        read_sources([""])
 
 
 def test_what_is_no_file_is_asked_for_elsewhere(tmp_path: Path) -> None:
