@@ -19,7 +19,11 @@ def command(
     creation_factor: Annotated[
         int,
         typer.Option(
-            "--creation-factor", metavar="PERCENT", min=0, max=1000, help="As in git range-diff: more pairs more."
+            "--creation-factor",
+            metavar="PERCENT",
+            min=0,
+            max=1000,
+            help="How much a pair may differ, as in git range-diff.",
         ),
     ] = 60,
     as_json: common.JsonOption = False,
