@@ -94,6 +94,16 @@ def test_linuxlists_that_kept_its_white_space() -> None:
     assert assemble([message], where="x").patches[0].exactness is Exactness.INTACT
 
 
+def test_a_stray_line_with_blanks_does_not_make_a_squeezed_page_intact() -> None:
+    created = "diff --git a/n.c b/n.c\nnew file mode 100644\nindex 0000000..89abcde\n--- /dev/null\n+++ b/n.c\n"
+    created += "@@ -0,0 +1,12 @@\n" + "+int f(void)\n+{\n" + "+\tint a;\n" * 9 + "+}\n"
+    head = "2014-04-17 09:00:00\n\nby Jane Doe\n\n[permalink] [raw]\nSubject: [PATCH] mm: one\n\n"
+    page = head + squeezed(TEXT.partition("diff")[0] + created, dropped=False)
+    for stray in ("", "\nMore majordomo info at  http://vger.kernel.org/majordomo-info.html\n"):
+        assert assemble([one(page + stray)], where="x").patches[0].exactness is Exactness.DAMAGED
+    assert assemble([one(head + created)], where="x").patches[0].exactness is Exactness.INTACT
+
+
 def test_spinics_without_a_header() -> None:
     page = "[PATCH] mm: one\n\n[Date Prev][Date Next][Thread Prev][Thread Next][Date Index][Thread Index]\n\n \n\n\n\n"
     message = one(page + TEXT)

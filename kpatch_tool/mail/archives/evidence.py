@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from kpatch_tool.mail.message import Damage
 
 _KEPT = re.compile(rb"^[ \t]+\S|\S[ \t]{2,}\S|\S\t", re.MULTILINE)
+_FIRST_HUNK = re.compile(rb"^@@ -\d", re.MULTILINE)
+_KEPT_LINE = re.compile(rb"^(?: \S|[ +-]?(?:\t|  ))", re.MULTILINE)
+_KEPT_SHARE = 0.1  # of the lines of the diffs: a stray line of an archive's own must not count for all
 _OLD_LINES = re.compile(rb"^@@ -\d+(?:,[1-9]\d*)? \+\d+(?:,\d+)? @@", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff -|--- \S)", re.MULTILINE)
 _SIGNED = re.compile(rb"^(?:Signed-off-by|Subject|From):|^---$", re.MULTILINE)
@@ -26,7 +29,7 @@ def observed(bodies: Sequence[bytes], usual: frozenset[Damage], *, lost: bool = 
     damage = set(usual)
     diffs = [body for body in bodies if _OLD_LINES.search(body)]
     kept = any(_KEPT.search(body) for body in bodies)
-    if kept:
+    if kept and _kept_share(bodies) >= _KEPT_SHARE:
         damage.discard(Damage.SQUEEZED)
     dropped = bool(diffs) and not any(b"\n\n" in body.strip(b"\n") for body in bodies)
     if not dropped:
@@ -40,6 +43,13 @@ def observed(bodies: Sequence[bytes], usual: frozenset[Damage], *, lost: bool = 
     elif not any(_AT.search(body) for body in bodies):
         damage.discard(Damage.ADDRESSES_HIDDEN)
     return frozenset(damage)
+
+
+def _kept_share(bodies: Sequence[bytes]) -> float:
+    """Which part of the lines of the diffs begins with blanks that squeezing takes away; 1 where there are no diffs."""
+    hunks = [body[hunk.start() :] for body in bodies if (hunk := _FIRST_HUNK.search(body))]
+    lines = sum(text.count(b"\n") for text in hunks)
+    return sum(len(_KEPT_LINE.findall(text)) for text in hunks) / lines if lines else 1.0
 
 
 def _text_before(body: bytes) -> bool:
