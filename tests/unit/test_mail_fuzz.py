@@ -2,76 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import quopri
 import time
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
-from kpatch_tool.mail.read import SourceFile, read_files
+from kpatch_tool.mail.read import parse
 from kpatch_tool.series import files, subject, trailers
-from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.diffs import read_message
 from kpatch_tool.series.split import split_body
-from kpatch_tool.series.view import document, patch_text, text
-from tests.mail_fixtures import DIFF, Mail, linuxlists, mbox, patch
+from tests.fuzz.inputs import PIECES
+from tests.fuzz.targets import mail
+from tests.mail_fixtures import Mail, mbox, patch
 
-PIECES = [
-    b"\n",
-    b"\r\n",
-    b" ",
-    b"\t",
-    b"\x00",
-    b"\xff\xfe",
-    b"\xc2\xa0",
-    b"From mboxrd@z Thu Jan  1 00:00:00 1970\n",
-    b"From: Jane <jane@example.org>\n",
-    b"Subject: [PATCH v2 1/2] x\n",
-    b"Subject: Re: [PATCH 1/2] x\n",
-    b"Date: Thu, 17 Apr 2014 09:05:45 +0000\n",
-    b"Message-ID: <a@b>\n",
-    b"In-Reply-To: <a@b>\n",
-    b"Content-Type: multipart/mixed; boundary=b\n",
-    b"Content-Type: text/plain; charset=hex; format=flowed; delsp=yes\n",
-    b"Content-Type: message/rfc822\n",
-    b"Content-Transfer-Encoding: base64\n",
-    b"Content-Transfer-Encoding: quoted-printable\n",
-    b"--b\n",
-    b"--b--\n",
-    b"---\n",
-    b"-- \n2.39\n",
-    b"=?utf-8?q?=C3?=",
-    b"2014-04-17 09:05:45\n\nby Jane\n\n[permalink] [raw]\nSubject: [PATCH] x\n\n",
-    b"Reviewed-by: Jane <jane@example.org>\n",
-    b"> quoted\n",
-    DIFF.encode(),
-    DIFF[:90].encode(),
-    mbox(patch("[PATCH 1/1] x", "p")),
-    linuxlists(Mail("[PATCH 1/1] x", "W.\n---\n" + DIFF)),
-]
 INPUTS = st.one_of(
     st.binary(max_size=400),
     st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=12)), max_size=14).map(b"".join),
 )
 
 
-def whole(data: bytes) -> None:
-    try:
-        series = assemble(read_files([SourceFile("x", data)], where="x").messages, where="x")
-    except InputError as error:
-        assert "\n" not in error.line()
-        return
-    document(series)
-    list(text(series))
-    for one in series.patches:
-        list(patch_text(series, one))
-        files.patch_text(one, series.revision, series.total)
-
-
 @settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 @given(INPUTS)
 def test_any_bytes(data: bytes) -> None:
-    whole(data)
+    mail(data)
 
 
 @settings(max_examples=150, deadline=2000)
@@ -79,8 +35,8 @@ def test_any_bytes(data: bytes) -> None:
 def test_a_thread_cut_or_changed_anywhere(at: int, lost: int, put: bytes) -> None:
     data = mbox(Mail("[PATCH 0/1] c", "t\n", "c"), patch("[PATCH 1/1] x", "p", reply_to="c"))
     at %= len(data)
-    whole(data[:at] + put + data[at + lost :])
-    whole(data[:at])
+    mail(data[:at] + put + data[at + lost :])
+    mail(data[:at])
 
 
 @settings(max_examples=200, deadline=1000)
@@ -99,5 +55,70 @@ def test_the_small_parts(words: str, data: bytes) -> None:
 def test_long_inputs_take_linear_time() -> None:
     for piece in PIECES:
         start = time.perf_counter()
-        whole(piece * (300_000 // len(piece)))
+        mail(piece * (300_000 // len(piece)))
         assert time.perf_counter() - start < 15, piece
+
+
+# A patch in all the clothes that mail programs and lists give it comes out as it was sent.
+LINES = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=60)
+CHARSETS = ("utf-8", "iso-8859-1", "koi8-r", "gb18030", "big5", "euc-jp", "utf-7", "utf-16", "us-ascii", "x-unknown")
+FOOTERS = (
+    b"",
+    b"-- \n2.39.5\n",
+    b"_" * 47 + b"\nlist mailing list\nlist@example.org\n",
+    b'--\nTo unsubscribe from this list: send the line "unsubscribe x" in\n',
+)
+
+
+def encoded(data: bytes, encoding: str) -> bytes:
+    if encoding == "base64":
+        return base64.encodebytes(data)
+    return quopri.encodestring(data) if encoding == "quoted-printable" else data
+
+
+@settings(max_examples=250, deadline=2000)
+@given(
+    lines=st.lists(LINES, min_size=1, max_size=6),
+    charset=st.sampled_from(CHARSETS),
+    encoding=st.sampled_from(["8bit", "base64", "quoted-printable"]),
+    footer=st.sampled_from(FOOTERS),
+    shape=st.sampled_from(["plain", "signed", "nested", "attached", "crlf"]),
+)
+def test_a_patch_comes_out_as_it_was_sent(
+    lines: list[str], charset: str, encoding: str, footer: bytes, shape: str
+) -> None:
+    added = "".join(f"+{line}\n" for line in lines)
+    known = charset not in ("x-unknown", "us-ascii")
+    codec = charset if known and added.encode(charset, "replace").decode(charset, "replace") == added else "utf-8"
+    label = charset if codec == charset or not known else codec
+    diff = f"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1,{len(lines) + 1} @@\n same\n{added}".encode(codec)
+    wide = codec in ("utf-7", "utf-16")  # what is no superset of ASCII is converted whole
+    text = "Why.\n---\n".encode(codec) + (diff.removeprefix(b"\xff\xfe") if codec == "utf-16" else diff)
+    wanted = diff.decode(codec).encode() if wide else diff
+    if not wide:
+        text += footer
+    if shape == "crlf":
+        text = text.replace(
+            "\n".encode(codec.replace("utf-16", "utf-16-le")), "\r\n".encode(codec.replace("utf-16", "utf-16-le"))
+        )
+    if codec == "utf-16" and encoding == "8bit":
+        encoding = "base64"
+    part = f"Content-Type: text/plain; charset={label}\nContent-Transfer-Encoding: {encoding}\n\n".encode()
+    part += encoded(text, encoding)
+    raw = b"From: A <a@b.c>\nSubject: [PATCH] x\n" + dressed(part, shape)
+    reading = read_message(next(parse(raw, "x")), where="x")
+    assert reading.parts.diff == wanted
+    assert reading.parts.message == "Why."
+
+
+def dressed(part: bytes, shape: str) -> bytes:
+    if shape in ("plain", "crlf"):
+        return part
+    signature = b"\n--B\nContent-Type: application/pgp-signature\n\n-----BEGIN PGP SIGNATURE-----\n--B--\n"
+    signed = b"Content-Type: multipart/signed; boundary=B\n\n--B\n" + part + signature
+    if shape == "signed":
+        return signed
+    outer = b'Content-Type: multipart/mixed; boundary="=_o"\n\npreamble\n--=_o\n'
+    if shape == "nested":
+        return outer + signed + b"\n--=_o\nContent-Type: text/plain\n\nfooter\n--=_o--\n"
+    return outer + b"Content-Disposition: attachment; filename=x.patch\n" + part + b"\n--=_o--\n"
