@@ -15,6 +15,9 @@ def command(
     tree: Annotated[
         str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to look through; `all`: every one.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="All of a long history, not the year before the series alone.")
+    ] = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Which commits a series was made on: those that hold every file as its patches name it, else the nearest."""
@@ -22,7 +25,7 @@ def command(
     from kpatch_tool.tree.basing import base_named
 
     with common.progress() as progress:
-        answer = base_named(common.here(), series, tree=tree, progress=progress)
+        answer = base_named(common.here(), series, tree=tree, full=full, progress=progress)
     if as_json:
         common.emit_json(show.document(answer))
     else:

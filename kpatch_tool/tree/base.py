@@ -7,6 +7,7 @@ fit. Only the history of these files is walked (see tree/history.py), so a long 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,8 @@ from kpatch_tool.tree import history
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.tree.paths import unsafe
 
+LONG = 50_000  # commits; a longer history is looked through in part
+_YEAR = 366 * 86_400
 _HEAD_START = 86_400  # seconds by which clocks may differ: a base is not younger than the series
 
 
@@ -157,18 +160,21 @@ def search(
     *,
     own: str | None = None,
     declared: Sequence[str] = (),
+    full: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Sought:
     """Look through the repository for the commits `series` was made on.
 
     `own` is the commit a person works on (the tree's base), if any; `declared` are revisions that messages name as the
-    base. Raises InputError for a series without patches that change files, MachineError when git fails.
+    base. Of a history of more than LONG commits only the year before the series was posted is looked through, besides
+    `own`, `declared` and the ends of branches, unless `full`. Raises InputError for a series without patches that
+    change files, MachineError when git fails.
     """
     wanted = wanted_files(series)
     if not wanted:
         raise InputError("no patch of the series changes a file", where=series.name, todo="import it again")
     with Objects(git_dir) as objects:
-        return _Search(git_dir, series, wanted, objects, own).run(declared, progress)
+        return _Search(git_dir, series, wanted, objects, own).run(declared, progress, full=full)
 
 
 class _Search:
@@ -186,22 +192,23 @@ class _Search:
         self._known: dict[tuple[str, str | None], bool] = {}
         self._listed: list[tuple[str, tuple[history.Change, ...]]] = []
         self._there: dict[str, dict[str, str | None]] = {}
+        self.starts: list[str] = []
+        self.likely: list[str] = []
+        self.since: int | None = None  # where only a part of the history is looked through: its beginning, its commits
+        self.rows: list[history.Row] = []
 
-    def run(self, declared: Sequence[str], progress: Callable[[str], None]) -> Sought:
+    def run(self, declared: Sequence[str], progress: Callable[[str], None], *, full: bool) -> Sought:
         named = history.resolved(self.git_dir, [form for value in declared for form in spellings(value)])
         at = {value: next((named[form] for form in spellings(value) if form in named), None) for value in declared}
-        bases = [commit for commit in at.values() if commit is not None]
-        starts = list(dict.fromkeys([*history.tips(self.git_dir), *([self.own] if self.own else []), *bases]))
-        likely = [*bases, *([self.own] if self.own else [])]
+        self.likely = [*filter(None, at.values()), *([self.own] if self.own else [])]
+        self.starts = list(dict.fromkeys([*history.tips(self.git_dir), *self.likely]))
+        self._ask([*self.likely, *self.starts[:_MANY_TIPS]])
         if any(one.blob for one in self.wanted.values()):
             progress("looking through the history of the files")
-            known = history.changes(self.git_dir, starts, list(self.wanted))
-            self._listed = [(commit, changed) for commit, changed in known if self._tells(changed)]
-            self._ask([commit for commit, changed in self._listed if self._becomes(changed, self.wanted)])
-        self._ask([*likely, *starts[:_MANY_TIPS]])
+            self._look(full=full)
         whole = [commit for commit in self._there if len(self._matching(commit)) == len(self.wanted)]
-        exact = self._intervals(starts, frozenset(self.wanted), whole, likely, progress) if whole else ()
-        nearest = None if exact else self._nearest(starts, likely, progress)
+        exact = self._intervals(frozenset(self.wanted), whole, progress) if whole else ()
+        nearest = None if exact else self._nearest(progress)
         return Sought(
             wanted=tuple(self.wanted.values()),
             exact=exact,
@@ -209,6 +216,21 @@ class _Search:
             declared=tuple(self._declared(value, commit) for value, commit in at.items()),
             notes=(*chain_notes(self.series), *self._notes()),
         )
+
+    def _look(self, *, full: bool) -> None:
+        """Find the commits at which a wanted file comes or goes, and learn the files of those where one comes."""
+        if self.before is not None and not full and history.count(self.git_dir, self.starts, most=LONG + 1) > LONG:
+            self.since = self.before - _YEAR
+            newest = history.frontier(self.git_dir, self.starts, self.before)
+            self.rows = list(history.walk(self.git_dir, newest, since=self.since))
+            inside = {row.commit for row in self.rows}
+            # What is so at the lower edge of the year began before it.
+            self._ask(row.commit for row in self.rows if not row.parents or row.parents[0] not in inside)
+            known = history.changes(self.git_dir, newest, list(self.wanted), since=self.since)
+        else:
+            known = history.changes(self.git_dir, self.starts, list(self.wanted))
+        self._listed = [(commit, changed) for commit, changed in known if self._tells(changed)]
+        self._ask([commit for commit, changed in self._listed if self._becomes(changed, self.wanted)])
 
     def _tells(self, changed: Iterable[history.Change]) -> bool:
         """Whether a wanted file comes or goes with these changes."""
@@ -246,66 +268,71 @@ class _Search:
         return frozenset(path for path, oid in self._there[commit].items() if self._is(path, oid))
 
     def _stretches(
-        self, starts: Sequence[str], paths: frozenset[str], begin: Sequence[str], likely: Sequence[str]
+        self, paths: frozenset[str], begin: Sequence[str], mentioned: Sequence[str]
     ) -> tuple[history.Stretch, ...]:
         """Where the files `paths` are all as wanted, from the commits `begin` on, which hold them."""
+        rows: Iterable[history.Row] = self.rows
+        if self.since is None:
+            rows = history.walk(self.git_dir, self.starts, without=self._before(paths, begin))
+        end = [commit for commit, changed in self._listed if self._leaves(changed, paths)]
+        found = history.stretches(rows, begin, end, mentioned=mentioned, before=self.before)
+        met = frozenset(commit for one in found for commit in one.mentioned)
+        outside = [commit for commit in dict.fromkeys(mentioned) if commit in begin and commit not in met]
+        dates = history.date_of(self.git_dir, outside)
+        alone = (history.Stretch(one, one, one, 1, dates.get(one, 0), frozenset((one,))) for one in outside)
+        return (*found, *alone)
+
+    def _before(self, paths: frozenset[str], begin: Sequence[str]) -> tuple[str, ...]:
+        """Commits before all those of `begin` that have the files from no parent."""
         known = history.parents(self.git_dir, begin)
         self._ask(parent for found in known.values() for parent in found)
         origins = [
             commit for commit in begin if not any(paths <= self._matching(parent) for parent in known.get(commit, ()))
         ]
-        end = [commit for commit, changed in self._listed if self._leaves(changed, paths)]
-        return history.stretches(
-            self.git_dir, starts, begin, end, origins=origins, mentioned=likely, before=self.before
-        )
+        return history.before_all(self.git_dir, origins)
 
     def _intervals(
-        self,
-        starts: Sequence[str],
-        paths: frozenset[str],
-        begin: Sequence[str],
-        likely: Sequence[str],
-        progress: Callable[[str], None],
+        self, paths: frozenset[str], begin: Sequence[str], progress: Callable[[str], None]
     ) -> tuple[Interval, ...]:
         progress("counting the commits that fit")
-        found = sorted(self._stretches(starts, paths, begin, likely), key=lambda one: self._rank(one, likely))
-        chosen = [next((commit for commit in likely if commit in one.mentioned), one.near) for one in found]
-        shown = [
-            commit for commit, one in zip(chosen, found, strict=True) for commit in (commit, one.oldest, one.newest)
-        ]
+        ends = set(self.starts).intersection(begin)
+        found = sorted(self._stretches(paths, begin, [*self.likely, *ends]), key=self._rank)
+        chosen = [next((commit for commit in self.likely if commit in one.mentioned), one.near) for one in found]
+        pairs = list(zip(chosen, found, strict=True))
+        shown = [commit for taken, one in pairs for commit in (taken, one.oldest, one.newest)]
         names = history.names_of(self.git_dir, shown[:_MANY_NAMES])
         return tuple(
             Interval(
-                commit,
+                taken,
                 one.oldest,
                 one.newest,
                 one.commits,
-                names.get(commit, ""),
+                names.get(taken, ""),
                 names.get(one.oldest, ""),
                 names.get(one.newest, ""),
             )
-            for commit, one in zip(chosen, found, strict=True)
+            for taken, one in pairs
         )
 
-    def _rank(self, one: history.Stretch, likely: Sequence[str]) -> tuple[int, int]:
+    def _rank(self, one: history.Stretch) -> tuple[int, int]:
         """First what a message declares, then what holds the tree's base, then the newest."""
-        place = next((at for at, commit in enumerate(likely) if commit in one.mentioned), len(likely))
+        place = next((at for at, commit in enumerate(self.likely) if commit in one.mentioned), len(self.likely))
         return place, -one.when
 
-    def _nearest(self, starts: Sequence[str], likely: Sequence[str], progress: Callable[[str], None]) -> Near | None:
+    def _nearest(self, progress: Callable[[str], None]) -> Near | None:
         if self.own and self.before is not None:
             self._ask(filter(None, [history.last_before(self.git_dir, self.own, self.before)]))
         if not self._there:
             return None
         best = max(len(self._matching(commit)) for commit in self._there)
         able = [commit for commit in self._there if len(self._matching(commit)) == best]
-        chosen = next((commit for commit in likely if commit in able), None)
+        chosen = next((commit for commit in self.likely if commit in able), None)
         if chosen is None and best and self._listed:
             dates = history.date_of(self.git_dir, able)
             newest = max(able, key=lambda commit: self._by_date(dates.get(commit, 0)))
             paths = self._matching(newest)
             begin = [commit for commit in self._there if paths <= self._matching(commit)]
-            found = self._stretches(starts, paths, begin, [newest])
+            found = self._stretches(paths, begin, [newest])
             chosen = next((one.near for one in found if newest in one.mentioned), newest)
         chosen = chosen or able[-1]
         progress("looking at the files of the nearest commit")
@@ -347,6 +374,12 @@ class _Search:
                 yield f"{path}: {one.blob} is the beginning of {plural(len(met), 'blob id')} of that file; all count"
         if not any(one.blob for one in self.wanted.values()):
             yield "no patch names a blob id: only the ends of branches were judged, by the hunks"
+        if self.since is not None and self.before is not None:
+            first, last = (time.strftime("%Y-%m-%d", time.gmtime(when)) for when in (self.since, self.before))
+            yield (
+                f"a long history: looked through from {first} to {last}, besides the tree's base and the ends of "
+                "branches (--full: all of it)"
+            )
         if history.is_shallow(self.git_dir):
             yield "the history of this repository is cut short; older commits were not seen"
 

@@ -44,15 +44,17 @@ class Answer:
         return bool(self.sought.exact)
 
 
-def base_named(workspace: Workspace, name: str, *, tree: str | None, progress: Progress = silent) -> Answer:
+def base_named(
+    workspace: Workspace, name: str, *, tree: str | None, full: bool = False, progress: Progress = silent
+) -> Answer:
     """Where the series called `name` fits in the tree called `tree` ("all": every tree that is here; None: the one that
-    Catalogue.resolve chooses, else every tree).
+    Catalogue.resolve chooses, else every tree). `full`: all of a long history, too (base.search).
 
     Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
     series = store.load(store.find(workspace, name))
     trees = _trees(Catalogue(workspace), series, tree)
-    answers = [_in_tree(Catalogue(workspace), one, series, progress) for one in trees]
+    answers = [_in_tree(Catalogue(workspace), one, series, progress, full=full) for one in trees]
     best, *others = sorted(answers, key=_goodness)
     return Answer(best.series, best.tree, best.repository, best.sought, best.why, best.todo, tuple(others))
 
@@ -81,12 +83,12 @@ def _trees(catalogue: Catalogue, series: Series, name: str | None) -> Sequence[T
     return [chosen]
 
 
-def _in_tree(catalogue: Catalogue, tree: Tree, series: Series, progress: Progress) -> Answer:
+def _in_tree(catalogue: Catalogue, tree: Tree, series: Series, progress: Progress, *, full: bool) -> Answer:
     declared = [one.value for one in bases_of(series)]
 
     def looked(repository: Path) -> Answer:
         sought = base.search(repository, series, own=tree.base if repository == tree.git_dir else None,
-                             declared=declared, progress=progress)  # fmt: skip
+                             declared=declared, full=full, progress=progress)  # fmt: skip
         todo = _todo(series, tree, sought, own=repository == tree.git_dir, repository=repository)
         return Answer(series.name, tree, repository, sought, _sentence(series, sought), todo)
 

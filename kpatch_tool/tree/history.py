@@ -20,7 +20,8 @@ from kpatch_tool import process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.tree.fastimport import git_failed
 
-_OWN = ("refs/heads/kpt/", "refs/kpt/")
+_KINDS = ("refs/heads", "refs/tags", "refs/remotes")  # others hold notes, and whatever was ever asked to be pulled
+_OWN = "refs/heads/kpt/"
 _CHUNK = 1 << 16
 _MANY = 50  # commits whose common history is worth asking for
 
@@ -50,7 +51,7 @@ class Stretch:
 
 def tips(git_dir: Path) -> tuple[str, ...]:
     """The commits that branches and tags name, except the branches kpt itself makes for series."""
-    asked = _git(git_dir, "for-each-ref", "--format=%(objectname) %(objecttype) %(*objecttype) %(refname)")
+    asked = _git(git_dir, "for-each-ref", "--format=%(objectname) %(objecttype) %(*objecttype) %(refname)", *_KINDS)
     found: dict[str, None] = {}
     for line in asked.decode("utf-8", "surrogateescape").splitlines():
         oid, kind, peeled, ref = line.split(" ", 3)
@@ -91,16 +92,19 @@ def entries(git_dir: Path, commits: Sequence[str], paths: Sequence[str]) -> dict
     return found
 
 
-def changes(git_dir: Path, starts: Sequence[str], paths: Sequence[str]) -> Iterator[tuple[str, tuple[Change, ...]]]:
-    """Every commit in the history of `starts` at which one of `paths` differs from the first parent, and how.
+def changes(
+    git_dir: Path, starts: Sequence[str], paths: Sequence[str], *, since: int | None = None
+) -> Iterator[tuple[str, tuple[Change, ...]]]:
+    """Every commit in the history of `starts` (not older than `since`, seconds since 1970) at which one of `paths`
+    differs from the first parent, and how.
 
     The children come before their parents. Raises MachineError when git fails.
     """
     argv = ["--literal-pathspecs", "-c", "log.showRoot=true", "log", "-z", "--raw", "--no-abbrev", "--no-renames"]
-    argv += ["--full-history", "--show-pulls", "--diff-merges=first-parent", "--format=%x01%H", "--stdin", "--"]
+    argv += ["--full-history", "--show-pulls", "--diff-merges=first-parent", "--format=%x01%H", *_since(since)]
     commit, found = "", list[Change]()
     pending: bytes | None = None
-    for token in _tokens(git_dir, [*argv, *paths], "".join(f"{start}\n" for start in starts).encode()):
+    for token in _tokens(git_dir, [*argv, "--stdin", "--", *paths], "".join(f"{start}\n" for start in starts).encode()):
         if pending is not None:
             words = pending.split()
             found.append(Change(os.fsdecode(token), _oid(words[2]), _oid(words[3])))
@@ -115,39 +119,67 @@ def changes(git_dir: Path, starts: Sequence[str], paths: Sequence[str]) -> Itera
         yield commit, tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A commit of a walk: its committer's date in seconds since 1970, its full id, its parents."""
+
+    when: int
+    commit: str
+    parents: tuple[str, ...]
+
+
+def walk(
+    git_dir: Path, starts: Iterable[str], *, without: Iterable[str] = (), since: int | None = None
+) -> Iterator[Row]:
+    """The history of `starts`, parents before children, without that of the commits `without` and without what is older
+    than `since` (seconds since 1970)."""
+    argv = ["rev-list", "--topo-order", "--reverse", "--parents", "--timestamp", *_since(since), "--stdin"]
+    asked = [*starts, *(f"^{one}" for one in without)]
+    for line in _lines(git_dir, argv, "".join(f"{one}\n" for one in asked).encode()):
+        words = line.decode("ascii").split()
+        yield Row(int(words[0]), words[1], tuple(words[2:]))
+
+
+def before_all(git_dir: Path, commits: Sequence[str]) -> tuple[str, ...]:
+    """Commits that are in the history of every one of `commits`, and none of them: nothing before has to be walked."""
+    if not commits or len(commits) > _MANY:
+        return ()
+    found = process.run(["git", f"--git-dir={git_dir}", "merge-base", "--octopus", *commits])
+    common = found.stdout.split()[:1]
+    return parents(git_dir, [common[0].decode("ascii")])[common[0].decode("ascii")] if common else ()
+
+
+def frontier(git_dir: Path, starts: Sequence[str], when: int) -> tuple[str, ...]:
+    """The newest commits in the history of `starts` that are not younger than `when` (seconds since 1970)."""
+    younger = {row.commit: row.parents for row in walk(git_dir, starts, since=when + 1)}
+    below = (parent for found in younger.values() for parent in found)
+    return tuple(dict.fromkeys(commit for commit in (*starts, *below) if commit not in younger))
+
+
 def stretches(
-    git_dir: Path,
-    starts: Sequence[str],
+    rows: Iterable[Row],
     begin: Iterable[str],
     end: Iterable[str],
     *,
-    origins: Sequence[str],
     mentioned: Iterable[str] = (),
     before: int | None = None,
 ) -> tuple[Stretch, ...]:
-    """The commits in the history of `starts` that hold what begins at the commits `begin` and goes on along first
-    parents up to, not including, the commits `end`; those joined by any parent make one Stretch. `origins` are the
-    commits of `begin` that have it from no parent: nothing before them is walked.
+    """The commits of `rows` (parents before children) that hold what begins at the commits `begin` and goes on along
+    first parents up to, not including, the commits `end`; those joined by any parent make one Stretch.
 
     `before` is a date in seconds since 1970 (see Stretch.near).
     """
     first, last, asked = set(begin), set(end), frozenset(mentioned)
-    if not first:
-        return ()
-    walk = [*starts, *first, *(f"^{parent}" for parent in _before_all(git_dir, origins))]
-    argv = ["rev-list", "--topo-order", "--reverse", "--parents", "--timestamp", "--stdin"]
     group: dict[str, int] = {}
     groups: list[_Group] = []
-    for line in _lines(git_dir, argv, "".join(f"{one}\n" for one in walk).encode()):
-        words = line.decode("ascii").split()
-        when, commit, parents = int(words[0]), words[1], words[2:]
-        goes_on = bool(parents) and parents[0] in group and commit not in last
-        if commit not in first and not goes_on:
+    for row in rows:
+        goes_on = bool(row.parents) and row.parents[0] in group and row.commit not in last
+        if row.commit not in first and not goes_on:
             continue
-        known = {_root(groups, group[parent]) for parent in parents if parent in group}
-        at = _joined(groups, known, commit, when)
-        group[commit] = at
-        groups[at].add(commit, when, asked, before)
+        known = {_root(groups, group[parent]) for parent in row.parents if parent in group}
+        at = _joined(groups, known, row.commit, row.when)
+        group[row.commit] = at
+        groups[at].add(row.commit, row.when, asked, before)
     return tuple(one.stretch() for at, one in enumerate(groups) if one.into == at)
 
 
@@ -184,9 +216,10 @@ def is_ancestor(git_dir: Path, old: str, new: str) -> bool:
     return process.run(["git", f"--git-dir={git_dir}", "merge-base", "--is-ancestor", old, new]).status == 0
 
 
-def count(git_dir: Path, tip: str, *, most: int) -> int:
-    """How many commits the history of `tip` has, `most` at the most."""
-    return int(_git(git_dir, "rev-list", "--count", f"--max-count={most}", tip))
+def count(git_dir: Path, starts: Sequence[str], *, most: int) -> int:
+    """How many commits the history of `starts` has, `most` at the most."""
+    asked = "\n".join(starts).encode() + b"\n"
+    return int(_git(git_dir, "rev-list", "--count", f"--max-count={most}", "--stdin", stdin=asked)) if starts else 0
 
 
 def distance(git_dir: Path, old: str, new: str) -> int:
@@ -282,13 +315,6 @@ def _root(groups: list[_Group], at: int) -> int:
     return at
 
 
-def _before_all(git_dir: Path, commits: Sequence[str]) -> tuple[str, ...]:
-    """Commits that are in the history of every one of `commits`, and none of them."""
-    found = process.run(["git", f"--git-dir={git_dir}", "merge-base", "--octopus", *commits[:_MANY]])
-    common = found.stdout.split()[:1] if len(commits) <= _MANY else []
-    return parents(git_dir, [common[0].decode("ascii")])[common[0].decode("ascii")] if common else ()
-
-
 def parents(git_dir: Path, commits: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """commit -> its parents (those that a shallow history does not have are left out)."""
     asked = "".join(f"{commit}\n" for commit in commits).encode()
@@ -296,6 +322,10 @@ def parents(git_dir: Path, commits: Iterable[str]) -> dict[str, tuple[str, ...]]
         return {}
     out = _git(git_dir, "rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=asked).decode("ascii")
     return {words[0]: tuple(words[1:]) for words in map(str.split, out.splitlines())}
+
+
+def _since(when: int | None) -> list[str]:
+    return [] if when is None else [f"--since=@{when}"]
 
 
 def _oid(word: bytes) -> str | None:

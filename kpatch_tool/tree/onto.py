@@ -76,7 +76,7 @@ def hint(tree: Tree, series: Series, outcome: ApplyOutcome) -> Iterator[str]:
         return
     exact: tuple[base.Interval, ...] = ()
     bases = [commit for _, commit in declared_commits(tree, series)]
-    if history.count(tree.git_dir, tree.base, most=_QUICK + 1) <= _QUICK or bases:
+    if history.count(tree.git_dir, [tree.base], most=_QUICK + 1) <= _QUICK or bases:
         exact = base.search(tree.git_dir, series, own=tree.base, declared=[one.value for one in bases_of(series)]).exact
     if exact:
         commit = exact[0].commit
