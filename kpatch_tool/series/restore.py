@@ -8,6 +8,7 @@ from dataclasses import replace
 from kpatch_tool.diff import addresses
 from kpatch_tool.diff.addresses import Person
 from kpatch_tool.diff.apply import Applied, apply_file
+from kpatch_tool.diff.damaged import hides_address
 from kpatch_tool.diff.loose import read_loose
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff, second_reading
@@ -141,7 +142,7 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
             return tried[-1]
     if lost and patch.files:
         tried.append(_each(patch.files, files, restore_file))
-        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _LOST):
+        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not _more_damage(patch)):
             return tried[-1]
     loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
     if loose:
@@ -151,7 +152,15 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
         )
     if not lost and not loose:
         tried.append(_each(patch.files, files, restore_file))
-    return max(reversed(tried), key=_rank)
+    # Where white space was lost, reading it by style comes first among equals.
+    return max(tried if lost else reversed(tried), key=_rank)
+
+
+def _more_damage(patch: Patch) -> bool:
+    """Whether more than white space was lost in the diff."""
+    more = patch.damage - _LOST
+    lines = (line for file in patch.files for hunk in file.hunks for line in hunk.lines)
+    return bool(more - {Damage.ADDRESSES_HIDDEN}) or (bool(more) and any(hides_address(line.text) for line in lines))
 
 
 def _each(
