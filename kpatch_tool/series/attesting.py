@@ -84,11 +84,14 @@ def _counted(counts: Counter[tuple[Standing, str]]) -> str:
     return "; ".join(said)
 
 
-def lines(patch: Patch) -> Iterator[str]:
-    """What `kpt show` says of one patch's signatures: "DKIM kernel.org: verified"."""
+def lines(patch: Patch, *, brief: bool = False) -> Iterator[str]:
+    """What `kpt show` says of one patch's signatures: "DKIM kernel.org: verified". `brief` leaves out the reasons, and
+    those that were not checked."""
     for one in patch.attestation:
-        why = f" ({one.why})" if one.why else ""
-        yield f"{NAMES[one.kind]} {_signer(one)}: {_SAID[one.status]}{why}"
+        if not brief:
+            yield f"{NAMES[one.kind]} {_signer(one)}: {_SAID[one.status]}{f' ({one.why})' if one.why else ''}"
+        elif one.status is not Standing.UNCHECKED:
+            yield f"{NAMES[one.kind]} {_signer(one)}: {_SAID[one.status]}"
 
 
 def documents(attestation: Sequence[Attestation]) -> list[dict[str, str | int]]:

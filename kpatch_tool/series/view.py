@@ -161,7 +161,7 @@ def text(series: Series) -> Iterator[str]:
         yield ""
         yield from _wrapped(patch.subject, f"  {patch.number}  ")
         yield f"     {_byline(patch.author, patch.date)}, {patch.exactness.value}"
-        for line in _patch_lines(patch):
+        for line in (*_patch_lines(patch), *map(printable, attesting.lines(patch, brief=True))):
             yield f"     {line}"
     for one in _stated(series):
         yield from _wrapped(one.words, "declared: ")
@@ -183,6 +183,8 @@ def patch_text(series: Series, patch: Patch) -> Iterator[str]:
     for line in patch.ambiguous:
         yield from _wrapped(line, "undecided: ")
     yield from _patch_lines(patch)
+    for line in attesting.lines(patch):
+        yield from _wrapped(line, "")
     yield ""
     yield from printable(patch.message, lines=True).split("\n")
     yield "---"
@@ -222,8 +224,6 @@ def _patch_lines(patch: Patch) -> Iterator[str]:
     for trailer in patch.trailers:
         if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):
             yield _trailer_line(trailer)
-    for line in attesting.lines(patch):
-        yield printable(line)
 
 
 def _trailer_line(trailer: Trailer) -> str:

@@ -41,6 +41,8 @@ def test_import_checks_and_show_tells(kpt: Kpt, workspace: Workspace, sealed: Pa
     assert one["checked"].startswith("20")
 
     out = kpt("import", "good.mbox", "--name", "unknown").out
+    assert "patatt" not in kpt("show", "unknown").out
+    assert "patatt jane@example.org: not checked (" in kpt("show", "unknown", "--patch", "2").out
     assert "not checked: ed25519 key of" in out
     assert "patatt" not in kpt("import", "good.mbox", "--name", "quiet", "--no-attest").out
     (ring / "default").write_bytes(base64.b64encode(bytes(key.verify_key)))
