@@ -7,6 +7,7 @@ allow several readings, all are given, the likeliest first.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -183,10 +184,13 @@ def _places(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Iterator[
     if not best:
         return
     _, offset, text = best
+    found_at = base.positions[text]
+    # Only the nearest are tried: a line may be there ten thousand times, and a count may say 999999999.
+    near, around = bisect_left(found_at, wanted + offset), _MAX_PLACES // (texts.slack + 1) + 1
     starts = {
         found - offset - more
-        for found in base.positions[text]
-        for more in range(min(texts.slack, found - offset - floor) + 1)  # a count may say 999999999
+        for found in found_at[max(0, near - around) : near + around]
+        for more in range(min(texts.slack, found - offset - floor, _MAX_PLACES) + 1)
     }
     usable = (start for start in starts if floor <= start <= highest and start != wanted)
     yield from sorted(usable, key=lambda start: (abs(start - wanted), start))[:_MAX_PLACES]
