@@ -21,6 +21,7 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.tree.fastimport import git_failed
 
 _KINDS = ("refs/heads", "refs/tags", "refs/remotes")  # others hold notes, and whatever was ever asked to be pulled
+_REF = "%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)"
 _OWN = "refs/heads/kpt/"
 _CHUNK = 1 << 16
 _MANY = 50  # commits whose common history is worth asking for
@@ -51,12 +52,12 @@ class Stretch:
 
 def tips(git_dir: Path) -> tuple[str, ...]:
     """The commits that branches and tags name, except the branches kpt itself makes for series."""
-    asked = _git(git_dir, "for-each-ref", "--format=%(objectname) %(objecttype) %(*objecttype) %(refname)", *_KINDS)
+    asked = _git(git_dir, "for-each-ref", f"--format={_REF}", *_KINDS)
     found: dict[str, None] = {}
     for line in asked.decode("utf-8", "surrogateescape").splitlines():
-        oid, kind, peeled, ref = line.split(" ", 3)
-        if "commit" in (kind, peeled) and not ref.startswith(_OWN):
-            found[oid] = None
+        oid, kind, tagged, tagged_kind, ref = line.split(" ", 4)
+        if "commit" in (kind, tagged_kind) and not ref.startswith(_OWN):
+            found[tagged or oid] = None
     return tuple(found)
 
 
@@ -325,7 +326,7 @@ def parents(git_dir: Path, commits: Iterable[str]) -> dict[str, tuple[str, ...]]
 
 
 def _since(when: int | None) -> list[str]:
-    return [] if when is None else [f"--since=@{when}"]
+    return [] if when is None else [f"--max-age={when}"]
 
 
 def _oid(word: bytes) -> str | None:

@@ -298,6 +298,7 @@ def test_of_a_long_history_the_year_before_is_looked_through(tmp_path: Path, mon
     versions = [1 if number < 250 or 350 <= number < 380 else 2 for number in range(400)]
     repo = tmp_path / "r.git"
     ids = repository(repo, line(*versions), {"refs/heads/main": 399, "refs/tags/v1": 10})
+    git("tag", "-a", "-m", "x", "v2", ids[390], cwd=repo)
     made = changing(repo, a=1)
     posted = datetime.fromtimestamp(START + 60 * 301 - 86_400, UTC)
     made = replace(made, patches=(replace(made.patches[0], date=posted),))
