@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kpatch_tool.mail import headers, mbox
+from kpatch_tool.mail import mbox
 from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.read import SourceFile, unpacked
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from kpatch_tool.mail.attest_dkim import Lookup
 
 _SIGNED = re.compile(rb"^(?:dkim|x-developer)-signature[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_ID = re.compile(rb"^message-id[ \t]*:\s*<([^<>\s]+)>", re.IGNORECASE | re.MULTILINE)
 _DKIM = re.compile(rb"^dkim-signature[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _PATATT = re.compile(rb"^x-developer-signature[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_LITERALS = (b"-Signature:", b"-signature:", b"-SIGNATURE:", b"-Signature :")
+_LITERALS = (b"-Signature:", b"-signature:")  # as every program writes them; looked for before anything else
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 _LARGEST = 16 << 20  # bytes of a mail that is checked
 _LONG_BLANK = re.compile(rb"[ \t]{4096}")  # dkimpy's expressions take quadratic time on such
 
@@ -79,13 +81,12 @@ def signed_mails(files: Iterable[SourceFile], wanted: frozenset[str]) -> Mapping
             continue
         for raw, sure in _mails(data):
             head = raw[: _header_end(raw)]
-            if len(raw) > _LARGEST or not _SIGNED.search(head):
+            id_ = _ID.search(head)
+            name = id_[1].decode("utf-8", "replace") if id_ else ""
+            if name not in wanted or name in found or len(raw) > _LARGEST or not _SIGNED.search(head):
                 continue
-            fields, _ = headers.split(head)
-            ids = headers.message_ids(headers.text(fields, "message-id"))
-            if ids and ids[0] in wanted and ids[0] not in found:
-                other = raw if sure else _QUOTED_FROM.sub(rb"\1", raw)
-                found[ids[0]] = (raw,) if other == raw else (raw, other)
+            other = raw if sure else _QUOTED_FROM.sub(rb"\1", raw)
+            found[name] = (raw,) if other == raw else (raw, other)
     return found
 
 
@@ -101,7 +102,7 @@ def _mails(data: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 def _header_end(raw: bytes) -> int:
-    found = re.search(rb"\r?\n\r?\n", raw)
+    found = _BLANK_LINE.search(raw)
     return found.end() if found else len(raw)
 
 
