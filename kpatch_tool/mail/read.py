@@ -12,12 +12,13 @@ from typing import BinaryIO
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import directories, headers, mbox, mime, streams
 from kpatch_tool.mail.directories import quilt_names
-from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.progress import Progress, silent
 
 __all__ = [
     "Fetch",
+    "NothingFound",
     "Received",
     "SourceFile",
     "parse",
@@ -35,6 +36,10 @@ _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
+
+
+class NothingFound(InputError):
+    """A source in which nothing looks like mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
     if _DIFF.search(text):
         yield _bare(text, name)
         return
-    raise InputError(
+    raise NothingFound(
         "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
         where=name,
         todo="give the thread as mbox if you can",
@@ -278,6 +283,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         flowed=text.flowed,
         delsp=text.delsp,
         commit=commit,
+        damage=frozenset({Damage.SQUEEZED}) if text.squeezed else frozenset(),
     )
     for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
         yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)

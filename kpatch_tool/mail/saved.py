@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import unquote
 
+from kpatch_tool.errors import InputError
 from kpatch_tool.mail import pages
 from kpatch_tool.mail.archives import refusals
 from kpatch_tool.mail.archives.marked import read_marked
@@ -29,14 +30,39 @@ def read_page(data: bytes, name: str) -> Iterable[Message] | None:
     found = list(pages.tokens(page))
     if marked := read_marked(page, found, name):
         return marked
-    from kpatch_tool.mail.read import parse, parse_text  # a page may show a raw mail
+    from kpatch_tool.mail.read import NothingFound, parse, parse_text  # a page may show a raw mail
 
-    text = pages.text(page).strip("\n").encode("utf-8", "replace") + b"\n"
     refusals.refuse_challenge(data, name)
-    if text.lstrip().startswith(b"<"):  # HTML shown in HTML
-        return parse_text(text, name)
-    messages = list(parse(text, name))
+    text = pages.text(page).strip("\n").encode("utf-8", "replace") + b"\n"
+    try:
+        # HTML shown in HTML is not read as such again.
+        messages = list(parse_text(text, name) if text.lstrip().startswith(b"<") else parse(text, name))
+    except NothingFound as error:
+        raise InputError(
+            "no mail and no patch found in this HTML page: it is of no archive that kpt knows, or only an index",
+            where=name,
+            todo="save the page of the mail or thread itself, or its mbox",
+        ) from error
+    if not any(message.archive or message.author.name for message in messages) and not _is_raw_view(found):
+        raise InputError(
+            "the page shows a diff, but is of no archive that kpt knows",
+            where=name,
+            todo="import what its link to the mbox, the raw mail or the patch gives",
+        )
     return _with_ids(messages, found)
+
+
+def _is_raw_view(found: Sequence[Token]) -> bool:
+    """Whether nearly all text of a page is preformatted: a browser's view of a plain file."""
+    inside = outside = 0
+    in_pre = False
+    for token in found:
+        if token.kind is Kind.TEXT:
+            size = len(token.value.strip())
+            inside, outside = (inside + size, outside) if in_pre else (inside, outside + size)
+        elif token.value == "pre" and token.kind is not Kind.COMMENT:
+            in_pre = token.kind is Kind.OPEN
+    return outside * 10 <= inside
 
 
 def read_single_file(data: bytes, name: str) -> Iterable[Message] | None:

@@ -292,10 +292,18 @@ def test_mailto_links_give_an_address_that_is_their_own() -> None:
     assert pages.text(f"<p>{other}</p>").strip() == "jane at example.org"
 
 
+def test_a_diff_on_another_sites_page_is_not_taken_for_a_mail() -> None:
+    pre = f"<pre>Why.\n\n{esc(DIFF)}</pre>"
+    assert assemble(list(parse(f"<html><body>{pre}</body></html>".encode(), "x")), where="x").patches[0].diff
+    menu = "<ul><li>Projects</li><li>Patches</li><li>Log in</li></ul><p>Submitter: Jane Doe. State: new.</p>" * 3
+    with pytest.raises(InputError, match="shows a diff, but is of no archive"):
+        list(parse(f"<html><body>{menu}{pre}</body></html>".encode(), "x"))
+
+
 @pytest.mark.parametrize(
     ("page", "what"),
     [
-        ("<!doctype html><html><body><p>Hello</p></body></html>", "no mail and no patch"),
+        ("<!doctype html><html><body><p>Hello</p></body></html>", "no mail and no patch found in this HTML"),
         ("<html><head><title>Making sure you're not a bot!</title></head><body></body></html>", "check for robots"),
         ("<html><title>Just a moment...</title><body>", "check for robots"),
         ("<html>", "no mail and no patch"),
