@@ -15,31 +15,38 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from benchmarks.restore_corpus import Case, changed_files, patches
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series.assemble import read_patch
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.restore import restore_series
 from tests.damages import DAMAGES, PAIRS, Damager, both
 
+_ADDED_ADDRESS = re.compile(rb"^\+[^\n]*[\w.]@\w+\.\w", re.MULTILINE)
 COLUMNS = ("proven", "right", "other", "damaged", "unseen ok", "unseen bad", "refused", "WRONG")
 _MAIL = (
     b"Say why.\n\nSigned-off-by: A U Thor <author@example.com>\n---\n a.c | 2 +-\n 1 file changed\n\n%s-- \n2.39.2\n"
 )
 
 
-def outcome(sent: bytes, patch: list[Case], damage: Damager, rng: random.Random) -> tuple[str, str]:
-    """The column a damaged patch belongs to, and why."""
+def outcome(
+    sent: bytes, patch: list[Case], damage: Damager, rng: random.Random, *, hidden: bool = False
+) -> tuple[str, str]:
+    """The column a damaged patch belongs to, and why; `hidden`: the source is an archive's that hides addresses."""
     body = damage(_MAIL % sent, rng)
     message = Message("[PATCH] x", Address("A U Thor", "author@example.com"), None, body, "utf-8", "benchmark")
+    if hidden:
+        message = replace(message, damage=frozenset({Damage.ADDRESSES_HIDDEN}))
     try:
         read = read_patch(message, 1)
     except InputError as error:
@@ -85,11 +92,7 @@ def main() -> int:
     made = patches(options.old, options.new, names, rng)
     sent = ((format_diff([case.sent for case in patch]), patch) for patch in made)
     if options.addresses:
-        sent = (
-            (text, patch)
-            for text, patch in sent
-            if any(b"@" in line and b".c" in line for line in text.split(b"\n") if line[:1] == b"+")
-        )
+        sent = ((text, patch) for text, patch in sent if _ADDED_ADDRESS.search(text))
     samples = list(islice(sent, options.patches))
     ways = {f"{a} + {b}": both(a, b) for a, b in PAIRS} if options.pairs else dict(DAMAGES)
     failures: list[dict[str, str]] = []
@@ -125,7 +128,7 @@ def _measure(
         if damage(text, random.Random(seed * 1000 + number)) == text:
             continue
         start = time.monotonic()
-        column, why = outcome(text, patch, damage, rng)
+        column, why = outcome(text, patch, damage, rng, hidden=name.startswith("hidden"))
         slowest = max(slowest, time.monotonic() - start)
         counts[column] += 1
         if column != "proven":

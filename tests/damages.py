@@ -315,6 +315,6 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("tabs to 8", "indented"),
     ("typeset", "wrapped at 76"),
     ("blank lines dropped", "wrapped at 76"),
-    ("unstuffed", "tabs by column"),
+    ("unstuffed", "no-break"),
     ("CRLF", "wrapped at 76"),
 )

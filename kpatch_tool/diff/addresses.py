@@ -12,6 +12,7 @@ _PLAIN = re.compile(
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 7.0
 _NAMED = 5.0  # less, where the person's name stands before the place
+_KEPT = 1.0  # to leave what the archive wrote
 _MOST = 400
 
 
@@ -125,7 +126,12 @@ def _ways(text: bytes, form: Form, people: Sequence[Person]) -> list[tuple[float
         for person in people
         if form.fits(match, person.address)
     ]
-    return found or [(0.0, text)]
+    return [*found, (_KEPT, text)]
+
+
+def told(text: bytes) -> bool:
+    """Whether every hidden address in a line is told by what the archive wrote there."""
+    return all(form.told for form in FORMS if form.pattern.search(text))
 
 
 def _named(person: Person, head: bytes) -> bool:

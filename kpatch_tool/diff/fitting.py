@@ -15,7 +15,7 @@ from kpatch_tool.diff.loose import LooseHunk
 from kpatch_tool.diff.model import Kind
 
 _MAX_STEPS = 40_000  # of the search at one place
-_ALL_STEPS = 200_000  # of the searches at all places of a hunk
+_ALL_STEPS = 120_000  # of the searches at all places of a hunk
 _MAX_PLACES = 80
 _MAX_READINGS = 24
 _MAX_WITH_LOST = 64  # where blank lines were lost: beside added lines nothing tells their places

@@ -33,10 +33,11 @@ class LimitedReader(Reader):
         if limit is None:
             return found
         kept = {option.text: option for option in found if limit.agrees(option.text)}
+        least = found[0].cost if found else 0.0
         for cost, text in limit.options:
             if text not in kept:
-                kept[text] = Candidate(text, found[0].cost + cost + _UNSTYLED, "received")
-        return sorted(kept.values(), key=lambda option: option.cost)
+                kept[text] = Candidate(text, least + cost + _UNSTYLED, "received")
+        return sorted(kept.values(), key=lambda option: option.cost) or found
 
     def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
         """The readings that no rule gives and that agree."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from kpatch_tool.diff.damaged import Header, file_header, header_line
 from kpatch_tool.diff.model import FileDiff
@@ -128,7 +129,7 @@ class _Reader:
             line = self._peek().strip()
             if HUNK.match(line) or _DIFF_GIT.match(line):
                 return
-            if line and not _HEADER.match(line):
+            if line and not _HEADER.match(line) and not self._garbled():
                 return
             if not line:  # between doubled lines
                 if not any(
@@ -137,7 +138,15 @@ class _Reader:
                     return
                 self.at += 1
                 continue
-            header_line(header, self._joined(_header_whole))
+            if _HEADER.match(line):
+                header_line(header, self._joined(_header_whole))
+            else:
+                self.at += 1
+
+    def _garbled(self) -> bool:
+        """Whether the line at the cursor is an unreadable one among the lines of a header."""
+        near = [self._peek(ahead) for ahead in (1, 2, 3)]
+        return any(old.startswith(b"--- ") and new.startswith(b"+++ ") for old, new in pairwise(near))
 
     def _joined(self, whole: re.Pattern[bytes]) -> bytes:
         """The header line at the cursor with the lines it was broken into."""

@@ -8,7 +8,7 @@ was lost so that the received text does not tell it, `restore.restore_file` read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 
@@ -31,6 +31,8 @@ _MAX_COMBINED = 64  # combinations of the hunks' readings that are tried
 _FEW = 200  # readings tried for each of them before the likeliest gets the whole bound
 _BOUND = Bound(6_000, 200_000_000, 2_500)
 _STYLED = Bound(3_000, 100_000_000, 20_000)  # of the search by style, for one spelling of the added lines
+_LIGHT = 6_000  # bytes of added lines that this bound is meant for
+_TOO_HEAVY = 12  # times as many
 _SPELLINGS = 12  # of the added lines that are given to it
 _MOST_LOST = 12  # context lines at the end of a hunk that are put back
 _LONGEST_HEAD = 120  # bytes of white space at the start of a line
@@ -70,6 +72,8 @@ def restore_loose(
         why = "a binary patch cannot be restored from damaged text"
     elif header.old_path and header.new_path and header.old_path != header.new_path and not _moved(header):
         why = f"the names in its header disagree: {header.old_path} and {header.new_path}"
+    elif not file.hunks and _changes_text(header):
+        why = "none of its hunks could be read"
     elif header.old_path is None and base:
         why = "the patch creates it, but the base has it already"
     elif header.old_path is not None and base is None:
@@ -78,6 +82,12 @@ def restore_loose(
         return Restoration(header, None, False, False, why)
     content = base or b""
     return _restored(file, content, tuple(people), bound or _BOUND) if file.hunks else unchanged(header, content)
+
+
+def _changes_text(header: FileDiff) -> bool:
+    """Whether a file diff without hunks lacks them: it is no rename or copy, changes no mode, makes no empty file."""
+    made = header.old_path is None or header.new_path is None
+    return not (_moved(header) or made or header.old_mode != header.new_mode)
 
 
 def _moved(header: FileDiff) -> bool:
@@ -228,24 +238,25 @@ class _Repair:
                     yield from fitted.hunk.lines[one.first : one.last]
 
     def _search(self, plan: _Plan, told: Evidence, most: int) -> Restoration | None:
+        """The reading of `plan` with the blob id, among the `most` likeliest."""
+        rows = self._rows(plan, told)
+        first = [row.options[0].text for row in rows]
+        costs = [[choice.cost for choice in row.options] for row in rows]
+        self.read += sum(1 + len(row.options[0].text) // 80 for row in rows if len(row.options) > 1) + len(rows) // 10
         for end in self._ends(plan):
-            rows = self._rows(plan, told, end)
-            pieces = self._pieces(plan)
-            judge = Judge(self.header.new_blob or "", pieces)
-            endings = [row.ending for row in rows]
-            first = [row.options[0].text for row in rows]
-            costs = [[choice.cost for choice in row.options] for row in rows]
-            for _, choice in choices(costs, most):
+            judge = Judge(self.header.new_blob or "", self._pieces(plan))
+            ended = rows if end is None else [*rows[:-1], replace(rows[-1], ending=end)]
+            endings = [row.ending for row in ended]
+            for _, choice in choices(costs, most if end is None else _FEW):
                 self.tried += 1
                 texts = list(first)
                 for row, option in choice.items():
                     texts[row] = rows[row].options[option].text
                 if judge.right(texts, endings):
-                    return self._result(plan, choice, proven=True, why=f"blob {self.header.new_blob}", rows=rows)
+                    return self._result(plan, choice, proven=True, why=f"blob {self.header.new_blob}", rows=ended)
                 if self.hashed + judge.hashed > self.bound.hashed:
                     break
             self.hashed += judge.hashed
-            self.read += sum(len(row.options) > 1 for row in rows) + len(rows) // 10
         return None
 
     def _ends(self, plan: _Plan) -> tuple[bytes | None, ...]:
@@ -262,15 +273,19 @@ class _Repair:
             way = one.ways[0] if one.ways else None
             if way is None and not one.lossy:
                 continue
-            rows = self._rows(plan, replace(one, ways=one.ways[:1]), None)
+            rows = self._rows(plan, replace(one, ways=one.ways[:1]))
             added = [row for row, known in zip(rows, self._kinds(plan), strict=True) if not known]
             words = [_spellings(row.options) for row in rows]
+            heavy = max(1, sum(len(row.options[0].text) for row in added) // _LIGHT)
+            if heavy > _TOO_HEAVY:
+                return None
+            bound = Bound(_STYLED.readings // heavy, _STYLED.hashed // heavy, _STYLED.lines // heavy)
             for _, choice in choices([[cost for cost, _ in row] for row in words], _SPELLINGS):
                 texts = [row[choice.get(number, 0)][1] for number, row in enumerate(words)]
                 chosen = [text for text, known in zip(texts, self._kinds(plan), strict=True) if not known]
                 limits = [_limit(row, text, one) for row, text in zip(added, chosen, strict=True)]
                 hunks = self._hunks(plan, iter(texts))
-                result = restore_file(replace(self.header, hunks=hunks), self.base, _STYLED, limits)
+                result = restore_file(replace(self.header, hunks=hunks), self.base, bound, limits)
                 if result.proven:
                     undone = self._undone(plan, rows, {})
                     name = "squeezed" if one.lossy else "tabs-to-blanks"
@@ -303,7 +318,7 @@ class _Repair:
             return replace(told, ways=stuffed.ways, margin=stuffed.margin)
         return told
 
-    def _rows(self, plan: _Plan, told: Evidence, end: bytes | None) -> list[_Row]:
+    def _rows(self, plan: _Plan, told: Evidence) -> list[_Row]:
         rows: list[_Row] = []
         for fitted, fit in plan.fits:
             hunk = fitted.hunk
@@ -324,8 +339,6 @@ class _Repair:
                 if known:
                     options = as_near(options, _head(pieces[0][1:]), [head for _, *head in _near(known, place)])
                 rows.append(_Row(tuple(options), b"" if one.last - 1 in hunk.bare else b"\n"))
-        if end is not None and rows:
-            rows[-1] = replace(rows[-1], ending=end)
         return rows
 
     def _heads(self, fitted: Fitted, fit: Fit) -> list[tuple[int, bytes, bytes]]:
@@ -361,7 +374,7 @@ class _Repair:
 
     def _unproven(self, plan: _Plan, why: str) -> Restoration:
         told = self._evidence(plan)
-        rows = self._rows(plan, told, None)
+        rows = self._rows(plan, told)
         ambiguous = self._ambiguous(plan, rows)
         if any((fit.recounted or fit.completed) and fitted.hunk.last for fitted, fit in plan.fits):
             # Whether changes are missing at the end, nothing tells.
@@ -378,20 +391,19 @@ class _Repair:
     def _result(
         self,
         plan: _Plan,
-        choice: dict[int, int] | object,
+        choice: Mapping[int, int],
         *,
         proven: bool,
         why: str,
         rows: list[_Row] | None = None,
         ambiguous: tuple[str, ...] = (),
     ) -> Restoration:
-        chosen = choice if isinstance(choice, dict) else {}
-        rows = rows if rows is not None else self._rows(plan, self._evidence(plan), None)
-        texts = [row.options[chosen.get(number, 0)].text for number, row in enumerate(rows)]
+        rows = rows if rows is not None else self._rows(plan, self._evidence(plan))
+        texts = [row.options[choice.get(number, 0)].text for number, row in enumerate(rows)]
         endings = [row.ending for row in rows]
         post = Judge("", self._pieces(plan)).content(texts, endings) if self.header.new_path is not None else None
         file = replace(self.header, hunks=self._hunks(plan, iter(texts), iter(endings)))
-        return Restoration(file, post, True, proven, why, ambiguous, self._undone(plan, rows, chosen))
+        return Restoration(file, post, True, proven, why, ambiguous, self._undone(plan, rows, choice))
 
     def _hunks(self, plan: _Plan, texts: Iterator[bytes], endings: Iterator[bytes] | None = None) -> tuple[Hunk, ...]:
         return tuple(self._hunk(fitted, fit, texts, endings) for fitted, fit in plan.fits)
@@ -429,7 +441,7 @@ class _Repair:
 
     # Telling
 
-    def _undone(self, plan: _Plan, rows: Sequence[_Row], chosen: dict[int, int]) -> tuple[tuple[str, int], ...]:
+    def _undone(self, plan: _Plan, rows: Sequence[_Row], chosen: Mapping[int, int]) -> tuple[tuple[str, int], ...]:
         """What was undone and in how many lines."""
         counts: Counter[str] = Counter()
         row = 0
@@ -483,7 +495,8 @@ class _Repair:
                     continue
                 options = rows[row].options
                 likely = sum(1 for choice in options if choice.cost - options[0].cost < _UNDECIDED)
-                if one.base is None and addresses.hides(options[0].text):
+                guessed = "addresses-hidden" in options[0].undone and not addresses.told(fitted.hunk.lines[one.first])
+                if one.base is None and (guessed or addresses.hides(options[0].text)):
                     out.append(f"{path}:+{line} `{_shown(options[0].text.strip())}`: a hidden address")
                 elif likely > 1:
                     out.append(f"{path}:+{line} `{_shown(options[0].text.strip())}`: {likely} readings")

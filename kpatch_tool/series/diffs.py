@@ -18,7 +18,7 @@ from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.split import Split, split_body
 from kpatch_tool.series.subject import parse
-from kpatch_tool.series.undone import because, told
+from kpatch_tool.series.undone import NOT_COMPARED, because, told
 
 LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
 _HIDDEN_ONLY = frozenset({Damage.ADDRESSES_HIDDEN})
@@ -163,7 +163,7 @@ def _by_grammar(message: Message, parts: Split, blind: Blind, error: DiffError |
     if blind.certain and blind.undone:
         text = format_diff(blind.files)
         if files := _parsed(text):
-            why = f"{told(blind.undone)}; not compared with a tree yet"
+            why = told(blind.undone) + NOT_COMPARED
             return Reading(replace(parts, diff=text), files, Exactness.DAMAGED, why, damage, parts.diff)
     place = f"line {parts.line + error.line - 1} of the mail: {error.what}" if error else ""
     why = because(damage) if damage else f"{place}; not restored yet" if place else because(damage)

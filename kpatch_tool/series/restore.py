@@ -17,11 +17,12 @@ from kpatch_tool.diff.restore import Restoration, is_blob, restore_file
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.undone import told
+from kpatch_tool.series.undone import NOT_COMPARED, told
 from kpatch_tool.text import plural
 
 ReadBase = Callable[[str], bytes | None]
 _LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
+_SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 
 
@@ -84,7 +85,7 @@ def _people(series: Series) -> tuple[Person, ...]:
         if patch.author.email:
             found.setdefault(patch.author.email, _person(patch.author.name, patch.author.email))
         texts = [patch.message, *(f"{trailer.key}: {trailer.value}" for trailer in patch.trailers)]
-        for person in addresses.people_in("\n".join(texts).encode("utf-8", "replace")):
+        for person in addresses.people_in("\n".join(texts).encode("utf-8", "replace"), _SOMEBODY):
             found.setdefault(person.address.decode("utf-8", "replace"), person)
     for reply in series.replies:
         if reply.author.email:
@@ -93,7 +94,7 @@ def _people(series: Series) -> tuple[Person, ...]:
 
 
 def _person(name: str, email: str) -> Person:
-    return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"))
+    return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
 
 
 def _patch(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
@@ -215,7 +216,8 @@ def _judged(patch: Patch, results: Sequence[Restoration]) -> Patch:
         damage=patch.damage | {Damage(name) for name, _ in undone},
         received=b"",
     )
-    said = f" ({told(undone)})" if told(undone) else ""
+    words = told(undone) or (patch.why.removesuffix(NOT_COMPARED) if patch.why.endswith(NOT_COMPARED) else "")
+    said = f" ({words})" if words else ""
     unsure = [result for result in results if not result.proven]
     if unsure:
         return replace(done, exactness=Exactness.MATCHED, why=_reasons(unsure) + said)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.series.model import Exactness, Patch
 
+NOT_COMPARED = "; not compared with a tree yet"  # ends the reason of a patch repaired by its grammar alone
+
 # damage -> (what was done to the mail, what undoing one line of it is called, the same of several)
 WORDS: dict[Damage, tuple[str, str, str]] = {
     Damage.REWRAPPED: ("the mail program re-wrapped the lines", "wrapped line joined", "wrapped lines joined"),

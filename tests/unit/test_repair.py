@@ -1,0 +1,302 @@
+"""Undoing what mail programs do to a diff: every damage of tests/damages.py, alone and in pairs, and hostile text."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kpatch_tool.diff.blind import read_blind, suspicions
+from kpatch_tool.diff.loose import read_loose
+from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.diff.printer import format_diff
+from kpatch_tool.diff.repair import restore_loose
+from kpatch_tool.diff.restore import blob_id
+from kpatch_tool.mail.message import Address, Damage, Message
+from kpatch_tool.series.assemble import read_patch
+from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.restore import restore_series
+from tests.damages import DAMAGES, PAIRS, Damager, both
+from tests.diff_texts import difference
+
+PATH = "net/core/flow.c"
+BASE = b"""\
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Flows, by Jane Doe <jane.doe@kernel.example.org>
+ *   "quoted" -- and a list
+ */
+#include <linux/flow.h>
+#include <linux/kernel.h>
+
+#define FLOW_MAX\t\t16\t/* of each kind */
+#define FLOW_NAME\t\t"flow"
+
+static int flow_count(const struct flow_table *table, unsigned int kind)
+{
+\tstruct flow_entry *entry;
+\tint count = 0;
+
+\tlist_for_each_entry(entry, &table->entries, list) {
+\t\tif (entry->kind == kind && entry->state != FLOW_DEAD)
+\t\t\tcount++;
+\t}
+
+\treturn count;
+}
+
+int flow_add(struct flow_table *table, struct flow_entry *entry, unsigned long flags)
+{
+\tif (flow_count(table, entry->kind) >= FLOW_MAX)
+\t\treturn -ENOSPC;
+
+\tlist_add(&entry->list, &table->entries);
+\treturn 0;
+}
+EXPORT_SYMBOL_GPL(flow_add);
+"""
+NEW = (
+    BASE.replace(
+        b'FLOW_NAME\t\t"flow"\n', b'FLOW_NAME\t\t"flow"\n#define FLOW_AUTHOR\t\t"jane.doe@kernel.example.org"\n'
+    )
+    .replace(b"\tint count = 0;\n", b"\tint count = 0, dead = 0;\n\tbool all = kind == FLOW_ANY;\n")
+    .replace(
+        b"\t\tif (entry->kind == kind && entry->state != FLOW_DEAD)\n\t\t\tcount++;\n",
+        b"\t\tif (entry->state == FLOW_DEAD) {\n\t\t\tdead++;\n\t\t\tcontinue;\n\t\t}\n"
+        b"\t\tif (all || (entry->kind == kind && !(entry->flags & FLOW_HIDDEN) && entry->seq < 1UL << 20))\n"
+        b"\t\t\tcount++;\n",
+    )
+    .replace(
+        b"\tif (flow_count",
+        b"\t/* More than that and the device's table -- it's small -- is full. */\n\tif (flow_count",
+    )
+    .replace(
+        b"\t\treturn -ENOSPC;\n",
+        b'\t\treturn flow_error(table, -ENOSPC, "the table of kind %u is full, and nothing can be removed from it",\n'
+        b"\t\t\t\t  entry->kind);\n",
+    )
+)
+HEAD = b"Say why.\n\nSigned-off-by: A U Thor <author@example.com>\n---\n net/core/flow.c | 2 +-\n 1 file changed\n\n"
+
+
+def sent_diff(base: bytes = BASE, new: bytes = NEW, path: str = PATH) -> FileDiff:
+    """The diff as `git format-patch` writes it."""
+    made = difference(base.split(b"\n")[:-1], new.split(b"\n")[:-1])
+    return replace(made, old_path=path, new_path=path, old_blob=blob_id(base)[:12], new_blob=blob_id(new)[:12])
+
+
+SENT = format_diff([sent_diff()])
+
+
+def received(damage: Damager, sent: bytes = SENT, *, seed: int = 1) -> Patch:
+    body = damage(HEAD + sent + b"-- \n2.39.2\n", random.Random(seed))
+    return read_patch(Message("[PATCH] x", Address("A U Thor", "author@example.com"), None, body, "utf-8", "test"), 1)
+
+
+def restored(patch: Patch, base: bytes = BASE) -> Patch:
+    (done,) = restore_series(Series("s", "s", 1, 1, None, (patch,)), {PATH: base}.get).patches
+    return done
+
+
+# Those that the received text does not show, or that lose what nothing gives back.
+UNSEEN = {"trailing stripped", "line numbers wrong", "no-newline note lost"}
+LOSES = {"truncated"}
+COUNTED = {"counts wrong"}
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGES.keys() - UNSEEN - LOSES))
+def test_what_a_damage_did_is_undone_and_proven(name: str) -> None:
+    assert DAMAGES[name](SENT, random.Random(1)) != SENT
+    patch = received(DAMAGES[name])
+    assert patch.exactness in {Exactness.DAMAGED, Exactness.INTACT}
+    done = restored(patch)
+    assert done.exactness is Exactness.PROVEN, done.why
+    assert done.diff == SENT
+    assert done.why.startswith("restored; 1 file has the blob id the patch names") or patch.diff == SENT
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=" + ".join)
+def test_two_damages_are_undone(pair: tuple[str, str]) -> None:
+    done = restored(received(both(*pair)))
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, SENT)
+
+
+def test_an_intact_mail_is_not_touched() -> None:
+    patch = received(lambda text, _rng: text)
+    assert (patch.exactness, patch.diff, patch.damage, patch.received) == (Exactness.INTACT, SENT, frozenset(), b"")
+    assert restored(patch) == patch
+
+
+def test_what_was_undone_is_said() -> None:
+    done = restored(received(DAMAGES["wrapped at 72"]))
+    assert "wrapped lines joined" in done.why
+    assert Damage.REWRAPPED in done.damage
+    done = restored(received(DAMAGES["tabs by column"]))
+    assert "with their tabs back" in done.why
+
+
+def test_another_base_proves_nothing_and_undecided_lines_are_shown() -> None:
+    done = restored(received(DAMAGES["hidden, cloudflare"]), BASE.replace(b"flow", b"flow", 1) + b"/* end */\n")
+    assert done.exactness is Exactness.MATCHED
+    assert "the base has blob " in done.why
+    typeset = restored(received(DAMAGES["typeset"]), BASE + b"/* end */\n")
+    assert typeset.exactness is Exactness.MATCHED
+
+
+def test_a_hidden_address_nobody_has_stays_and_is_shown() -> None:
+    base = BASE.replace(b"jane.doe@kernel.example.org", b"somewhere")
+    new = NEW.replace(b" <jane.doe@kernel.example.org>", b" <somewhere>")
+    sent = format_diff([sent_diff(base, new)])
+    done = restored(received(DAMAGES["hidden, cloudflare"], sent), base)
+    assert done.exactness is Exactness.MATCHED
+    assert any("a hidden address" in line for line in done.ambiguous)
+
+
+def test_changes_cut_off_are_damaged_with_their_place() -> None:
+    cut = SENT[: SENT.rindex(b"+\t\t\t\t  entry->kind")]
+    patch = received(lambda _text, _rng: HEAD + cut)
+    assert patch.exactness is Exactness.DAMAGED
+    assert patch.why.startswith(f"{PATH}: the text ends in hunk ")
+    done = restored(patch)
+    assert done.exactness is Exactness.DAMAGED
+    assert "cut off" in done.why
+
+
+def test_context_cut_off_is_put_back() -> None:
+    cut = SENT[: SENT.rindex(b" \tlist_add")]
+    done = restored(received(lambda _text, _rng: HEAD + cut))
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, SENT)
+    assert "put back at the end" in done.why
+
+
+def test_an_intact_patch_that_its_exact_base_refutes() -> None:
+    """Blanks at line ends were taken off: nothing shows it but the base."""
+    base = BASE.replace(b"\tint count = 0;\n", b"\tint count = 0;  \n")
+    sent = format_diff([sent_diff(base)])
+    patch = received(DAMAGES["trailing stripped"], sent)
+    assert patch.exactness is Exactness.INTACT
+    done = restored(patch, base)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
+def test_what_the_author_wrote_is_kept() -> None:
+    """A file that really has no-break spaces, entities and codes comes out as it is."""
+    base = BASE.replace(b"by Jane", b"by\xc2\xa0Jane").replace(b"of each", b"&lt;of&gt; =3D each")
+    new = NEW.replace(b"by Jane", b"by\xc2\xa0Jane").replace(b"of each", b"&lt;of&gt; =3D each")
+    new = new.replace(b"More than that", b"More\xc2\xa0than =3D that")
+    sent = format_diff([sent_diff(base, new)])
+    for damage in (lambda text, _rng: text, DAMAGES["wrapped at 72"], DAMAGES["tabs by column"]):
+        done = restored(received(damage, sent), base)
+        assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
+def test_line_ends_of_the_tree_are_kept() -> None:
+    base, new = BASE.replace(b"\n", b"\r\n"), NEW.replace(b"\n", b"\r\n")
+    sent = format_diff([sent_diff(base, new)])
+    stripped = sent.replace(b"\r\n", b"\n")
+    done = restored(received(lambda _text, _rng: HEAD + stripped), base)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
+def test_a_missing_newline_at_the_end_that_the_mail_lost() -> None:
+    base, new = BASE[:-1], NEW[:-1].replace(b"(flow_add);", b"(flow_add); /* end */")
+    last = difference(base.split(b"\n"), new.split(b"\n"))
+    hunk = last.hunks[-1]
+    lines = tuple(replace(line, newline=line.text[:6] != b"EXPORT") for line in hunk.lines)
+    file = replace(
+        last,
+        old_path=PATH,
+        new_path=PATH,
+        hunks=(*last.hunks[:-1], replace(hunk, lines=lines)),
+        old_blob=blob_id(base)[:12],
+        new_blob=blob_id(new)[:12],
+    )
+    sent = format_diff([file])
+    assert b"\\ No newline" in sent
+    done = restored(received(DAMAGES["no-newline note lost"], sent), base)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
+def test_without_a_base_only_what_is_certain_is_undone() -> None:
+    patch = received(DAMAGES["wrapped at 76"])
+    assert (patch.exactness, patch.damage) == (Exactness.DAMAGED, {Damage.REWRAPPED})
+    assert patch.files == parse_diff(SENT)
+    assert "not compared with a tree" in patch.why
+    assert patch.received != patch.diff
+
+
+@pytest.mark.parametrize("name", ["quoted", "indented", "doubled", "CR", "CRLF", "quoted-printable", "groupwise"])
+def test_the_files_are_seen_in_every_shape(name: str) -> None:
+    patch = received(DAMAGES[name])
+    assert [file.path for file in patch.files] == [PATH]
+    assert patch.message.startswith("Say why.")
+
+
+def test_intact_diffs_are_not_suspected() -> None:
+    assert suspicions(parse_diff(SENT), SENT) == frozenset()
+
+
+def test_nothing_is_read_from_prose() -> None:
+    assert read_blind(b"hello\n@@ -1 +1 @@\n-a\n+b\n") is None
+    assert read_loose(b"") == ()
+
+
+HOSTILE = [
+    b"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,400 +1,400 @@\n" + b"+\n\n" * 3000,
+    b"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,9999999 +1,9999999 @@\n" + b" a\n" * 4000,
+    b"diff --git a/f b/f\n--- a/f\n+++ b/f\n" + b"@@ -1,3 +1,3 @@\n a\n-b\n+c\n" * 400,
+    b"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,60 +1,60 @@ x\n" + b"+- " * 6000 + b"\n" + b"+a@" * 3000,
+    b"diff --git a/f b/f\n" * 2000 + b"--- a/f\n+++ b/f\n" * 2000,
+    b"--- a/f\n+++ b/f\n@@ -1,99 +1,150 @@\n" + b"+" + b" \xc2\xa0=3D&lt;" * 2000 + b"\n" + b"x\n" * 300,
+    b"--- a/f\n+++ b/f\n@@ -0,0 +1,300 @@\n" + (b"+" + b"        a  b" * 30 + b"\n") * 300,
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_text_is_read_in_bounded_time(number: int) -> None:
+    text = HOSTILE[number].replace(b"--- a/f", b"index 1234567..7654321\n--- a/f", 1)
+    base = b" a\n\na\n\n" * 2000
+    began = time.monotonic()
+    for file in read_loose(text)[:3]:
+        exact = replace(file, header=replace(file.header, old_blob=blob_id(base)[:12], new_blob="7654321"))
+        restore_loose(exact, base)
+    read_blind(text)
+    assert time.monotonic() - began < 20
+
+
+PIECES = st.sampled_from(
+    [
+        b"diff --git a/f b/f\n", b"index 1234567..7654321 100644\n", b"--- a/f\n", b"+++ b/f\n",
+        b"@@ -1,3 +1,3 @@\n",
+        b"@@ -1,2 +1,4 @@ int f(\n", b" a\n", b"-a\n", b"+b\n", b"\n", b" \n", b"\xc2\xa0", b"=3D", b"=\n", b"&lt;",
+        b"x\n", b"-- \n", b"\\ No newline at end of file\n", b"\r\n", b"\t", b"user at example.org\n", b"> ",
+        b"[email protected]",
+        b"        ", b"diff -- git a/f b/f\n", b"@ - 1,3 +1,3\n", b"\xff", b"+\n", b"Index: f\n====\n",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=60).map(b"".join), st.sampled_from([BASE, b"a\nb\n", b"", b"a", b"\n\n\n"]))
+def test_any_bytes_give_a_result(text: bytes, base: bytes) -> None:
+    for file in read_loose(text):
+        result = restore_loose(file, base)
+        assert result.why
+        assert not result.proven or result.found
+    blind = read_blind(text)
+    assert blind is None or blind.files
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(DAMAGES)), st.integers(0, 9), st.integers(0, len(SENT)))
+def test_nothing_wrong_is_proven(name: str, seed: int, cut: int) -> None:
+    """Whatever happens to the text, a proven patch makes of the base what the author's did."""
+    damaged = DAMAGES[name](SENT[:cut] + SENT[cut + 3 :], random.Random(seed))
+    for file in read_loose(damaged):
+        result = restore_loose(file, BASE)
+        assert not result.proven or result.post == NEW
