@@ -27,6 +27,7 @@ class InboxServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.fault = ""
         self.asked: list[str] = []
+        self.agents: list[str] = []
         self.stopped = threading.Event()
 
     @property
@@ -42,6 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(f"{self.command} {self.path}")
+        self.server.agents.append(self.headers.get("User-Agent", ""))
         path = unquote(urlsplit(self.path).path)
         if path in self.server.files:
             self._answer(200, self.server.files[path])

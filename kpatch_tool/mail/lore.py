@@ -72,6 +72,8 @@ class Fetcher:
         with download.BoundedSession(time.monotonic() + self.seconds) as session:
             try:
                 node = liblore.LoreNode.from_git_config(inbox, cache_dir=str(self.cache), cache_ttl=_CACHED)
+                if node.user_agent_plus:  # how a site's own machines are told apart (git's lore.useragentplus)
+                    session.headers["User-Agent"] = f"{session.headers['User-Agent']!s}+{node.user_agent_plus}"
                 node.set_requests_session(session)
                 if wanted.whole_thread:
                     data = node.get_mbox_by_msgid(wanted.message_id)

@@ -32,7 +32,9 @@ _OPTIONS = (
 def is_range(source: str) -> bool:
     """Whether `source` looks like A..B."""
     found = _RANGE.fullmatch(source)
-    return found is not None and bool(found["old"] or found["new"]) and not source.startswith((".", "/", "-"))
+    if found is None or not (found["old"] or found["new"]) or source.startswith((".", "/", "-")):
+        return False
+    return not found["new"].startswith("/")  # a path with .. in it
 
 
 def is_repository(directory: Path) -> bool:

@@ -109,6 +109,7 @@ def test_mistakes(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
         (("--git", tmp_path / "void", "a..b"), "no such directory"),
         (("a..b",), "no git repository here"),
         (("topic",), "no such file"),
+        (("clone/../missing.mbox",), "no such file"),
     ):
         run = kpt("import", *words, status=2)
         assert what in run.err
