@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
@@ -23,7 +24,7 @@ index 1234567..89abcde 100644
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail to be rendered. `id` is short ("p1"); `minute` its time on 17 April 2014, 09:00 UTC."""
+    """A mail to be rendered. `id` is short ("p1"); `minute` its time after 09:00 UTC on the `day`th of April 2014."""
 
     subject: str
     body: str
@@ -32,9 +33,11 @@ class Mail:
     name: str = "Jane Doe"
     email: str = "jane@example.org"
     minute: int = 0
+    day: int = 17
 
     def rfc5322(self) -> str:
-        lines = [f"From: {self.name} <{self.email}>", f"Date: Thu, 17 Apr 2014 09:{self.minute:02d}:00 +0000"]
+        when = datetime(2014, 4, self.day, 9, self.minute)
+        lines = [f"From: {self.name} <{self.email}>", f"Date: {when:%a, %d %b %Y %H:%M:%S} +0000"]
         lines.append(f"Subject: {self.subject}")
         if self.id:
             lines.append(f"Message-ID: <{self.id}@example.org>")
@@ -64,7 +67,8 @@ def messages(*mails: Mail) -> list[Message]:
 def linuxlists(*mails: Mail) -> bytes:
     """The mails as a page of linuxlists: white space squeezed, addresses hidden."""
     return "\n".join(
-        f"2014-04-17 09:{mail.minute:02d}:00\n\nby {mail.name}\n\n[permalink] [raw]\nSubject: {mail.subject}\n\n"
+        f"2014-04-{mail.day:02d} 09:{mail.minute:02d}:00\n\nby {mail.name}\n\n"
+        f"[permalink] [raw]\nSubject: {mail.subject}\n\n"
         + "\n".join(_squeezed(_hidden(line)) for line in mail.body.split("\n"))
         for mail in mails
     ).encode()

@@ -89,7 +89,13 @@ def _goes_on(last: Post, post: Post) -> bool:
 
 def _stands_alone(run: Sequence[Post]) -> bool:
     ids = {post.message.message_id for post in run}
-    return all(ids.issuperset(filter(None, post.parents)) and not post.message.archive for post in run)
+    if not all(ids.issuperset(filter(None, post.parents)) and not post.message.archive for post in run):
+        return False
+    if ids == {""}:
+        return True  # files: their dates are the commits'
+    times = [post.when for post in run if post.message.date]
+    one = all(same_person(post.message.author, run[0].message.author) for post in run)
+    return not times or max(times) - min(times) < (_NEAR if one else _AT_ONCE)
 
 
 def _posting_of(run: Sequence[Post]) -> Posting:
@@ -106,12 +112,17 @@ class _Index:
         self._by_link: dict[str, list[Posting]] = {}
         self._by_sender: dict[tuple[str, int | None], list[Posting]] = {}
         self._links: dict[int, set[str]] = {}
+        self._ids: dict[int, set[str]] = {}
         self._anchors: dict[int, set[int]] = {}
+        self._tops: dict[int, set[int]] = {}
         self._covers: set[str] = set()
 
     def add(self, posting: Posting) -> None:
         self.found.append(posting)
-        self._links[id(posting)], self._anchors[id(posting)] = set(), set()
+        for known in (self._links, self._ids):
+            known[id(posting)] = set()
+        for around in (self._anchors, self._tops):
+            around[id(posting)] = set()
         if posting.cover:
             self._covers.add(posting.cover.message.message_id)
         for post in posting.posts:
@@ -124,6 +135,9 @@ class _Index:
         """`post` is in `posting` now."""
         around = self.around(post) - {id(posting)}
         self._anchors[id(posting)] |= self.above(around)
+        for other in around:
+            self._tops[id(posting)] |= self._tops[other] or {other}
+        self._ids[id(posting)].add(post.message.message_id)
         for link in post.links - self._links[id(posting)]:
             self._links[id(posting)].add(link)
             self._by_link.setdefault(link, []).append(posting)
@@ -134,15 +148,19 @@ class _Index:
 
     def around(self, post: Post) -> set[int]:
         """The postings (their ids as objects) in whose thread a post is."""
-        return {id(one) for link in post.links for one in self._by_link.get(link, ())}
+        return {id(one) for link in post.links for one in self._by_link.get(link, [])[-_LATEST:]}
 
     def above(self, postings: set[int]) -> set[int]:
-        """`postings` and those in whose threads they were sent."""
-        return postings.union(*(self._anchors[one] for one in postings))
+        """`postings` and those at the top of the threads in which they were sent."""
+        return postings.union(*(self._tops[one] for one in postings))
 
     def anchors(self, posting: Posting) -> set[int]:
         """The other postings in whose threads it was sent."""
         return self._anchors[id(posting)]
+
+    def answers(self, post: Post, posting: Posting) -> bool:
+        """Whether `post` answers a mail of `posting` itself."""
+        return post.parent != "" and post.parent in self._ids[id(posting)]
 
     def links(self, posting: Posting) -> set[str]:
         """All that connects the posts of `posting` with others."""
@@ -184,9 +202,9 @@ def _fits(index: _Index, posting: Posting, post: Post) -> bool:
     if (post.tag.number or 1) in posting.patches:
         return False
     introduced = _answers_cover(posting, post)
-    if not (introduced or _is_connected(index, posting, post)):
+    if not _counts_alike(posting, post, introduced):
         return False
-    return _counts_alike(posting, post, introduced) and _same_revision(posting, post, introduced)
+    return (introduced or _is_connected(index, posting, post)) and _same_revision(posting, post, introduced)
 
 
 def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
@@ -201,7 +219,7 @@ def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
 
 def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
     """By headers, or, where those say nothing, by sender and time."""
-    if post.parent in posting.ids:
+    if index.answers(post, posting):
         return True
     if not same_person(posting.sender, post.message.author):
         return any(post.parent == other.parent != "" for other in posting.own.values())

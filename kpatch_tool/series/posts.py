@@ -13,7 +13,7 @@ from kpatch_tool.series import split, subject
 from kpatch_tool.series.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BATCH = re.compile(r"(\d{14}\.\d+)-\d+-")  # git send-email's ids: <20140417090546.1234-2-jane@example.org>
+_BATCH = re.compile(r"(\d{14}\.\d+|\d{10}-\d+)-\d+-")  # git send-email: <20140417090546.1234-2-jane@example.org>
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class Posting:
     borrowed: dict[int, Posting] = field(default_factory=dict)
     continues: Posting | None = None
     kept_re: set[int] = field(default_factory=set)
+    _said: tuple[tuple[int, int, bool], tuple[int | None, str]] = ((0, 0, False), (None, ""))  # see _tagged
 
     @property
     def revision(self) -> int | None:
@@ -90,6 +91,12 @@ class Posting:
         return f"v{self.version}{'.' if self.minor.isdigit() else ''}{self.minor}"
 
     def _tagged(self) -> tuple[int | None, str]:
+        now = (len(self.patches), len(self.borrowed), self.cover is not None)
+        if self._said[0] != now:
+            self._said = (now, self._counted())
+        return self._said[1]
+
+    def _counted(self) -> tuple[int | None, str]:
         said = Counter((post.tag.revision, post.tag.minor) for post in self.own.values())
         if not said:
             return (self.cover.tag.revision, self.cover.tag.minor) if self.cover else (None, "")

@@ -9,6 +9,8 @@ from datetime import timedelta
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
 
 _NEAR = timedelta(days=7)
+_LATE_COVER = timedelta(hours=1)  # by which a cover's clock may be late
+_LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
 
 
@@ -20,7 +22,7 @@ def related(found: Sequence[Posting], posts: Sequence[Post]) -> list[Posting]:
     _adopt_untagged_covers(whole, posts)
     _take_replies(whole, posts)
     _continue(whole)
-    _complete(whole)
+    _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
     return whole
 
 
@@ -44,13 +46,14 @@ def _adopt_covers(found: Sequence[Posting]) -> None:
 def _introduces(cover: Post, one: Posting) -> bool:
     answers = {post.parent for post in one.own.values()} - {""}
     apart = bool(answers) and cover.message.message_id not in answers and not answers & one.ids
-    return one.cover is None and not one.unnumbered and not apart and abs(one.when - cover.when) < _NEAR
+    before = one.when - cover.when
+    return one.cover is None and not one.unnumbered and not apart and -_LATE_COVER < before < _NEAR
 
 
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
     """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2"): a mail of the sender, no reply
-    and without a diff, that the first patch answers, and the others too; on a page without ids, the sender's mail right
-    before the first patch."""
+    and without a diff, that the first patch answers, and the others too; on a page without threads, the sender's mail
+    right before the first patch."""
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
@@ -58,8 +61,9 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
         if one.cover or one.total < 2 or 1 not in one.patches:
             continue
         first = one.patches[1]
-        if not first.message.message_id and before[first.order]:
-            letter: Post | None = ordered[before[first.order] - 1]
+        letter: Post | None
+        if not first.parent and first.message.archive and before[first.order]:
+            letter = ordered[before[first.order] - 1]
         else:
             letter = by_id.get(first.parent)
         if letter is not None and _is_letter(letter, one):
@@ -71,38 +75,40 @@ def _is_letter(post: Post, one: Posting) -> bool:
     if tag.reply or tag.forward or tag.notice or post.diff or tag.number is not None:
         return False
     answering = all(patch.parent in (post.message.message_id, *one.ids) for patch in one.own.values())
-    close = abs(one.when - post.when) < timedelta(hours=1)
+    close = abs(one.when - post.when) < _LATE_COVER
     return answering and close and same_person(one.sender, post.message.author)
 
 
 def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
     """Where a patch is missing and its sender sent it with a "Re:" left in the subject, take that."""
-    lacking = [one for one in found if not one.complete]
-    if not lacking:
-        return
+    lacking: dict[tuple[str, int, int | None], list[Posting]] = {}
+    for one in found:
+        for name in identities(one.sender) if not one.complete else ():
+            lacking.setdefault((name, one.total, one.revision), []).append(one)
     for post in posts:
-        if not (post.tag.reply and post.tag.number):
+        number = post.tag.number
+        if not (lacking and post.tag.reply and number):
             continue
-        for one in lacking:
-            same = (post.tag.total, post.tag.revision) == (one.total, one.revision)
-            missing = post.tag.number not in one.patches and post.tag.number <= one.total
-            if same and missing and same_person(one.sender, post.message.author) and is_whole_patch(post):
-                one.patches[post.tag.number] = post
-                one.kept_re.add(post.tag.number)
-                break
+        keys = [(name, post.tag.total or 0, post.tag.revision) for name in identities(post.message.author)]
+        waiting = [one for key in keys for one in lacking.get(key, ()) if number <= one.total]
+        fitting = next((one for one in waiting if number not in one.patches), None)
+        if fitting and is_whole_patch(post):
+            fitting.patches[number] = post
+            fitting.kept_re.add(number)
 
 
 def _continue(found: Sequence[Posting]) -> None:
     """ "[PATCH 14/17]" after "[PATCH 13/7]" and "[PATCH 2/1]" after "[PATCH]": the numbers of one posting go on in
     another, whose total is another. The later one takes the patches before its own from the earlier."""
-    for place, one in enumerate(found):
+    ended: dict[int, list[Posting]] = {}
+    for one in found:
         first = min(one.own)
-        if first < 2 or one.cover:
-            continue
-        earlier = [other for other in found[:place] if max(other.own) == first - 1 and _goes_on(other, one)]
-        if earlier:
-            one.continues = max(earlier, key=lambda other: other.when)
-            _borrow(one, one.continues)
+        if first > 1 and one.cover is None:
+            earlier = [other for other in ended.get(first - 1, [])[-_LATEST:] if _goes_on(other, one)]
+            if earlier:
+                one.continues = earlier[-1]
+                _borrow(one, one.continues)
+        ended.setdefault(max(one.own), []).append(one)
 
 
 def _goes_on(earlier: Posting, later: Posting) -> bool:
@@ -114,19 +120,34 @@ def _goes_on(earlier: Posting, later: Posting) -> bool:
     return not told and same_person(earlier.sender, later.sender) and abs(later.when - earlier.when) < _NEAR
 
 
-def _complete(found: Sequence[Posting]) -> None:
-    """A later posting of a few patches, sent as answers to an earlier one, keeps the earlier one's others."""
+def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
+    """A later posting of a few patches, sent as answers to an earlier one or to its reviews, keeps the earlier one's
+    others."""
     owner: dict[str, Posting] = {}
     for one in found:
         part = not one.cover and not one.continues and len(one.own) < one.total
         if part and not any(post.tag.between for post in one.own.values()):
-            answered = {owner[post.parent] for post in one.own.values() if post.parent in owner}
-            inside = all(post.parent in owner or post.parent in one.ids for post in one.own.values())
-            if len(answered) == 1 and inside:
+            answered = {_answered(post, one, owner, by_id) for post in one.own.values()} - {one}
+            if len(answered) == 1:
                 (earlier,) = answered
-                if _replaces(one, earlier):
+                if earlier is not None and _replaces(one, earlier):
                     _borrow(one, earlier)
         owner.update((id_, one) for id_ in one.ids)
+
+
+def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[str, Post]) -> Posting | None:
+    """The posting that a post of `one` answers, directly or by way of replies; None where mails between are missing."""
+    own = one.ids
+    seen: set[str] = set()
+    here = post.parent
+    while here and here not in seen:
+        if here in own:
+            return one
+        if here in owner:
+            return owner[here]
+        seen.add(here)
+        here = by_id[here].parent if here in by_id else ""
+    return None
 
 
 def _replaces(later: Posting, earlier: Posting) -> bool:

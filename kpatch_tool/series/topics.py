@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from kpatch_tool.series import subject
-from kpatch_tool.series.posts import Posting, identities
+from kpatch_tool.series.posts import Posting, identities, same_person
 
 _Key = tuple[str, str, str]
 _PREFIX = 24  # characters of a title that two spellings of it share (see subject.same_title)
+_MOST_ALIKE = 100  # titles of one beginning, or postings of one title, that are compared
 _LONG_ENOUGH = 16  # letters of a title that two people do not choose by chance
 
 
 def topics(found: Sequence[Posting]) -> list[list[Posting]]:
     """Postings that are revisions of one another, in groups; the group of the first posting first.
 
-    Two are related when one takes patches from the other, or one run of git send-email sent both; when one person sent
+    Two are related when one takes patches from the other, one run of git send-email sent both, or one answers the other
+    with the same version and total; when one person sent
     both and they share a title; when one person sent both in one thread, or on a page that shows no ids, as different
     revisions; when different people sent different revisions under one title.
     """
@@ -32,6 +35,7 @@ def topics(found: Sequence[Posting]) -> list[list[Posting]]:
         for batch in {post.batch for post in posting.posts} - {""}:
             groups.by_batch(batch, place)
         groups.by_heading(posting, place)
+        groups.by_answer(place)
     return groups.gathered()
 
 
@@ -42,8 +46,9 @@ class _Groups:
         self._found = found
         self._group = list(range(len(found)))
         self._places = {id(posting): place for place, posting in enumerate(found)}
-        self._titles: dict[_Key, list[tuple[str, int]]] = {}
-        self._threads: dict[_Key, dict[tuple[int, str], int]] = {}
+        self._titles: dict[_Key, dict[str, int]] = {}
+        self._threads: dict[_Key, dict[tuple[int, str, bool], int]] = {}
+        self._owners: dict[str, int] = {}
         self._batches: dict[str, int] = {}
         self._headings: dict[str, list[int]] = {}
 
@@ -52,23 +57,37 @@ class _Groups:
 
     def by_title(self, key: _Key, title: str, place: int) -> None:
         """`place` has a patch or cover of that title; `key` is its sender and the title's beginning."""
-        known = self._titles.setdefault(key, [])
-        for other, owner in known:
+        known = self._titles.setdefault(key, {})
+        if title in known:
+            self.join(known[title], place)
+            return
+        for other, owner in islice(known.items(), _MOST_ALIKE):
             if self.root(owner) != self.root(place) and subject.same_title(title, other):
                 self.join(owner, place)
-        if (title, self.root(place)) not in known:
-            known.append((title, self.root(place)))
+        known[title] = place
 
     def by_thread(self, key: _Key, place: int) -> None:
         """`place` is in that thread (`key` names its sender too). One of the same revision there is another series,
         unless a title says otherwise."""
         revisions = self._threads.setdefault(key, {})
-        mine = (self._found[place].version, self._found[place].minor)
+        one = self._found[place]
+        mine = (one.version, one.minor, one.resend)
         for revision, other in revisions.items():
             if revision != mine:
                 self.join(other, place)
                 break
         revisions.setdefault(mine, place)
+
+    def by_answer(self, place: int) -> None:
+        """It is a number of `k/N` sent twice, or "1.5/N", as an answer to the posting of N."""
+        one = self._found[place]
+        numbered = [post for post in one.own.values() if one.cover is None and post.tag.number is not None]
+        for owner in {self._owners[post.parent] for post in numbered if post.parent in self._owners}:
+            other = self._found[owner]
+            alike = (other.total, other.version) == (one.total, one.version)
+            if alike and same_person(other.sender, one.sender):
+                self.join(owner, place)
+        self._owners.update((id_, place) for id_ in one.ids)
 
     def by_batch(self, batch: str, place: int) -> None:
         """One run of git send-email sent it: a number may be there twice."""
@@ -83,7 +102,7 @@ class _Groups:
         for other in known:
             if self._found[other].version != posting.version:
                 self.join(other, place)
-        if len(known) < _PREFIX:
+        if len(known) < _MOST_ALIKE:
             known.append(place)
 
     def root(self, place: int) -> int:

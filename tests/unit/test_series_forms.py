@@ -1,0 +1,116 @@
+"""Every form in which series are posted (tests/series_texts.py), read from mails and from pages without ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.read import parse
+from kpatch_tool.series import posting
+from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.choosing import spelt
+from kpatch_tool.series.posts import Posting
+from tests.mail_fixtures import linuxlists, messages, patch
+from tests.series_texts import THREADS, Thread
+
+# Series that only ids connect; a page that shows none cannot tell them apart.
+ONLY_BY_IDS = {
+    "a reroll of one patch",
+    "rerolls of several patches, each an answer to its own",
+    "one patch sent again without a version",
+    "a resend of which the first patch is missing",
+    "tags forgotten in a run",
+    "some patches tagged v3 in a v2 posting",
+    "the cover counts otherwise",
+    "two series of one sender at one time",
+    "patches dated before their cover",
+    "one number twice in one run",
+    "no headers of threads: by subject, sender and time",
+}
+
+
+def shown(one: Posting) -> str:
+    return f"{one.label} {spelt(one.own)}/{one.total}{' c' if one.cover else ''}"
+
+
+def postings(mails: Sequence[Message]) -> tuple[str, ...]:
+    return tuple(map(shown, posting.gather(posting.read_posts(mails))))
+
+
+@pytest.mark.parametrize("thread", THREADS, ids=lambda thread: thread.name)
+def test_forms(thread: Thread) -> None:
+    mails = messages(*thread.mails())
+    assert postings(mails) == thread.postings
+    series = assemble(mails, where="thread")
+    assert " ".join(patch.message_id.partition("@")[0] or "-" for patch in series.patches) == thread.chosen
+    assert len(series.problems) == len(thread.says), series.problems
+    assert all(piece in line for piece, line in zip(thread.says, series.problems, strict=True)), series.problems
+
+
+@pytest.mark.parametrize("thread", THREADS, ids=lambda thread: thread.name)
+def test_the_order_in_the_source_does_not_matter(thread: Thread) -> None:
+    backwards = messages(*reversed(thread.mails()))
+    assert set(postings(backwards)) == set(thread.postings)
+
+
+@pytest.mark.parametrize("thread", [one for one in THREADS if one.name not in ONLY_BY_IDS], ids=lambda one: one.name)
+def test_forms_on_a_page(thread: Thread) -> None:
+    page = list(parse(linuxlists(*thread.mails()), "page"))
+    assert postings(page) == thread.postings
+    by_mail = assemble(messages(*thread.mails()), where="thread")
+    series = assemble(page, where="page")
+    assert [one.subject for one in series.patches] == [one.subject for one in by_mail.patches]
+    assert (series.title, series.revision, series.total) == (by_mail.title, by_mail.revision, by_mail.total)
+
+
+def thread_of(name: str) -> list[Message]:
+    return messages(*next(one for one in THREADS if one.name == name).mails())
+
+
+def test_choosing_a_series() -> None:
+    """By its number (as the problems name it), a message id or a part of the title."""
+    mails = thread_of("another one's series in the thread, and a fix")
+    for pick in ("2", "b2@example.org", "<b1@example.org>", "on top of"):
+        found = assemble(mails, where="x", pick=pick)
+        assert [one.message_id for one in found.patches] == ["b1@example.org", "b2@example.org"]
+        assert any('"mm: do all of it" by Jane' in line for line in found.problems)
+    with pytest.raises(InputError, match="no series matches `nothing`"):
+        assemble(mails, where="x", pick="nothing")
+    with pytest.raises(InputError, match="several series match `mm`"):
+        assemble(mails, where="x", pick="mm")
+    with pytest.raises(InputError, match="no revision 4"):
+        assemble(mails, where="x", pick="2", revision=4)
+
+
+def test_choosing_what_goes_on_takes_what_came_before() -> None:
+    found = assemble(thread_of("numbers that go on under another total"), where="x", pick="2")
+    assert [one.number for one in found.patches] == [1, 2, 3, 4]
+    assert found.problems == ('3-4 of 4 go on from "mm: do all of it" (1-2 of 2, 2014-04-17); taken from it: 1-2',)
+    assert found.title == "mm: do all of it"
+
+
+def test_choosing_an_earlier_revision_by_number() -> None:
+    mails = thread_of("revisions, each with a cover")
+    assert assemble(mails, where="x", pick="1").revision == 1
+    assert assemble(mails, where="x", pick="1", revision=3).revision == 3
+
+
+def test_many_unrelated_series_ask_for_a_choice() -> None:
+    many = messages(*(patch(f"[PATCH] net: {word} this", word, minute=i) for i, word in enumerate("abcdefg")))
+    with pytest.raises(InputError) as caught:
+        assemble(many, where="box.mbox")
+    assert "7 series are here" in caught.value.line()
+    assert '1: "net: a this", 2: "net: b this"' in caught.value.line()
+    assert "--series" in caught.value.line()
+    assert assemble(many, where="box.mbox", pick="net: e").title == "net: e this"
+
+
+def test_many_series_in_one_thread_are_no_question() -> None:
+    first = patch("[PATCH] net: root this", "r")
+    answers = [patch(f"[PATCH] net: {word} this", word, minute=i, reply_to="r") for i, word in enumerate("abcdefg", 1)]
+    found = assemble(messages(first, *answers), where="x")
+    assert found.title == "net: root this"
+    assert found.problems[-1] == "and 2 more series"
