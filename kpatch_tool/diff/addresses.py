@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _PLAIN = re.compile(
     rb"(?:([\w\"][\w .,'\"-]{0,60}?)[ \t]*)?<?([\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})>?"
 )
+_MAY_HIDE = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 7.0
 _NAMED = 5.0  # less, where the person's name stands before the place
@@ -74,7 +75,7 @@ FORMS = (
 
 def hides(text: bytes) -> bool:
     """Whether an address is hidden in a line."""
-    return any(form.pattern.search(text) for form in FORMS)
+    return _MAY_HIDE.search(text) is not None and any(form.pattern.search(text) for form in FORMS)
 
 
 def people_in(text: bytes, cost: float = 0.0) -> list[Person]:

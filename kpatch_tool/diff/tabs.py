@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kpatch_tool.diff.choosing import cheapest
 
 _GAP = re.compile(rb"[ \t]+")
 _TAB = 8  # columns
 _MOST = 24  # readings of a line
+_MOST_PARTS = 480  # of all readings of a line
+_FEWEST = 4
 _LONGEST = 400  # bytes of a line that is read in more than one way
 
 
@@ -71,10 +74,11 @@ def ways_told(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) -
     return tuple(way for count, way in told if count == best)
 
 
-def before(text: bytes, way: Way) -> list[tuple[float, bytes]]:
+@lru_cache(maxsize=8_192)
+def before(text: bytes, way: Way) -> tuple[tuple[float, bytes], ...]:
     """What `text` may have been before its tabs went `way`, with costs, cheapest first."""
     if b" " not in text or len(text) > _LONGEST:
-        return [(0.0, text)]
+        return ((0.0, text),)
     parts: list[list[tuple[float, bytes]]] = []
     at = 0
     for gap in _GAP.finditer(text):
@@ -84,7 +88,8 @@ def before(text: bytes, way: Way) -> list[tuple[float, bytes]]:
         at = gap.end()
     if at < len(text):
         parts.append([(0.0, text[at:])])
-    return [(cost, read) for cost, read in cheapest(parts, _MOST) if way.forward(read) == text] or [(0.0, text)]
+    most = max(_FEWEST, min(_MOST, _MOST_PARTS // len(parts)))
+    return tuple((cost, read) for cost, read in cheapest(parts, most) if way.forward(read) == text) or ((0.0, text),)
 
 
 def _gap_readings(text: bytes, gap: re.Match[bytes], way: Way) -> list[tuple[float, bytes]]:
