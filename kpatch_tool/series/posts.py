@@ -130,21 +130,26 @@ class Posting:
         return frozenset(post.message.message_id for post in self.posts if post.message.message_id)
 
     @property
+    def first(self) -> Post:
+        """Its cover, or the patch of the lowest number."""
+        return self.cover or self.patches[min(number for number in self.patches if number not in self.borrowed)]
+
+    @property
     def letter(self) -> Post | None:
         """Its cover, or that of the posting it sends a part of again."""
         return self.cover or next((one.letter for one in self.borrowed.values() if one.letter), None)
 
     @property
     def title(self) -> str:
-        return next(iter(self.posts)).tag.title
+        return self.first.tag.title
 
     @property
     def rfc(self) -> bool:
-        return next(iter(self.posts)).tag.rfc
+        return self.first.tag.rfc
 
     @property
     def resend(self) -> bool:
-        return next(iter(self.posts)).tag.resend
+        return self.first.tag.resend
 
     @property
     def unnumbered(self) -> bool:

@@ -1,4 +1,4 @@
-"""Every form in which series are posted (tests/series_texts.py), read from mails and from pages without ids."""
+"""Every form in which series are posted (tests/thread_texts.py), read from mails and from pages without ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.posts import Posting
 from tests.mail_fixtures import linuxlists, messages, patch
-from tests.series_texts import THREADS, Thread
+from tests.thread_texts import THREADS, Thread
 
 # Series that only ids connect; a page that shows none cannot tell them apart.
 ONLY_BY_IDS = {

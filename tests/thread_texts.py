@@ -1,0 +1,432 @@
+"""Made-up threads in every form in which people post series, and how they are to be read.
+
+A line of a thread is `ID [< PARENT] WHO [DAY:]MINUTE SUBJECT`; the mail holds a patch, or only text where `~` stands
+before the subject, or, after `+`, a reply that is a whole patch. A posting is written `v2 1-3/3 c`: its version, the
+numbers sent in it, the total, and c where it has a cover letter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tests.mail_fixtures import DIFF, Mail
+
+_LINE = re.compile(r"(\S+)(?: < (\S+))? (\w+) (?:(\d+):)?(\d+) ([~+] )?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """`postings` are all that are found, oldest first; `chosen` the ids of the patches imported by default (in their
+    order), `says` pieces of what is said about them, in order; nothing else is said."""
+
+    name: str
+    text: str
+    postings: tuple[str, ...]
+    chosen: str
+    says: tuple[str, ...] = ()
+
+    def mails(self) -> list[Mail]:
+        found = (_LINE.fullmatch(line.strip()) for line in self.text.strip().split("\n"))
+        return [_mail(match) for match in found if match]
+
+
+def _mail(found: re.Match[str]) -> Mail:
+    name, parent, who, day, minute, mark, subject = found.groups()
+    email = f"{who}@example.org"
+    person = who.title()
+    signed = f"Why.\n\nSigned-off-by: {person} <{email}>\n---\n 1 file changed\n\n{DIFF}-- \n2.39.5\n"
+    body = "Text.\n" if mark == "~ " else signed
+    id_ = "" if name.startswith("-") else name
+    return Mail(subject, body, id_, parent or "", person, email, int(minute), int(day or 17))
+
+
+THREADS = (
+    Thread(
+        "a cover and its patches",
+        """
+        c jane 0 ~ [PATCH 00/02] mm: do all of it
+        p2 < c jane 2 [PATCH 02/02] mm: two
+        p1 < c jane 1 [PATCH 01/02] mm: one
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "numbers beyond the total",
+        """
+        c jane 0 ~ [PATCH v4 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH v4 1/2] mm: one
+        p2 < c jane 2 [PATCH v4 2/2] mm: two
+        p3 < c jane 18:3 [PATCH v4 3/2] mm: three
+        """,
+        ("v4 1-3/2 c",),
+        "p1 p2 p3",
+        ("sent beyond the 2 that were announced: 3",),
+    ),
+    Thread(
+        "numbers that go on under another total",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        p3 < p2 jane 18:3 [PATCH 3/4] mm: three
+        p4 < p3 jane 18:4 [PATCH 4/4] mm: four
+        """,
+        ("v1 1-2/2 c", "v1 3-4/4"),
+        "p1 p2",
+        ('goes on in "mm: three" by Jane, 3-4 of 4, 2014-04-18 (--series 2)',),
+    ),
+    Thread(
+        "2/1 after a single patch, then both",
+        """
+        a jane 0 [PATCH] mm: a first thing
+        b < a jane 5 [PATCH 2/1] mm: a second thing
+        p1 jane 30 [PATCH 1/2] mm: a first thing
+        p2 < p1 jane 31 [PATCH 2/2] mm: a second thing
+        """,
+        ("v1 1/1", "v1 2/1", "v1 1-2/2"),
+        "p1 p2",
+        ("also posted as v1: ", "also posted as v1: "),
+    ),
+    Thread(
+        "revisions, each with a cover",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        d < c jane 18:0 ~ [PATCHv2 0/2] mm: do all of it
+        q1 < d jane 18:1 [PATCHv2 1/2] mm: one
+        q2 < d jane 18:2 [PATCHv2 2/2] mm: two
+        e jane 19:0 ~ [PATCH 0/2 v3] mm: do all of it
+        r1 < e jane 19:1 [PATCH 1/2 v3] mm: one
+        r2 < e jane 19:2 [PATCH 2/2 v3] mm: two
+        """,
+        ("v1 1-2/2 c", "v2 1-2/2 c", "v3 1-2/2 c"),
+        "r1 r2",
+    ),
+    Thread(
+        "a reroll of one patch",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH 1/3] mm: one
+        p2 < c jane 2 [PATCH 2/3] mm: two
+        p3 < c jane 3 [PATCH 3/3] mm: three
+        r < p2 joe 18:0 ~ Re: [PATCH 2/3] mm: two
+        q2 < r jane 18:1 [PATCH v2 2/3] mm: two
+        """,
+        ("v1 1-3/3 c", "v2 2/3"),
+        "p1 q2 p3",
+        ("v2 was sent in part; taken from v1: 1, 3",),
+    ),
+    Thread(
+        "rerolls of several patches, each an answer to its own",
+        """
+        p1 jane 1 [PATCH v3 1/3] mm: one
+        p2 < p1 jane 2 [PATCH v3 2/3] mm: two
+        p3 < p1 jane 3 [PATCH v3 3/3] mm: three
+        q2 < p2 jane 18:1 [PATCH v4 2/3] mm: two
+        q3 < p3 jane 27:1 [PATCH v4 3/3] mm: three
+        r3 < q3 jane 28:1 [PATCH v4.1 3/3] mm: three
+        """,
+        ("v3 1-3/3", "v4 2-3/3", "v4.1 3/3"),
+        "p1 q2 r3",
+        ("v4.1 was sent in part; taken from v4: 2", "v4.1 was sent in part; taken from v3: 1"),
+    ),
+    Thread(
+        "one patch sent again without a version",
+        """
+        p1 jane 1 [PATCH 1/2] mm: one
+        p2 < p1 jane 2 [PATCH 2/2] mm: two
+        q2 < p2 jane 18:1 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2", "v1 2/2"),
+        "p1 q2",
+        ("sent again in part: 2; taken from 2014-04-17: 1",),
+    ),
+    Thread(
+        "one number twice in one run",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        q2 < c jane 2 [PATCH 2/2] mm: the name it had before
+        """,
+        ("v1 1-2/2 c", "v1 2/2"),
+        "p1 p2",
+        ('also posted as v1: "mm: the name it had before"',),
+    ),
+    Thread(
+        "a second posting without a version",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        d jane 18:0 ~ [PATCH 0/2] mm: do all of it
+        q1 < d jane 18:1 [PATCH 1/2] mm: one
+        q2 < d jane 18:2 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2 c", "v1 1-2/2 c"),
+        "q1 q2",
+        ("also posted as v1: ",),
+    ),
+    Thread(
+        "an attempt that mail broke off, after a whole one",
+        """
+        p1 jane 1 [PATCH v5 1/3] mm: one
+        p2 < p1 jane 2 [PATCH v5 2/3] mm: two
+        p3 < p1 jane 3 [PATCH v5 3/3] mm: three
+        q1 jane 30 [PATCH v5 1/3] mm: one
+        """,
+        ("v5 1-3/3", "v5 1/3"),
+        "p1 p2 p3",
+        ("also posted as v5: ",),
+    ),
+    Thread(
+        "sent again, with and without a version",
+        """
+        p1 jane 1 [PATCH v2 1/2] mm: one
+        p2 < p1 jane 2 [PATCH v2 2/2] mm: two
+        q1 < p1 jane 18:1 [PATCH v2 RESEND 1/2] mm: one
+        q2 < q1 jane 18:2 [RESEND PATCH v2 2/2] mm: two
+        """,
+        ("v2 1-2/2", "v2 1-2/2"),
+        "q1 q2",
+        ("also posted as v2: ",),
+    ),
+    Thread(
+        "a resend of which the first patch is missing",
+        """
+        p2 < p1 jane 2 [PATCH v3 2/3] mm: two
+        d < p1 jane 18:0 ~ [PATCH RESEND v3 0/3] mm: do all of it
+        q1 < d jane 18:1 [PATCH RESEND v3 1/3] mm: one
+        """,
+        ("v3 2/3", "v3 1/3 c"),
+        "q1",
+        ("patches 2-3 are not in the source (of 3)", "also posted as v3: "),
+    ),
+    Thread(
+        "the cover has a version, the patches have none",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "the cover has another version",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH v3 1/2] mm: one
+        p2 < c jane 2 [PATCH v3 2/2] mm: two
+        """,
+        ("v3 1-2/2 c",),
+        "p1 p2",
+        ("the cover letter says v2, the patches v3",),
+    ),
+    Thread(
+        "tags forgotten in a run",
+        """
+        c jane 0 ~ [PATCH v4 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH v4 1/3] mm: one
+        p2 < c jane 2 [PATCH 2/3] mm: two
+        p3 < c jane 3 [PATCH v4 3/3] mm: three
+        """,
+        ("v4 1-3/3 c",),
+        "p1 p2 p3",
+        ("without a version in the subject: patch 2",),
+    ),
+    Thread(
+        "some patches tagged v3 in a v2 posting",
+        """
+        c jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH v2 1/3] mm: one
+        p2 < c jane 2 [PATCH v3 2/3] mm: two
+        p3 < c jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "p1 p2 p3",
+        ("tagged v3: patch 2",),
+    ),
+    Thread(
+        "the cover counts otherwise",
+        """
+        c jane 0 ~ [PATCH v9 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH v9 1/2] mm: one
+        p2 < c jane 2 [PATCH v9 2/2] mm: two
+        """,
+        ("v9 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a cover without a number",
+        """
+        c jane 0 ~ mm: do all of it, second try
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        r < c joe 30 ~ Re: mm: do all of it, second try
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "an RFC, then versions from the beginning",
+        """
+        p1 jane 1 [RFC PATCH v3 1/2] mm: one
+        p2 < p1 jane 2 [RFC PATCH v3 2/2] mm: two
+        q1 jane 18:1 [PATCH 1/2] mm: one
+        q2 < q1 jane 18:2 [PATCH 2/2] mm: two
+        """,
+        ("v3 1-2/2", "v1 1-2/2"),
+        "q1 q2",
+        ("the versions begin anew after the RFC: v3 came before",),
+    ),
+    Thread(
+        "another one's series in the thread, and a fix",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        b1 < p2 bob 18:1 [PATCH 1/2] mm: on top of this
+        b2 < b1 bob 18:2 [PATCH 2/2] mm: and that
+        f < p1 robot 19:0 [PATCH] mm: f() can be static
+        """,
+        ("v1 1-2/2 c", "v1 1-2/2", "v1 1/1"),
+        "p1 p2",
+        (
+            'another series is in the source: "mm: on top of this" by Bob',
+            'another series is in the source: "mm: f() can be static" by Robot',
+        ),
+    ),
+    Thread(
+        "a later revision by somebody else",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it at last
+        p1 < c jane 1 [PATCH v2 1/2] mm: one
+        p2 < c jane 2 [PATCH v2 2/2] mm: two
+        d mark 20:0 ~ [PATCH v3 0/2] mm: do all of it at last
+        q1 < d mark 20:1 [PATCH v3 1/2] mm: one
+        q2 < d mark 20:2 [PATCH v3 2/2] mm: two
+        """,
+        ("v2 1-2/2 c", "v3 1-2/2 c"),
+        "q1 q2",
+    ),
+    Thread(
+        "no headers of threads: by subject, sender and time",
+        """
+        -1 jane 1 [PATCH 1/2] mm: one
+        -2 jane 2 [PATCH 2/2] mm: two
+        -3 jane 3 [PATCH v2 2/2] mm: two
+        -4 jane 3 [PATCH v2 1/2] mm: one
+        b1 bob 4 [PATCH 1/2] net: other
+        b2 bob 28:1 [PATCH 2/2] net: much later
+        """,
+        ("v1 1-2/2", "v2 1-2/2", "v1 1/2", "v1 2/2"),
+        "- -",
+        ("another series is in the source: ", "another series is in the source: "),
+    ),
+    Thread(
+        "two series of one sender at one time",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        d jane 0 ~ [PATCH 0/2] net: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        q1 < d jane 1 [PATCH 1/2] net: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        q2 < d jane 2 [PATCH 2/2] net: two
+        """,
+        ("v1 1-2/2 c", "v1 1-2/2 c"),
+        "p1 p2",
+        ('another series is in the source: "net: do all of it"',),
+    ),
+    Thread(
+        "patches dated before their cover",
+        """
+        c jane 20:0 ~ [PATCH v5 0/2] mm: do all of it
+        p1 < c jane 16:1 [PATCH v5 1/2] mm: one
+        p2 < c jane 20:2 [PATCH v5 2/2] mm: two
+        """,
+        ("v5 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a list's tag, a tree's name, a kernel's version",
+        """
+        c jane 0 ~ [linux-next] [PATCH -next v2 0/2] mm: do all of it
+        p1 < c jane 1 [linux-next] [PATCH -next v2 1/2] mm: one
+        p2 < c jane 2 [PATCH 5.10 v2 2/2] mm: two
+        r < p1 joe 3 ~ [linux-next] Re: [PATCH -next v2 1/2] mm: one
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a patch between two others",
+        """
+        p1 jane 1 [PATCH 1/2] mm: one
+        p2 < p1 jane 2 [PATCH 2/2] mm: two
+        q < p1 jane 30 [PATCH 1.5/2] mm: one and a half
+        """,
+        ("v1 1-2/2", "v1 1/2"),
+        "p1 p2",
+        ('also posted as v1: "mm: one and a half"',),
+    ),
+    Thread(
+        "3a and 3b",
+        """
+        p1 jane 1 [PATCH 1/2] mm: one
+        a < p1 jane 2 [PATCH 2a/2] mm: two, first half
+        b < p1 jane 3 [PATCH 2b/2] mm: two, second half
+        """,
+        ("v1 1-2/2", "v1 2/2"),
+        "p1 a",
+        ('also posted as v1: "mm: two, second half"',),
+    ),
+    Thread(
+        "a patch that kept its Re:",
+        """
+        p1 jane 1 [PATCH v2 1/3] mm: one
+        p2 < p1 jane 2 + Re: [PATCH v2 2/3] mm: two
+        p3 < p1 jane 3 [PATCH v2 3/3] mm: three
+        r < p1 bob 4 + Re: [PATCH v2 1/3] mm: one
+        """,
+        ("v2 1-3/3",),
+        "p1 p2 p3",
+        ("sent as a reply, its `Re:` left in the subject: patch 2",),
+    ),
+    Thread(
+        "only a cover of the latest revision",
+        """
+        p1 jane 1 [PATCH 1/2] mm: one
+        p2 < p1 jane 2 [PATCH 2/2] mm: two
+        d jane 18:0 ~ [PATCH v2 0/2] mm: one
+        """,
+        ("v1 1-2/2",),
+        "p1 p2",
+        ("v2: only the cover letter is in the source",),
+    ),
+    Thread(
+        "what scripts and pullers say about it",
+        """
+        p1 jane 1 [PATCH v2] mm: one
+        a < p1 tip 2 [tip: x86/mm] mm: one
+        b < p1 akpm 3 + mm-one.patch added to mm-unstable branch
+        d < p1 greg 4 Patch "mm: one" has been added to the 5.10-stable tree
+        e linus 5 ~ [GIT PULL] mm
+        """,
+        ("v2 1/1",),
+        "p1",
+    ),
+    Thread(
+        "n of m, version 0, and a missing patch",
+        """
+        p1 jane 1 [PATCH v0 1 of 3] mm: one
+        p3 < p1 jane 2 [PATCH v0 3 of 3] mm: three
+        """,
+        ("v0 1, 3/3",),
+        "p1 p3",
+        ("patch 2 is not in the source (of 3)",),
+    ),
+)
