@@ -18,11 +18,10 @@ from kpatch_tool.mail.transfer import decoded, unpacked
 
 _PATCH_NAME = re.compile(r"\.(?:patch|diff|txt|mbox|eml)(?:\.(?:gz|xz|bz2))?$", re.IGNORECASE)
 _PACKED = re.compile(r"\.(?:gz|xz|bz2)$", re.IGNORECASE)
-_UNREADABLE = frozenset(
-    {"text/html", "text/calendar", "text/enriched", "text/x-vcard", "text/vcard", "text/x-amp-html"}
-)
+_UNREADABLE = frozenset({"text/calendar", "text/enriched", "text/x-vcard", "text/vcard", "text/x-amp-html"})
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
 _SIGNATURE = re.compile(rb"^-- ?\r?\n", re.MULTILINE)
 _GUESSED = re.compile(
     rb"^--([^\s-][^\n]{0,68}?|-{2,}[^\s-][^\n]{0,66}?)[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
@@ -36,7 +35,8 @@ class Text:
     """The readable text of a mail: LF line ends, in `charset` ("" where none is declared).
 
     `flowed` and `delsp` are what the mail declares (RFC 3676); whether it is true only the text tells. `enclosed` are
-    whole mails that came as attachments, raw.
+    whole mails that came as attachments, raw. `html` says that the text was HTML, `squeezed` that its white space was
+    lost in it; `attached` that it was no part of what the sender wrote into the mail.
     """
 
     body: bytes
@@ -44,12 +44,16 @@ class Text:
     flowed: bool = False
     delsp: bool = False
     enclosed: tuple[bytes, ...] = ()
+    html: bool = False
+    squeezed: bool = False
+    attached: bool = False
 
 
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     """The text of a mail with the header `fields` and the body `raw`."""
     texts = list(islice(_texts(content_of(fields), raw, 0), _MOST_PARTS))
-    shown = [text for text in texts if text.body]
+    written = any(text.body and not (text.html or text.attached) for text in texts)
+    shown = [text for text in texts if text.body and not (text.html and written)]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
     if not shown:
         return Text(b"", enclosed=enclosed)
@@ -58,7 +62,7 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     body = b"".join(body if body.endswith(b"\n") else body + b"\n" for body in bodies)
     # Where the parts differ the patch is what counts: a mail program flows its own text, not what is attached.
     flowed = shown[patch].flowed
-    return Text(body, shown[0].charset, flowed, flowed and shown[patch].delsp, enclosed)
+    return Text(body, shown[0].charset, flowed, flowed and shown[patch].delsp, enclosed, squeezed=shown[patch].squeezed)
 
 
 def _without_signature(body: bytes) -> bytes:
@@ -92,10 +96,21 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
 def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:
     data, charset = charsets.readable(data, content.charset)
     data = unix_lines(data).removeprefix(b"\xef\xbb\xbf")
-    if depth and (content.name or content.attachment) and _is_mail(data):
+    attached = bool(depth and (content.name or content.attachment))
+    if attached and _is_mail(data):
         yield Text(b"", enclosed=(data,))
+    elif content.kind == "text/html":
+        yield _of_html(data, charset, attached)
     else:
-        yield Text(armour.opened(data), charset, content.flowed, content.delsp)
+        yield Text(armour.opened(data), charset, content.flowed, content.delsp, attached=attached)
+
+
+def _of_html(data: bytes, charset: str, attached: bool) -> Text:
+    """The text of a mail that has no other: as a browser shows it, which keeps the white space of `<pre>` only."""
+    from kpatch_tool.mail import pages
+
+    body = pages.text(charsets.decode(data, charset).replace("\r\n", "\n")).encode("utf-8", "replace")
+    return Text(body, "utf-8", html=True, squeezed=not _PREFORMATTED.search(data), attached=attached)
 
 
 def _read(content: Content, raw: bytes, depth: int) -> bytes:

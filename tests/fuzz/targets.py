@@ -10,6 +10,7 @@ from kpatch_tool.diff.model import DiffError, FileDiff
 from kpatch_tool.diff.parse import diff_start, parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.diff.restore import restore_file
+from kpatch_tool.diff.search import Bound
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
@@ -19,6 +20,7 @@ from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.split import diff_end, split_body
 from kpatch_tool.series.view import document, patch_text, text
 
+SMALL = Bound(readings=5_000, hashed=50_000_000, lines=10_000)  # a search that finds nothing takes seconds otherwise
 ALLOWED = (InputError, DiffError)
 
 
@@ -83,8 +85,8 @@ def damaged(data: bytes) -> None:
 
 
 def _restored(file: FileDiff, base: bytes) -> None:
-    restore_file(file, base)
-    restore_file(file, None)
+    restore_file(file, base, SMALL)
+    restore_file(file, None, SMALL)
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {

@@ -7,6 +7,7 @@ import bz2
 import gzip
 import lzma
 import time
+from html import escape
 
 import pytest
 
@@ -15,7 +16,7 @@ from kpatch_tool.mail.charsets import decode, readable
 from kpatch_tool.mail.content import content_of
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.footers import FOOTERS, footer_start, without_footer
-from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.mail.transfer import decoded, unpacked
 from kpatch_tool.series.assemble import assemble
@@ -108,6 +109,30 @@ def test_an_inline_text_with_a_header_of_its_own_is_the_text() -> None:
     body = b"From: A <a@x.org>\nSubject: y\n\nWhy.\n---\n" + PATCH
     (message,) = messages(mime((b"Content-Type: text/plain\nContent-Disposition: inline", body), kind=b"signed"))
     assert split_body(message.body, "").inbody == {"from": "A <a@x.org>", "subject": "y"}
+
+
+HTML = (
+    b"<html><style>p {}</style><body><div>Why &amp; how.</div><pre>---\n"
+    + escape(DIFF).encode()
+    + b"</pre></body></html>"
+)
+
+
+def test_a_mail_in_html_only() -> None:
+    raw = b"From: J <j@x.org>\nSubject: [PATCH] x\nContent-Type: text/html; charset=utf-8\n\n" + HTML
+    for data in (
+        raw,
+        mime((b"Content-Type: text/html", HTML)),
+        mime((b"Content-Type: text/html", HTML), kind=b"related"),
+    ):
+        (message,) = messages(data)
+        taken = split_body(message.body, message.charset)
+        assert (taken.message, taken.diff, message.damage) == ("Why & how.", PATCH, frozenset())
+    (message,) = messages(mime((b"Content-Type: text/html", b"<p>Why.</p>"), attached(PATCH, b"x.patch")))
+    assert (split_body(message.body, "").message, split_body(message.body, "").diff) == ("Why.", PATCH)
+    lines = b"".join(b"<div>" + escape(line).encode() + b"</div>\n" for line in DIFF.splitlines())
+    (message,) = messages(mime((b"Content-Type: text/html", lines)))
+    assert message.damage == {Damage.SQUEEZED}
 
 
 def test_unpacking_is_bounded() -> None:
