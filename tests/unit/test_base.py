@@ -17,7 +17,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.tree import base
 from kpatch_tool.tree.base import Fits, Sought, chain_notes, search, spellings, wanted_files
-from tests import series_texts
+from tests import patch_texts
 from tests.conftest import git
 from tests.diff_texts import difference
 from tests.repositories import START, Made, repository
@@ -44,7 +44,7 @@ def file(path: str, before: str | None, after: str | None, repo: Path, *, digits
 
 def series(*files: FileDiff) -> Series:
     """One patch a file."""
-    return series_texts.series(*(series_texts.patch(number, (one,)) for number, one in enumerate(files, 1)))
+    return patch_texts.series(*(patch_texts.patch(number, (one,)) for number, one in enumerate(files, 1)))
 
 
 def changing(repo: Path, **versions: int) -> Series:
@@ -183,9 +183,9 @@ def test_later_patches_start_from_what_earlier_ones_make(tmp_path: Path) -> None
     repo = tmp_path / "r.git"
     ids = repository(repo, [Made((), {"a": text(1)}), Made((0,), {"a": text(2)})], {"refs/heads/main": 1})
     moved = FileDiff("a", "b", similarity=100, renamed=True)
-    first = series_texts.patch(1, (file("a", text(1), text(2), repo),))
-    rest = (series_texts.patch(2, (moved,)), series_texts.patch(3, (file("b", text(2), text(3), repo),)))
-    whole = series_texts.series(first, *rest)
+    first = patch_texts.patch(1, (file("a", text(1), text(2), repo),))
+    rest = (patch_texts.patch(2, (moved,)), patch_texts.patch(3, (file("b", text(2), text(3), repo),)))
+    whole = patch_texts.series(first, *rest)
     assert [(one.path, one.blob) for one in wanted_files(whole)] == [("a", oid(text(1), repo)[:12]), ("b", "")]
     assert ends(search(repo, whole), ids) == [(0, 0, 1)]
     assert chain_notes(whole) == ()
@@ -215,10 +215,10 @@ def test_a_damaged_series_is_found_all_the_same(tmp_path: Path) -> None:
     ids = repository(repo, line(1, 2, 1, 4), {"refs/heads/main": 3})
     diff = f"diff --git a/a b/a\nindex {oid(text(2), repo)[:7]}..1234567 100644\n--- a/a\n+++ b/a\n@@ -6,3 +6,3 @@ x\n"
     diff += "line 5\n-version 2\n+version 9\nline 7\n"
-    one = replace(series_texts.patch(1, parse_damaged(diff.encode())), exactness=Exactness.DAMAGED)
-    assert ends(search(repo, series_texts.series(one)), ids) == [(1, 1, 1)]
+    one = replace(patch_texts.patch(1, parse_damaged(diff.encode())), exactness=Exactness.DAMAGED)
+    assert ends(search(repo, patch_texts.series(one)), ids) == [(1, 1, 1)]
     git("update-ref", "refs/heads/main", ids[0], cwd=repo)
-    near = search(repo, series_texts.series(one)).nearest
+    near = search(repo, patch_texts.series(one)).nearest
     assert near is not None
     assert [one.fits for one in near.differs] == [Fits.CONFLICT]
 
@@ -268,10 +268,10 @@ def test_spellings_of_a_base() -> None:
 def test_a_series_that_changes_nothing_is_refused(tmp_path: Path) -> None:
     repository(tmp_path / "r.git", line(1), {"refs/heads/main": 0})
     with pytest.raises(InputError, match="no patch of the series changes a file"):
-        search(tmp_path / "r.git", series_texts.series(series_texts.patch(1)))
+        search(tmp_path / "r.git", patch_texts.series(patch_texts.patch(1)))
     unsafe = (FileDiff("../x", "../x", old_mode="100644", new_mode="100755"),)
     with pytest.raises(InputError, match="refused"):
-        search(tmp_path / "r.git", series_texts.series(series_texts.patch(1, unsafe)))
+        search(tmp_path / "r.git", patch_texts.series(patch_texts.patch(1, unsafe)))
 
 
 def test_a_long_history_takes_seconds(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kpatch_tool.depend import render
 from kpatch_tool.depend.graph import closure, dependencies
 from kpatch_tool.diff.parse import parse_diff
-from tests.series_texts import patch, series
+from tests.patch_texts import patch, series
 
 NAMES = st.sampled_from(["f.c", "a/f.h", "Kconfig", "Makefile", "include/linux/f.h", "arch/x86/f.c", "\x1b[1m.c"])
 TEXTS = st.sampled_from(

@@ -11,7 +11,7 @@ from kpatch_tool.depend.presence import reverted_is_there
 from kpatch_tool.depend.symbols import symbol_edges
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.series.model import Patch, Series
-from tests.series_texts import patch, series
+from tests.patch_texts import patch, series
 
 
 def diff(path: str, section: str, *lines: str, at: int = 100) -> bytes:

@@ -16,7 +16,7 @@ from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.model import FileDiff, Hunk, Line
 from kpatch_tool.series.model import Series
 from tests.diff_texts import difference, joined
-from tests.series_texts import patch, series, steps
+from tests.patch_texts import patch, series, steps
 
 LINES = [f"int counter_{number};" for number in range(1, 41)]
 

@@ -9,7 +9,7 @@ from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.patchid import patch_id
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.stated import Form
-from tests import series_texts
+from tests import patch_texts
 
 
 def diff(name: str) -> bytes:
@@ -20,10 +20,10 @@ def one(name: str, cover: str = "", *, revision: int = 1, title: str = "", patch
     """A series called `name`, its mails <name-0@x> to <name-N@x>, of patches that add the words given."""
     words = patches or (name,)
     made = [
-        replace(series_texts.patch(number, diff(word)), message_id=f"{name}-{number}@x")
+        replace(patch_texts.patch(number, diff(word)), message_id=f"{name}-{number}@x")
         for number, word in enumerate(words, 1)
     ]
-    whole = series_texts.series(*made, cover=cover)
+    whole = patch_texts.series(*made, cover=cover)
     assert whole.cover is not None
     letter = replace(whole.cover, message_id=f"{name}-0@x")
     return replace(whole, name=name, title=title or f"Title of {name}", revision=revision, cover=letter)
@@ -64,7 +64,7 @@ def test_what_is_not_here_is_named_with_what_to_type() -> None:
 def test_patch_ids_are_looked_up_in_whole_and_damaged_series() -> None:
     whole = one("b", patches=("one", "two", "three"))
     squeezed = diff("two").replace(b" same", b"same").replace(b"+\t", b"+")
-    damaged = series_texts.patch(2, parse_damaged(squeezed))
+    damaged = patch_texts.patch(2, parse_damaged(squeezed))
     hurt = replace(one("b"), patches=(replace(damaged, exactness=Exactness.DAMAGED, diff=squeezed),))
     wanted = f"prerequisite-patch-id: {patch_id(diff('two'))}"
     for other in (whole, hurt):

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from kpatch_tool.series.stated import Form, change_ids, message_of, statements
-from tests import series_texts
+from tests import patch_texts
 
 A40, B40 = "a1b2c3d4e5" * 4, "b" * 40
 
 
 def said(cover: str) -> list[tuple[str, str, int | None]]:
     """(form, value, revision) of every statement in a cover letter."""
-    one = series_texts.series(series_texts.patch(1), cover=cover)
+    one = patch_texts.series(patch_texts.patch(1), cover=cover)
     return [(str(stated.form), stated.value, stated.revision) for stated in statements(one)]
 
 
@@ -79,7 +79,7 @@ def test_b4s_block_is_read_below_a_diff_and_in_its_order() -> None:
         f"---\nbase-commit: {A40}\nchange-id: 20240101-mine-0123456789ab\n"
         f"prerequisite-change-id: 20240102-one-aaaa:v2\nprerequisite-patch-id: {B40}\n"
     )
-    one = series_texts.series(series_texts.patch(1, note=note), series_texts.patch(2))
+    one = patch_texts.series(patch_texts.patch(1, note=note), patch_texts.patch(2))
     found = statements(one)
     assert [(stated.patch, stated.form) for stated in found] == [
         (1, Form.BASE),
@@ -91,14 +91,14 @@ def test_b4s_block_is_read_below_a_diff_and_in_its_order() -> None:
 
 def test_sentences_of_commit_messages_speak_of_the_code() -> None:
     said = "This is based on v5.4."
-    alone = series_texts.series(series_texts.patch(1, message=said))
+    alone = patch_texts.series(patch_texts.patch(1, message=said))
     assert [stated.value for stated in statements(alone)] == ["v5.4"]
-    assert not statements(series_texts.series(series_texts.patch(1), series_texts.patch(2, message=said)))
+    assert not statements(patch_texts.series(patch_texts.patch(1), patch_texts.patch(2, message=said)))
 
 
 def test_its_own_mails_are_no_prerequisite() -> None:
-    patch = replace(series_texts.patch(1, note="Depends-on: <me@x.y>"), message_id="me@x.y")
-    assert statements(series_texts.series(patch)) == ()
+    patch = replace(patch_texts.patch(1, note="Depends-on: <me@x.y>"), message_id="me@x.y")
+    assert statements(patch_texts.series(patch)) == ()
 
 
 def test_message_ids_in_addresses() -> None:
