@@ -16,6 +16,7 @@ from kpatch_tool.series import posting
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.subject import title
+from kpatch_tool.series.view import carries_patch
 from tests.conftest import SHARED
 
 PAGE = SHARED / "data" / "tlb-flush-v5.txt"
@@ -33,9 +34,14 @@ WHOLE = [
     "bullets",
 ]
 
-# What the expectations count differently, on purpose: kpt takes "14/17" after "13/7" and "2/1" after "1/1" for the same
-# posting, and reads a forwarded patch where a source has nothing else.
-JOINED = {"a07-xtoy-beyond-total", "h02-i8253-2of1", "a13-futex-17of15"}
+# Where kpt reads otherwise than the machine that made the expectations, and why.
+JOINED = {
+    "a13-futex-17of15": {
+        (15, 16, 17): "[PATCH 17/15] [HACK] is one posting with 15/15 and 16/15: the bracket is the title's"
+    }
+}
+COVERS = {"k05-xen-evtchn-v4-12of11": "the cover's subject lost its first bracket"}
+FORWARDED = {"a15-fwd-kcrctab-wrapped": "a forwarded patch is read where a source has nothing else"}
 
 
 def expected(path: Path) -> dict[str, Any]:
@@ -78,27 +84,65 @@ def test_the_v5_series() -> None:
     assert series.replies[0].body.endswith("Applied, thanks.")
 
 
+def gathered(path: Path) -> list[posting.Posting]:
+    return posting.gather(posting.read_posts(read_sources([str(path)]).messages))
+
+
 @pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
 def test_postings_are_the_expected_ones(path: Path) -> None:
-    wanted = {
-        (one["version"], tuple(one["numbers"]), len(one["cover"]) > 0 or "k05" in path.stem)
-        for one in expected(path)["series"]
-    }
-    found = posting.gather(posting.read_posts(read_sources([str(path)]).messages))
-    if not wanted:
+    found = gathered(path)
+    if path.stem in FORWARDED:
         assert all(post.tag.forward for one in found for post in one.posts)
         return
-    got = {(str(one.version), tuple(sorted(one.patches)), one.cover is not None) for one in found}
-    if path.stem not in JOINED:
-        assert got == wanted
-    assert {number for _, numbers, _ in got for number in numbers} == {n for _, numbers, _ in wanted for n in numbers}
+    wanted = {(one["version"], one["total"], tuple(one["numbers"])) for one in expected(path)["series"]}
+    got = {(str(one.version), one.total, tuple(sorted(one.own))) for one in found}
+    for joined in JOINED.get(path.stem, {}):
+        (one,) = [one for one in got if one[2] == joined]
+        parts = [part for part in wanted if set(part[2]) < set(joined) and part[:2] == one[:2]]
+        assert sorted(number for part in parts for number in part[2]) == list(joined)
+        wanted = (wanted - set(parts)) | {one}
+    assert got == wanted
+
+
+@pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
+def test_covers_are_the_expected_ones(path: Path) -> None:
+    wanted = {mid.strip("<>") for one in expected(path)["series"] for mid in one["cover"]}
+    got = {one.cover.message.message_id for one in gathered(path) if one.cover}
+    assert got == wanted or (path.stem in COVERS and len(got) == 1 and not wanted)
+
+
+@pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
+def test_what_is_complete_is_the_expected(path: Path) -> None:
+    """Complete, as the machine says it: all numbers of the total and no other, in one posting."""
+    wanted = sorted((one["total"], len(one["numbers"])) for one in expected(path)["series"] if one["complete"])
+    found = [
+        one for one in gathered(path) if path.stem not in FORWARDED and sorted(one.own) == [*range(1, one.total + 1)]
+    ]
+    assert sorted((one.total, len(one.own)) for one in found) == wanted
+
+
+@pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
+def test_replies_with_a_diff_of_their_own_are_marked(path: Path) -> None:
+    wanted = {
+        (one["sender"].partition(" <")[0].strip('"'), one["subject"])
+        for one in expected(path)["other"]
+        if one["unquoted_diff"]
+    }
+    try:
+        series = read(path)
+    except InputError:
+        assert not expected(path)["series"]
+        return
+    marked = {(reply.author.name, reply.subject) for reply in series.replies if carries_patch(reply)}
+    assert marked == {one for one in wanted if one[1].startswith("Re: ")}
 
 
 @pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
 def test_patches_are_the_expected_ones(path: Path) -> None:
     by_id = {one["mid"].strip("<>"): one for series in expected(path)["series"] for one in series["patches"]}
-    for revision in sorted({int(series["version"]) for series in expected(path)["series"]}):
-        series = read(path, revision)
+    found = gathered(path) if path.stem not in FORWARDED else []
+    for number in range(1, len(found) + 1):
+        series = assemble(read_sources([str(path)]).messages, where=path.name, pick=str(number))
         assert series.patches
         for patch in series.patches:
             wanted = by_id[patch.message_id]
@@ -125,6 +169,21 @@ def test_trailers_of_replies_are_the_expected_ones(path: Path) -> None:
     given = {f"{t.key}: {t.value}" for one in series.patches for t in one.trailers if t.source == "reply"}
     listed = " ".join(series.problems)
     assert [trailer for trailer in wanted if trailer not in given and trailer not in listed] == []
+
+
+@pytest.mark.skipif(not RENDERER.is_file(), reason="the renderer of pages is not beside the repository")
+@pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
+def test_pages_show_the_same_postings(path: Path, tmp_path: Path) -> None:
+    """By subject, sender and time alone, where a page shows no ids."""
+    shapes = [*WHOLE, "openwall_stripped"]
+    subprocess.run([sys.executable, str(RENDERER), str(path), str(tmp_path), *shapes], check=True)
+
+    def told(source: Path) -> list[tuple[object, ...]]:
+        return [(one.label, one.total, {n: post.tag.title for n, post in one.own.items()}, one.cover is not None)
+                for one in gathered(source)]  # fmt: skip
+
+    for shape in shapes:
+        assert told(tmp_path / f"{path.stem}.{shape}.txt") == told(path), shape
 
 
 @pytest.mark.skipif(not RENDERER.is_file(), reason="the renderer of pages is not beside the repository")
