@@ -126,6 +126,13 @@ def test_lkml_org_in_either_order() -> None:
     assert assemble([message], where="x").patches[0].diff == DIFF.encode()
 
 
+def test_lkml_org_indented_and_squeezed() -> None:
+    lines = squeezed(TEXT.replace(" <jane@example.org>", ""), dropped=False).split("\n")
+    body = "".join(f"    {line}\n" if line else "\n" for line in lines)
+    message = one("Subject[PATCH] mm: one\nFromJane Doe <>\nDateThu, 17 Apr 2014 09:00:00 +0000\n\n" + body)
+    assert (message.damage, message.body[:4]) == ({Damage.SQUEEZED}, b"Why ")
+
+
 VANISHED = re.sub(r"<[A-Za-z/!][^>]*>", "", TEXT.replace(" {\n", " #include <linux/mm.h>\n"))
 ONE_LINE = " ".join((LORE + TEXT * 2).split())
 IN_ONE = "one line a mail"

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail import pages
+from kpatch_tool.mail import headers, pages
 from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness
+from kpatch_tool.series.split import diff_end
+from tests.conftest import SHARED
 from tests.mail_fixtures import DIFF, Mail, patch
 
 MAILS = [
@@ -243,6 +245,21 @@ def test_lores_marks_between_the_parts_of_a_mail_go() -> None:
     plain, signed = MAILS[1], Mail(MAILS[1].subject, mark + MAILS[1].body + end, "p1")
     for name in ("lore, mail", "lore, thread"):
         assert read(name, [signed])[0].body.strip() == read(name, [plain])[0].body.strip()
+
+
+@pytest.mark.skipif(not (SHARED / "data" / "threads").is_dir(), reason="real threads are not here")
+@pytest.mark.parametrize("thread", ["k06-shift-overflow-b64-v1-v3", "n05-gbk-v1-v2", "a12-div64-b64-single"])
+@pytest.mark.parametrize("name", [*ONE_A_PAGE, *WHOLE_THREAD])
+def test_real_threads_survive_being_pages(name: str, thread: str) -> None:
+    sent = list(parse((SHARED / "data" / "threads" / f"{thread}.mbox").read_bytes(), thread))
+    bodies = [headers.decode(message.body, message.charset).rstrip() + "\n" for message in sent]
+    mails = [Mail(one.subject, body, f"{place}") for place, (one, body) in enumerate(zip(sent, bodies, strict=True))]
+    shown = read(name, mails)
+    assert len(shown) == len(sent)
+    for body, message in zip(bodies, shown, strict=True):
+        if found := re.search(r"^diff --git ", body, re.MULTILINE):
+            diff = body[found.start() :].encode()
+            assert diff[: diff_end(diff)] in message.body
 
 
 def test_protection_that_holds_no_address_is_left() -> None:

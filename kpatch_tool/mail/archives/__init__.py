@@ -30,8 +30,8 @@ def read(page: bytes, archive: Archive, name: str) -> Iterator[Message]:
     for i, start in enumerate(starts):
         end = starts[i + 1].start() if i + 1 < len(starts) else len(page)
         body = page[start.end() : end]
-        if "lead" in archive.start.groupindex:  # the blanks before the first line belong to it
-            body = (start["lead"] or b"").rpartition(b"\n")[2] + body
+        if archive.indented:  # the blanks before the first line belong to it
+            body = start[0].rpartition(b"\n")[2] + body
         if i + 1 < len(starts):
             body = body.removesuffix(b"\n")  # the newline that stands between two messages
         bodies.append(body_of(body, archive))

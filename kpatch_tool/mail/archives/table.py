@@ -167,7 +167,7 @@ ARCHIVES = (
         _pattern(
             rb"^[ \t]*(?:Date[ \t]*(?P<date>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^\n]*)\n\s*+|From[ \t]*(?![ \t:])"
             + _PERSON
-            + rb"[ \t]*\n\s*+|Subject[ \t]*(?P<subject>[^\s:][^\n]*?)(?:\n(?P<lead>\s*+)|\Z)){3}"
+            + rb"[ \t]*\n\s*+|Subject[ \t]*(?P<subject>[^\s:][^\n]*?)(?:\n\s*+|\Z)){3}"
         ),
         frozenset(),
         _pattern(rb"^(?:[ \t]|\xc2\xa0)*+(?:\n(?:[ \t]|\xc2\xa0)*+){0,9}+Last update: \d{4}-\d\d-\d\d"),
