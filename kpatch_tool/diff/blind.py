@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from kpatch_tool.diff import addresses
 from kpatch_tool.diff.damaged import provisional
-from kpatch_tool.diff.fitting import Fit, Fitted, fit_blind
+from kpatch_tool.diff.fitting import TEXT_STEPS, Fit, Fitted, fit_blind
 from kpatch_tool.diff.likeness import INVISIBLE, NO_BREAK, without_no_break
 from kpatch_tool.diff.loose import LooseHunk, read_loose
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
@@ -42,11 +42,12 @@ def read_blind(text: bytes) -> Blind | None:
         return None
     undone: Counter[str] = Counter()
     certain, cut = True, ""
+    left = [TEXT_STEPS]
     files: list[FileDiff] = []
     for file in loose:
         hunks: list[Hunk] = []
         for number, hunk in enumerate(file.hunks, 1):
-            fitted = fit_blind(hunk)
+            fitted = fit_blind(hunk, left)
             if fitted is None:
                 certain = False
                 hunks.append(_raw(hunk))
@@ -117,7 +118,7 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
         found.add("html-entities")
     if not diff.isascii():
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
-        if leading or any(without_no_break(text) != text for text in code):
+        if leading or any(_blank_run(text) for text in code):
             found.add("no-break-spaces")
         if any(_TYPESET_CODE.search(text) for text in code):
             found.add("typeset")
@@ -130,6 +131,11 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
     if b"@" in diff and re.search(rb"^[ +-].*\[email.{1,3}protected\]", diff, re.MULTILINE | re.IGNORECASE):
         found.add("addresses-hidden")
     return frozenset(found)
+
+
+def _blank_run(text: bytes) -> bool:
+    """Whether a no-break space stands beside another blank: a mail program's way to write a run of blanks."""
+    return without_no_break(text).count(b"  ") > text.count(b"  ")
 
 
 def _mixed_ends(hunk: Hunk) -> bool:

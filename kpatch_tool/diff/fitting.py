@@ -15,6 +15,7 @@ from kpatch_tool.diff.loose import LooseHunk
 from kpatch_tool.diff.model import Kind
 
 _MAX_STEPS = 40_000  # of the search at one place
+TEXT_STEPS = 600_000  # of the searches for all hunks of a text without a base: about a second
 _ALL_STEPS = 120_000  # of the searches at all places of a hunk
 _MAX_PLACES = 80
 _MAX_READINGS = 24
@@ -37,10 +38,11 @@ _BROKEN_BLANK_FIRST = 1.5  # more, where the rest begins with a blank as a conte
 _BROKEN_LIKE_CHANGE = 4.0  # more, where it begins with + or -
 _BROKEN_SHORT = 2.0  # more, where the line above is short
 _COULD_BE_CONTEXT = 2.5  # more, where the base has it as a line
+_REST_LOST = 2.0  # the last line, of which the rest is not there
 _SECTION_REST = 0.5  # the rest of the @@ line
 _LEFT_OVER = 3.0  # a line below the hunk that looks like one of it
 _RECOUNTED = 6.0  # wrong counts
-_EASY = 1.0  # a reading elsewhere that costs more than this is not believed at once
+_EASY = 0.9  # a reading elsewhere that costs more than this is not believed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,12 @@ class AlikeBase:
             self.positions.setdefault(text, []).append(number)
 
 
-def fit_blind(hunk: LooseHunk) -> Fitted | None:
-    """Read a hunk by its counts alone; None where no reading has them."""
-    fits = _Search(_Received(hunk), None, 0).best(_MAX_STEPS)
+def fit_blind(hunk: LooseHunk, left: list[int]) -> Fitted | None:
+    """Read a hunk by its counts alone; None where no reading has them. `left` holds the steps that are left for the
+    whole text (TEXT_STEPS at first); those taken here are taken off."""
+    search = _Search(_Received(hunk), None, 0)
+    fits = search.best(min(_MAX_STEPS, left[0]))
+    left[0] -= search.steps
     return Fitted(hunk, None, fits) if fits else None
 
 
@@ -371,6 +376,8 @@ class _Search:
                 return
             if not any(_may_begin(known, way) for way in ways):
                 return
+            if last == self.received.tail and known.startswith(ways[0]) and len(ways[0]) >= _SHORT // 2:
+                yield _REST_LOST, last
 
     def _added(self, at: int, known: bytes | None) -> Iterator[tuple[float, int]]:
         """Where an added line may end: at once, or after what looks like the rest of it."""
