@@ -153,7 +153,7 @@ def _prose(message: Message) -> str:
 
 def _cover(message: Message) -> Cover:
     body = _prose(message)
-    return Cover(parse(message.subject).title, message.author, message.date, body)
+    return Cover(parse(message.subject).title, message.author, message.date, body, message.message_id)
 
 
 def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *, sloppy: bool) -> _Answers:

@@ -261,7 +261,8 @@ def _write(stage: Path, series: Series, source: Sequence[str], asked: _Asked) ->
     tables: list[tuple[str, toml.Table]] = []
     if series.cover:
         atomic.write_text(stage / "cover.txt", files.cover_text(series.cover, series.revision, series.total))
-        tables.append(("[cover]", {"subject": series.cover.subject, **_who(series.cover.author, series.cover.date)}))
+        letter: toml.Table = {"subject": series.cover.subject, "message-id": series.cover.message_id or None}
+        tables.append(("[cover]", {**letter, **_who(series.cover.author, series.cover.date)}))
     for name, patch in zip(listed, series.patches, strict=True):
         atomic.write_bytes(stage / name, files.patch_text(patch, series.revision, series.total))
         tables.append(("[[patch]]", _patch_table(name, patch)))
@@ -366,7 +367,8 @@ def _load_cover(directory: Path, table: Mapping[str, Any]) -> Cover | None:
     if not isinstance(entry, dict):
         first = text.strip().splitlines()
         return Cover(first[0] if first else "", Address("", ""), None, text.removesuffix("\n"))
-    return Cover(str(entry.get("subject", "")), _author(entry), _date(entry), files.letter_body(text))
+    subject, message_id = str(entry.get("subject", "")), str(entry.get("message-id", ""))
+    return Cover(subject, _author(entry), _date(entry), files.letter_body(text), message_id)
 
 
 def _load_reply(directory: Path, entry: Mapping[str, Any]) -> Reply:

@@ -209,3 +209,19 @@ def test_a_patch_id_is_found_in_the_history_of_the_tree(two: dict[str, str], kpt
         if one["kind"] == "patch-id"
     ]
     assert lost["present"] is False
+
+
+def test_a_cover_letters_message_id_is_kept(two: dict[str, str], kpt: Kpt, tmp_path: Path) -> None:
+    """What others name is most often the cover letter."""
+    (mail,) = (tmp_path / "first").iterdir()
+    lines = ["From mboxrd Thu Jan  1 00:00:00 1970", "Message-Id: <first@example.org>", "From: T <t@example.org>"]
+    cover = "\n".join(
+        [*lines, "Date: Tue, 2 Jan 2018 00:00:00 +0000", "Subject: [PATCH 0/1] first of all", "", "x", ""]
+    )
+    one = mail.read_text().replace("<first@example.org>", "<first-1@example.org>").replace("[PATCH]", "[PATCH 1/1]")
+    one = one.replace("Subject:", "In-Reply-To: <first@example.org>\nSubject:", 1)
+    (tmp_path / "first.mbox").write_text(f"{cover}\n{one}")
+    kpt("import", tmp_path / "first.mbox", "--name", "first")
+    needs = kpt("deps", "second", "--json", status=None).json["prerequisites"]["needs"]
+    (need,) = [one for one in needs if one["kind"] == "message-id"]
+    assert (need["series"], need["of_patch"]) == ("first", None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kpatch_tool.depend import render
+from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.prerequisites import Chain, Index, everything, resolve
 from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.patchid import patch_id
@@ -150,3 +152,17 @@ def test_a_long_chain_ends() -> None:
     assert "more than 20 deep" in found.findings[0]
     wide = one("w", "".join(f"prerequisite-patch-id: {n:040x}\n" for n in range(300)))
     assert len(chain(wide).missing) == 200
+
+
+def test_the_chain_is_shown_as_a_tree() -> None:
+    a = one("a", "Based-on: <b-0@x>\nprerequisite-message-id: <z@z>")
+    found = replace(dependencies(a), chain=chain(a, one("b", "Based-on: <d-0@x>"), one("d", "Based-on: <a-0@x>")))
+    shown = render.text(a, found)
+    assert "goes first\n  b\n    d\n      a\n  z@z: not here\napply before it: d b\n" in shown
+    assert "finding: series that need one another: a -> b -> d -> a\n" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    document = render.document(found)["prerequisites"]
+    assert isinstance(document, dict)
+    assert document["order"] == ["d", "b"]
+    assert document["needs"][0]["needs"][0]["series"] == "d"
+    assert found.unmet
