@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from kpatch_tool.diff import names
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
 
 _HUNK = re.compile(rb"@@ ?-(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? ?@@(.*)")
@@ -183,8 +184,8 @@ _HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
 
 def file_header(line: bytes) -> Header | None:
     """The header that a `diff --git` line begins, None for any other line."""
-    names = _GIT.match(line)
-    return Header(*_git_names(line, names)) if names else None
+    match = _GIT.match(line)
+    return Header(*_git_names(line, match)) if match else None
 
 
 def header_line(header: Header, line: bytes) -> bool:
@@ -414,7 +415,7 @@ def _side(name: bytes) -> str | None:
 
 def _prefixless(path: str) -> str:
     head, slash, rest = path.partition("/")
-    return rest if slash and head else path
+    return rest if slash and head and names.plain_strip([path.encode("utf-8", "surrogateescape")]) else path
 
 
 def _unquote(name: bytes) -> str:

@@ -23,6 +23,7 @@ from kpatch_tool.text import plural
 ReadBase = Callable[[str], bytes | None]
 _LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
+_PEOPLE = "MAINTAINERS"  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 
 
@@ -146,6 +147,8 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
         if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not _more_damage(patch)):
             return tried[-1]
     loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
+    if _hides(patch):
+        people = (*people, *addresses.others(files.read(_PEOPLE) or b""))
     if loose:
         headers = [file.header for file in loose.values()]
         tried.append(
@@ -160,8 +163,12 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
 def _more_damage(patch: Patch) -> bool:
     """Whether more than white space was lost in the diff."""
     more = patch.damage - _LOST
-    lines = (line for file in patch.files for hunk in file.hunks for line in hunk.lines)
-    return bool(more - {Damage.ADDRESSES_HIDDEN}) or (bool(more) and any(hides_address(line.text) for line in lines))
+    return bool(more - {Damage.ADDRESSES_HIDDEN}) or (bool(more) and _hides(patch))
+
+
+def _hides(patch: Patch) -> bool:
+    """Whether an archive hid an address in a line of the diff."""
+    return any(hides_address(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
 
 
 def _each(

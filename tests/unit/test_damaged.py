@@ -119,3 +119,40 @@ def test_a_missing_newline_at_the_end_is_kept() -> None:
 def test_squeezing() -> None:
     assert squeeze(b"\t\tint  a;\t\t/* x */ \t") == b"int a; /* x */"
     assert squeeze(b" \t") == b""
+
+
+PLAIN = b"""\
+--- mm/a.c\t2020-01-01 00:00:00.000000000 +0000
++++ mm/a.c\t2020-01-02 00:00:00.000000000 +0000
+@@ -1,4 +1,4 @@
+int a;
+
+-int b;
++int c;
+int d;
+Index: linux/mm/b.c
+===================================================================
+--- linux.orig/mm/b.c
++++ linux/mm/b.c
+@@ -1,3 +1,3 @@
+int a;
+-int b;
++int c;
+int d;
+--- a/mm/c.c
++++ b/mm/c.c
+@@ -1 +1 @@
+-int b;
++int c;
+"""
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_every_file_of_a_plain_diff_is_read(dropped: bool) -> None:
+    text = PLAIN.replace(b"\n\n", b"\n") if dropped else PLAIN
+    files = parse_damaged(text, blank_lines_dropped=dropped)
+    assert [(file.path, file.added, file.removed) for file in files] == [
+        ("mm/a.c", 1, 1),
+        ("mm/b.c", 1, 1),
+        ("mm/c.c", 1, 1),
+    ]

@@ -10,10 +10,13 @@ import pytest
 
 from kpatch_tool.diff.damaged import parse_damaged, squeeze
 from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.diff.printer import format_diff
+from kpatch_tool.diff.restore import blob_id
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import needs_restoring, restore_series
+from tests.diff_texts import difference
 
 BASE = b"int f(int a)\n{\n\tif (a)\n\t\treturn 1;\n\treturn 0;\n}\n"
 SECOND = BASE.replace(b"\tif (a)\n", b"\tif (a &&\n\t    a != 2)\n")
@@ -131,3 +134,29 @@ v2: a | 3 is no file
 def test_the_layout_of_a_diffstat() -> None:
     squeezed = "\n".join(" ".join(line.split()) for line in STAT.split("\n"))
     assert laid_out(squeezed) == STAT
+
+
+PEOPLE = b'#define AUTHOR\t"Somebody"\n#define LIST\t"list"\n'
+
+
+@pytest.mark.parametrize("shown", ["[email protected]", "jo@xxxxxxxxxxxxxxx", "jo@...mple.network"])
+def test_a_hidden_address_is_found_among_the_maintainers(shown: str) -> None:
+    known = b"FLOWS\nM:\tJo Doe <jo@example.network>\nM:\tAl Bar <al@elsewhere.org>\nM:\tIt <it@example.org>\n"
+    new = PEOPLE.replace(b'"Somebody"', b'"Jo Doe <jo@example.network>"')
+    file = replace(
+        difference(PEOPLE.split(b"\n")[:-1], new.split(b"\n")[:-1]),
+        old_path="a.c",
+        new_path="a.c",
+        old_blob=blob_id(PEOPLE)[:12],
+        new_blob=blob_id(new)[:12],
+    )
+    sent = format_diff([file])
+    address = "jo@example.network"
+    received = sent.replace(address.encode(), shown.encode())
+    for damage in ({Damage.ADDRESSES_HIDDEN}, {Damage.ADDRESSES_HIDDEN, Damage.SQUEEZED}):
+        text = received
+        if Damage.SQUEEZED in damage:
+            text = b"\n".join(squeeze(line) for line in received.split(b"\n"))
+        one = replace(patch(1, sent), diff=text, files=parse_damaged(text), damage=frozenset(damage))
+        (done,) = restore_series(series(one), {"a.c": PEOPLE, "MAINTAINERS": known}.get).patches
+        assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
