@@ -180,9 +180,12 @@ def reread(directory: Path, revision: int | None = None) -> Series:
         sloppy=asked.sloppy,
         pick=asked.pick,
     )
-    own = series.revision == table.get("revision")
-    patches = _attested(series.patches, table) if own else series.patches
-    return replace(series, patches=patches, tree=str(table["tree"]) if table.get("tree") else None)
+    series = replace(series, tree=str(table["tree"]) if table.get("tree") else None)
+    if series.revision != table.get("revision"):
+        return series
+    # What was known at the import only: signatures, and what was wrong with the source.
+    problems = tuple(map(str, table.get("problems", series.problems)))
+    return replace(series, patches=_attested(series.patches, table), problems=problems)
 
 
 def names(where: Workspace) -> tuple[str, ...]:
