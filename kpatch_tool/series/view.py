@@ -8,8 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series import attesting, store
+from kpatch_tool.series.gist import gist
 from kpatch_tool.series.model import Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.split import has_diff
 from kpatch_tool.series.store import Unreadable
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
     from kpatch_tool.series.stated import Stated
 
 _WIDTH = 80
+_SHORT_ID = 7
 _ID = 12  # digits of a blob id that are shown; binary diffs name all 40
 _SHORTEST_TITLE = 30
 _LONGEST_LABEL = 60
+_ROOM = 75  # columns beside the numbers of patches
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
@@ -170,7 +174,7 @@ def text(series: Series) -> Iterator[str]:
         yield plural(len(series.replies), "reply", "replies")
         for reply in series.replies:
             target = "?" if reply.to_patch is None else reply.to_patch
-            yield from _wrapped(_first_own_line(reply.body), f"  to {target}: {_answer_line(reply)}: ")
+            yield from _wrapped(gist(reply.body), f"  to {target}: {_answer_line(reply)}: ")
     for problem in series.problems:
         yield from _wrapped(problem, "problem: ")
 
@@ -219,16 +223,25 @@ def _replies_to(series: Series, number: int) -> Iterator[str]:
 
 def _patch_lines(patch: Patch) -> Iterator[str]:
     for file in patch.files:
-        blobs = f"  {file.old_blob[:_ID]}..{(file.new_blob or '')[:_ID]}" if file.old_blob else ""
-        yield f"{printable(file.path)}  +{file.added} -{file.removed}{blobs}"
+        yield _file_line(file)
     for trailer in patch.trailers:
         if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):
-            yield _trailer_line(trailer)
+            yield from _trailer_lines(trailer)
 
 
-def _trailer_line(trailer: Trailer) -> str:
-    mark = "  (in a reply)" if trailer.source == "reply" else ""
-    return printable(f"{trailer.key}: {trailer.value}{mark}")
+def _file_line(file: FileDiff) -> str:
+    """A file with the ids of its blobs, as many digits as there is room for."""
+    line = f"{printable(file.path)}  +{file.added} -{file.removed}"
+    if not file.old_blob:
+        return line
+    digits = _ID if len(line) + 2 * _ID + 4 <= _ROOM else _SHORT_ID
+    return f"{line}  {file.old_blob[:digits]}..{(file.new_blob or '')[:digits]}"
+
+
+def _trailer_lines(trailer: Trailer) -> list[str]:
+    mark = " (in a reply)" if trailer.source == "reply" else ""
+    shown = printable(f"{trailer.key}: {trailer.value}{mark}")
+    return textwrap.wrap(shown, _ROOM, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _byline(author: Address, when: datetime | None) -> str:
@@ -242,21 +255,6 @@ def carries_patch(reply: Reply) -> bool:
 
 def _answer_line(reply: Reply) -> str:
     return _byline(reply.author, reply.date) + (", with a patch" if carries_patch(reply) else "")
-
-
-def _first_own_line(body: str) -> str:
-    """What a reply says first: its first line that is not quoted nor the line above a quotation."""
-    lines = [line.strip() for line in body.split("\n")]
-    own = [
-        line
-        for place, line in enumerate(lines)
-        if line and not line.startswith((">", "|")) and not (line.endswith(":") and _quote_follows(lines[place + 1 :]))
-    ]
-    return own[0] if own else ""
-
-
-def _quote_follows(lines: list[str]) -> bool:
-    return next((line.startswith((">", "|")) for line in lines if line), False)
 
 
 def _wrapped(what: str, label: str) -> list[str]:

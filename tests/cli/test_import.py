@@ -115,6 +115,45 @@ def test_importing_again(kpt: Kpt, page: Path, tmp_path: Path) -> None:
     assert kpt("show", "s", "--json").json["patches"][0]["exactness"] == "intact"
 
 
+def test_choosing_a_series(kpt: Kpt, tmp_path: Path) -> None:
+    kpt("init")
+    other = [patch(f"[PATCH] net: {word} this", word, minute=i) for i, word in enumerate(("first", "second"), 20)]
+    (tmp_path / "box").write_bytes(mbox(*THREAD, *other))
+    assert "(--series 2)" in " ".join(kpt("import", "box", "--name", "a").out.split())
+    assert kpt("import", "box", "--name", "b", "--series", "second", "--json").json["title"] == "net: second this"
+    assert "nothing changed" in kpt("import", "box", "--name", "b", "--series", "second").out
+    assert "--force" in kpt("import", "box", "--name", "b", "--series", "first", status=2).err
+    assert (
+        kpt("import", "box", "--name", "c", "--series", "first@example.org", "--json").json["title"]
+        == "net: first this"
+    )
+    assert "no series matches" in kpt("import", "box", "--name", "d", "--series", "third", status=2).err
+
+
+def test_a_reply_with_a_patch_is_listed_as_one(kpt: Kpt, tmp_path: Path) -> None:
+    kpt("init")
+    counter = Mail("Re: [PATCH v5 1/2] mm: one", "Rather:\n\n" + DIFF, "x", "p1", "Joe", "joe@x.org", 9)
+    (tmp_path / "box").write_bytes(mbox(*THREAD, counter))
+    kpt("import", "box", "--name", "a")
+    shown = kpt("show", "a")
+    assert "  to 1: Joe, 2014-04-17, with a patch: Rather:" in shown.out
+    assert [(one["to_patch"], one["diff"]) for one in kpt("show", "a", "--json").json["replies"]] == [
+        (0, False),
+        (1, True),
+    ]
+    assert "+\treturn  2;" in kpt("show", "a", "--patch", "1").out.partition("with a patch")[2]
+
+
+def test_long_paths_and_trailers_fit_the_terminal(kpt: Kpt, tmp_path: Path) -> None:
+    kpt("init")
+    long = "drivers/net/ethernet/somebody/long/name/file.c"
+    fixes = 'Fixes: 123456789abc ("mm: a title that is about as long as titles are allowed to be, and more")\n'
+    (tmp_path / "box").write_bytes(mbox(patch("[PATCH] mm: one", "p", file=long, trailers=fixes)))
+    out = kpt("import", "box", "--name", "a").out
+    assert [line for line in out.splitlines() if len(line) > 80 and "imported" not in line] == []
+    assert f"{long}  +1 -1  1234567..89abcde" in out
+
+
 BAD = {
     "empty": b"",
     "text": b"hello\n",
@@ -143,7 +182,9 @@ def test_bad_input_is_one_line_and_changes_nothing(name: str, kpt: Kpt, page: Pa
         linuxlists(*THREAD).partition(b"- return 1;")[0],
     ],
 )
-def test_a_diff_that_does_not_add_up_is_damaged_with_its_place(data: bytes, kpt: Kpt, page: Path, tmp_path: Path) -> None:
+def test_a_diff_that_does_not_add_up_is_damaged_with_its_place(
+    data: bytes, kpt: Kpt, page: Path, tmp_path: Path
+) -> None:
     (tmp_path / "cut").write_bytes(data)
     run = kpt("import", tmp_path / "cut", "--name", "s")
     assert "mm/f.c: the text ends in hunk 1 (@@ -1," in " ".join(run.out.split())
