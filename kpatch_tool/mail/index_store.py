@@ -23,7 +23,7 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
 
 VERSION = 1
-_CACHE = 8 << 10  # KiB that SQLite keeps of the file
+_CACHE = 4 << 10  # KiB that SQLite keeps of the file
 _SCHEMA = """
 CREATE TABLE file (
   id INTEGER PRIMARY KEY, path TEXT UNIQUE, kind TEXT, strict INTEGER, size INTEGER, mtime INTEGER, inode INTEGER,
@@ -93,6 +93,8 @@ class IndexFile:
             else:
                 self._connection = _opened(path)
             self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+            self._connection.execute(f"PRAGMA temp.cache_size = -{_CACHE}")
+            self._connection.execute("PRAGMA temp_store = FILE")
             if not read_only and self._version() == 0:
                 self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 

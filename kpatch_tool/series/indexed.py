@@ -14,7 +14,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
@@ -32,6 +31,8 @@ from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch
 WINDOW = (
     7 * 86400.0
 )  # seconds that two mails of a sender may be apart to be looked at together, if no thread joins them
+LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
+PAUSE = 3600.0  # where a chain may end
 _PATCH, _FORWARD, _RESEND, _REPLY = 1, 2, 4, 8
 _AT_ONCE = 2000  # posts that are gathered before the results are written
 _ARCHIVE = f"{ARCHIVE}:".encode()
@@ -90,6 +91,13 @@ class Loose(NamedTuple):
 
 # A reply that says nothing: mails that are answered are no files of git format-patch.
 _NO_FILE = Post(Message("Re:", Address("", ""), None, b"", "", ""), subject.parse("Re:"), -1, diff=False)
+_SCRATCH = {
+    "loose": "(person, sent, root, seeks)",
+    "cluster": "(top, root)",
+    "several": "(top INTEGER PRIMARY KEY)",
+    "picked": "(root)",
+    "raw": "AS SELECT * FROM posting LIMIT 0",
+}
 _INSERT_RAW = f"INSERT INTO raw VALUES (NULL{',?' * len(Found._fields)})"
 
 
@@ -116,16 +124,16 @@ def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> N
         threads.write(index, kinds)
     found = _gathered(index, kinds, progress, count or parallel.processes())
     with index.transaction():
-        for table in ("loose (person, sent, root, seeks)", "picked (root)", "raw AS SELECT * FROM posting LIMIT 0"):
-            index.change(f"CREATE TEMP TABLE {table}")
+        for table, columns in _SCRATCH.items():
+            index.change(f"CREATE TEMP TABLE {table} {columns}")
         index.change("CREATE INDEX temp.raw_by_root ON raw (roots)")
         for part in found:
             index.change(_INSERT_RAW, part.found)
             index.change("INSERT INTO loose VALUES (?,?,?,?)", part.loose)
-        _settle(index, kinds)
+        _settle(index, threads, kinds)
         index.change("INSERT INTO posting SELECT NULL, sent, place, date, title, revision, name, email, patches, total,"
                      " cover, message_id, roots FROM raw ORDER BY sent, place")  # fmt: skip
-        for table in ("loose", "picked", "raw"):
+        for table in _SCRATCH:
             index.change(f"DROP TABLE {table}")
         index.change("INSERT INTO grouped VALUES (?, ?)", [(messages, len(threads.copies))])
 
@@ -186,6 +194,26 @@ class _Threads:
             self._above[b] = a
         elif b < a:
             self._above[a] = b
+
+    def join_loose(self, entries: Iterable[Loose]) -> None:
+        """Join threads of one person and the same days where one of two has something left over; `entries` come in the
+        order of person and time."""
+        near: deque[Loose] = deque()
+        undated: list[Loose] = []
+        begun = 0.0
+        for one in entries:
+            if not near or near[-1].person != one.person:
+                begun = one.sent
+            elif one.sent - begun > LONGEST_CHAIN and one.sent - near[-1].sent > PAUSE:
+                near.clear()
+                begun = one.sent
+            while near and (near[0].person != one.person or one.sent - near[0].sent > WINDOW):
+                near.popleft()
+            undated = [other for other in undated[:1] if other.person == one.person] and undated
+            for other in (*near, *undated):
+                if one.seeks or other.seeks:
+                    self._union(one.root, other.root)
+            (near if one.sent else undated).append(one)
 
     def join_runs(self, index: IndexFile) -> _Kinds:
         """Join patches k/N and k+1/N that stand behind one another (posting.gather knows files that were written so);
@@ -274,10 +302,10 @@ def _gather_thread(root: int, posts: Sequence[Post], kinds: _Kinds, part: _Part)
     used = {post.order for one in postings for post in one.posts}
     for one in postings:
         part.found.append(_found(one, str(root)))
-        part.loose.extend(_loose(one.sender, one.when, root, seeks=not one.complete))
+        part.loose.extend(_loose(one.sender, one.total, one.posts, root, seeks=not one.complete))
     for post in posts:
         if post.order not in used and (post.diff or post.tag.number == 0):
-            part.loose.extend(_loose(post.message.author, post.when, root, seeks=True))
+            part.loose.extend(_loose(post.message.author, post.tag.total or 1, [post], root, seeks=True))
 
 
 def _gather(posts: Sequence[Post], kinds: _Kinds) -> list[Posting]:
@@ -288,9 +316,14 @@ def _gather(posts: Sequence[Post], kinds: _Kinds) -> list[Posting]:
     return posting.gather(posts if kinds.as_one else [*posts, _NO_FILE])
 
 
-def _loose(person: Address, when: datetime, root: int, *, seeks: bool) -> Iterator[Loose]:
+def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[Loose]:
+    """What posting.gather joins without headers of a thread is one sender's and has one total; posts without ids may
+    go on in another total as well."""
+    when = min(post.when for post in posts).timestamp()  # 0.0: undated
+    bare = not all(post.message.message_id for post in posts)
     for key in identities(person):
-        yield Loose(hash_of(key.encode("utf-8", "surrogateescape")), when.timestamp(), root, seeks)  # 0.0: undated
+        for count in (total, "any") if bare else (total,):
+            yield Loose(hash_of(f"{key}\0{count}".encode("utf-8", "surrogateescape")), when, root, seeks)
 
 
 def _found(one: Posting, roots: str) -> Found:
@@ -364,41 +397,23 @@ def _author(value: str) -> Address:
     return headers.address(value)
 
 
-def _settle(index: IndexFile, kinds: _Kinds) -> None:
+def _settle(index: IndexFile, threads: _Threads, kinds: _Kinds) -> None:
     """Gather threads with something left over again, together with the same sender's of the same days."""
-    for roots in _clusters(Loose(*row) for row in index.rows("SELECT * FROM loose ORDER BY person, sent, root")):
-        index.change("DELETE FROM picked")
-        index.change("INSERT INTO picked VALUES (?)", [(root,) for root in roots])
-        pairs = list(_posts(index, kinds, "root IN (SELECT root FROM picked)", ()))
-        threads = {post.order: root for root, post in pairs}
-        index.change("DELETE FROM raw WHERE roots IN (SELECT CAST(root AS TEXT) FROM picked)")
-        found = _gather(sorted((post for _, post in pairs), key=lambda post: post.order), kinds)
-        rows = (_found(one, ",".join(map(str, sorted({threads[post.order] for post in one.posts})))) for one in found)
-        index.change(_INSERT_RAW, list(rows))
+    threads.join_loose(Loose(*row) for row in index.rows("SELECT * FROM loose ORDER BY person, sent, root"))
+    roots = index.rows("SELECT DISTINCT root FROM loose ORDER BY root")
+    index.change("INSERT INTO cluster VALUES (?,?)", ((threads.root(root), root) for (root,) in roots))
+    index.change("INSERT INTO several SELECT top FROM cluster GROUP BY top HAVING count(*) > 1")
+    pairs = index.rows("SELECT top, root FROM cluster WHERE top IN (SELECT top FROM several) ORDER BY top")
+    for _, group_ in groupby(pairs, key=lambda pair: pair[0]):
+        _gather_together([root for _, root in group_], index, kinds)
 
 
-def _clusters(entries: Iterable[Loose]) -> list[list[int]]:
-    """The threads that belong together, of entries in the order of person and time."""
-    owner: dict[int, int] = {}
-
-    def top(root: int) -> int:
-        while (up := owner.get(root, root)) != root:
-            root = up
-        return root
-
-    near: deque[Loose] = deque()
-    undated: list[Loose] = []
-    for one in entries:
-        while near and (near[0].person != one.person or one.sent - near[0].sent > WINDOW):
-            near.popleft()
-        undated = [other for other in undated[:1] if other.person == one.person] and undated
-        for other in (*near, *undated):
-            if one.seeks or other.seeks:
-                a, b = sorted((top(other.root), top(one.root)))
-                if a != b:
-                    owner[b] = a
-        (near if one.sent else undated).append(one)
-    merged: dict[int, set[int]] = {}
-    for root in owner:
-        merged.setdefault(top(root), {top(root)}).add(root)
-    return [sorted(roots) for roots in merged.values()]
+def _gather_together(roots: Sequence[int], index: IndexFile, kinds: _Kinds) -> None:
+    index.change("DELETE FROM picked")
+    index.change("INSERT INTO picked VALUES (?)", ((root,) for root in roots))
+    pairs = list(_posts(index, kinds, "root IN (SELECT root FROM picked)", ()))
+    threads = {post.order: root for root, post in pairs}
+    index.change("DELETE FROM raw WHERE roots IN (SELECT CAST(root AS TEXT) FROM picked)")
+    found = _gather(sorted((post for _, post in pairs), key=lambda post: post.order), kinds)
+    rows = (_found(one, ",".join(map(str, sorted({threads[post.order] for post in one.posts})))) for one in found)
+    index.change(_INSERT_RAW, list(rows))
