@@ -97,6 +97,8 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     also = [line for line in above if line.strip()]
     if sum(1 for line in also if line.startswith(prefix) or line.rstrip() == bare) >= _SHARE * len(also):
         head = b"\n".join(_without(line, prefix) for line in above)
+    elif not bare:  # an example in a letter
+        return body, ""
     return head + b"\n".join(_without(line, prefix) for line in lines) + rest, "quoted" if bare else "indented"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kpatch_tool.diff.damaged import squeeze
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
+from tests.damages import DAMAGES
 
 MMU = "arch/x86/kvm/mmu.c"
 
@@ -96,3 +98,21 @@ def test_a_missing_tree_is_one_line(workspace: Workspace, archived: Path, kpt: K
     done = kpt("restore", "page", "--tree", "nowhere", status=2)
     assert len(done.err.splitlines()) == 1
     assert "nowhere" in done.err
+
+
+@pytest.mark.parametrize("name", ["tabs by column", "indented"])
+def test_a_mail_that_a_program_changed_is_restored_and_applied(
+    name: str, archived: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path
+) -> None:
+    text = git("format-patch", "-2", "--stdout", "work", cwd=archived).encode()
+    mails = []
+    for mail in text.split(b"\nFrom ")[0:2]:
+        head, _, body = mail.removeprefix(b"From ").partition(b"\n\n")
+        mails.append(b"From " + head + b"\n\n" + DAMAGES[name](body + b"\n", random.Random(1)))
+    (tmp_path / "mails").write_bytes(b"\n".join(mails))
+    kpt("import", tmp_path / "mails", "--name", "hurt")
+    assert {p["exactness"] for p in kpt("show", "hurt", "--json").json["patches"]} == {"damaged"}
+    assert kpt("restore", "hurt").out.splitlines()[-1].endswith(": 2 proven")
+    git("checkout", "-q", "main", cwd=archived)
+    git("am", *sorted((workspace.series / "hurt").glob("*.patch")), cwd=archived)
+    assert git("rev-parse", "HEAD^{tree}", cwd=archived) == git("rev-parse", "work^{tree}", cwd=archived)

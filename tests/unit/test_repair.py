@@ -17,6 +17,7 @@ from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.diff.repair import restore_loose
 from kpatch_tool.diff.restore import blob_id
+from kpatch_tool.diff.shape import reshaped
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series.assemble import read_patch
 from kpatch_tool.series.model import Exactness, Patch, Series
@@ -300,3 +301,9 @@ def test_nothing_wrong_is_proven(name: str, seed: int, cut: int) -> None:
     for file in read_loose(damaged):
         result = restore_loose(file, BASE)
         assert not result.proven or result.post == NEW
+
+
+def test_an_indented_example_in_a_letter_is_no_patch() -> None:
+    letter = b"Consider this:\n\n" + DAMAGES["indented"](SENT, random.Random(1)) + b"-- \nMe\n"
+    assert reshaped(letter) == (letter, ())
+    assert reshaped(b"    Consider this:\n\n" + DAMAGES["indented"](SENT, random.Random(1)))[1] == ("indented",)
