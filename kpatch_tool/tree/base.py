@@ -8,6 +8,7 @@ fit. Only the history of these files is walked (see tree/history.py), so a long 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -196,6 +197,7 @@ class _Search:
         self.likely: list[str] = []
         self.since: int | None = None  # where only a part of the history is looked through: its beginning, its commits
         self.rows: list[history.Row] = []
+        self.passed_over = 0  # commits that were not looked at, being too many
 
     def run(self, declared: Sequence[str], progress: Callable[[str], None], *, full: bool) -> Sought:
         named = history.resolved(self.git_dir, [form for value in declared for form in spellings(value)])
@@ -230,7 +232,10 @@ class _Search:
         else:
             known = history.changes(self.git_dir, self.starts, list(self.wanted))
         self._listed = [(commit, changed) for commit, changed in known if self._tells(changed)]
-        self._ask([commit for commit, changed in self._listed if self._becomes(changed, self.wanted)])
+        coming = [commit for commit, changed in self._listed if self._becomes(changed, self.wanted)]
+        most = max(_FEW, _LOOKUPS // len(self.wanted))
+        self.passed_over = max(0, len(coming) - most)
+        self._ask(coming[:most])
 
     def _tells(self, changed: Iterable[history.Change]) -> bool:
         """Whether a wanted file comes or goes with these changes."""
@@ -368,10 +373,11 @@ class _Search:
         return chain_fits(self.series, one.path, self.objects.blob(oid))
 
     def _notes(self) -> Iterable[str]:
-        for path, one in self.wanted.items():
-            met = {oid for (known, oid), right in self._known.items() if known == path and right and oid}
-            if one.blob and len(met) > 1:
-                yield f"{path}: {one.blob} is the beginning of {plural(len(met), 'blob id')} of that file; all count"
+        met = Counter(path for (path, oid), right in self._known.items() if right and oid and self.wanted[path].blob)
+        for path, count in met.items():
+            if count > 1:
+                blob = self.wanted[path].blob
+                yield f"{path}: {blob} is the beginning of {plural(count, 'blob id')} of that file; all count"
         if not any(one.blob for one in self.wanted.values()):
             yield "no patch names a blob id: only the ends of branches were judged, by the hunks"
         if self.since is not None and self.before is not None:
@@ -380,11 +386,15 @@ class _Search:
                 f"a long history: looked through from {first} to {last}, besides the tree's base and the ends of "
                 "branches (--full: all of it)"
             )
+        if self.passed_over:
+            yield f"{plural(self.passed_over, 'old commit')} with changes of these files, too many, were not looked at"
         if history.is_shallow(self.git_dir):
             yield "the history of this repository is cut short; older commits were not seen"
 
 
 _MANY_NAMES = 60  # commits that get a name
+_LOOKUPS = 2_000_000  # files of commits that are asked for, all told
+_FEW = 100  # commits whose files are asked for however many files there are
 _MANY_TIPS = 200  # ends of branches that are looked at by themselves
 
 

@@ -105,7 +105,9 @@ def changes(
     argv += ["--full-history", "--show-pulls", "--diff-merges=first-parent", "--format=%x01%H", *_since(since)]
     commit, found = "", list[Change]()
     pending: bytes | None = None
-    for token in _tokens(git_dir, [*argv, "--stdin", "--", *paths], "".join(f"{start}\n" for start in starts).encode()):
+    asked = "".join(f"{start}\n" for start in starts).encode()  # and the paths: a command line would not hold them all
+    asked += b"--\n" + b"".join(os.fsencode(path) + b"\n" for path in paths)
+    for token in _tokens(git_dir, [*argv, "--stdin"], asked):
         if pending is not None:
             words = pending.split()
             found.append(Change(os.fsdecode(token), _oid(words[2]), _oid(words[3])))

@@ -308,3 +308,21 @@ def test_of_a_long_history_the_year_before_is_looked_through(tmp_path: Path, mon
     assert "a long history: looked through from 2014-05-13 to 2014-05-13" in part.notes[0]
     assert ends(search(repo, made, own=ids[399], full=True), ids) == [(350, 379, 30), (0, 249, 250)]
     assert ends(search(repo, made, own=ids[360]), ids) == [(360, 360, 1), (200, 249, 50), (10, 10, 1)]
+
+
+def test_more_files_than_a_command_line_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = tmp_path / "r.git"
+    names = [f"{'d' * 250}/{'e' * 250}/{'x' * 200}{number:05}" for number in range(3_100)]
+    ids = repository(
+        repo, [Made((), dict.fromkeys(names, "a\n")), Made((0,), {"other": "x\n"})], {"refs/heads/main": 1}
+    )
+    blob = oid("a\n", repo)
+    moved = tuple(FileDiff(name, name, old_blob=blob[:12], new_blob="b" * 12) for name in names)
+    assert ends(search(repo, patch_texts.series(patch_texts.patch(1, moved))), ids) == [(0, 0, 1)]
+    monkeypatch.setattr(base, "_FEW", 1)
+    monkeypatch.setattr(base, "_LOOKUPS", 1)
+    few = tmp_path / "few.git"
+    ids = repository(few, line(1, 2, 1, 2), {"refs/heads/main": 3})
+    found = search(few, changing(few, a=1))
+    assert ends(found, ids) == [(2, 2, 1)]
+    assert "1 old commit with changes" in found.notes[0]
