@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.archive_shapes import SHAPES, Mail, Shape
+from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import read_sources
@@ -85,11 +86,16 @@ def from_page(page: str, revision: int) -> Series:
         return assemble(read_sources([str(path)]).messages, where="page", revision=revision)
 
 
+def _text(patch: Patch) -> bytes:
+    """The diff of a patch, without what mails have around it."""
+    return format_diff(patch.files)
+
+
 def outcome(sent: Patch, got: Patch | None) -> str:
     """Which of OUTCOMES a patch is."""
     if got is None:
         return "missing"
-    same = got.diff == sent.diff
+    same = _text(got) == _text(sent)
     if got.exactness in {Exactness.PROVEN, Exactness.INTACT}:
         return "proven" if same else "wrong"
     if got.exactness is Exactness.MATCHED:
@@ -100,7 +106,7 @@ def outcome(sent: Patch, got: Patch | None) -> str:
 def unlisted(sent: Patch, got: Patch) -> int:
     """Lines of a matched patch that are other than the author's and that `ambiguous` does not name."""
     listed = [line.partition("`")[2].rpartition("`")[0] for line in got.ambiguous]
-    mine, theirs = sent.diff.split(b"\n"), got.diff.split(b"\n")
+    mine, theirs = _text(sent).split(b"\n"), _text(got).split(b"\n")
     if len(mine) != len(theirs):
         return 0
     count = 0

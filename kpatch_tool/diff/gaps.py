@@ -25,6 +25,7 @@ _MEMBER = re.compile(
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
 _REMARKS = frozenset({b"#", b"@", b";"})  # what comments of assembly and scripts begin with
+_OPERATORS = frozenset({b"||", b"&&", b"|"})
 _COLONS = frozenset({b":", b"=", b"-", b"--", b"|", b"=>", b"->", b"RO", b"RW"})
 _STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
 _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St."})
@@ -107,6 +108,7 @@ def _local_key(words: tuple[bytes, ...], index: int) -> str:
         ("backslash", right == b"\\" and index == len(words) - 2),
         ("assign", right in _ASSIGN),
         ("value", left in _ASSIGN),
+        ("operator", right in _OPERATORS and index == len(words) - 2),
     )
     for key, is_so in tests:
         if is_so:
@@ -179,6 +181,7 @@ _SINGLE = {
     "define": (0.5, 0.5),
     "trailing": (0.65, 0.35),
     "end": (0.96, 0.02),
+    "operator": (0.98, 0.02),
     "backslash": (0.6, 0.2),
     "assign": (0.97, 0.03),
     "value": (0.995, 0.005),
@@ -200,7 +203,7 @@ _COLUMNS = {
     "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
 }
 # Kinds of gap that make columns.
-TABLE_KEYS = ("define", "member", "assign", "trailing", "backslash")
+TABLE_KEYS = ("define", "member", "assign", "trailing", "backslash", "operator")
 Stats = dict[str, Counter[bytes]]
 
 
@@ -248,7 +251,7 @@ def options(
             (Gap(b"\t", (reach // TAB + 3) * TAB), 0.03),
             (Gap(b" ", reach + 1), 0.06),
         ):
-            _add(out, gap, weight)
+            _add(out, gap, weight * (0.1 if key == "operator" else 1.0))
     if stats and key in stats:
         _from_file(out, stats[key])
     for lines, scale in ((around.removed, 2.0), (around.above, 1.4), (around.below, 1.2)):
@@ -307,9 +310,10 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
                 both = offset + 1 < size
                 if gap != b" " or both:
                     entry = out.setdefault(a, {})
-                    _add(entry, Gap(gap), 6.0 if both else 2.0)
+                    column = chunks.keys[a] in _COLUMNS
+                    _add(entry, Gap(gap), 1.5 if column else 6.0 if both else 2.0)
                     if gap != b" ":
-                        _add(entry, Gap(gap, model.columns[b + 1]), 3.0)
+                        _add(entry, Gap(gap, model.columns[b + 1]), 6.0 if column else 3.0)
             if offset == 0 and 0 < b <= len(model.gaps) and a > 0 and model.gaps[b - 1] != b" ":
                 entry = out.setdefault(a - 1, {})
                 _add(entry, Gap(model.gaps[b - 1], model.columns[b]), 4.0)
@@ -387,14 +391,10 @@ def paired(chunks: Chunks, pairs: Pairs) -> dict[int, Options]:
 
 def render(words: Sequence[bytes], indent: bytes, gaps: Sequence[Gap]) -> bytes:
     """The line these gaps give after `indent`."""
-    if all(gap is SINGLE for gap in gaps):
-        return indent + b" ".join(words)
-    out = bytearray(indent)
-    out += words[0]
+    out = [indent, words[0]]
     for word, gap in zip(words[1:], gaps, strict=True):
-        out += gap.text if gap.column < 0 else gap.render(width(bytes(out)))
-        out += word
-    return bytes(out)
+        out += (gap.text if gap.column < 0 else gap.render(width(b"".join(out))), word)
+    return b"".join(out)
 
 
 def combinations(choices: Sequence[Options]) -> list[tuple[float, tuple[Gap, ...]]]:

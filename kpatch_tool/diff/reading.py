@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import log2
+from operator import itemgetter
 
 from kpatch_tool.diff import gaps, indent
 from kpatch_tool.diff.align import BaseText, Placement, Step
@@ -22,6 +23,7 @@ _NOTE = re.compile(rb"[A-Z][A-Za-z]*:$")
 _MAX_CANDIDATES = 28
 _UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
+LONE = "lone"  # the kind of a reading from which nothing follows for other lines
 _RARE_GAPS = ((b"  ", 0.5), (b"\t", 0.5), (b" ", 0.5), (b"\t\t", 2.0), (b"   ", 1.5), (b"    ", 2.0))
 _WIDE_GAPS = (
     *((b"\t" * count, 0.3 * count) for count in range(1, 8)),
@@ -92,13 +94,18 @@ class Reader:
             kind, rule = expected_text(above, row.below, text, self.style.unit, yaml=self.yaml)
         indents = self._indents(row, kind, rule, memory, above)
         combos = self._gap_combinations(row, state, memory, above)
+        pairs = [
+            (weight * share, start, chosen)
+            for start, weight in indents[:12]
+            for share, chosen in combos
+            if weight * share > _FLOOR
+        ]
+        pairs.sort(key=itemgetter(0), reverse=True)
         found: dict[bytes, float] = {}
-        for start, weight in indents[:12]:
-            for share, chosen in combos:
-                if weight * share > _FLOOR:
-                    line = gaps.render(row.words, start, chosen)
-                    found[line] = found.get(line, 0.0) + weight * share
-        ranked = sorted(found.items(), key=lambda item: -item[1])[:_MAX_CANDIDATES]
+        for share, start, chosen in pairs[:_MAX_CANDIDATES]:
+            line = gaps.render(row.words, start, chosen)
+            found[line] = found.get(line, 0.0) + share
+        ranked = sorted(found.items(), key=lambda item: -item[1])
         return [Candidate(line, -log2(min(1.0, share)), kind) for line, share in ranked]
 
     def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
@@ -109,7 +116,7 @@ class Reader:
         row = self.rows[number]
         known = texts[number]
         if not row.words:
-            return [Candidate(text, _UNLIKELY + 1.0, "blank") for text in (b"\t", b" ")]
+            return [Candidate(text, _UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         start = indent_of(known)
         rest = known[len(start) :]
         found: dict[bytes, float] = {}
@@ -120,13 +127,18 @@ class Reader:
                 if column >= 8:
                     found.setdefault(b" " * column + rest, cost + 2.0)
         wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
+        alone: set[bytes] = set()
         for index, match in enumerate(_BLANKS.finditer(rest)):
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
-                found.setdefault(start + rest[: match.start()] + gap + rest[match.end() :], _UNLIKELY + cost)
+                line = start + rest[: match.start()] + gap + rest[match.end() :]
+                found.setdefault(line, _UNLIKELY + cost)
+                if index not in wide:
+                    alone.add(line)
         for end in (b" ", b"\t"):
             found.setdefault(known + end, _UNLIKELY + 2.0)
+            alone.add(known + end)
         found.pop(known, None)
-        return [Candidate(text, cost, "unlikely") for text, cost in found.items()]
+        return [Candidate(text, cost, LONE if text in alone else "unlikely") for text, cost in found.items()]
 
     def _indents(
         self, row: Row, kind: str, rule: indent.Readings, memory: Memory, above: Sequence[bytes]

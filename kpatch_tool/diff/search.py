@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 
 from kpatch_tool.diff.align import Step
 from kpatch_tool.diff.cstate import State
-from kpatch_tool.diff.reading import Candidate, Memory, Reader
+from kpatch_tool.diff.reading import LONE, Candidate, Memory, Reader
 
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
@@ -34,7 +34,7 @@ class Bound:
 
     readings: int = 100_000
     hashed: int = 1_500_000_000
-    lines: int = 60_000
+    lines: int = 25_000
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
@@ -159,30 +159,50 @@ def _continue(reader: Reader, path: Path, parent: Path | None, from_row: int) ->
     else:
         state, memory = State(), Memory()
     count = 0
-    for number in range(len(path.texts), len(reader.rows)):
+    number = len(path.texts)
+    while number < len(reader.rows):
         row = reader.rows[number]
         if row.start is not None:
             state = row.start
-        if parent is not None and number > from_row + 1 and parent.before[number] == (state, memory):
+        if parent is not None and number > from_row + 1 and parent.before[number][0] == state:
             low = max(0, number - _SAME)
             if path.texts[low:] == parent.texts[low:number]:
-                path.texts += parent.texts[number:]
-                path.options += parent.options[number:]
-                path.before += parent.before[number:]
-                return count
+                end = len(reader.rows) if parent.before[number][1] == memory else _indifferent(reader, parent, number)
+                path.texts += parent.texts[number:end]
+                path.options += parent.options[number:end]
+                path.before += [(same, memory) for same, _ in parent.before[number:end]]
+                if end == len(reader.rows):
+                    return count
+                if end > number:
+                    number = end
+                    state = parent.before[number][0]
+                    continue
         path.before.append((state, memory))
         count += 1
         if row.text is not None:
             path.texts.append(row.text)
             path.options.append(None)
             state, memory = reader.after(number, state, memory, None, row.text)
-            continue
-        candidates = reader.candidates(number, state, memory, path.texts)
-        chosen = candidates[0]
-        path.texts.append(chosen.text)
-        path.options.append(candidates)
-        state, memory = reader.after(number, state, memory, chosen, chosen.text)
+        else:
+            candidates = reader.candidates(number, state, memory, path.texts)
+            chosen = candidates[0]
+            path.texts.append(chosen.text)
+            path.options.append(candidates)
+            state, memory = reader.after(number, state, memory, chosen, chosen.text)
+        number += 1
     return count
+
+
+def _indifferent(reader: Reader, parent: Path, number: int) -> int:
+    """The first row from `number` on that another memory can change."""
+    while number < len(reader.rows):
+        row, options = reader.rows[number], parent.options[number]
+        if options and row.chunks:
+            told = any(key.startswith("sentence") or key == "end" for key in row.chunks.keys)
+            if told or row.model is not None or options[0].kind in {"paren", "plain"}:
+                break
+        number += 1
+    return number
 
 
 def _after_last(reader: Reader, path: Path) -> tuple[State, Memory]:
@@ -259,7 +279,7 @@ class _Effects:
             return None
         self._push(parent, at + 1)
         _, number, option = parent.more[at]
-        if option.kind == "lone":
+        if option.kind == LONE:
             lone = ((number, option.text + parent.plan.endings[number]),)
             return Effect(cost, lone, frozenset({number}), parent.path, parent.plan)
         old = parent.path
