@@ -92,6 +92,14 @@ def no_break_mojibake(text: bytes, _rng: random.Random) -> bytes:
     return _each(text, lambda line: re.sub(rb" (?= )", b"\xc3\x82\xc2\xa0", line))
 
 
+def latin(text: bytes, _rng: random.Random) -> bytes:
+    """In a charset of one byte, where it can be."""
+    try:
+        return text.decode().encode("cp1252")
+    except UnicodeError:
+        return text
+
+
 def typeset(text: bytes, _rng: random.Random) -> bytes:
     """Straight quotes and double dashes made typographic."""
 
@@ -260,6 +268,7 @@ DAMAGES: dict[str, Damager] = {
     "no-break, all": no_break_all,
     "no-break, latin-1": no_break_latin,
     "no-break, mojibake": no_break_mojibake,
+    "latin-1": latin,
     "typeset": typeset,
     "invisible": invisible,
     "tabs by column": tabs_by_column,

@@ -165,7 +165,7 @@ def _first(received: _Received, base: AlikeBase, places: list[int], left: list[i
 class _Received:
     """The lines of a hunk and what is asked of them again and again."""
 
-    __slots__ = ("alike", "below", "blank", "changed", "first", "hunk", "lines", "soft", "tail")
+    __slots__ = ("alike", "below", "blank", "changed", "first", "hunk", "kept", "lines", "soft", "tail")
 
     def __init__(self, hunk: LooseHunk) -> None:
         self.hunk = hunk
@@ -177,6 +177,11 @@ class _Received:
         # Without the `=` of a soft line break (quoted-printable).
         self.soft = [line.rstrip(b" \t").endswith(b"=") for line in hunk.lines]
         self.tail = _tail(hunk.lines)
+        self.kept = any(self.blank[: self.tail])
+
+    def may_lack(self, at: int) -> bool:
+        """Whether a blank line may have been lost before line `at`: one at the end may, others only where all were."""
+        return at >= self.tail or not (self.kept or self.blank[at])
 
     def pieces(self, at: int, *, changed: bool) -> Iterator[tuple[int, tuple[bytes, ...]]]:
         """(last, likenesses) of the line that begins at `at`, longer and longer."""
@@ -332,7 +337,7 @@ class _Search:
         known = self.base.alike[index] if self.base and index is not None and index < len(self.base.alike) else None
         if self.base is not None and known is None:
             more_old = False
-        if more_old and more_new and known == b"" and (at >= self.count or not self.received.blank[at]):
+        if more_old and more_new and known == b"" and self.received.may_lack(at):
             cost = _MISSING_BLANK + (_INSIDE_RUN if added and self.received.first[at : at + 1] == [b"+"] else 0.0)
             yield cost, at, old + 1, new + 1, Taken(Kind.CONTEXT, at, at, index)
         if at >= self.count:

@@ -65,6 +65,16 @@ def without_typesetting(text: bytes) -> bytes:
     return out
 
 
+def in_utf8(text: bytes) -> bytes:
+    """`text` in UTF-8, where it is in windows-1252 or latin-1."""
+    if not _latin(text):
+        return text
+    try:
+        return text.decode("cp1252").encode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1").encode()
+
+
 def _latin(text: bytes) -> bool:
     """Whether a text is in a charset of one byte a character."""
     if text.isascii():
@@ -106,7 +116,7 @@ def likeness(text: bytes) -> bytes:
     for _ in range(2):  # what was encoded twice
         text = without_entities(without_quoted_printable(text))
     if not text.isascii():
-        text = without_typesetting(without_invisible(without_no_break(text)))
+        text = in_utf8(without_typesetting(without_invisible(without_no_break(text))))
     return _dashed(without_addresses(text)).translate(None, _WHITE)
 
 

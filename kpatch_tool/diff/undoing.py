@@ -15,6 +15,7 @@ from kpatch_tool.diff import addresses
 from kpatch_tool.diff.addresses import Person
 from kpatch_tool.diff.damaged import squeeze
 from kpatch_tool.diff.likeness import (
+    in_utf8,
     without_entities,
     without_invisible,
     without_no_break,
@@ -60,6 +61,7 @@ UNDOS = (
     Undo("no-break-spaces", "no-break spaces made blanks", without_no_break),
     Undo("invisible-characters", "invisible characters taken out", without_invisible, kept=2.0),
     Undo("typeset", "typographic characters made ASCII", without_typesetting, cost=1.0, kept=0.0),
+    Undo("charset", "put in UTF-8", in_utf8, cost=1.0, kept=0.0),
     Undo("hyphens-spaced", "blanks after hyphens taken out", without_hyphen_blanks, cost=_SETTLED, kept=0.0),
 )
 

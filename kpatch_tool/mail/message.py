@@ -18,6 +18,7 @@ class Damage(StrEnum):
     NO_BREAK_SPACES = "no-break-spaces"  # blanks that a mail program turned into U+00A0 and its like
     INVISIBLE = "invisible-characters"  # soft hyphens, zero-width characters put in
     TYPESET = "typeset"  # quotes, dashes and dots of typesetting in the place of ASCII
+    CHARSET = "charset"  # the diff is in another charset than the files
     QUOTED_PRINTABLE = "quoted-printable"  # =3D and its like left in the text
     HTML_ENTITIES = "html-entities"  # &lt; and its like left in the text
     TABS_TO_BLANKS = "tabs-to-blanks"

@@ -20,6 +20,11 @@ WORDS: dict[Damage, tuple[str, str, str]] = {
     ),
     Damage.INVISIBLE: ("invisible characters were put in", "line with invisible characters", "lines with them"),
     Damage.TYPESET: ("quotes or dashes were typeset", "line with typeset characters", "lines with typeset characters"),
+    Damage.CHARSET: (
+        "the diff is in another charset than the file",
+        "line put in the file's charset",
+        "lines put in the file's charset",
+    ),
     Damage.QUOTED_PRINTABLE: (
         "codes of quoted-printable were left in the text",
         "line decoded from quoted-printable",

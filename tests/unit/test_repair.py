@@ -105,7 +105,7 @@ def restored(patch: Patch, base: bytes = BASE) -> Patch:
 
 
 # Those that the received text does not show, or that lose what nothing gives back.
-UNSEEN = {"trailing stripped", "line numbers wrong", "no-newline note lost"}
+UNSEEN = {"latin-1", "trailing stripped", "line numbers wrong", "no-newline note lost"}
 LOSES = {"truncated"}
 COUNTED = {"counts wrong"}
 
@@ -307,3 +307,11 @@ def test_an_indented_example_in_a_letter_is_no_patch() -> None:
     letter = b"Consider this:\n\n" + DAMAGES["indented"](SENT, random.Random(1)) + b"-- \nMe\n"
     assert reshaped(letter) == (letter, ())
     assert reshaped(b"    Consider this:\n\n" + DAMAGES["indented"](SENT, random.Random(1)))[1] == ("indented",)
+
+
+def test_a_diff_in_another_charset_than_the_file() -> None:
+    base, new = (text.replace(b"Jane Doe", "Jäne Dœ".encode()) for text in (BASE, NEW))
+    new = new.replace(b"is full. */", "is full: Ärger. */".encode())
+    sent = format_diff([sent_diff(base, new)])
+    done = restored(received(DAMAGES["latin-1"], sent), base)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
