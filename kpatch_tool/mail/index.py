@@ -24,7 +24,7 @@ from kpatch_tool.progress import Progress
 _PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
 _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head` and `tail` are hashes
 _LARGEST = 64 << 20  # bytes of a file that is no mbox
-_WORTH_IT = 4  # stretches of a file from which more than one process read it
+_WORTH_IT = 3  # stretches of a file from which more than one process read it
 _AT_ONCE = 500  # files of a Maildir that are written together
 _JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*+")
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"

@@ -34,7 +34,7 @@ WINDOW = (
 LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
 PAUSE = 3600.0  # where a chain may end
 _PATCH, _FORWARD, _RESEND, _REPLY = 1, 2, 4, 8
-_AT_ONCE = 2000  # posts that are gathered before the results are written
+_AT_ONCE = 500  # posts that are gathered before the results are written
 _ARCHIVE = f"{ARCHIVE}:".encode()
 _FIELD = re.compile(r"^([!-9;-~]+): ([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _NOT_PLAIN = re.compile(rb"[^\t\n -~]|=\?|\n\n|" + _ARCHIVE)
@@ -271,7 +271,7 @@ def _gathered(index: IndexFile, kinds: _Kinds, progress: Progress, count: int) -
     (posts,) = index.row("SELECT count(*) FROM member")
     work = partial(_gather_part, path=index.path, kinds=kinds)
     done = 0
-    for part in parallel.in_order(work, _parts(index), count if posts > 3 * _AT_ONCE else 1):
+    for part in parallel.in_order(work, _parts(index), count if posts > 2 * _AT_ONCE else 1):
         done += _AT_ONCE
         progress("putting series together", min(done, posts), posts)
         yield part
