@@ -42,7 +42,7 @@ _REST_LOST = 2.0  # the last line, of which the rest is not there
 _SECTION_REST = 0.5  # the rest of the @@ line
 _LEFT_OVER = 3.0  # a line below the hunk that looks like one of it
 _RECOUNTED = 6.0  # wrong counts
-_EASY = 0.9  # a reading elsewhere that costs more than this is not believed at once
+_EASY = 0.9  # a reading that costs more than this is not believed before all places were looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +136,13 @@ def _place(hunk: LooseHunk, base: AlikeBase, wanted: int, floor: int, *, anew: b
         return None
     left = [_ALL_STEPS]
     here = _first(received, base, places[:1], left, recount=anew)
-    if here is not None:
+    if here is not None and here.fits[0].cost <= _EASY:
         return here
     elsewhere = _first(received, base, places[1:], left, recount=anew)
     if elsewhere is not None and elsewhere.fits[0].cost <= _EASY:
         return elsewhere
+    if here is not None:
+        return here
     # Wrong counts at the right place, rather than lost lines at another.
     return (
         _first(received, base, places[:1], left, recount=not anew)
