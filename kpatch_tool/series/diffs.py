@@ -67,7 +67,7 @@ def read_message(message: Message, *, where: str) -> Reading:
     message = readable(message)
     if message.damage & LOST:
         return _read_lost(message, where)
-    plain = split_body(message.body, message.charset, damaged=bool(message.damage))
+    plain = split_body(message.body, message.charset, damaged=bool(message.damage - _HIDDEN_ONLY))
     if not plain.diff:
         raise InputError("there is no diff in it", where=where)
     if message.flowed and not message.damage:
