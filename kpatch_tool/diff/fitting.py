@@ -152,16 +152,20 @@ def _place(hunk: LooseHunk, base: AlikeBase, wanted: int, floor: int, *, anew: b
 
 
 def _first(received: _Received, base: AlikeBase, places: list[int], left: list[int], *, recount: bool) -> Fitted | None:
-    """The hunk at the first of `places` where it has a reading; `left` holds the steps that may be taken yet."""
+    """The hunk at the first of `places` where it has an easy reading, else where it has the cheapest; `left` holds the
+    steps that may be taken yet."""
+    best: Fitted | None = None
     for start in places:
         if left[0] <= 0:
-            return None
+            break
         search = _Search(received, base, start, recount=recount)
         fits = search.best(min(_MAX_STEPS, left[0]))
         left[0] -= search.steps
-        if fits:
-            return Fitted(received.hunk, start, fits)
-    return None
+        if fits and (best is None or fits[0].cost < best.fits[0].cost):
+            best = Fitted(received.hunk, start, fits)
+            if fits[0].cost <= _EASY:
+                break
+    return best
 
 
 class _Received:
