@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-_PLAIN = re.compile(
-    rb"(?:([\w\"][\w .,'\"-]{0,60}?)[ \t]*)?<?([\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6})>?"
-)
+_PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
+_NAME = re.compile(rb"[\w][\w .,'-]*\Z")
+_LONGEST_NAME = 60  # bytes before an address in which a name is looked for
 _MAY_HIDE = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 7.0
@@ -80,7 +80,11 @@ def hides(text: bytes) -> bool:
 
 def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
     """The addresses in a text that are not hidden, each with the words before it."""
-    found = {match[2]: Person((match[1] or b"").strip(b" \"'"), match[2], cost) for match in _PLAIN.finditer(text)}
+    found: dict[bytes, Person] = {}
+    for match in _PLAIN.finditer(text):
+        head = text[max(0, match.start() - _LONGEST_NAME) : match.start()].rpartition(b"\n")[2]
+        name = _NAME.search(head.rstrip(b" \t<(\"'"))
+        found[match[0]] = Person(name[0] if name else b"", match[0], cost)
     return [person for person in found.values() if not hides(person.address)]
 
 

@@ -41,7 +41,7 @@ def _line_ends(body: bytes) -> tuple[bytes, str]:
     if b"\n" not in body.strip():
         return body.replace(b"\r", b"\n"), "line-ends"
     header = re.search(rb"^diff --git [^\n]*\r$", body, re.MULTILINE)
-    return (re.sub(rb"\r+\n", b"\n", body), "line-ends") if header else (body, "")
+    return (re.sub(rb"(?<!\r)\r+\n", b"\n", body), "line-ends") if header else (body, "")
 
 
 def _decoded(body: bytes) -> tuple[bytes, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.diff.addresses import people_in
 from kpatch_tool.diff.damaged import parse_damaged, squeeze
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
@@ -160,3 +161,12 @@ def test_a_hidden_address_is_found_among_the_maintainers(shown: str) -> None:
         one = replace(patch(1, sent), diff=text, files=parse_damaged(text), damage=frozenset(damage))
         (done,) = restore_series(series(one), {"a.c": PEOPLE, "MAINTAINERS": known}.get).patches
         assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
+def test_people_are_read_with_their_names() -> None:
+    text = b'M:\t"Jo Doe" <jo@example.org>\nL:\tlinux-x@vger.example.org\nAuthor: Al Bar <al.bar+k@sub.example.com>,\n'
+    assert [(person.name, person.address) for person in people_in(text)] == [
+        (b"Jo Doe", b"jo@example.org"),
+        (b"", b"linux-x@vger.example.org"),
+        (b"Al Bar", b"al.bar+k@sub.example.com"),
+    ]
