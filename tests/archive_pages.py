@@ -30,7 +30,17 @@ def tallies(repository: Path, base: str, read: Callable[[str], bytes | None], sc
     """What became of the commits `base`..HEAD in every shape; `read` gives the files of `base`."""
     mbox = scratch / "series.mbox"
     mbox.write_text(
-        git("format-patch", "--stdout", "--cover-letter", "--signoff", "--thread", f"{base}..HEAD", cwd=repository)
+        git(
+            "-c",
+            "core.abbrev=12",
+            "format-patch",
+            "--stdout",
+            "--cover-letter",
+            "--signoff",
+            "--thread",
+            f"{base}..HEAD",
+            cwd=repository,
+        )
         + "\n",
         encoding="utf-8",
         errors="surrogateescape",

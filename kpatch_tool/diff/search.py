@@ -21,7 +21,7 @@ from kpatch_tool.diff.reading import LONE, Candidate, Memory, Reader
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
 _MOST = 30_000  # unlikely readings of a file
-_CHEAPER = 10  # listing what else a line could be is cheaper than reading it by this factor
+_CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
 _BY_CHANCE = 20_000  # of so many files for which no reading is right, at most one is taken for proven
 _FEWEST = 2_000
@@ -33,8 +33,8 @@ class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
     readings: int = 100_000
-    hashed: int = 1_500_000_000
-    lines: int = 25_000
+    hashed: int = 3_000_000_000
+    lines: int = 40_000
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
