@@ -19,7 +19,7 @@ from kpatch_tool.diff.limited import Limit, limited
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.reading import file_reader
 from kpatch_tool.diff.rows import Row, survey_file
-from kpatch_tool.diff.search import Alternative, Bound, Judge, Path, Plan, greedy, search
+from kpatch_tool.diff.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
 
 _UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
 _SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)
@@ -259,17 +259,18 @@ class _Restorer:
         return replace(hunk, section=section, lines=tuple(lines))
 
     def _ambiguous(self, plan: Plan, path: Path) -> tuple[str, ...]:
-        """The added lines that have more than one likely reading."""
+        """The added lines that have more than one likely reading, also where that follows from another line."""
         out: list[str] = []
         starts = [placement.hunk.new_start for placement in self.placed]
         seen = [0] * len(starts)
-        for row, text, options in zip(plan.reader.rows, path.texts, path.options, strict=True):
+        counts = undecided(plan, _UNDECIDED, self._alternatives(plan))
+        for number, (row, text) in enumerate(zip(plan.reader.rows, path.texts, strict=True)):
             if not row.shown:
                 continue
             line = starts[row.hunk] + seen[row.hunk]
             seen[row.hunk] += 1
-            if options and (count := sum(1 for o in options if o.cost - options[0].cost < _UNDECIDED)) > 1:
-                out.append(f"{self.file.path}:+{line} `{_shown(row, text)}`: {count} readings")
+            if row.text is None and counts.get(number, 1) > 1:
+                out.append(f"{self.file.path}:+{line} `{_shown(row, text)}`: {counts[number]} readings")
         for number, placement in enumerate(self.placed, 1):
             if len(placement.readings) > 1:
                 hunk = placement.hunk

@@ -26,6 +26,8 @@ _SAME = 3  # so many equal lines above, and the same state, make the rest the sa
 _BY_CHANCE = 20_000  # of so many files for which no reading is right, at most one is taken for proven
 _FEWEST = 2_000
 _KEPT = 5_000  # hash states kept
+_LISTED = 600  # deviations followed up to list what is not decided
+_LISTED_LINES = 4_000  # lines read for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,3 +418,20 @@ def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
             ending = effect.plan.endings[row]
             path.texts[row] = text[: len(text) - len(ending)]
     return path
+
+
+def undecided(plan: Plan, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
+    """The rows that a reading at most `bits` less likely than the likeliest has otherwise, also where that only follows
+    from another line; and how many readings each has."""
+    effects = _Effects(plan, alternatives, unlikely=False)
+    found: dict[int, set[bytes]] = {}
+    at = 0
+    while at < _LISTED and effects.lines < _LISTED_LINES and (effect := effects.get(at)) and effect.cost <= bits:
+        for row, text in effect.rows:
+            found.setdefault(row, {effects.first[row]}).add(text)
+        at += 1
+    for row, options in enumerate(effects.root.path.options):
+        near = {option.text for option in options or () if option.cost - (options or [option])[0].cost <= bits}
+        if len(near) > 1 and plan.reader.rows[row].shown:
+            found.setdefault(row, set()).update(text + plan.endings[row] for text in near)
+    return {row: len(texts) for row, texts in found.items()}
