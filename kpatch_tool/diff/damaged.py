@@ -284,7 +284,9 @@ class _Reader:
             penalty = _OVERRUN if at >= len(self.lines) else self._looks_ended(at)
             ended = penalty > 0
             cost = extents.cost()
-            if cost is not None and (cost == 0 or overrun < _OVERRUN):
+            # Where blank lines are missing, many ends are possible; none is before one more change.
+            goes_on = self.dropped and self._goes_on(at)
+            if cost is not None and not goes_on and (cost == 0 or overrun < _OVERRUN):
                 missing = extents.missing()
                 certain = cost == 0 and missing == 0
                 rank = (cost + overrun + (0 if ended or certain else _UNENDED), missing)

@@ -157,7 +157,7 @@ def _doubled_share(base: BaseText) -> float:
     ends = Counter(match[1] for match in DOUBLED.finditer(b"\n".join(base.lines)))
     single, double = ends[b" "] + 3.0, ends[b"  "] + 0.3
     # The patch's author may be another than the file's.
-    return max(0.045, min(0.98, double / (single + double)) * 0.65)
+    return max(0.08, min(0.98, double / (single + double)) * 0.65)
 
 
 class _Pool:

@@ -156,3 +156,25 @@ def test_every_file_of_a_plain_diff_is_read(dropped: bool) -> None:
         ("mm/b.c", 1, 1),
         ("mm/c.c", 1, 1),
     ]
+
+
+def test_list_items_that_look_removed_do_not_end_a_hunk_early() -> None:
+    """Context of YAML begins with a minus; where blank lines may be missing, the hunk still goes on to the next."""
+    text = b"""\
+--- a/a.yaml
++++ b/a.yaml
+@@ -42,7 +42,7 @@ properties:
+- const: mgbe
+- const: mac
+- const: mac-divider
+- - const: ptp-ref
++ - const: ptp_ref
+- const: rx-input-m
+- const: rx-input
+- const: tx
+@@ -133,1 +133,1 @@ examples:
+-a
++b
+"""
+    (file,) = parse_damaged(text, blank_lines_dropped=True)
+    assert [len(hunk.lines) for hunk in file.hunks] == [8, 2]
