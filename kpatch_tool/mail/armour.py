@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _BEGIN = re.compile(
-    rb"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n((?:[A-Za-z-]{1,40}:[^\n]*\n)*+)(?:[ \t]*\n)?", re.MULTILINE
+    rb"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n((?>(?:[A-Za-z-]{1,40}:[^\n]*\n)*))(?:[ \t]*\n)?", re.MULTILINE
 )
 _END = re.compile(rb"^-----BEGIN PGP SIGNATURE-----[ \t]*$", re.MULTILINE)
 _CLOSE = re.compile(rb"^-----END PGP SIGNATURE-----[ \t]*\n?", re.MULTILINE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kpatch_tool.mail.headers import decode, decode_words
 
-_PARAMETER = re.compile(rb';\s*([\w.*-]{1,60}+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^\s;]*+))', re.DOTALL)
+_PARAMETER = re.compile(rb';\s*([\w.*-]{1,60}+)\s*=\s*(?:"((?>(?:[^"\\]|\\.)*))"|([^\s;]*+))', re.DOTALL)
 _PIECE = re.compile(r"([\w.-]+?)\*(\d{1,3})?(\*)?$")
 _LONGEST = 10_000  # bytes of a field that are read
 

@@ -12,7 +12,7 @@ from kpatch_tool.mail.message import Address
 
 decode = charsets.decode  # bytes as text, never failing
 
-_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?>(?:\n[ \t][^\n]*+)*))(?:\n|\Z)")
 HIDDEN_ADDRESS = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _PLAIN_DATE = re.compile(

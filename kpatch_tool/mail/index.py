@@ -26,7 +26,7 @@ _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head`
 _LARGEST = 64 << 20  # bytes of a file that is no mbox
 _WORTH_IT = 3  # stretches of a file from which more than one process read it
 _AT_ONCE = 500  # files of a Maildir that are written together
-_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*+")
+_JUNK = re.compile(rb"(?>(?:\xef\xbb\xbf|\s)*)")
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 

@@ -23,11 +23,11 @@ from kpatch_tool.mail.message import Message
 BLOCK = 1 << 20
 LONGEST = 4 << 20  # bytes of one mail that are looked at
 STRETCH = 8 << 20  # bytes after which a batch is handed on
-_FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
+_FIELDS = re.compile(rb"(?>(?:[!-9;-~]++[ \t]*+:[^\n]*+\n(?>(?:[ \t][^\n]*+\n)*))*)")
 # From, Subject, Date, Message-ID, In-Reply-To, References, Content-*: told by letters, as ignoring case takes five
 # times as long. What else begins so is dropped by name.
 _WANTED = re.compile(
-    rb"\n([FfSsDdMmIiRrCc][RrUuAaEeNnOo][OoBbTtSsFfNn-][^:\n \t]{1,24})[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)"
+    rb"\n([FfSsDdMmIiRrCc][RrUuAaEeNnOo][OoBbTtSsFfNn-][^:\n \t]{1,24})[ \t]*+:[ \t]*+([^\n]*+(?>(?:\n[ \t][^\n]*+)*))"
 )
 _NAMES = {
     spelt: name

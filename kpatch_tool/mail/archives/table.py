@@ -1,8 +1,9 @@
 """How each archive shows a mail: what a message starts with, what follows it, what happened to its text.
 
 The shapes were read off the archives' pages. A `start` names the groups subject, name, email, date, id and reply as far
-as the archive shows them and ends where the body begins. Repetitions are possessive (`*+`): a page that almost matches
-must not be tried in every way.
+as the archive shows them and ends where the body begins. Repetitions are possessive (`[ab]*+`) or in atomic groups
+(`(?>(?:ab)*)`): a page that almost matches must not be tried in every way. A possessive group, `(?:ab)*` with a plus,
+matches wrongly before Python 3.11.5, Debian 12's among them (https://github.com/python/cpython/issues/106052).
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ _HIDDEN = frozenset({Damage.ADDRESSES_HIDDEN})
 _MAJORDOMO = _pattern(rb'^--? ?\n(?=To unsubscribe from this list: send the line "unsubscribe)')
 _LORE_MARKER = _pattern(rb"^\[-- (?:Attachment #\d[^\n]*|Type: [^\n]*) --\]\n\n?")
 # Fields up to the subject, folded or (where white space was lost) simply broken.
-_TO_SUBJECT = rb"(?:(?!Subject:|From:)[^\n]+\n){0,400}+"
+_TO_SUBJECT = rb"(?>(?:(?!Subject:|From:)[^\n]+\n){0,400})"
 _PERSON = rb"(?P<name>[^\n<]*?) ?(?:<(?P<email>[^>\n]*)>)?"
 _SPINICS_FIELD = (
     rb"(?:Subject|To|Cc|Reply-to|User-agent|In-reply-to|References|Organization|List-id|Delivered-to|Sender)"
 )
 # Seen in blists, the program behind lists.openwall.net: links that lead nowhere are left out.
-_OPENWALL_LINKS = rb"(?:\[<?(?:thread-)?(?:prev|next)>?\][ \t]*)*+\[day\] \[month\] \[year\] \[list\][ \t]*\n\n?"
+_OPENWALL_LINKS = rb"(?>(?:\[<?(?:thread-)?(?:prev|next)>?\][ \t]*)*)\[day\] \[month\] \[year\] \[list\][ \t]*\n\n?"
 _OPENWALL_FOOTER = _pattern(
     rb"^(?:(?:View|Download) attachment \"[^\n]*\" of type|Content of type \"[^\n]*\" skipped|"
     rb"Content (?:truncated|removed)$|Powered by (?:blists|Open[Ww]all)|Confused about mailing lists)"
@@ -82,9 +83,9 @@ ARCHIVES = (
     Archive(
         "spinics",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\n?\[Date Prev\][^\n]*\n(?:[ \t]*\n)++"
-            rb"(?:(?:[-*] ?)?(?:(?i:" + _SPINICS_FIELD + rb"): [^\n]*|Date: (?P<date>[^\n]*)|"
-            rb"(?i:Message-id): <?(?P<id>[^\n>]*)>?|From: " + _PERSON + rb")\n){0,20}+\n*"
+            rb"^(?P<subject>[^\n]+)\n\n?\[Date Prev\][^\n]*\n(?>(?:[ \t]*\n)+)"
+            rb"(?>(?:(?:[-*] ?)?(?:(?i:" + _SPINICS_FIELD + rb"): [^\n]*|Date: (?P<date>[^\n]*)|"
+            rb"(?i:Message-id): <?(?P<id>[^\n>]*)>?|From: " + _PERSON + rb")\n){0,20})\n*"
         ),
         _HIDDEN,
         _MAJORDOMO,
@@ -94,7 +95,11 @@ ARCHIVES = (
         "openwall",
         _pattern(
             rb"^" + _OPENWALL_LINKS + rb"(?:Message-I[Dd]:[ \t]*(?P<id>[^\n]*)\n)?Date:\t(?P<date>[^\n]*)\n"
-            rb"From:\t" + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject:[ \t]*(?P<subject>[^\n]*(?:\n[ \t][^\n]*)*+)\n\n?"
+            rb"From:\t"
+            + _PERSON
+            + rb"\n"
+            + _TO_SUBJECT
+            + rb"Subject:[ \t]*(?P<subject>[^\n]*(?>(?:\n[ \t][^\n]*)*))\n\n?"
         ),
         _HIDDEN,
         _OPENWALL_FOOTER,
@@ -112,8 +117,8 @@ ARCHIVES = (
     Archive(
         "lore, thread",
         _pattern(
-            rb"^[ \t]*\* (?P<subject>[^\n]+)\n(?:(?![ \t]*\* |From: )[^\n]*\n){0,2000}+"
-            rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?:  [^\n]*\n)*+"
+            rb"^[ \t]*\* (?P<subject>[^\n]+)\n(?>(?:(?![ \t]*\* |From: )[^\n]*\n){0,2000})"
+            rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?>(?:  [^\n]*\n)*)"
             rb"(?:In-Reply-To: (?P<reply>[^\n]*)\n)?\n"
         ),
         frozenset(),
@@ -127,11 +132,11 @@ ARCHIVES = (
             rb"^From: " + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject: ?(?P<subject>[^\n]*)\n"
             rb"Date: (?P<date>[^\n\t]*?)[\t ]\[thread overview\]\n"
             rb"Message-I[Dd]: (?P<id>[^\n]*?)(?: \(raw\))?\n"
-            rb"(?:In-Reply-To: (?P<reply>[^\n]*)\n|References: [^\n]*\n(?:[ \t][^\n]*\n)*+)*+\n?"
+            rb"(?>(?:In-Reply-To: (?P<reply>[^\n]*)\n|References: [^\n]*\n(?>(?:[ \t][^\n]*\n)*))*)\n?"
         ),
         frozenset(),
         _pattern(
-            rb"^(?:(?:next|prev|parent|reply|permalink|raw)[ \t]+| +){1,9}+(?:other threads:|\[flat\|nested\])|"
+            rb"^(?>(?:(?:next|prev|parent|reply|permalink|raw)[ \t]+| +){1,9})(?:other threads:|\[flat\|nested\])|"
             rb"^Thread overview: \d+\+ messages"
         ),
         (("\N{BULLET}", "."),),
@@ -170,7 +175,7 @@ ARCHIVES = (
             + rb"[ \t]*\n\s*+|Subject[ \t]*(?P<subject>[^\s:][^\n]*?)(?:\n\s*+|\Z)){3}"
         ),
         frozenset(),
-        _pattern(rb"^(?:[ \t]|\xc2\xa0)*+(?:\n(?:[ \t]|\xc2\xa0)*+){0,9}+Last update: \d{4}-\d\d-\d\d"),
+        _pattern(rb"^(?>(?:[ \t]|\xc2\xa0)*)(?>(?:\n(?>(?:[ \t]|\xc2\xa0)*)){0,9})Last update: \d{4}-\d\d-\d\d"),
         indented=True,
     ),
     # marc.info: `user () host ! org` in the header.
