@@ -35,7 +35,7 @@ class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
     readings: int = 100_000
-    hashed: int = 3_000_000_000
+    hashed: int = 2_500_000_000
     lines: int = 40_000
 
     def for_id(self, wanted: str) -> Bound:
