@@ -185,7 +185,12 @@ class Reader:
             if len(copy) == len(row.words) - 1:
                 plain = tuple(gaps.SINGLE for _ in copy)
                 copy = tuple(gaps.SINGLE if gap.text == b" " else gap for gap in copy)
-                return [(0.93, copy), (0.05, plain)] if copy != plain else [(1.0, copy)]
+                # A line indented otherwise keeps the column of its last backslash or comment.
+                kept = tuple(
+                    gaps.Gap(gap.text, column) if key in _COLUMN_KEPT and gap.text != b" " else gap
+                    for gap, key, column in zip(copy, model.chunks.keys, model.chunks.columns[1:], strict=True)
+                )
+                return [(0.55, kept), (0.38, copy), (0.05, plain)] if copy != plain else [(1.0, copy)]
         copied = self._gap_evidence(row, chunks, above)
         near = [split_cached(line) for line in [*above[:-3:-1], *row.below[:1]] if line.strip()]
         _merge(copied, gaps.tabular(chunks, near, plain_only=self.is_c and not state.comment))
@@ -291,6 +296,7 @@ def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
 
 
 _BEGINNINGS = frozenset({(b"*",), (b"/**",), (b"/*",)})
+_COLUMN_KEPT = frozenset({"backslash", "trailing"})
 _NESTS = frozenset({b"if", b"for", b"while", b"else", b"switch"})
 _GAPS_AFTER_STAR = (
     *((b" " * count, 0.06 if count < 4 else 0.02) for count in range(2, 9)),
