@@ -1,9 +1,10 @@
 """The index of some mailboxes on disk: one SQLite file below .kpt/cache/mail/.
 
-Written in steps, each a transaction that also says how far a file is read: a killed run goes on where it was. Rows of
-`message` are numbered in the order they were read; everything else follows from them and is made anew when there are
-more of them (series/indexed.py: `thread`, `posting`). What is in the file can always be made again, so a broken one
-is thrown away.
+Written in steps, each a transaction that also says how far a file is read: a killed run goes on where it was. Messages
+are numbered in the order they were read, from 1; a row of `batch` holds the numbers that mail/index_scan.py says of
+some hundred of them, as arrays (a row a message took longer to write than the mail to read). Everything else follows
+from them and is made anew when there are more of them (series/indexed.py: `chunk`, `member`, `posting`). What is in the
+file can always be made again, so a broken one is thrown away.
 """
 
 from __future__ import annotations
@@ -11,31 +12,31 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, repeat
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
 
-VERSION = 1
+VERSION = 2
 _CACHE = 4 << 10  # KiB that SQLite keeps of the file
 _SCHEMA = """
 CREATE TABLE file (
   id INTEGER PRIMARY KEY, path TEXT UNIQUE, kind TEXT, strict INTEGER, size INTEGER, mtime INTEGER, inode INTEGER,
   head BLOB, tail BLOB, read_to INTEGER, last INTEGER, whole INTEGER, why TEXT,
   answers INTEGER DEFAULT 0);
-CREATE TABLE message (id INTEGER PRIMARY KEY, file INTEGER, start INTEGER, length INTEGER, part INTEGER);
-CREATE TABLE link (hash INTEGER, message INTEGER, own INTEGER);
+CREATE TABLE batch (
+  first INTEGER PRIMARY KEY, messages INTEGER, file INTEGER, spans BLOB, own BLOB, parents BLOB);
 CREATE TABLE post (
   id INTEGER PRIMARY KEY, kind INTEGER, number INTEGER, total INTEGER, revision INTEGER, diff INTEGER, named INTEGER,
-  fields BLOB);
+  record BLOB);
 CREATE TABLE grouped (messages INTEGER, copies INTEGER);
-CREATE TABLE thread (root INTEGER, message INTEGER, PRIMARY KEY (root, message)) WITHOUT ROWID;
+CREATE TABLE chunk (first INTEGER PRIMARY KEY, roots BLOB);
 CREATE TABLE member (root INTEGER, post INTEGER, place INTEGER, PRIMARY KEY (root, post)) WITHOUT ROWID;
 CREATE TABLE posting (
   number INTEGER PRIMARY KEY, sent REAL, place INTEGER, date TEXT, title TEXT, revision INTEGER, name TEXT, email TEXT,
@@ -64,6 +65,14 @@ class FileRow:
     whole: bool = False
     why: str = ""
     id: int = 0
+
+
+class Numbers(NamedTuple):
+    """The numbers of a batch (index_scan.Batch), the first of whose messages is `first`."""
+
+    first: int
+    own: array[int]
+    parents: array[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +131,31 @@ class IndexFile:
     def forget(self) -> None:
         """Drop everything."""
         with self.transaction():
-            for table in ("file", "message", "link", "post", "grouped", "thread", "member", "posting"):
+            for table in ("file", "batch", "post", "grouped", "chunk", "member", "posting"):
                 self._connection.execute(f"DELETE FROM {table}")
 
     def forget_last(self, file: FileRow) -> bool:
         """Drop the last mail of a file, which may have been cut; False where messages of another file follow it."""
         with self.transaction():
-            (last,) = self.row("SELECT coalesce(max(file), 0) FROM message WHERE id = ?", (self.messages(),))
-            if last != file.id:
+            batches = list(self.rows("SELECT first, file, spans FROM batch ORDER BY first DESC LIMIT 1"))
+            if not batches or batches[0][1] != file.id:
                 return False
-            (first,) = self.row("SELECT min(id) FROM message WHERE file = ? AND start >= ?", (file.id, file.last))
-            for table, key in (("message", "id"), ("post", "id"), ("link", "message")):
-                self._connection.execute(f"DELETE FROM {table} WHERE {key} >= ?", (first,))
+            ((first, _, spans),) = batches
+            starts = _array(spans)[0::3]
+            left = bisect_left(starts, file.last)
+            if left == len(starts) or starts[left] != file.last:
+                return False
+            if left:
+                ((own, parents),) = self.rows("SELECT own, parents FROM batch WHERE first = ?", (first,))
+                named = _array(parents)
+                of_left = 2 * bisect_left(named[1::2], left)
+                self.change(
+                    "UPDATE batch SET messages = ?, spans = ?, own = ?, parents = ? WHERE first = ?",
+                    [(left, spans[: left * 24], own[: left * 8], named[:of_left].tobytes(), first)],
+                )
+            else:
+                self.change("DELETE FROM batch WHERE first = ?", [(first,)])
+            self.change("DELETE FROM post WHERE id >= ?", [(first + left,)])
             self._connection.execute("UPDATE file SET read_to = last, whole = 0 WHERE id = ?", (file.id,))
             self._connection.execute("DELETE FROM grouped")
         return True
@@ -169,18 +191,13 @@ class IndexFile:
         with self.transaction():
             self._connection.execute("DELETE FROM grouped")
             base = self.messages() + 1
-            spans, links = batch.spans, batch.links
+            if batch:
+                self._connection.execute(
+                    "INSERT INTO batch VALUES (?,?,?,?,?,?)",
+                    (base, len(batch), file, batch.spans.tobytes(), batch.own.tobytes(), batch.parents.tobytes()),
+                )
             self._connection.executemany(
-                "INSERT INTO message VALUES (?,?,?,?,?)",
-                zip(count(base), repeat(file), spans[0::3], spans[1::3], spans[2::3], strict=False),
-            )
-            places = array("q", [base + place for place in links[1::3]])
-            self._connection.executemany(
-                "INSERT INTO link VALUES (?,?,?)", zip(links[0::3], places, links[2::3], strict=True)
-            )
-            self._connection.executemany(
-                "INSERT INTO post VALUES (?,?,?,?,?,?,?,?)",
-                ((base + one.place, *one.marks[:4], one.diff, one.named, one.fields) for one in batch.posts),
+                "INSERT INTO post VALUES (?,?,?,?,?,?,?,?)", ((base + place, *rest) for place, *rest in batch.posts)
             )
             self._connection.execute(
                 "UPDATE file SET read_to = ?, last = ?, answers = answers | ? WHERE id = ?",
@@ -189,12 +206,35 @@ class IndexFile:
 
     def messages(self) -> int:
         """How many messages there are; they are numbered from 1."""
-        return int(self.row("SELECT coalesce(max(id), 0) FROM message")[0])
+        return int(next(self.rows("SELECT first + messages - 1 FROM batch ORDER BY first DESC LIMIT 1"), (0,))[0])
+
+    def parents(self) -> int:
+        """How many ids all messages name that they answer."""
+        return int(self.row("SELECT coalesce(sum(length(parents)), 0) FROM batch")[0]) // 16
+
+    def numbers(self) -> Iterator[Numbers]:
+        """The ids of all messages and of those they answer, in the order they were read."""
+        for first, own, parents in self.rows("SELECT first, own, parents FROM batch ORDER BY first"):
+            yield Numbers(first, _array(own), _array(parents))
+
+    def spans(self, wanted: Callable[[int], bool]) -> Iterator[Span]:
+        """Where the messages lie whose numbers are wanted, in the order they were read."""
+        for first, messages, file, data in self.rows("SELECT first, messages, file, spans FROM batch ORDER BY first"):
+            spans: array[int] | None = None
+            for place in range(messages):
+                if wanted(first + place):
+                    spans = spans or _array(data)
+                    yield Span(file, *spans[place * 3 : place * 3 + 3])
 
     def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple]:  # type: ignore[type-arg]
         """What a query gives, row by row."""
         with _trouble(self.path):
-            yield from self._connection.execute(query, values)
+            cursor = self._connection.execute(query, values)
+            try:
+                yield from cursor
+            finally:  # also where the reader stops early
+                with contextlib.suppress(sqlite3.ProgrammingError):  # the file is closed already
+                    cursor.close()
 
     def row(self, query: str, values: Sequence[object] = ()) -> tuple:  # type: ignore[type-arg]
         """The first row a query gives; the query gives one."""
@@ -245,6 +285,12 @@ def _opened(path: Path) -> sqlite3.Connection:
         for name in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
             name.unlink(missing_ok=True)
     return sqlite3.connect(path, isolation_level=None, timeout=30)
+
+
+def _array(data: bytes) -> array[int]:
+    numbers = array("q")
+    numbers.frombytes(data)
+    return numbers
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ _SEPARATOR = re.compile(
     rb"^From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n(?=[!-9;-~]+[ \t]*:|>?From )",
     re.MULTILINE,
 )
-_LINE = re.compile(rb"\nFrom ")
+_LITERAL, _STRICT_LITERAL = b"\nFrom ", b"\nFrom mboxrd@z "
 _STRICT = re.compile(rb"^From mboxrd@z [^\n]*\n", re.MULTILINE)
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BOUNDARY = re.compile(
@@ -38,9 +38,12 @@ def starts(data: bytes, *, strict: bool) -> Iterator[re.Match[bytes]]:
     match = (_STRICT if strict else _SEPARATOR).match
     if found := match(data):
         yield found
-    for line in _LINE.finditer(data):
-        if found := match(data, line.start() + 1):
+    literal = _STRICT_LITERAL if strict else _LITERAL
+    at = data.find(literal)
+    while at >= 0:
+        if found := match(data, at + 1):
             yield found
+        at = data.find(literal, at + 1)
 
 
 def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -54,7 +57,7 @@ def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     for i, start in enumerate(found):
         end = found[i + 1].start() if i + 1 < len(found) else len(data)
         mail = data[start.end() : end]
-        yield start[0].rstrip(b"\r\n"), _QUOTED.sub(rb"\1", mail) if strict else mail
+        yield start[0].rstrip(b"\r\n"), _QUOTED.sub(rb"\1", mail) if strict and b">From " in mail else mail
 
 
 def cut_short(data: bytes) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from kpatch_tool.mail import armour, charsets
 from kpatch_tool.mail.content import Content, content_of
@@ -26,6 +27,8 @@ _SIGNATURE = re.compile(rb"^-- ?\r?\n", re.MULTILINE)
 _GUESSED = re.compile(
     rb"^--([^\s-][^\n]{0,68}?|-{2,}[^\s-][^\n]{0,66}?)[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
 )
+_AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
+_NEWLINE = 0x0A
 _MAX_DEPTH = 12
 _MOST_PARTS = 1000
 
@@ -141,27 +144,41 @@ def _is_patch(data: bytes) -> bool:
 
 def _parts(raw: bytes, boundary: str) -> Iterator[bytes]:
     """What stands between boundaries. The line end in front of a boundary stays: it may be a diff's last blank line."""
-    mark = _mark(raw, boundary.encode("latin-1", "replace"))
     start: int | None = None
-    for match in re.finditer(mark, raw) if mark else ():
+    for line in _boundaries(raw, boundary.encode("latin-1", "replace")):
         if start is not None:
-            yield raw[start : match.start()]
-        if match[1]:
+            yield raw[start : line.start]
+        if line.closing:
             return
-        start = match.end()
+        start = line.end
     if start is not None:  # the closing boundary is missing: the mail was cut
         yield raw[start:]
 
 
-def _mark(raw: bytes, boundary: bytes) -> bytes:
-    """An expression for the boundary's lines: the declared one's, or that which the text uses; empty without one."""
-    pattern = rb"(?m)^--%s(--)?[ \t]*\r?$\n?"
-    if boundary:
-        mark = pattern % re.escape(boundary)
-        if re.search(mark, raw):
-            return mark
+class _Line(NamedTuple):
+    start: int
+    end: int
+    closing: bool
+
+
+def _boundaries(raw: bytes, boundary: bytes) -> list[_Line]:
+    """The boundary's lines: the declared one's, or those of that which the text uses; none without one."""
+    if boundary and (found := _lines_of(raw, boundary)):
+        return found
     guessed = _GUESSED.search(raw)
-    return pattern % re.escape(guessed[1]) if guessed else b""
+    return _lines_of(raw, guessed[1]) if guessed else []
+
+
+def _lines_of(raw: bytes, boundary: bytes) -> list[_Line]:
+    found: list[_Line] = []
+    mark = b"--" + boundary
+    at = raw.find(mark)
+    while at >= 0 and len(found) <= _MOST_PARTS + 1:
+        rest = _AFTER_BOUNDARY.match(raw, at + len(mark)) if at == 0 or raw[at - 1] == _NEWLINE else None
+        if rest:
+            found.append(_Line(at, rest.end(), rest[1] is not None))
+        at = raw.find(mark, rest.end() if rest else at + 1)
+    return found
 
 
 def unix_lines(data: bytes) -> bytes:

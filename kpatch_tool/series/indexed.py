@@ -9,49 +9,47 @@ sender's of the same days.
 from __future__ import annotations
 
 import re
-from array import array
-from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from kpatch_tool import parallel
-from kpatch_tool.mail import headers, read
-from kpatch_tool.mail.index_scan import ARCHIVE, Marks, hash_of
+from kpatch_tool.mail.index_scan import Marks, Record, hash_of
 from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.series import posting, split, subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch
+from kpatch_tool.series.threads import FORWARD, NOTICE, PATCH, REPLY, RESEND, RFC, Kinds, Loose, Threads
 
-WINDOW = (
-    7 * 86400.0
-)  # seconds that two mails of a sender may be apart to be looked at together, if no thread joins them
-LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
-PAUSE = 3600.0  # where a chain may end
-_PATCH, _FORWARD, _RESEND, _REPLY = 1, 2, 4, 8
 _AT_ONCE = 500  # posts that are gathered before the results are written
-_ARCHIVE = f"{ARCHIVE}:".encode()
-_FIELD = re.compile(r"^([!-9;-~]+): ([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
-_NOT_PLAIN = re.compile(rb"[^\t\n -~]|=\?|\n\n|" + _ARCHIVE)
-_ENVELOPE = b"From mboxrd@z x\n"
+# The subject of nearly every patch; subject.parse reads the others. Set apart are titles in which it sees more.
+_USUAL = re.compile(
+    r"\[(RFC )?PATCH(?: v([0-9]{1,3}))?(?: ([0-9]{1,4})/([0-9]{1,4}))?\] ((?![Rr][Ee]:)[A-Za-z].*[^0-9\])])", re.ASCII
+)
 
 
 class PatchJudge:
     """Tells an index what may be a patch or a cover letter (mail.index_scan.Judge)."""
 
     def marks(self, text: str) -> Marks | None:
+        if found := _USUAL.fullmatch(text):
+            rfc, revision_, number_, total_, title = found.groups("")
+            kind = PATCH | RFC if rfc else PATCH
+            return Marks(kind, int(number_ or -1), int(total_ or -1), int(revision_ or -1), title, always=True)
         tag = subject.parse(text)
         if tag.notice and not tag.reply:
             return None
-        kind = _PATCH * tag.patch | _FORWARD * tag.forward | _RESEND * tag.resend | _REPLY * tag.reply
+        kind = PATCH * tag.patch | FORWARD * tag.forward | RESEND * tag.resend | REPLY * tag.reply
+        kind |= RFC * tag.rfc | NOTICE * tag.notice
         number, total, revision = (-1 if value is None else value for value in (tag.number, tag.total, tag.revision))
         # A cover letter may be without a number: posting.gather knows it by what answers it.
-        return Marks(kind, number, total, revision, always=not tag.forward and not tag.reply, reply=tag.reply)
+        always = not tag.forward and not tag.reply
+        return Marks(kind, number, total, revision, tag.title, tag.minor, tag.between, always, tag.reply)
 
     def has_diff(self, body: bytes) -> bool:
         # Most diffs are git's: two literals are found faster than the expressions that tell every kind.
@@ -77,16 +75,6 @@ class Found(NamedTuple):
     cover: bool
     message_id: str
     roots: str
-
-
-class Loose(NamedTuple):
-    """A thread that may have to do with others of the same sender. `seeks` is True where something of it is left over,
-    False where it may take in what others have left over."""
-
-    person: int
-    sent: float
-    root: int
-    seeks: bool
 
 
 # A reply that says nothing: mails that are answered are no files of git format-patch.
@@ -115,11 +103,11 @@ def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> N
     if next(index.rows("SELECT messages FROM grouped"), (None,))[0] == messages:
         return
     progress("joining threads", 0, 0)
-    threads = _Threads(messages)
-    threads.join(index.rows("SELECT hash, message, own FROM link ORDER BY hash, message"))
+    threads = Threads(messages)
+    threads.join(index)
     kinds = threads.join_runs(index)
     with index.transaction():
-        for table in ("grouped", "thread", "member", "posting"):
+        for table in ("grouped", "chunk", "member", "posting"):
             index.change(f"DELETE FROM {table}")
         threads.write(index, kinds)
     found = _gathered(index, kinds, progress, count or parallel.processes())
@@ -138,135 +126,7 @@ def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> N
         index.change("INSERT INTO grouped VALUES (?, ?)", [(messages, len(threads.copies))])
 
 
-class _Kinds(NamedTuple):
-    """What counts as a patch in this mailbox, as posting.gather decides it for all of its posts: a marked mail; where
-    there is none, any with a diff; where there is none, forwarded ones, then replies. `as_one`: files without numbers
-    or ids, which are one series."""
-
-    marked: bool
-    own: bool
-    forwarded: bool
-    as_one: bool
-
-    def counts(self, kind: int, diff: bool) -> bool:
-        """Whether a post of this kind is a patch."""
-        if kind & _REPLY:
-            return diff and not self.own and not self.forwarded
-        if kind & _FORWARD:
-            return diff and not self.own
-        return diff and (bool(kind & _PATCH) or not self.marked)
-
-
-class _Threads:
-    """Which messages are in one thread: a forest over their numbers. `copies` are the numbers, in order, of messages
-    that repeat an earlier one."""
-
-    def __init__(self, messages: int) -> None:
-        self._above = array("i", range(messages + 1))
-        self.copies = array("i")
-
-    def join(self, links: Iterable[tuple[int, int, int]]) -> None:
-        """Join messages that name one id; `links` come in the order of their hash, then of their messages."""
-        above = self._above
-        last, first, owner = None, 0, 0
-        for hash_, message, own in links:
-            if hash_ != last:
-                last, first, owner = hash_, message, message if own else 0
-                continue
-            if above[message] != above[first]:
-                self._union(first, message)
-            if own:
-                if owner:
-                    self.copies.append(message)
-                else:
-                    owner = message
-        self.copies = array("i", sorted(self.copies))
-
-    def root(self, message: int) -> int:
-        above = self._above
-        while (up := above[message]) != message:
-            above[message] = message = above[up]
-        return message
-
-    def _union(self, one: int, other: int) -> None:
-        a, b = self.root(one), self.root(other)
-        if a < b:
-            self._above[b] = a
-        elif b < a:
-            self._above[a] = b
-
-    def join_loose(self, entries: Iterable[Loose]) -> None:
-        """Join threads of one person and the same days where one of two has something left over; `entries` come in the
-        order of person and time."""
-        near: deque[Loose] = deque()
-        undated: list[Loose] = []
-        begun = 0.0
-        for one in entries:
-            if not near or near[-1].person != one.person:
-                begun = one.sent
-            elif one.sent - begun > LONGEST_CHAIN and one.sent - near[-1].sent > PAUSE:
-                near.clear()
-                begun = one.sent
-            while near and (near[0].person != one.person or one.sent - near[0].sent > WINDOW):
-                near.popleft()
-            undated = [other for other in undated[:1] if other.person == one.person] and undated
-            for other in (*near, *undated):
-                if one.seeks or other.seeks:
-                    self._union(one.root, other.root)
-            (near if one.sent else undated).append(one)
-
-    def join_runs(self, index: IndexFile) -> _Kinds:
-        """Join patches k/N and k+1/N that stand behind one another (posting.gather knows files that were written so);
-        what counts as a patch here."""
-        marked = own = forwarded = False
-        patches = bare = 0
-        (answered,) = index.row("SELECT coalesce(max(answers), 0) FROM file")
-        last: tuple[int, ...] = ()
-        last_place = last_id = -2
-        for id_, place, kind, number, total, revision, diff, named in self.posts(index):
-            forwarded = forwarded or (bool(diff) and bool(kind & _FORWARD))
-            if diff and not kind & (_FORWARD | _REPLY):
-                own = True
-                marked = marked or bool(kind & _PATCH)
-                patches += 1
-                bare += number < 0 and not named
-            if place == last_place + 1 and last == (number - 1, total, revision, kind & _RESEND):
-                self._union(last_id, id_)
-            last, last_place, last_id = (number, total, revision, kind & _RESEND), place, id_
-        return _Kinds(marked, own, forwarded, as_one=patches > 1 and bare == patches and not answered)
-
-    def posts(self, index: IndexFile) -> Iterator[tuple[int, int, int, int, int, int, int, int]]:
-        """The posts but copies: number, place among all messages but copies, then the columns of the index."""
-        copies = self.copies
-        for row in index.rows("SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"):
-            before = bisect_left(copies, row[0])
-            if before == len(copies) or copies[before] != row[0]:
-                yield (row[0], row[0] - before - 1, *row[1:])
-
-    def write(self, index: IndexFile, kinds: _Kinds) -> None:
-        """Write which posts are gathered together, and all messages of their threads."""
-        wanted = bytearray(len(self._above))
-        index.change("CREATE TEMP TABLE pair (root INTEGER, message INTEGER, place INTEGER)")
-        index.change("INSERT INTO pair VALUES (?,?,?)", self._members(index, wanted, kinds))
-        index.change("INSERT INTO member SELECT * FROM pair ORDER BY root, message")
-        index.change("DELETE FROM pair")
-        pairs = ((root, one, 0) for one in range(1, len(wanted)) if wanted[root := self.root(one)])
-        index.change("INSERT INTO pair VALUES (?,?,?)", pairs)
-        index.change("INSERT INTO thread SELECT root, message FROM pair ORDER BY root, message")
-        index.change("DROP TABLE pair")
-
-    def _members(self, index: IndexFile, wanted: bytearray, kinds: _Kinds) -> Iterator[tuple[int, int, int]]:
-        for id_, _, kind, number, _, _, diff, _ in self.posts(index):
-            if kinds.counts(kind, bool(diff)) or number == 0:
-                if kinds.as_one:
-                    self._union(1, id_)
-                wanted[self.root(id_)] = 1
-        for id_, place, *_ in self.posts(index):
-            if wanted[root := self.root(id_)]:
-                yield root, id_, place
-
-
-def _gathered(index: IndexFile, kinds: _Kinds, progress: Progress, count: int) -> Iterator[_Part]:
+def _gathered(index: IndexFile, kinds: Kinds, progress: Progress, count: int) -> Iterator[_Part]:
     """The postings of every thread by itself."""
     (posts,) = index.row("SELECT count(*) FROM member")
     work = partial(_gather_part, path=index.path, kinds=kinds)
@@ -289,15 +149,15 @@ def _parts(index: IndexFile) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _gather_part(roots: tuple[int, int], *, path: Path, kinds: _Kinds) -> _Part:
+def _gather_part(roots: tuple[int, int], *, path: Path, kinds: Kinds) -> _Part:
     part = _Part([], [])
     with IndexFile(path, read_only=True) as index:
-        for root, posts in groupby(_posts(index, kinds, "root BETWEEN ? AND ?", roots), key=lambda pair: pair[0]):
-            _gather_thread(root, [post for _, post in posts], kinds, part)
+        for root, rows in groupby(_rows(index, "root BETWEEN ? AND ?", roots), key=lambda pair: pair[0]):
+            _gather_thread(root, [_post(row, kinds) for _, row in rows], kinds, part)
     return part
 
 
-def _gather_thread(root: int, posts: Sequence[Post], kinds: _Kinds, part: _Part) -> None:
+def _gather_thread(root: int, posts: Sequence[Post], kinds: Kinds, part: _Part) -> None:
     postings = _gather(posts, kinds)
     used = {post.order for one in postings for post in one.posts}
     for one in postings:
@@ -308,7 +168,7 @@ def _gather_thread(root: int, posts: Sequence[Post], kinds: _Kinds, part: _Part)
             part.loose.extend(_loose(post.message.author, post.tag.total or 1, [post], root, seeks=True))
 
 
-def _gather(posts: Sequence[Post], kinds: _Kinds) -> list[Posting]:
+def _gather(posts: Sequence[Post], kinds: Kinds) -> list[Posting]:
     """posting.gather for a part of the mailbox: what counts as a patch, and whether these are files, is said of all of
     it."""
     if not any(post.diff or post.tag.reply for post in posts):
@@ -345,59 +205,67 @@ def _found(one: Posting, roots: str) -> Found:
     )
 
 
-def _posts(index: IndexFile, kinds: _Kinds, which: str, values: Sequence[object]) -> Iterator[tuple[int, Post]]:
+def _rows(index: IndexFile, which: str, values: Sequence[object]) -> Iterator[tuple[int, _Row]]:
     """Posts with the number of their thread, thread by thread, in the order of the mailbox."""
     rows = index.rows(
-        "SELECT member.root, member.place, post.kind, post.diff, post.fields"
+        "SELECT member.root, member.place, post.kind, post.number, post.total, post.revision, post.diff, post.record"
         " FROM member JOIN post ON post.id = member.post"
         f" WHERE {which} ORDER BY member.root, member.post",
         values,
     )
-    for root, place, kind, diff, fields in rows:
-        message = light(fields)
-        counts = kinds.counts(kind, bool(diff)) and not kind & _REPLY
-        yield root, Post(message, subject.parse(message.subject), place, counts)
+    for root, *row in rows:
+        yield root, _Row(*row)
 
 
-def light(fields: bytes) -> Message:
-    """The message of a header, with the body that was kept with it, if any."""
-    if not _NOT_PLAIN.search(fields):
-        return _plain(fields)
-    (message,) = read.parse(_ENVELOPE + fields + (b"" if b"\n\n" in fields else b"\n"), "")
-    if _ARCHIVE in fields:
-        archive = re.search(rb"^" + _ARCHIVE + rb" ([^\n]*)", fields, re.MULTILINE)
-        return replace(message, archive=archive[1].decode() if archive else "")
-    return message
+class _Row(NamedTuple):
+    """A message that may be a patch or a cover, as the index keeps it."""
+
+    place: int
+    kind: int
+    number: int
+    total: int
+    revision: int
+    diff: int
+    record: bytes
 
 
-def _plain(fields: bytes) -> Message:
-    """`light` for a header in which nothing is encoded, as most are: mail/read.py takes five times as long."""
-    found: dict[str, str] = {}
-    for name, value in _FIELD.findall(fields.decode("ascii")):
-        key = name.lower()
-        if key not in found or key in headers.LAST_COUNTS:
-            found[key] = " ".join(value.split())
-    own = headers.message_ids(found.get("message-id", ""))
-    answered = headers.message_ids(found.get("in-reply-to", ""))
-    return Message(
-        subject=found.get("subject", ""),
-        author=_author(found.get("from", "")),
-        date=headers.date(found.get("date", "")),
-        body=b"",
+def _post(row: _Row, kinds: Kinds) -> Post:
+    record = Record.of(row.record)
+    kind = row.kind
+    tag = subject.Tag(
+        title=record.title,
+        revision=_known(row.revision),
+        number=_known(row.number),
+        total=_known(row.total),
+        patch=bool(kind & PATCH),
+        reply=bool(kind & REPLY),
+        forward=bool(kind & FORWARD),
+        resend=bool(kind & RESEND),
+        notice=bool(kind & NOTICE),
+        rfc=bool(kind & RFC),
+        minor=record.minor,
+        between=record.between,
+    )
+    message = Message(
+        subject=record.title,
+        author=Address(record.name, record.email),
+        date=datetime.fromisoformat(record.date) if record.date else None,
+        body=record.body,
         charset="",
         origin="",
-        message_id=own[0] if own else "",
-        in_reply_to=answered[0] if answered else "",
-        references=headers.message_ids(found.get("references", "")),
+        message_id=record.message_id,
+        in_reply_to=record.in_reply_to,
+        references=tuple(record.references.split()),
+        archive=record.archive,
     )
+    return Post(message, tag, row.place, kinds.counts(kind, bool(row.diff)) and not kind & REPLY)
 
 
-@lru_cache(maxsize=1000)
-def _author(value: str) -> Address:
-    return headers.address(value)
+def _known(number: int) -> int | None:
+    return None if number < 0 else number
 
 
-def _settle(index: IndexFile, threads: _Threads, kinds: _Kinds) -> None:
+def _settle(index: IndexFile, threads: Threads, kinds: Kinds) -> None:
     """Gather threads with something left over again, together with the same sender's of the same days."""
     threads.join_loose(Loose(*row) for row in index.rows("SELECT * FROM loose ORDER BY person, sent, root"))
     roots = index.rows("SELECT DISTINCT root FROM loose ORDER BY root")
@@ -408,10 +276,10 @@ def _settle(index: IndexFile, threads: _Threads, kinds: _Kinds) -> None:
         _gather_together([root for _, root in group_], index, kinds)
 
 
-def _gather_together(roots: Sequence[int], index: IndexFile, kinds: _Kinds) -> None:
+def _gather_together(roots: Sequence[int], index: IndexFile, kinds: Kinds) -> None:
     index.change("DELETE FROM picked")
     index.change("INSERT INTO picked VALUES (?)", ((root,) for root in roots))
-    pairs = list(_posts(index, kinds, "root IN (SELECT root FROM picked)", ()))
+    pairs = [(root, _post(row, kinds)) for root, row in _rows(index, "root IN (SELECT root FROM picked)", ())]
     threads = {post.order: root for root, post in pairs}
     index.change("DELETE FROM raw WHERE roots IN (SELECT CAST(root AS TEXT) FROM picked)")
     found = _gather(sorted((post for _, post in pairs), key=lambda post: post.order), kinds)

@@ -17,7 +17,7 @@ from kpatch_tool.mail import read
 from kpatch_tool.mail.index_scan import hash_of
 from kpatch_tool.mail.message import Address
 from kpatch_tool.progress import Progress
-from kpatch_tool.series import subject
+from kpatch_tool.series import subject, threads
 from kpatch_tool.series.posts import identities
 
 if TYPE_CHECKING:
@@ -162,14 +162,9 @@ class Mailbox:
 
     def _of_thread(self, message_id: str) -> list[Listed]:
         """The postings of the thread that a message is in."""
-        roots = {
-            str(root)
-            for (root,) in self._index.rows(
-                "SELECT thread.root FROM link JOIN thread ON thread.message = link.message"
-                " WHERE link.hash = ? AND link.own = 1",
-                (hash_of(message_id.encode("utf-8", "surrogateescape")),),
-            )
-        }
+        wanted = hash_of(message_id.encode("utf-8", "surrogateescape"))
+        messages = [one.first + one.own.index(wanted) for one in self._index.numbers() if wanted in one.own]
+        roots = {str(root) for root in threads.roots_of(self._index, messages)}
         return [one for one in self.postings() if roots & set(map(str, one.roots))]
 
     def _rows(self, which: str, values: Sequence[object]) -> Iterator[tuple]:  # type: ignore[type-arg]
@@ -179,16 +174,10 @@ class Mailbox:
         """The messages of the threads that a posting is in, and nothing else: their bytes as in the mailbox, in its
         order."""
         from kpatch_tool.mail.index import read_spans
-        from kpatch_tool.mail.index_store import Span
 
-        marks = ",".join("?" * len(one.roots))
-        rows = self._index.rows(
-            "SELECT DISTINCT message.file, message.start, message.length, 0 FROM thread"
-            f" JOIN message ON message.id = thread.message WHERE thread.root IN ({marks})"
-            " ORDER BY message.file, message.start",
-            one.roots,
-        )
-        mails = groupby(read_spans(self._index, [Span(*row) for row in rows]), key=lambda pair: pair[0])
+        messages = threads.messages_of(self._index, one.roots)
+        spans = {(span.file, span.start): span for span in self._index.spans(messages.__contains__)}
+        mails = groupby(read_spans(self._index, [spans[place] for place in sorted(spans)]), key=lambda pair: pair[0])
         files = [read.SourceFile(_name(path), b"".join(data for _, data in of_file)) for path, of_file in mails]
         return read.read_files(files, where=self._where)
 

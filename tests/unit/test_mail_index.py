@@ -230,8 +230,8 @@ def test_a_mail_longer_than_is_looked_at(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_bytes(mbox(*thread(1), long, *thread(2)))
     with index.update(tmp_path / "i.sqlite", [str(path)], PatchJudge(), silent, count=1) as file:
         assert [one[0] for one in shown(file)] == ["mm: thing 1", "mm: long", "mm: thing 2"]
-        ends = [start + length for start, length in file.rows("SELECT start, length FROM message ORDER BY id")]
-        starts = [start for (start,) in file.rows("SELECT start FROM message ORDER BY id")]
+        spans = list(file.spans(lambda _: True))
+        starts, ends = [span.start for span in spans], [span.start + span.length for span in spans]
     assert starts[1:] == ends[:-1]
     assert ends[-1] == path.stat().st_size
 

@@ -1,0 +1,191 @@
+"""The messages of an index -> threads, and which of them are in one. Memory: four bytes a message, and an id of some
+hundred thousand messages at a time."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from kpatch_tool.mail.index_store import IndexFile, Numbers
+
+WINDOW = (
+    7 * 86400.0
+)  # seconds that two mails of a sender may be apart to be looked at together, if no thread joins them
+LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
+PAUSE = 3600.0  # where a chain may end
+PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
+_AT_ONCE = 120_000  # messages whose ids are looked at in one turn
+_CHUNK = 1 << 16  # messages whose threads are in one row
+
+
+class Loose(NamedTuple):
+    """A thread that may have to do with others of the same sender. `seeks` is True where something of it is left over,
+    False where it may take in what others have left over."""
+
+    person: int
+    sent: float
+    root: int
+    seeks: bool
+
+
+class Kinds(NamedTuple):
+    """What counts as a patch in this mailbox, as posting.gather decides it for all of its posts: a marked mail; where
+    there is none, any with a diff; where there is none, forwarded ones, then replies. `as_one`: files without numbers
+    or ids, which are one series."""
+
+    marked: bool
+    own: bool
+    forwarded: bool
+    as_one: bool
+
+    def counts(self, kind: int, diff: bool) -> bool:
+        """Whether a post of this kind is a patch."""
+        if kind & REPLY:
+            return diff and not self.own and not self.forwarded
+        if kind & FORWARD:
+            return diff and not self.own
+        return diff and (bool(kind & PATCH) or not self.marked)
+
+
+class Threads:
+    """Which messages are in one thread: a forest over their numbers. `copies` are the numbers, in order, of messages
+    that repeat an earlier one."""
+
+    def __init__(self, messages: int) -> None:
+        self._above = array("i", range(messages + 1))
+        self.copies = array("i")
+
+    def join(self, index: IndexFile) -> None:
+        """Join messages that name one id. Where there are many, their ids are looked at in several turns, so that
+        memory does not grow with them."""
+        messages = len(self._above) - 1
+        turns = 1 + max(messages // _AT_ONCE, index.parents() // (5 * _AT_ONCE))
+        for turn in range(turns):
+            self._join_some(index.numbers(), turn, turns)
+        self.copies = array("i", sorted(self.copies))
+
+    def _join_some(self, batches: Iterable[Numbers], turn: int, turns: int) -> None:
+        above = self._above
+        first: dict[int, int] = {}  # of every id: the first message that names it
+        owned: set[int] = set()
+        for base, own, parents in batches:
+            for message, hash_ in enumerate(own, base):
+                if turns > 1 and hash_ % turns != turn:
+                    continue
+                if hash_ in owned:
+                    self.copies.append(message)
+                owned.add(hash_)
+                known = first.setdefault(hash_, message)
+                if above[known] != above[message]:
+                    self._union(known, message)
+            for hash_, place in zip(parents[0::2], parents[1::2], strict=True):
+                if turns > 1 and hash_ % turns != turn:
+                    continue
+                known = first.setdefault(hash_, base + place)
+                if above[known] != above[base + place]:
+                    self._union(known, base + place)
+
+    def root(self, message: int) -> int:
+        above = self._above
+        while (up := above[message]) != message:
+            above[message] = message = above[up]
+        return message
+
+    def _union(self, one: int, other: int) -> None:
+        a, b = self.root(one), self.root(other)
+        if a < b:
+            self._above[b] = a
+        elif b < a:
+            self._above[a] = b
+
+    def join_loose(self, entries: Iterable[Loose]) -> None:
+        """Join threads of one person and the same days where one of two has something left over; `entries` come in the
+        order of person and time."""
+        near: deque[Loose] = deque()
+        undated: list[Loose] = []
+        begun = 0.0
+        for one in entries:
+            if not near or near[-1].person != one.person:
+                begun = one.sent
+            elif one.sent - begun > LONGEST_CHAIN and one.sent - near[-1].sent > PAUSE:
+                near.clear()
+                begun = one.sent
+            while near and (near[0].person != one.person or one.sent - near[0].sent > WINDOW):
+                near.popleft()
+            undated = [other for other in undated[:1] if other.person == one.person] and undated
+            for other in (*near, *undated):
+                if one.seeks or other.seeks:
+                    self._union(one.root, other.root)
+            (near if one.sent else undated).append(one)
+
+    def join_runs(self, index: IndexFile) -> Kinds:
+        """Join patches k/N and k+1/N that stand behind one another (posting.gather knows files that were written so);
+        what counts as a patch here."""
+        marked = own = forwarded = False
+        patches = bare = 0
+        (answered,) = index.row("SELECT coalesce(max(answers), 0) FROM file")
+        last: tuple[int, ...] = ()
+        last_place = last_id = -2
+        for id_, place, kind, number, total, revision, diff, named in self.posts(index):
+            if diff:
+                forwarded = forwarded or bool(kind & FORWARD)
+                if not kind & (FORWARD | REPLY):
+                    own = True
+                    marked = marked or bool(kind & PATCH)
+                    patches += 1
+                    bare += number < 0 and not named
+            run = (number, total, revision, kind & RESEND)
+            if place == last_place + 1 and last == (number - 1, *run[1:]):
+                self._union(last_id, id_)
+            last, last_place, last_id = run, place, id_
+        return Kinds(marked, own, forwarded, as_one=patches > 1 and bare == patches and not answered)
+
+    def posts(self, index: IndexFile) -> Iterator[tuple[int, int, int, int, int, int, int, int]]:
+        """The posts but copies: number, place among all messages but copies, then the columns of the index."""
+        copies = self.copies
+        for id_, *row in index.rows("SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"):
+            before = bisect_left(copies, id_) if copies else 0
+            if before == len(copies) or copies[before] != id_:
+                yield (id_, id_ - before - 1, *row)
+
+    def write(self, index: IndexFile, kinds: Kinds) -> None:
+        """Write which posts are gathered together, and the thread of every message."""
+        wanted = bytearray(len(self._above))
+        index.change("INSERT INTO member VALUES (?,?,?)", self._members(index, wanted, kinds))
+        for first in range(1, len(self._above), _CHUNK):
+            roots = array("i", map(self.root, range(first, min(first + _CHUNK, len(self._above)))))
+            index.change("INSERT INTO chunk VALUES (?,?)", [(first, roots.tobytes())])
+
+    def _members(self, index: IndexFile, wanted: bytearray, kinds: Kinds) -> Iterator[tuple[int, int, int]]:
+        for id_, _, kind, number, _, _, diff, _ in self.posts(index):
+            if kinds.counts(kind, bool(diff)) or number == 0:
+                if kinds.as_one:
+                    self._union(1, id_)
+                wanted[self.root(id_)] = 1
+        for id_, place, *_ in self.posts(index):
+            if wanted[root := self.root(id_)]:
+                yield root, id_, place
+
+
+def roots_of(index: IndexFile, messages: Iterable[int]) -> set[int]:
+    """The threads in which messages are."""
+    wanted = set(messages)
+    return {
+        roots[one - first] for first, roots in _chunks(index) for one in wanted if first <= one < first + len(roots)
+    }
+
+
+def messages_of(index: IndexFile, roots: Sequence[int]) -> set[int]:
+    """The messages of threads."""
+    wanted = set(roots)
+    return {one for first, above in _chunks(index) for one, root in enumerate(above, first) if root in wanted}
+
+
+def _chunks(index: IndexFile) -> Iterator[tuple[int, array[int]]]:
+    for first, data in index.rows("SELECT first, roots FROM chunk ORDER BY first"):
+        roots = array("i")
+        roots.frombytes(data)
+        yield first, roots
