@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from kpatch_tool.diff.blind import Blind, hides_address, read_blind, suspicions
-from kpatch_tool.diff.damaged import parse_damaged
+from kpatch_tool.restore.blind import Blind, hides_address, read_blind, suspicions
+from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.diff.model import DiffError, FileDiff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.diff.shape import reshaped
+from kpatch_tool.restore.shape import reshaped
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Damage, Message

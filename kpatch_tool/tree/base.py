@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kpatch_tool.diff.align import BaseText, Misplaced, place_hunks
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.model import FileDiff
-from kpatch_tool.diff.restore import restore_file
 from kpatch_tool.errors import InputError
+from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
+from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural
 from kpatch_tool.tree import history

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.diff.damaged import squeeze
+from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 from tests.damages import DAMAGES

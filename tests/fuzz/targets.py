@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kpatch_tool.diff.apply import apply_file
-from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.model import DiffError, FileDiff
 from kpatch_tool.diff.parse import diff_start, parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.diff.restore import restore_file
-from kpatch_tool.diff.search import Bound
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.read import SourceFile, read_files
+from kpatch_tool.restore.damaged import parse_damaged
+from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series import files, subject, trailers
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.split import diff_end, split_body

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.errors import InputError
+from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.tree import base
 from kpatch_tool.tree.base import Fits, Sought, chain_notes, search, spellings, wanted_files

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kpatch_tool.diff.damaged import parse_damaged, received_text, spare, squeeze
 from kpatch_tool.diff.model import DiffError, Kind
+from kpatch_tool.restore.damaged import parse_damaged, received_text, spare, squeeze
 
 HEADER = b"diff --git a/virt/kvm/kvm_main.c b/virt/kvm/kvm_main.c\nindex 56baae8..628275a 100644\n"
 NAMES = b"--- a/virt/kvm/kvm_main.c\n+++ b/virt/kvm/kvm_main.c\n"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from kpatch_tool.depend import render
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.prerequisites import Chain, Index, everything, resolve
-from kpatch_tool.diff.damaged import parse_damaged
 from kpatch_tool.diff.patchid import patch_id
+from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.stated import Form
 from tests import patch_texts

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpatch_tool.diff.damaged import parse_damaged, squeeze
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.diff.restore import Restoration, blob_id, restore_file
-from kpatch_tool.diff.search import Bound
+from kpatch_tool.restore.damaged import parse_damaged, squeeze
+from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.styled import Restoration, blob_id, restore_file
 
 KVM_MAIN = b"""\
 #include <linux/kvm_host.h>

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from kpatch_tool.diff.cstate import indent_of, pad, width
+from kpatch_tool.restore.cstate import indent_of, pad, width
 
 Readings = dict[bytes, float]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from kpatch_tool.diff.choosing import cheapest
+from kpatch_tool.restore.choosing import cheapest
 
 _GAP = re.compile(rb"[ \t]+")
 _TAB = 8  # columns

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from kpatch_tool.diff.cstate import TAB, State, is_directive, pad, width
+from kpatch_tool.restore.cstate import TAB, State, is_directive, pad, width
 
 Readings = dict[bytes, float]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
-from kpatch_tool.diff.cstate import State
-from kpatch_tool.diff.reading import Candidate, Memory, Reader
+from kpatch_tool.restore.cstate import State
+from kpatch_tool.restore.reading import Candidate, Memory, Reader
 
 _UNSTYLED = 4.0  # bits more for a reading that the style does not give
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from kpatch_tool.diff.align import Step
-from kpatch_tool.diff.cstate import State
-from kpatch_tool.diff.reading import LONE, Candidate, Memory, Reader
+from kpatch_tool.restore.align import Step
+from kpatch_tool.restore.cstate import State
+from kpatch_tool.restore.reading import LONE, Candidate, Memory, Reader
 
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried

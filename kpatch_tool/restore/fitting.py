@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from kpatch_tool.diff.likeness import likeness
-from kpatch_tool.diff.loose import LooseHunk
 from kpatch_tool.diff.model import Kind
+from kpatch_tool.restore.likeness import likeness
+from kpatch_tool.restore.loose import LooseHunk
 
 _MAX_STEPS = 40_000  # of the search at one place
 TEXT_STEPS = 600_000  # of the searches for all hunks of a text without a base: about a second

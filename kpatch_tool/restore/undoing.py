@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.diff import addresses
-from kpatch_tool.diff.addresses import Person
-from kpatch_tool.diff.damaged import squeeze
-from kpatch_tool.diff.likeness import (
+from kpatch_tool.restore import addresses
+from kpatch_tool.restore.addresses import Person
+from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.likeness import (
     in_utf8,
     without_entities,
     without_invisible,
@@ -22,7 +22,7 @@ from kpatch_tool.diff.likeness import (
     without_quoted_printable,
     without_typesetting,
 )
-from kpatch_tool.diff.tabs import Way, before, ways_told
+from kpatch_tool.restore.tabs import Way, before, ways_told
 
 _MOST = 40  # readings of a line
 _WAYS = 2  # of losing tabs that are thought of at once

@@ -4,7 +4,7 @@ Web archives (linuxlists, hypermail) remove the leading and trailing blanks of e
 blanks and tabs into one blank; some (old openwall pages) drop blank lines too. The first column of a context line is
 lost with that, so a context line whose text begins with `+` or `-` looks like a change. Only the counts in `@@` say
 how many there are, and only the file the patch is made for says which: the lines keep the text as received with a
-provisional kind, and `kpatch_tool.diff.restore` decides.
+provisional kind, and `kpatch_tool.restore.styled` decides.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from kpatch_tool.diff import gaps, indent
-from kpatch_tool.diff.align import BaseText, Placement, Step
-from kpatch_tool.diff.cstate import State, indent_of, step
-from kpatch_tool.diff.damaged import squeeze
 from kpatch_tool.diff.model import Kind
+from kpatch_tool.restore import gaps, indent
+from kpatch_tool.restore.align import BaseText, Placement, Step
+from kpatch_tool.restore.cstate import State, indent_of, step
+from kpatch_tool.restore.damaged import squeeze
 
 C_LIKE = (
     ".c",

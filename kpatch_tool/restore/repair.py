@@ -2,7 +2,7 @@
 
 Steps: `loose` reads the lines, `fitting` says what they are, `undoing` what the added ones may have been, and the blob
 id of the `index` line decides (git-hash-object(1)). Context and removed lines take the base's bytes. Where white space
-was lost so that the received text does not tell it, `restore.restore_file` reads it from the code's style.
+was lost so that the received text does not tell it, `styled.restore_file` reads it from the code's style.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 
-from kpatch_tool.diff import addresses
-from kpatch_tool.diff.addresses import Person
-from kpatch_tool.diff.choosing import choices
-from kpatch_tool.diff.damaged import squeeze
-from kpatch_tool.diff.fitting import AlikeBase, Fit, Fitted, Taken, fit_hunks
-from kpatch_tool.diff.likeness import likeness, without_no_break
-from kpatch_tool.diff.limited import Limit
-from kpatch_tool.diff.loose import LooseFile, LooseHunk
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.restore import Restoration, is_blob, other_blob, restore_file, unchanged
-from kpatch_tool.diff.search import Bound, Judge
-from kpatch_tool.diff.tabs import looks_detabbed
-from kpatch_tool.diff.undoing import UNDOS, Choice, Evidence, as_near, evidence, readings
+from kpatch_tool.restore import addresses
+from kpatch_tool.restore.addresses import Person
+from kpatch_tool.restore.choosing import choices
+from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.fitting import AlikeBase, Fit, Fitted, Taken, fit_hunks
+from kpatch_tool.restore.likeness import likeness, without_no_break
+from kpatch_tool.restore.limited import Limit
+from kpatch_tool.restore.loose import LooseFile, LooseHunk
+from kpatch_tool.restore.search import Bound, Judge
+from kpatch_tool.restore.styled import Restoration, is_blob, other_blob, restore_file, unchanged
+from kpatch_tool.restore.tabs import looks_detabbed
+from kpatch_tool.restore.undoing import UNDOS, Choice, Evidence, as_near, evidence, readings
 
 _UNDECIDED = 2.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _MAX_COMBINED = 64  # combinations of the hunks' readings that are tried

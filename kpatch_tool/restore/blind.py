@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from kpatch_tool.diff import addresses
-from kpatch_tool.diff.damaged import provisional
-from kpatch_tool.diff.fitting import TEXT_STEPS, Fit, Fitted, fit_blind
-from kpatch_tool.diff.likeness import INVISIBLE, NO_BREAK, without_no_break
-from kpatch_tool.diff.loose import LooseHunk, read_loose
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.undoing import joinings
+from kpatch_tool.restore import addresses
+from kpatch_tool.restore.damaged import provisional
+from kpatch_tool.restore.fitting import TEXT_STEPS, Fit, Fitted, fit_blind
+from kpatch_tool.restore.likeness import INVISIBLE, NO_BREAK, without_no_break
+from kpatch_tool.restore.loose import LooseHunk, read_loose
+from kpatch_tool.restore.undoing import joinings
 
 _CERTAIN = 0.75  # what the next best reading must cost more
 _CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild")

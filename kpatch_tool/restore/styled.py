@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kpatch_tool.diff.align import BaseText, Misplaced, Placement, Step, place_hunks
-from kpatch_tool.diff.damaged import comparable, hides_address
-from kpatch_tool.diff.limited import Limit, limited
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.reading import file_reader
-from kpatch_tool.diff.rows import Row, survey_file
-from kpatch_tool.diff.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
+from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
+from kpatch_tool.restore.damaged import comparable, hides_address
+from kpatch_tool.restore.limited import Limit, limited
+from kpatch_tool.restore.reading import file_reader
+from kpatch_tool.restore.rows import Row, survey_file
+from kpatch_tool.restore.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
 
 _UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
 _SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)

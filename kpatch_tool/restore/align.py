@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import log2
 
-from kpatch_tool.diff.blanks import bits, is_code
-from kpatch_tool.diff.damaged import comparable, received_text
 from kpatch_tool.diff.model import Hunk, Kind
+from kpatch_tool.restore.blanks import bits, is_code
+from kpatch_tool.restore.damaged import comparable, received_text
 
 _MAX_READINGS = 48  # readings of one hunk at one place
 _MAX_STEPS = 300_000  # steps of the search for them, at all places of a hunk

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from math import log2
 from operator import itemgetter
 
-from kpatch_tool.diff import gaps, indent
-from kpatch_tool.diff.align import BaseText, Placement, Step
-from kpatch_tool.diff.cstate import State, indent_of, pad, step, width
-from kpatch_tool.diff.outline import expected_text
-from kpatch_tool.diff.rows import C_LIKE, DOUBLED, WINDOW, Row, Survey, file_rows, split_cached
+from kpatch_tool.restore import gaps, indent
+from kpatch_tool.restore.align import BaseText, Placement, Step
+from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
+from kpatch_tool.restore.outline import expected_text
+from kpatch_tool.restore.rows import C_LIKE, DOUBLED, WINDOW, Row, Survey, file_rows, split_cached
 
 _NOTE = re.compile(rb"[A-Z][A-Za-z]*:$")
 _MAX_CANDIDATES = 28

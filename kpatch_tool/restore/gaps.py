@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import islice
 
-from kpatch_tool.diff.cstate import TAB, width
+from kpatch_tool.restore.cstate import TAB, width
 
 _SPACE = re.compile(rb"[ \t\f\v\r]+")
 _ASSIGN = frozenset({b"=", b"+=", b":=", b"?=", b"|=", b"-=", b"&="})

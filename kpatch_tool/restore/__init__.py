@@ -1,0 +1,12 @@
+"""Gives a damaged diff its bytes back. Pure: texts in, texts and reasons out.
+
+Two ways, both judged by the git blob ids of the `index` lines:
+
+- white space was squeezed: `damaged` reads the diff, `align` finds its hunks in the base (`blanks`: where blank lines
+  were dropped), `reading` reads the added lines by the style of the code (`cstate`, `indent`, `outline`, `gaps`,
+  `rows`), `search` tries the readings; `styled` is the way as a whole;
+- a mail program did something else: `shape` undoes what was done to all lines alike, `loose` reads the diff line by
+  line, `fitting` says what every line is, `undoing` (`tabs`, `addresses`, `likeness`, `choosing`) what it was;
+  `repair` is the way as a whole, and hands on to `styled` what only style can tell (`limited`). `blind` is for
+  diffs that are read without a base.
+"""
