@@ -6,6 +6,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from kpatch_tool.mail import charsets
 from kpatch_tool.mail.message import Address
@@ -178,13 +179,19 @@ def _unquoted(value: str) -> str:
 
 def _plain_date(found: re.Match[str]) -> datetime | None:
     """A date as nearly every program writes it. Loading email.utils takes longer than reading fifty patches."""
-    day, year, hour, minute, second = (int(found[name]) for name in ("day", "year", "hour", "minute", "second"))
-    offset = timedelta(hours=int(found["zone_hours"]), minutes=int(found["zone_minutes"]))
+    day, month, year, hour, minute, second, *zone = found.groups()
     try:
-        zone = timezone(-offset if found["sign"] == "-" else offset) if offset else UTC
-        return datetime(year, _MONTHS.index(found["month"]) // 3 + 1, day, hour, minute, second, tzinfo=zone)
+        return datetime(
+            int(year), _MONTHS.index(month) // 3 + 1, int(day), int(hour), int(minute), int(second), 0, _zone(*zone)
+        )
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=200)
+def _zone(sign: str, hours: str, minutes: str) -> timezone:
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-offset if sign == "-" else offset) if offset else UTC
 
 
 def is_hidden(email: str) -> bool:

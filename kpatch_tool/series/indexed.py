@@ -15,14 +15,14 @@ from datetime import datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from kpatch_tool import parallel
 from kpatch_tool.mail.index_scan import Marks, Record, hash_of
 from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.series import posting, split, subject
+from kpatch_tool.series import plain, posting, split, subject
+from kpatch_tool.series.plain import Found, Row
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch
 from kpatch_tool.series.threads import FORWARD, NOTICE, PATCH, REPLY, RESEND, RFC, Kinds, Loose, Threads
 
@@ -57,24 +57,6 @@ class PatchJudge:
 
     def is_patch(self, reply: Message) -> bool:
         return is_whole_patch(Post(reply, subject.parse(reply.subject), 0, diff=False))
-
-
-class Found(NamedTuple):
-    """A posting as the index keeps it. `sent` is when its first message was sent (seconds since 1970), `place` that
-    message's place in the mailbox; `patches` are the numbers ("1,2,3"); `roots` the threads it is in."""
-
-    sent: float
-    place: int
-    date: str
-    title: str
-    revision: int
-    name: str
-    email: str
-    patches: str
-    total: int
-    cover: bool
-    message_id: str
-    roots: str
 
 
 # A reply that says nothing: mails that are answered are no files of git format-patch.
@@ -153,11 +135,18 @@ def _gather_part(roots: tuple[int, int], *, path: Path, kinds: Kinds) -> _Part:
     part = _Part([], [])
     with IndexFile(path, read_only=True) as index:
         for root, rows in groupby(_rows(index, "root BETWEEN ? AND ?", roots), key=lambda pair: pair[0]):
-            _gather_thread(root, [_post(row, kinds) for _, row in rows], kinds, part)
+            _gather_thread(root, [row for _, row in rows], kinds, part)
     return part
 
 
-def _gather_thread(root: int, posts: Sequence[Post], kinds: Kinds, part: _Part) -> None:
+def _gather_thread(root: int, rows: Sequence[Row], kinds: Kinds, part: _Part) -> None:
+    known = None if kinds.as_one else plain.read(root, rows, kinds)
+    if known:
+        part.found.append(known.found)
+        entries = _entries(known.sender, known.found.total, known.found.sent, root, named=known.named, seeks=False)
+        part.loose.extend(entries)
+        return
+    posts = [_post(row, kinds) for row in rows]
     postings = _gather(posts, kinds)
     used = {post.order for one in postings for post in one.posts}
     for one in postings:
@@ -179,10 +168,16 @@ def _gather(posts: Sequence[Post], kinds: Kinds) -> list[Posting]:
 def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[Loose]:
     """What posting.gather joins without headers of a thread is one sender's and has one total; posts without ids may
     go on in another total as well."""
-    when = min(post.when for post in posts).timestamp()  # 0.0: undated
-    bare = not all(post.message.message_id for post in posts)
+    when = min(post.when for post in posts).timestamp()
+    named = all(post.message.message_id for post in posts)
+    yield from _entries(person, total, when, root, named=named, seeks=seeks)
+
+
+def _entries(
+    person: Address, total: int, when: float, root: int, *, named: bool, seeks: bool
+) -> Iterator[Loose]:  # `when` is 0.0 where no date is known
     for key in identities(person):
-        for count in (total, "any") if bare else (total,):
+        for count in (total,) if named else (total, "any"):
             yield Loose(hash_of(f"{key}\0{count}".encode("utf-8", "surrogateescape")), when, root, seeks)
 
 
@@ -205,7 +200,7 @@ def _found(one: Posting, roots: str) -> Found:
     )
 
 
-def _rows(index: IndexFile, which: str, values: Sequence[object]) -> Iterator[tuple[int, _Row]]:
+def _rows(index: IndexFile, which: str, values: Sequence[object]) -> Iterator[tuple[int, Row]]:
     """Posts with the number of their thread, thread by thread, in the order of the mailbox."""
     rows = index.rows(
         "SELECT member.root, member.place, post.kind, post.number, post.total, post.revision, post.diff, post.record"
@@ -214,22 +209,10 @@ def _rows(index: IndexFile, which: str, values: Sequence[object]) -> Iterator[tu
         values,
     )
     for root, *row in rows:
-        yield root, _Row(*row)
+        yield root, Row(*row)
 
 
-class _Row(NamedTuple):
-    """A message that may be a patch or a cover, as the index keeps it."""
-
-    place: int
-    kind: int
-    number: int
-    total: int
-    revision: int
-    diff: int
-    record: bytes
-
-
-def _post(row: _Row, kinds: Kinds) -> Post:
+def _post(row: Row, kinds: Kinds) -> Post:
     record = Record.of(row.record)
     kind = row.kind
     tag = subject.Tag(
