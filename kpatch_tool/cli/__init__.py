@@ -16,12 +16,14 @@ import typer
 
 from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
-from kpatch_tool.errors import KptError
+from kpatch_tool.errors import InputError, KptError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.environment import forget_outer_repository
 
 FINDING = 1
 MACHINE = 3
+# What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
+_Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -39,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         signal.signal(number, _interrupted)
     forget_outer_repository()
     try:
-        build_app(_wanted(args))(args=args, prog_name="kpt")
+        sys.exit(build_app(_wanted(args))(args=args, prog_name="kpt", standalone_mode=False) or 0)
+    except _Usage as error:
+        _complain_of_usage(error)
+        sys.exit(error.exit_code)
     except KptError as error:
         _complain(error.line())
         sys.exit(error.exit_status)
@@ -131,6 +136,17 @@ def _wanted(args: Sequence[str]) -> str | None:
     if "_KPT_COMPLETE" in os.environ:
         return None
     return next((word for word in args if not word.startswith("-")), "")
+
+
+def _complain_of_usage(error: typer.BadParameter) -> None:
+    """One line, as for any other input; the help where a command was called without anything."""
+    message = error.format_message()
+    if "\n" in message:
+        error.show()
+        return
+    command = error.ctx.command_path if error.ctx else "kpt"
+    said = message[:1].lower() + message[1:].rstrip(".")
+    _complain(InputError(said, where=command.removeprefix("kpt").strip(), todo=f"see `{command} -h`").line())
 
 
 def _complain(line: str) -> None:

@@ -10,7 +10,7 @@ from kpatch_tool.cli import common
 
 
 def command(
-    series: common.SeriesArgument,
+    series: common.SeriesArgument = None,
     *,
     tree: common.TreeOption = None,
     patches: Annotated[
@@ -35,9 +35,10 @@ def command(
     """Put a series on a kernel tree, as commits on branch kpt/SERIES. All of it, or nothing."""
     from kpatch_tool.tree.command import apply_named
 
+    workspace = common.here()
     done = apply_named(
-        common.here(),
-        series,
+        workspace,
+        common.chosen(workspace, series),
         tree=tree,
         patches=patches,
         check=check,

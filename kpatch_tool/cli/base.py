@@ -10,7 +10,7 @@ from kpatch_tool.cli import common
 
 
 def command(
-    series: common.SeriesArgument,
+    series: common.SeriesArgument = None,
     *,
     tree: Annotated[
         str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to look through; `all`: every one.")
@@ -24,8 +24,9 @@ def command(
     from kpatch_tool.report import base as show
     from kpatch_tool.tree.basing import base_named
 
+    workspace = common.here()
     with common.progress() as progress:
-        answer = base_named(common.here(), series, tree=tree, full=full, progress=progress)
+        answer = base_named(workspace, common.chosen(workspace, series), tree=tree, full=full, progress=progress)
     if as_json:
         common.emit_json(show.document(answer))
     else:

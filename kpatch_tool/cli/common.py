@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpatch_tool import workspace
+from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-SeriesArgument = Annotated[str, typer.Argument(metavar="SERIES", help="A series: its name or its directory.")]
+SeriesArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SERIES]", help="A series, its name or its directory; the one applied last where left out."
+    ),
+]
 OptionalSeries = Annotated[
     str | None, typer.Argument(metavar="[SERIES]", help="A series; the one applied last where left out.")
 ]
@@ -30,6 +36,14 @@ SCHEMA_VERSION = 1
 def here() -> workspace.Workspace:
     """The workspace the command was started in."""
     return workspace.find(Path.cwd())
+
+
+def chosen(where: workspace.Workspace, series: str | None) -> str:
+    """The series asked for; where none is named, the one applied last. Raises InputError where none was."""
+    name = series if series is not None else where.remembered("series")
+    if name is None:
+        raise InputError("no series was applied yet", todo="name one (`kpt list`), or run `kpt apply SERIES`")
+    return name
 
 
 def emit_json(document: Mapping[str, object]) -> None:
@@ -104,6 +118,7 @@ __all__ = [
     "OptionalSeries",
     "SeriesArgument",
     "TreeOption",
+    "chosen",
     "console",
     "emit_json",
     "emit_pieces",

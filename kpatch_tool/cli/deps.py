@@ -20,7 +20,7 @@ class Format(StrEnum):
 
 
 def command(
-    series: common.SeriesArgument,
+    series: common.SeriesArgument = None,
     tree: common.TreeOption = None,
     form: Annotated[Format, typer.Option("--format", help="How to show the graph.")] = Format.TEXT,
     as_json: common.JsonOption = False,
@@ -31,7 +31,7 @@ def command(
     from kpatch_tool.tree.needs import dependencies_named
 
     workspace = common.here()
-    loaded = store.load(store.find(workspace, series))
+    loaded = store.load(store.find(workspace, common.chosen(workspace, series)))
     needs = dependencies_named(workspace, loaded, tree)
     if as_json or form is Format.JSON:
         common.emit_json(render.document(needs))

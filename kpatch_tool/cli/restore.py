@@ -8,7 +8,7 @@ from kpatch_tool.cli import common
 
 
 def command(
-    series: common.SeriesArgument,
+    series: common.SeriesArgument = None,
     *,
     tree: common.TreeOption = None,
     as_json: common.JsonOption = False,
@@ -17,7 +17,8 @@ def command(
     from kpatch_tool.report import restored as show
     from kpatch_tool.tree.restoring import restore_named
 
-    done = restore_named(common.here(), series, tree=tree)
+    workspace = common.here()
+    done = restore_named(workspace, common.chosen(workspace, series), tree=tree)
     if as_json:
         common.emit_json(show.document(done))
     else:

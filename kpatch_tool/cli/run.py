@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool.cli.common import JsonOption, SeriesArgument, TreeOption, console, emit_json, here
+from kpatch_tool.cli.common import JsonOption, SeriesArgument, TreeOption, chosen, console, emit_json, here
 
 
 def command(
-    series: SeriesArgument,
+    series: SeriesArgument = None,
     *,
     tree: TreeOption = None,
     arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
@@ -25,9 +25,12 @@ def command(
     from kpatch_tool import runner
     from kpatch_tool.report import live, reports
 
-    request = runner.Request(series, tree=tree, arch=arch, suites=tuple(suite or ()), which=runner.which(each, head))
+    workspace = here()
+    request = runner.Request(
+        chosen(workspace, series), tree=tree, arch=arch, suites=tuple(suite or ()), which=runner.which(each, head)
+    )
     with live.watcher_for() as watcher:
-        done = runner.run_series(here(), request, watcher)
+        done = runner.run_series(workspace, request, watcher)
     if json:
         emit_json({**reports.run_document(done.record), "reports": [str(path) for path in done.reports]})
     else:

@@ -11,14 +11,15 @@ from kpatch_tool.series import store, view
 
 
 def command(
-    series: common.SeriesArgument,
+    series: common.SeriesArgument = None,
     patch: Annotated[
         int | None, typer.Option("--patch", metavar="K", help="All of patch K; 0: the cover letter.")
     ] = None,
     as_json: common.JsonOption = False,
 ) -> None:
     """What is in a series: patches, trailers, files, replies, and how sure every patch's bytes are."""
-    loaded = store.load(store.find(common.here(), series))
+    workspace = common.here()
+    loaded = store.load(store.find(workspace, common.chosen(workspace, series)))
     if as_json:
         common.emit_json(view.document(loaded, patch))
         return

@@ -116,3 +116,41 @@ def patch_text(subject: str, words: str) -> str:
         f"From: Jane Doe <jane@example.org>\nSubject: {subject}\nDate: Thu, 17 Apr 2014 09:00:00 +0000\n\n{words}---\n"
         "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["diff"], "kpt: diff: missing argument 'A'; see `kpt diff -h`"),
+        (["nosuch"], "kpt: no such command 'nosuch'; see `kpt -h`"),
+        (["tree", "add"], "kpt: tree add: missing argument 'NAME'; see `kpt tree add -h`"),
+        (["show", "x", "--patch", "z"], "kpt: show: invalid value for '--patch': 'z' is not a valid int"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_in_one_line(workspace: Workspace, kpt: Kpt, words: list[str], said: str) -> None:
+    done = kpt(*words, status=2)
+    assert done.out == ""
+    assert done.err.startswith(said)
+    assert done.err.count("\n") == 1
+
+
+def test_where_no_series_is_named_the_one_applied_last_is_meant(workspace: Workspace, kpt: Kpt) -> None:
+    for command in ("show", "deps", "restore", "base", "apply", "run"):
+        assert kpt(command, status=2).err.startswith("kpt: no series was applied yet; name one")
+    for name in ("one", "two"):
+        (workspace.series / name).mkdir()
+        (workspace.series / name / "0001.patch").write_text(patch_text(f"[PATCH] {name}", "words\n"))
+    kpt("apply", "two")
+    kpt("apply", "one")
+    assert "one: 1 patch" in kpt("show").out
+    assert kpt("deps").out.startswith("1/1 one")
+    assert "branch kpt/one" in kpt("apply").out
+
+
+def test_of_many_series_those_are_named_that_are_most_like_the_one_asked_for(workspace: Workspace, kpt: Kpt) -> None:
+    for number in range(30):
+        (workspace.series / f"s{number:02}").mkdir()
+        (workspace.series / f"s{number:02}" / "0001.patch").write_text(patch_text("[PATCH] one", "words\n"))
+    (workspace.series / "s29").rename(workspace.series / "dirty-log")
+    line = kpt("show", "dirty-lock", status=2).err
+    assert line == "kpt: dirty-lock: no such series; there is: dirty-log, and 29 more (`kpt list`)\n"
