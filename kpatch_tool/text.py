@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # C0 and C1 controls, bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and
 # paragraph separators, tags, and lone surrogates (what surrogateescape leaves, which no output can encode).
@@ -49,3 +50,14 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _escaped_but_layout(found: re.Match[str]) -> str:
     return found.group() if found.group() in "\n\t" else _escaped(found)
+
+
+def spelt(values: Iterable[int]) -> str:
+    """Numbers as people write them: "1-3, 6"."""
+    runs: list[list[int]] = []
+    for value in sorted(values):
+        if runs and runs[-1][1] == value - 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

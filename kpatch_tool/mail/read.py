@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail import directories, headers, mbox, mime, streams
-from kpatch_tool.mail.directories import quilt_names
+from kpatch_tool.mail import headers, mbox, mime
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.progress import Progress, silent
@@ -23,7 +22,6 @@ __all__ = [
     "SourceFile",
     "parse",
     "parse_text",
-    "quilt_names",
     "read_files",
     "read_sources",
     "unpacked",
@@ -98,6 +96,8 @@ def read_sources(
 
 
 def _read_source(source: str, stdin: BinaryIO | None, fetch: Fetch | None, say: Progress) -> Received:
+    from kpatch_tool.mail import streams
+
     if source == STDIN:
         if stdin is None and sys.stdin is None:
             raise InputError("standard input is closed", where=source)
@@ -139,6 +139,8 @@ def _unreadable(source: str, error: OSError | ValueError) -> InputError:
 
 
 def _read_directory(directory: Path, source: str) -> Received:
+    from kpatch_tool.mail import directories
+
     listing = directories.listed(directory, source)
     files = [SourceFile(str(path.relative_to(listing.top)), path.read_bytes()) for path in listing.paths]
     received = read_files(files, where=source)

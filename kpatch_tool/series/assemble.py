@@ -10,17 +10,17 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.footers import without_footer
-from kpatch_tool.mail.message import Address, Damage, Message
+from kpatch_tool.mail.message import Message
 from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
 from kpatch_tool.series.choosing import announced, choose, shortcomings
-from kpatch_tool.series.diffs import all_readable, read_message
-from kpatch_tool.series.files import HIDDEN, NOBODY
+from kpatch_tool.series.diffs import all_readable
 from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
+from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.posting import Post, Posting
 from kpatch_tool.series.split import has_diff, strip_space
-from kpatch_tool.series.subject import parse, title
+from kpatch_tool.series.subject import parse
 from kpatch_tool.series.undone import broken
 
 _LONGEST_SLUG = 34
@@ -104,45 +104,6 @@ def _patch(number: int, post: Post, answers: _Answers, *, lettered: bool) -> Pat
     """`lettered`: what answers the cover letter is about this patch (and not about what became of it later)."""
     replied = [*answers.trailers.get(number, ()), *(answers.trailers.get(0, ()) if lettered else ())]
     return read_patch(post.message, number, replied=tuple(replied))
-
-
-def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = ()) -> Patch:
-    """The patch in one message, called `number`; `replied` are the trailers that replies give it.
-
-    Author, date and subject inside the text win over the mail's, as for `git am`. Raises InputError when the diff
-    cannot be read.
-    """
-    reading = read_message(message, where=f"{message.origin}, patch {number}")
-    parts = reading.parts
-    inbody = parts.inbody
-    author = headers.address(inbody["from"]) if "from" in inbody else message.author
-    return Patch(
-        number=number,
-        subject=title(inbody.get("subject") or message.subject),
-        author=_known(author, message),
-        date=(headers.date(inbody["date"]) if "date" in inbody else None) or message.date,
-        message=parts.message,
-        note=parts.note,
-        diff=parts.diff,
-        files=reading.files,
-        trailers=trailers.added(
-            trailers.of_message(parts.message, paragraphs=Damage.BLANK_LINES_DROPPED not in message.damage), replied
-        ),
-        exactness=reading.exactness,
-        why=reading.why,
-        message_id=message.message_id,
-        damage=reading.damage,
-        received=reading.received,
-    )
-
-
-def _known(author: Address, message: Message) -> Address:
-    """The author, without what an archive or kpt itself wrote in the place of an address."""
-    if author.email == HIDDEN:
-        return Address("" if author.name == NOBODY else author.name, "")
-    if headers.is_hidden(author.email) or headers.is_hidden(author.name):
-        return Address(author.name.split("<")[0].strip(" []") or message.author.name, "")
-    return author
 
 
 def _prose(message: Message) -> str:

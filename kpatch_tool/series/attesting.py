@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.mail.attestation import Attestation, SignedBy, Standing
 from kpatch_tool.mail.read import SourceFile
-from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.model import Patch, Series
+from kpatch_tool.text import spelt
 
 if TYPE_CHECKING:
     from kpatch_tool.mail.attest_dkim import Lookup

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting, same_person
 from kpatch_tool.series.topics import topics
+from kpatch_tool.text import spelt
 
 _MOST_OTHERS = 5  # series that are left out and named; with more, one must be chosen
 _MOST_LISTED = 3  # series that an error names
@@ -211,14 +212,3 @@ def _described(one: Posting, numbers: dict[int, int]) -> str:
     sent = one.when.date().isoformat()
     who = one.sender.name or one.sender.email
     return f'"{one.title}" by {who}, {spelt(one.own)} of {one.total}, {sent} (--series {numbers[id(one)]})'
-
-
-def spelt(values: Iterable[int]) -> str:
-    """Numbers as people write them: "1-3, 6"."""
-    runs: list[list[int]] = []
-    for value in sorted(values):
-        if runs and runs[-1][1] == value - 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

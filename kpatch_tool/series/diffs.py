@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from kpatch_tool.restore.blind import Blind, hides_address, read_blind, suspicions
-from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.diff.model import DiffError, FileDiff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.restore.shape import reshaped
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Damage, Message
@@ -20,6 +18,10 @@ from kpatch_tool.series.split import Split, split_body
 from kpatch_tool.series.subject import parse
 from kpatch_tool.series.undone import NOT_COMPARED, because, told
 
+if TYPE_CHECKING:
+    from kpatch_tool.restore.blind import Blind
+
+# The readers of damaged text are imported where they are needed: a series' own files never need them.
 LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
 _HIDDEN_ONLY = frozenset({Damage.ADDRESSES_HIDDEN})
 _PLAIN_TO_SEE = frozenset({Damage.REWRAPPED, Damage.FIRST_COLUMN_LOST})  # though not how to undo it
@@ -27,6 +29,7 @@ _NBSP = b"\xc2\xa0"
 _LEADING_NBSP = re.compile(rb"^[ +-]?[ \t]*\xc2\xa0", re.MULTILINE)
 # A program that flows text puts a blank before every line that begins with one (RFC 3676, 4.4).
 _UNSTUFFED = re.compile(rb"^ (?![ >\r\n]|From )", re.MULTILINE)
+_INTACT = "the mail kept its white space"
 _ADVICE = "import another copy of that mail"
 
 
@@ -46,6 +49,8 @@ class Reading:
 def readable(message: Message) -> Message:
     """`message` with what was done to all of its lines alike undone (quoted, indented, doubled, other line ends), so
     that its diff is seen; `message` itself where nothing was."""
+    from kpatch_tool.restore.shape import reshaped
+
     body, undone = reshaped(message.body)
     if not undone:
         return message
@@ -57,14 +62,15 @@ def all_readable(messages: Iterable[Message]) -> list[Message]:
     return [message if parse(message.subject).reply else readable(message) for message in messages]
 
 
-def read_message(message: Message, *, where: str) -> Reading:
-    """Take a patch mail apart and read its diff.
+def read_message(message: Message, *, where: str, kept: bool = False) -> Reading:
+    """Take a patch mail apart and read its diff. `kept`: it is a file that kpt wrote; what its diff looks like is then
+    what it is.
 
     format=flowed is often declared and not true: the text is joined where it bears that out, or where its diff cannot
     be read as it stands. A diff of which only the files and some lines can be told is damaged, with the place. Raises
     InputError, naming the mail and the line, when there is no diff or no file is named.
     """
-    message = readable(message)
+    message = message if kept else readable(message)
     if message.damage & LOST:
         return _read_lost(message, where)
     plain = split_body(message.body, message.charset, damaged=bool(message.damage - _HIDDEN_ONLY))
@@ -82,12 +88,16 @@ def read_message(message: Message, *, where: str) -> Reading:
         if mangled is None:
             raise _input_error(where, plain, error) from error
         return mangled
-    if not files:
-        blind = read_blind(plain.diff)
-        if blind is None:
-            raise InputError("the diff names no file", where=where, todo=_ADVICE)
-        return _by_grammar(message, plain, blind, None)
-    return _judged(message, plain, files)
+    if files and kept and not message.damage:
+        return Reading(plain, files, Exactness.INTACT, _INTACT)
+    if files:
+        return _judged(message, plain, files)
+    from kpatch_tool.restore.blind import read_blind
+
+    blind = read_blind(plain.diff)
+    if blind is None:
+        raise InputError("the diff names no file", where=where, todo=_ADVICE)
+    return _by_grammar(message, plain, blind, None)
 
 
 def _unflowed(message: Message, plain: Split) -> Split:
@@ -105,6 +115,8 @@ def _input_error(where: str, parts: Split, error: DiffError) -> InputError:
 
 def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Reading:
     """A diff that reads as it stands: is it what the author sent?"""
+    from kpatch_tool.restore.blind import hides_address, suspicions
+
     damage = message.damage - _HIDDEN_ONLY
     damage |= {Damage(name) for name in suspicions(files, parts.diff)}
     if Damage.ADDRESSES_HIDDEN in message.damage and hides_address(files):
@@ -114,10 +126,13 @@ def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Read
     if damage:
         whole = split_body(message.body, message.charset, damaged=True)
         return Reading(parts, files, Exactness.DAMAGED, because(damage), message.damage | damage, whole.diff)
-    return Reading(parts, files, Exactness.INTACT, "the mail kept its white space", message.damage)
+    return Reading(parts, files, Exactness.INTACT, _INTACT, message.damage)
 
 
 def _read_lost(message: Message, where: str) -> Reading:
+    from kpatch_tool.restore.blind import read_blind
+    from kpatch_tool.restore.damaged import parse_damaged
+
     parts = split_body(message.body, message.charset, damaged=True)
     if not parts.diff:
         raise InputError("there is no diff in it", where=where)
@@ -133,6 +148,8 @@ def _read_lost(message: Message, where: str) -> Reading:
 
 def _repaired(message: Message, plain: Split, error: DiffError) -> Iterator[Reading]:
     """Readings of a mail that a mail program mangled, the least far-fetched first."""
+    from kpatch_tool.restore.blind import read_blind
+
     joined = split_body(unflow(message.body, delsp=message.delsp), message.charset, damaged=bool(message.damage))
     texts = [(plain, message.damage)]
     if message.flowed or (message.archive and joined.diff != plain.diff):  # a page does not tell what a mail declared

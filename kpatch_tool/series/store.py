@@ -29,11 +29,11 @@ from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.mail.read import Received, SourceFile
 from kpatch_tool.series import files, toml
-from kpatch_tool.series.assemble import assemble, read_patch
 from kpatch_tool.series.attesting import documents, from_table
-from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
+from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.subject import parse
+from kpatch_tool.text import spelt
 from kpatch_tool.workspace import Workspace
 
 MARKER = "series.toml"
@@ -163,6 +163,8 @@ def reread(directory: Path, revision: int | None = None) -> Series:
 
     Raises InputError when source/ is not there, or has no such revision.
     """
+    from kpatch_tool.series.assemble import assemble
+
     table = _table(directory)
     paths = [directory / "source" / str(name) for name in table.get("source", [])]
     missing = next((path for path in paths if not path.is_file()), None)
@@ -335,7 +337,7 @@ def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch
     tag = parse(message.subject)
     number = _int(entry.get("number")) or place
     replied = tuple(_trailer(str(text)) for text in entry.get("replied", []))
-    patch = read_patch(replace(message, damage=lost), number, replied=replied)
+    patch = read_patch(replace(message, damage=lost), number, replied=replied, kept=exactness is not None)
     if exactness is not None:
         patch = replace(
             patch,
@@ -436,7 +438,9 @@ def _patch_names(directory: Path, table: Mapping[str, Any]) -> list[str]:
     listed = [str(entry["file"]) for entry in _tables(table, "patch") if "file" in entry]
     quilt = directory / "series"
     if not listed and quilt.is_file():
-        listed = read.quilt_names(quilt.read_bytes())
+        from kpatch_tool.mail.directories import quilt_names
+
+        listed = quilt_names(quilt.read_bytes())
     outside = next((name for name in listed if Path(name).name != name), None)
     if outside is not None:
         raise InputError(f"{outside!r} is not a file of this directory", where=str(directory / MARKER))

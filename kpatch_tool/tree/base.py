@@ -17,8 +17,6 @@ from pathlib import Path
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.errors import InputError
-from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
-from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural
 from kpatch_tool.tree import history
@@ -414,6 +412,8 @@ def fitting(pre: bytes | None, file: FileDiff, damaged: bool) -> Fits:
     if pre is None:
         return Fits.MISSING
     if damaged:
+        from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
+
         placed = place_hunks(file.hunks, BaseText(pre))
         if isinstance(placed, Misplaced):
             return Fits.CONFLICT
@@ -443,6 +443,8 @@ def chain_fits(series: Series, path: str, pre: bytes | None) -> Fits:
 
 def _after(pre: bytes, file: FileDiff, damaged: bool) -> bytes | None:
     if damaged:
+        from kpatch_tool.restore.styled import restore_file
+
         return restore_file(file, pre).post
     done = apply_file(pre, file, fuzz=0)
     return done.post if isinstance(done, Applied) else None

@@ -11,8 +11,8 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble, slug
-from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.model import Exactness, Series
+from kpatch_tool.text import spelt
 from tests.mail_fixtures import DIFF, Mail, linuxlists, mbox, messages, patch
 
 

@@ -19,8 +19,8 @@ from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.shape import reshaped
 from kpatch_tool.restore.styled import blob_id
-from kpatch_tool.series.assemble import read_patch
 from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series
 from tests.damages import DAMAGES, PAIRS, Damager, both
 from tests.diff_texts import difference

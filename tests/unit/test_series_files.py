@@ -14,8 +14,8 @@ import pytest
 from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series import files, toml
-from kpatch_tool.series.assemble import read_patch
 from kpatch_tool.series.model import Cover, Exactness, Patch
+from kpatch_tool.series.patches import read_patch
 
 OLD, NEW = b"one\ntwo\n", b"one\nth\xe9ree\n"
 DIFF = b"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+th\xe9ree\n"

@@ -12,8 +12,8 @@ from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series import posting
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.choosing import spelt
 from kpatch_tool.series.posts import Posting
+from kpatch_tool.text import spelt
 from tests.mail_fixtures import linuxlists, messages, patch
 from tests.thread_texts import THREADS, Thread
 
