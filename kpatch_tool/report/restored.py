@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.restoring import Restored
 
 _WIDTH = 80
-_LINES = 12  # undecided lines of one patch that are shown
+_LINES = 12  # undecided places of one patch that are shown
+_PLACE = re.compile(r"(?P<file>.+):\+(?P<line>\d+) (?=`)")
 
 
 def text(done: Restored) -> str:
@@ -29,10 +31,36 @@ def _patch_lines(patch: Patch) -> Iterator[str]:
     yield from textwrap.wrap(
         printable(patch.why), _WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 5, break_long_words=False
     )
-    for line in patch.ambiguous[:_LINES]:
+    shown = in_runs(patch.ambiguous)
+    for line in shown[:_LINES]:
         yield _cut(f"       {printable(line)}")
-    if len(patch.ambiguous) > _LINES:
-        yield f"       ... and {plural(len(patch.ambiguous) - _LINES, 'line')} more (--json has them)"
+    if len(shown) > _LINES:
+        yield f"       ... and {plural(len(shown) - _LINES, 'place')} more (--json has every line)"
+
+
+def in_runs(ambiguous: Sequence[str]) -> list[str]:
+    """The undecided lines ("FILE:+12 `text`: 2 readings"), those that follow one another in one file as one place:
+    "FILE:+12-14, 3 lines: `text`". Others are passed through."""
+    runs: list[list[str]] = []
+    last: tuple[str, int] | None = None
+    for line in ambiguous:
+        found = _PLACE.match(line)
+        here = (found["file"], int(found["line"])) if found else None
+        if here and last and here == (last[0], last[1] + 1):
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+        last = here
+    return [_run(run) for run in runs]
+
+
+def _run(lines: Sequence[str]) -> str:
+    first = _PLACE.match(lines[0])
+    if len(lines) == 1 or first is None:
+        return lines[0]
+    start = int(first["line"])
+    text = lines[0][first.end() :].rpartition(": ")[0]
+    return f"{first['file']}:+{start}-{start + len(lines) - 1}, {len(lines)} lines: {text}"
 
 
 def _cut(line: str) -> str:
