@@ -15,7 +15,9 @@ TAB = 8  # the kernel's Documentation/process/coding-style.rst, chapter 1
 _TOKEN = re.compile(
     rb"""/\*|//|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|[A-Za-z_]\w*|[0-9][\w.]*|\s+|[(){}\[\];:,?]|[^\s\w(){}\[\];:,?"'/]+|/"""
 )
-_CONTROL = re.compile(rb"^(if|for|while|switch|[a-z_0-9]*for_each\w*|[a-z_]*for_each_\w+|__?if\w*)$")
+_CONTROL = re.compile(
+    rb"^(if|for|while|switch|[a-z_0-9]*for_each\w*|[a-z_]*for_each_\w+|__?if\w*|scoped_(?:cond_)?guard)$"
+)
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:$")
 _CASE = re.compile(rb"^(case\b.*|default\s*):")
 _RELATIONS = frozenset({b"<", b">", b"<=", b">=", b"==", b"!=", b"=", b"?", b"&&", b"||", b"|=", b"+="})

@@ -45,12 +45,18 @@ _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A removed line that an added line resembles: `alike` 1.0 where they differ in white space at most."""
+    """A removed line that an added line resembles: `alike` 1.0 where they differ in white space at most.
+
+    `regular` says that the structure of C explains its indentation; `style` is its style of continuation, where it is a
+    continuation line of one.
+    """
 
     line: bytes
     chunks: gaps.Chunks
     alike: float
     same_block: bool
+    regular: bool = False
+    style: str | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ class Row:
     model: Model | None = None
     removed: tuple[gaps.Chunks, ...] = ()
     below: tuple[bytes, ...] = ()
+    gone: frozenset[bytes] = frozenset()  # the removed lines of its block
     twin: gaps.Chunks | None = None  # the nearest line of the base with the same text
     edges: dict[str, int] = field(default_factory=dict)  # the widest column before each kind of gap in its run of lines
 
@@ -94,7 +101,7 @@ class Survey:
 
 def survey_file(path: str, base: BaseText, placed: Sequence[Placement]) -> Survey:
     """Read the file once for all readings of its hunks."""
-    states, style = _structure(base, [placement.start for placement in placed], path)
+    states, style = _structure(base, placed, path)
     near: set[int] = set()
     for placement in placed[:20]:
         near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
@@ -108,10 +115,8 @@ def file_rows(
     """The rows of all hunks; `readings` holds one reading of each placed hunk."""
     rows: list[Row] = []
     floor = 0
-    removed_lines = [
-        base.lines[s.base] for reading in readings for s in reading if s.kind is Kind.REMOVED and s.base is not None
-    ]
-    pool = _Pool(removed_lines)
+    removed = [s.base for reading in readings for s in reading if s.kind is Kind.REMOVED and s.base is not None]
+    pool = _Pool(base, removed, survey)
     for number, (placement, reading) in enumerate(zip(placed, readings, strict=True)):
         low = max(floor, placement.start - WINDOW)
         lead_in = [Row(line, shown=False, hunk=number) for line in base.lines[low : placement.start]]
@@ -123,28 +128,27 @@ def file_rows(
     return rows
 
 
-def _structure(base: BaseText, starts: Sequence[int], path: str) -> tuple[dict[int, State], indent.Style]:
-    """The states before the lines hunks begin at (and WINDOW above), and the file's own continuation style."""
+def _structure(base: BaseText, placed: Sequence[Placement], path: str) -> tuple[dict[int, State], indent.Style]:
+    """The states before the lines of hunks (and WINDOW above), and the file's own continuation style."""
     is_c, is_dts = path.endswith(C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
     states: dict[int, State] = {}
-    parens: Counter[str] = Counter()
-    plain: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     if is_c:
         wanted: set[int] = set()
-        for start in starts:
-            wanted.update(range(max(0, start - WINDOW), start + 1))
+        for placement in placed:
+            start = placement.start
+            wanted.update(range(max(0, start - WINDOW), start + placement.hunk.old_count + 1))
         state = State()
         for number, line in enumerate(base.lines):
             if number in wanted:
                 states[number] = state
             if state.statement is not None and not state.comment and line.strip():
-                kind = parens if state.parens else plain
                 inner = state.stack[-1].inner if state.parens else state.continuation
                 if inner is None and (style := indent.continuation_style(state, indent_of(line))):
-                    kind[style] += 1
+                    counts[indent.situation(state), style] += 1
             state = step(state, line)
         states[len(base.lines)] = state
-    return states, indent.Style(parens, plain, is_dts, _unit(path))
+    return states, indent.Style(counts, is_dts, _unit(path))
 
 
 def _unit(path: str) -> bytes:
@@ -163,31 +167,43 @@ def _doubled_share(base: BaseText) -> float:
 class _Pool:
     """All removed lines of a file, to find the one an added line resembles."""
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self.exact: dict[bytes, bytes] = {}
-        for line in lines:
-            text = squeeze(line)
-            if text:
-                self.exact.setdefault(text, line)
+    def __init__(self, base: BaseText, removed: Sequence[int], survey: Survey) -> None:
+        self.base = base
+        self.survey = survey
+        self.exact: dict[bytes, int] = {}
+        for at in removed:
+            if text := squeeze(base.lines[at]):
+                self.exact.setdefault(text, at)
 
-    def model(self, words: tuple[bytes, ...], block: Sequence[bytes]) -> Model | None:
+    def model(self, words: tuple[bytes, ...], block: Sequence[int]) -> Model | None:
         """The best resembling line: of the same block, or the same text anywhere."""
         text = b" ".join(words)
         mine = _pieces(text)
-        best: Model | None = None
-        for line in block:
-            squeezed = squeeze(line)
+        best: tuple[float, int] | None = None
+        for at in block:
+            squeezed = squeeze(self.base.lines[at])
             if not squeezed:
                 continue
             if squeezed == text:
-                return Model(line, split_cached(line), 1.0, True)
+                return self._model(at, 1.0, same_block=True)
             alike = _alike(mine, _pieces(squeezed))
-            if alike >= 0.5 and (best is None or alike > best.alike):
-                best = Model(line, split_cached(line), min(0.95, alike), True)
+            if alike >= 0.5 and (best is None or alike > best[0]):
+                best = alike, at
         if text in self.exact and len(text) > 1:
-            line = self.exact[text]
-            return Model(line, split_cached(line), 1.0, False)
-        return best
+            return self._model(self.exact[text], 1.0, same_block=False)
+        return self._model(best[1], min(0.95, best[0]), same_block=True) if best else None
+
+    def _model(self, at: int, alike: float, *, same_block: bool) -> Model:
+        line = self.base.lines[at]
+        state = self.survey.states.get(at)
+        regular, style = False, None
+        if state is not None:
+            kind, rule = indent.expected(state, squeeze(line), self.survey.style, None)
+            own = indent_of(line)
+            regular = rule.get(own, 0.0) >= 0.9 * max(rule.values())
+            if kind in {"paren", "plain"}:
+                style = indent.continuation_style(state, own)
+        return Model(line, split_cached(line), alike, same_block, regular, style)
 
 
 _PIECE = re.compile(rb"\w+|[^\w\s]")
@@ -224,8 +240,9 @@ def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base:
         if text:
             row.words = tuple(text.split(b" "))
             row.chunks = split_cached(text)
-            block = [base.lines[reading[at].base or 0] for at in blocks[index]]
+            block = [reading[at].base or 0 for at in blocks[index]]
             row.model = pool.model(row.words, block)
+            row.gone = frozenset([base.lines[at] for at in block])
             order = _nearest_first(blocks[index], index)
             row.removed = tuple(split_cached(base.lines[reading[at].base or 0]) for at in order[:WINDOW])
             row.twin = _twin(base, text, placement.start)
