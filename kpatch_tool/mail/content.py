@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kpatch_tool.mail.headers import decode, decode_words
 
@@ -42,8 +43,8 @@ def content_of(fields: Mapping[str, list[bytes]]) -> Content:
     kind = value.split(b";")[0].strip().lower().decode("ascii", "replace")
     found = _parameters(value)
     # `charset="utf-8; format=flowed"`: a quote in the wrong place
-    inner = _parameters(b";" + found.get("charset", "").encode("latin-1", "replace"))
-    declared = {**inner, **found}
+    label = found.get("charset", "")
+    declared = {**_parameters(b";" + label.encode("latin-1", "replace")), **found} if "=" in label else found
     return Content(
         kind=kind if "/" in kind else "",
         charset=found.get("charset", "").partition(";")[0].strip().lower(),
@@ -60,7 +61,8 @@ def content_of(fields: Mapping[str, list[bytes]]) -> Content:
     )
 
 
-def _parameters(value: bytes) -> dict[str, str]:
+@lru_cache(maxsize=500)
+def _parameters(value: bytes) -> Mapping[str, str]:
     """The parameters of a field, those in pieces and in another charset put together (RFC 2231)."""
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import lzma
 import re
@@ -205,7 +206,13 @@ def _stretch(stretch: tuple[int, int], *, path: Path, strict: bool, judge: Judge
         if at is None:
             return []
         opened.seek(at)
-        return list(Scanner(judge, strict=strict).scan(opened.read, at, stop))
+        collecting = gc.isenabled()
+        gc.disable()  # nothing here refers to itself, and there is much of it
+        try:
+            return list(Scanner(judge, strict=strict).scan(opened.read, at, stop))
+        finally:
+            if collecting:
+                gc.enable()
 
 
 def _first(opened: BinaryIO, start: int, stop: int, *, strict: bool) -> int | None:

@@ -46,7 +46,7 @@ _ENVELOPE = b"From mboxrd@z x\n"
 _ENVELOPES = (b"From ", b">From")
 _ODD = (b" ", b"\t")
 _ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"quoted-printable", b"base64"})
-_NOT_PLAIN = re.compile(rb"[^\t\n\r -~]|=\?")
+_NOT_PLAIN = re.compile(rb"[^\t\n\r -~]")
 # In the parts of a reply: what may be a mail inside the mail.
 _HIDDEN = re.compile(
     rb"\n(?:[ \t]*+[Ss][Uu][Bb][Jj][Ee][Cc][Tt][ \t]*+:|"
@@ -128,8 +128,9 @@ class Record(NamedTuple):
     @classmethod
     def of(cls, data: bytes) -> Record:
         """The opposite of `packed`."""
-        *lines, body = data.split(b"\n", len(cls._fields) - 1)
-        return cls._make([*b"\n".join(lines).decode("utf-8", "surrogatepass").split("\n"), body])
+        *_, body = data.split(b"\n", len(cls._fields) - 1)
+        lines = data[: len(data) - len(body) - 1].decode("utf-8", "surrogatepass").split("\n")
+        return cls._make([*lines, body])
 
 
 @dataclass(slots=True)
@@ -263,11 +264,14 @@ class Scanner:
         marks: Marks | None = None
         diff: bool | None = False
         subject = fields.get(b"subject", b"")
-        if _PLAIN_REPLY.match(subject) and _quotes(body, encoding):
-            self._batch.answers = True  # what quotes is no patch
+        special = _is_special(fields.get(b"content-type"))
+        if _PLAIN_REPLY.match(subject) and (
+            _quotes(body, encoding) or (not special and self._has_diff(body, encoding, reply=True) is False)
+        ):
+            self._batch.answers = True
         else:
             marks = self._judge.marks(_decoded(subject, found))
-        if _is_special(fields.get(b"content-type")):
+        if special:
             if marks is not None or _HIDDEN.search(body):
                 diff = None if b"message-id" not in fields else self._of_parts(body, found, marks)
         elif marks is not None:
@@ -277,7 +281,9 @@ class Scanner:
             return
         batch = self._batch
         place = len(batch.own)
-        batch.spans.extend((base + start, length, 0))
+        batch.spans.append(base + start)
+        batch.spans.append(length)
+        batch.spans.append(0)
         own = _MESSAGE_ID.search(fields[b"message-id"]) if b"message-id" in fields else None
         batch.own.append(self._hash(own[1] if own else b"\n".join(fields.values()) + body))
         references = _MESSAGE_ID.findall(fields[b"references"]) if b"references" in fields else []
@@ -346,9 +352,10 @@ class Scanner:
     def _parents(self, ids: Sequence[bytes], place: int) -> None:
         if len(ids) > _MOST_LINKS:
             ids = [ids[0], *ids[-_MOST_LINKS:]]
+        add = self._batch.parents.append
         for id_ in set(ids):
-            self._batch.parents.append(self._hash(id_))
-            self._batch.parents.append(place)
+            add(self._hash(id_))
+            add(place)
 
     def _hash(self, id_: bytes) -> int:
         known = self._hashes.get(id_)
@@ -388,7 +395,7 @@ class _Names(dict[bytes, bytes]):
 def _lists(found: _Found) -> dict[str, list[bytes]]:
     """The fields as headers.split has them."""
     lists: dict[str, list[bytes]] = {}
-    for spelt, value, _ in found:
+    for spelt, value, _ in found[:-1]:
         lists.setdefault(spelt.decode("ascii").lower(), []).append(value.replace(b"\r\n", b"\n").rstrip(b"\r"))
     return lists
 
@@ -398,7 +405,7 @@ def _record(fields: dict[bytes, bytes], found: _Found, ids: tuple[bytes, bytes, 
     ten times the time."""
     person, sent = fields.get(b"from", b""), fields.get(b"date", b"")
     own, answered, references = ids
-    if _NOT_PLAIN.search(b"\n".join((person, sent, own, answered, *references))):
+    if not _is_plain(b"\n".join((person, sent, own, answered, *references))):
         lists = _lists(found)
         texts = [headers.text(lists, name) for name in ("from", "date", "message-id", "in-reply-to", "references")]
         known = [headers.message_ids(text) for text in texts[2:]]
@@ -410,7 +417,7 @@ def _record(fields: dict[bytes, bytes], found: _Found, ids: tuple[bytes, bytes, 
         words = (own.decode("ascii"), answered.decode("ascii"), b" ".join(references).decode("ascii"))
         moment = _moment(headers.date(" ".join(sent.decode("ascii").split())))
     said = (marks.title, marks.minor, marks.between, names.name, names.email)
-    return Record._make((*said, *moment, *words, "", b"")).packed()
+    return "\n".join((*said, *moment, *words, "", "")).encode()  # Record.packed
 
 
 def _of_message(message: Message, marks: Marks) -> bytes:
@@ -423,7 +430,7 @@ def _of_message(message: Message, marks: Marks) -> bytes:
 
 
 def _moment(date: datetime | None) -> tuple[str, str]:
-    return (date.isoformat(), repr(date.timestamp())) if date else ("", "")
+    return (date.isoformat(), str(date.timestamp())) if date else ("", "")
 
 
 _person = lru_cache(maxsize=1000)(headers.address)
@@ -431,9 +438,14 @@ _person = lru_cache(maxsize=1000)(headers.address)
 
 def _decoded(subject: bytes, found: _Found) -> str:
     """headers.text of a subject; nearly all are plain ASCII."""
-    if _NOT_PLAIN.search(subject):
+    if not _is_plain(subject):
         return headers.text(_lists(found), "subject")
     return " ".join(subject.decode("ascii").split())
+
+
+def _is_plain(value: bytes) -> bool:
+    """Whether nothing in a field is encoded."""
+    return b"=?" not in value and _NOT_PLAIN.search(value) is None
 
 
 def _is_special(content_type: bytes | None) -> bool:

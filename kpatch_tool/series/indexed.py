@@ -29,7 +29,9 @@ from kpatch_tool.series.threads import FORWARD, NOTICE, PATCH, REPLY, RESEND, RF
 _AT_ONCE = 500  # posts that are gathered before the results are written
 # The subject of nearly every patch; subject.parse reads the others. Set apart are titles in which it sees more.
 _USUAL = re.compile(
-    r"\[(RFC )?PATCH(?: v([0-9]{1,3}))?(?: ([0-9]{1,4})/([0-9]{1,4}))?\] ((?![Rr][Ee]:)[A-Za-z].*[^0-9\])])", re.ASCII
+    r"\[(RFC )?PATCH(?: v([0-9]{1,3}))?(?: ([0-9]{1,4})/([0-9]{1,4}))?\] "
+    r"((?![Rr][Ee]:)[A-Za-z].*(?:[^0-9\])]|[^0-9\])\s][\])]))",
+    re.ASCII,
 )
 
 

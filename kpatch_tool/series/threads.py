@@ -18,6 +18,7 @@ LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the
 PAUSE = 3600.0  # where a chain may end
 PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
 _AT_ONCE = 120_000  # messages whose ids are looked at in one turn
+_POSTS = "SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"
 _CHUNK = 1 << 16  # messages whose threads are in one row
 
 
@@ -129,7 +130,10 @@ class Threads:
         (answered,) = index.row("SELECT coalesce(max(answers), 0) FROM file")
         last: tuple[int, ...] = ()
         last_place = last_id = -2
-        for id_, place, kind, number, total, revision, diff, named in self.posts(index):
+        for id_, kind, number, total, revision, diff, named in index.rows(_POSTS):
+            place = self._place(id_)
+            if place < 0:
+                continue
             if diff:
                 forwarded = forwarded or bool(kind & FORWARD)
                 if not kind & (FORWARD | REPLY):
@@ -143,31 +147,41 @@ class Threads:
             last, last_place, last_id = run, place, id_
         return Kinds(marked, own, forwarded, as_one=patches > 1 and bare == patches and not answered)
 
-    def posts(self, index: IndexFile) -> Iterator[tuple[int, int, int, int, int, int, int, int]]:
-        """The posts but copies: number, place among all messages but copies, then the columns of the index."""
-        copies = self.copies
-        for id_, *row in index.rows("SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"):
-            before = bisect_left(copies, id_) if copies else 0
-            if before == len(copies) or copies[before] != id_:
-                yield (id_, id_ - before - 1, *row)
+    def _place(self, message: int) -> int:
+        """Its place among all messages but copies, from 0; -1 for a copy."""
+        if not self.copies:
+            return message - 1
+        before = bisect_left(self.copies, message)
+        return -1 if before < len(self.copies) and self.copies[before] == message else message - before - 1
 
     def write(self, index: IndexFile, kinds: Kinds) -> None:
         """Write which posts are gathered together, and the thread of every message."""
-        wanted = bytearray(len(self._above))
-        index.change("INSERT INTO member VALUES (?,?,?)", self._members(index, wanted, kinds))
-        for first in range(1, len(self._above), _CHUNK):
-            roots = array("i", map(self.root, range(first, min(first + _CHUNK, len(self._above)))))
-            index.change("INSERT INTO chunk VALUES (?,?)", [(first, roots.tobytes())])
+        wanted = self._wanted(index, kinds)
+        above = self._above
+        for one in range(1, len(above)):
+            above[one] = above[above[one]]  # what is above is less, and done already
+        members = (
+            (above[id_], id_, place)
+            for (id_,) in index.rows("SELECT id FROM post ORDER BY id")
+            if wanted[above[id_]] and (place := self._place(id_)) >= 0
+        )
+        index.change("INSERT INTO member VALUES (?,?,?)", members)
+        for first in range(1, len(above), _CHUNK):
+            index.change("INSERT INTO chunk VALUES (?,?)", [(first, above[first : first + _CHUNK].tobytes())])
 
-    def _members(self, index: IndexFile, wanted: bytearray, kinds: Kinds) -> Iterator[tuple[int, int, int]]:
-        for id_, _, kind, number, _, _, diff, _ in self.posts(index):
-            if kinds.counts(kind, bool(diff)) or number == 0:
-                if kinds.as_one:
-                    self._union(1, id_)
+    def _wanted(self, index: IndexFile, kinds: Kinds) -> bytearray:
+        """Marks the threads (at their first message) in which there may be a posting."""
+        wanted = bytearray(len(self._above))
+        last = 0
+        for id_, kind, diff, number in index.rows("SELECT id, kind, diff, number FROM post ORDER BY id"):
+            if (kinds.counts(kind, bool(diff)) or number == 0) and self._place(id_) >= 0:
+                if kinds.as_one and last:
+                    self._union(last, id_)
+                last = id_
                 wanted[self.root(id_)] = 1
-        for id_, place, *_ in self.posts(index):
-            if wanted[root := self.root(id_)]:
-                yield root, id_, place
+        if kinds.as_one and last:
+            wanted[self.root(last)] = 1
+        return wanted
 
 
 def roots_of(index: IndexFile, messages: Iterable[int]) -> set[int]:

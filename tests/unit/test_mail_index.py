@@ -19,7 +19,7 @@ from kpatch_tool.mail.index_scan import Scanner
 from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.progress import silent
-from kpatch_tool.series import indexed, listing, posting
+from kpatch_tool.series import indexed, listing, posting, subject, threads
 from kpatch_tool.series.indexed import PatchJudge
 from tests.conftest import SHARED
 from tests.mail_fixtures import DIFF, Mail, mbox, patch
@@ -136,6 +136,68 @@ def test_diffs_are_found_in_encoded_texts(name: str, tmp_path: Path) -> None:
     )
     path.write_bytes(head.encode() + body + b"\n")
     assert from_index(path, tmp_path / "i.sqlite") == whole(path) != []
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tag=st.sampled_from(["[PATCH]", "[RFC PATCH]", "[PATCH v2 3/7]", "[PATCH 0/2]", "[PATCH v10]", "[PATCH 2/1]"]),
+    words=st.lists(st.sampled_from(["mm:", "fix f()", "re:", "Re: x", "v3", "(v2)", "[v2 ]", "ping:", "3/4", "a", "[x]",
+                                    "take 2", "incoming", "über", ")", "foo]", "-", "patch"]), max_size=4),
+)  # fmt: skip
+def test_a_usual_subject_says_what_every_subject_says(tag: str, words: list[str]) -> None:
+    text = " ".join([tag, *words])
+    marks, known = PatchJudge().marks(text), subject.parse(text)
+    assert marks is not None
+    numbers = [-1 if number is None else number for number in (known.number, known.total, known.revision)]
+    assert [marks.number, marks.total, marks.revision] == numbers
+    assert (marks.title, marks.minor, marks.between, marks.reply) == (
+        known.title,
+        known.minor,
+        known.between,
+        known.reply,
+    )
+    kinds = (known.patch, known.forward, known.resend, known.reply, known.rfc, known.notice)
+    bits = (threads.PATCH, threads.FORWARD, threads.RESEND, threads.REPLY, threads.RFC, threads.NOTICE)
+    assert marks.kind == sum(bit for bit, said in zip(bits, kinds, strict=True) if said)
+
+
+_CHANGES = st.tuples(
+    st.sampled_from(["", "", "", "", "drop", "tag", "twice", "other", "loose", "late", "text"]),
+    st.sampled_from(["[PATCH v2 ", "[RFC PATCH ", "[PATCH RESEND ", "Re: [PATCH ", "[PATCH 9", "["]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_threads_give_what_reading_them_gives(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Series whose parts are missing, twice there, misnumbered, by others, out of order, or hang elsewhere."""
+    mails: list[Mail] = []
+    for number in range(data.draw(st.integers(1, 3))):
+        for mail in thread(number, data.draw(st.integers(1, 4)), day=number):
+            change, tag = data.draw(_CHANGES)
+            changed = {
+                "tag": replace(mail, subject=mail.subject.replace("[PATCH ", tag)),
+                "other": replace(mail, name="Joe", email="joe@y.org"),
+                "loose": replace(mail, reply_to=""),
+                "late": replace(mail, minute=59),
+                "text": replace(mail, body="No diff.\n"),
+            }
+            mails += [changed.get(change, mail)] * {"drop": 0, "twice": 2}.get(change, 1)
+    mails = data.draw(st.permutations(mails)) if data.draw(st.booleans()) else mails
+    directory = tmp_path_factory.mktemp("any")
+    path = directory / "m.mbox"
+    path.write_bytes(mbox(*mails) if mails else b"From mboxrd@z x\nSubject: x\n\nText <a@b>.\n")
+    assert from_index(path, directory / "i.sqlite") == whole(path)
+
+
+def test_many_turns_join_the_same_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.mbox"
+    path.write_bytes(mbox(*(mail for number in range(20) for mail in thread(number)), *thread(3)))
+    monkeypatch.setattr(threads, "_AT_ONCE", 7)
+    monkeypatch.setattr(threads, "_CHUNK", 9)
+    assert from_index(path, tmp_path / "i.sqlite") == whole(path)
 
 
 def test_many_blocks_and_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
