@@ -31,6 +31,9 @@ STDIN = "-"
 _MOST_JUNK = 1 << 14
 _TAG = re.compile(rb"<[A-Za-z/!]")
 _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
+# Colours of git diff; those of an author stay, as no line of a diff itself begins with an escape.
+_COLOURED = re.compile(rb"^\x1b\[[0-9;]{0,20}mdiff --", re.MULTILINE)
+_COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[mK]")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
@@ -174,6 +177,8 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
 
     Raises InputError when there are none.
     """
+    if b"\x1b[" in data and _COLOURED.search(data):
+        data = _COLOUR.sub(b"", data)
     start = _BLANK_JUNK.match(data)
     text = data[start.end() :] if start else data
     if not mbox.is_mbox(text):

@@ -47,6 +47,18 @@ def test_a_single_mail() -> None:
     assert message.body == b"Why.\n---\n" + DIFF
 
 
+def test_colours_of_git_go() -> None:
+    """`git format-patch --color=always`, or `git diff` with color.ui=always in a file."""
+    head, diff = b"From: A <a@b.org>\nSubject: [PATCH] x\n\nwhy\n---\n", DIFF
+    coloured = b"".join(b"\x1b[1m" + line + b"\x1b[m\n" for line in diff.splitlines())
+    assert one(head + coloured).body == one(head + diff).body
+
+
+def test_escape_sequences_of_the_author_stay() -> None:
+    line = b"+\x1b[1mb\x1b[m\n"
+    assert line in one(b"From: A <a@b.org>\nSubject: [PATCH] x\n\n---\n" + DIFF + line).body
+
+
 def test_format_patch_file_keeps_the_commit_id() -> None:
     id_ = b"5befdc385ddb2d5ae8995ad89004529a3acf58fc"
     assert one(b"From " + id_ + b" Mon Sep 17 00:00:00 2001\n" + MAIL + DIFF).commit == id_.decode()

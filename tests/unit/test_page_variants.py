@@ -136,6 +136,7 @@ def test_lkml_org_indented_and_squeezed() -> None:
 VANISHED = re.sub(r"<[A-Za-z/!][^>]*>", "", TEXT.replace(" {\n", " #include <linux/mm.h>\n"))
 ONE_LINE = " ".join((LORE + TEXT * 2).split())
 IN_ONE = "one line a mail"
+LOGGED = "commit %s\nAuthor: A <a@b>\n\n    x\n\n" + DIFF
 REFUSED = {
     "one line": (ONE_LINE + "\n", IN_ONE),
     "one line, a reply": ("Return-Path: Received: by x id S17; " + " ".join(LORE.split()) + " > quoted" * 50, IN_ONE),
@@ -145,6 +146,7 @@ REFUSED = {
     "tags vanished from a mail": ("From: Jane\nSubject: [PATCH] x\nDate: x\n\n" + VANISHED, "vanished"),
     "blanks after hyphens": (LORE + TEXT.replace("diff --git", "diff -- git"), "after the hyphens"),
     "search results": ("Re: [PATCH] x\n\n2015-03-09 Thread Jane Doe\nHi,\n\n " + TEXT, "search results"),
+    "git log": (LOGGED % ("1" * 40) + LOGGED % ("2" * 40 + " (tag: v1)\nMerge: 1 2"), "git log"),
     "patchwork's API": ('[{"id":17,"web_url":"http://x/","msgid":"<1@x>","content":"' + "x" * 500, "patchwork's API"),
 }
 

@@ -14,6 +14,7 @@ _TAG = re.compile(rb"<[A-Za-z/!]")
 _SIGNED = re.compile(rb"^[ \t]*(?:Signed-off-by|Acked-by|Reviewed-by):([^\n]*)$", re.MULTILINE | re.IGNORECASE)
 _NO_INCLUDE = re.compile(rb"^[ +-]?#[ \t]*include[ \t]*$|#include #include", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff -|--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_LOGGED = rb"^commit [0-9a-f]{40}(?: [^\n]{0,200})?\n(?:[A-Z][A-Za-z]{1,20}: [^\n]{0,500}\n){0,6}?Author: "
 _OTHER_COPY = "import another copy of the thread (raw mail, or the archive's page saved as HTML)"
 
 
@@ -52,6 +53,11 @@ REFUSALS = (
         re.compile(rb"^commit[ \t|]+[0-9a-f]{40} ?\(patch\)|<table summary=.commit info.", re.MULTILINE),
         "a commit as a git web server shows it, not a patch",
         "import its patch (cgit: /patch/ instead of /commit/), or `kpt import COMMIT` in a clone",
+    ),
+    Refusal(
+        re.compile(_LOGGED + rb".*?" + _LOGGED, re.MULTILINE | re.DOTALL),
+        "several commits as git log shows them, not patches",
+        "make mails of them (git format-patch --stdout A..B), or `kpt import A..B` in the clone",
     ),
 )
 
