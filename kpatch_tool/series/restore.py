@@ -156,7 +156,9 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
         )
     if not lost and not loose:
         tried.append(_each(patch.files, files, restore_file))
-    # Where white space was lost, reading it by style comes first among equals.
+    if lost and patch.files:
+        # Without white space almost any line is near some line of the base: what only fits is not what was sent.
+        return tried[-1] if _rank(tried[-1]) == 2 else tried[0]
     return max(tried if lost else reversed(tried), key=_rank)
 
 
