@@ -37,10 +37,12 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a program took: seconds from start to end, and the most memory any of its processes held, in MiB."""
+    """What a program took: seconds from start to end, the most memory any of its processes held, in MiB, and seconds
+    of processor time, all processes together."""
 
     seconds: float
     mebibytes: float
+    processor: float
 
 
 def run(*argv: str | Path, cwd: Path | None = None, ok: Sequence[int] = (0,)) -> str:
@@ -72,7 +74,12 @@ def usage(*argv: str | Path, cwd: Path | None = None) -> Usage:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{' '.join(words)}: exit status {process.returncode}\n{told.decode(errors='replace')}")
-    return Usage(time.perf_counter() - start, used.ru_maxrss / 1024)
+    return Usage(time.perf_counter() - start, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
+
+
+def passed(rows: Sequence[Row | Absent]) -> bool:
+    """Whether every row that could be measured met its goal."""
+    return all(row.met for row in rows if isinstance(row, Row))
 
 
 def side_by_side(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:

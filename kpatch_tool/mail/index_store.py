@@ -229,12 +229,8 @@ class IndexFile:
     def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple]:  # type: ignore[type-arg]
         """What a query gives, row by row."""
         with _trouble(self.path):
-            cursor = self._connection.execute(query, values)
-            try:
-                yield from cursor
-            finally:  # also where the reader stops early
-                with contextlib.suppress(sqlite3.ProgrammingError):  # the file is closed already
-                    cursor.close()
+            # Not `yield from` the cursor: a reader that stops early would have it closed, maybe after the file.
+            yield from iter(self._connection.execute(query, values).fetchone, None)
 
     def row(self, query: str, values: Sequence[object] = ()) -> tuple:  # type: ignore[type-arg]
         """The first row a query gives; the query gives one."""
