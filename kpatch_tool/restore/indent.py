@@ -18,6 +18,7 @@ Recent = tuple[str, str]  # a situation and the style of continuation it was giv
 
 _CASE = re.compile(rb"^(case\b|default\s*:)")
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:(\s*/\*.*\*/)?$")
+CONTINUES = frozenset({"paren", "plain"})  # the kinds of lines that continue a statement
 _CONTROLS = frozenset({b"if", b"while", b"for", b"switch"})
 # How the first continuation line is indented, by where it stands (`situation`): shares counted in 1,200 files of
 # Linux 6.1, of which the rest has a column of its own.

@@ -239,11 +239,12 @@ class Reader:
     def _remember(self, row: Row, state: State, memory: Memory, candidate: Candidate) -> Memory:
         text = candidate.text
         inner = state.stack[-1].inner if state.parens else state.continuation
-        if candidate.kind in {"paren", "plain"} and inner is None:
+        if candidate.kind in indent.CONTINUES and inner is None:
             style = indent.continuation_style(state, indent_of(text))
             if style:
                 memory = replace(memory, style=(indent.situation(state), style))
-        if row.model and row.model.alike >= 1.0 and text.strip() not in {b"}", b"{"}:
+        moved = row.model and row.model.alike >= 1.0 and text.strip() not in {b"}", b"{"}
+        if row.model and moved and candidate.kind not in indent.CONTINUES:
             memory = replace(memory, shift=width(indent_of(text)) - width(indent_of(row.model.line)))
         if row.chunks and "sentence" in row.chunks.keys:
             found = DOUBLED.search(text)
@@ -264,12 +265,16 @@ def _resemble(out: indent.Readings, model: Model, kind: str, state: State, memor
     """What the line that was removed says about the indentation."""
     own = indent_of(model.line)
     weight = 3.5 * model.alike * model.alike
-    if kind in _CONTINUES and model.style and (same := indent.style_options(state).get(model.style)) is not None:
+    continues = kind in indent.CONTINUES
+    if kind != "text" and continues != model.continues and (continues or model.regular):
+        weight *= _OTHER_PLACE
+    if continues and model.style and (same := indent.style_options(state).get(model.style)) is not None:
         # A continuation line keeps its style rather than its column, where the line above it was changed.
         _vote(out, same, weight * _SAME_STYLE)
         weight *= 1.0 - _SAME_STYLE
     if memory.shift:
-        _vote(out, pad(max(0, width(own) + memory.shift)), weight)
+        part = _CONTINUED_SHIFT if continues else 1.0
+        _vote(out, pad(max(0, width(own) + memory.shift)), weight * part)
         weight *= 0.25
     elif memory.shift == 0:
         weight *= 1.6
@@ -290,7 +295,7 @@ def _neighbours(out: indent.Readings, row: Row, kind: str, above: Sequence[bytes
             _vote(out, indent_of(row.below[0]), 0.25)
         for chunks in row.removed[:2]:
             _vote(out, pad(chunks.columns[0]), 0.12)
-    goes_on = kind in {"paren", "plain"}
+    goes_on = kind in indent.CONTINUES
     if goes_on and row.twin:
         _vote(out, pad(row.twin.columns[0]), 0.8)
     if goes_on:
@@ -309,10 +314,11 @@ def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
     out[start] = out.get(start, 0.0) + weight
 
 
-_CONTINUES = frozenset({"paren", "plain"})
 _STRUCTURAL = frozenset({"statement", "body", "close", "else", "case"})
 _REGULAR = 12.0  # how much more the structure weighs where it explains the removed line
 _SAME_STYLE = 0.7
+_OTHER_PLACE = 0.1  # what a removed line weighs that began a statement, for a line that continues one, and the reverse
+_CONTINUED_SHIFT = 0.5
 _BEGINNINGS = frozenset({(b"*",), (b"/**",), (b"/*",)})
 _COLUMN_KEPT = frozenset({"backslash", "trailing"})
 _NESTS = frozenset({b"if", b"for", b"while", b"else", b"switch"})

@@ -47,8 +47,8 @@ _NEAR = 250  # lines above and below a hunk whose gaps are counted
 class Model:
     """A removed line that an added line resembles: `alike` 1.0 where they differ in white space at most.
 
-    `regular` says that the structure of C explains its indentation; `style` is its style of continuation, where it is a
-    continuation line of one.
+    `regular` says that the structure of C explains its indentation, `continues` that it continues a statement, and
+    `style` in which style it does.
     """
 
     line: bytes
@@ -56,6 +56,7 @@ class Model:
     alike: float
     same_block: bool
     regular: bool = False
+    continues: bool = False
     style: str | None = None
 
 
@@ -196,14 +197,16 @@ class _Pool:
     def _model(self, at: int, alike: float, *, same_block: bool) -> Model:
         line = self.base.lines[at]
         state = self.survey.states.get(at)
-        regular, style = False, None
+        regular = continues = False
+        style = None
         if state is not None:
             kind, rule = indent.expected(state, squeeze(line), self.survey.style, None)
             own = indent_of(line)
             regular = rule.get(own, 0.0) >= 0.9 * max(rule.values())
-            if kind in {"paren", "plain"}:
+            continues = kind in indent.CONTINUES
+            if continues:
                 style = indent.continuation_style(state, own)
-        return Model(line, split_cached(line), alike, same_block, regular, style)
+        return Model(line, split_cached(line), alike, same_block, regular, continues, style)
 
 
 _PIECE = re.compile(rb"\w+|[^\w\s]")
