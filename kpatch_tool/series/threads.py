@@ -17,7 +17,7 @@ WINDOW = (
 LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
 PAUSE = 3600.0  # where a chain may end
 PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
-_AT_ONCE = 120_000  # messages whose ids are looked at in one turn
+_AT_ONCE = 60_000  # messages whose ids are looked at in one turn
 _POSTS = "SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"
 _CHUNK = 1 << 16  # messages whose threads are in one row
 
