@@ -221,6 +221,35 @@ def test_moved_and_reindented_lines_are_proven() -> None:
     assert restored(base, new).proven
 
 
+_OTHER_BASE = {
+    "a line removed and added again stands elsewhere": (
+        b"void f(struct a *a)\n{\n\tsend(a);\n\twait(a);\n\tdone(a);\n}\n",
+        b"void f(struct a *a)\n{\n\tif (a->on) {\n\t\tsend(a);\n\t\twait(a);\n\t}\n\tdone(a);\n}\n",
+    ),
+    "a statement that becomes an argument does not lend its column": (
+        b"void f(struct a *a)\n{\n\twrite(a, a->mmio.irqmask);\n}\n",
+        b"void f(struct a *a)\n{\n\tset_irq_mask(&a->mmio.wed,\n\t\t     a->mmio.irqmask);\n}\n",
+    ),
+    "arguments keep their style under a name of another length": (
+        b"int f(struct a *a)\n{\n\treturn call(a,\n\t\t    a->one);\n}\n",
+        b"int f(struct a *a)\n{\n\treturn longer_call(a,\n\t\t\t   a->one);\n}\n",
+    ),
+    "a guard has a body": (
+        b"void f(struct a *a)\n{\n\tsend(a);\n}\n",
+        b"void f(struct a *a)\n{\n\tscoped_guard(mutex, &a->lock)\n\t\tsend(a);\n}\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _OTHER_BASE)
+def test_the_first_reading_learns_from_removed_lines(name: str) -> None:
+    base, new = _OTHER_BASE[name]
+    file = changed(base, new)
+    result = restore_file(damaged(replace(file, old_blob="f" * 7)), base)
+    assert result.post == new
+    assert not result.proven
+
+
 def test_the_blob_id_decides_what_style_does_not() -> None:
     above, below = b"int f(void)\n{\n", b"\treturn 0;\n}\n"
     for added in (
