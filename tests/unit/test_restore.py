@@ -234,6 +234,10 @@ _OTHER_BASE = {
         b"int f(struct a *a)\n{\n\treturn call(a,\n\t\t    a->one);\n}\n",
         b"int f(struct a *a)\n{\n\treturn longer_call(a,\n\t\t\t   a->one);\n}\n",
     ),
+    "a macro with parameters that stands alone has one blank": (
+        b"#include <a.h>\n\nint f(int);\n",
+        b"#include <a.h>\n\n#define set_pte(mm, addr, pte) set_ptes(mm, addr, pte, 1)\n\nint f(int);\n",
+    ),
     "a guard has a body": (
         b"void f(struct a *a)\n{\n\tsend(a);\n}\n",
         b"void f(struct a *a)\n{\n\tscoped_guard(mutex, &a->lock)\n\t\tsend(a);\n}\n",
@@ -242,7 +246,7 @@ _OTHER_BASE = {
 
 
 @pytest.mark.parametrize("name", _OTHER_BASE)
-def test_the_first_reading_learns_from_removed_lines(name: str) -> None:
+def test_the_first_reading_is_right_without_a_judge(name: str) -> None:
     base, new = _OTHER_BASE[name]
     file = changed(base, new)
     result = restore_file(damaged(replace(file, old_blob="f" * 7)), base)
