@@ -225,6 +225,18 @@ def _from_file(out: Options, counts: Counter[bytes]) -> None:
         _add(out, SINGLE if gap == b" " else Gap(gap), count / total * 0.8)
 
 
+def _beyond(out: Options, edge: int, key: str) -> None:
+    """The columns behind the longest text of a table's lines."""
+    reach = edge + (0 if key == "define" else TAB)
+    for gap, weight in (
+        (Gap(b"\t", (reach // TAB + 1) * TAB), 0.2),
+        (Gap(b"\t", (reach // TAB + 2) * TAB), 0.06),
+        (Gap(b"\t", (reach // TAB + 3) * TAB), 0.03),
+        (Gap(b" ", reach + 1), 0.06),
+    ):
+        _add(out, gap, weight * (0.1 if key == "operator" else 1.0))
+
+
 def options(
     index: int, chunks: Chunks, around: Around, doubled: float, *, stats: Stats | None = None, edge: int = 0
 ) -> Options:
@@ -247,14 +259,7 @@ def options(
         for column, weight in _COLUMNS[key]:
             _add(out, Gap(b"\t", column), weight)
     if edge:
-        reach = edge + (0 if key == "define" else TAB)
-        for gap, weight in (
-            (Gap(b"\t", (reach // TAB + 1) * TAB), 0.2),
-            (Gap(b"\t", (reach // TAB + 2) * TAB), 0.06),
-            (Gap(b"\t", (reach // TAB + 3) * TAB), 0.03),
-            (Gap(b" ", reach + 1), 0.06),
-        ):
-            _add(out, gap, weight * (0.1 if key == "operator" else 1.0))
+        _beyond(out, edge, key)
     if stats and key in stats:
         _from_file(out, stats[key])
     for lines, scale in ((around.removed, 2.0), (around.above, 1.4), (around.below, 1.2)):
