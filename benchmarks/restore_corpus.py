@@ -25,11 +25,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.restore.styled import blob_id, restore_file
+from kpatch_tool.restore.styled import restore_file
 
 _ABBREVIATION = 12  # digits of the blob ids, as in today's kernel mail
 

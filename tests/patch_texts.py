@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
@@ -49,5 +49,4 @@ def _file(path: str, before: str, after: str, blobs: bool) -> FileDiff:
 
 
 def _blob(lines: list[bytes]) -> str:
-    data = joined(lines)
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()[:12]
+    return blob_id(joined(lines))[:12]

@@ -6,7 +6,10 @@ Two ways, both judged by the git blob ids of the `index` lines:
   were dropped), `reading` reads the added lines by the style of the code (`cstate`, `indent`, `outline`, `gaps`,
   `rows`), `search` tries the readings; `styled` is the way as a whole;
 - a mail program did something else: `shape` undoes what was done to all lines alike, `loose` reads the diff line by
-  line, `fitting` says what every line is, `undoing` (`tabs`, `addresses`, `likeness`, `choosing`) what it was;
-  `repair` is the way as a whole, and hands on to `styled` what only style can tell (`limited`). `blind` is for
-  diffs that are read without a base.
+  line, `fitting` (`fit_search`, `fits`) says what every line is, `plans` puts the hunks together, `undoing` (`tabs`,
+  `addresses`, `likeness`, `choosing`) says what an added line was, `written` gives the file; `repair` is the way as
+  a whole, `telling` says what it did, and `by_style` hands on to `styled` what only style can tell (`limited`).
+  `blind` is for diffs that are read without a base.
+
+`basefile` is the file the patch is made for, by lines, in both ways.
 """

@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from math import log2
 
 from kpatch_tool.diff.model import Hunk, Kind
+from kpatch_tool.restore.basefile import BaseFile
 from kpatch_tool.restore.blanks import bits, is_code
 from kpatch_tool.restore.damaged import comparable, received_text
 
@@ -24,20 +25,13 @@ _SECOND_BLANK = 5.0  # bits: what a blank line after a blank line costs
 _LATER = 1.5  # bits: what each doubling of the number of a reading costs where nothing tells them apart
 
 
-class BaseText:
-    """A file by lines: `lines` as they are (without newline), `squeezed`, and where each squeezed text occurs."""
+class BaseText(BaseFile):
+    """The file a patch is made for, its lines compared with white space squeezed and without addresses."""
 
-    __slots__ = ("ends_with_newline", "lines", "positions", "squeezed")
+    __slots__ = ()
 
     def __init__(self, content: bytes) -> None:
-        self.lines = content.split(b"\n")
-        self.ends_with_newline = not self.lines[-1]
-        if self.ends_with_newline:
-            self.lines.pop()
-        self.squeezed = [comparable(line) for line in self.lines]
-        self.positions: dict[bytes, list[int]] = {}
-        for number, text in enumerate(self.squeezed):
-            self.positions.setdefault(text, []).append(number)
+        super().__init__(content, comparable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +211,7 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[float
         left = count - line + texts.dropped
         if seen[key] > _MAX_READINGS or not 0 <= hunk.new_count - new <= left or end - at > left:
             continue
-        text = base.squeezed[at] if at < end else None
+        text = base.keys[at] if at < end else None
         # What comes last here is tried first where the costs are equal.
         ways: list[tuple[Step, int, int, int]] = []
         if texts.dropped and text == b"" and (count - line < end - at or new < hunk.new_count):

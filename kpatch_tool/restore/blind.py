@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.damaged import provisional
-from kpatch_tool.restore.fitting import TEXT_STEPS, Fit, Fitted, fit_blind
+from kpatch_tool.restore.fits import Fit, Fitted
+from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.likeness import INVISIBLE, NO_BREAK, without_no_break
 from kpatch_tool.restore.loose import LooseHunk, read_loose
 from kpatch_tool.restore.undoing import joinings

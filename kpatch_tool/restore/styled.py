@@ -8,11 +8,11 @@ Bound.readings are tried, the likeliest first.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from kpatch_tool.diff.blob import blob_id, is_blob
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable, hides_address
@@ -22,7 +22,6 @@ from kpatch_tool.restore.rows import Row, survey_file
 from kpatch_tool.restore.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
 
 _UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
-_SECTION = 80  # git cuts the text after the second @@ here (xdiff-interface.c, def_ff)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,6 @@ class Restoration:
     why: str
     ambiguous: tuple[str, ...] = ()
     undone: tuple[tuple[str, int], ...] = ()
-
-
-def blob_id(content: bytes, like: str = "") -> str:
-    """The git blob id of `content`; SHA-256 where `like` is longer than a SHA-1."""
-    new = hashlib.sha256 if len(like) > 40 else hashlib.sha1
-    return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def restore_file(
@@ -73,9 +66,7 @@ def restore_file(
     placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced):
         return Restoration(file, None, False, False, placed.why)
-    restorer = _Restorer(file, base, text, placed, bound or Bound())
-    restorer.limits = limits
-    return restorer.restore()
+    return _Restorer(file, base, text, placed, limits).restore(bound or Bound())
 
 
 def other_blob(file: FileDiff, base: bytes) -> str:
@@ -96,27 +87,22 @@ def unchanged(file: FileDiff, base: bytes) -> Restoration:
     return Restoration(file, base, True, right, why)
 
 
-def is_blob(content: bytes, wanted: str | None) -> bool:
-    """Whether `content` has the (abbreviated) git blob id `wanted`."""
-    return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")
-
-
 class _Restorer:
     """The restoration of one file whose hunks have their places."""
 
     def __init__(
-        self, file: FileDiff, base: bytes, text: BaseText, placed: tuple[Placement, ...], bound: Bound
+        self, file: FileDiff, base: bytes, text: BaseText, placed: tuple[Placement, ...], limits: Sequence[Limit]
     ) -> None:
         self.file = file
         self.base = base
         self.text = text
         self.placed = placed
-        self.bound = bound
-        self.limits: Sequence[Limit] = ()
+        self.limits = limits
         self.survey = survey_file(file.path, text, placed)
         self.carriage = b"\r" if text.lines and text.lines[0].endswith(b"\r") else b""
 
-    def restore(self) -> Restoration:
+    def restore(self, bound: Bound) -> Restoration:
+        """The file restored, with as much searching as `bound` allows."""
         file = self.file
         exact = self._base_is_exact()
         wanted = file.new_blob
@@ -127,7 +113,7 @@ class _Restorer:
             return self._unproven(exact, hidden)
         readings = [placement.readings[0] for placement in self.placed]
         plan, judge = self._prepare(readings, wanted)
-        path, plans, right, tried = search(plan, judge, self.bound, alternatives=self._alternatives(plan))
+        path, plans, right, tried = search(plan, judge, bound, alternatives=self._alternatives(plan))
         if right:
             for other in plans:
                 pairs = zip(readings, other.steps, plan.steps, strict=True)
@@ -195,9 +181,8 @@ class _Restorer:
         endings = [b"\n"] * len(reader.rows)
         pieces: list[bytes | tuple[int, int]] = []
         lines, at, row = self.text.lines, 0, 0
-        last = len(lines) - 1 if not self.text.ends_with_newline else -1
         for placement, reading in zip(self.placed, readings, strict=True):
-            pieces.append(self._known(at, placement.start))
+            pieces.append(self.text.block(at, placement.start))
             while row < len(reader.rows) and not reader.rows[row].shown:
                 row += 1
             first = row
@@ -207,20 +192,13 @@ class _Restorer:
                 if step.kind is Kind.ADDED and step.received is not None:
                     newline = placement.hunk.lines[step.received].newline
                     endings[row] = self.carriage + b"\n" if newline else b""
-                elif step.base == last:
+                elif step.base == self.text.bare:
                     endings[row] = b""
                 row += 1
             pieces.append((first, row))
             at = placement.start + placement.hunk.old_count
-        pieces.append(self._known(at, len(lines)))
+        pieces.append(self.text.block(at, len(lines)))
         return Plan(reader, endings, readings), Judge(wanted, pieces)
-
-    def _known(self, start: int, end: int) -> bytes:
-        """Lines of the base that no hunk touches."""
-        if start >= end:
-            return b""
-        text = b"\n".join(self.text.lines[start:end])
-        return text + b"\n" if end < len(self.text.lines) or self.text.ends_with_newline else text
 
     def _result(
         self,
@@ -243,7 +221,6 @@ class _Restorer:
         )
 
     def _hunk(self, placement: Placement, reading: tuple[Step, ...], shown: Iterator[bytes]) -> Hunk:
-        last = len(self.text.lines) - 1 if not self.text.ends_with_newline else -1
         lines: list[Line] = []
         for step in reading:
             if step.kind is Kind.ADDED and step.received is not None:
@@ -253,9 +230,9 @@ class _Restorer:
             if step.kind is Kind.CONTEXT:
                 next(shown)
             assert step.base is not None
-            lines.append(Line(step.kind, self.text.lines[step.base], step.base != last))
+            lines.append(Line(step.kind, self.text.lines[step.base], step.base != self.text.bare))
         hunk = placement.hunk
-        section = restored_section(hunk.section, self.text, placement.start)
+        section = _section(hunk.section, self.text, placement.start)
         return replace(hunk, section=section, lines=tuple(lines))
 
     def _ambiguous(self, plan: Plan, path: Path) -> tuple[str, ...]:
@@ -285,7 +262,7 @@ def _shown(row: Row, text: bytes) -> str:
     return b" ".join(row.words).decode("utf-8", "replace") or text.decode("utf-8", "replace")
 
 
-def restored_section(received: bytes, base: BaseText, start: int) -> bytes:
+def _section(received: bytes, base: BaseText, start: int) -> bytes:
     """The text after the second @@ with its white space: the line above the hunk that reads so when cut as git does.
 
     Kept as received where no line does (the author's tree named another function there).
@@ -293,11 +270,5 @@ def restored_section(received: bytes, base: BaseText, start: int) -> bytes:
     wanted = comparable(received)
     if not wanted:
         return received
-    first = wanted[:12].split(b" ", 1)[0]
-    for number in range(min(start, len(base.lines)) - 1, -1, -1):
-        if base.squeezed[number].startswith(first):
-            line = base.lines[number].rstrip()
-            for text in (line, line.lstrip()):
-                if comparable(text[:_SECTION]) == wanted:
-                    return text[:_SECTION].rstrip()
-    return received
+    above = base.section_above(start, wanted, wanted[:12].split(b" ", 1)[0])
+    return received if above is None else above

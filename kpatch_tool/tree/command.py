@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool import __version__
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Patch, Series
@@ -15,7 +16,6 @@ from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.closure import parse_numbers
 from kpatch_tool.tree.model import ApplyOutcome, Tree
-from kpatch_tool.tree.objects import blob_id
 from kpatch_tool.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ one a line, so a path with a newline cannot be asked for (kpatch_tool.tree.paths
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -167,17 +166,6 @@ class Objects:
 
 _REPAIR = "remove the tree and add it again (`kpt tree add NAME --force`)"
 _TYPES = (b"blob", b"tree", b"commit", b"tag")
-
-
-def blob_id(data: bytes, *, like: str = "") -> str:
-    """The id git gives `data` as a blob; SHA-256 when `like` is an id of that length, else SHA-1."""
-    return hash_object("blob", data, like=like)
-
-
-def hash_object(kind: str, data: bytes, *, like: str = "") -> str:
-    """The id git gives `data` as an object of `kind` (gitformat-loose: "kind SP size NUL data")."""
-    maker = hashlib.sha256 if len(like) == 64 else hashlib.sha1
-    return maker(f"{kind} {len(data)}\0".encode() + data, usedforsecurity=False).hexdigest()
 
 
 def _parse_tree(data: bytes, hash_size: int) -> dict[bytes, tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kpatch_tool.tree.objects import Entry, Objects, blob_id
+from kpatch_tool.diff.blob import blob_id
+from kpatch_tool.tree.objects import Entry, Objects
 
 
 class Overlay:

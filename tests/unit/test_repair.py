@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
@@ -18,7 +19,6 @@ from kpatch_tool.restore.blind import read_blind, suspicions
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.shape import reshaped
-from kpatch_tool.restore.styled import blob_id
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series

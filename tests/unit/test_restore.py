@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.search import Bound
-from kpatch_tool.restore.styled import Restoration, blob_id, restore_file
+from kpatch_tool.restore.styled import Restoration, restore_file
 
 KVM_MAIN = b"""\
 #include <linux/kvm_host.h>

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.restore.styled import blob_id
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import needs_restoring, restore_series

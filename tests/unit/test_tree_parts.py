@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series.model import Exactness, Patch
@@ -21,7 +22,7 @@ from kpatch_tool.tree.committing import commit_message, patch_step, tidied
 from kpatch_tool.tree.fastimport import Identity, git_failed
 from kpatch_tool.tree.importing import common_directory
 from kpatch_tool.tree.model import Applied, State
-from kpatch_tool.tree.objects import Commit, blob_id
+from kpatch_tool.tree.objects import Commit
 from kpatch_tool.tree.paths import check_name, unsafe
 
 WHEN = datetime(2014, 4, 17, 9, 5, 45, tzinfo=UTC)

@@ -1,0 +1,19 @@
+"""The ids git gives to the contents of files (git-hash-object(1))."""
+
+from __future__ import annotations
+
+import hashlib
+
+_LONGEST_SHA1 = 40  # hexadecimal digits; a longer id is a SHA-256
+
+
+def blob_id(content: bytes, like: str = "") -> str:
+    """The git blob id of `content`, in full: the hash of `blob LENGTH NUL` and the content (gitformat-loose). SHA-256
+    where `like`, an id of the same repository or the beginning of one, is longer than a SHA-1."""
+    new = hashlib.sha256 if len(like) > _LONGEST_SHA1 else hashlib.sha1
+    return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def is_blob(content: bytes, wanted: str | None) -> bool:
+    """Whether `content` has the (abbreviated) git blob id `wanted`; False where there is none."""
+    return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")

@@ -1,0 +1,80 @@
+"""Reads the added lines of a repaired diff by the style of the code, where the mail lost white space for good.
+
+What the received text still tells of a line limits the readings (`limited`); which words it has is tried here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kpatch_tool.restore.choosing import choices
+from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.limited import Limit
+from kpatch_tool.restore.plans import Plan
+from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.styled import Restoration, restore_file
+from kpatch_tool.restore.telling import added_up, undone_by
+from kpatch_tool.restore.undoing import Choice, Evidence
+from kpatch_tool.restore.written import Case, Row, hunks_of, rows_of
+
+_BOUND = Bound(3_000, 100_000_000, 20_000)  # of the search for one spelling of the added lines
+_LIGHT = 6_000  # bytes of added lines that this bound is meant for
+_TOO_HEAVY = 12  # times as many
+_MOST_PLANS = 2  # ways to tell context from changes that are tried
+_SPELLINGS = 12  # of the added lines that are tried for each
+_UNLIKELY = 8.0  # bits: that white space at the margin is as received
+
+
+def restore_by_style(case: Case, plans: Sequence[Plan], told: Sequence[Evidence]) -> Restoration | None:
+    """The reading that has the blob id, None where none is found; `told` is what the lines tell in each of `plans`."""
+    for plan, one in list(zip(plans, told, strict=True))[:_MOST_PLANS]:
+        if not any(one.ways[:1]) and not one.lossy:
+            continue
+        rows = rows_of(case, plan, replace(one, ways=one.ways[:1]))
+        added = [row for row, known in zip(rows, plan.known(), strict=True) if not known]
+        heavy = max(1, sum(len(row.options[0].text) for row in added) // _LIGHT)
+        if heavy > _TOO_HEAVY:
+            return None
+        bound = Bound(_BOUND.readings // heavy, _BOUND.hashed // heavy, _BOUND.lines // heavy)
+        found = _spelled(case, plan, one, rows, bound)
+        if found is not None:
+            name, lines = ("squeezed", len(added)) if one.lossy else ("tabs-to-blanks", 0)
+            return replace(found, undone=added_up([*undone_by(plan, case.base, rows, {}), (name, lines)]))
+    return None
+
+
+def _spelled(case: Case, plan: Plan, told: Evidence, rows: Sequence[Row], bound: Bound) -> Restoration | None:
+    """The first of the likeliest spellings of the added lines for which a reading has the blob id."""
+    words = [_spellings(row.options) for row in rows]
+    known = plan.known()
+    for _, choice in choices([[cost for cost, _ in row] for row in words], _SPELLINGS):
+        texts = [row[choice.get(number, 0)][1] for number, row in enumerate(words)]
+        limits = [_limit(row, text, told) for row, text, base in zip(rows, texts, known, strict=True) if not base]
+        file = replace(case.header, hunks=hunks_of(plan, case.base, texts))
+        result = restore_file(file, case.content, bound, limits)
+        if result.proven:
+            return result
+    return None
+
+
+def _spellings(options: Sequence[Choice]) -> list[tuple[float, bytes]]:
+    """The readings of a line that differ in more than white space."""
+    found: dict[bytes, tuple[float, bytes]] = {}
+    for choice in options:
+        found.setdefault(squeeze(choice.text), (choice.cost, choice.text))
+    return list(found.values())
+
+
+def _limit(row: Row, text: bytes, told: Evidence) -> Limit:
+    """What is known of an added line that was received as `text`."""
+    squeezed = squeeze(text)
+    options = tuple((one.cost, one.text) for one in row.options if squeeze(one.text) == squeezed)
+    way = told.ways[0] if told.ways else None
+    if way is not None:
+        received = way.forward(options[0][1]).rstrip()
+        return Limit(lambda reading: way.forward(reading).rstrip() == received, options)
+    if told.margin:
+        bare = text.strip()
+        return Limit(lambda reading: reading.strip() == bare, ((_UNLIKELY, text),))
+    return Limit(lambda _reading: True, ())

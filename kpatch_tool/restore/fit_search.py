@@ -1,0 +1,333 @@
+"""Tells what the lines of a loosely read hunk are: context, removed, added, or the rest of the line above.
+
+The counts in the @@ and, where there is one, the file the patch is made for decide. A reading costs the more, the
+stranger it is; the search takes the cheapest first and is bounded by steps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from kpatch_tool.diff.model import Kind
+from kpatch_tool.restore.fits import AlikeBase, Fit, Taken
+from kpatch_tool.restore.likeness import likeness
+from kpatch_tool.restore.loose import LooseHunk
+
+_MAX_READINGS = 24
+_MAX_WITH_LOST = 64  # where blank lines were lost: beside added lines nothing tells their places
+_SPREAD = 6.0  # readings that cost this much more than the best do not count
+_MOST_PIECES = 8  # lines that one line may be broken into
+_MOST_JOINED = 4  # ways to join them that are followed
+_SHORT = 40  # no mail program breaks lines this short
+_SAME_STATE = 3  # ways to the same point that are followed
+
+# What a line costs that is not as a diff has it.
+_LOST_COLUMN = 0.3  # a context line without its blank, where the base has it
+_LOST_COLUMN_UNSEEN = 2.0  # the same without a base
+_LOOKS_CHANGED = 4.0  # a line that begins with + or - and is context
+_MISSING_BLANK = 1.0  # a blank context line the mail does not have
+_INSIDE_RUN = 3.0  # more, where it stands between added lines
+_EXTRA_BLANK = 1.2  # a blank line that the file does not have
+_BROKEN_KNOWN = 0.2  # the rest of a line that the base has whole
+_BROKEN = 1.0  # the rest of an added line
+_BROKEN_BLANK_FIRST = 1.5  # more, where the rest begins with a blank as a context line does
+_BLANK_BEFORE = -0.5  # less, where the line above ends in a blank as flowed lines do
+_SOFT_BREAK = -0.3  # less, where it ends as in quoted-printable
+_BROKEN_LIKE_CHANGE = 4.0  # more, where it begins with + or -
+_BROKEN_SHORT = 2.0  # more, where the line above is short
+_COULD_BE_CONTEXT = 2.5  # more, where the base has it as a line
+_REST_LOST = 2.0  # the last line, of which the rest is not there
+_SECTION_REST = 0.5  # the rest of the @@ line
+_SECTION_BLANK_FIRST = 1.5  # more, where it begins with a blank as a context line does
+_LEFT_OVER = 3.0  # a line below the hunk that looks like one of it
+_LEFT_OVER_LAST = 0.5  # the same of the last hunk, where it hardly does
+_RECOUNTED = 6.0  # wrong counts
+_ONE_COUNT_RIGHT = -0.5  # less, for each of both counts that holds
+_BLANK_LEFT_OUT = 0.1  # more, for each blank line at the end that is left out with it
+_ODD_BLANK = 3.0  # a lost blank line beside an added blank one
+_BLANK_AFTER = 1.0  # after added lines without blank ones at their ends
+_BLANK_AHEAD = 0.5  # before such lines
+
+
+class Received:
+    """The lines of a hunk and what is asked of them again and again."""
+
+    __slots__ = ("blank", "changed", "first", "hunk", "kept", "keys", "lines", "soft", "tail")
+
+    def __init__(self, hunk: LooseHunk) -> None:
+        self.hunk = hunk
+        self.lines = hunk.lines
+        self.keys = [likeness(line) for line in hunk.lines]
+        self.changed = [likeness(line[1:]) if line[:1] in b"+-" else b"" for line in hunk.lines]
+        self.blank = [not text for text in self.keys]
+        self.first = [line[:1] for line in hunk.lines]
+        # Without the `=` of a soft line break (quoted-printable).
+        self.soft = [line.rstrip(b" \t").endswith(b"=") for line in hunk.lines]
+        self.tail = _tail(hunk.lines)
+        self.kept = any(self.blank[: self.tail])
+
+    def may_lack(self, at: int) -> bool:
+        """Whether a blank line may have been lost before line `at`: one at the end may, others only where all were."""
+        return at >= self.tail or not (self.kept or self.blank[at])
+
+    def pieces(self, at: int, *, changed: bool) -> Iterator[tuple[int, tuple[bytes, ...]]]:
+        """(last, likenesses) of the line that begins at `at`, longer and longer."""
+        yield at + 1, (self.changed[at] if changed else self.keys[at],)
+        texts = [self.lines[at][1:] if changed else self.lines[at]]
+        for last in range(at + 1, min(at + _MOST_PIECES, len(self.lines))):
+            more = self.lines[last]
+            joined = [text + b" " + more for text in texts] + [text + more for text in texts]
+            if self.soft[last - 1]:
+                joined = [text.rstrip(b" \t")[:-1] + more for text in texts] + joined[: len(texts)]
+            texts = joined[:_MOST_JOINED]
+            yield last + 1, tuple(likeness(text) for text in texts)
+
+
+def _may_begin(known: bytes, begin: bytes) -> bool:
+    """Whether a line may begin so; an address or a code may be broken itself."""
+    begin = begin.split(b"@", 1)[0].split(b"=", 1)[0].split(b"&", 1)[0]
+    return known.startswith(begin)
+
+
+def _tail(lines: tuple[bytes, ...]) -> int:
+    """How many lines there are before the blank ones at the end."""
+    count = len(lines)
+    while count and not lines[count - 1].strip():
+        count -= 1
+    return count
+
+
+@dataclass(slots=True)
+class _Path:
+    """The lines taken so far, the last first."""
+
+    one: Taken
+    before: _Path | None
+
+
+class _Point(NamedTuple):
+    """A point of the search, in the order in which they are followed. `at` is the next received line; where the hunk
+    ends before it, -1 - that line. `old` and `new` lines were taken by `path`; `section` lines belong to the @@."""
+
+    cost: float
+    serial: int  # no two that may be compared have the same
+    at: int
+    old: int
+    new: int
+    section: int
+    path: _Path | None
+
+
+_Move = tuple[float, int, int, int, Taken | None]
+
+
+class FitSearch:
+    """The search for the readings of a hunk at one place, the cheapest first."""
+
+    def __init__(self, received: Received, base: AlikeBase | None, start: int, *, recount: bool = False) -> None:
+        self.received = received
+        self.hunk = received.hunk
+        self.base = base
+        self.start = start
+        self.recount = recount
+        self.count = len(received.lines)
+        self.steps = self.serial = 0
+        self.heap: list[_Point] = []
+
+    def best(self, bound: int) -> tuple[Fit, ...]:
+        """The readings, cheapest first; `bound` is the number of steps that may be taken."""
+        found: list[Fit] = []
+        seen: Counter[tuple[int, int, int]] = Counter()
+        for cost, skipped in self._sections():
+            heappush(self.heap, _Point(cost, 0, skipped, 0, 0, skipped, None))
+        while self.heap and self.steps < bound:
+            self.steps += 1
+            point = heappop(self.heap)
+            if found and point.cost > found[0].cost + _SPREAD:
+                break
+            if point.at < 0:
+                fit = Fit(point.cost, _in_order(point.path), point.section, -point.at - 1, self.recount)
+                if all(fit.taken != other.taken for other in found):
+                    found.append(fit)
+                if len(found) == (_MAX_READINGS if _whole(fit) else _MAX_WITH_LOST):
+                    break
+                continue
+            seen[point[2:5]] += 1
+            if seen[point[2:5]] <= _SAME_STATE:
+                self._follow(point)
+        if not all(_whole(fit) for fit in found):
+            found = [replace(fit, cost=fit.cost + _oddness(fit.taken, self.received)) for fit in found]
+            found.sort(key=lambda fit: fit.cost)
+        return tuple(found)
+
+    def _follow(self, point: _Point) -> None:
+        """Put what may come after `point` on the heap."""
+        at, old, new = point.at, point.old, point.new
+        if self._complete(at, old, new):
+            more = self._recounted(at, old, new) if self.recount else self._left_over(at)
+            self._push(point, (more, -at - 1, old, new, None))
+        added = point.path is not None and point.path.one.kind is Kind.ADDED
+        for move in self._moves(at, old, new, added=added):
+            self._push(point, move)
+
+    def _push(self, point: _Point, move: _Move) -> None:
+        more, at, old, new, taken = move
+        self.serial += 1
+        path = _Path(taken, point.path) if taken else point.path
+        heappush(self.heap, _Point(point.cost + more, self.serial, at, old, new, point.section, path))
+
+    def _sections(self) -> Iterator[tuple[float, int]]:
+        """How many of the first lines belong to the @@ line, and what that costs."""
+        yield 0.0, 0
+        if not self.hunk.section:
+            return
+        for skipped in (1, 2):
+            if skipped > len(self.received.lines) or self.received.first[skipped - 1] in (b"+", b"-"):
+                return
+            if self.received.blank[skipped - 1]:
+                return
+            like_context = self.received.first[skipped - 1] == b" "
+            yield _SECTION_REST * skipped + (_SECTION_BLANK_FIRST if like_context else 0.0), skipped
+
+    def _complete(self, at: int, old: int, new: int) -> bool:
+        if self.recount:
+            return at >= self.received.tail and bool(old or new) and self.base is not None
+        return old == self.hunk.old_count and new == self.hunk.new_count
+
+    def _recounted(self, at: int, old: int, new: int) -> float:
+        """What it costs that the counts are wrong; of blank lines at the end as many are taken as one count says."""
+        right = (old == self.hunk.old_count) + (new == self.hunk.new_count)
+        return _RECOUNTED + _ONE_COUNT_RIGHT * right + _BLANK_LEFT_OUT * (self.count - at)
+
+    def _left_over(self, at: int) -> float:
+        """What it costs to leave out the lines from `at` on."""
+        cost = 0.0
+        for number in range(at, min(self.received.tail, at + 3)):
+            line = self.received.lines[number]
+            if not line.strip():
+                continue
+            if not self.hunk.last or (line[:1] in b"+- \t" and line[:2] != b"--"):
+                cost += _LEFT_OVER
+            elif self.received.lines[at].strip() and not line.startswith(b"--"):
+                cost += _LEFT_OVER_LAST
+        return cost
+
+    def _moves(self, at: int, old: int, new: int, *, added: bool) -> Iterator[_Move]:
+        """(cost, next received line, old lines, new lines, what was taken); `added`: so was the line before."""
+        more_old = self.recount or old < self.hunk.old_count
+        more_new = self.recount or new < self.hunk.new_count
+        index = self.start + old if self.base is not None else None
+        known = self.base.keys[index] if self.base and index is not None and index < len(self.base.keys) else None
+        if self.base is not None and known is None:
+            more_old = False
+        if more_old and more_new and known == b"" and self.received.may_lack(at):
+            cost = _MISSING_BLANK + (_INSIDE_RUN if added and self.received.first[at : at + 1] == [b"+"] else 0.0)
+            yield cost, at, old + 1, new + 1, Taken(Kind.CONTEXT, at, at, index)
+        if at >= self.count:
+            return
+        first = self.received.first[at]
+        if self.received.blank[at]:
+            if more_old and more_new and (self.base is None or known == b""):
+                yield 0.0, at + 1, old + 1, new + 1, Taken(Kind.CONTEXT, at, at + 1, index)
+            yield _EXTRA_BLANK, at + 1, old, new, None
+            return
+        if first == b"+" and more_new:
+            for cost, last in self._added(at, known):
+                yield cost, last, old, new + 1, Taken(Kind.ADDED, at, last, None)
+        if first == b"-" and more_old:
+            for cost, last in self._old(at, known, changed=True):
+                yield cost, last, old + 1, new, Taken(Kind.REMOVED, at, last, index)
+        if more_old and more_new:
+            column = self._column(first)
+            if column is not None:
+                for cost, last in self._old(at, known, changed=False):
+                    yield cost + column, last, old + 1, new + 1, Taken(Kind.CONTEXT, at, last, index)
+
+    def _column(self, first: bytes) -> float | None:
+        """What a context line costs by its first column."""
+        if first in (b" ", b"\t") or first >= b"\x80":
+            return 0.0
+        if first in (b"+", b"-"):
+            return _LOOKS_CHANGED if self.base is not None else None
+        return _LOST_COLUMN if self.base is not None else _LOST_COLUMN_UNSEEN
+
+    def _old(self, at: int, known: bytes | None, *, changed: bool) -> Iterator[tuple[float, int]]:
+        """Where a context or removed line that begins at `at` may end."""
+        if self.base is None:
+            yield from self._added(at, None)
+            return
+        if known is None:
+            return
+        for last, ways in self.received.pieces(at, changed=changed):
+            if any(way == known or (way[:2] == b".." and way[1:] == known) for way in ways):
+                yield _BROKEN_KNOWN * (last - at - 1), last
+                return
+            if not any(_may_begin(known, way) for way in ways):
+                return
+            if last == self.received.tail and known.startswith(ways[0]) and len(ways[0]) >= _SHORT // 2:
+                yield _REST_LOST, last
+
+    def _added(self, at: int, known: bytes | None) -> Iterator[tuple[float, int]]:
+        """Where an added line may end: at once, or after what looks like the rest of it."""
+        yield 0.0, at + 1
+        cost = 0.0
+        for last in range(at + 1, min(at + _MOST_PIECES, self.count)):
+            if self.received.blank[last]:
+                return
+            before = self.received.lines[last - 1]
+            first = self.received.first[last]
+            cost += _BROKEN
+            if before.endswith(b" ") and before.strip():
+                cost += _BLANK_BEFORE
+            elif before.endswith(b"="):
+                cost += _SOFT_BREAK
+            elif len(before) < _SHORT:
+                cost += _BROKEN_SHORT
+            if first in (b"+", b"-"):
+                cost += _BROKEN_LIKE_CHANGE
+            elif first in (b" ", b"\t"):
+                cost += _BROKEN_BLANK_FIRST
+            if known and self.received.keys[last] == known:
+                cost += _COULD_BE_CONTEXT
+            yield cost, last + 1
+
+
+def _whole(fit: Fit) -> bool:
+    return all(one.first < one.last for one in fit.taken)
+
+
+def _oddness(taken: tuple[Taken, ...], received: Received) -> float:
+    """How unusual the places of lost blank lines are beside added ones: git ends a run of added lines with a blank one
+    that stands before a blank line's place, and begins it with one that stands after."""
+    cost = 0.0
+    for index, one in enumerate(taken):
+        if one.first < one.last:
+            continue
+        before = index > 0 and taken[index - 1].kind is Kind.ADDED
+        after = index + 1 < len(taken) and taken[index + 1].kind is Kind.ADDED
+        if after and not before:
+            cost += _run_cost(taken, received, index + 1, 1, _BLANK_AHEAD)
+        elif before and not after:
+            cost += _run_cost(taken, received, index - 1, -1, _BLANK_AFTER)
+    return cost
+
+
+def _run_cost(taken: tuple[Taken, ...], received: Received, at: int, way: int, plain: float) -> float:
+    """The cost of a blank line beside the run of added lines that begins at `at` and goes on in direction `way`."""
+    last = at
+    while 0 <= last + way < len(taken) and taken[last + way].kind is Kind.ADDED:
+        last += way
+    near, far = (not received.changed[taken[end].first] for end in (at, last))
+    return _ODD_BLANK if near else 0.0 if far else plain
+
+
+def _in_order(path: _Path | None) -> tuple[Taken, ...]:
+    out: list[Taken] = []
+    while path:
+        out.append(path.one)
+        path = path.before
+    return tuple(reversed(out))

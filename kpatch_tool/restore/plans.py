@@ -1,0 +1,67 @@
+"""The ways to read all hunks of a loosely read file together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+
+from kpatch_tool.diff.model import Kind
+from kpatch_tool.restore.fits import AlikeBase, Fit, Fitted, Taken
+
+_MAX_LOOKED_AT = 4096  # combinations of the hunks' readings that are compared
+_MAX_COMBINED = 64  # of those that are tried
+_MOST_LOST = 12  # context lines at the end of a hunk that are put back
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to read all hunks: what it costs, and each hunk with the reading of it, in order."""
+
+    cost: float
+    fits: tuple[tuple[Fitted, Fit], ...]
+
+    def unsure(self) -> bool:
+        """Whether a hunk has other counts than its @@ says, or context put back at its end."""
+        return any(fit.recounted or fit.completed for _, fit in self.fits)
+
+    def unsure_at_end(self) -> bool:
+        """The same of the last hunk of the diff: whether changes are missing after it, nothing tells."""
+        return any((fit.recounted or fit.completed) and fitted.hunk.last for fitted, fit in self.fits)
+
+    def added(self) -> Iterator[bytes]:
+        """The received lines of which added ones are made, with their first columns."""
+        for fitted, fit in self.fits:
+            for one in fit.taken:
+                if one.kind is Kind.ADDED:
+                    yield from fitted.hunk.lines[one.first : one.last]
+
+    def known(self) -> list[bool]:
+        """For each line of the hunks after the patch, whether the base has it."""
+        return [one.base is not None for _, fit in self.fits for one in fit.taken if one.kind is not Kind.REMOVED]
+
+
+def plans_of(placed: Sequence[Fitted], base: AlikeBase) -> list[Plan]:
+    """The likeliest combinations of the hunks' readings, cheapest first, at least one."""
+    found = [
+        Plan(
+            sum(one.fits[at].cost for one, at in zip(placed, choice, strict=True)),
+            tuple((one, _whole(one, one.fits[at], base)) for one, at in zip(placed, choice, strict=True)),
+        )
+        for choice in islice(product(*(range(len(one.fits)) for one in placed)), _MAX_LOOKED_AT)
+    ]
+    found.sort(key=lambda plan: plan.cost)
+    return found[:_MAX_COMBINED]
+
+
+def _whole(fitted: Fitted, fit: Fit, base: AlikeBase) -> Fit:
+    """With the context lines at the end that the mail lost, where the counts say how many they are."""
+    hunk = fitted.hunk
+    lost = hunk.old_count - fit.old_count()
+    end = (fitted.start or 0) + fit.old_count()
+    if not fit.recounted or not 0 < lost <= _MOST_LOST or lost != hunk.new_count - fit.new_count():
+        return fit
+    if end + lost > len(base.lines):
+        return fit
+    more = tuple(Taken(Kind.CONTEXT, fit.used, fit.used, end + number) for number in range(lost))
+    return replace(fit, taken=(*fit.taken, *more), recounted=False, completed=lost)
