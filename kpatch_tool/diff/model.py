@@ -59,12 +59,6 @@ class Hunk:
         """How many lines are of `kind`."""
         return sum(1 for line in self.lines if line.kind is kind)
 
-    def told(self, kind: Kind, others: int) -> int:
-        """How many lines are of `kind` when `others` is the count in @@ of those that are not. In a damaged hunk some
-        context looks added or removed, and the counts know better (unless lines are missing)."""
-        looks, told = self.count(kind), len(self.lines) - others
-        return told if 0 <= told <= looks else looks
-
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
@@ -97,13 +91,11 @@ class FileDiff:
 
     @property
     def added(self) -> int:
-        """How many lines it adds, by the counts of the hunks."""
-        return sum(hunk.told(Kind.ADDED, hunk.old_count) for hunk in self.hunks)
+        return sum(hunk.count(Kind.ADDED) for hunk in self.hunks)
 
     @property
     def removed(self) -> int:
-        """How many lines it removes, by the counts of the hunks."""
-        return sum(hunk.told(Kind.REMOVED, hunk.new_count) for hunk in self.hunks)
+        return sum(hunk.count(Kind.REMOVED) for hunk in self.hunks)
 
 
 def reversed_diff(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:

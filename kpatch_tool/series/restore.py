@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from kpatch_tool.restore import addresses
-from kpatch_tool.restore.addresses import Person
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob
-from kpatch_tool.restore.damaged import hides_address
-from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff, second_reading
+from kpatch_tool.mail.message import Damage
+from kpatch_tool.restore import addresses
+from kpatch_tool.restore.addresses import Person
+from kpatch_tool.restore.damaged import hides_address
+from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.styled import Restoration, restore_file
-from kpatch_tool.mail.message import Damage
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.undone import NOT_COMPARED, told

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.diff.model import FileDiff
-from kpatch_tool.mail.message import Address
+from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.series import attesting, store
 from kpatch_tool.series.gist import gist
 from kpatch_tool.series.model import Exactness, Patch, Reply, Series, Trailer
@@ -26,6 +26,7 @@ _ID = 12  # digits of a blob id that are shown; binary diffs name all 40
 _SHORTEST_TITLE = 30
 _LONGEST_LABEL = 60
 _ROOM = 75  # columns beside the numbers of patches
+_LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
@@ -127,12 +128,26 @@ def _patch_document(patch: Patch) -> dict[str, object]:
                 "old_blob": file.old_blob,
                 "new_blob": file.new_blob,
                 "hunks": len(file.hunks),
-                "added": file.added,
-                "removed": file.removed,
+                "added": added,
+                "removed": removed,
             }
-            for file in patch.files
+            for file, added, removed in _counted(patch)
         ],
     }
+
+
+def _counted(patch: Patch) -> Iterator[tuple[FileDiff, int, int]]:
+    """Each file with the number of its lines added and removed. On a page that squeezed its lines some context looks
+    added or removed (`++count;`); there the counts in @@ tell, as every line is there."""
+    counts_tell = patch.exactness is Exactness.DAMAGED and patch.damage & _LOST == {Damage.SQUEEZED}
+    for file in patch.files:
+        if counts_tell:
+            added = sum(len(hunk.lines) - hunk.old_count for hunk in file.hunks)
+            removed = sum(len(hunk.lines) - hunk.new_count for hunk in file.hunks)
+            if 0 <= added <= file.added and 0 <= removed <= file.removed:
+                yield file, added, removed
+                continue
+        yield file, file.added, file.removed
 
 
 def _person(author: Address) -> dict[str, str]:
@@ -222,16 +237,16 @@ def _replies_to(series: Series, number: int) -> Iterator[str]:
 
 
 def _patch_lines(patch: Patch) -> Iterator[str]:
-    for file in patch.files:
-        yield _file_line(file)
+    for file, added, removed in _counted(patch):
+        yield _file_line(file, added, removed)
     for trailer in patch.trailers:
         if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):
             yield from _trailer_lines(trailer)
 
 
-def _file_line(file: FileDiff) -> str:
+def _file_line(file: FileDiff, added: int, removed: int) -> str:
     """A file with the ids of its blobs, as many digits as there is room for."""
-    line = f"{printable(file.path)}  +{file.added} -{file.removed}"
+    line = f"{printable(file.path)}  +{added} -{removed}"
     if not file.old_blob:
         return line
     digits = _ID if len(line) + 2 * _ID + 4 <= _ROOM else _SHORT_ID

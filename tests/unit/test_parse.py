@@ -286,11 +286,3 @@ def test_any_bytes_give_a_value_or_an_error(text: bytes) -> None:
         return
     assert parse_diff(format_diff(files)) == files
     diff_start(text)
-
-
-def test_the_counts_tell_how_much_is_added_where_context_looks_added() -> None:
-    lines = tuple(Line(Kind.ADDED, text) for text in (b"++context;", b"one", b"two"))
-    file = FileDiff("a", "a", (Hunk(1, 1, 1, 3, b"", lines),))
-    assert (file.added, file.removed) == (2, 0)
-    cut = FileDiff("a", "a", (Hunk(1, 9, 1, 12, b"", lines),))
-    assert cut.added == 3

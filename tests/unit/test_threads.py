@@ -12,7 +12,7 @@ import pytest
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.read import read_sources
-from kpatch_tool.series import posting
+from kpatch_tool.series import posting, view
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.subject import title
@@ -205,3 +205,10 @@ def test_pages_give_what_the_mails_give(path: Path, tmp_path: Path) -> None:
         assert [reply.to_patch for reply in page.replies] == [reply.to_patch for reply in mails.replies], shape
     with pytest.raises(InputError, match="one line a mail"):
         read(tmp_path / f"{path.stem}.oneline.txt")
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the thread is not beside the repository")
+def test_context_that_looks_added_is_not_counted() -> None:
+    """`++kvm->stat.remote_tlb_flush;` in 1/5 is context; the page's own diffstat says four lines are added."""
+    patches: Any = view.document(read(PAGE))["patches"]
+    assert [(file["added"], file["removed"]) for file in patches[0]["files"]] == [(3, 4), (1, 3), (4, 1)]
