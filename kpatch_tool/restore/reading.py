@@ -124,11 +124,14 @@ class Reader:
         rest = known[len(start) :]
         found: dict[bytes, float] = {}
         if row.lead:
-            for column in range(1, _MAX_COLUMN):
-                cost = _UNLIKELY + abs(column - width(start)) / 16.0
-                found.setdefault(pad(column) + rest, cost)
-                if column >= 8:
-                    found.setdefault(b" " * column + rest, cost + 2.0)
+            # A line that only moved keeps the gaps of the one that was removed.
+            moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
+            for text in dict.fromkeys([rest, *moved]):
+                for column in range(1, _MAX_COLUMN):
+                    cost = _UNLIKELY + abs(column - width(start)) / 16.0
+                    found.setdefault(pad(column) + text, cost)
+                    if column >= 8:
+                        found.setdefault(b" " * column + text, cost + 2.0)
         wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
         alone: set[bytes] = set()
         for index, match in enumerate(_BLANKS.finditer(rest)):

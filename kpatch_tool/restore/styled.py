@@ -21,7 +21,7 @@ from kpatch_tool.restore.reading import file_reader
 from kpatch_tool.restore.rows import Row, survey_file
 from kpatch_tool.restore.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
 
-_UNDECIDED = 6.0  # bits: a reading this much less likely than the chosen one still counts as possible
+_UNDECIDED = 7.0  # bits: a reading this much less likely than the chosen one still counts as possible
 
 
 @dataclass(frozen=True, slots=True)

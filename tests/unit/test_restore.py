@@ -385,3 +385,16 @@ def test_restored_text_squeezes_to_what_was_received(above: bytes, old: bytes, n
     assert [squeeze(line) for line in _lines(result.post)] == [squeeze(line) for line in _lines(post)]
     if result.proven:
         assert result.post == post
+
+
+def test_a_line_that_only_moves_keeps_the_gaps_of_the_removed_one() -> None:
+    base = b"#ifndef mask\n  #ifdef NUMA\n    #define mask(node)\t((void)(node))\n  #endif\n#endif\n\nint a;\n"
+    after = b"#ifndef mask\n  #define mask(node)\t((void)(node))\n#endif\n\nint a;\n"
+    page = (
+        f"diff --git a/x.h b/x.h\nindex {blob_id(base)[:12]}..{blob_id(after)[:12]} 100644\n--- a/x.h\n+++ b/x.h\n"
+        "@@ -1,7 +1,5 @@\n#ifndef mask\n- #ifdef NUMA\n- #define mask(node) ((void)(node))\n- #endif\n"
+        "+ #define mask(node) ((void)(node))\n#endif\n\nint a;\n"
+    )
+    (file,) = parse_damaged(page.encode())
+    restored = restore_file(file, base)
+    assert restored.proven and restored.post == after
