@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kpatch_tool import importing
 from kpatch_tool.cli import common
-from kpatch_tool.mail.elsewhere import Elsewhere
-from kpatch_tool.mail.read import read_sources
-from kpatch_tool.series import listing, store, view
-from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.attesting import attested
+from kpatch_tool.series import view
 
 
 def command(
@@ -52,38 +48,13 @@ def command(
     as_json: common.JsonOption = False,
 ) -> None:
     """Read a thread into series/NAME: patches in order, cover, replies, and the source as received."""
-    workspace = common.here()
-    if name:
-        store.check_name(name)
-    with common.progress() as say:
-        if git is None and listing.is_large(sources):
-            received, pick = listing.receive(workspace.cache, sources, pick=pick, revision=revision, progress=say)
-        else:
-            elsewhere = Elsewhere(workspace, timeout, git)
-            received = read_sources(sources, fetch=elsewhere, fetched_only=git is not None, say=say)
-    series = assemble(
-        received.messages,
-        where=", ".join(sources),
-        name=name,
-        revision=revision,
-        pick=pick,
-        in_order=received.patch_files,
-        sloppy=sloppy,
+    request = importing.Request(
+        tuple(sources), name, revision, pick, tree, git, timeout, sloppy=sloppy, attest=attest, force=force
     )
-    if attest:
-        series = attested(series, received.files)
-    directory, written = store.save(
-        workspace,
-        replace(series, tree=tree, problems=(*series.problems, *received.notes)),
-        received,
-        force=force,
-        revision=revision,
-        sloppy=sloppy,
-        pick=pick,
-    )
-    loaded = store.load(directory)
+    with common.progress() as progress:
+        done = importing.import_request(common.here(), request, progress)
     if as_json:
-        common.emit_json({**view.document(loaded), "path": str(directory), "written": written})
+        common.emit_json({**view.document(done.series), "path": str(done.directory), "written": done.written})
         return
-    for line in view.imported(loaded, directory, written=written):
+    for line in view.imported(done.series, done.directory, written=done.written):
         typer.echo(line)
