@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
@@ -226,13 +226,13 @@ class IndexFile:
                     spans = spans or _array(data)
                     yield Span(file, *spans[place * 3 : place * 3 + 3])
 
-    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple]:  # type: ignore[type-arg]
+    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """What a query gives, row by row."""
         with _trouble(self.path):
             # Not `yield from` the cursor: a reader that stops early would have it closed, maybe after the file.
             yield from iter(self._connection.execute(query, values).fetchone, None)
 
-    def row(self, query: str, values: Sequence[object] = ()) -> tuple:  # type: ignore[type-arg]
+    def row(self, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
         """The first row a query gives; the query gives one."""
         return next(iter(self.rows(query, values)))
 

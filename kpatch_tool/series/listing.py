@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpatch_tool import text
 from kpatch_tool.errors import InputError
@@ -167,7 +167,7 @@ class Mailbox:
         roots = {str(root) for root in threads.roots_of(self._index, messages)}
         return [one for one in self.postings() if roots & set(map(str, one.roots))]
 
-    def _rows(self, which: str, values: Sequence[object]) -> Iterator[tuple]:  # type: ignore[type-arg]
+    def _rows(self, which: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         return self._index.rows(f"SELECT {_COLUMNS} FROM posting WHERE {which} ORDER BY number", values)
 
     def received(self, one: Listed) -> read.Received:
@@ -214,7 +214,7 @@ def _seconds(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
-def _listed(row: tuple) -> Listed:  # type: ignore[type-arg]
+def _listed(row: tuple[Any, ...]) -> Listed:
     number, when, title, revision, name, email, patches, total, cover, message_id, roots, sent = row
     return Listed(
         number=number,

@@ -16,13 +16,13 @@ from kpatch_tool.restore.damaged import hides_address
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.styled import Restoration, restore_file
+from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.undone import NOT_COMPARED, told
 from kpatch_tool.text import plural
 
 ReadBase = Callable[[str], bytes | None]
-_LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
 _PEOPLE = "MAINTAINERS"  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
@@ -137,7 +137,7 @@ _Tried = tuple[_Files, list[Restoration]]
 
 def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
-    lost = bool(patch.damage & _LOST)
+    lost = bool(patch.damage & LOST)
     tried: list[_Tried] = []
     if not lost and patch.files:
         tried.append(_each(patch.files, files, _as_received))
@@ -165,7 +165,7 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
 
 def _more_damage(patch: Patch) -> bool:
     """Whether more than white space was lost in the diff."""
-    more = patch.damage - _LOST
+    more = patch.damage - LOST
     return bool(more - {Damage.ADDRESSES_HIDDEN}) or (bool(more) and _hides(patch))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.series import attesting, store
+from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.gist import gist
 from kpatch_tool.series.model import Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.split import has_diff
@@ -26,7 +27,6 @@ _ID = 12  # digits of a blob id that are shown; binary diffs name all 40
 _SHORTEST_TITLE = 30
 _LONGEST_LABEL = 60
 _ROOM = 75  # columns beside the numbers of patches
-_LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
@@ -139,7 +139,7 @@ def _patch_document(patch: Patch) -> dict[str, object]:
 def _counted(patch: Patch) -> Iterator[tuple[FileDiff, int, int]]:
     """Each file with the number of its lines added and removed. On a page that squeezed its lines some context looks
     added or removed (`++count;`); there the counts in @@ tell, as every line is there."""
-    counts_tell = patch.exactness is Exactness.DAMAGED and patch.damage & _LOST == {Damage.SQUEEZED}
+    counts_tell = patch.exactness is Exactness.DAMAGED and patch.damage & LOST == {Damage.SQUEEZED}
     for file in patch.files:
         if counts_tell:
             added = sum(len(hunk.lines) - hunk.old_count for hunk in file.hunks)
