@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,19 +20,33 @@ _UNBUILT = "does not build"  # results.deltas looks for it
 _MAX_OUTPUT = 8 << 20
 _EMULATED_LEAST, _EMULATED_MOST = 30.0, 90.0
 
-# What upstream's x86/run starts, but for the migration and UEFI parts.
-_NESTED = (
-    GUEST_QEMU,
+# What upstream's x86/run starts between QEMU and `-machine accel=`.
+_DEVICES = (
     *("--no-reboot", "-nodefaults", "-global", "kvm-pit.lost_tick_policy=discard", "-device", "pc-testdev"),
     *("-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-display", "none", "-serial", "stdio"),
-    *("-device", "pci-testdev", "-machine", "accel=kvm"),
+    *("-device", "pci-testdev"),
 )
+_PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where tests of the form of kvm-unit-tests run: the path of QEMU, its accelerator, the file with the environment
+    that every test gets, and the directory above the suites' images (None: they are used where they lie)."""
+
+    qemu: str
+    accel: str
+    environment: str
+    tests: str | None
+
+
+IN_GUEST = Place(GUEST_QEMU, "kvm", "/kpt/environment", "/kpt/tests")
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A test to be run one way. `job` is None where it cannot be run (the test says why); `fixed`: its timeout is the
-    user's."""
+    user's. `probe` is run behind a job that printed nothing: whether QEMU takes such a command line at all."""
 
     suite: str
     kind: SuiteKind
@@ -39,22 +54,61 @@ class Planned:
     test: Test
     variant: Variant
     job: Job | None
+    probe: Job | None = None
     fixed: bool = False
 
 
 def plan(
-    suite: str, kind: SuiteKind, tests: Sequence[Test], variants: Sequence[Variant], timeout: float | None
+    suite: str,
+    kind: SuiteKind,
+    tests: Sequence[Test],
+    variants: Sequence[Variant],
+    timeout: float | None,
+    *,
+    place: Place = IN_GUEST,
 ) -> tuple[Planned, ...]:
     """Every test in every variant, variant by variant; `timeout` (seconds) replaces each test's own."""
     rows = []
     for variant in variants:
         for test in tests:
             name = variant.of(test.name)
-            job = None
+            job = probe = None
             if test.path is not None and not test.why_skip and not test.why_not_built:
-                job = Job(name, _arguments(kind, test), timeout or test.timeout, test.check)
-            rows.append(Planned(suite, kind, name, test, variant, job, timeout is not None))
+                job = Job(name, _arguments(kind, test, place), timeout or test.timeout, test.check)
+                if kind is SuiteKind.UNIT_TESTS:
+                    argv = unit_test_command(place, output.NO_FILE, test.qemu_args)
+                    probe = Job(f"{name}: does QEMU start?", argv, job.timeout, (_PRINTED_NOTHING,))
+            rows.append(Planned(suite, kind, name, test, variant, job, probe, timeout is not None))
     return tuple(rows)
+
+
+def unit_test_command(place: Place, image: str, words: Sequence[str]) -> tuple[str, ...]:
+    """The command line of upstream's x86/run for an image; `words` are the entry's own."""
+    machine = ("-machine", f"accel={place.accel}", "-kernel", image)
+    return (place.qemu, *_DEVICES, *machine, *words, "-initrd", place.environment)
+
+
+def environment(accel: str, qemu_version: str, kernel: str = "") -> bytes:
+    """The file that upstream gives every test as its environment (env_params and env_errata of arch-run.bash).
+
+    `kernel` is the release the test runs on, empty where it is not known. No test of x86 asks for an erratum.
+    """
+    numbers = [*re.findall(r"\d+", qemu_version.partition(" ")[0]), "", "", ""]
+    version, patchlevel, *rest = [*kernel.split("."), "", ""]
+    sublevel, _, extra = rest[0].partition("-")
+    values = {
+        "TARGET": "",
+        "QEMU_ACCEL": accel,
+        "QEMU_VERSION_STRING": f"QEMU emulator version {qemu_version}",
+        **dict(zip(("QEMU_MAJOR", "QEMU_MINOR", "QEMU_MICRO"), numbers, strict=False)),
+        "KERNEL_VERSION_STRING": kernel,
+        "KERNEL_VERSION": version,
+        "KERNEL_PATCHLEVEL": patchlevel,
+        "KERNEL_SUBLEVEL": _leading_digits(sublevel),
+        "KERNEL_EXTRAVERSION": _leading_digits(extra),
+        **({"ERRATA_FORCE": "y"} if accel == "tcg" else {}),
+    }
+    return "".join(f"{name}={value}\n" for name, value in values.items()).encode("utf-8", "surrogateescape")
 
 
 def emulated(job: Job) -> Job:
@@ -66,13 +120,15 @@ def emulated(job: Job) -> Job:
     return replace(job, timeout=max(own, _EMULATED_LEAST, min(_EMULATED_MOST, 2 * own)))
 
 
-def entries(planned: Sequence[Planned]) -> tuple[Entry, ...]:
-    """The images of the nested tests, at their place in the guest."""
-    return tuple(
+def entries(planned: Sequence[Planned], qemu_version: str, kernel: str = "") -> tuple[Entry, ...]:
+    """The images of the nested tests, at their place in the guest, and their environment."""
+    images = tuple(
         Entry(_guest_path(row.kind, row.test), source=row.test.path)
         for row in planned
         if row.job is not None and row.kind is SuiteKind.UNIT_TESTS
     )
+    text = environment(IN_GUEST.accel, qemu_version, kernel)
+    return (*images, Entry(IN_GUEST.environment, data=text)) if images else ()
 
 
 def programs(planned: Sequence[Planned]) -> tuple[Program, ...]:
@@ -85,28 +141,49 @@ def programs(planned: Sequence[Planned]) -> tuple[Program, ...]:
     return tuple(found.values())
 
 
-def results(row: Planned, outcome: JobOutcome | None) -> tuple[CaseResult, ...]:
-    """The verdict of the test as a whole (case ""), then those of its cases."""
+def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None = None) -> tuple[CaseResult, ...]:
+    """The verdict of the test as a whole (case ""), then those of its cases. `probed` is the probe's outcome."""
     test = row.test
     if outcome is None:
         if test.why_not_built:
             return (CaseResult(row.name, "", Verdict.FAIL, 0.0, f"{_UNBUILT}: {test.why_not_built}"),)
         return (CaseResult(row.name, "", Verdict.SKIP, 0.0, test.why_skip or "not selected"),)
     text = _read(outcome.output)
-    read = output.unit_test_cases if row.kind is SuiteKind.UNIT_TESTS else output.tap_cases
-    cases = read(row.name, text, outcome.seconds)
-    said = _said(row.kind, outcome, text)
-    if said.verdict is Verdict.PASS and any(case.verdict is Verdict.FAIL for case in cases):
-        said = output.Said(Verdict.FAIL, said.why or "a case failed")
+    if row.kind is SuiteKind.UNIT_TESTS:
+        said, cases = _unit_test(row, outcome, text, probed), output.unit_test_cases(row.name, text, outcome.seconds)
+    else:
+        said, cases = _selftest(outcome, text), output.tap_cases(row.name, text, outcome.seconds)
+        if said.verdict is Verdict.PASS and any(case.verdict is Verdict.FAIL for case in cases):
+            said = output.Said(Verdict.FAIL, said.why or "a case failed")
     return (CaseResult(row.name, "", said.verdict, outcome.seconds, said.why), *cases)
 
 
-def _said(kind: SuiteKind, outcome: JobOutcome, text: bytes) -> output.Said:
+def _unit_test(row: Planned, outcome: JobOutcome, text: bytes, probed: JobOutcome | None) -> output.Said:
+    if probed is not None and probed.ending in (Ending.EXIT, Ending.SIGNAL):
+        reason = output.premature_failure(probed.errors)
+        if reason is not None:
+            return output.Said(Verdict.SKIP, reason)
     match outcome.ending:
-        case Ending.EXIT if kind is SuiteKind.UNIT_TESTS:
-            return output.unit_test_status(outcome.value, text)
         case Ending.EXIT:
-            return output.selftest_status(outcome.value, text)
+            return output.unit_test_status(outcome.value, text, outcome.errors)
+        case Ending.SIGNAL:
+            return output.unit_test_status(128 + outcome.value, text, outcome.errors)
+        case Ending.TIMEOUT:
+            mine = outcome.job.timeout
+            duration = row.test.duration if mine == row.test.timeout and row.test.duration else f"{mine:g}s"
+            return output.Said(Verdict.TIMEOUT, f"timeout; duration={duration}")
+        case _:
+            return _not_ended(outcome)
+
+
+def _selftest(outcome: JobOutcome, text: bytes) -> output.Said:
+    if outcome.ending is Ending.EXIT:
+        return output.selftest_status(outcome.value, text)
+    return _not_ended(outcome)
+
+
+def _not_ended(outcome: JobOutcome) -> output.Said:
+    match outcome.ending:
         case Ending.TIMEOUT | Ending.HANG:
             return output.Said(Verdict.TIMEOUT, outcome.why)
         case Ending.CHECK:
@@ -115,18 +192,21 @@ def _said(kind: SuiteKind, outcome: JobOutcome, text: bytes) -> output.Said:
             return output.Said(Verdict.ABORT, outcome.why)
 
 
-def _arguments(kind: SuiteKind, test: Test) -> tuple[str, ...]:
+def _arguments(kind: SuiteKind, test: Test, place: Place) -> tuple[str, ...]:
     if kind is SuiteKind.SELFTESTS:
         return (_guest_path(kind, test), *test.args)
-    # Without arguments there must be no -append: multiboot takes its first word for the program's name.
-    append = ("-append", " ".join(test.args)) if test.args else ()
-    return (*_NESTED, "-kernel", _guest_path(kind, test), "-smp", str(test.smp), *append, *test.qemu_args)
+    image = _guest_path(kind, test) if place.tests is not None else str(test.path)
+    return unit_test_command(place, image, test.qemu_args)
 
 
 def _guest_path(kind: SuiteKind, test: Test) -> str:
     assert test.path is not None
     name = test.path.name if kind is SuiteKind.UNIT_TESTS else test.name
-    return f"/kpt/tests/{test.suite}/{name}"
+    return f"{IN_GUEST.tests}/{test.suite}/{name}"
+
+
+def _leading_digits(text: str) -> str:
+    return text[: len(text) - len(text.lstrip("0123456789"))]
 
 
 def _read(path: Path | None) -> bytes:

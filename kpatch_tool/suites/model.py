@@ -20,9 +20,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test of a suite. `timeout` in seconds; `why_skip` is set when it cannot run here (wrong architecture, a
-    `check` that does not hold). `path` is its image or program on the host; None when it was not built, and then
-    `why_not_built` tells."""
+    """One test of a suite. `timeout` in seconds, `duration` the same as its description writes it; `why_skip` is set
+    when it cannot run here (wrong architecture, no image). `path` is its image or program on the host; None when it
+    was not built, and then `why_not_built` tells. `args` are a program's arguments, `qemu_args` what QEMU gets besides
+    the image; `check` are "PATH=VALUE", all of which must hold where it runs."""
 
     __test__ = False  # not a pytest class
 
@@ -30,9 +31,9 @@ class Test:
     name: str
     path: Path | None
     timeout: float
+    duration: str = ""
     args: tuple[str, ...] = ()
     qemu_args: tuple[str, ...] = ()
-    smp: int = 1
     groups: frozenset[str] = frozenset()
     accel: str = ""
     check: tuple[str, ...] = ()

@@ -1,12 +1,14 @@
 """What a test printed and how it ended -> its cases. Pure; the text is the guest's and trusted in nothing.
 
 kvm-unit-tests: lib/report.c (PASS, FAIL, SKIP, XPASS, XFAIL, SUMMARY), lib/x86/io.c (exit through isa-debug-exit),
-scripts/runtime.bash (meaning of the status). Selftests: tools/testing/selftests/kselftest.h (0 pass, 4 skip, TAP).
+scripts/arch-run.bash, vmm.bash and runtime.bash (meaning of the status, words of the verdict). Selftests:
+tools/testing/selftests/kselftest.h (0 pass, 4 skip, TAP).
 """
 
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,8 +17,15 @@ from kpatch_tool.text import printable_bytes
 
 MAX_CASES = 20_000
 MAX_NAME = 200
-# QEMU's exit statuses: `(code << 1) | 1` for the codes 0, 38 and 63; 124 is timeout(1)'s.
-EXIT_PASS, EXIT_SKIP, EXIT_TIMEOUT, EXIT_ABORT = 1, 77, 124, 127
+# Statuses of upstream's x86/run: 0 once it has judged QEMU's 1, the codes 38 and 63 as `(code << 1) | 1`, timeout(1)'s.
+RUN_PASS, RUN_QEMU, RUN_SKIP, RUN_TIMEOUT, RUN_ABORT = 0, 1, 77, 124, 127
+_RUN_VERDICTS: Mapping[int, tuple[Verdict, str]] = {
+    RUN_PASS: (Verdict.PASS, ""),
+    RUN_SKIP: (Verdict.SKIP, "the test skipped itself"),
+    RUN_TIMEOUT: (Verdict.TIMEOUT, "the test timed out"),
+    RUN_ABORT: (Verdict.ABORT, "the test called abort()"),
+}
+NO_FILE = "_NO_FILE_4Uhere_"  # the image upstream has QEMU look for, to see whether it comes so far
 KSFT_SKIP = 4
 _CASE = re.compile(rb"(PASS|FAIL|SKIP|XPASS|XFAIL): (.+)")
 # An expected failure is no failure; an unexpected success is one (lib/report.c counts it so).
@@ -28,9 +37,12 @@ _VERDICTS: Mapping[bytes, tuple[Verdict, str]] = {
     b"XFAIL": (Verdict.PASS, "failed as expected"),
 }
 _TAP = re.compile(rb"(ok|not ok) \d+ (?:- )?([^#]+)(# *SKIP)?", re.IGNORECASE)
-_QEMU_ERROR = re.compile(rb"qemu-system-\w+: (?!warning: |terminating on signal )(.+)")
+_PROGRAM = re.compile(rb"^qemu-system-\w+: ")
 _ABORT = re.compile(rb"^ABORT: (.+)", re.MULTILINE)
 _SUMMARY = re.compile(rb"SUMMARY: (.+)")
+_SUMMARY_LINES = 5  # of the end, in which upstream looks for it
+_SIGNALLED = re.compile(rb"terminating on signal (\d+)")
+_NO_KERNEL = re.compile(rb"[Cc]ould not (?:load|open) kernel|error loading|failed to load")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +84,51 @@ def _numbered(test: str, seconds: float, rows: Iterable[tuple[tuple[Verdict, str
     return tuple(cases)
 
 
-def unit_test_status(status: int, output: bytes) -> Said:
-    """What QEMU's exit status says of a kvm-unit-test.
+def unit_test_status(status: int, output: bytes, errors: bytes = b"") -> Said:
+    """The verdict of a kvm-unit-test that ran, as upstream's run() gives it.
 
-    The test leaves through isa-debug-exit, which makes QEMU's status `(code << 1) | 1`; an even one is QEMU's own,
-    and so is 1 where QEMU complained. Statuses above 127 are signals (lib/abort.c of kvm-unit-tests).
+    `status` is QEMU's as a shell has it (above 127: a signal), `output` what came over the serial line, `errors` what
+    QEMU itself said. The reason is upstream's own where it prints one (a summary, the signal). Upstream prints FAIL
+    for what is ABORT here: the test called abort(), or QEMU did not end by the test's word.
     """
-    complaint = _complaint(output)
-    summary = _summary(output)
-    if status == EXIT_PASS and complaint:
-        started = _CASE.search(output) is not None or bool(summary)
-        return Said(Verdict.FAIL if started else Verdict.SKIP, f"QEMU: {complaint}")
-    words = {
-        EXIT_PASS: Said(Verdict.PASS, summary),
-        EXIT_SKIP: Said(Verdict.SKIP, summary or "the test skipped itself"),
-        EXIT_TIMEOUT: Said(Verdict.TIMEOUT, "the test timed out"),
-        EXIT_ABORT: Said(Verdict.ABORT, _aborted(output) or "the test called abort()"),
-    }
-    if status in words:
-        return words[status]
-    if status > EXIT_ABORT:
-        return Said(Verdict.ABORT, f"ended by signal {status - 128}")
+    summary = _summary(output, errors)
+    ended = run_status(status, errors)
+    if ended in _RUN_VERDICTS:
+        verdict, otherwise = _RUN_VERDICTS[ended]
+        return Said(verdict, summary or (_aborted(output) if ended == RUN_ABORT else "") or otherwise)
+    if ended > RUN_ABORT:
+        return Said(Verdict.ABORT, f"terminated on {_signal_name(ended - 128)}")
+    complaint = _complaint(errors)
+    qemu = f"QEMU: {complaint}" if complaint else ""
+    if status == RUN_QEMU:
+        return Said(Verdict.FAIL, _joined(summary, qemu))
     if status % 2 == 0:
-        what = f"QEMU ended by itself with status {status}"
-        return Said(Verdict.ABORT, f"{what}: {complaint}" if complaint else what)
+        return Said(Verdict.ABORT, _joined(summary or f"QEMU ended by itself with status {status}", qemu))
     return Said(Verdict.FAIL, summary or f"the test ended with code {status >> 1}")
+
+
+def run_status(status: int, errors: bytes) -> int:
+    """What upstream's x86/run makes of QEMU's status (qemu_fixup_return_code).
+
+    1 is the test's success unless QEMU said something besides warnings, and 0 no success: the test did not end QEMU.
+    """
+    if status == 0:
+        found = _SIGNALLED.search(errors)
+        return int(found.group(1)) + 128 if found is not None else RUN_QEMU
+    if status == 1 and not _complaint(errors):
+        return RUN_PASS
+    return status
+
+
+def premature_failure(errors: bytes) -> str | None:
+    """Why a test is skipped: what QEMU said when it was started with the image NO_FILE and did not even look for it.
+
+    None when it did (premature_failure of upstream's runtime.bash): such a QEMU can run the test.
+    """
+    lines = [line for line in errors.splitlines() if line.strip()]
+    if any(NO_FILE.encode() in line and _NO_KERNEL.search(line) for line in lines):
+        return None
+    return printable_bytes(lines[-1].strip())[:MAX_NAME] if lines else "QEMU ended without a word"
 
 
 def selftest_status(status: int, output: bytes) -> Said:
@@ -109,14 +141,29 @@ def selftest_status(status: int, output: bytes) -> Said:
     return Said(Verdict.FAIL, _assertion(output) or last or f"exit status {status}")
 
 
-def _complaint(output: bytes) -> str:
-    found = _QEMU_ERROR.search(output)
-    return printable_bytes(found.group(1).strip())[:MAX_NAME] if found is not None else ""
+def _complaint(errors: bytes) -> str:
+    """QEMU's first line that is no warning."""
+    lines = (line.strip() for line in errors.splitlines())
+    found = next((line for line in lines if line and b"warning" not in line.lower()), b"")
+    return printable_bytes(_PROGRAM.sub(b"", found))[:MAX_NAME]
 
 
-def _summary(output: bytes) -> str:
-    found = _SUMMARY.findall(output)
-    return printable_bytes(found[-1].strip())[:MAX_NAME] if found else ""
+def _summary(output: bytes, errors: bytes) -> str:
+    said = frozenset(errors.splitlines())
+    lines = [line for line in output[-(64 << 10) :].splitlines() if line not in said]
+    found = [match for line in lines[-_SUMMARY_LINES:] if (match := _SUMMARY.match(line))]
+    return printable_bytes(found[-1].group(1).strip())[:MAX_NAME] if found else ""
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _aborted(output: bytes) -> str:

@@ -42,7 +42,7 @@ _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
 _KEPT_RUNS = 100
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +147,11 @@ def test_state(
     work = GuestWork(
         kernel=subject.image,
         groups=groups,
-        files=jobs.entries(rows),
+        files=jobs.entries(rows, choice.qemu_version),
         programs=jobs.programs(rows),
         qemu=qemu.find() if any(row.kind is SuiteKind.UNIT_TESTS and row.job for row in rows) else None,
     )
-    watcher = _Watcher(build.patch, len(order), progress)
+    watcher = _Watcher(build.patch, frozenset(job for key, job in order if key[2] == _TEST), progress)
     with lock.held(workspace.lock(f"test-{out.name}"), wait_seconds=_LOCK_SECONDS):
         with atomic.machine_errors(out):
             shutil.rmtree(out, ignore_errors=True)
@@ -159,7 +159,7 @@ def test_state(
         _forget_old(out)
         machine = choice.machine(smp=GUEST_CPUS)
         run = run_guest(work, machine, out=out, cache=workspace.cache, patience=patience, watcher=watcher)
-    outcomes = dict(zip(order, run.outcomes, strict=True))
+    outcomes = {key: outcome for (key, _), outcome in zip(order, run.outcomes, strict=True)}
     return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
 
 
@@ -170,27 +170,33 @@ def _forget_old(newest: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-_Key = tuple[str, str]  # suite, name of the test
+_TEST, _PROBE = "test", "probe"
+_Key = tuple[str, str, str]  # suite, name of the test, and whether it is the test itself or its probe
 
 
 def _groups(
     build: StateBuild, rows: Sequence[jobs.Planned], choice: accel.Choice
-) -> tuple[tuple[JobGroup, ...], list[_Key]]:
-    """One group a variant (its modules are loaded once), and the tests in the order their jobs run."""
+) -> tuple[tuple[JobGroup, ...], list[tuple[_Key, Job]]]:
+    """One group a variant (its modules are loaded once), and the jobs in the order they run."""
     groups, order = [], []
     for variant in dict.fromkeys(row.variant.name for row in rows):
         mine = [row for row in rows if row.variant.name == variant and row.job is not None]
         if not mine:
             continue
         modules = _modules(build, mine[0].variant.parameters)
-        groups.append(JobGroup(modules, tuple(_timed(row, choice) for row in mine)))
-        order += [(row.suite, row.name) for row in mine]
+        todo = [(key, job) for row in mine for key, job in _jobs(row, choice)]
+        groups.append(JobGroup(modules, tuple(job for _, job in todo)))
+        order += todo
     return tuple(groups), order
 
 
-def _timed(row: jobs.Planned, choice: accel.Choice) -> Job:
-    assert row.job is not None
-    return row.job if row.fixed or choice.accel != "tcg" else jobs.emulated(row.job)
+def _jobs(row: jobs.Planned, choice: accel.Choice) -> list[tuple[_Key, Job]]:
+    """A test's job and, behind it, its probe."""
+    emulated = choice.accel == "tcg" and not row.fixed
+    both = ((_TEST, row.job), (_PROBE, row.probe))
+    return [
+        ((row.suite, row.name, what), jobs.emulated(job) if emulated else job) for what, job in both if job is not None
+    ]
 
 
 def _modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:
@@ -217,8 +223,10 @@ class _Share:
 
     def tests(self) -> StateTests:
         """The suite's results."""
-        mine = [(row, self.outcomes.get((row.suite, row.name))) for row in self.plan.rows]
-        found = tuple(result for row, outcome in mine for result in jobs.results(row, outcome))
+        mine = [(row, self._outcome(row, _TEST)) for row in self.plan.rows]
+        found = tuple(
+            result for row, outcome in mine for result in jobs.results(row, outcome, self._outcome(row, _PROBE))
+        )
         done = StateTests(self.build.patch, self.plan.suite, "ok", 0.0, found, _count(found))
         if self.run is None:
             return replace(done, why=_problems(self.plan)) if self.plan.problems else done
@@ -238,6 +246,9 @@ class _Share:
             trace=next((trace.text for trace in traces if trace.fatal), ""),
             outputs=files,
         )
+
+    def _outcome(self, row: jobs.Planned, what: str) -> JobOutcome | None:
+        return self.outcomes.get((row.suite, row.name, what))
 
     def _how(self, run: GuestRun) -> str:
         first = run.boots[0].first_job if run.boots else None
@@ -314,16 +325,18 @@ def _selected(name: str, globs: Sequence[str]) -> bool:
 class _Watcher:
     """Tells progress which test runs."""
 
-    def __init__(self, patch: int, total: int, progress: Progress) -> None:
+    def __init__(self, patch: int, tests: frozenset[Job], progress: Progress) -> None:
         self._state = f"patch {patch}" if patch else "the base"
-        self._total, self._progress = total, progress
+        self._tests, self._progress = tests, progress
         self._done = 0
-        progress(f"booting {self._state}", 0, total)
+        progress(f"booting {self._state}", 0, len(tests))
 
     def __call__(self, job: Job, outcome: JobOutcome | None) -> None:
+        if job not in self._tests:
+            return
         if outcome is not None:
             self._done += 1
-        self._progress(f"testing {self._state}: {printable(job.name)}", self._done, self._total)
+        self._progress(f"testing {self._state}: {printable(job.name)}", self._done, len(self._tests))
 
 
 def _prove_nesting(subject: Subject, machine: qemu.Machine) -> tuple[bool, str]:

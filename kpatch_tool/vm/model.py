@@ -74,7 +74,8 @@ class Ending(StrEnum):
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
     """What became of a job. `output` is the file with its output (None: it was not started); `dropped` counts bytes
-    of output beyond the limit; `traces` are the kernel's complaints while it ran; `why` is a sentence."""
+    of output beyond the limit; `traces` are the kernel's complaints while it ran; `why` is a sentence. `errors` is what
+    it wrote to standard error (the first 64 KiB), which is in `output` too, between two lines of the rest."""
 
     job: Job
     group: int
@@ -85,6 +86,7 @@ class JobOutcome:
     why: str
     dropped: int = 0
     traces: tuple[Trace, ...] = ()
+    errors: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.wire import Frame, FrameType
 
 TOTAL_OUTPUT_LIMIT = 512 << 20
+ERRORS_LIMIT = 64 << 10
 _FAREWELLS = frozenset(
     {Ending.EXIT, Ending.SIGNAL, Ending.TIMEOUT, Ending.CHECK, Ending.SPAWN, Ending.MODULES}
 )  # what init itself may say
@@ -40,6 +41,24 @@ class _Running:
     file: BinaryIO
     left: int
     dropped: int = 0
+    errors: bytearray = field(default_factory=bytearray)
+    waiting: bytearray = field(default_factory=bytearray)  # errors that came in the middle of a line of output
+    in_line: bool = False
+
+    def write(self, data: bytes) -> None:
+        """Write output; errors that wait go behind its first line that ends."""
+        end = data.find(b"\n") + 1
+        if self.waiting and end:
+            self.file.write(data[:end])
+            self.flush()
+            data = data[end:]
+        self.file.write(data)
+        self.in_line = bool(data) and not data.endswith(b"\n")
+
+    def flush(self) -> None:
+        """Write the errors that wait."""
+        self.file.write(self.waiting)
+        self.waiting.clear()
 
 
 @dataclass(slots=True)
@@ -73,7 +92,7 @@ class Recorder:
                 self._module(frame.text()[:200])
             case FrameType.STARTED:
                 self._started(frame, seconds)
-            case FrameType.OUTPUT:
+            case FrameType.OUTPUT | FrameType.ERRORS:
                 self._output(frame)
             case FrameType.DROPPED:
                 if self._running is not None and frame.data[:20].isdigit():
@@ -125,11 +144,18 @@ class Recorder:
         if running is None or running.numbered.id != frame.id:
             return
         keep = max(0, min(len(frame.data), running.left, TOTAL_OUTPUT_LIMIT - self._total))
-        with atomic.machine_errors(running.path):
-            running.file.write(frame.data[:keep])
+        data = frame.data[:keep]
         running.left -= keep
         running.dropped += len(frame.data) - keep
         self._total += keep
+        with atomic.machine_errors(running.path):
+            if frame.type is FrameType.ERRORS:
+                running.errors += data[: max(0, ERRORS_LIMIT - len(running.errors))]
+                running.waiting += data
+            elif data:
+                running.write(data)
+            if not running.in_line:
+                running.flush()
 
     def _said_ended(self, frame: Frame) -> None:
         word, _, rest = frame.text()[:1000].partition(" ")
@@ -157,7 +183,8 @@ class Recorder:
             case Ending.TIMEOUT:
                 return f"killed at its timeout {_SECONDS.format(seconds)}"
             case Ending.CHECK:
-                return f"needs {rest}"
+                path, _, wanted = rest.partition("=")
+                return f"{path} not equal to {wanted}"
             case Ending.MODULES:
                 return "its modules are not loaded: " + ("; ".join(self.module_failures) or "no reason was given")
             case _:
@@ -168,10 +195,11 @@ class Recorder:
         assert running is not None
         self._running = None
         with atomic.machine_errors(running.path):
+            running.flush()
             running.file.close()
-        numbered = running.numbered
+        numbered, errors = running.numbered, bytes(running.errors)
         outcome = JobOutcome(
-            numbered.job, numbered.group, ending, value, seconds, running.path, why, dropped=running.dropped
+            numbered.job, numbered.group, ending, value, seconds, running.path, why, running.dropped, errors=errors
         )
         self.console_spans[numbered.id] = (running.console_at, self.console_position())
         self.outcomes[numbered.id] = outcome

@@ -27,6 +27,7 @@ class FrameType(StrEnum):
     MODULE = "M"
     STARTED = "S"
     OUTPUT = "O"
+    ERRORS = "P"
     ENDED = "E"
     DROPPED = "D"
     HEARTBEAT = "H"

@@ -46,6 +46,35 @@ def test_a_job_from_start_to_end(tmp_path: Path) -> None:
     assert guest.seen == [("one", None), ("one", done)]
 
 
+def test_errors_are_kept_apart_and_come_between_two_lines(tmp_path: Path) -> None:
+    jobs = {1: Numbered(1, 0, Job("one", ("/x",), 10.0))}
+    guest = Guest(tmp_path)
+    guest.recorder.jobs = jobs
+    guest.send(FrameType.STARTED, 1)
+    guest.send(FrameType.ERRORS, 1, b"early\n")
+    guest.send(FrameType.OUTPUT, 1, b"PASS: a\nPASS")
+    guest.send(FrameType.ERRORS, 1, b"in the ")
+    guest.send(FrameType.ERRORS, 1, b"middle\n")
+    guest.send(FrameType.OUTPUT, 1, b": b\nPASS: c\n")
+    guest.send(FrameType.OUTPUT, 1, b"the end")
+    guest.send(FrameType.ERRORS, 1, b"late\n")
+    guest.send(FrameType.ENDED, 1, b"exit 1")
+    done = guest.recorder.outcomes[1]
+    assert done.errors == b"early\nin the middle\nlate\n"
+    assert done.output is not None
+    assert done.output.read_bytes() == b"early\nPASS: a\nPASS: b\nin the middle\nPASS: c\nthe endlate\n"
+
+
+def test_errors_are_bounded(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    guest.send(FrameType.STARTED, 1)
+    guest.send(FrameType.ERRORS, 1, b"x" * 8)
+    guest.send(FrameType.OUTPUT, 1, b"y" * 8)
+    guest.send(FrameType.ENDED, 1, b"exit 1")
+    done = guest.recorder.outcomes[1]
+    assert (done.errors, done.dropped) == (b"x" * 8, 6)
+
+
 def test_names_of_jobs_stay_inside_the_directory(tmp_path: Path) -> None:
     guest = Guest(tmp_path / "out")
     guest.send(FrameType.STARTED, 2)
@@ -63,7 +92,7 @@ def test_jobs_that_are_not_run_tell_why(tmp_path: Path) -> None:
     guest.send(FrameType.ENDED, 2, b"check /sys/x=Y")
     assert guest.recorder.outcomes[1].ending is Ending.MODULES
     assert "loading kvm_amd: operation not supported" in guest.recorder.outcomes[1].why
-    assert guest.recorder.outcomes[2].why == "needs /sys/x=Y"
+    assert guest.recorder.outcomes[2].why == "/sys/x not equal to Y"
 
 
 def test_a_guest_that_lies_gains_nothing(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ static char *slurp(const char *path, size_t limit, size_t *length)
 
 static void write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		say("%s: %s", path, strerror(errno));
@@ -356,7 +356,7 @@ static void kill_all(uint32_t id)
 	}
 }
 
-static pid_t spawn(char **argv, int out)
+static pid_t spawn(char **argv, int out, int errors)
 {
 	pid_t pid = fork();
 	sigset_t none;
@@ -371,7 +371,7 @@ static pid_t spawn(char **argv, int out)
 	null = open("/dev/null", O_RDONLY);
 	dup2(null, 0);
 	dup2(out, 1);
-	dup2(out, 2);
+	dup2(errors, 2);
 	if (chdir("/tmp"))
 		_exit(126);
 	execve(argv[0], argv, job_environment);
@@ -379,34 +379,83 @@ static pid_t spawn(char **argv, int out)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
+enum stream { OUTPUT, ERRORS, STREAMS };
+
 struct output {
 	uint32_t id;
-	int fd;
+	int fd[STREAMS]; /* -1: at its end */
 	uint64_t left, dropped;
+	bool printed;
 };
 
 /* Passes on what can be read now; false at the end of the file. */
-static bool pass_on(struct output *out)
+static bool pass_on(struct output *out, enum stream stream)
 {
 	static char chunk[CHUNK];
 
 	for (;;) {
-		ssize_t n = read(out->fd, chunk, sizeof(chunk));
+		ssize_t n = read(out->fd[stream], chunk, sizeof(chunk));
 		size_t keep;
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR;
 		if (n == 0)
 			return false;
+		if (stream == OUTPUT)
+			out->printed = true;
 		keep = (uint64_t)n < out->left ? (size_t)n : (size_t)out->left;
 		if (keep)
-			send_frame(FRAME_OUTPUT, out->id, chunk, keep);
+			send_frame(stream == OUTPUT ? FRAME_OUTPUT : FRAME_ERRORS, out->id, chunk, keep);
 		out->left -= keep;
 		out->dropped += (uint64_t)n - keep;
 		/* A program that never stops printing must not keep init from its clock. */
 		if (n < (ssize_t)sizeof(chunk) || !out->left)
 			return true;
 	}
+}
+
+/* Both streams; errors first, for programs keep their output back until they end. False when nothing is left. */
+static bool pass_on_all(struct output *out)
+{
+	bool open = false;
+
+	for (int stream = STREAMS - 1; stream >= 0; stream--) {
+		if (out->fd[stream] >= 0 && !pass_on(out, (enum stream)stream)) {
+			close(out->fd[stream]);
+			out->fd[stream] = -1;
+		}
+		open |= out->fd[stream] >= 0;
+	}
+	return open;
+}
+
+static void close_all(struct output *out)
+{
+	for (int stream = 0; stream < STREAMS; stream++)
+		if (out->fd[stream] >= 0)
+			close(out->fd[stream]);
+}
+
+/* A pipe for each stream; the program's ends go to `ends`. */
+static bool open_pipes(struct output *out, int ends[STREAMS])
+{
+	for (int stream = 0; stream < STREAMS; stream++) {
+		int both[2];
+
+		if (pipe2(both, O_CLOEXEC)) {
+			int error = errno;
+
+			close_all(out);
+			while (stream--)
+				close(ends[stream]);
+			errno = error;
+			return false;
+		}
+		out->fd[stream] = both[0];
+		ends[stream] = both[1];
+		fcntl(both[0], F_SETFL, O_NONBLOCK);
+	}
+	return true;
 }
 
 static void on_child(int signal_number)
@@ -417,13 +466,13 @@ static void on_child(int signal_number)
 /* Runs until the program ends or `deadline`; the status of waitpid, or -1 past the deadline. */
 static int wait_for(pid_t pid, struct output *out, uint64_t deadline)
 {
-	bool open = true;
 	sigset_t none;
 	int status;
 
 	sigemptyset(&none);
 	for (;;) {
-		struct pollfd p = { out->fd, POLLIN, 0 };
+		/* poll() passes over those that are closed. */
+		struct pollfd p[] = { { out->fd[OUTPUT], POLLIN, 0 }, { out->fd[ERRORS], POLLIN, 0 } };
 		uint64_t time = now(), next = last_frame + HEARTBEAT_NS;
 		struct timespec t;
 
@@ -441,23 +490,27 @@ static int wait_for(pid_t pid, struct output *out, uint64_t deadline)
 			next = deadline;
 		t.tv_sec = (time_t)((next - time) / 1000000000ull);
 		t.tv_nsec = (long)((next - time) % 1000000000ull);
-		if (ppoll(&p, open ? 1 : 0, &t, &none) > 0 && open) {
+		if (ppoll(p, STREAMS, &t, &none) > 0) {
 			/* A serial line gives single bytes: gather a moment's worth of them, unless the program ends. */
 			struct timespec moment = { 0, GATHER_NS };
 
 			ppoll(NULL, 0, &moment, &none);
-			open = pass_on(out);
+			pass_on_all(out);
 		}
 	}
 }
 
 static void step_run(char **field, uint32_t n)
 {
-	struct output out = { (uint32_t)strtoul(field[0], NULL, 10), -1, strtoull(field[2], NULL, 10), 0 };
+	struct output out = {
+		.id = (uint32_t)strtoul(field[0], NULL, 10),
+		.fd = { -1, -1 },
+		.left = strtoull(field[2], NULL, 10),
+	};
 	uint64_t timeout = strtoull(field[1], NULL, 10) * 1000000ull;
 	uint32_t checks = (uint32_t)strtoul(field[3], NULL, 10);
 	char **argv = field + 4 + checks;
-	int ends[2], status;
+	int ends[STREAMS], status;
 	pid_t pid;
 
 	if (n < 5 + checks) {
@@ -473,26 +526,26 @@ static void step_run(char **field, uint32_t n)
 			send_text(FRAME_ENDED, out.id, "check %s", field[4 + i]);
 			return;
 		}
-	if (pipe2(ends, O_CLOEXEC)) {
+	if (!open_pipes(&out, ends)) {
 		send_text(FRAME_ENDED, out.id, "spawn %d", errno);
 		return;
 	}
 	send_frame(FRAME_STARTED, out.id, "", 0);
-	pid = spawn(argv, ends[1]);
-	close(ends[1]);
+	pid = spawn(argv, ends[OUTPUT], ends[ERRORS]);
+	close(ends[OUTPUT]);
+	close(ends[ERRORS]);
 	if (pid < 0) {
-		close(ends[0]);
+		close_all(&out);
 		send_text(FRAME_ENDED, out.id, "spawn %d", errno);
 		return;
 	}
-	out.fd = ends[0];
-	fcntl(out.fd, F_SETFL, O_NONBLOCK);
 	status = wait_for(pid, &out, now() + timeout);
 	kill_all(out.id);
-	/* Nobody holds the other end any more; what is left in the pipe is at most its size. */
-	for (int i = 0; i < 64 && pass_on(&out); i++)
+	/* Nobody holds the other ends any more; what is left in the pipes is at most their size. */
+	for (int i = 0; i < 64 && pass_on_all(&out); i++)
 		;
-	close(out.fd);
+	close_all(&out);
+	write_file("/kpt/printed", out.printed ? "yes" : "no");
 	if (out.dropped)
 		send_text(FRAME_DROPPED, out.id, "%llu", (unsigned long long)out.dropped);
 	if (status == -1)

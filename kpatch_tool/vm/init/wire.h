@@ -10,6 +10,9 @@
  *   M path name params vendor      load a module; vendor "amd" or "intel": only on such a CPU; "" on any
  *   R id timeout_ms limit n check*n argv...   run a program; limit: bytes of output passed on
  *
+ * After a program has run, the file /kpt/printed holds "yes" or "no": whether it wrote to standard output. A check of
+ * the next one may ask for it.
+ *
  * What happens comes back over the virtio-serial port named kpt.out as frames: struct frame, then `length` bytes.
  */
 #ifndef KPT_WIRE_H
@@ -32,7 +35,8 @@ enum frame_type {
 	FRAME_BOOTED = 'B',    /* kernel release, newline, CPU: "amd", "intel" or "none" */
 	FRAME_MODULE = 'M',    /* "NAME ok", "NAME skipped" or "NAME ERRNO"; id: the step */
 	FRAME_STARTED = 'S',   /* a program starts */
-	FRAME_OUTPUT = 'O',    /* a piece of its output */
+	FRAME_OUTPUT = 'O',    /* a piece of what it writes to standard output */
+	FRAME_ERRORS = 'P',    /* a piece of what it writes to standard error */
 	FRAME_ENDED = 'E',     /* "exit N", "signal N", "timeout 0", "check PATH=VALUE", "spawn ERRNO", "modules 0" */
 	FRAME_DROPPED = 'D',   /* decimal: bytes of output beyond the limit (before E) */
 	FRAME_HEARTBEAT = 'H', /* init is alive */

@@ -1,0 +1,156 @@
+"""Whether kpt's verdicts on kvm-unit-tests are upstream's: both run every entry, on one QEMU, outside of any guest.
+
+    python -m benchmarks.unittests_verdicts --kvm-unit-tests DIR [NAME...]
+
+DIR is a checkout in which `./configure && make` was run. For each entry of its x86/unittests.cfg upstream's own
+./run_tests.sh runs first, then kpt's plan, command line and verdict (those a test gets inside the guest), with the same
+accelerator and timeout. They agree when the word is the same and, where upstream gives a summary or a reason, kpt's
+begins with it. The status is 1 where an entry differs in each of its runs (`--runs`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpatch_tool import process
+from kpatch_tool.suites import jobs, unittests_cfg, variants
+from kpatch_tool.suites.catalogue import SuiteKind
+from kpatch_tool.suites.host import Host
+from kpatch_tool.suites.model import CaseResult, Verdict
+from kpatch_tool.text import printable
+from kpatch_tool.vm import qemu
+
+_RESULT = re.compile(r"(PASS|FAIL|SKIP) (\S+) *(?:\((.*)\))?")
+_COLOUR = re.compile(r"\x1b\[\d+m")
+_SLACK = 60.0  # seconds upstream's scripts may take besides the test
+# FAIL is upstream's word for all that is no PASS and no SKIP; the reason tells timeouts and signals apart.
+_WORDS: Mapping[Verdict, str] = {
+    Verdict.PASS: "PASS",
+    Verdict.SKIP: "SKIP",
+    Verdict.FAIL: "FAIL",
+    Verdict.TIMEOUT: "FAIL",
+    Verdict.ABORT: "FAIL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one side said of an entry: its word, the text in parentheses, the seconds it took."""
+
+    word: str
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Upstream's side: a built checkout, the QEMU and accelerator to use, and the user's timeout in seconds."""
+
+    directory: Path
+    host: Host
+    timeout: float | None
+    everything: bool
+
+    def run(self, name: str) -> Said:
+        """What ./run_tests.sh prints for one entry."""
+        with tempfile.TemporaryDirectory(prefix="kpt-verdicts-") as logs:
+            env = {**os.environ, "ACCEL": self.host.accel, "QEMU": str(self.host.qemu)}
+            env["unittest_log_dir"] = str(Path(logs) / "logs")
+            if self.timeout is not None:
+                env["TIMEOUT"] = f"{self.timeout:g}s"
+            start = time.monotonic()
+            argv = ["./run_tests.sh", *(["-a"] if self.everything else []), name]
+            done = process.run(argv, cwd=self.directory, env=env, timeout=unittests_cfg.NO_TIMEOUT + _SLACK)
+            seconds = time.monotonic() - start
+        lines = _COLOUR.sub("", done.stdout.decode("utf-8", "replace")).splitlines()
+        found = [match for line in lines if (match := _RESULT.match(line.strip())) and match[2] == name]
+        if len(found) != 1:
+            return Said("?", printable(done.last_line()), seconds)
+        return Said(found[0][1], (found[0][3] or "").strip(), seconds)
+
+
+def main() -> None:
+    options = _arguments()
+    directory = options.kvm_unit_tests.resolve()
+    config = directory / "x86/unittests.cfg"
+    if not config.is_file() or not (directory / "config.mak").is_file():
+        sys.exit(f"{directory}: no kvm-unit-tests that was configured; run ./configure && make in it")
+    parsed = unittests_cfg.parse(config.read_text("utf-8", "replace"))
+    for problem in parsed.problems:
+        _print(f"unittests.cfg, {problem}")
+    with tempfile.TemporaryDirectory(prefix="kpt-verdicts-") as out:
+        host = Host(options.qemu or qemu.find(), options.accel, Path(out))
+        upstream = Checkout(directory, host, options.timeout, options.all)
+        here = unittests_cfg.Here(
+            "upstream", directory / "x86", os.cpu_count() or 1, int(time.time()), options.all, options.accel
+        )
+        tests = unittests_cfg.tests_of(parsed, here)
+        default = [variants.known()[variants.DEFAULT]]
+        rows = jobs.plan("upstream", SuiteKind.UNIT_TESTS, tests, default, options.timeout, place=host.place())
+        wanted = [row for row in rows if not options.names or any(fnmatch.fnmatch(row.name, n) for n in options.names)]
+        differing = [row.name for row in wanted if not _compare(row, upstream, options.runs)]
+    _print(
+        f"{len(wanted)} entries, {len(wanted) - len(differing)} agree (QEMU {qemu.version(host.qemu)}, {host.accel})"
+    )
+    if differing:
+        sys.exit(f"different: {', '.join(differing)}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kvm-unit-tests", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--accel", choices=("tcg", "kvm"), default="tcg")
+    parser.add_argument("--qemu", type=Path, help="another QEMU than the one in PATH")
+    parser.add_argument("--timeout", type=float, help="seconds for every entry, on both sides")
+    parser.add_argument("--all", action="store_true", help="also the group nodefault (run_tests.sh -a)")
+    parser.add_argument("--runs", type=int, default=3, help="of both sides, as long as they differ (3)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="entries, or globs on their names")
+    return parser.parse_args()
+
+
+def _compare(row: jobs.Planned, upstream: Checkout, runs: int) -> bool:
+    """Run an entry on both sides until they agree, print a line for each run, and tell whether they did."""
+    for _ in range(runs):
+        theirs = upstream.run(row.name)
+        whole, *cases = upstream.host.run(row)
+        agree = _agree(theirs, whole)
+        _show(row.name, theirs, whole, len(cases), agree)
+        if agree:
+            return True
+    return False
+
+
+def _agree(theirs: Said, mine: CaseResult) -> bool:
+    timed_out = theirs.text.startswith("timeout; ")
+    signalled = theirs.text.startswith("terminated on ")
+    return (
+        theirs.word == _WORDS[mine.verdict]
+        and mine.why.startswith(theirs.text)
+        and (mine.verdict is Verdict.TIMEOUT) == timed_out
+        and (not signalled or mine.verdict is Verdict.ABORT)
+    )
+
+
+def _show(name: str, theirs: Said, mine: CaseResult, cases: int, agree: bool) -> None:
+    text = theirs.text if agree else f"{theirs.text} | {mine.why}"
+    times = f"{theirs.seconds:6.1f} {mine.seconds:6.1f} s"
+    mark = "" if agree else "! "
+    _print(f"{mark}{name:28} {theirs.word:5} {mine.verdict:8} {cases:5} cases {times}  {text}")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
