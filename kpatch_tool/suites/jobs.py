@@ -160,20 +160,22 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
 
 def _unit_test(row: Planned, outcome: JobOutcome, text: bytes, probed: JobOutcome | None) -> output.Said:
     if probed is not None and probed.ending in (Ending.EXIT, Ending.SIGNAL):
-        reason = output.premature_failure(probed.errors)
+        reason = output.premature_failure(_shell_status(probed), probed.errors)
         if reason is not None:
             return output.Said(Verdict.SKIP, reason)
     match outcome.ending:
-        case Ending.EXIT:
-            return output.unit_test_status(outcome.value, text, outcome.errors)
-        case Ending.SIGNAL:
-            return output.unit_test_status(128 + outcome.value, text, outcome.errors)
+        case Ending.EXIT | Ending.SIGNAL:
+            return output.unit_test_status(_shell_status(outcome), text, outcome.errors)
         case Ending.TIMEOUT:
             mine = outcome.job.timeout
             duration = row.test.duration if mine == row.test.timeout and row.test.duration else f"{mine:g}s"
             return output.Said(Verdict.TIMEOUT, f"timeout; duration={duration}")
         case _:
             return _not_ended(outcome)
+
+
+def _shell_status(outcome: JobOutcome) -> int:
+    return outcome.value + (128 if outcome.ending is Ending.SIGNAL else 0)
 
 
 def _selftest(outcome: JobOutcome, text: bytes) -> output.Said:

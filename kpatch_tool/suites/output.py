@@ -120,15 +120,17 @@ def run_status(status: int, errors: bytes) -> int:
     return status
 
 
-def premature_failure(errors: bytes) -> str | None:
+def premature_failure(status: int, errors: bytes) -> str | None:
     """Why a test is skipped: what QEMU said when it was started with the image NO_FILE and did not even look for it.
 
-    None when it did (premature_failure of upstream's runtime.bash): such a QEMU can run the test.
+    `status` is QEMU's as a shell has it. None when it did look (premature_failure of upstream's runtime.bash): such a
+    QEMU can run the test.
     """
     lines = [line for line in errors.splitlines() if line.strip()]
     if any(NO_FILE.encode() in line and _NO_KERNEL.search(line) for line in lines):
         return None
-    return printable_bytes(lines[-1].strip())[:MAX_NAME] if lines else "QEMU ended without a word"
+    said = printable_bytes(lines[-1].strip())[:MAX_NAME] if lines else "QEMU ended without a word"
+    return f"QEMU Aborted: {said}" if status == 128 + signal.SIGABRT else said  # upstream prints the first two words
 
 
 def selftest_status(status: int, output: bytes) -> Said:

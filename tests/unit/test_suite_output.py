@@ -118,7 +118,16 @@ def test_the_summary_is_sought_where_upstream_seeks_it() -> None:
     ],
 )
 def test_whether_qemu_looked_for_the_image(errors: bytes, reason: str | None) -> None:
-    assert output.premature_failure(errors) == reason
+    assert output.premature_failure(1, errors) == reason
+
+
+def test_a_qemu_that_aborts_before_it_looks() -> None:
+    said = b"qemu-system-x86_64: kvm_buf_set_msrs: Assertion failed.\n"
+    reason = "QEMU Aborted: qemu-system-x86_64: kvm_buf_set_msrs: Assertion failed."
+    assert output.premature_failure(134, said) == reason
+    row = planned()
+    (whole,) = jobs.results(row, outcome(row, Ending.SIGNAL, 6), outcome(row, Ending.SIGNAL, 6, errors=said))
+    assert (whole.verdict, whole.why) == (Verdict.SKIP, reason)
 
 
 def test_selftests() -> None:
