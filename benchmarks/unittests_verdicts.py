@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool import process
-from kpatch_tool.suites import jobs, unittests_cfg, variants
+from kpatch_tool.suites import catalogue, jobs, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.host import Host
 from kpatch_tool.suites.model import CaseResult, Verdict
@@ -91,7 +91,13 @@ def main() -> None:
         host = Host(options.qemu or qemu.find(), options.accel, Path(out))
         upstream = Checkout(directory, host, options.timeout, options.all)
         here = unittests_cfg.Here(
-            "upstream", directory / "x86", os.cpu_count() or 1, int(time.time()), options.all, options.accel
+            suite="upstream",
+            directory=directory / "x86",
+            max_smp=os.cpu_count() or 1,
+            now=int(time.time()),
+            nodefault=options.all,
+            accel=options.accel,
+            arch=catalogue.built_for(directory),
         )
         tests = unittests_cfg.tests_of(parsed, here)
         default = [variants.known()[variants.DEFAULT]]
@@ -130,6 +136,10 @@ def _compare(row: jobs.Planned, upstream: Checkout, runs: int) -> bool:
 
 
 def _agree(theirs: Said, mine: CaseResult) -> bool:
+    # A QEMU that outlives timeout(1)'s TERM by a second is killed, and upstream names the signal instead of the timeout.
+    killed = theirs.text == "terminated on SIGKILL" and theirs.seconds > mine.seconds
+    if mine.verdict is Verdict.TIMEOUT and killed:
+        return True
     timed_out = theirs.text.startswith("timeout; ")
     signalled = theirs.text.startswith("terminated on ")
     return (

@@ -43,13 +43,15 @@ class SuiteKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Suite:
     """A suite that can be run. `directory` holds unittests.cfg and the images (None for selftests: they come from the
-    state); `version` changes whenever what it runs changes; `source` says where it came from."""
+    state); `version` changes whenever what it runs changes; `source` says where it came from; `arch` is the one its
+    images were built for."""
 
     name: str
     kind: SuiteKind
     directory: Path | None
     version: str
     source: str
+    arch: str = unittests_cfg.ARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ def add_directory(workspace: Workspace, name: str, directory: Path) -> Suite:
     if images is None:
         raise InputError(f"no {_CFG} there", where=str(place), todo="give a tree of kvm-unit-tests")
     if not any(images.glob("*.flat")):
+        if any(images.glob("*.efi")):
+            raise InputError("is built for UEFI", where=str(images), todo="configure it without --enable-efi")
         raise InputError("nothing is built there", where=str(images), todo="run ./configure && make in it first")
     with _locked(workspace, name), atomic.staged_directory(target) as stage:
         _write(stage, _Row(1, name, str(place), "", str(images)))
@@ -174,9 +178,20 @@ def config_of(suite: Suite) -> unittests_cfg.Config:
         ) from error
 
 
+def built_for(directory: Path) -> str:
+    """The architecture that a tree of kvm-unit-tests was configured for (ARCH in config.mak), x86_64 if none says."""
+    try:
+        text = (directory / "config.mak").read_text("utf-8", "replace")
+    except OSError:
+        return unittests_cfg.ARCH
+    found = re.search(r"^ARCH=(\w+)$", text, re.MULTILINE)
+    return found.group(1) if found is not None else unittests_cfg.ARCH
+
+
 def _suite(directory: Path, row: _Row) -> Suite:
     images = directory / row.images  # an absolute path stays itself
-    return Suite(row.name, SuiteKind.UNIT_TESTS, images, _version(images, row.commit), row.source)
+    arch = built_for(images.parent)
+    return Suite(row.name, SuiteKind.UNIT_TESTS, images, _version(images, row.commit), row.source, arch)
 
 
 def _version(images: Path, commit: str) -> str:

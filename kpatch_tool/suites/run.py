@@ -299,7 +299,9 @@ def _tests(
         return found.tests, ((found.why,) if found.why else ()), _version_of_programs(found.tests)
     assert suite.directory is not None
     config = catalogue.config_of(suite)
-    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault)
+    here = unittests_cfg.Here(
+        suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault, arch=suite.arch
+    )
     return unittests_cfg.tests_of(config, here), config.problems, suite.version
 
 

@@ -16,6 +16,7 @@ from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.words import split
 from kpatch_tool.text import printable
 
+ARCH = "x86_64"
 DEFAULT_TIMEOUT = "90s"
 NO_TIMEOUT = 3600.0  # `timeout = 0` means none; a run must come to its end all the same
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}  # of timeout(1)
@@ -124,7 +125,7 @@ class Here:
     now: int
     nodefault: bool = False
     accel: str = "kvm"
-    arch: str = "x86_64"
+    arch: str = ARCH
 
 
 def tests_of(config: Config, here: Here) -> tuple[Test, ...]:

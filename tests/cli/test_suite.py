@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.suites import catalogue
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 
@@ -67,11 +68,16 @@ def test_from_a_directory(tmp_path: Path, kpt: Kpt, workspace: Workspace) -> Non
     assert "no unittests.cfg" in kpt("suite", "add", "mine", "--dir", built, status=2).err
     (built / "x86/unittests.cfg").write_text(CFG)
     assert "nothing is built" in kpt("suite", "add", "mine", "--dir", built, status=2).err
+    (built / "x86/one.efi").write_text("image")
+    assert "built for UEFI" in kpt("suite", "add", "mine", "--dir", built, status=2).err
     (built / "x86/one.flat").write_text("image")
     one = kpt("suite", "add", "mine", "--dir", built, "--json").json
     assert one["directory"] == str(built / "x86")
     (built / "x86/one.flat").write_text("another image")
     assert kpt("suite", "add", "mine", "--dir", built, "--json").json["version"] != one["version"]
+    assert catalogue.get(workspace, "mine").arch == "x86_64"
+    (built / "config.mak").write_text("ARCH_NAME=x\nARCH=i386\nTEST_DIR=x86\n")
+    assert catalogue.get(workspace, "mine").arch == "i386"
     (built / "x86/unittests.cfg").unlink()
     assert "mine" not in kpt("suite", "list").out
 
