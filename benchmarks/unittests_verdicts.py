@@ -136,7 +136,7 @@ def _compare(row: jobs.Planned, upstream: Checkout, runs: int) -> bool:
 
 
 def _agree(theirs: Said, mine: CaseResult) -> bool:
-    # A QEMU that outlives timeout(1)'s TERM by a second is killed, and upstream names the signal instead of the timeout.
+    # A QEMU that outlives timeout(1)'s TERM by a second is killed: upstream names the signal, not the timeout.
     killed = theirs.text == "terminated on SIGKILL" and theirs.seconds > mine.seconds
     if mine.verdict is Verdict.TIMEOUT and killed:
         return True
