@@ -48,7 +48,7 @@ class Host:
         if unmet is not None:
             file, _, wanted = unmet.partition("=")
             return JobOutcome(job, 0, Ending.CHECK, 0, 0.0, None, f"{file} not equal to {wanted}")
-        done = process.run(job.argv, cwd=self.out, timeout=job.timeout)
+        done = process.run((*qemu.DIES_WITH_KPT, *job.argv), cwd=self.out, timeout=job.timeout)
         errors = done.stderr[:ERRORS_LIMIT]
         path = self.out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', job.name)[:80]}.txt"
         atomic.write_bytes(path, done.stdout[: job.limit] + errors)

@@ -12,6 +12,8 @@ from kpatch_tool.errors import MachineError
 
 NAME = "qemu-system-x86_64"
 PORT_NAME = "kpt.out"  # init looks for this name
+# Before a command: setpriv (util-linux) makes it die with kpt, however kpt ends.
+DIES_WITH_KPT = ("setpriv", "--pdeathsig", "KILL", "--")
 # -no-reboot turns the reboot after a panic into the end of QEMU; what a kernel says when it dies is printed at any
 # loglevel, warnings at 5; everything below only costs time on the serial line.
 KERNEL_WORDS = ("console=ttyS0", "panic=-1", "oops=panic", "loglevel=5", "rdinit=/init")
@@ -81,12 +83,9 @@ def command_line(
     extra: tuple[str, ...] = (),
     kernel_words: tuple[str, ...] = KERNEL_WORDS,
 ) -> tuple[str, ...]:
-    """The arguments that boot `kernel` with `initrd`; `extra` come last.
-
-    setpriv (util-linux) makes QEMU die with kpt, however kpt ends.
-    """
+    """The arguments that boot `kernel` with `initrd`; `extra` come last."""
     return (
-        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *DIES_WITH_KPT,
         str(qemu),
         *hardened(),
         *("-name", "kpt,process=kpt-guest"),
