@@ -103,17 +103,22 @@ class _Known:
 
     @property
     def belief(self) -> Belief:
+        if not self.usable:
+            return Belief((), 0.0, 0.0, 0.0, None)
+        first, last = self.usable[0], self.usable[-1]
         best = max(self._groups(), key=self._weight, default=())
-        return Belief(best, self._weight(best), self.weights[0], self.weights[self.search.last + 1])
+        before, after = range(first + 1), range(last + 1, self.search.last + 2)
+        return Belief(best, self._weight(best), self._weight(before), self._weight(after), (first, last))
 
     def _weight(self, group: Sequence[int]) -> float:
         return sum(self.weights[patch] for patch in group)
 
     def _groups(self) -> list[tuple[int, ...]]:
-        """The patches that can be the culprit, cut where a state can be asked."""
+        """The patches that can be the culprit, cut where a state can be asked. Those before the first such state are
+        not to be told from the base, and those after the last not from none."""
         groups: list[tuple[int, ...]] = []
         group: list[int] = []
-        for patch in range(1, self.search.last + 1):
+        for patch in range(self.usable[0] + 1, self.usable[-1] + 1):
             group += [] if patch in self.same else [patch]
             if patch in self.usable:
                 groups += [tuple(group)] if group else []

@@ -81,6 +81,22 @@ def apply_series(
     )
 
 
+def steps_on(
+    tree: Tree, patches: Sequence[Patch], objects: Objects
+) -> tuple[tuple[Step, ...], Mapping[str, str | None]] | str:
+    """The commits that `patches`, in that order, make on the base of `tree`, and the blob of every file they change
+    (None: deleted); why they do not fit, where they do not. Nothing is written."""
+    base = objects.commit(tree.base)
+    if base is None:
+        raise MachineError("the base of this tree is missing", where=str(tree.git_dir))
+    tried = _try(list(patches), objects, tree, reverse=False)
+    stuck = next((one for one in tried if one.put.status is ApplyStatus.CONFLICT), None)
+    if stuck is not None:
+        return f"patch {stuck.patch.number} does not fit: {stuck.put.why}"
+    files = {path: None if entry is None else entry.oid for one in tried for path, entry in one.put.changes.items()}
+    return tuple(_steps(tried, base, reverse=False)), files
+
+
 def _try(order: Sequence[Patch], objects: Objects, tree: Tree, *, reverse: bool) -> list[_Tried]:
     """Every patch in memory, one on the other; those after a conflict are skipped."""
     diffs = [reversed_diff(patch.files) if reverse else patch.files for patch in order]
