@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from kpatch_tool import doctor, testing
 from kpatch_tool.bisect import named, numbers
 from kpatch_tool.bisect.numbers import Measured, Wanted
-from kpatch_tool.bisect.questions import Builder, Builds, CommandRun, Question, Runs, Warns, Worse
+from kpatch_tool.bisect.questions import Builder, Builds, CommandRun, Question, Runs, Warns
 from kpatch_tool.bisect.threshold import Threshold, parse_threshold
+from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import variants
 from kpatch_tool.suites.run import Options
-from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.tree.model import Applied, State, Tree
 
 _SURE = (0.5, 0.9999)
 _QUESTIONS = "--build, --warning GLOB, --suite/--test/--case, --run CMD, --measure WHAT"
@@ -96,8 +97,9 @@ def _check_one_question(request: Request) -> None:
         raise InputError("two questions at once" if sum(asked) else "no question", todo=f"give one of {_QUESTIONS}")
 
 
-def question_of(builder: Builder, request: Request, base: State, store: Store) -> Question:
+def question_of(builder: Builder, request: Request, applied: Applied, store: Store) -> Question:
     """The question. Raises InputError, with what is near, for names that mean nothing."""
+    base = applied.states[0]
     wanted = request.measured
     if wanted is not None:
         return _measured(builder, request, wanted, base, store)
@@ -110,7 +112,7 @@ def question_of(builder: Builder, request: Request, base: State, store: Store) -
     suites = _suites(builder, request, base, request.options.tests)
     for suite in suites:
         variants.of_suite(suite, request.options.variants)
-    return Worse(builder, _tester(builder, request.options, store), base, suites, request.case or "*")
+    return Worse(builder, _tester(builder, request.options, store), base, applied.head, suites, request.case or "*")
 
 
 def _measured(builder: Builder, request: Request, wanted: Wanted, base: State, store: Store) -> Measured:

@@ -49,7 +49,7 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
     check(request, tree)
     with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
         builder = Builder(workspace, tree, request.arch, progress)
-        question = question_of(builder, request, applied.states[0], store)
+        question = question_of(builder, request, applied, store)
         journal = Journal(workspace, applied.series, applied.states, question.identity)
         if request.restart:
             journal.forget()
@@ -121,7 +121,7 @@ class _Hunt:
             state = self.states[at]
             times = sum(1 for one in seen if one.patch == state.patch)
             self.progress(f"looking at {_called(state)}" + (f" once more ({times + 1})" if times else ""))
-            seen.append(self.question.look(state, times))
+            seen.append(self.question.look(state, times, seen))
             self.journal.write(seen)
             said = self.question.judged(seen)[-1]
             self.progress(f"{_called(state)}: {said.answer} ({said.why})")

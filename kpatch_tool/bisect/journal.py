@@ -62,4 +62,4 @@ class Journal:
 
 
 def _observation(row: Mapping[str, Any]) -> Observation:
-    return Observation(**{**row, "answer": Answer(row["answer"])})
+    return Observation(**{**row, "answer": Answer(row["answer"]), "about": tuple(row.get("about", ()))})

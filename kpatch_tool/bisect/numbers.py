@@ -18,8 +18,9 @@ from typing import Protocol
 from kpatch_tool import process
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.bisect.named import near
-from kpatch_tool.bisect.questions import SKIP, Builder, CommandRun, fingerprint_of, modules_of, test_once, unbuilt
+from kpatch_tool.bisect.questions import SKIP, Builder, CommandRun, modules_of, unbuilt
 from kpatch_tool.bisect.threshold import Threshold, change, first_number, printed, shown, spread
+from kpatch_tool.bisect.worse import fingerprint_of, test_once
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.suites.model import StateTests, Verdict
@@ -85,13 +86,13 @@ class Measured:
     def base_looks(self) -> int:
         return 1 if self.gauge.exact or self.once else _BASE_LOOKS
 
-    def look(self, state: State, times: int) -> Observation:
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         reading = self.gauge.read(state)
         answer = Answer.SKIP if reading.value is None else Answer.GOOD
         if answer is Answer.SKIP and state.patch == self.base.patch:
             raise InputError(f"cannot be measured on the base: {reading.why}", where=self.gauge.name)
         return Observation(
-            state.patch, answer, reading.seconds, reading.cached, reading.why, reading.fingerprint, reading.value
+            state.patch, answer, reading.seconds, reading.cached, reading.why, reading.fingerprint, value=reading.value
         )
 
     def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:

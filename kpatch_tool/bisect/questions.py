@@ -1,33 +1,26 @@
-"""What can be asked of a state: does it build, has it a new warning, is a case worse, what does a command say.
+"""What can be asked of a state: does it build, has it a new warning, what does a command say.
 
-bisect.numbers has the questions about a number.
+bisect.worse asks about tests, bisect.numbers about a number.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import glob
 import hashlib
 import json
 import os
 import re
 import shlex
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from kpatch_tool import process
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
-from kpatch_tool.bisect.named import near
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.results.deltas import Change, compare
-from kpatch_tool.suites.jobs import KERNEL_LOG
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
-from kpatch_tool.testing import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
@@ -58,8 +51,11 @@ class Question(Protocol):
     @property
     def base_looks(self) -> int: ...
 
-    def look(self, state: State, times: int) -> Observation:
-        """Ask; `times` is how often `state` was asked before. Raises MachineError when this machine fails at it."""
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
+        """Ask; `times` is how often `state` was asked before, `seen` all looks so far.
+
+        Raises MachineError when this machine fails at it.
+        """
         ...
 
     def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:
@@ -75,7 +71,7 @@ class Question(Protocol):
         ...
 
 
-class _Plain:
+class Plain:
     """A question whose looks each stand for themselves."""
 
     __slots__ = ()
@@ -112,7 +108,7 @@ class Builder:
 
 
 @dataclass(slots=True)
-class Builds(_Plain):
+class Builds(Plain):
     """Does it build?"""
 
     builder: Builder
@@ -121,7 +117,7 @@ class Builds(_Plain):
     words: str = "it does not build"
     hint: str = "; `kpt build --each` builds every state"
 
-    def look(self, state: State, times: int) -> Observation:
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built = self.builder.build(state)
         answer = Answer.GOOD if built.status is BuildStatus.OK else Answer.BAD
         first = next((f"{error.file}:{error.line}: {error.message}" for error in built.errors), built.why)
@@ -133,7 +129,7 @@ class Builds(_Plain):
 
 
 @dataclass(slots=True)
-class Warns(_Plain):
+class Warns(Plain):
     """Has it a warning that the base does not have? `pattern` is a glob on "file: message [option]"."""
 
     builder: Builder
@@ -150,7 +146,7 @@ class Warns(_Plain):
     def words(self) -> str:
         return "there is a new warning" + ("" if self.pattern == "*" else f" like {self.pattern}")
 
-    def look(self, state: State, times: int) -> Observation:
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built = self.builder.build(state)
         if built.status is not BuildStatus.OK:
             return unbuilt(state, built)
@@ -159,88 +155,6 @@ class Warns(_Plain):
         found = [text for text in texts if fnmatch.fnmatchcase(text, self.pattern)]
         why = found[0] if found else "no such warning"
         return Observation(state.patch, Answer.BAD if found else Answer.GOOD, built.seconds, built.cached, why)
-
-
-@dataclass(slots=True)
-class Worse(_Plain):
-    """Is a case worse than on the base? Of `suites`, and of the tests and cases (globs) chosen.
-
-    `tester` must neither repeat nor keep results: a search does its own repeating.
-    """
-
-    builder: Builder
-    tester: Tester
-    base: State
-    suites: tuple[str, ...]
-    case: str = "*"
-    rates: Rates | None = FLAKY
-    hint: str = "; `kpt test --each` tests every state"
-    _reference: tuple[StateTests, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        options = self.tester.options
-        return json.dumps(["tests", self.suites, options.tests, options.variants, options.timeout, self.case])
-
-    @property
-    def words(self) -> str:
-        tests = " ".join(self.tester.options.tests)
-        return f"{tests or ' '.join(self.suites)} is worse than on the base"
-
-    def look(self, state: State, times: int) -> Observation:
-        started = time.monotonic()
-        built = self.builder.build(state)
-        if built.status is not BuildStatus.OK:
-            return unbuilt(state, built)
-        if not self._reference:
-            self._reference = self._of_base()
-        # What was the base's reference cannot be compared with itself: the base is looked at anew.
-        self.tester.fresh = times > 0 or state.patch == self.base.patch
-        found = test_once(self.tester, state, built, self.suites)
-        answer, why = self._judged(found)
-        cached = all(tests.cached for tests in found)
-        fingerprint = fingerprint_of(self.tester, state, built, self.suites)
-        return Observation(state.patch, answer, time.monotonic() - started, cached, why, fingerprint)
-
-    def _of_base(self) -> tuple[StateTests, ...]:
-        """What the base is taken to say: a case passes there if it passed in one run of three. One unlucky run of the
-        base would hide every fault."""
-        built = self.builder.build(self.base)
-        self.tester.fresh = False
-        found = test_once(self.tester, self.base, built, self.suites)
-        self._require_case(found)
-        for _ in range(_BASE_RETRIES):
-            failed = sorted({one.test.partition("@")[0] for tests in found for one in tests.results if _open(one)})
-            if not failed:
-                break
-            again = self._tester_of(failed).test(self.base, built, self.suites)
-            found = tuple(_best(*pair) for pair in zip(found, again, strict=True))
-        return found
-
-    def _tester_of(self, tests: Sequence[str]) -> Tester:
-        mine = self.tester
-        options = replace(mine.options, tests=tuple(map(glob.escape, tests)))
-        return Tester(
-            mine.workspace, mine.tree, mine.store, mine.arch, options, fresh=True, progress=mine.progress, keep=False
-        )
-
-    def _require_case(self, found: Sequence[StateTests]) -> None:
-        cases = {one.case for tests in found for one in tests.results if one.case}
-        if self.case != "*" and not fnmatch.filter(cases, self.case):
-            todo = f"there is {near(self.case, sorted(cases)) or 'none'}"
-            raise InputError(f"no such case on the base: {self.case}", where="--case", todo=todo)
-
-    def _judged(self, found: Sequence[StateTests]) -> tuple[Answer, str]:
-        failed = next((tests for tests in found if tests.status == "failed"), None)
-        if failed is not None:
-            return Answer.BAD, failed.trace.splitlines()[0] if failed.trace else failed.why
-        worse = [
-            f"{delta.test}{f' {delta.case}' if delta.case else ''}: {delta.base}, now {delta.now}"
-            for tests, base in zip(found, self._reference, strict=True)
-            for delta in compare(tests, base)
-            if delta.change is Change.WORSE and not delta.follows and fnmatch.fnmatchcase(delta.case, self.case)
-        ]
-        return (Answer.BAD, "; ".join(worse[:_NAMED])) if worse else (Answer.GOOD, "as on the base")
 
 
 @dataclass(slots=True)
@@ -282,7 +196,7 @@ class CommandRun:
 
 
 @dataclass(slots=True)
-class Runs(_Plain):
+class Runs(Plain):
     """What does a command say? Its exit status is read as git bisect run does (git-bisect(1)): 0 good, 125 skip, 1-127
     bad; above that the search ends."""
 
@@ -298,7 +212,7 @@ class Runs(_Plain):
     def words(self) -> str:
         return f"`{self.command.words}` fails"
 
-    def look(self, state: State, times: int) -> Observation:
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built, done = self.command.run(state)
         if done is None:
             return unbuilt(state, built)
@@ -316,40 +230,11 @@ def unbuilt(state: State, built: StateBuild | None) -> Observation:
     return Observation(state.patch, Answer.SKIP, built.seconds, built.cached, why)
 
 
-def test_once(tester: Tester, state: State, built: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
-    """What each suite says of a state. Raises MachineError when this machine could not run one."""
-    found = tester.test(state, built, suites)
-    broken = next((tests for tests in found if tests.status == "infra"), None)
-    if broken is not None:
-        raise MachineError(broken.why, where=f"testing patch {state.patch}")
-    return found
-
-
-def fingerprint_of(tester: Tester, state: State, built: StateBuild, suites: Sequence[str]) -> str:
-    """Equal for two states that run the same programs on the same kernel and modules."""
-    programs = "".join(tester.fingerprint(state, built, suite) for suite in suites)
-    return hashlib.sha256(programs.encode()).hexdigest()
-
-
 def modules_of(built: StateBuild) -> str:
     """Of a build that went well: what the machine code is. A state that does not build is like no other."""
     if built.status is not BuildStatus.OK or not built.modules:
         return ""
     return hashlib.sha256("\n".join(f"{one.path} {one.sha256}" for one in built.modules).encode()).hexdigest()
-
-
-def _open(result: CaseResult) -> bool:
-    """Whether another run of the base could say something better."""
-    return result.test != KERNEL_LOG and result.verdict not in (Verdict.PASS, Verdict.SKIP)
-
-
-def _best(first: StateTests, again: StateTests) -> StateTests:
-    """`first` with what passed in a second run of some of its tests."""
-    passed = {(one.test, one.case): one for one in again.results if one.verdict is Verdict.PASS}
-    known = {(one.test, one.case) for one in first.results}
-    kept = [passed.get((one.test, one.case), one) if _open(one) else one for one in first.results]
-    new = [one for key, one in passed.items() if key not in known]
-    return replace(first, results=(*kept, *new))
 
 
 def _without_line(error: str) -> str:

@@ -109,7 +109,7 @@ class Reduction:
         while (tried := self._decided(looks := self._of(numbers))) is None:
             times = len(looks)
             self.progress(f"looking at patches {spelt(numbers)}" + (f" once more ({times + 1})" if times else ""))
-            self._looks.append(SetLook(numbers, self.question.look(state, times)))
+            self._looks.append(SetLook(numbers, self.question.look(state, times, self.seen)))
             self.journal.write_sets([(look.patches, look.seen) for look in self._looks])
             self.progress(f"patches {spelt(numbers)}: {self._of(numbers)[-1].answer}")
         return tried
