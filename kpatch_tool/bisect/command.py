@@ -184,6 +184,8 @@ def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observa
 def _undecided(found: Belief, applied: Applied, seen: Sequence[Observation]) -> str:
     if all(one.answer is Answer.SKIP for one in seen):
         return "no state could be asked: " + (seen[-1].why if seen else "there is none")
+    if found.none > found.confidence:
+        return f"the answers disagree too much to be sure; likeliest is that no patch does it ({found.none:.0%})"
     likeliest = ", ".join(str(applied.states[place].patch) for place in found.candidates)
     return f"the answers disagree too much to blame a patch; likeliest is {likeliest} ({found.confidence:.0%})"
 

@@ -13,21 +13,27 @@ import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from kpatch_tool.bisect.model import Answer, Belief, Observation, Rates
 
+_BASE, _NONE = 0.1, 0.3  # before any look: the base has the fault already; no state has it
 _TO_BLAME = 2  # looks that say "bad" after the patch, and "good" before it, where answers may be wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """What is searched: states 0 to `last`; `rates` is None where answers are always right. `threshold` is how sure
-    one must be; a state stops being asked after `looks` answers."""
+    one must be; a state stops being asked after `looks` answers, and the search ends after `most` in all."""
 
     last: int
     rates: Rates | None = None
     threshold: float = 0.95
-    looks: int = 12
+    looks: int = 20
+
+    @property
+    def most(self) -> int:
+        return 2 * self.looks + 2 * (self.last + 1)
 
 
 def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
@@ -41,7 +47,7 @@ def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
     for end in (known.usable[-1], known.usable[0]):
         if not known.looks(end):
             return end
-    if _settled(known):
+    if _settled(known) or len(known.seen) >= search.most:
         return None
     most = 1 if search.rates is None else search.looks
     open_states = [state for state in known.usable if known.looks(state) < most]
@@ -170,7 +176,8 @@ def _last_equal(state: int, same: Collection[int]) -> int:
 
 def _posterior(search: Search, tallies: Sequence[_Tally], same: Collection[int]) -> tuple[float, ...]:
     logs = [
-        -math.inf if culprit in same else _log_likelihood(search.rates, tally) for culprit, tally in enumerate(tallies)
+        -math.inf if culprit in same else before + _log_likelihood(search.rates, tally)
+        for culprit, (before, tally) in enumerate(zip(_prior(search.last), tallies, strict=True))
     ]
     top = max(logs)
     if top == -math.inf:  # answers that are always right contradict one another: none of them is
@@ -178,6 +185,14 @@ def _posterior(search: Search, tallies: Sequence[_Tally], same: Collection[int])
     weights = [math.exp(log - top) for log in logs]
     total = sum(weights)
     return tuple(weight / total for weight in weights)
+
+
+@cache
+def _prior(last: int) -> tuple[float, ...]:
+    """The logarithm of the probability of every culprit before any look: the patches share what `_BASE` and `_NONE`
+    leave."""
+    each = (1 - _BASE - _NONE) / max(last, 1)
+    return (math.log(_BASE), *[math.log(each)] * last, math.log(_NONE))
 
 
 def _tallies(search: Search, asked: Sequence[Observation]) -> tuple[_Tally, ...]:
