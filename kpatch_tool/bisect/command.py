@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from kpatch_tool import doctor, testing
+from kpatch_tool import lock
+from kpatch_tool.bisect.asked import Request, check, question_of
 from kpatch_tool.bisect.journal import Journal
-from kpatch_tool.bisect.model import Belief, Observation
-from kpatch_tool.bisect.questions import Builder, Builds, Question, Runs, Warns, Worse
+from kpatch_tool.bisect.model import Answer, Belief, Observation
+from kpatch_tool.bisect.questions import Builder, Question
 from kpatch_tool.bisect.search import Search, belief, next_state, settled
+from kpatch_tool.bisect.sets import Minimal, Reduction
+from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import catalogue
-from kpatch_tool.suites.run import Options
+from kpatch_tool.series import store as series_store
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree
+from kpatch_tool.tree.sets import SetStates
 from kpatch_tool.workspace import Workspace
-
-_SURE = (0.5, 0.9999)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked: a series (None: the one applied last) on `tree`, and one question: `build`, `warning` (a
-    glob), `suites`/`tests`/`case`, or `run` (a command line; with `build` each state is built first). `once`: answers
-    are always right. `restart`: forget what an earlier search found."""
-
-    series: str | None = None
-    tree: str | None = None
-    arch: str = "x86_64"
-    build: bool = False
-    warning: str | None = None
-    suites: tuple[str, ...] = ()
-    case: str | None = None
-    run: str | None = None
-    confidence: float = 0.95
-    once: bool = False
-    restart: bool = False
-    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What came of it. `culprits` are the states blamed (several where those between could not be asked), empty when
-    nobody is; `why` says it in a sentence."""
+    nobody is; `why` says it in a sentence. `minimal` is None where nobody asked for it, or there is no one culprit."""
 
     applied: Applied
     culprits: tuple[State, ...]
@@ -55,27 +35,73 @@ class Found:
     seen: tuple[Observation, ...]
     resumed: int
     why: str
+    minimal: Minimal | None = None
 
 
 def bisect_request(workspace: Workspace, request: Request, progress: Progress = silent) -> Found:
     """Search the states of a series for the patch after which the answer is bad.
 
     Raises InputError for names that mean nothing and for no question or two; MachineError when this machine cannot
-    build, boot or run (the looks so far are kept, and the next call goes on).
+    build, boot or run, or another kpt searches this tree (the looks so far are kept, and the next call goes on).
     """
-    applied = load_applied(workspace, request.series, tree=request.tree)
+    applied = _upto(_applied(workspace, request), request.bad)
     tree = Catalogue(workspace).get(applied.tree)
-    _check(workspace, request, tree, progress)
-    with Store(workspace) as store:
+    check(request, tree)
+    with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
         builder = Builder(workspace, tree, request.arch, progress)
-        question = _question(builder, request, applied.states[0], store)
+        question = question_of(builder, request, applied, store)
         journal = Journal(workspace, applied.series, applied.states, question.identity)
         if request.restart:
             journal.forget()
         before = journal.read()
-        search = Search(len(applied.states) - 1, None if request.once else question.rates, request.confidence)
-        seen = _Hunt(search, question, applied.states, journal, progress).go_on(before)
-    return _found(applied, search, question, seen, len(before))
+        rates = None if request.once else question.rates
+        search = Search(len(applied.states) - 1, rates, request.confidence)
+        hunt = _Hunt(search, question, applied.states, journal, progress)
+        seen = hunt.go_on(before)
+        found = _found(applied, search, question, question.judged(seen), len(before))
+        if request.minimal and len(found.culprits) == 1:
+            return replace(found, minimal=_minimal(workspace, tree, hunt, found, seen))
+        return found
+
+
+def _applied(workspace: Workspace, request: Request) -> Applied:
+    """The series' states. A series that is not here at all is told from one that is not applied."""
+    if request.series is None:
+        return load_applied(workspace, None, tree=request.tree)
+    try:
+        return load_applied(workspace, request.series, tree=request.tree)
+    except InputError:
+        name = series_store.find(workspace, request.series).name
+        if name == request.series:
+            raise
+        return load_applied(workspace, name, tree=request.tree)  # it was named by its path
+
+
+def _upto(applied: Applied, bad: int | None) -> Applied:
+    """`applied` without the states after patch `bad`."""
+    if bad is None:
+        return applied
+    numbers = [state.patch for state in applied.states[1:]]
+    if bad not in numbers:
+        todo = f"there are {', '.join(map(str, numbers))}"
+        raise InputError(f"no state after patch {bad}", where=f"--bad {bad}", todo=todo)
+    return replace(applied, states=applied.states[: numbers.index(bad) + 2])
+
+
+def _minimal(workspace: Workspace, tree: Tree, hunt: _Hunt, found: Found, seen: Sequence[Observation]) -> Minimal:
+    series = series_store.load(series_store.find(workspace, found.applied.series))
+    with SetStates(tree, series, found.applied) as sets:
+        return Reduction(
+            sets=sets,
+            graph=dependencies(series),
+            question=hunt.question,
+            search=hunt.search,
+            states=found.applied.states,
+            seen=seen,
+            blamed=found.culprits[0],
+            journal=hunt.journal,
+            progress=hunt.progress,
+        ).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +115,61 @@ class _Hunt:
     progress: Progress
 
     def go_on(self, before: Sequence[Observation]) -> tuple[Observation, ...]:
-        """All looks: those from `before`, and the new ones."""
+        """All looks, as they were made: those from `before`, and the new ones."""
         seen = list(before)
-        while (at := next_state(self.search, _by_place(self.states, seen))) is not None:
+        while (at := self._next(seen)) is not None:
             state = self.states[at]
             times = sum(1 for one in seen if one.patch == state.patch)
             self.progress(f"looking at {_called(state)}" + (f" once more ({times + 1})" if times else ""))
-            seen.append(self.question.look(state, times))
+            seen.append(self.question.look(state, times, seen))
             self.journal.write(seen)
-            self.progress(f"{_called(state)}: {seen[-1].answer} ({seen[-1].why})")
+            said = self.question.judged(seen)[-1]
+            self.progress(f"{_called(state)}: {said.answer} ({said.why})")
         return tuple(seen)
+
+    def _next(self, seen: Sequence[Observation]) -> int | None:
+        base = self.states[0].patch
+        if sum(1 for one in seen if one.patch == base) < self.question.base_looks:
+            return 0
+        return next_state(self.search, _by_place(self.states, self.question.judged(seen)))
 
 
 def _by_place(states: Sequence[State], seen: Sequence[Observation]) -> list[Observation]:
     """`seen` with the places of the states (0, 1, 2, ...) for the numbers of the patches, which may have gaps."""
     places = {state.patch: place for place, state in enumerate(states)}
-    return [
-        Observation(places[one.patch], one.answer, one.seconds, one.cached, one.why, one.fingerprint) for one in seen
-    ]
+    return [replace(one, patch=places[one.patch]) for one in seen]
 
 
 def _found(applied: Applied, search: Search, question: Question, seen: tuple[Observation, ...], resumed: int) -> Found:
     by_place = _by_place(applied.states, seen)
     found = belief(search, by_place)
-    if settled(search, by_place):
-        if found.base >= search.threshold:
-            return Found(applied, (), found.base, seen, resumed, f"on the base already: {question.words}")
-        if found.none >= search.threshold:
-            why = f"nothing to find: with all patches it is not so that {question.words}{question.hint}"
-            return Found(applied, (), found.none, seen, resumed, why)
+    culprits: tuple[State, ...] = ()
+    confidence = found.confidence
+    if not settled(search, by_place):
+        why = _undecided(found, applied, seen)
+    elif found.base >= search.threshold:
+        why, confidence = _already(applied, question, found), found.base
+    elif found.none >= search.threshold:
+        why, confidence = _nothing(applied, question, found), found.none
+    else:
         culprits = tuple(applied.states[place] for place in found.candidates)
-        return Found(applied, culprits, found.confidence, seen, resumed, _blame(culprits, question, seen))
-    return Found(applied, (), found.confidence, seen, resumed, _undecided(found, applied, seen))
+        why = _blame(culprits, question, seen)
+    remark = question.remark(seen)
+    return Found(applied, culprits, confidence, seen, resumed, f"{why}; {remark}" if remark else why)
+
+
+def _already(applied: Applied, question: Question, found: Belief) -> str:
+    first = applied.states[found.ends[0] if found.ends else 0]
+    if not first.patch or found.ends == (0, 0):
+        return f"on the base already: {question.words}"
+    return f"from the first state on that can be asked, the one after patch {first.patch}: {question.words}"
+
+
+def _nothing(applied: Applied, question: Question, found: Belief) -> str:
+    last = applied.states[found.ends[1] if found.ends else -1]
+    where = "with all patches" if last is applied.head else f"up to patch {last.patch}, the last that can be asked,"
+    how = "; where an earlier patch shows it, --bad K searches up to that one"
+    return f"nothing to find: {where} it is not so that {question.words}{question.hint}{how}"
 
 
 def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation]) -> str:
@@ -133,52 +182,13 @@ def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observa
 
 
 def _undecided(found: Belief, applied: Applied, seen: Sequence[Observation]) -> str:
-    if not any(one.answer != "skip" for one in seen):
+    if all(one.answer is Answer.SKIP for one in seen):
         return "no state could be asked: " + (seen[-1].why if seen else "there is none")
+    if found.none > found.confidence:
+        return f"the answers disagree too much to be sure; likeliest is that no patch does it ({found.none:.0%})"
     likeliest = ", ".join(str(applied.states[place].patch) for place in found.candidates)
     return f"the answers disagree too much to blame a patch; likeliest is {likeliest} ({found.confidence:.0%})"
 
 
 def _called(state: State) -> str:
     return f"patch {state.patch}" if state.patch else "the base"
-
-
-def _check(workspace: Workspace, request: Request, tree: Tree, progress: Progress) -> None:
-    tests = bool(request.suites or request.options.tests or request.case is not None)
-    asked = [request.build and request.run is None, request.warning is not None, tests, request.run is not None]
-    if sum(asked) != 1:
-        what = "two questions at once" if sum(asked) else "no question"
-        raise InputError(what, todo="give one of --build, --warning, --suite/--test, --run CMD")
-    low, high = _SURE
-    if not low <= request.confidence <= high:
-        raise InputError("not a probability to stop at", where="--confidence", todo=f"between {low} and {high}")
-    if tree.skeleton and not (asked[3] and not request.build):
-        what = "is made of the series' own lines: there is nothing to build"
-        raise InputError(what, where=f"tree {tree.name}", todo="`kpt tree add debian-6.1` brings a kernel")
-    doctor.require("test" if tests else "apply" if asked[3] and not request.build else "build")
-    for suite in request.suites:
-        catalogue.get(workspace, suite, progress)
-
-
-def _words(command: str) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(command))
-    except ValueError as error:
-        raise InputError(f"cannot be taken apart: {error}", where="--run", todo="close the quotation") from error
-
-
-def _question(builder: Builder, request: Request, base: State, store: Store) -> Question:
-    workspace, tree, progress = builder.workspace, builder.tree, builder.progress
-    if request.run is not None:
-        argv = _words(request.run)
-        if not argv:
-            raise InputError("an empty command", where="--run", todo="give a program and its arguments")
-        return Runs(workspace, tree, argv, builder if request.build else None, progress=progress)
-    if request.build:
-        return Builds(builder)
-    if request.warning is not None:
-        return Warns(builder, base, request.warning)
-    tester = testing.Tester(workspace, tree, store, request.arch, request.options, progress=progress)
-    tester.runs, tester.keep = 1, False
-    suites = request.suites or testing.default_suites(workspace)
-    return Worse(builder, tester, base, suites, request.case or "*")

@@ -18,7 +18,8 @@ class Answer(StrEnum):
 class Observation:
     """One look at the state after `patch` (0: the base). `seconds` is what it took, `cached` whether it was known
     before; `why` is the evidence, a sentence. `fingerprint` stands for all that the answer depends on (kernel, modules,
-    programs): states of one fingerprint are one state. Empty where that is not known."""
+    programs): states of one fingerprint are one state. Empty where that is not known. `value` is the number that was
+    measured, where the question is about one; `about` names the tests that are worse."""
 
     patch: int
     answer: Answer
@@ -26,6 +27,8 @@ class Observation:
     cached: bool = False
     why: str = ""
     fingerprint: str = ""
+    value: float | None = None
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,21 @@ class Rates:
     bad: tuple[float, float]
 
 
-# Before any look: a test without the fault fails once in 20 runs, one with it fails four times in five; both may turn
-# out quite otherwise (the belief weighs as much as two looks).
-FLAKY = Rates(good=(0.1, 1.9), bad=(2.0, 0.5))
+# Before any look: a test without the fault fails once in 20 runs, one with it five times in seven; both may turn out
+# quite otherwise (the belief weighs as much as two looks, or less). `python -m benchmarks.bisecting` says how it does.
+FLAKY = Rates(good=(0.1, 1.9), bad=(1.0, 0.4))
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
     """What the looks so far say. `candidates` are the patches that cannot be told apart further and are the likeliest
     together (patches whose states could not be asked, and the first one after them that could); `confidence` is the
-    probability that the culprit is among them. `base` is the probability that the base shows the fault already, `none`
-    that no state does."""
+    probability that the culprit is among them. `base` is the probability that the first state that can be asked (mostly
+    the base) shows the fault already, `none` that the last one does not; `ends` are these two, None where no state can
+    be asked."""
 
     candidates: tuple[int, ...]
     confidence: float
     base: float
     none: float
+    ends: tuple[int, int] | None = None

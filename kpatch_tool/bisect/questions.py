@@ -1,4 +1,7 @@
-"""What can be asked of a state: does it build, has it a new warning, is a case worse, what does a command say."""
+"""What can be asked of a state: does it build, has it a new warning, what does a command say.
+
+bisect.worse asks about tests, bisect.numbers about a number.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import fnmatch
 import hashlib
 import json
 import os
-import time
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,22 +21,20 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.results.deltas import Change, compare
-from kpatch_tool.suites.model import StateTests
-from kpatch_tool.testing import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
 
-_SKIP = 125  # git bisect run: this state cannot be asked
+SKIP = 125  # git bisect run: this state cannot be asked
 _LAST_ANSWER = 127  # statuses above are no answer
 _NAMED = 3  # cases named in the evidence
+_BASE_RETRIES = 2
 
 
 class Question(Protocol):
     """Something to ask of any state. `identity` is equal for two questions that ask the same; `words` completes "the
     first patch after which ..."; `hint` says what else to try when no patch is found; `rates` is None where the answer
-    is always right."""
+    is always right; `base_looks` is how often the base is looked at before all else."""
 
     @property
     def identity(self) -> str: ...
@@ -46,9 +48,46 @@ class Question(Protocol):
     @property
     def rates(self) -> Rates | None: ...
 
-    def look(self, state: State, times: int) -> Observation:
-        """Ask; `times` is how often `state` was asked before. Raises MachineError when this machine fails at it."""
+    @property
+    def base_looks(self) -> int: ...
+
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
+        """Ask; `times` is how often `state` was asked before, `seen` all looks so far.
+
+        Raises MachineError when this machine fails at it.
+        """
         ...
+
+    def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:
+        """All looks with the answers they mean together."""
+        ...
+
+    def remark(self, seen: Sequence[Observation]) -> str:
+        """What else the looks say, a sentence, or ""."""
+        ...
+
+    def same(self, one: Observation, other: Observation) -> bool:
+        """Whether two bad answers show the same fault."""
+        ...
+
+
+class Plain:
+    """A question whose looks each stand for themselves."""
+
+    __slots__ = ()
+
+    @property
+    def base_looks(self) -> int:
+        return 0
+
+    def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:
+        return tuple(seen)
+
+    def remark(self, seen: Sequence[Observation]) -> str:
+        return ""
+
+    def same(self, one: Observation, other: Observation) -> bool:
+        return True
 
 
 @dataclass(slots=True)
@@ -69,7 +108,7 @@ class Builder:
 
 
 @dataclass(slots=True)
-class Builds:
+class Builds(Plain):
     """Does it build?"""
 
     builder: Builder
@@ -78,16 +117,19 @@ class Builds:
     words: str = "it does not build"
     hint: str = "; `kpt build --each` builds every state"
 
-    def look(self, state: State, times: int) -> Observation:
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built = self.builder.build(state)
         answer = Answer.GOOD if built.status is BuildStatus.OK else Answer.BAD
         first = next((f"{error.file}:{error.line}: {error.message}" for error in built.errors), built.why)
         why = "it builds" if answer is Answer.GOOD else first
-        return Observation(state.patch, answer, built.seconds, built.cached, why, _modules(built))
+        return Observation(state.patch, answer, built.seconds, built.cached, why, modules_of(built))
+
+    def same(self, one: Observation, other: Observation) -> bool:
+        return _without_line(one.why) == _without_line(other.why)
 
 
 @dataclass(slots=True)
-class Warns:
+class Warns(Plain):
     """Has it a warning that the base does not have? `pattern` is a glob on "file: message [option]"."""
 
     builder: Builder
@@ -104,10 +146,10 @@ class Warns:
     def words(self) -> str:
         return "there is a new warning" + ("" if self.pattern == "*" else f" like {self.pattern}")
 
-    def look(self, state: State, times: int) -> Observation:
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built = self.builder.build(state)
         if built.status is not BuildStatus.OK:
-            return Observation(state.patch, Answer.SKIP, built.seconds, built.cached, f"it does not build: {built.why}")
+            return unbuilt(state, built)
         base = self.builder.build(self.base)
         texts = [f"{one.file}: {one.message} [{one.option}]" for one in new_warnings(built, base)]
         found = [text for text in texts if fnmatch.fnmatchcase(text, self.pattern)]
@@ -116,117 +158,85 @@ class Warns:
 
 
 @dataclass(slots=True)
-class Worse:
-    """Is a case worse than on the base? Of `suites`, and of the tests and cases (globs) chosen.
-
-    `tester` must neither repeat nor keep results: a search does its own repeating.
-    """
-
-    builder: Builder
-    tester: Tester
-    base: State
-    suites: tuple[str, ...]
-    case: str = "*"
-    rates: Rates | None = FLAKY
-    hint: str = "; `kpt test --each` tests every state"
-    _reference: tuple[StateTests, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        options = self.tester.options
-        return json.dumps(["tests", self.suites, options.tests, options.variants, options.timeout, self.case])
-
-    @property
-    def words(self) -> str:
-        tests = " ".join(self.tester.options.tests)
-        return f"{tests or ' '.join(self.suites)} is worse than on the base"
-
-    def look(self, state: State, times: int) -> Observation:
-        started = time.monotonic()
-        built = self.builder.build(state)
-        if built.status is not BuildStatus.OK:
-            return Observation(state.patch, Answer.SKIP, built.seconds, built.cached, f"it does not build: {built.why}")
-        if not self._reference:
-            self.tester.fresh = False
-            self._reference = self._run(self.base, self.builder.build(self.base))
-        # What was the base's reference cannot be compared with itself: the base is looked at anew.
-        self.tester.fresh = times > 0 or state.patch == self.base.patch
-        found = self._run(state, built)
-        programs = "".join(self.tester.fingerprint(state, built, suite) for suite in self.suites)
-        answer, why = self._judged(found)
-        cached = all(tests.cached for tests in found)
-        fingerprint = hashlib.sha256(programs.encode()).hexdigest()
-        return Observation(state.patch, answer, time.monotonic() - started, cached, why, fingerprint)
-
-    def _run(self, state: State, built: StateBuild) -> tuple[StateTests, ...]:
-        found = self.tester.test(state, built, self.suites)
-        broken = next((tests for tests in found if tests.status == "infra"), None)
-        if broken is not None:
-            raise MachineError(broken.why, where=f"testing patch {state.patch}")
-        return found
-
-    def _judged(self, found: Sequence[StateTests]) -> tuple[Answer, str]:
-        failed = next((tests for tests in found if tests.status == "failed"), None)
-        if failed is not None:
-            return Answer.BAD, failed.trace.splitlines()[0] if failed.trace else failed.why
-        worse = [
-            f"{delta.test}{f' {delta.case}' if delta.case else ''}: {delta.base}, now {delta.now}"
-            for tests, base in zip(found, self._reference, strict=True)
-            for delta in compare(tests, base)
-            if delta.change is Change.WORSE and not delta.follows and fnmatch.fnmatchcase(delta.case, self.case)
-        ]
-        return (Answer.BAD, "; ".join(worse[:_NAMED])) if worse else (Answer.GOOD, "as on the base")
-
-
-@dataclass(slots=True)
-class Runs:
-    """What does a command say? It runs in a checkout of the state, with KPT_PATCH, KPT_COMMIT and KPT_SOURCE set; and,
-    with `builder`, once the state is built, with KPT_ARTIFACTS (the directory of bzImage and modules).
-
-    Its exit status is read as git bisect run does (git-bisect(1)): 0 good, 125 skip, 1-127 bad; above that the search
-    ends.
-    """
+class CommandRun:
+    """A command in a checkout of a state, with KPT_PATCH, KPT_COMMIT and KPT_SOURCE set; and, with `builder`, once the
+    state is built, with KPT_ARTIFACTS (the directory of bzImage and modules)."""
 
     workspace: Workspace
     tree: Tree
     argv: tuple[str, ...]
     builder: Builder | None = None
-    rates: Rates | None = FLAKY
     progress: Progress = silent
-    hint: str = ""
-
-    @property
-    def identity(self) -> str:
-        return json.dumps(["run", self.argv, self.builder is not None])
 
     @property
     def words(self) -> str:
-        return f"`{' '.join(self.argv)}` fails"
+        return shlex.join(self.argv)
 
-    def look(self, state: State, times: int) -> Observation:
+    def run(self, state: State) -> tuple[StateBuild | None, process.Finished | None]:
+        """The build (None where nobody asked for one) and the command that ended with 0 to 127 (None where the state
+        does not build). Raises InputError for a status that is no answer, MachineError when another kpt took the
+        checkout away meanwhile."""
         built = None if self.builder is None else self.builder.build(state)
         if built is not None and built.status is not BuildStatus.OK:
-            return Observation(state.patch, Answer.SKIP, built.seconds, built.cached, f"it does not build: {built.why}")
-        done = self._run(state, built)
-        if done.status < 0 or done.status > _LAST_ANSWER:
-            what = f"the command ended with status {done.status}, which is no answer: {done.last_line()}"
-            raise InputError(what, where=f"patch {state.patch}", todo="make it end with 0 (good), 1-127 (bad) or 125")
-        answer = Answer.SKIP if done.status == _SKIP else Answer.BAD if done.status else Answer.GOOD
-        said = done.last_line() if done.stdout.strip() or done.stderr.strip() else ""
-        why = f"exit status {done.status}" + (f": {said}" if said else "")
-        return Observation(state.patch, answer, done.seconds, False, why)
-
-    def _run(self, state: State, built: StateBuild | None) -> process.Finished:
-        source = worktree_of(self.workspace, self.tree).move_to(state, self.progress)
+            return built, None
+        worktree = worktree_of(self.workspace, self.tree)
+        source = worktree.move_to(state, self.progress)
         known = {"KPT_PATCH": str(state.patch), "KPT_COMMIT": state.commit, "KPT_SOURCE": str(source)}
         if built is not None and built.artifacts is not None:
             known["KPT_ARTIFACTS"] = str(built.artifacts)
         self.progress(f"patch {state.patch}: running {self.argv[0]}")
-        return process.run(self.argv, cwd=source, env={**os.environ, **known})
+        done = process.run(self.argv, cwd=source, env={**os.environ, **known})
+        if worktree.holds != state.tree_id:
+            todo = "run the command again when no other kpt works on this tree"
+            raise MachineError("the checkout was moved while the command ran", where=str(source), todo=todo)
+        if done.status < 0 or done.status > _LAST_ANSWER:
+            what = f"the command ended with status {done.status}, which is no answer: {done.last_line()}"
+            raise InputError(what, where=f"patch {state.patch}", todo="make it end with 0 (good), 1-127 (bad) or 125")
+        return built, done
 
 
-def _modules(built: StateBuild) -> str:
+@dataclass(slots=True)
+class Runs(Plain):
+    """What does a command say? Its exit status is read as git bisect run does (git-bisect(1)): 0 good, 125 skip, 1-127
+    bad; above that the search ends."""
+
+    command: CommandRun
+    rates: Rates | None = FLAKY
+    hint: str = ""
+
+    @property
+    def identity(self) -> str:
+        return json.dumps(["run", self.command.argv, self.command.builder is not None])
+
+    @property
+    def words(self) -> str:
+        return f"`{self.command.words}` fails"
+
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
+        built, done = self.command.run(state)
+        if done is None:
+            return unbuilt(state, built)
+        answer = Answer.SKIP if done.status == SKIP else Answer.BAD if done.status else Answer.GOOD
+        said = done.last_line() if done.stdout.strip() or done.stderr.strip() else ""
+        why = f"exit status {done.status}" + (f": {said}" if said else "")
+        return Observation(state.patch, answer, done.seconds, False, why)
+
+
+def unbuilt(state: State, built: StateBuild | None) -> Observation:
+    """The look at a state that does not build."""
+    if built is None:
+        return Observation(state.patch, Answer.SKIP, why="it was not built")
+    why = f"it does not build: {built.why.removeprefix('does not build: ')}"
+    return Observation(state.patch, Answer.SKIP, built.seconds, built.cached, why)
+
+
+def modules_of(built: StateBuild) -> str:
     """Of a build that went well: what the machine code is. A state that does not build is like no other."""
     if built.status is not BuildStatus.OK or not built.modules:
         return ""
     return hashlib.sha256("\n".join(f"{one.path} {one.sha256}" for one in built.modules).encode()).hexdigest()
+
+
+def _without_line(error: str) -> str:
+    """ "file:12: message" without the number."""
+    return re.sub(r"^([^:]+):\d+:", r"\1:", error)

@@ -13,21 +13,27 @@ import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from kpatch_tool.bisect.model import Answer, Belief, Observation, Rates
 
+_BASE, _NONE = 0.1, 0.3  # before any look: the base has the fault already; no state has it
 _TO_BLAME = 2  # looks that say "bad" after the patch, and "good" before it, where answers may be wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """What is searched: states 0 to `last`; `rates` is None where answers are always right. `threshold` is how sure
-    one must be; a state stops being asked after `looks` answers."""
+    one must be; a state stops being asked after `looks` answers, and the search ends after `most` in all."""
 
     last: int
     rates: Rates | None = None
     threshold: float = 0.95
-    looks: int = 12
+    looks: int = 20
+
+    @property
+    def most(self) -> int:
+        return 2 * self.looks + 2 * (self.last + 1)
 
 
 def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
@@ -41,7 +47,7 @@ def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
     for end in (known.usable[-1], known.usable[0]):
         if not known.looks(end):
             return end
-    if _settled(known):
+    if _settled(known) or len(known.seen) >= search.most:
         return None
     most = 1 if search.rates is None else search.looks
     open_states = [state for state in known.usable if known.looks(state) < most]
@@ -49,7 +55,8 @@ def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
     if known.belief.confidence >= search.threshold and weak:
         return weak[0]
     middle = search.last / 2
-    return max(open_states, key=lambda state: (round(_gain(known, state), 12), -abs(state - middle)), default=None)
+    gains = _gains(known, open_states)
+    return max(open_states, key=lambda state: (round(gains[state], 12), -abs(state - middle)), default=None)
 
 
 def settled(search: Search, seen: Sequence[Observation]) -> bool:
@@ -63,17 +70,27 @@ def belief(search: Search, seen: Sequence[Observation]) -> Belief:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tally:
+    """How often (bad, good) was answered by the states `before` a culprit, and by those from it on."""
+
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What follows from the looks (those at equal states count for the last of these).
 
-    `usable` are the states that may be asked, `same` the patches that change nothing of what is asked, `weights` the
-    probability of every culprit (index 0: the base, 1..N the patches, N + 1: none).
+    `usable` are the states that may be asked, `same` the patches that change nothing of what is asked, `tallies` and
+    `weights` what was answered on the two sides of every culprit, and its probability (index 0: the base, 1..N the
+    patches, N + 1: none).
     """
 
     search: Search
     seen: tuple[Observation, ...]
     usable: tuple[int, ...]
     same: frozenset[int]
+    tallies: tuple[_Tally, ...]
     weights: tuple[float, ...]
 
     @staticmethod
@@ -83,7 +100,8 @@ class _Known:
         stands_for = {state: _last_equal(state, same) for state in range(search.last + 1)}
         usable = tuple(state for state in stands_for if state == stands_for[state] and state not in skipped)
         asked = tuple(replace(one, patch=stands_for[one.patch]) for one in seen if one.answer is not Answer.SKIP)
-        return _Known(search, asked, usable, same, _posterior(search, asked, same))
+        tallies = _tallies(search, asked)
+        return _Known(search, asked, usable, same, tallies, _posterior(search, tallies, same))
 
     def looks(self, state: int, answer: Answer | None = None) -> int:
         """How often `state` was looked at (and gave `answer`)."""
@@ -91,17 +109,22 @@ class _Known:
 
     @property
     def belief(self) -> Belief:
+        if not self.usable:
+            return Belief((), 0.0, 0.0, 0.0, None)
+        first, last = self.usable[0], self.usable[-1]
         best = max(self._groups(), key=self._weight, default=())
-        return Belief(best, self._weight(best), self.weights[0], self.weights[self.search.last + 1])
+        before, after = range(first + 1), range(last + 1, self.search.last + 2)
+        return Belief(best, self._weight(best), self._weight(before), self._weight(after), (first, last))
 
     def _weight(self, group: Sequence[int]) -> float:
         return sum(self.weights[patch] for patch in group)
 
     def _groups(self) -> list[tuple[int, ...]]:
-        """The patches that can be the culprit, cut where a state can be asked."""
+        """The patches that can be the culprit, cut where a state can be asked. Those before the first such state are
+        not to be told from the base, and those after the last not from none."""
         groups: list[tuple[int, ...]] = []
         group: list[int] = []
-        for patch in range(1, self.search.last + 1):
+        for patch in range(self.usable[0] + 1, self.usable[-1] + 1):
             group += [] if patch in self.same else [patch]
             if patch in self.usable:
                 groups += [tuple(group)] if group else []
@@ -151,11 +174,10 @@ def _last_equal(state: int, same: Collection[int]) -> int:
     return state
 
 
-def _posterior(search: Search, asked: Sequence[Observation], same: Collection[int]) -> tuple[float, ...]:
-    good, bad = _before(search, asked)
+def _posterior(search: Search, tallies: Sequence[_Tally], same: Collection[int]) -> tuple[float, ...]:
     logs = [
-        -math.inf if culprit in same else _log_likelihood(search, good, bad, culprit)
-        for culprit in range(search.last + 2)
+        -math.inf if culprit in same else before + _log_likelihood(search.rates, tally)
+        for culprit, (before, tally) in enumerate(zip(_prior(search.last), tallies, strict=True))
     ]
     top = max(logs)
     if top == -math.inf:  # answers that are always right contradict one another: none of them is
@@ -165,23 +187,34 @@ def _posterior(search: Search, asked: Sequence[Observation], same: Collection[in
     return tuple(weight / total for weight in weights)
 
 
-def _before(search: Search, asked: Sequence[Observation]) -> tuple[list[int], list[int]]:
-    """For every state s up to N + 1: how many good and bad answers the states before s gave."""
-    good, bad = [0] * (search.last + 2), [0] * (search.last + 2)
+@cache
+def _prior(last: int) -> tuple[float, ...]:
+    """The logarithm of the probability of every culprit before any look: the patches share what `_BASE` and `_NONE`
+    leave."""
+    each = (1 - _BASE - _NONE) / max(last, 1)
+    return (math.log(_BASE), *[math.log(each)] * last, math.log(_NONE))
+
+
+def _tallies(search: Search, asked: Sequence[Observation]) -> tuple[_Tally, ...]:
+    """For every culprit (0 to N + 1) what the states on its two sides answered."""
+    bad, good = [0] * (search.last + 1), [0] * (search.last + 1)
     for one in asked:
-        (bad if one.answer is Answer.BAD else good)[one.patch + 1] += 1
-    return list(itertools.accumulate(good)), list(itertools.accumulate(bad))
+        (bad if one.answer is Answer.BAD else good)[one.patch] += 1
+    bads = [0, *itertools.accumulate(bad)]
+    goods = [0, *itertools.accumulate(good)]
+    return tuple(
+        _Tally((bads[culprit], goods[culprit]), (bads[-1] - bads[culprit], goods[-1] - goods[culprit]))
+        for culprit in range(search.last + 2)
+    )
 
 
-def _log_likelihood(search: Search, good: Sequence[int], bad: Sequence[int], culprit: int) -> float:
-    before = (bad[culprit], good[culprit])
-    after = (bad[-1] - bad[culprit], good[-1] - good[culprit])
-    if search.rates is None:
-        return 0.0 if before[0] == 0 and after[1] == 0 else -math.inf
-    return _evidence(search.rates.good, before) + _evidence(search.rates.bad, after)
+def _log_likelihood(rates: Rates | None, tally: _Tally) -> float:
+    if rates is None:
+        return 0.0 if tally.before[0] == 0 and tally.after[1] == 0 else -math.inf
+    return evidence(rates.good, tally.before) + evidence(rates.bad, tally.after)
 
 
-def _evidence(prior: tuple[float, float], counts: tuple[int, int]) -> float:
+def evidence(prior: tuple[float, float], counts: tuple[int, int]) -> float:
     """The logarithm of the probability of `counts` (bad, good) when the rate of bad answers is Beta-distributed."""
     (a, b), (bad, good) = prior, counts
     return _log_beta(a + bad, b + good) - _log_beta(a, b)
@@ -191,29 +224,39 @@ def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def _gain(known: _Known, state: int) -> float:
-    """How much another look at `state` is expected to lower the entropy, in nats."""
-    chance = _chance_of_bad(known, state)
-    good, bad = (
-        _posterior(known.search, [*known.seen, Observation(state, answer)], known.same)
-        for answer in (Answer.GOOD, Answer.BAD)
-    )
-    return _entropy(known.weights) - (1 - chance) * _entropy(good) - chance * _entropy(bad)
+def _gains(known: _Known, states: Sequence[int]) -> dict[int, float]:
+    """How much a look at each of `states` is expected to lower the entropy, in nats."""
+    entropy = _entropy(known.weights)
+    with_fault, without = _chances(known)
+    gains = {}
+    for state in states:
+        chances = (*with_fault[: state + 1], *without[state + 1 :])  # of "bad", for every culprit
+        bad = [weight * chance for weight, chance in zip(known.weights, chances, strict=True)]
+        good = [weight - share for weight, share in zip(known.weights, bad, strict=True)]
+        gains[state] = entropy - _spread(bad) - _spread(good)
+    return gains
 
 
-def _chance_of_bad(known: _Known, state: int) -> float:
+def _chances(known: _Known) -> tuple[list[float], list[float]]:
+    """For every culprit: how likely the next look at a state with the fault says "bad", and at one without."""
     rates = known.search.rates
     if rates is None:
-        return sum(known.weights[: state + 1])
-    good, bad = _before(known.search, known.seen)
-    chance = 0.0
-    for culprit, weight in enumerate(known.weights):
-        if state >= culprit:
-            (a, b), bads, goods = rates.bad, bad[-1] - bad[culprit], good[-1] - good[culprit]
-        else:
-            (a, b), bads, goods = rates.good, bad[culprit], good[culprit]
-        chance += weight * (a + bads) / (a + b + bads + goods)
-    return chance
+        return [1.0] * len(known.weights), [0.0] * len(known.weights)
+    return (
+        [_mean(rates.bad, tally.after) for tally in known.tallies],
+        [_mean(rates.good, tally.before) for tally in known.tallies],
+    )
+
+
+def _mean(prior: tuple[float, float], counts: tuple[int, int]) -> float:
+    (a, b), (bad, good) = prior, counts
+    return (a + bad) / (a + b + bad + good)
+
+
+def _spread(weights: Sequence[float]) -> float:
+    """The entropy of `weights` made to sum to 1, times their sum."""
+    total = sum(weights)
+    return total * _entropy([weight / total for weight in weights]) if total > 0.0 else 0.0
 
 
 def _entropy(weights: Sequence[float]) -> float:

@@ -17,6 +17,9 @@ def command(
         str | None,
         typer.Option(metavar="2,4-5", help="Only these patches, and what they need (--reverse: what needs them)."),
     ] = None,
+    no_deps: Annotated[
+        bool, typer.Option("--no-deps", help="With --patches: only these, without what they need.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Only say whether it fits; write nothing.")] = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="Take the series out of a tree that has it.")] = False,
     onto: Annotated[
@@ -43,6 +46,7 @@ def command(
         patches=patches,
         check=check,
         reverse=reverse,
+        needed=not no_deps,
         onto=onto,
         with_prerequisites=with_prerequisites,
     )

@@ -29,6 +29,28 @@ def command(
     run: Annotated[
         str | None, typer.Option("--run", metavar="CMD", help="Ask a command: 0 good, 125 skip, 1-127 bad.")
     ] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            "--measure",
+            metavar="WHAT",
+            help="Ask: is a number worse? size:kvm.ko, text:kvm.ko, test:exits:cpuid, time:exits, or run (of CMD).",
+        ),
+    ] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            "--threshold",
+            metavar="T",
+            help="How much above the base's is still good: 5%, 100; -5% where less is worse. A size: 0, else 5%.",
+        ),
+    ] = None,
+    bad: Annotated[
+        int | None, typer.Option("--bad", metavar="K", help="Search up to patch K only, which shows it.")
+    ] = None,
+    minimal: Annotated[
+        bool, typer.Option("--minimal", help="Then find the smallest set of patches that shows it.")
+    ] = False,
     variant: Annotated[
         list[str] | None, typer.Option("--variant", metavar="V", help="How to test: default, shadow.")
     ] = None,
@@ -43,14 +65,30 @@ def command(
     as_json: common.JsonOption = False,
 ) -> None:
     """Find the first patch after which the answer is bad. Exit status 1 when one is found."""
-    from kpatch_tool.bisect.command import Request, bisect_request
+    from kpatch_tool.bisect.asked import Request
+    from kpatch_tool.bisect.command import bisect_request
     from kpatch_tool.bisect.gitlog import git_log
     from kpatch_tool.report import bisect as show
     from kpatch_tool.suites.run import Options
 
     options = Options(tuple(test or ()), tuple(variant or ()), timeout)
     request = Request(
-        series, tree, arch, build, warning, tuple(suite or ()), case, run, confidence, once, restart, options
+        series,
+        tree,
+        arch,
+        build=build,
+        warning=warning,
+        suites=tuple(suite or ()),
+        case=case,
+        run=run,
+        measure=measure,
+        threshold=threshold,
+        bad=bad,
+        confidence=confidence,
+        once=once,
+        minimal=minimal,
+        restart=restart,
+        options=options,
     )
     with common.progress() as progress:
         found = bisect_request(common.here(), request, progress)

@@ -117,6 +117,11 @@ def build_selftests(
     return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
 
 
+def programs_of(tree: Tree, state: State, arch: str = "x86_64") -> tuple[Program, ...]:
+    """All programs a state has; nothing is built. Raises MachineError when git cannot tell."""
+    return programs_in(read_sources(tree.git_dir, state.commit).makefile, _data()[arch]["variables"])
+
+
 def read_sources(git_dir: Path, commit: str) -> Sources:
     """What a commit has of the tests and of what they are built from. Raises MachineError when git cannot tell."""
     ids = _ls_tree(git_dir, commit, ["-r"], [DIRECTORY])

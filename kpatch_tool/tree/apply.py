@@ -38,19 +38,20 @@ def apply_series(
     series: Series,
     *,
     patches: tuple[int, ...] | None = None,
+    needed: bool = True,
     check: bool = False,
     reverse: bool = False,
 ) -> ApplyOutcome:
     """Put `series` on the base of `tree` as branch kpt/SERIES, or (`reverse`) take it out of a tree that has it.
 
-    `patches` are the numbers wanted (None: all); what they need (`reverse`: what needs
-    them) comes with them, in an order that works. With `check`
-    nothing is written. A conflict is a finding in the outcome, and then nothing is written either. Raises InputError
-    for a series that cannot be used (unsafe path, no such patch) and MachineError when the machine fails.
+    `patches` are the numbers wanted (None: all); what they need (`reverse`: what needs them) comes with them, in an
+    order that works; without `needed` they come alone, by number. With `check` nothing is written. A conflict is a
+    finding in the outcome, and then nothing is written either. Raises InputError for a series that cannot be used
+    (unsafe path, no such patch) and MachineError when the machine fails.
     """
     for patch in series.patches:
         _refuse_unsafe(patch)
-    order, brought = _order(series, patches, reverse=reverse)
+    order, brought = _order(series, patches, needed=needed, reverse=reverse)
     with Objects(tree.git_dir) as objects:
         base = objects.commit(tree.base)
         if base is None:
@@ -78,6 +79,22 @@ def apply_series(
         head=head,
         patches=tuple(row for _, row in sorted({**rows, **left_out}.items())),
     )
+
+
+def steps_on(
+    tree: Tree, patches: Sequence[Patch], objects: Objects
+) -> tuple[tuple[Step, ...], Mapping[str, str | None]] | str:
+    """The commits that `patches`, in that order, make on the base of `tree`, and the blob of every file they change
+    (None: deleted); why they do not fit, where they do not. Nothing is written."""
+    base = objects.commit(tree.base)
+    if base is None:
+        raise MachineError("the base of this tree is missing", where=str(tree.git_dir))
+    tried = _try(list(patches), objects, tree, reverse=False)
+    stuck = next((one for one in tried if one.put.status is ApplyStatus.CONFLICT), None)
+    if stuck is not None:
+        return f"patch {stuck.patch.number} does not fit: {stuck.put.why}"
+    files = {path: None if entry is None else entry.oid for one in tried for path, entry in one.put.changes.items()}
+    return tuple(_steps(tried, base, reverse=False)), files
 
 
 def _try(order: Sequence[Patch], objects: Objects, tree: Tree, *, reverse: bool) -> list[_Tried]:
@@ -176,7 +193,9 @@ def _exactness(patch: Patch, tree: Tree) -> Exactness:
     return Exactness.MATCHED if tree.skeleton and patch.exactness is Exactness.PROVEN else patch.exactness
 
 
-def _order(series: Series, wanted: tuple[int, ...] | None, *, reverse: bool) -> tuple[list[Patch], dict[int, str]]:
+def _order(
+    series: Series, wanted: tuple[int, ...] | None, *, needed: bool, reverse: bool
+) -> tuple[list[Patch], dict[int, str]]:
     """The patches to apply, in order, and number -> why for those that came along uncalled."""
     if not series.patches:
         raise InputError("the series has no patch", where=series.name, todo="import it again from its source")
@@ -186,6 +205,8 @@ def _order(series: Series, wanted: tuple[int, ...] | None, *, reverse: bool) -> 
         if series.patch(number) is None:
             have = ", ".join(str(patch.number) for patch in series.patches)
             raise InputError(f"no patch {number}", where=series.name, todo=f"choose from {have}")
+    if not needed:
+        return [patch for number in sorted(wanted) if (patch := series.patch(number)) is not None], {}
     from kpatch_tool.tree.closure import closure
 
     numbers, brought = closure(series, wanted, reverse=reverse)

@@ -45,6 +45,18 @@ def closure(series: Series, wanted: Sequence[int], *, reverse: bool = False) -> 
     return [*numbers], brought
 
 
+def torn(series: Series, wanted: Sequence[int], *, reverse: bool = False) -> tuple[str, ...]:
+    """What applying (`reverse`: taking out) the patches `wanted` alone leaves unmet, a sentence for each pair."""
+    from kpatch_tool.depend import graph
+
+    pairs: dict[tuple[int, int], str] = {}
+    for edge in graph.dependencies(series).edges:
+        has, lacks = (edge.needs, edge.patch) if reverse else (edge.patch, edge.needs)
+        if has in wanted and lacks not in wanted and not edge.made_on:
+            pairs.setdefault((edge.patch, edge.needs), edge.why)
+    return tuple(f"patch {patch} goes without patch {needs}: {why}" for (patch, needs), why in pairs.items())
+
+
 def _dependents(edges: Sequence[Edge], wanted: Sequence[int]) -> tuple[list[int], dict[int, str]]:
     # A patch that was only made on what another leaves (`made_on`) stays good without it.
     binding = [edge for edge in edges if not edge.made_on]

@@ -42,16 +42,19 @@ def apply_named(
     patches: str | None,
     check: bool,
     reverse: bool,
+    needed: bool = True,
     onto: str | None = None,
     with_prerequisites: bool = False,
 ) -> Done:
     """Apply the series called `name` to the tree called `tree` (None: Catalogue.resolve chooses).
 
-    `patches` is a text like "2,4-5" or None for all; `onto` the commit to take for the tree's base (onto.commit_for);
-    `with_prerequisites` applies the series that go first before it. Raises what apply_series, series.store, the
-    catalogue and onto.commit_for raise.
+    `patches` is a text like "2,4-5" or None for all; without `needed` they come without what they need; `onto` is the
+    commit to take for the tree's base (onto.commit_for); `with_prerequisites` applies the series that go first before
+    it. Raises what apply_series, series.store, the catalogue and onto.commit_for raise.
     """
     wanted = None if patches is None else parse_numbers(patches)
+    if wanted is None and not needed:
+        raise InputError("--no-deps means nothing for all patches", todo="choose some: --patches 7 --no-deps")
     directory = store.find(workspace, name)
     series = store.load(directory)
     own = Catalogue(workspace).resolve(tree, series, skeleton=True)
@@ -69,7 +72,11 @@ def apply_named(
     if not chosen.skeleton and not reverse and any(patch.exactness in _UNSURE for patch in series.patches):
         series, told = _restored_once(workspace, chosen, series, directory, check=check)
         notes = (*notes, *told)
-    outcome = apply_series(workspace, chosen, series, patches=wanted, check=check, reverse=reverse)
+    outcome = apply_series(workspace, chosen, series, patches=wanted, needed=needed, check=check, reverse=reverse)
+    if wanted is not None and not needed:
+        from kpatch_tool.tree.closure import torn
+
+        notes = (*notes, *torn(series, wanted, reverse=reverse))
     if outcome.conflicts and not reverse:
         from kpatch_tool.tree.onto import hint
 

@@ -38,22 +38,36 @@ def write_series(tree: Tree, base: Commit, series: str, steps: Sequence[Step]) -
     Raises MachineError (disk full, a ref locked by another program); the refs are then as they were.
     """
     branch = branch_name(series)
-    states = [State(0, base.oid, base.tree)]
     with FastImport(tree.git_dir) as stream:
-        parent: str | int = base.oid
-        made: list[tuple[Step, int]] = []
-        for step in steps:
-            changes = _changes(step.changes)
-            parent = stream.commit(
-                author=step.author, committer=step.author, message=step.message, parent=parent, changes=changes
-            )
-            made.append((step, parent))
-        states += [State(step.patch, stream.oid(mark), stream.tree_id(mark), step.subject) for step, mark in made]
-        applied = Applied(series, tree.name, branch, tuple(states))
+        applied = Applied(series, tree.name, branch, _states(stream, base, steps))
         record = stream.oid(stream.blob(encode(applied)))
         stream.finish()
     update_refs(tree.git_dir, [(f"refs/heads/{branch}", applied.head.commit), (record_ref(series), record)])
     return applied
+
+
+def write_states(tree: Tree, base: Commit, steps: Sequence[Step]) -> tuple[State, ...]:
+    """Make the commits of `steps` on `base` and touch no ref: they last as git's own unnamed objects do (git-gc(1)).
+
+    Returns the base's state and one a step. Raises MachineError when the disk is full.
+    """
+    with FastImport(tree.git_dir) as stream:
+        states = _states(stream, base, steps)
+        stream.finish()
+    return states
+
+
+def _states(stream: FastImport, base: Commit, steps: Sequence[Step]) -> tuple[State, ...]:
+    parent: str | int = base.oid
+    made: list[tuple[Step, int]] = []
+    for step in steps:
+        changes = _changes(step.changes)
+        parent = stream.commit(
+            author=step.author, committer=step.author, message=step.message, parent=parent, changes=changes
+        )
+        made.append((step, parent))
+    later = [State(step.patch, stream.oid(mark), stream.tree_id(mark), step.subject) for step, mark in made]
+    return (State(0, base.oid, base.tree), *later)
 
 
 def patch_step(patch: Patch, changes: Mapping[str, Entry | None], base: Commit) -> Step:

@@ -114,6 +114,21 @@ def test_patches_bring_what_they_need(three: Path, kpt: Kpt) -> None:
     assert [row["status"] for row in rows] == ["skipped", "skipped", "clean"]
 
 
+def test_patches_without_what_they_need(three: Path, kpt: Kpt) -> None:
+    """Patch 2 changes a line that 1 makes; 3 stands alone."""
+    done = kpt("apply", "three", "--patches", "2", "--no-deps", "--json", status=1)
+    rows = done.json["patches"]
+    assert [row["status"] for row in rows] == ["skipped", "conflict", "skipped"]
+    assert "patch 2 goes without patch 1: " in done.err
+    done = kpt("apply", "three", "--patches", "3,1", "--no-deps", "--json")
+    assert [row["status"] for row in done.json["patches"]] == ["clean", "skipped", "clean"]
+    assert done.err == ""
+    assert "choose some" in kpt("apply", "three", "--no-deps", status=2).err
+    kpt("tree", "add", "has-all", "--git", three, "--ref", "work")
+    out = kpt("apply", "three", "--tree", "has-all", "--reverse", "--patches", "1", "--no-deps", status=1)
+    assert "patch 2 goes without patch 1: " in " ".join(out.out.split())
+
+
 def test_taking_out_brings_what_needs_it(three: Path, kpt: Kpt) -> None:
     kpt("tree", "add", "has-all", "--git", three, "--ref", "work")
     reverse = ("apply", "three", "--tree", "has-all", "--reverse", "--json", "--patches")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import pytest
 
@@ -65,6 +67,48 @@ def test_states_that_cannot_be_asked_are_blamed_with_the_next_one() -> None:
     assert not settled(search, seen) and {one.answer for one in seen} == {Answer.SKIP}
 
 
+def test_ends_that_cannot_be_asked() -> None:
+    """What is behind the last state that can be asked cannot be told from nothing, and the other way round."""
+    search, machine = Search(8, FLAKY), Machine(7)
+    machine.skips = {7, 8}
+    seen = searched(search, machine)
+    found = belief(search, seen)
+    assert settled(search, seen) and found.none > 0.95 and found.ends == (0, 6)
+    assert len(seen) <= 9
+    machine.culprit, machine.skips = 1, {0, 1}
+    seen = searched(search, machine)
+    found = belief(search, seen)
+    assert settled(search, seen) and found.base > 0.95 and found.ends == (2, 8)
+    machine.culprit, machine.skips = 4, {0, 3, 8}
+    seen = searched(search, machine)
+    assert settled(search, seen) and belief(search, seen).candidates == (3, 4)
+
+
+@pytest.mark.parametrize("rates", [None, FLAKY])
+def test_one_patch(rates: Rates | None) -> None:
+    search = Search(1, rates)
+    seen = searched(search, Machine(1))
+    assert settled(search, seen) and belief(search, seen).candidates == (1,)
+    assert len(seen) <= (2 if rates is None else 6)
+    nowhere = searched(search, Machine(2))
+    assert settled(search, nowhere) and belief(search, nowhere).none > 0.95
+
+
+@pytest.mark.parametrize("bad", [range(3, 6), {3, 4, 5, 8, 9}, {2, 9}])
+def test_a_fault_that_goes_and_comes_back(bad: Collection[int]) -> None:
+    """Whoever is blamed: the state before answered good, twice, and the state after bad, twice."""
+    search, seen = Search(9, FLAKY), []
+    while (state := next_state(search, seen)) is not None:
+        seen.append(Observation(state, Answer.BAD if state in bad else Answer.GOOD))
+        assert len(seen) < 100
+    found = belief(search, seen)
+    if 9 not in bad:
+        assert found.none > 0.95
+    else:
+        (blamed,) = found.candidates
+        assert settled(search, seen) and blamed in bad and blamed - 1 not in bad
+
+
 def test_equal_states_are_asked_once_between_them() -> None:
     search, machine = Search(16), Machine(13)
     machine.prints = dict.fromkeys(range(1, 13), "same") | {0: "base"} | {state: f"{state}" for state in range(13, 17)}
@@ -97,6 +141,46 @@ def test_flaky_answers(good: float, bad: float, least: int) -> None:
             answers = Counter((one.patch, one.answer) for one in seen)
             assert answers[blamed, Answer.BAD] >= 2 and answers[blamed - 1, Answer.GOOD] >= 2
     assert right >= least
+
+
+@dataclass(frozen=True)
+class Case:
+    """`count` searches in a series of `last` patches; `wrong` may name a wrong patch, and they take `looks` on
+    average at most."""
+
+    last: int
+    confidence: float
+    good: float
+    bad: float
+    count: int
+    wrong: int
+    looks: float
+
+
+CASES = (
+    Case(60, 0.95, 0.0, 1.0, 30, 0, 13),
+    Case(60, 0.95, 0.05, 0.95, 60, 3, 17),
+    Case(60, 0.99, 0.05, 0.95, 60, 1, 21),
+    Case(9, 0.95, 0.1, 0.9, 200, 10, 18),
+    Case(9, 0.95, 0.0, 0.5, 100, 7, 36),
+    Case(2, 0.95, 0.05, 0.9, 200, 10, 12),
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wrong_names_are_as_rare_as_stated(case: Case) -> None:
+    """`wrong` is count * (1 - confidence), rounded up; 7 of 100 where the rates are farthest from the belief before."""
+    search = Search(case.last, FLAKY, case.confidence)
+    wrong = total = 0
+    for seed in range(case.count):
+        culprit = random.Random(seed).randint(1, case.last)
+        seen = searched(search, Machine(culprit, case.good, case.bad, seed))
+        found = belief(search, seen)
+        blamed = settled(search, seen) and max(found.base, found.none) < search.threshold
+        wrong += blamed and found.candidates != (culprit,)
+        total += len(seen)
+    assert wrong <= case.wrong
+    assert total / case.count <= case.looks
 
 
 def test_one_bad_run_blames_nobody() -> None:

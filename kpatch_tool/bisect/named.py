@@ -1,0 +1,64 @@
+"""What can be named in a question: the tests of a suite, and what is near a name that means nothing."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from kpatch_tool.errors import InputError
+from kpatch_tool.progress import Progress, silent
+from kpatch_tool.suites import catalogue, selftests, unittests_cfg
+from kpatch_tool.suites.catalogue import Suite, SuiteKind
+from kpatch_tool.suites.run import GUEST_CPUS
+from kpatch_tool.text import printable
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.workspace import Workspace
+
+_NEAR = 6
+_GLOB = str.maketrans("", "", "*?[]")
+
+
+def tests_of(
+    workspace: Workspace, tree: Tree, state: State, suites: Sequence[str], arch: str, *, progress: Progress = silent
+) -> Mapping[str, tuple[str, ...]]:
+    """The names of the tests in each of `suites` (selftests: their paths, too); no kernel is built for it.
+
+    Raises InputError for unknown suites.
+    """
+    return {suite: _tests(catalogue.get(workspace, suite, progress), tree, state, arch) for suite in suites}
+
+
+def matches(globs: Sequence[str], names: Collection[str]) -> bool:
+    """Whether any of the globs matches any of the names."""
+    return any(fnmatch.filter(names, glob) for glob in globs)
+
+
+def require_match(globs: Sequence[str], names: Collection[str], where: str) -> None:
+    """Raise InputError, with the nearest names, for the first glob that matches none of `names`."""
+    for glob in globs:
+        if not fnmatch.filter(names, glob):
+            raise InputError(
+                f"no test is called {printable(glob)}", where=where, todo=f"there is {near(glob, names) or 'none'}"
+            )
+
+
+def near(wrong: str, names: Collection[str]) -> str:
+    """The names most like `wrong`, or some of them, for a line."""
+    plain = wrong.translate(_GLOB)
+    names = [name for name in names if "/" not in name]
+    inside = [name for name in names if plain and plain in name]
+    alike = difflib.get_close_matches(plain, names, n=_NEAR, cutoff=0.5)
+    found = list(dict.fromkeys([*inside, *alike]))[:_NEAR] or names[:_NEAR]
+    more = len(names) - len(found)
+    return ", ".join(map(printable, found)) + (f" and {more} more" if more else "")
+
+
+def _tests(suite: Suite, tree: Tree, state: State, arch: str) -> tuple[str, ...]:
+    if suite.kind is SuiteKind.SELFTESTS:
+        programs = selftests.programs_of(tree, state, arch)
+        return (*(program.name for program in programs), *(program.path for program in programs))
+    assert suite.directory is not None
+    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, int(time.time()))
+    return tuple(test.name for test in unittests_cfg.tests_of(catalogue.config_of(suite), here))

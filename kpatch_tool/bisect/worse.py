@@ -1,0 +1,170 @@
+"""Is a test or case worse than on the base?"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
+from kpatch_tool.bisect.named import near
+from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.results.deltas import Change, Delta, compare, name, transition
+from kpatch_tool.suites.jobs import KERNEL_LOG
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.testing import Tester
+from kpatch_tool.tree.model import State
+
+_NAMED = 3  # cases named in the evidence
+_BASE_RETRIES = 1
+
+
+@dataclass(slots=True)
+class Worse(Plain):
+    """Is a case worse than on the base? Of `suites`, and of the tests and cases (globs) chosen.
+
+    `tester` must not repeat: a search does its own repeating. Once the last state (`head`) was seen to be worse, only
+    the tests that were are run in the states before it.
+    """
+
+    builder: Builder
+    tester: Tester
+    base: State
+    head: State
+    suites: tuple[str, ...]
+    case: str = "*"
+    rates: Rates | None = FLAKY
+    hint: str = "; `kpt test --each` tests every state"
+    _reference: dict[str, StateTests] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        options = self.tester.options
+        return json.dumps(["tests", self.suites, options.tests, options.variants, options.timeout, self.case])
+
+    @property
+    def words(self) -> str:
+        tests = " ".join(self.tester.options.tests)
+        return f"{tests or ' '.join(self.suites)} is worse than on the base"
+
+    def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
+        started = time.monotonic()
+        built = self.builder.build(state)
+        if built.status is not BuildStatus.OK:
+            return unbuilt(state, built)
+        if not self._reference:
+            self._reference = self._of_base()
+        print_ = fingerprint_of(self.tester, state, built, self.suites)
+        if state.patch == self.base.patch and not times:
+            # All are compared with this very run.
+            return Observation(state.patch, Answer.GOOD, time.monotonic() - started, True, "as it is", print_)
+        found = self._run(state, built, again=times > 0, only=self._worse_tests(state, seen))
+        return self._judged(state, found, time.monotonic() - started, print_)
+
+    def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
+        if not only:
+            self.tester.fresh = again or state.patch == self.base.patch
+            return test_once(self.tester, state, built, self.suites)
+        suites = [suite for suite, tests in self._reference.items() if {one.test for one in tests.results} & {*only}]
+        return test_once(self._tester_of(only), state, built, suites)
+
+    def _worse_tests(self, state: State, seen: Sequence[Observation]) -> tuple[str, ...]:
+        """What the head was worse in; nothing for the head itself, and where that is not in tests alone."""
+        if state.patch == self.head.patch and state.tree_id == self.head.tree_id:
+            return ()
+        bad = [one for one in seen if one.patch == self.head.patch and one.answer is Answer.BAD]
+        if not bad or any(not one.about or KERNEL_LOG in one.about for one in bad):
+            return ()
+        return tuple(dict.fromkeys(test for one in bad for test in one.about))
+
+    def _of_base(self) -> dict[str, StateTests]:
+        """What the base is taken to say: a case passes there if it did in one run of two. One unlucky run of the base
+        would hide every fault."""
+        built = self.builder.build(self.base)
+        self.tester.fresh, self.tester.keep = False, True
+        found = test_once(self.tester, self.base, built, self.suites)
+        self.tester.keep = False
+        self._require_case(found)
+        for _ in range(_BASE_RETRIES):
+            failed = sorted({one.test for tests in found for one in tests.results if _open(one)})
+            if not failed:
+                break
+            again = self._tester_of(failed).test(self.base, built, self.suites)
+            found = tuple(_best(*pair) for pair in zip(found, again, strict=True))
+        return {tests.suite: tests for tests in found}
+
+    def _tester_of(self, tests: Sequence[str]) -> Tester:
+        """One for these tests ("tlb@shadow": that variant of tlb), which remembers nothing."""
+        mine = self.tester
+        names = tuple(dict.fromkeys(glob.escape(test.partition("@")[0]) for test in tests))
+        ways = tuple(dict.fromkeys(test.partition("@")[2] or "default" for test in tests))
+        options = replace(mine.options, tests=names, variants=ways)
+        return Tester(
+            mine.workspace, mine.tree, mine.store, mine.arch, options, fresh=True, progress=mine.progress, keep=False
+        )
+
+    def _require_case(self, found: Sequence[StateTests]) -> None:
+        cases = {one.case for tests in found for one in tests.results if one.case}
+        if self.case != "*" and not fnmatch.filter(cases, self.case):
+            todo = f"there is {near(self.case, sorted(cases)) or 'none'}"
+            raise InputError(f"no case on the base is called {self.case}", where="--case", todo=todo)
+
+    def _judged(self, state: State, found: Sequence[StateTests], seconds: float, print_: str) -> Observation:
+        cached = all(tests.cached for tests in found)
+        failed = next((tests for tests in found if tests.status == "failed"), None)
+        if failed is not None:
+            why = failed.trace.splitlines()[0] if failed.trace else failed.why
+            return Observation(state.patch, Answer.BAD, seconds, cached, why, print_)
+        worse = [delta for tests in found for delta in self._worse(tests)]
+        if not worse:
+            return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", print_)
+        why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
+        about = tuple(dict.fromkeys(delta.test for delta in worse))
+        return Observation(state.patch, Answer.BAD, seconds, cached, why, print_, about=about)
+
+    def _worse(self, tests: StateTests) -> list[Delta]:
+        """How a suite is worse than on the base, in the tests that were run."""
+        run = {one.test for one in tests.results}
+        base = self._reference[tests.suite]
+        base = replace(base, results=tuple(one for one in base.results if one.test in run))
+        return [
+            delta
+            for delta in compare(tests, base)
+            if delta.change is Change.WORSE and not delta.follows and fnmatch.fnmatchcase(delta.case, self.case)
+        ]
+
+
+def test_once(tester: Tester, state: State, built: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+    """What each suite says of a state, in one run. Raises MachineError when this machine could not run one."""
+    tester.runs = 1
+    found = tester.test(state, built, suites)
+    broken = next((tests for tests in found if tests.status == "infra"), None)
+    if broken is not None:
+        raise MachineError(broken.why, where=f"testing patch {state.patch}")
+    return found
+
+
+def fingerprint_of(tester: Tester, state: State, built: StateBuild, suites: Sequence[str]) -> str:
+    """Equal for two states that run the same programs on the same kernel and modules."""
+    programs = "".join(tester.fingerprint(state, built, suite) for suite in suites)
+    return hashlib.sha256(programs.encode()).hexdigest()
+
+
+def _open(result: CaseResult) -> bool:
+    """Whether another run of the base could say something better."""
+    return result.test != KERNEL_LOG and result.verdict not in (Verdict.PASS, Verdict.SKIP)
+
+
+def _best(first: StateTests, again: StateTests) -> StateTests:
+    """`first` with what passed in a second run of some of its tests."""
+    passed = {(one.test, one.case): one for one in again.results if one.verdict is Verdict.PASS}
+    known = {(one.test, one.case) for one in first.results}
+    kept = [passed.get((one.test, one.case), one) if _open(one) else one for one in first.results]
+    new = [one for key, one in passed.items() if key not in known]
+    return replace(first, results=(*kept, *new))
