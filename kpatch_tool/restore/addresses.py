@@ -83,11 +83,6 @@ def _ways(text: bytes, form: Form, people: Sequence[Person]) -> list[tuple[float
     return [*found, (_KEPT, text)]
 
 
-def told(text: bytes) -> bool:
-    """Whether every hidden address in a line is told by what the archive wrote there."""
-    return all(form.told for form in FORMS if form.pattern.search(text))
-
-
 def _named(person: Person, head: bytes) -> bool:
     """Whether the person's name stands before the place."""
     words = list(re.findall(rb"\w{3,40}", person.name))[-3:]

@@ -64,6 +64,11 @@ def hides(text: bytes) -> bool:
     return _MAY_BE_ONE.search(text) is not None and any(form.pattern.search(text) for form in FORMS)
 
 
+def lost(text: bytes) -> bool:
+    """Whether an address is hidden in a text in a way that does not tell it."""
+    return any(form.pattern.search(text) for form in FORMS if not form.told)
+
+
 def without_addresses(text: bytes) -> bytes:
     """`text` with `@` for every address of mail, hidden or not."""
     return _ANY.sub(b"@", text) if _MAY_BE_ONE.search(text) else text
