@@ -12,7 +12,7 @@ _SEPARATOR = re.compile(
     re.MULTILINE,
 )
 _LITERAL, _STRICT_LITERAL = b"\nFrom ", b"\nFrom mboxrd@z "
-_STRICT = re.compile(rb"^From mboxrd@z [^\n]*\n", re.MULTILINE)
+_STRICT = re.compile(rb"^From mboxrd@z [^\n]{0,80}\n", re.MULTILINE)  # longer: the whole mail in one line
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BOUNDARY = re.compile(
     rb"^Content-Type:[ \t]*multipart/[^\n]*(?:\n[ \t][^\n]*)*?\bboundary=(?:\"([^\"\n]+)\"|([^\s;]+))",

@@ -30,6 +30,7 @@ __all__ = [
 STDIN = "-"
 _MOST_JUNK = 1 << 14
 _TAG = re.compile(rb"<[A-Za-z/!]")
+_API = b"GET /api/"  # what patchwork shows of itself in a browser
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks
 _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 # Colours of git diff; those of an author stay, as no line of a diff itself begins with an escape.
@@ -235,6 +236,12 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         yield from page or _from_mail(text, name)
         return
     text = mime.unix_lines(text)
+    if text.lstrip()[:1] in (b"[", b"{") or _API in text[:_MOST_JUNK]:
+        from kpatch_tool.mail import patchwork
+
+        if told := patchwork.read_json(text, name):
+            yield from told
+            return
     if page := _page(text, name):
         _refuse(text, name)
         yield from page
