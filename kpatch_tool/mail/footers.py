@@ -1,4 +1,4 @@
-"""What mailing lists, companies and git put below a mail. A table: a new footer is a new row."""
+"""What mailing lists, companies and git put below a mail and above it. Tables: a new footer is a new row."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ FOOTERS = {
     r"This e?-?mail message is for the sole use of the intended recipient|"
     r"(?:#/\*{4,})?本邮件及其附件)",
 }
+# What companies put above a mail that came from elsewhere: a paragraph of its own.
+BANNERS = {
+    "from outside": r"[\[* ]{0,4}(?:caution|external|warning)\b"
+    r"(?=[^\n]{0,300}\b(?:links?|attachments?|outside|external source)\b)"
+    r"[^\n]{0,60}\b(?:e-?mail|message)\b[^\n]{0,300}\n(?:[^\s][^\n]{0,200}\n){0,3}",
+    "how secret": r"\[(?:AMD Official Use Only[^\]\n]{0,80}|Public|External)\]\n",
+}
+_BANNER = re.compile((r"\s*+(?:(?:" + "|".join(BANNERS.values()) + r")\s*\n)+\s*").encode(), re.IGNORECASE)
 _ANY = re.compile("|".join(f"(?:{row})" for row in FOOTERS.values()).encode())
 _MAY_START = re.compile(rb"^(?=[-_*#/TI]|\xe6\x9c\xac)", re.MULTILINE)
 
@@ -39,3 +47,9 @@ def footer_start(text: bytes, after: int = 0) -> int:
 def without_footer(text: bytes) -> bytes:
     """`text` up to its first footer."""
     return text[: footer_start(text)]
+
+
+def banner_end(text: bytes, at: int = 0) -> int:
+    """Where the text that begins at `at` goes on behind a company's banner; `at` without one."""
+    found = _BANNER.match(text, at)
+    return found.end() if found else at

@@ -12,12 +12,14 @@ _SEPARATOR = re.compile(
     re.MULTILINE,
 )
 _LITERAL, _STRICT_LITERAL = b"\nFrom ", b"\nFrom mboxrd@z "
-_STRICT = re.compile(rb"^From mboxrd@z [^\n]*\n", re.MULTILINE)
+_STRICT = re.compile(rb"^From mboxrd@z [^\n]{0,80}\n", re.MULTILINE)  # longer: the whole mail in one line
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BOUNDARY = re.compile(
     rb"^Content-Type:[ \t]*multipart/[^\n]*(?:\n[ \t][^\n]*)*?\bboundary=(?:\"([^\"\n]+)\"|([^\s;]+))",
     re.MULTILINE | re.IGNORECASE,
 )
+_MMDF = b"\x01\x01\x01\x01\n"  # before and after every mail of such a mailbox
+_EMLX = re.compile(rb"(\d{1,9})[ \t]*\n(?=[!-9;-~]+:)")  # Apple's Mail: bytes of the mail, the mail, a property list
 _MOST_TRIED = 20
 REACH = 4096  # bytes that must follow the beginning of a line for `starts` to tell whether it is a separator
 
@@ -30,6 +32,27 @@ def is_mbox(data: bytes) -> bool:
 def is_strict(data: bytes) -> bool:
     """Whether `data` begins as public-inbox writes an mbox, where only its own separators count."""
     return _STRICT.match(data) is not None
+
+
+def is_mmdf(data: bytes) -> bool:
+    """Whether `data` is a mailbox as MMDF and SCO's Unix have it."""
+    return data.startswith(_MMDF)
+
+
+def split_mmdf(data: bytes) -> Iterator[bytes]:
+    """The raw mails in an MMDF mailbox."""
+    return (mail for mail in data.split(_MMDF) if mail.strip())
+
+
+def is_emlx(data: bytes) -> bool:
+    """Whether `data` is a mail as Apple's Mail keeps it."""
+    return _EMLX.match(data) is not None
+
+
+def of_emlx(data: bytes) -> Iterator[bytes]:
+    """The one raw mail in it."""
+    if found := _EMLX.match(data):
+        yield data[found.end() : found.end() + int(found[1])]
 
 
 def starts(data: bytes, *, strict: bool) -> Iterator[re.Match[bytes]]:

@@ -48,7 +48,7 @@ class Message:
     where a page does not show them. `date` is None when unreadable; a page without zone gives UTC. `origin` names
     the place in the source for error messages ("page.txt, message 3"). `flowed` and `delsp` are what the mail declares
     about its lines (RFC 3676); `archive` is the name of the archive whose page showed it, "" for mail; `commit` is the
-    id in the `From ID ...` line of a file git format-patch wrote.
+    id in the `From ID ...` line of a file git format-patch wrote; `sealed` names what of the mail cannot be read.
     """
 
     subject: str
@@ -65,3 +65,4 @@ class Message:
     delsp: bool = False
     archive: str = ""
     commit: str = ""
+    sealed: str = ""

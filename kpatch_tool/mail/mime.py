@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,6 +20,13 @@ from kpatch_tool.mail.transfer import decoded, unpacked
 _PATCH_NAME = re.compile(r"\.(?:patch|diff|txt|mbox|eml)(?:\.(?:gz|xz|bz2))?$", re.IGNORECASE)
 _PACKED = re.compile(r"\.(?:gz|xz|bz2)$", re.IGNORECASE)
 _UNREADABLE = frozenset({"text/calendar", "text/enriched", "text/x-vcard", "text/vcard", "text/x-amp-html"})
+# Parts that may hold the patch, but not for us.
+_SEALED = {
+    "application/ms-tnef": "winmail.dat (Outlook's TNEF)",
+    "application/pgp-encrypted": "an encrypted text (OpenPGP)",
+    "application/pkcs7-mime": "a text sealed with S/MIME",
+    "application/x-pkcs7-mime": "a text sealed with S/MIME",
+}
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
@@ -39,7 +46,8 @@ class Text:
 
     `flowed` and `delsp` are what the mail declares (RFC 3676); whether it is true only the text tells. `enclosed` are
     whole mails that came as attachments, raw. `html` says that the text was HTML, `squeezed` that its white space was
-    lost in it; `attached` that it was no part of what the sender wrote into the mail.
+    lost in it; `attached` that it was no part of what the sender wrote into the mail. `sealed` names a part that cannot
+    be read and may be the patch.
     """
 
     body: bytes
@@ -50,6 +58,7 @@ class Text:
     html: bool = False
     squeezed: bool = False
     attached: bool = False
+    sealed: str = ""
 
 
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
@@ -58,14 +67,16 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     written = any(text.body and not (text.html or text.attached) for text in texts)
     shown = [text for text in texts if text.body and not (text.html and written)]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
+    sealed = next((text.sealed for text in texts if text.sealed), "")
     if not shown:
-        return Text(b"", enclosed=enclosed)
+        return Text(b"", enclosed=enclosed, sealed=sealed)
     patch = next((at for at, text in enumerate(shown) if _DIFF.search(text.body)), 0)
     bodies = [_without_signature(text.body) if at < patch else text.body for at, text in enumerate(shown)]
     body = b"".join(body if body.endswith(b"\n") else body + b"\n" for body in bodies)
     # Where the parts differ the patch is what counts: a mail program flows its own text, not what is attached.
     flowed = shown[patch].flowed
-    return Text(body, shown[0].charset, flowed, flowed and shown[patch].delsp, enclosed, squeezed=shown[patch].squeezed)
+    delsp, squeezed = flowed and shown[patch].delsp, shown[patch].squeezed
+    return Text(body, shown[0].charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
 
 
 def _without_signature(body: bytes) -> bytes:
@@ -79,6 +90,8 @@ def _texts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
         yield from _of_parts(content, raw, depth)
     elif content.kind == "message/rfc822" and depth:
         yield Text(b"", enclosed=(decoded(content.encoding, raw),))
+    elif sealed := next((what for kind, what in _SEALED.items() if content.kind == kind), ""):
+        yield Text(b"", sealed=sealed)
     elif data := _read(content, raw, depth):
         yield from _text(content, data, depth)
 
@@ -89,6 +102,8 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
     if not parts:  # nothing is between boundaries: what is there is the text
         yield from _text(content, decoded(content.encoding, raw), 0)
         return
+    if content.kind == "multipart/digest":  # where a part says nothing it is a mail (RFC 2046, 5.1.5)
+        parts = [(part if part.kind else replace(part, kind="message/rfc822"), body) for part, body in parts]
     if content.kind == "multipart/alternative":
         plain = [part for part in parts if part[0].kind in ("text/plain", "")]
         parts = plain[:1] or parts
@@ -102,7 +117,7 @@ def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:
     attached = bool(depth and (content.name or content.attachment))
     if attached and _is_mail(data):
         yield Text(b"", enclosed=(data,))
-    elif content.kind == "text/html":
+    elif content.kind == "text/html" and not _PATCH_NAME.search(content.name):
         yield _of_html(data, charset, attached)
     else:
         yield Text(armour.opened(data), charset, content.flowed, content.delsp, attached=attached)

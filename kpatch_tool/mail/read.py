@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail import headers, mbox, mime
+from kpatch_tool.mail import headers, mbox, mime, relayed
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.progress import Progress, silent
@@ -30,6 +30,8 @@ __all__ = [
 STDIN = "-"
 _MOST_JUNK = 1 << 14
 _TAG = re.compile(rb"<[A-Za-z/!]")
+_API = b"GET /api/"  # what patchwork shows of itself in a browser
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks
 _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 # Colours of git diff; those of an author stay, as no line of a diff itself begins with an escape.
 _COLOURED = re.compile(rb"^\x1b\[[0-9;]{0,20}mdiff --", re.MULTILINE)
@@ -177,21 +179,30 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
 
     Raises InputError when there are none.
     """
+    if b"\r" in data and b"\n" not in data:  # a file from an old Macintosh
+        data = data.replace(b"\r", b"\n")
     if b"\x1b[" in data and _COLOURED.search(data):
         data = _COLOUR.sub(b"", data)
     start = _BLANK_JUNK.match(data)
     text = data[start.end() :] if start else data
+    if mbox.is_mmdf(text) or mbox.is_emlx(text):
+        for number, mail in enumerate(mbox.split_mmdf(text) if mbox.is_mmdf(text) else mbox.of_emlx(text), start=1):
+            yield from _from_mail(mail, f"{name}, message {number}")
+        return
     if not mbox.is_mbox(text):
         text = text[_junk_before_mbox(text) :]
     if mbox.is_mbox(text):
         _refuse_stripped(text, name)
         yield from _from_mbox(text, name)
         return
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or text.startswith(b"<"):
+    if data[:2] in _UTF16 or text.startswith(b"<"):
         from kpatch_tool.mail import saved
 
         if (page := saved.read_page(data, name)) is not None:
             yield from page
+            return
+        if data[:2] in _UTF16 and (narrow := data.decode("utf-16", "replace").encode("utf-8", "replace")):
+            yield from parse(narrow, name)  # what PowerShell's `>` writes
             return
     yield from parse_text(text, name)
 
@@ -225,6 +236,12 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         yield from page or _from_mail(text, name)
         return
     text = mime.unix_lines(text)
+    if text.lstrip()[:1] in (b"[", b"{") or _API in text[:_MOST_JUNK]:
+        from kpatch_tool.mail import patchwork
+
+        if told := patchwork.read_json(text, name):
+            yield from told
+            return
     if page := _page(text, name):
         _refuse(text, name)
         yield from page
@@ -279,7 +296,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     own = headers.message_ids(headers.text(fields, "message-id"))
     yield Message(
         subject=headers.text(fields, "subject"),
-        author=headers.address(headers.text(fields, "from")),
+        author=relayed.author(fields),
         date=headers.date(headers.text(fields, "date")),
         body=text.body.removeprefix(b"\xef\xbb\xbf"),
         charset=text.charset,
@@ -291,6 +308,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         delsp=text.delsp,
         commit=commit,
         damage=frozenset({Damage.SQUEEZED}) if text.squeezed else frozenset(),
+        sealed=text.sealed,
     )
     for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
         yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)

@@ -11,6 +11,9 @@ _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*+={0,2}\s*")
 _NOISE = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _CODE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*+\r?(?:\n|\Z))")
 _ODD_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)")
+_SURE_CODE = re.compile(rb"=(?:3D|20|09|[C-F][0-9A-F]=[89AB][0-9A-F])")  # what every encoder must write so
+_SOFT_END = re.compile(rb"=[ \t]*\r?\n")
+_TOO_LONG = re.compile(rb"[^\n]{79}")  # RFC 2045, 6.7 (5): no line of more than 76 characters
 _LARGEST = 1 << 26  # bytes that an attachment may unpack to
 
 
@@ -29,6 +32,8 @@ def _quoted_printable(raw: bytes) -> bytes:
     end of a line, which no program adds on the way any more."""
     if _ODD_CODE.search(raw) is None:
         return binascii.a2b_qp(raw)
+    if _SURE_CODE.search(raw) is None and (_SOFT_END.search(raw) is None or _TOO_LONG.search(raw)):
+        return raw  # the header was kept although the text was decoded (patchwork's mbox)
     return _CODE.sub(lambda found: bytes([int(found[1], 16)]) if found[1] else b"", raw)
 
 

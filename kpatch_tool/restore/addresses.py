@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from kpatch_tool.restore.hidden import FORMS, Form, hides
 
 _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
-_MAY_HIDE = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 7.0
 _NAMED = 5.0  # less, where the person's name stands before the place
@@ -24,58 +25,6 @@ class Person:
     name: bytes
     address: bytes
     cost: float = 0.0
-
-
-def _anything(_found: re.Match[bytes], _address: bytes) -> bool:
-    return True
-
-
-def _same_length(found: re.Match[bytes], address: bytes) -> bool:
-    local, _, domain = address.partition(b"@")
-    return local == found[1] and len(domain) == len(found[2])
-
-
-def _same_end(found: re.Match[bytes], address: bytes) -> bool:
-    local, _, domain = address.partition(b"@")
-    return local == found[1] and domain.endswith(found[2])
-
-
-def _same_begin(found: re.Match[bytes], address: bytes) -> bool:
-    local, _, domain = address.partition(b"@")
-    return local.startswith(found[1]) and domain == found[2]
-
-
-def _same_local(found: re.Match[bytes], address: bytes) -> bool:
-    return address.partition(b"@")[0] == found[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How an archive writes an address: the pattern, which addresses it may stand for, and what it stands for where it
-    tells that itself."""
-
-    pattern: re.Pattern[bytes]
-    fits: Callable[[re.Match[bytes], bytes], bool]
-    told: bytes = b""
-
-
-FORMS = (
-    Form(re.compile(rb"\[email.{1,3}protected\]", re.IGNORECASE), _anything),  # Cloudflare, mail-archive
-    Form(re.compile(rb"<hidden>"), _anything),
-    Form(re.compile(rb"([\w.+=-]{1,64})@(x{3,64})(?![\w.])"), _same_length),  # hypermail, spinics
-    Form(re.compile(rb"([\w.+=-]{1,64})@\.\.\.([\w.-]{1,64})"), _same_end),  # openwall
-    Form(re.compile(rb"([\w.+=-]{1,40})\.\.\.@([\w.-]{1,64})"), _same_begin),  # Google groups
-    Form(re.compile(rb"([\w.+=-]{1,40})-[\w+/]{8,40}@public\.gmane\.org"), _same_local),
-    Form(
-        re.compile(rb"([\w.+=-]{1,64}) at ((?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,20})\b"), _anything, rb"\1@\2"
-    ),  # pipermail
-    Form(re.compile(rb"([\w.+=-]{1,64}@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), _anything, rb"\1."),  # lore's mirrors
-)
-
-
-def hides(text: bytes) -> bool:
-    """Whether an address is hidden in a line."""
-    return _MAY_HIDE.search(text) is not None and any(form.pattern.search(text) for form in FORMS)
 
 
 def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
@@ -132,11 +81,6 @@ def _ways(text: bytes, form: Form, people: Sequence[Person]) -> list[tuple[float
         if form.fits(match, person.address)
     ]
     return [*found, (_KEPT, text)]
-
-
-def told(text: bytes) -> bool:
-    """Whether every hidden address in a line is told by what the archive wrote there."""
-    return all(form.told for form in FORMS if form.pattern.search(text))
 
 
 def _named(person: Person, head: bytes) -> bool:

@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.restore import addresses
 from kpatch_tool.restore.damaged import provisional
 from kpatch_tool.restore.fits import Fit, Fitted
 from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
+from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.likeness import INVISIBLE, NO_BREAK, without_no_break
 from kpatch_tool.restore.loose import LooseHunk, read_loose
 from kpatch_tool.restore.undoing import joinings
@@ -171,4 +171,4 @@ _HALF = re.compile(rb"(?: {2}| {4}| {6}| {12})[\w}]")
 
 def hides_address(files: tuple[FileDiff, ...]) -> bool:
     """Whether an archive hid an address in a line of the diff."""
-    return any(addresses.hides(line.text) for file in files for hunk in file.hunks for line in hunk.lines)
+    return any(hides(line.text) for file in files for hunk in file.hunks for line in hunk.lines)

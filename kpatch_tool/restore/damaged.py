@@ -10,21 +10,16 @@ provisional kind, and `kpatch_tool.restore.styled` decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from kpatch_tool.diff import names
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
+from kpatch_tool.restore.header import Header, file_header, header_line, is_file_header
+from kpatch_tool.restore.hidden import without_addresses
 
 _HUNK = re.compile(rb"@@ ?-(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? ?@@(.*)")
 _BLANKS = re.compile(rb"[ \t\r\f\v]+")
-_GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
-_INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
 _SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
-_ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
-# How archives write addresses: [email protected] (the blank may be U+00A0), user@xxxxxxxx, user@...main.tld.
-_HIDDEN = re.compile(rb"\[email.{1,3}protected\]|[\w.+-]@(?:xx+|\.\.\.)", re.IGNORECASE)
-_ADDRESS = re.compile(rb"<?(?:\[email.{1,3}protected\]|[\w.+-]{1,64}@[\w.\xe2\x80\xa2-]+)>?", re.IGNORECASE)
 _UNENDED = 5  # what it costs to end a hunk where nothing says that it ends
 _OVERRUN = 10  # what it costs to go on where a header or the mail's signature stands
 _DASHES = 2  # what it costs to go on where a line of two dashes stands, which may be a signature's
@@ -37,13 +32,7 @@ def squeeze(text: bytes) -> bytes:
 
 def comparable(text: bytes) -> bytes:
     """`text` squeezed, with every e-mail address, hidden by an archive or not, as `@`."""
-    squeezed = squeeze(text)
-    return _ADDRESS.sub(b"@", squeezed) if b"@" in squeezed or b"[email" in squeezed.lower() else squeezed
-
-
-def hides_address(text: bytes) -> bool:
-    """Whether an archive put something else in the place of an e-mail address."""
-    return bool(_HIDDEN.search(text))
+    return without_addresses(squeeze(text))
 
 
 def received_text(line: Line) -> bytes:
@@ -76,135 +65,6 @@ def spare(hunk: Hunk) -> tuple[int, int]:
     looks_added, looks_removed = hunk.old_count - rest - minus, hunk.new_count - rest - plus
     missing = max(0, min(looks_added, looks_removed))
     return looks_added - missing, looks_removed - missing
-
-
-@dataclass(slots=True)
-class Header:
-    """What the lines between `diff --git` and the first hunk say."""
-
-    old_path: str | None = None
-    new_path: str | None = None
-    old_mode: str | None = None
-    new_mode: str | None = None
-    old_blob: str | None = None
-    new_blob: str | None = None
-    similarity: int | None = None
-    renamed: bool = False
-    copied: bool = False
-    binary: bool = False
-    created: bool = False
-    deleted: bool = False
-    hunks: list[Hunk] = field(default_factory=list)
-
-    def file(self) -> FileDiff:
-        return FileDiff(
-            old_path=None if self.created else self.old_path,
-            new_path=None if self.deleted else self.new_path,
-            hunks=tuple(self.hunks),
-            old_mode=self.old_mode,
-            new_mode=self.new_mode,
-            old_blob=self.old_blob,
-            new_blob=self.new_blob,
-            similarity=self.similarity,
-            renamed=self.renamed,
-            copied=self.copied,
-            binary=self.binary,
-        )
-
-
-def _take_old(header: Header, value: bytes) -> None:
-    header.old_path = _side(value)
-    header.created = header.created or header.old_path is None
-
-
-def _take_new(header: Header, value: bytes) -> None:
-    header.new_path = _side(value)
-    header.deleted = header.deleted or header.new_path is None
-
-
-def _take_source(header: Header, value: bytes) -> None:
-    header.old_path = _unquote(value)
-
-
-def _take_rename(header: Header, value: bytes) -> None:
-    header.new_path, header.renamed = _unquote(value), True
-
-
-def _take_copy(header: Header, value: bytes) -> None:
-    header.new_path, header.copied = _unquote(value), True
-
-
-def _take_created(header: Header, value: bytes) -> None:
-    header.created, header.new_mode = True, value.decode("ascii", "replace")
-
-
-def _take_deleted(header: Header, value: bytes) -> None:
-    header.deleted, header.old_mode = True, value.decode("ascii", "replace")
-
-
-def _take_old_mode(header: Header, value: bytes) -> None:
-    header.old_mode = value.decode("ascii", "replace")
-
-
-def _take_new_mode(header: Header, value: bytes) -> None:
-    header.new_mode = value.decode("ascii", "replace")
-
-
-def _take_similarity(header: Header, value: bytes) -> None:
-    number = value.rstrip(b"%")
-    header.similarity = int(number) if number.isdigit() else None
-
-
-def _take_binary(header: Header, _value: bytes) -> None:
-    header.binary = True
-
-
-def _ignore(_header: Header, _value: bytes) -> None:
-    return
-
-
-# The extended header lines of a git diff (git-diff(1), "Generating patch text with -p").
-_HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
-    b"--- ": _take_old,
-    b"+++ ": _take_new,
-    b"new file mode ": _take_created,
-    b"deleted file mode ": _take_deleted,
-    b"old mode ": _take_old_mode,
-    b"new mode ": _take_new_mode,
-    b"similarity index ": _take_similarity,
-    b"dissimilarity index ": _ignore,
-    b"rename from ": _take_source,
-    b"copy from ": _take_source,
-    b"rename to ": _take_rename,
-    b"copy to ": _take_copy,
-    b"Binary files ": _take_binary,
-    b"GIT binary patch": _take_binary,
-}
-
-
-def file_header(line: bytes) -> Header | None:
-    """The header that a `diff --git` line begins, None for any other line."""
-    match = _GIT.match(line)
-    return Header(*_git_names(line, match)) if match else None
-
-
-def header_line(header: Header, line: bytes) -> bool:
-    """Take one line of a file header into `header`; False where the header is over.
-
-    A `---` or `+++` of /dev/null says that the file is created or deleted.
-    """
-    if line.startswith((b"@@ -", b"@@-", b"diff --git ")):
-        return False
-    if index := _INDEX.match(line):
-        header.old_blob, header.new_blob = index[1].decode(), index[2].decode()
-        if index[3]:
-            header.old_mode = header.new_mode = index[3].decode()
-        return True
-    for start, take in _HEADER_LINES.items():
-        if line.startswith(start):
-            take(header, line[len(start) :].strip())
-            return True
-    return False
 
 
 class _Reader:
@@ -320,7 +180,7 @@ class _Reader:
             return _OVERRUN if _SIGNATURE_FOLLOWS.match(below) else _DASHES
         if line.startswith(b"Index: ") and at + 1 < len(self.lines) and self.lines[at + 1].startswith(b"====="):
             return _OVERRUN
-        return _OVERRUN if _HUNK.match(line) or _GIT.match(line) or self._plain_header_at(at) else 0
+        return _OVERRUN if _HUNK.match(line) or is_file_header(line) or self._plain_header_at(at) else 0
 
     def _plain_header_at(self, at: int) -> bool:
         """Whether `---`, `+++` and a hunk stand at `at`: the next file of a plain diff."""
@@ -396,37 +256,3 @@ def provisional(lines: list[bytes]) -> tuple[Line, ...]:
         else:
             out.append(Line(Kind.CONTEXT, text))
     return tuple(out)
-
-
-def _git_names(line: bytes, match: re.Match[bytes]) -> tuple[str, str]:
-    """Both names of a `diff --git` line; a name that holds ` b/` is told by both halves being equal."""
-    rest = line.removeprefix(b"diff --git ")
-    half = len(rest) // 2
-    if not rest.startswith(b'"') and len(rest) % 2 and rest[2:half] == rest[half + 3 :]:
-        name = rest[2:half].decode("utf-8", "surrogateescape")
-        return name, name
-    return _prefixless(_unquote(match[1])), _prefixless(_unquote(match[2]))
-
-
-def _side(name: bytes) -> str | None:
-    """The path of a `---` or `+++` line, without a/ or b/ and a time stamp; None for /dev/null."""
-    path = _unquote(name.split(b"\t")[0].strip())
-    path = re.sub(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*$", "", path)
-    return None if path == "/dev/null" else _prefixless(path)
-
-
-def _prefixless(path: str) -> str:
-    head, slash, rest = path.partition("/")
-    return rest if slash and head and names.plain_strip([path.encode("utf-8", "surrogateescape")]) else path
-
-
-def _unquote(name: bytes) -> str:
-    """A name as git quotes it (core.quotePath): octal escapes inside double quotes."""
-    if len(name) > 1 and name.startswith(b'"') and name.endswith(b'"'):
-        name = re.sub(rb"\\([0-7]{3}|.)", _escape, name[1:-1])
-    return name.decode("utf-8", "surrogateescape")
-
-
-def _escape(match: re.Match[bytes]) -> bytes:
-    code = match[1]
-    return bytes([int(code, 8) & 255]) if len(code) == 3 else _ESCAPES.get(code[0], code)

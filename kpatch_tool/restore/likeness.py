@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import re
 
+from kpatch_tool.restore.hidden import without_addresses
+
 _WHITE = b" \t\r\f\v"
-_ADDRESS = re.compile(
-    rb"<?(?:\[email.{1,3}protected\]|[\w.+=/-]{0,64}@[\w.\xe2\x80\xa2-]{1,200}"
-    rb"|[\w.+=/-]{1,64} at (?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,20}\b)>?|<hidden>",
-    re.IGNORECASE,
-)
-_MAY_ADDRESS = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)
 # What programs encode: `=` itself, blanks, controls, what is not ASCII, a dot or From at the beginning of a line.
 _QUOTED_PRINTABLE = re.compile(rb"=(3D|20|09|0[AD]|46(?=rom )|2E|[89A-F][0-9A-F])")
 _ENTITY = re.compile(rb"&(lt|gt|amp|quot|apos|nbsp|#\d{1,4}|#x[0-9A-Fa-f]{1,4});")
@@ -102,11 +98,6 @@ def _decoded_entity(match: re.Match[bytes]) -> bytes:
         return _ENTITIES[name]
     code = int(name[2:], 16) if name[1:2] == b"x" else int(name[1:])
     return chr(code).encode("utf-8", "replace") if 31 < code < 0xD800 or code == 9 else match[0]
-
-
-def without_addresses(text: bytes) -> bytes:
-    """`text` with `@` for every address of mail, hidden by an archive or not."""
-    return _ADDRESS.sub(b"@", text) if _MAY_ADDRESS.search(text) else text
 
 
 def likeness(text: bytes) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kpatch_tool.diff.model import FileDiff
-from kpatch_tool.restore.damaged import Header, file_header, header_line
+from kpatch_tool.restore.header import Header, file_header, header_line
 
 # The second @@ may be gone (a line broken there), the blanks too.
 HUNK = re.compile(

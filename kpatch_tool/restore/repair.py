@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from kpatch_tool.diff.blob import is_blob
 from kpatch_tool.diff.model import FileDiff, Kind
-from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.by_style import restore_by_style
 from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.fitting import fit_hunks
+from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.loose import LooseFile
 from kpatch_tool.restore.plans import Plan, plans_of
 from kpatch_tool.restore.search import Bound, Judge
@@ -81,7 +81,7 @@ def _restored(file: LooseFile, content: bytes, people: tuple[Person, ...], bound
     placed = fit_hunks(file.hunks, base)
     if isinstance(placed, int):
         return Restoration(file.header, None, False, False, why_misplaced(file.hunks, placed, base))
-    hidden = any(addresses.hides(line) for hunk in file.hunks for line in hunk.lines if line[:1] == b"+")
+    hidden = any(hides(line) for hunk in file.hunks for line in hunk.lines if line[:1] == b"+")
 
     def repaired(hunks: tuple[Fitted, ...], most: Bound) -> Restoration:
         return _Repair(Case(file.header, content, base, hunks, people, hidden), most).restore()

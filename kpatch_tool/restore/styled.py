@@ -15,7 +15,8 @@ from functools import partial
 from kpatch_tool.diff.blob import blob_id, is_blob
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
-from kpatch_tool.restore.damaged import comparable, hides_address
+from kpatch_tool.restore.damaged import comparable
+from kpatch_tool.restore.hidden import lost
 from kpatch_tool.restore.limited import Limit, limited
 from kpatch_tool.restore.reading import file_reader
 from kpatch_tool.restore.rows import Row, survey_file
@@ -163,7 +164,7 @@ class _Restorer:
             f"{self.file.path}:+{hunk.new_start}.. `{line.text.decode('utf-8', 'replace').strip()}`: a hidden address"
             for hunk in self.file.hunks
             for line in hunk.lines
-            if line.kind is Kind.ADDED and hides_address(line.text)
+            if line.kind is Kind.ADDED and lost(line.text)
         )
 
     def _unproven(self, exact: bool, hidden: tuple[str, ...]) -> Restoration:

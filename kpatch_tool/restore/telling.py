@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kpatch_tool.diff.model import Kind
-from kpatch_tool.restore import addresses
 from kpatch_tool.restore.fits import AlikeBase, Taken
+from kpatch_tool.restore.hidden import hides, lost
 from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.loose import LooseHunk
 from kpatch_tool.restore.plans import Plan
@@ -121,8 +121,8 @@ def _doubt(row: Row, one: Taken, lines: tuple[bytes, ...]) -> str:
     """What nothing decided of a line, in words; "" for nothing."""
     first = row.options[0]
     likely = sum(1 for choice in row.options if choice.cost - first.cost < _UNDECIDED)
-    guessed = "addresses-hidden" in first.undone and not addresses.told(lines[one.first])
-    if one.base is None and (guessed or addresses.hides(first.text)):
+    guessed = "addresses-hidden" in first.undone and lost(lines[one.first])
+    if one.base is None and (guessed or hides(first.text)):
         return "a hidden address"
     return f"{likely} readings" if likely > 1 else ""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.likeness import (
     in_utf8,
     without_entities,
@@ -160,7 +161,7 @@ def readings(pieces: Sequence[bytes], told: Evidence, people: Sequence[Person]) 
     for undo in UNDOS:
         found = _least([new for choice in found for new in _undone(choice, undo, told)])
     found = _least([new for choice in found for new in _tabbed(choice, told)])
-    if any(addresses.hides(choice.text) for choice in found):
+    if any(hides(choice.text) for choice in found):
         found = [
             replace(choice, cost=choice.cost + cost, text=text, undone=choice.undone | {"addresses-hidden"})
             for choice in found[:4]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
-from kpatch_tool.mail.footers import without_footer
+from kpatch_tool.mail.footers import banner_end, without_footer
 from kpatch_tool.mail.message import Message
 from kpatch_tool.series import posting, trailers
 from kpatch_tool.series.answers import answers as find_answers
@@ -97,6 +97,8 @@ def _no_patch(posts: Sequence[Post]) -> str:
             f"{replies} messages have a diff, but they are replies or notices"
         )  # fmt: skip
         return f"no patch found: {what}"
+    if sealed := next((post.message.sealed for post in posts if post.message.sealed), ""):
+        return f"no patch found: the mail holds {sealed}, which kpt does not read"
     return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"
 
 
@@ -107,9 +109,9 @@ def _patch(number: int, post: Post, answers: _Answers, *, lettered: bool) -> Pat
 
 
 def _prose(message: Message) -> str:
-    """The text of a mail that people read: flowed lines joined, without the list's footer."""
+    """The text of a mail that people read: flowed lines joined, without what lists and companies put around it."""
     body = unflow(message.body, delsp=message.delsp) if message.flowed else message.body
-    return strip_space(headers.decode(without_footer(body), message.charset))
+    return strip_space(headers.decode(without_footer(body[banner_end(body) :]), message.charset))
 
 
 def _cover(message: Message) -> Cover:

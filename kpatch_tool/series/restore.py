@@ -12,7 +12,7 @@ from kpatch_tool.diff.printer import format_diff, second_reading
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
-from kpatch_tool.restore.damaged import hides_address
+from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.styled import Restoration, restore_file
@@ -171,7 +171,7 @@ def _more_damage(patch: Patch) -> bool:
 
 def _hides(patch: Patch) -> bool:
     """Whether an archive hid an address in a line of the diff."""
-    return any(hides_address(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
+    return any(hides(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
 
 
 def _each(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from kpatch_tool.mail import headers
-from kpatch_tool.mail.footers import footer_start, without_footer
+from kpatch_tool.mail.footers import banner_end, footer_start, without_footer
 from kpatch_tool.series import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
@@ -90,6 +90,7 @@ def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
     last = ""
     if body.startswith(_MARK, at):
         at += len(_MARK)
+    at = banner_end(body, at)
     while at < len(body):
         stop = body.find(b"\n", at) + 1 or len(body)
         line = body[at:stop].rstrip(b"\r\n")

@@ -13,6 +13,11 @@ _REPLY_WORDS = (
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
 _REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
+# What filters put before the subject of a mail that they suspect or that came from outside.
+_WARNING = re.compile(
+    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:)\s*(?=\[|re:)",
+    re.IGNORECASE,
+)
 _LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
 # "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
@@ -132,14 +137,14 @@ def title(subject: str) -> str:
 
 
 def _prefixes(subject: str) -> tuple[str, bool, bool]:
-    """The subject without its Re: and Fwd:, and whether they were there."""
+    """The subject without its Re:, its Fwd: and what filters put there, and whether it had the first two."""
     reply = forward = False
     while True:
         if found := _REPLY.match(subject):
             reply = True
         elif found := _FORWARD.match(subject):
             forward = True
-        else:
+        elif not (found := _WARNING.match(subject)):
             return subject, reply, forward
         subject = subject[found.end() :]
 

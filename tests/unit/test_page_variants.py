@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -133,6 +134,79 @@ def test_lkml_org_indented_and_squeezed() -> None:
     assert (message.damage, message.body[:4]) == ({Damage.SQUEEZED}, b"Why ")
 
 
+def test_pipermail_with_the_name_on_a_line_of_its_own() -> None:
+    body = squeezed(TEXT).replace("jane@", "jane at ")
+    message = one(f"[PATCH v8 11/17] mm: one\nJane Doe\njane at example.org\nThu Apr 17 07:58:26 PDT 2014\n{body}")
+    assert (message.subject, message.author.name, message.author.email) == (
+        "[PATCH v8 11/17] mm: one",
+        "Jane Doe",
+        "jane@example.org",
+    )
+    assert message.damage == {Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED}
+    assert message.body.startswith(b"Why ")
+
+
+def test_lore_with_a_subject_in_two_lines() -> None:
+    header = (
+        "From: Jane Doe <jane@example.org>\nTo: x@example.org,\ny@example.org\nSubject: [PATCH v2 2/3] mm: a long\n"
+    )
+    message = one(
+        header + "subject\nDate: Thu, 17 Apr 2014 09:00:00 +0000 [thread overview]\nMessage-ID: <p1@x> (raw)\n" + TEXT
+    )
+    assert (message.subject, message.message_id) == ("[PATCH v2 2/3] mm: a long subject", "p1@x")
+
+
+def test_patchew() -> None:
+    footer = "_______________________________________________\nXen-devel mailing list\nXen-devel@lists.xen.org\n"
+    page = (
+        "[Xen-devel] [PATCH 0/1] mm: all\n\nJane Doe posted 1 patch 4 years, 1 month ago\nPatches applied\n"
+        f"[Xen-devel] [PATCH 0/1] mm: all\nPosted by Jane Doe 4 years, 1 month ago\nWhat it is.\n\n{footer}"
+        f"[Xen-devel] [PATCH 1/1] mm: one\nPosted by Jane Doe 4 years, 1 month ago\n{TEXT}\n{footer}"
+        "Re: [Xen-devel] [PATCH 1/1] mm: one\nPosted by John Roe 4 years ago\n\nReviewed-by: John Roe <john@x.org>\n\n"
+        "\u00a9 2016 - 2024 Red Hat, Inc.\n"
+    )
+    series = assemble(list(parse(page.encode(), "page.txt")), where="x")
+    (patch,) = series.patches
+    assert (series.cover.body if series.cover else "", patch.subject, patch.diff) == (
+        "What it is.",
+        "mm: one",
+        DIFF.encode(),
+    )
+    assert [(trailer.value, trailer.source) for trailer in patch.trailers][-1] == ("John Roe <john@x.org>", "reply")
+    assert patch.damage == frozenset()
+
+
+def test_patchworks_api() -> None:
+    content, diff = TEXT[: TEXT.index("diff --git")], TEXT[TEXT.index("diff --git") :]
+    entry: dict[str, object] = {
+        "id": 5,
+        "web_url": "http://x/project/kvm/patch/p1@x/",
+        "msgid": "<p1@x>",
+        "date": "2014-04-17T09:00:00",
+        "name": "[v2,1/3] mm: one",
+        "submitter": {"id": 7, "name": "Jane Doe", "email": "jane@example.org"},
+        "headers": {"Received": ["a", "b"], "In-Reply-To": "<p0@x>"},
+        "content": content,
+        "diff": diff,
+    }
+    for text in (
+        json.dumps(entry),
+        json.dumps([entry]),
+        "Show a patch.\n\nGET /api/patches/5/\nHTTP 200 OK\n\n" + json.dumps(entry, indent=4),
+    ):
+        message = one(text)
+        assert (message.subject, message.message_id, message.in_reply_to) == ("[v2,1/3] mm: one", "p1@x", "p0@x")
+        assert (message.author.name, message.author.email, str(message.date)) == (
+            "Jane Doe",
+            "jane@example.org",
+            "2014-04-17 09:00:00+00:00",
+        )
+        assert assemble([message], where="x").patches[0].diff == DIFF.encode()
+    entry["headers"] = {"From": "=?utf-8?q?Jos=C3=A9?= <j@x.org>", "Subject": "[PATCH v2 1/3] mm:\n one", "Date": "x"}
+    message = one(json.dumps(entry))
+    assert (message.author.name, message.subject) == ("Jos\u00e9", "[PATCH v2 1/3] mm: one")
+
+
 VANISHED = re.sub(r"<[A-Za-z/!][^>]*>", "", TEXT.replace(" {\n", " #include <linux/mm.h>\n"))
 ONE_LINE = " ".join((LORE + TEXT * 2).split())
 IN_ONE = "one line a mail"
@@ -147,6 +221,19 @@ REFUSED = {
     "blanks after hyphens": (LORE + TEXT.replace("diff --git", "diff -- git"), "after the hyphens"),
     "search results": ("Re: [PATCH] x\n\n2015-03-09 Thread Jane Doe\nHi,\n\n " + TEXT, "search results"),
     "git log": (LOGGED % ("1" * 40) + LOGGED % ("2" * 40 + " (tag: v1)\nMerge: 1 2"), "git log"),
+    "one line of an mbox, and more": (
+        "From mboxrd@z Thu Jan 1 00:00:00 1970 Received: by x " + ONE_LINE + "\n\n",
+        IN_ONE,
+    ),
+    "lines joined to paragraphs": ("mm: one\n\nWhy.\n\n" + " ".join(DIFF.split()) + "\n", IN_ONE),
+    "patchwork's page": (
+        "[v2,1/3] mm: one\n\nMessage ID p1@x.org (mailing list archive)\nState New\nHeaders show\n\nPatch\n\n" + DIFF,
+        "a page of patchwork",
+    ),
+    "patchwork's API, a list": (
+        '[{"id":17,"web_url":"http://x/","msgid":"<1@x>","mbox":"http://x/mbox/"}]',
+        "patchwork's API",
+    ),
     "patchwork's API": ('[{"id":17,"web_url":"http://x/","msgid":"<1@x>","content":"' + "x" * 500, "patchwork's API"),
 }
 

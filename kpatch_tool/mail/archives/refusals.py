@@ -9,6 +9,7 @@ from kpatch_tool.errors import InputError
 
 _LONG_LINE = 400
 _HUNK_IN_A_LINE = re.compile(rb" @@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@")
+_FILE_IN_A_LINE = re.compile(rb"diff --git \S+ \S+ .{0,200}?--- \S+ \+\+\+ \S+ @@ -\d")
 _HEADER_IN_A_LINE = (b"Subject: ", b"From: ", b"Date: ")
 _TAG = re.compile(rb"<[A-Za-z/!]")
 _SIGNED = re.compile(rb"^[ \t]*(?:Signed-off-by|Acked-by|Reviewed-by):([^\n]*)$", re.MULTILINE | re.IGNORECASE)
@@ -45,8 +46,18 @@ REFUSALS = (
         "import the page of the message itself",
     ),
     Refusal(
-        re.compile(rb'\A\s*[\[{]\s*\{?\s*"id":.{0,400}"(?:web_url|msgid)":', re.DOTALL),
-        "an answer of patchwork's API, not mail",
+        re.compile(
+            rb'(?:\A|^GET /api/.{0,600}?\n)\s*[\[{]\s*\{?\s*"id":.{0,900}"(?:web_url|msgid)":', re.DOTALL | re.MULTILINE
+        ),
+        "an answer of patchwork's API without the texts of the mails",
+        'import its mbox: the address that it gives as "mbox"',
+    ),
+    Refusal(
+        re.compile(
+            rb"^(?:[^\n]* )?Message ID[ \t:]*\n?[ \t]*\S{1,200}@\S[^\n]*\n(?:[^\n]*\n){0,6}?(?:State|Headers)\b",
+            re.MULTILINE,
+        ),
+        "a page of patchwork, which shows the patch below the comments on it",
         "import its mbox: the same address with /mbox/ at the end",
     ),
     Refusal(
@@ -80,9 +91,9 @@ def refuse_challenge(data: bytes, name: str) -> None:
 def refuse_one_line(page: bytes, name: str) -> None:
     """Raise InputError for a page whose line ends are gone: nothing can tell where the lines of its patches ended."""
     for line in page.split(b"\n"):
-        if len(line) <= _LONG_LINE:
-            continue
         patch = (b" +++ " in line or b" diff " in line) and _HUNK_IN_A_LINE.search(line)
+        if len(line) <= _LONG_LINE and not (patch and _FILE_IN_A_LINE.search(line)):
+            continue
         if patch or sum(word in line for word in _HEADER_IN_A_LINE) == len(_HEADER_IN_A_LINE):
             raise InputError(
                 "the page is squeezed into one line a mail, so the lines of its patches are lost",

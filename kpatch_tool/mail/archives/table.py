@@ -129,7 +129,8 @@ ARCHIVES = (
     Archive(
         "lore, mail",
         _pattern(
-            rb"^From: " + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject: ?(?P<subject>[^\n]*)\n"
+            rb"^From: " + _PERSON + rb"\n" + _TO_SUBJECT + rb"Subject: ?"
+            rb"(?P<subject>[^\n]*(?>(?:\n(?!Date:)[^\n]*){0,3}))\n"
             rb"Date: (?P<date>[^\n\t]*?)[\t ]\[thread overview\]\n"
             rb"Message-I[Dd]: (?P<id>[^\n]*?)(?: \(raw\))?\n"
             rb"(?>(?:In-Reply-To: (?P<reply>[^\n]*)\n|References: [^\n]*\n(?>(?:[ \t][^\n]*\n)*))*)\n?"
@@ -144,12 +145,13 @@ ARCHIVES = (
         undo_in_diff=True,
         marker=_LORE_MARKER,
     ),
-    # lists.infradead.org/pipermail: `user at host`, in the text as well.
+    # lists.infradead.org/pipermail: `user at host`, in the text as well. Some copies break the line before it and lost
+    # white space.
     Archive(
         "pipermail",
         _pattern(
-            rb"^(?P<subject>[^\n]{1,500})\n\n?(?P<name>[^\n]{0,200}?) ?(?P<email>[^\s]{1,100} at [^\s]{1,100})\n"
-            rb"(?P<date>\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \w+ \d{4})\n\n+"
+            rb"^(?P<subject>[^\n]{1,500})\n\n?(?P<name>[^\n]{0,200}?)(?: |\n|)(?P<email>[^\s]{1,100} at [^\s]{1,100})\n"
+            rb"(?P<date>\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \w+ \d{4})\n+"
         ),
         _HIDDEN,
         _pattern(rb"^More information about the [^\n]* mailing list$"),
@@ -165,6 +167,17 @@ ARCHIVES = (
         ),
         _HIDDEN,
         _MAJORDOMO,
+    ),
+    # patchew.org: a series a page; how long ago is all it says of the time.
+    Archive(
+        "patchew",
+        _pattern(
+            rb"^(?P<subject>[^\n]+)\n\n?Posted by (?P<name>[^\n]{1,200}?) "
+            rb"(?>(?:\d{1,3} (?:year|month|week|day|hour|minute)s?,? )+)"
+            rb"ago\n\n?"
+        ),
+        frozenset(),
+        _pattern(rb"^(?:\xc2\xa9|\(c\)) ?2016 ?- ?\d{4} Red Hat, Inc\."),
     ),
     # lkml.org: a table of three fields without colons, in either order; the text indented in stored copies.
     Archive(

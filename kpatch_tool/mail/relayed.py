@@ -1,0 +1,33 @@
+"""Who wrote a mail that a list sent in its own name, as DMARC makes lists do: `Jane Doe via kvm <kvm@example.org>`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from kpatch_tool.mail import headers
+from kpatch_tool.mail.message import Address
+
+_VIA = re.compile(r"['\"]?(.+?)['\"]? +via +.+", re.IGNORECASE)
+# Where the writer is named instead: Google Groups and B4 Relay, Mailman (dmarc_moderation_action "Munge From").
+_WRITER = ("x-original-from", "reply-to")
+
+
+def author(fields: Mapping[str, list[bytes]]) -> Address:
+    """The author by the header `fields`: the From, or the person of that name in another field where it is a list's."""
+    sent = headers.address(headers.text(fields, "from"))
+    via = _VIA.fullmatch(sent.name)
+    if via is None:
+        return sent
+    from email.utils import getaddresses
+
+    for field in _WRITER:
+        people = getaddresses([headers.text(fields, field)])
+        for name, email in people:
+            if "@" in email and (_words(name) == _words(via[1]) or (len(people) == 1 and not name)):
+                return Address(via[1], email)
+    return sent
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", name.casefold()))

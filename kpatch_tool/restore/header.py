@@ -1,0 +1,185 @@
+"""The lines between `diff --git` and the first hunk of a damaged diff: names, modes, blob ids.
+
+Unlike `kpatch_tool.diff.parse`, which wants them as git writes them, this takes them with white space squeezed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kpatch_tool.diff import names
+from kpatch_tool.diff.model import FileDiff, Hunk
+
+_GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
+_INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
+_ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
+
+
+@dataclass(slots=True)
+class Header:
+    """What the lines between `diff --git` and the first hunk say."""
+
+    old_path: str | None = None
+    new_path: str | None = None
+    old_mode: str | None = None
+    new_mode: str | None = None
+    old_blob: str | None = None
+    new_blob: str | None = None
+    similarity: int | None = None
+    renamed: bool = False
+    copied: bool = False
+    binary: bool = False
+    created: bool = False
+    deleted: bool = False
+    hunks: list[Hunk] = field(default_factory=list)
+
+    def file(self) -> FileDiff:
+        return FileDiff(
+            old_path=None if self.created else self.old_path,
+            new_path=None if self.deleted else self.new_path,
+            hunks=tuple(self.hunks),
+            old_mode=self.old_mode,
+            new_mode=self.new_mode,
+            old_blob=self.old_blob,
+            new_blob=self.new_blob,
+            similarity=self.similarity,
+            renamed=self.renamed,
+            copied=self.copied,
+            binary=self.binary,
+        )
+
+
+def _take_old(header: Header, value: bytes) -> None:
+    header.old_path = _side(value)
+    header.created = header.created or header.old_path is None
+
+
+def _take_new(header: Header, value: bytes) -> None:
+    header.new_path = _side(value)
+    header.deleted = header.deleted or header.new_path is None
+
+
+def _take_source(header: Header, value: bytes) -> None:
+    header.old_path = _unquote(value)
+
+
+def _take_rename(header: Header, value: bytes) -> None:
+    header.new_path, header.renamed = _unquote(value), True
+
+
+def _take_copy(header: Header, value: bytes) -> None:
+    header.new_path, header.copied = _unquote(value), True
+
+
+def _take_created(header: Header, value: bytes) -> None:
+    header.created, header.new_mode = True, value.decode("ascii", "replace")
+
+
+def _take_deleted(header: Header, value: bytes) -> None:
+    header.deleted, header.old_mode = True, value.decode("ascii", "replace")
+
+
+def _take_old_mode(header: Header, value: bytes) -> None:
+    header.old_mode = value.decode("ascii", "replace")
+
+
+def _take_new_mode(header: Header, value: bytes) -> None:
+    header.new_mode = value.decode("ascii", "replace")
+
+
+def _take_similarity(header: Header, value: bytes) -> None:
+    number = value.rstrip(b"%")
+    header.similarity = int(number) if number.isdigit() else None
+
+
+def _take_binary(header: Header, _value: bytes) -> None:
+    header.binary = True
+
+
+def _ignore(_header: Header, _value: bytes) -> None:
+    return
+
+
+# The extended header lines of a git diff (git-diff(1), "Generating patch text with -p").
+_HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
+    b"--- ": _take_old,
+    b"+++ ": _take_new,
+    b"new file mode ": _take_created,
+    b"deleted file mode ": _take_deleted,
+    b"old mode ": _take_old_mode,
+    b"new mode ": _take_new_mode,
+    b"similarity index ": _take_similarity,
+    b"dissimilarity index ": _ignore,
+    b"rename from ": _take_source,
+    b"copy from ": _take_source,
+    b"rename to ": _take_rename,
+    b"copy to ": _take_copy,
+    b"Binary files ": _take_binary,
+    b"GIT binary patch": _take_binary,
+}
+
+
+def is_file_header(line: bytes) -> bool:
+    """Whether a line is a `diff --git` line."""
+    return _GIT.match(line) is not None
+
+
+def file_header(line: bytes) -> Header | None:
+    """The header that a `diff --git` line begins, None for any other line."""
+    match = _GIT.match(line)
+    return Header(*_git_names(line, match)) if match else None
+
+
+def header_line(header: Header, line: bytes) -> bool:
+    """Take one line of a file header into `header`; False where the header is over.
+
+    A `---` or `+++` of /dev/null says that the file is created or deleted.
+    """
+    if line.startswith((b"@@ -", b"@@-", b"diff --git ")):
+        return False
+    if index := _INDEX.match(line):
+        header.old_blob, header.new_blob = index[1].decode(), index[2].decode()
+        if index[3]:
+            header.old_mode = header.new_mode = index[3].decode()
+        return True
+    for start, take in _HEADER_LINES.items():
+        if line.startswith(start):
+            take(header, line[len(start) :].strip())
+            return True
+    return False
+
+
+def _git_names(line: bytes, match: re.Match[bytes]) -> tuple[str, str]:
+    """Both names of a `diff --git` line; a name that holds ` b/` is told by both halves being equal."""
+    rest = line.removeprefix(b"diff --git ")
+    half = len(rest) // 2
+    if not rest.startswith(b'"') and len(rest) % 2 and rest[2:half] == rest[half + 3 :]:
+        name = rest[2:half].decode("utf-8", "surrogateescape")
+        return name, name
+    return _prefixless(_unquote(match[1])), _prefixless(_unquote(match[2]))
+
+
+def _side(name: bytes) -> str | None:
+    """The path of a `---` or `+++` line, without a/ or b/ and a time stamp; None for /dev/null."""
+    path = _unquote(name.split(b"\t")[0].strip())
+    path = re.sub(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*$", "", path)
+    return None if path == "/dev/null" else _prefixless(path)
+
+
+def _prefixless(path: str) -> str:
+    head, slash, rest = path.partition("/")
+    return rest if slash and head and names.plain_strip([path.encode("utf-8", "surrogateescape")]) else path
+
+
+def _unquote(name: bytes) -> str:
+    """A name as git quotes it (core.quotePath): octal escapes inside double quotes."""
+    if len(name) > 1 and name.startswith(b'"') and name.endswith(b'"'):
+        name = re.sub(rb"\\([0-7]{3}|.)", _escape, name[1:-1])
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return bytes([int(code, 8) & 255]) if len(code) == 3 else _ESCAPES.get(code[0], code)
