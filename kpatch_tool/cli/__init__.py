@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 
 import typer
 
@@ -24,6 +24,7 @@ FINDING = 1
 MACHINE = 3
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+_COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -85,7 +86,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 def build_app(wanted: str | None) -> typer.Typer:
     """The application with the command `wanted` in full and every other one as its line of help.
 
-    None loads them all (for completion).
+    None loads them all (for the reference).
     """
     app = typer.Typer(
         name="kpt",
@@ -101,12 +102,21 @@ def build_app(wanted: str | None) -> typer.Typer:
             app.command(name, help=summary)(_stub)
             continue
         module = importlib.import_module(f"kpatch_tool.cli.{module_name(name)}")
+        if _COMPLETING in os.environ:
+            _complete(name, module)
         if name in GROUPS:
             app.add_typer(module.app, name=name, help=summary, no_args_is_help=True)
         else:
             command: Callable[..., None] = module.command
             app.command(name, short_help=summary)(command)
     return app
+
+
+def _complete(name: str, module: ModuleType) -> None:
+    from kpatch_tool.cli import completion
+
+    commands = module.app.registered_commands if name in GROUPS else []
+    completion.attach([one.callback for one in commands] or [module.command])
 
 
 def module_name(command: str) -> str:
@@ -133,8 +143,10 @@ def _stub() -> None:
 
 
 def _wanted(args: Sequence[str]) -> str | None:
-    if "_KPT_COMPLETE" in os.environ:
-        return None
+    if _COMPLETING in os.environ:
+        from kpatch_tool.cli import completion
+
+        args = completion.typed_words()
     return next((word for word in args if not word.startswith("-")), "")
 
 
