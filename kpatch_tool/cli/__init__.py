@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import importlib
+import io
 import keyword
 import os
 import signal
@@ -25,6 +27,7 @@ MACHINE = 3
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
+_SIGNS = {"\u2026": "~", "\u2717": "x", "\u2013": "-", "\u2014": "-"}
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -38,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     if sys.stdout is None:  # started with it closed (`>&-`)
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    codecs.register_error("kpt", _in_another_charset)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="kpt")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     forget_outer_repository()
@@ -65,6 +72,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {todo} and run the command again")
         _drop_output()
         sys.exit(MACHINE)
+
+
+def _in_another_charset(error: UnicodeError) -> tuple[str, int]:
+    """What is printed for characters that the locale's charset lacks: a sign as wide, else an escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_SIGNS.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
 
 
 def _drop_output() -> None:
