@@ -104,7 +104,7 @@ def test_nothing_is_written(kpt: Kpt, filled: Workspace) -> None:
         return {str(path): path.stat().st_mtime_ns for path in filled.root.rglob("*")}
 
     before = everything()
-    for line in OFFERS:
+    for line in list(OFFERS)[::4]:
         offered(kpt, line)
     assert everything() == before
 
