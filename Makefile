@@ -3,6 +3,7 @@
 # make check  set up and pass everything: linters, types, all tests
 # make quick  the fast tests only
 # make bench  kpt beside its peers, one table
+# make docs   docs/reference.md and man/kpt.1, from the code
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ KPT := $(BIN)/kpt
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_INSTALL := $(ROOT) apt-get install -y --no-install-recommends
 
-.PHONY: setup packages demo check lint types quick kernel bench clean
+.PHONY: setup packages test-packages demo check lint types quick kernel bench docs clean
 
 setup: $(VENV)/.ready
 
@@ -20,6 +21,7 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(ROOT) apt-get update -q && $(APT_INSTALL) python3-venv; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat -e '.[dev]'
+	@mkdir -p $(VENV)/share/man/man1 && ln -sf $(CURDIR)/man/kpt.1 $(VENV)/share/man/man1/  # an editable install has none
 	@touch $@
 
 packages: setup
@@ -32,7 +34,14 @@ demo: packages
 	$(KPT) tree add debian-6.1
 	$(KPT) run series/dirty-log-6.1
 
-check: packages lint types
+# What tests read kpt's reports, manual page and completion with. No command needs it, and without it they are skipped.
+TEST_PACKAGES := chromium git-email libmailtools-perl mandoc man-db fish zsh
+
+test-packages: packages
+	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { $(ROOT) apt-get update -q && $(APT_INSTALL) $(TEST_PACKAGES); } || \
+		echo "some of $(TEST_PACKAGES) cannot be had here: their tests are skipped"
+
+check: test-packages lint types
 	$(BIN)/pytest tests
 
 lint: setup
@@ -50,6 +59,9 @@ kernel: packages
 
 bench: packages
 	@$(BIN)/python -m benchmarks.bench
+
+docs: setup
+	$(BIN)/python -m kpatch_tool.cli.reference
 
 # Takes away what kpt computed; kernel trees stay.
 clean:

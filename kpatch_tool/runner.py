@@ -86,7 +86,7 @@ def _kept(workspace: Workspace, record: RunRecord, store: Store, progress: Progr
     """Keep the record; a full disk at this point must not cost the user the answer."""
     try:
         store.record_run(record)
-        return RunOutcome(record, reports.write_all(record, workspace.state / "reports" / record.series))
+        return RunOutcome(record, reports.write_all(workspace, record, workspace.state / "reports" / record.series))
     except MachineError as error:
         progress(f"no report was kept: {error.line()}")
         return RunOutcome(record, ())

@@ -11,6 +11,7 @@ _UNSAFE_CLASS = (
     "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
 )
+_NARROWEST, _WIDEST = 40, 80
 _UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
 
 
@@ -34,6 +35,13 @@ def printable_bytes(data: bytes, *, lines: bool = False) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return printable(text, lines=lines)
+
+
+def columns() -> int:
+    """How wide text for a person may be: as the terminal, or $COLUMNS, says; 80 at most, and where nothing is known."""
+    import shutil  # which loads the compressors; `kpt --help` does without
+
+    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import importlib
+import io
 import keyword
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 
 import typer
 
@@ -24,6 +26,8 @@ FINDING = 1
 MACHINE = 3
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+_COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
+_SIGNS = {"\u2026": "~", "\u2717": "x", "\u2013": "-", "\u2014": "-"}
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -37,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     if sys.stdout is None:  # started with it closed (`>&-`)
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    codecs.register_error("kpt", _in_another_charset)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="kpt")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     forget_outer_repository()
@@ -66,6 +74,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(MACHINE)
 
 
+def _in_another_charset(error: UnicodeError) -> tuple[str, int]:
+    """What is printed for characters that the locale's charset lacks: a sign as wide, else an escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_SIGNS.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
+
+
 def _drop_output() -> None:
     """Where it cannot be written (full disk, the reader of `kpt show | head` gone), or Python's flush at exit complains
     again and changes the status."""
@@ -85,7 +101,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 def build_app(wanted: str | None) -> typer.Typer:
     """The application with the command `wanted` in full and every other one as its line of help.
 
-    None loads them all (for completion).
+    None loads them all (for the reference).
     """
     app = typer.Typer(
         name="kpt",
@@ -101,12 +117,21 @@ def build_app(wanted: str | None) -> typer.Typer:
             app.command(name, help=summary)(_stub)
             continue
         module = importlib.import_module(f"kpatch_tool.cli.{module_name(name)}")
+        if _COMPLETING in os.environ:
+            _complete(name, module)
         if name in GROUPS:
             app.add_typer(module.app, name=name, help=summary, no_args_is_help=True)
         else:
             command: Callable[..., None] = module.command
             app.command(name, short_help=summary)(command)
     return app
+
+
+def _complete(name: str, module: ModuleType) -> None:
+    from kpatch_tool.cli import completion
+
+    commands = module.app.registered_commands if name in GROUPS else []
+    completion.attach([one.callback for one in commands] or [module.command])
 
 
 def module_name(command: str) -> str:
@@ -133,8 +158,10 @@ def _stub() -> None:
 
 
 def _wanted(args: Sequence[str]) -> str | None:
-    if "_KPT_COMPLETE" in os.environ:
-        return None
+    if _COMPLETING in os.environ:
+        from kpatch_tool.cli import completion
+
+        args = completion.typed_words()
     return next((word for word in args if not word.startswith("-")), "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -68,10 +69,11 @@ def finish(*, findings: bool) -> None:
 
 
 def console() -> Console:
-    """The terminal for a person: standard output, no colour where NO_COLOR or a pipe says so."""
+    """The terminal for a person: standard output, nothing but text where NO_COLOR or a pipe says so."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    plain = bool(os.environ.get("NO_COLOR"))  # rich would still print bold
+    return Console(highlight=False, soft_wrap=False, color_system=None if plain else "auto")
 
 
 @contextlib.contextmanager

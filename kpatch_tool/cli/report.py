@@ -9,30 +9,33 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool.cli.common import OptionalSeries, console, emit_json, here
+from kpatch_tool.cli.common import OptionalSeries, console, here
 
 
 class Format(StrEnum):
     TEXT = "text"
     HTML = "html"
+    JUNIT = "junit"
+    TAP = "tap"
     JSON = "json"
+    MAIL = "mail"
 
 
 def command(
     series: OptionalSeries = None,
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TEXT,
+    form: Annotated[Format, typer.Option("--format", help="What to write; mail: a reply to the series.")] = Format.TEXT,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
 ) -> None:
     """The results of the last `kpt run` of a series."""
     from kpatch_tool.report import reports
 
-    record = reports.last(here(), series)
+    workspace = here()
+    record = reports.last(workspace, series)
     if output is not None:
-        reports.write(record, form.value, output)
+        reports.write(workspace, record, form.value, output)
         typer.echo(f"report: {output}")
-    elif form is Format.JSON:
-        emit_json(reports.run_document(record))
-    elif form is Format.HTML:
-        sys.stdout.write(reports.page(record))
-    else:
+    elif form is Format.TEXT:
         reports.show(record, console())
+    else:
+        sys.stdout.buffer.write(reports.encoded(reports.MAKERS[form.value](workspace, record)))
+        sys.stdout.buffer.flush()

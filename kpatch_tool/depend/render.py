@@ -10,9 +10,8 @@ from kpatch_tool.depend.model import Dependencies, Edge, External
 from kpatch_tool.depend.prerequisites import Chain, Need
 from kpatch_tool.series.model import Series
 from kpatch_tool.series.stated import Form
-from kpatch_tool.text import printable
+from kpatch_tool.text import columns, printable
 
-_WIDTH = 80
 _INDENT = 6
 _SHORTEST = 12  # what is longer stands on a line of its own
 _PRESENT = {True: "it is there", False: "it is NOT there", None: "not known"}
@@ -94,7 +93,7 @@ def text(series: Series, needs: Dependencies) -> str:
 
 def _wrapped(words: str, indent: str = "", later: str = "") -> list[str]:
     """`words` in lines of 80 columns; names are not cut at their hyphens."""
-    return textwrap.wrap(words, _WIDTH, initial_indent=indent, subsequent_indent=later, break_on_hyphens=False)
+    return textwrap.wrap(words, columns(), initial_indent=indent, subsequent_indent=later, break_on_hyphens=False)
 
 
 def _outside(found: list[External], of: str = "") -> list[str]:

@@ -6,10 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import columns, plural, printable
 from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, Tree
 
-_WIDTH = 80
 _DETAILS = 40  # lines of one patch's details that are shown
 _VERBATIM = ("  ", "- ", "+ ", "@@")  # lines of a diff: cut, never wrapped
 
@@ -24,14 +23,14 @@ def text(outcome: ApplyOutcome, tree: Tree, *, notes: Sequence[str] = ()) -> str
 
 def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
     head = f"{patch.number:4} {patch.status:8} {patch.exactness:7}  "
-    yield head + _cut(printable(patch.subject), _WIDTH - len(head))
+    yield head + _cut(printable(patch.subject), columns() - len(head))
     told = "" if patch.status is ApplyStatus.CLEAN else patch.why
     if told:
         yield from _wrapped(printable(told), " " * 5)
     details = [line for line in patch.details if line not in told]
     for line in details[:_DETAILS]:
         if line.startswith(_VERBATIM):
-            yield " " * 7 + _cut(line, _WIDTH - 7)
+            yield " " * 7 + _cut(line, columns() - 7)
         else:
             yield from _wrapped(line, " " * 7)
     if len(details) > _DETAILS:
@@ -64,4 +63,4 @@ def _cut(line: str, width: int) -> str:
 
 
 def _wrapped(sentence: str, indent: str) -> list[str]:
-    return textwrap.wrap(sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+    return textwrap.wrap(sentence, columns(), initial_indent=indent, subsequent_indent=indent, break_long_words=False)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import columns, plural, printable
 from kpatch_tool.tree.base import Declared, Differs, Interval, Near
 from kpatch_tool.tree.basing import Answer
 
-_WIDTH = 80
 _ID = 12
 _SHOWN = 8  # intervals that are shown; --json has them all
 _FILES = 40  # files that are shown
@@ -78,7 +77,7 @@ def _called(commit: str, name: str) -> str:
 
 def _wrapped(words: str, indent: str = "") -> list[str]:
     return textwrap.wrap(
-        printable(words), _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+        printable(words), columns(), initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
     )
 
 

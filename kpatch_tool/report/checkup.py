@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kpatch_tool.doctor import Checkup, Finding
+from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.text import printable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def show(checkup: Checkup, console: Console) -> None:
         style = "" if found.there else ("bold red" if found.tool.required else "dim")
         cells = (found.tool.name, state(found), found.tool.why, found.tool.package)
         table.add_row(*(Text(printable(cell), style=style) for cell in cells))
-    console.print(table)
+    print_trimmed(console, table)
     for line in ("", *machine_lines(checkup), "", *advice_lines(checkup)):
         console.print(Text(line), soft_wrap=True)
 

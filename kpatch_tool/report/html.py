@@ -1,221 +1,201 @@
 """A run as one HTML page that needs nothing else: no script, no picture, no address outside.
 
-Every text that came from a mail, a log or a tree goes through `_text`: nothing of it can become markup.
+Patches go down, stages across; every cell leads to what is known of it, every delta opens the log it is from.
 """
 
 from __future__ import annotations
 
-import html
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from importlib import resources
 
-from kpatch_tool.kbuild.model import Diagnostic, StateBuild
+from kpatch_tool.depend.model import External
+from kpatch_tool.report.graph import layout
+from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, row, table, tag, text
+from kpatch_tool.report.pictures import graph_picture, timings_picture
+from kpatch_tool.report.state_html import Logs, applying, building, testing, text_of
 from kpatch_tool.report.table import PRESENT, heading
-from kpatch_tool.results.deltas import Delta, name, transition
-from kpatch_tool.results.record import FINDING, Cell, PatchRecord, RunRecord, Stage
-from kpatch_tool.suites.model import CaseResult, StateTests
-from kpatch_tool.text import plural, printable
-from kpatch_tool.tree.model import AppliedPatch
+from kpatch_tool.results.record import FINDING, Cell, Outcome, PatchRecord, RunRecord, Stage
+from kpatch_tool.text import plural
+
+_MOST_FINDINGS = 12
+_ROWS_UNFOLDED = 12
+# Colour alone must not carry a meaning.
+_MARKS = {Outcome.FINDING: "✗ ", Outcome.INFRA: "! ", Outcome.RUNNING: "… "}
 
 
 def page(record: RunRecord) -> str:
     """The whole page."""
+    logs = Logs()
     parts = [
         _header(record),
-        _table(record),
+        _findings(record),
         _problems(record),
+        _table(record),
         _dependencies(record),
-        *(_patch(record, patch) for patch in record.patches),
-        _base(record),
+        _timings(record),
+        *(_patch(record, patch, logs) for patch in record.patches),
+        _base(record, logs),
     ]
     template = string.Template(resources.files("kpatch_tool.report").joinpath("page.html").read_text("utf-8"))
-    return template.substitute(title=_text(heading(record)), body="\n".join(part for part in parts if part))
-
-
-def _text(text: object, *, lines: bool = False) -> str:
-    return html.escape(printable(str(text), lines=lines), quote=True)
-
-
-def _tag(name: str, content: str, *, kind: str = "", anchor: str = "") -> str:
-    """An element whose `content` is markup already."""
-    attributes = (f' class="{kind}"' if kind else "") + (f' id="{anchor}"' if anchor else "")
-    return f"<{name}{attributes}>{content}</{name}>"
-
-
-def _paragraph(text: str, kind: str = "") -> str:
-    return _tag("p", _text(text), kind=kind)
-
-
-def _lines(lines: Iterable[str]) -> str:
-    text = "\n".join(_text(line, lines=True) for line in lines)
-    return _tag("pre", text) if text else ""
-
-
-def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the cells of `rows` are whole <td> elements."""
-    head = _tag("tr", "".join(_tag("th", _text(cell)) for cell in header))
-    body = "\n".join(_tag("tr", "".join(row)) for row in rows)
-    return _tag("div", _tag("table", f"{head}\n{body}"), kind="wide")
-
-
-def _folded(summary: str, content: str) -> str:
-    return _tag("details", _tag("summary", _text(summary)) + content) if content else ""
+    return template.substitute(title=text(heading(record)), body="\n".join(part for part in parts if part))
 
 
 def _header(record: RunRecord) -> str:
     kind = {0: "ok", FINDING: "finding"}.get(record.exit_status, "infra")
-    accelerator = f", tested with {record.accelerator}" if record.accelerator else ""
-    facts = (
-        f"Base {record.base[:12] or 'unknown'}, {record.arch}{accelerator}. "
-        f"{record.started:%Y-%m-%d %H:%M} {record.started:%Z}, {record.seconds:.0f} s."
-    )
+    facts = {
+        "tree": record.tree,
+        "base": record.base[:12] or "unknown",
+        "architecture": record.arch,
+        "tested with": record.accelerator,
+        "run": f"{record.started:%Y-%m-%d %H:%M} {record.started:%Z}, {record.seconds:.0f} s",
+    }
     return "\n".join(
-        (_tag("h1", _text(heading(record))), _paragraph(record.sentence, f"answer {kind}"), _paragraph(facts, "dim"))
+        (
+            tag("h1", text(heading(record))),
+            paragraph(record.sentence, f"answer {kind}"),
+            tag("dl", "".join(definition(term, text(value)) for term, value in facts.items() if value), kind="facts"),
+        )
     )
 
 
-def _table(record: RunRecord) -> str:
-    base = [(0, "the base")] if any(cell.patch == 0 for cell in record.cells) else []
-    rows = []
-    for number, subject in [*base, *((patch.number, patch.subject) for patch in record.patches)]:
-        cells = [_stage_cell(record.cell(number, stage), number) for stage in Stage]
-        rows.append([_tag("td", str(number), kind="number"), _link_cell(number, subject), *cells])
-    return _rows(["", "patch", *map(str, Stage)], rows)
+def _findings(record: RunRecord) -> str:
+    """The cells that are findings, the first of each stage and patch first."""
+    found = [one for one in record.cells if one.outcome is Outcome.FINDING]
+    found.sort(key=lambda one: (one.patch, list(Stage).index(one.stage)))
+    items = [tag("li", f"{link(_anchor(one), _where(one))}: {text(one.text)}{_because(one)}") for one in found]
+    if len(items) > _MOST_FINDINGS:
+        more = plural(len(items) - _MOST_FINDINGS, "more finding")
+        items = [*items[:_MOST_FINDINGS], tag("li", text(f"{more} in the table"))]
+    return tag("h2", text(plural(len(found), "finding"))) + tag("ul", "".join(items)) if items else ""
 
 
-def _link_cell(number: int, subject: str) -> str:
-    return _tag("td", f'<a href="#patch-{number}">{_text(subject)}</a>')
+def _where(one: Cell) -> str:
+    return f"{f'patch {one.patch}' if one.patch else 'the base'}, {one.stage}"
 
 
-def _stage_cell(cell: Cell | None, number: int) -> str:
-    if cell is None:
-        return _tag("td", "")
-    title = f' title="{_text(cell.why)}"' if cell.why else ""
-    return f'<td class="{cell.outcome}"{title}>{_text(cell.text)}</td>'
+def _because(one: Cell) -> str:
+    return f' <span class="dim">{text(one.why)}</span>' if one.why else ""
+
+
+def _anchor(one: Cell) -> str:
+    return f"patch-{one.patch}-{one.stage}"
 
 
 def _problems(record: RunRecord) -> str:
     if not record.problems:
         return ""
-    items = "".join(_tag("li", _text(problem)) for problem in record.problems)
-    return _tag("h2", "Not done on this machine") + _tag("ul", items, kind="infra")
+    items = "".join(tag("li", text(problem)) for problem in record.problems)
+    return tag("h2", "Not done on this machine") + tag("ul", items, kind="infra")
+
+
+def _table(record: RunRecord) -> str:
+    base = [(0, "the base")] if any(one.patch == 0 for one in record.cells) else []
+    rows = []
+    for number, subject in [*base, *((patch.number, patch.subject) for patch in record.patches)]:
+        title = tag("th", link(f"patch-{number}", subject), scope="row", role="rowheader", kind="subject")
+        cells = [_stage_cell(record.cell(number, stage), stage) for stage in Stage]
+        number_cell = tag("td", str(number), kind="number", role="cell")
+        rows.append(tag("tr", "".join([number_cell, title, *cells]), role="row"))
+    legend = "✗ a finding about the series, ! what this machine could not do, - left out"
+    return table("Patches down, stages across", ["", "patch", *map(str, Stage)], rows, "stages") + paragraph(
+        legend, "dim"
+    )
+
+
+def _stage_cell(one: Cell | None, stage: Stage) -> str:
+    """On a narrow screen the cells stand below the subject, so each says its stage and its role itself."""
+    if one is None:
+        return tag("td", role="cell")
+    words = _MARKS.get(one.outcome, "") + one.text
+    inside = text(words) if one.outcome is Outcome.SKIPPED else link(_anchor(one), words)
+    return tag("td", inside, kind=str(one.outcome), title=one.why or None, role="cell", data_stage=str(stage))
 
 
 def _dependencies(record: RunRecord) -> str:
     needs = record.dependencies
     rows = [
-        [_number(edge.patch), _number(edge.needs), _tag("td", _text(edge.kind)), _tag("td", _text(edge.why))]
-        for edge in needs.edges
+        row([_patch_link(edge.patch), _patch_link(edge.needs), cell(edge.kind), cell(edge.why)]) for edge in needs.edges
     ]
-    rows += [
-        [
-            _number(outside.patch) if outside.patch else _tag("td", "all"),
-            _tag("td", _tag("code", _text(outside.short))),
-            _tag("td", _text(outside.kind)),
-            _tag("td", _text(f"{outside.why} ({PRESENT[outside.present]})")),
-        ]
-        for outside in needs.external
-    ]
+    rows += [_outside(one) for one in needs.external]
     if not rows:
         return ""
-    cycles = [_paragraph(f"Patches {', '.join(map(str, cycle))} need one another.") for cycle in needs.cycles]
-    return "\n".join([_tag("h2", "What needs what"), _rows(["patch", "needs", "kind", "why"], rows), *cycles])
+    graph = layout(needs, record.patches)
+    picture = graph_picture(graph)
+    parts = [tag("h2", "What needs what")]
+    if picture:
+        implied = f" {plural(graph.implied, 'line')} that the others imply left out." if graph.implied else ""
+        told = (
+            "A line leads from a patch up to the one it needs; a broken line where only the version of a file says so."
+            f"{implied}"
+        )
+        region = tag("div", picture, kind="wide", role="region", aria_label="Dependency graph", tabindex="0")
+        parts.append(tag("figure", region + tag("figcaption", text(told), kind="dim")))
+    words = table("What needs what, and why", ["patch", "needs", "kind", "why"], rows, "reasons")
+    parts.append(words if len(rows) <= _ROWS_UNFOLDED else folded(f"All {len(rows)} reasons", words))
+    parts += [paragraph(f"Patches {', '.join(map(str, cycle))} need one another.", "finding") for cycle in needs.cycles]
+    return "\n".join(parts)
 
 
-def _number(patch: int) -> str:
-    return _tag("td", f'<a href="#patch-{patch}">{patch}</a>')
+def _outside(one: External) -> str:
+    patch = _patch_link(one.patch) if one.patch else cell("all")
+    told = cell(f"{one.why} ({PRESENT[one.present]})")
+    return row([patch, tag("td", tag("code", text(one.short))), cell(one.kind), told])
 
 
-def _patch(record: RunRecord, patch: PatchRecord) -> str:
-    title = _tag("h2", _text(f"{patch.number}. {patch.subject}"), anchor=f"patch-{patch.number}")
-    exactness = f"{patch.exactness}: {patch.why}" if patch.why else str(patch.exactness)
-    parts = [title, _paragraph(patch.author, "dim"), _tag("h3", "Text"), _paragraph(exactness)]
-    parts.append(_folded(plural(len(patch.ambiguous), "undecided line"), _lines(patch.ambiguous)))
-    applied = record.applied.patches if record.applied is not None else ()
-    parts += [_applied(found) for found in applied if found.number == patch.number]
-    parts += _results(record, patch.number)
-    return "\n".join(part for part in parts if part)
+def _patch_link(patch: int) -> str:
+    return tag("td", link(f"patch-{patch}", patch))
 
 
-def _base(record: RunRecord) -> str:
-    results = _results(record, 0)
-    return "\n".join([_tag("h2", "The base", anchor="patch-0"), *results]) if results else ""
+def _timings(record: RunRecord) -> str:
+    picture = timings_picture(record)
+    if not picture:
+        return ""
+    legend = (
+        '<span class="key bar-build"></span> building <span class="key hollow"></span> testing; known: kept from before'
+    )
+    return tag("h2", "Where the time went") + tag(
+        "figure", picture + tag("figcaption", legend, kind="dim"), kind="timing"
+    )
 
 
-def _results(record: RunRecord, number: int) -> list[str]:
-    parts = [_build(record, build) for build in record.builds if build.patch == number]
-    return parts + [_tests(record, tests) for tests in record.tests if tests.patch == number]
+def _patch(record: RunRecord, patch: PatchRecord, logs: Logs) -> str:
+    title = tag("h2", text(f"{patch.number}. {patch.subject}"))
+    stages = [
+        text_of(patch),
+        *_needed(record, patch.number),
+        *applying(record, patch.number),
+        *_results(record, patch.number, logs),
+    ]
+    content = title + paragraph(patch.author, "dim") + tag("dl", "".join(stages), kind="state")
+    return tag("section", content, id=f"patch-{patch.number}")
 
 
-def _applied(patch: AppliedPatch) -> str:
-    commit = f" {_tag('code', _text(patch.commit[:12]))}" if patch.commit else ""
-    words = _tag("p", f"{_text(patch.status)}: {_text(patch.why)}{commit}")
-    return _tag("h3", "Applying") + words + _lines(patch.details)
+def _needed(record: RunRecord, number: int) -> Iterator[str]:
+    edges = [edge for edge in record.dependencies.edges if edge.patch == number]
+    outside = [one for one in record.dependencies.external if one.patch == number]
+    links = [link(f"patch-{needs}", needs) for needs in sorted({edge.needs for edge in edges})]
+    links += [tag("code", text(one.short)) for one in outside]
+    shown = f"needs {', '.join(links)}" if links else "needs no other patch"
+    if record.cell(number, Stage.DEPS) is not None:
+        yield definition("dependencies", tag("p", shown), f"patch-{number}-deps")
 
 
-def _build(record: RunRecord, build: StateBuild) -> str:
-    took = "cached" if build.cached else f"{build.seconds:.1f} s"
-    parts = [_tag("h3", "Build"), _paragraph(f"{build.status} ({took}): {build.why}")]
-    parts.append(_lines(_place(error) for error in build.errors))
-    fresh = record.new_warnings(build)
-    if fresh:
-        parts += [_paragraph(plural(len(fresh), "new warning"), "finding"), _lines(map(_place, fresh))]
-    parts.append(_modules(record, build))
-    parts.append(_tag("p", f"Log: {_tag('code', _text(build.log))}", kind="dim"))
-    return "\n".join(part for part in parts if part)
+def _base(record: RunRecord, logs: Logs) -> str:
+    results = list(_results(record, 0, logs))
+    content = tag("h2", "The base") + tag("dl", "".join(results), kind="state")
+    known = results or any(one.patch == 0 for one in record.cells)
+    return tag("section", content, id="patch-0") if known else ""
 
 
-def _place(found: Diagnostic) -> str:
-    option = f" [{found.option}]" if found.option else ""
-    return f"{found.file}:{found.line}: {found.message}{option}"
-
-
-def _modules(record: RunRecord, build: StateBuild) -> str:
-    base = record.base_build()
-    before = {module.path: module for module in base.modules} if base is not None else {}
-    rows = []
-    for module in build.modules:
-        old = before.get(module.path)
-        if build.patch == 0 or old is None:
-            change = ""
-        elif old.sha256 == module.sha256:
-            change = "as on the base"
-        else:
-            change = f"changed, {module.size - old.size:+d} bytes"
-        cells = (module.path, f"{module.size} bytes", change, module.sha256[:16])
-        rows.append([_tag("td", _text(cell)) for cell in cells])
-    return _folded(plural(len(rows), "module"), _rows(["module", "size", "", "sha256"], rows)) if rows else ""
-
-
-def _tests(record: RunRecord, tests: StateTests) -> str:
-    took = "results of an earlier run" if tests.cached else f"{tests.seconds:.1f} s"
-    parts = [_tag("h3", _text(f"Tests: {tests.suite}")), _paragraph(f"{tests.status} ({took}): {tests.why}")]
-    if tests.trace:
-        parts.append(_folded("What the guest's kernel said", _lines(tests.trace.splitlines())))
-    deltas = record.deltas(tests)
-    if deltas:
-        rows = [_delta_cells(delta) for delta in deltas]
-        parts.append(_rows(["change", "case", "base, now", "sure", "why"], rows))
-    elif tests.patch and tests.status == "ok" and record.base_tests(tests.suite) is not None:
-        parts.append(_tag("p", 'Every case is as <a href="#patch-0">on the base</a>.', kind="ok"))
-        return "\n".join(part for part in parts if part)
-    rows = [_result_cells(result, tests) for result in tests.results]
-    header = ["test", "case", "verdict", "s", "why"]
-    parts.append(_folded(f"All results ({len(rows)})", _rows(header, rows)) if rows else "")
-    return "\n".join(part for part in parts if part)
-
-
-def _delta_cells(delta: Delta) -> list[str]:
-    change = _tag("td", _text(delta.change), kind=str(delta.change))
-    rest = (name(delta), transition(delta), f"{delta.confidence:.0%}", delta.why)
-    return [change, *(_tag("td", _text(cell)) for cell in rest)]
-
-
-def _result_cells(result: CaseResult, tests: StateTests) -> list[str]:
-    cells = [_tag("td", _text(cell)) for cell in (result.test, result.case)]
-    cells.append(_tag("td", _text(result.verdict), kind=str(result.verdict)))
-    cells.append(_tag("td", f"{result.seconds:.1f}", kind="number"))
-    output = tests.outputs.get(result.test)
-    where = f" {_tag('code', _text(output))}" if output is not None and not result.case else ""
-    return [*cells, _tag("td", _text(result.why) + where)]
+def _results(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
+    """Building and testing; where the record has nothing of a stage but its cell, the cell's reason."""
+    for stage, found in (
+        (Stage.BUILD, list(building(record, number, logs))),
+        (Stage.TEST, list(testing(record, number, logs))),
+    ):
+        one = record.cell(number, stage)
+        if found:
+            yield definition(str(stage), "\n".join(found), f"patch-{number}-{stage}")
+        elif one is not None:
+            yield definition(str(stage), paragraph(one.why or one.text), f"patch-{number}-{stage}", str(one.outcome))

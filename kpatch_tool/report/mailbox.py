@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterable, Iterator
 
 from kpatch_tool.series.listing import Listed
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import columns, plural, printable
 
-_WIDTH = 80
+_SHORTEST_TITLE = 12
 _AUTHOR = 18
 
 
 def lines(postings: Iterable[Listed], messages: int) -> Iterator[str]:
-    """A line a posting, 80 columns: number, date, version, patches of how many, author, title."""
-    shown = 0
+    """A line a posting, cut to `columns`: number, date, version, patches of how many, author, title."""
+    shown, width = 0, columns()
     for one in postings:
         shown += 1
         day = one.date.date().isoformat() if one.date else "-"
@@ -24,7 +24,7 @@ def lines(postings: Iterable[Listed], messages: int) -> Iterator[str]:
         author = author if len(author) <= _AUTHOR else author[: _AUTHOR - 1] + "\u2026"
         start = f"{one.number:>6} {day:10} v{one.revision:<2} {count:>6} {author:{_AUTHOR}} "
         title = printable(one.title)
-        room = _WIDTH - len(start)
+        room = max(width - len(start), _SHORTEST_TITLE)
         yield start + (title if len(title) <= room else title[: room - 1] + "\u2026")
     yield f"{shown} series in {plural(messages, 'message')}"
 

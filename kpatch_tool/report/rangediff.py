@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.series.model import Series
 from kpatch_tool.series.rangediff import Change, Pair, Part, RangeDiff
-from kpatch_tool.text import plural, printable, printable_bytes
+from kpatch_tool.text import columns, plural, printable, printable_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Spans = list[tuple[str, str]]  # pieces of a line with their styles
 
-_WIDTH = 80
 _INDENT = "    "
 _MARKS = {Change.DROPPED: "<", Change.ADDED: ">", Change.UNCHANGED: "="}
 _STYLES = {Change.DROPPED: "red", Change.ADDED: "green"}
@@ -106,7 +105,7 @@ def _named(series: Series) -> str:
 
 
 def _plain(sentence: str, indent: str) -> Iterator[Spans]:
-    for line in textwrap.wrap(sentence, _WIDTH, subsequent_indent=indent, break_on_hyphens=False):
+    for line in textwrap.wrap(sentence, columns(), subsequent_indent=indent, break_on_hyphens=False):
         yield [(line, "")]
 
 
@@ -117,7 +116,7 @@ def _row(pair: Pair, width: int) -> Spans:
     mark = _MARKS.get(pair.change, "!")
     head = f"{a:>{width}} {mark} {b:>{width}}  {pair.change:<9}  "
     subject = printable(pair.patch.subject)
-    room = _WIDTH - len(head)
+    room = columns() - len(head)
     subject = subject if len(subject) <= room else subject[: room - 3] + "..."
     if style := _STYLES.get(pair.change):
         return [(head + subject, style)]
@@ -148,7 +147,7 @@ def _details(pair: Pair) -> Iterator[str]:
 def _diff_line(line: str) -> Spans:
     """One line of a difference of patches, its outer sign apart from its inner one."""
     if line.startswith("@@ "):
-        return [(_INDENT, ""), (line[: _WIDTH - len(_INDENT)], "cyan")]
+        return [(_INDENT, ""), (line[: columns() - len(_INDENT)], "cyan")]
     sign, rest = line[:1], line[1:]
     background, weight = _OUTER.get(sign, ("", ""))
     return [(_INDENT, ""), (sign, background), (rest, f"{_INNER.get(rest[:1], '')} {weight}".strip())]

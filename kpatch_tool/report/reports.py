@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kpatch_tool import atomic
+from kpatch_tool import atomic, process
 from kpatch_tool.errors import InputError
+from kpatch_tool.mail.message import Address
 from kpatch_tool.report.document import run_document
 from kpatch_tool.report.html import page
+from kpatch_tool.report.junit import junit
 from kpatch_tool.report.table import show
+from kpatch_tool.report.tap import tap
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
-from kpatch_tool.series.store import find
+from kpatch_tool.series.store import find, load
 from kpatch_tool.workspace import Workspace
 
 _TEXT_COLUMNS = 100
+_IDENTITY = ("git", "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")  # so that git guesses nothing
 
 
 def last(workspace: Workspace, series: str | None) -> RunRecord:
@@ -44,24 +49,66 @@ def text(record: RunRecord) -> str:
     return out.getvalue()
 
 
-def write(record: RunRecord, form: str, path: Path) -> None:
-    """Write a report ("text", "html" or "json") to `path`, whole or not at all.
+def mail(workspace: Workspace, record: RunRecord) -> str:
+    """The draft of an answer to the series' mails (report.letter).
 
-    Raises InputError when `path` cannot be the name of a file.
+    Raises InputError when the series is not there any more, is another than was run, or git does not know who writes.
     """
-    makers = {"text": text, "html": page, "json": _json}
-    data = makers[form](record).encode("utf-8", "backslashreplace")
+    from kpatch_tool.report import letter
+    from kpatch_tool.series.posted import posted
+
+    directory = find(workspace, record.series)
+    series = load(directory)
+    told = [(patch.number, patch.subject) for patch in record.patches]
+    if series.revision != record.revision or [(patch.number, patch.subject) for patch in series.patches] != told:
+        raise InputError("the series is another than was run", where=record.series, todo=f"`kpt run {record.series}`")
+    answered = posted(directory, series, letter.answered(record))
+    return letter.draft(record, series, answered, _writer(workspace)).text
+
+
+def _writer(workspace: Workspace) -> Address:
+    """Who writes, as git would sign a commit here."""
+    said = process.run(_IDENTITY, cwd=workspace.root)
+    name, _, rest = said.stdout.decode("utf-8", "replace").partition(" <")
+    email = rest.partition(">")[0]
+    if said.status != 0 or not name or "@" not in email:
+        todo = "`git config --global user.name NAME` and `git config --global user.email EMAIL`"
+        raise InputError("git does not know who you are", where="Tested-by", todo=todo)
+    return Address(name, email)
+
+
+MAKERS: Mapping[str, Callable[[Workspace, RunRecord], str]] = {
+    "text": lambda _, record: text(record),
+    "html": lambda _, record: page(record),
+    "junit": lambda _, record: junit(record),
+    "tap": lambda _, record: tap(record),
+    "json": lambda _, record: _json(record),
+    "mail": mail,
+}
+
+
+def write(workspace: Workspace, record: RunRecord, form: str, path: Path) -> None:
+    """Write a report (a key of MAKERS) to `path`, whole or not at all.
+
+    Raises InputError when `path` cannot be the name of a file, and what `mail` raises.
+    """
+    data = encoded(MAKERS[form](workspace, record))
     try:
         atomic.write_bytes(path, data)
     except (IsADirectoryError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
         raise InputError("no file can be written there", where=str(path), todo="name a file in a directory") from error
 
 
-def write_all(record: RunRecord, directory: Path) -> tuple[Path, ...]:
+def encoded(report: str) -> bytes:
+    """A report's bytes: UTF-8 whatever the locale; what is no character stays as its escape."""
+    return report.encode("utf-8", "backslashreplace")
+
+
+def write_all(workspace: Workspace, record: RunRecord, directory: Path) -> tuple[Path, ...]:
     """Write report.html and report.json into `directory`; their paths."""
     paths = {form: directory / f"report.{form}" for form in ("html", "json")}
     for form, path in paths.items():
-        write(record, form, path)
+        write(workspace, record, form, path)
     return tuple(paths.values())
 
 
@@ -69,4 +116,4 @@ def _json(record: RunRecord) -> str:
     return json.dumps({"kpt": 1, **run_document(record)}, ensure_ascii=False, indent=1) + "\n"
 
 
-__all__ = ["last", "page", "run_document", "show", "text", "write", "write_all"]
+__all__ = ["MAKERS", "encoded", "last", "mail", "page", "run_document", "show", "text", "write", "write_all"]

@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from kpatch_tool.series.model import Exactness, Patch
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import columns, plural, printable
 from kpatch_tool.tree.restoring import Restored
 
-_WIDTH = 80
 _LINES = 12  # undecided places of one patch that are shown
 _PLACE = re.compile(r"(?P<file>.+):\+(?P<line>\d+) (?=`)")
 
@@ -29,7 +28,7 @@ def _patch_lines(patch: Patch) -> Iterator[str]:
     head = f"{patch.number:4} {patch.exactness:8}  "
     yield _cut(head + printable(patch.subject))
     yield from textwrap.wrap(
-        printable(patch.why), _WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 5, break_long_words=False
+        printable(patch.why), columns(), initial_indent=" " * 5, subsequent_indent=" " * 5, break_long_words=False
     )
     shown = in_runs(patch.ambiguous)
     for line in shown[:_LINES]:
@@ -64,7 +63,7 @@ def _run(lines: Sequence[str]) -> str:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
+    return line if len(line) <= columns() else line[: columns() - 3] + "..."
 
 
 def document(done: Restored) -> dict[str, object]:

@@ -15,6 +15,7 @@ from kpatch_tool.text import plural, printable
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 _STYLES = {
     Outcome.RUNNING: "cyan",
@@ -34,19 +35,29 @@ def show(record: RunRecord, console: Console, reports: Sequence[Path] = ()) -> N
     """Print a whole run, and where its `reports` are."""
     from rich.text import Text
 
-    console.print(Text(heading(record), style="bold"), soft_wrap=True)
-    console.print(stage_table(record.patches, record.cells, table_width(console)))
+    for line in _wrapped(heading(record), console.width):
+        console.print(Text(line, style="bold"), soft_wrap=True)
+    print_trimmed(console, stage_table(record.patches, record.cells, table_width(console)))
     for line in details(record):
         for piece in _wrapped(line, console.width):
             console.print(Text(piece), soft_wrap=True)
     console.print()
-    console.print(Text(printable(record.sentence), style="bold"))
+    for line in _wrapped(printable(record.sentence), console.width, later=""):
+        console.print(Text(line, style="bold"), soft_wrap=True)
     for path in reports:
         console.print(Text(f"report: {printable(str(path))}"), soft_wrap=True)
 
 
-def _wrapped(line: str, width: int) -> list[str]:
-    later = " " * (len(line) - len(line.lstrip()) + 4)
+def print_trimmed(console: Console, table: Table) -> None:
+    """Print a table without the blanks that fill its last column."""
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        console.file.write(line.rstrip() + "\n")
+
+
+def _wrapped(line: str, width: int, later: str | None = None) -> list[str]:
+    later = " " * (len(line) - len(line.lstrip()) + 4) if later is None else later
     return textwrap.wrap(
         line, max(width, 40), subsequent_indent=later, break_long_words=False, break_on_hyphens=False
     ) or [""]  # fmt: skip
@@ -60,7 +71,7 @@ def heading(record: RunRecord) -> str:
 
 def stage_table(patches: Sequence[PatchRecord], cells: Iterable[Cell], width: int = 80) -> Table:
     """Patches down (the base first, once something is known of it), stages across; subjects are shortened so that all
-    of it fits `width` columns."""
+    of it fits `width` columns. Where that leaves nothing of them, the stages stand below each subject."""
     from rich.table import Table
     from rich.text import Text
 
@@ -69,19 +80,35 @@ def stage_table(patches: Sequence[PatchRecord], cells: Iterable[Cell], width: in
     rows = [*base, *((patch.number, patch.subject) for patch in patches)]
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     table.add_column("", justify="right", no_wrap=True)
+    widths = {
+        stage: max([len(stage), *(len(cell.text) for cell in known.values() if cell.stage is stage)]) for stage in Stage
+    }
+    left = width - len(str(rows[-1][0] if rows else 0)) - 2 * _GAP - sum(widths.values()) - _GAP * len(widths)
+    if left < _NARROWEST:
+        table.add_column("patch", overflow="fold")
+        for number, subject in rows:
+            table.add_row(str(number), _stages_below(subject, [known.get((number, stage)) for stage in Stage]))
+        return table
     table.add_column("patch", no_wrap=True)
-    left = width - len(str(rows[-1][0] if rows else 0)) - 2 * _GAP
     for stage in Stage:
-        widest = max([len(stage), *(len(cell.text) for cell in known.values() if cell.stage is stage)])
         table.add_column(str(stage), no_wrap=True)
-        left -= widest + _GAP
     for number, subject in rows:
         title = Text(printable(subject))
-        title.truncate(max(left, _NARROWEST), overflow="ellipsis")
+        title.truncate(left, overflow="ellipsis")
         found = [known.get((number, stage)) for stage in Stage]
         words = [Text("") if cell is None else Text(printable(cell.text), _STYLES[cell.outcome]) for cell in found]
         table.add_row(str(number), title, *words)
     return table
+
+
+def _stages_below(subject: str, cells: Iterable[Cell | None]) -> Text:
+    from rich.text import Text
+
+    shown = Text(printable(subject))
+    for place, cell in enumerate(cell for cell in cells if cell is not None and cell.text != "-"):
+        shown.append(", " if place else "\n")
+        shown.append(f"{cell.stage} ").append(printable(cell.text), _STYLES[cell.outcome])
+    return shown
 
 
 def details(record: RunRecord) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 from collections.abc import Callable, Mapping
@@ -84,10 +85,14 @@ def _decode_plain(kind: Hint, data: Json) -> Json:
 
 
 def _decode_union(arguments: tuple[Hint, ...], data: Json) -> Json:
+    """The first of the types that `data` fits; they must not share values."""
     if data is None and types.NoneType in arguments:
         return None
-    (kind,) = (argument for argument in arguments if argument is not types.NoneType)
-    return _decode(kind, data)
+    *others, last = (argument for argument in arguments if argument is not types.NoneType)
+    for kind in others:
+        with contextlib.suppress(ValueError):
+            return _decode(kind, data)
+    return _decode(last, data)
 
 
 def _decode_tuple(arguments: tuple[Hint, ...], data: Json) -> tuple[Json, ...]:

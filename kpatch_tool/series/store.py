@@ -166,14 +166,8 @@ def reread(directory: Path, revision: int | None = None) -> Series:
     from kpatch_tool.series.assemble import assemble
 
     table = _table(directory)
-    paths = [directory / "source" / str(name) for name in table.get("source", [])]
-    missing = next((path for path in paths if not path.is_file()), None)
-    if missing or not paths:
-        where = str(missing or directory / "source")
-        raise InputError("the source of the series is not there", where=where, todo="import it again")
+    received = received_of(directory)
     asked = _Asked.of(table)
-    loaded = [SourceFile(str(path.relative_to(directory / "source")), path.read_bytes()) for path in paths]
-    received = read.read_files([file for file in loaded if file.path != "series"], where=str(directory / "source"))
     series = assemble(
         received.messages,
         where=str(directory / "source"),
@@ -189,6 +183,18 @@ def reread(directory: Path, revision: int | None = None) -> Series:
     # What was known at the import only: signatures, and what was wrong with the source.
     problems = tuple(map(str, table.get("problems", series.problems)))
     return replace(series, patches=_attested(series.patches, table), problems=problems)
+
+
+def received_of(directory: Path) -> Received:
+    """The mails of source/. Raises InputError when it is not there."""
+    source = directory / "source"
+    paths = [source / str(name) for name in _table(directory).get("source", [])]
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing or not paths:
+        where = str(missing or source)
+        raise InputError("the source of the series is not there", where=where, todo="import it again")
+    loaded = [SourceFile(str(path.relative_to(source)), path.read_bytes()) for path in paths]
+    return read.read_files([file for file in loaded if file.path != "series"], where=str(source))
 
 
 def names(where: Workspace) -> tuple[str, ...]:

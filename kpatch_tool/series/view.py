@@ -16,17 +16,16 @@ from kpatch_tool.series.gist import gist
 from kpatch_tool.series.model import Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.split import has_diff
 from kpatch_tool.series.store import Unreadable
-from kpatch_tool.text import plural, printable, printable_bytes
+from kpatch_tool.text import columns, plural, printable, printable_bytes
 
 if TYPE_CHECKING:
     from kpatch_tool.series.stated import Stated
 
-_WIDTH = 80
 _SHORT_ID = 7
 _ID = 12  # digits of a blob id that are shown; binary diffs name all 40
 _SHORTEST_TITLE = 30
 _LONGEST_LABEL = 60
-_ROOM = 75  # columns beside the numbers of patches
+_NUMBER_COLUMNS = 5  # what the numbers of patches take
 
 
 def document(series: Series, only: int | None = None) -> dict[str, object]:
@@ -249,14 +248,14 @@ def _file_line(file: FileDiff, added: int, removed: int) -> str:
     line = f"{printable(file.path)}  +{added} -{removed}"
     if not file.old_blob:
         return line
-    digits = _ID if len(line) + 2 * _ID + 4 <= _ROOM else _SHORT_ID
+    digits = _ID if len(line) + 2 * _ID + 4 <= columns() - _NUMBER_COLUMNS else _SHORT_ID
     return f"{line}  {file.old_blob[:digits]}..{(file.new_blob or '')[:digits]}"
 
 
 def _trailer_lines(trailer: Trailer) -> list[str]:
     mark = " (in a reply)" if trailer.source == "reply" else ""
     shown = printable(f"{trailer.key}: {trailer.value}{mark}")
-    return textwrap.wrap(shown, _ROOM, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(shown, columns() - _NUMBER_COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _byline(author: Address, when: datetime | None) -> str:
@@ -277,8 +276,8 @@ def _wrapped(what: str, label: str) -> list[str]:
     shown = printable(what) or "(empty)"
     indent = " " * min(len(label), 12)
     if len(label) > _LONGEST_LABEL:
-        return [label.rstrip(), *textwrap.wrap(shown, _WIDTH, initial_indent=indent, subsequent_indent=indent)]
-    return textwrap.wrap(shown, _WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
+        return [label.rstrip(), *textwrap.wrap(shown, columns(), initial_indent=indent, subsequent_indent=indent)]
+    return textwrap.wrap(shown, columns(), initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]:
@@ -309,8 +308,8 @@ def table(found: Iterable[Series | Unreadable]) -> Iterator[str]:
     for name, count, exactness, title in rows:
         line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {exactness:<{widths[2]}}"
         shown = printable(title)
-        if _WIDTH - len(line) < _SHORTEST_TITLE:
+        if columns() - len(line) < _SHORTEST_TITLE:
             yield line.rstrip()
             line = " "
-        room = _WIDTH - len(line) - 2
+        room = columns() - len(line) - 2
         yield f"{line}  {shown if len(shown) <= room else shown[: room - 3] + '...'}"

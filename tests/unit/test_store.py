@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind
+from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.errors import MachineError
 from kpatch_tool.results.codec import decode, encode
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
+from kpatch_tool.series.stated import Form
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
 from kpatch_tool.workspace import Workspace
@@ -217,3 +218,11 @@ def test_codec_refuses_what_does_not_fit(data: object) -> None:
 def test_codec_reads_older_and_newer_writers() -> None:
     data = {**CELL, "text": "t", "colour": "green"}
     assert decode(Cell, data) == Cell(1, Stage.APPLY, Outcome.WELL, "t", "")
+
+
+def test_codec_tells_the_types_of_a_union_apart() -> None:
+    for kind in (EdgeKind.REVERT, Form.CHANGE_ID):
+        outside = External(1, kind, "5befdc385ddb", True, "it reverts that")
+        assert decode(External, encode(outside)) == outside
+    with pytest.raises(ValueError):
+        decode(External, {**encode(External(1, EdgeKind.REVERT, "5b", None, "")), "kind": "no such kind"})

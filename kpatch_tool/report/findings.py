@@ -1,0 +1,110 @@
+"""What a run found wrong with a patch, with the lines that show it, for a mail to its author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpatch_tool.report.checks import place
+from kpatch_tool.report.excerpt import excerpt
+from kpatch_tool.results.deltas import Change, Delta, name, transition
+from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
+from kpatch_tool.text import plural
+
+_MOST_LINES = 10
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`said` is a sentence; `lines` show it; `log` are lines of a log, and `log_name` says of which.
+
+    `at` is the file and line the first of them is about ("", 0 where there is none).
+    """
+
+    said: str
+    lines: tuple[str, ...] = ()
+    log_name: str = ""
+    log: tuple[str, ...] = ()
+    at: tuple[str, int] = ("", 0)
+
+
+def findings(record: RunRecord) -> tuple[Cell, ...]:
+    """The cells that are findings: by patch, then by stage; what is wrong with the base comes first."""
+    found = [cell for cell in record.cells if cell.outcome is Outcome.FINDING]
+    return tuple(sorted(found, key=lambda cell: (cell.patch, list(Stage).index(cell.stage))))
+
+
+def evidence(record: RunRecord, number: int) -> tuple[Evidence, ...]:
+    """What was found wrong with a patch, in the order of the stages."""
+    makers = {Stage.APPLY: _applying, Stage.BUILD: _building, Stage.TEST: _testing}
+    found: list[Evidence] = []
+    for cell in findings(record):
+        if cell.patch == number:
+            maker = makers.get(cell.stage)
+            made = list(maker(record, number)) if maker else []
+            found += made or [
+                Evidence(_PLAIN.get(cell.stage, "{why}.").format(tree=record.tree, why=cell.why.rstrip(".")))
+            ]
+    return tuple(found)
+
+
+_PLAIN = {
+    Stage.RESTORE: "The mail I have of this patch is damaged: {why}.",
+    Stage.DEPS: "On {tree} this patch lacks something it needs: {why}.",
+}
+
+
+def _applying(record: RunRecord, number: int) -> Iterator[Evidence]:
+    for patch in record.applied.patches if record.applied is not None else ():
+        if patch.number == number:
+            yield Evidence(f"This patch does not apply to {record.tree}: {patch.why}.", patch.details[: 3 * _LOG_LINES])
+
+
+def _building(record: RunRecord, number: int) -> Iterator[Evidence]:
+    for build in record.builds:
+        if build.patch != number:
+            continue
+        fresh = record.new_warnings(build)
+        told, found = (
+            (f"With this patch {record.tree} does not build:", build.errors)
+            if build.status != "ok"
+            else (f"With this patch {record.tree} builds with {plural(len(fresh), 'new warning')}:", fresh)
+        )
+        at = next(((one.file, one.line) for one in found if one.line), ("", 0))
+        log = _log(build.log, f"{at[0]}:{at[1]}" if at[0] else "")
+        lines = _limited([place(one) for one in found] or [build.why])
+        yield Evidence(told, lines, "make", log, at)
+
+
+def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
+    for tests in record.tests:
+        if tests.patch != number:
+            continue
+        if tests.status != "ok":
+            yield Evidence(
+                f"With this patch {tests.suite} cannot be run: {tests.why}.", _limited(tests.trace.splitlines())
+            )
+        worse = [delta for delta in record.deltas(tests) if delta.change is Change.WORSE and not delta.follows]
+        if worse:
+            first = worse[0]
+            output = tests.outputs.get(first.test)
+            passes = "passes" if len(worse) == 1 else "pass"
+            told = f"With this patch {plural(len(worse), 'case')} of {tests.suite} no longer {passes}:"
+            yield Evidence(told, _limited(_delta(one) for one in worse), first.test, _log(output, first.case))
+
+
+def _delta(delta: Delta) -> str:
+    return f"{name(delta)}: {transition(delta)}{f' ({delta.why})' if delta.why else ''}"
+
+
+def _log(path: Path | None, telling: str) -> tuple[str, ...]:
+    found = excerpt(path, _LOG_LINES, telling) if path is not None else None
+    return () if found is None else found.lines
+
+
+def _limited(lines: Iterable[str]) -> tuple[str, ...]:
+    shown = tuple(lines)
+    left = len(shown) - _MOST_LINES
+    return (*shown[:_MOST_LINES], f"... and {left} more") if left > 0 else shown

@@ -1,0 +1,174 @@
+"""What the page says of one patch or the base, stage by stage, with the logs it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.report.checks import place
+from kpatch_tool.report.excerpt import excerpt
+from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
+from kpatch_tool.results.deltas import Change, Delta, name, transition
+from kpatch_tool.results.record import PatchRecord, RunRecord
+from kpatch_tool.suites.model import CaseResult, StateTests
+from kpatch_tool.text import plural
+from kpatch_tool.tree.model import ApplyStatus
+
+_LOG_LINES = 80
+_MOST_LOGS = 3 << 20  # characters of logs in one page
+_MOST_PLACES = 40  # errors or warnings of one build
+_CHANGES = {Change.WORSE: "✗ worse", Change.BETTER: "better", Change.CHANGED: "changed"}
+
+
+class Logs:
+    """The logs that a page holds, each once; those that would make it too large are only named."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[Path, str], str] = {}
+        self._size = 0
+
+    def shown(self, path: Path, what: str, telling: str = "") -> str:
+        """The part of the log around `telling`, folded under `what`; a link where the page has it already."""
+        key = (path, telling)
+        if key in self._places:
+            return tag("p", link(self._places[key], f"{what}: as above"))
+        found = excerpt(path, _LOG_LINES, telling)
+        if found is None:
+            return tag("p", f"{text(what)}: {tag('code', text(path))} (not there any more, or empty)", kind="dim")
+        self._size += sum(map(len, found.lines))
+        if self._size > _MOST_LOGS:
+            return tag("p", f"{text(what)}: {tag('code', text(path))}", kind="dim")
+        anchor = self._places[key] = f"log-{len(self._places) + 1}"
+        whole = tag("p", f"whole log: {tag('code', text(path))}", kind="dim")
+        return folded(f"{what} ({found.summary})", pre(found.lines) + whole, anchor)
+
+
+def text_of(patch: PatchRecord) -> str:
+    """How exact the patch's text is, and the lines that could not be decided."""
+    exactness = f"{patch.exactness}: {patch.why}" if patch.why else str(patch.exactness)
+    undecided = folded(plural(len(patch.ambiguous), "undecided line"), pre(patch.ambiguous))
+    return definition("text", paragraph(exactness) + undecided, f"patch-{patch.number}-restore")
+
+
+def applying(record: RunRecord, number: int) -> Iterator[str]:
+    for patch in record.applied.patches if record.applied is not None else ():
+        if patch.number == number:
+            commit = f" {tag('code', text(patch.commit[:12]))}" if patch.commit else ""
+            words = tag("p", f"{text(patch.status)}: {text(patch.why)}{commit}")
+            details = pre(patch.details)
+            if patch.status is not ApplyStatus.CONFLICT and len(patch.details) > 3:
+                details = folded(plural(len(patch.details), "line"), details)
+            yield definition("apply", words + details, f"patch-{number}-apply")
+
+
+def building(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
+    """The builds of a state: what the compiler said, the modules, the log."""
+    for build in record.builds:
+        if build.patch == number:
+            took = "cached" if build.cached else f"{build.seconds:.1f} s"
+            yield paragraph(f"{build.status} ({took}): {build.why}")
+            yield pre(_bounded(place(error) for error in build.errors))
+            fresh = record.new_warnings(build)
+            if fresh:
+                yield paragraph(plural(len(fresh), "new warning"), "finding")
+                yield pre(_bounded(place(warning) for warning in fresh))
+            yield _modules(record, build)
+            if build.status is not BuildStatus.OK or fresh:
+                first = next((f"{found.file}:{found.line}" for found in (*build.errors, *fresh) if found.line), "")
+                yield logs.shown(build.log, "make's output", first)
+            else:
+                yield tag("p", f"log: {tag('code', text(build.log))}", kind="dim")
+
+
+def _bounded(lines: Iterable[str]) -> list[str]:
+    shown = list(lines)
+    left = len(shown) - _MOST_PLACES
+    return [*shown[:_MOST_PLACES], f"... {left} more"] if left > 0 else shown
+
+
+def _modules(record: RunRecord, build: StateBuild) -> str:
+    base = record.base_build()
+    before = {module.path: module for module in base.modules} if base is not None else {}
+    rows = []
+    for module in build.modules:
+        old = before.get(module.path)
+        if build.patch == 0 or old is None:
+            change = ""
+        elif old.sha256 == module.sha256:
+            change = "as on the base"
+        else:
+            change = f"changed, {module.size - old.size:+d} bytes"
+        cells = (f"{module.size} bytes", change, module.sha256[:16])
+        rows.append(row([tag("th", text(module.path), scope="row"), *map(cell, cells)]))
+    if not rows:
+        return ""
+    return folded(plural(len(rows), "module"), table("Modules", ["module", "size", "change", "sha256"], rows))
+
+
+def testing(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
+    """The tests of a state, suite by suite: what differs from the base first, each with its log."""
+    for tests in record.tests:
+        if tests.patch == number:
+            yield from _suite(record, tests, logs)
+
+
+def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
+    took = "results of an earlier run" if tests.cached else f"{tests.seconds:.1f} s"
+    suite = tag("strong", text(tests.suite))
+    yield tag("p", f"{suite} {text(tests.status)} ({took}): {text(tests.why)}")
+    if tests.trace:
+        yield folded("What the guest's kernel said", pre(tests.trace.splitlines()))
+    deltas = record.deltas(tests)
+    if deltas:
+        base = record.base_tests(tests.suite)
+        yield _deltas(deltas, tests, base, logs)
+    elif tests.patch and tests.status == "ok" and record.base_tests(tests.suite) is not None:
+        yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
+        return
+    rows = [_result(result, tests) for result in tests.results]
+    header = ["test", "case", "verdict", "s", "why"]
+    yield folded(f"All results ({len(rows)})", table(f"Results of {tests.suite}", header, rows)) if rows else ""
+
+
+def _deltas(deltas: tuple[Delta, ...], tests: StateTests, base: StateTests | None, logs: Logs) -> str:
+    """What differs, test by test; the logs of both states below each test."""
+    header = ["change", "case", "base, now", "sure", "why"]
+    rows: list[str] = []
+    ordered = sorted(deltas, key=lambda delta: list(Change).index(delta.change))
+    tests_of = dict.fromkeys(delta.test for delta in ordered)
+    for test in tests_of:
+        own = [delta for delta in ordered if delta.test == test]
+        rows += map(_delta, own)
+        shown = _logs_of(test, own[0].case, tests, base, logs)
+        if shown:
+            rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))
+    return table(f"{tests.suite}: what differs from the base", header, rows)
+
+
+def _logs_of(test: str, case: str, tests: StateTests, base: StateTests | None, logs: Logs) -> str:
+    shown = []
+    for state, words in ((tests, f"log of {test}"), (base, f"log of {test} on the base")):
+        path = state.outputs.get(test) if state is not None else None
+        if path is not None:
+            shown.append(logs.shown(path, words, case))
+    return "".join(shown)
+
+
+def _delta(delta: Delta) -> str:
+    words = (name(delta), transition(delta), f"{delta.confidence:.0%}", delta.why)
+    return row([cell(_CHANGES[delta.change], str(delta.change)), *map(cell, words)])
+
+
+def _result(result: CaseResult, tests: StateTests) -> str:
+    output = tests.outputs.get(result.test)
+    where = f" {tag('code', text(output))}" if output is not None and not result.case else ""
+    return row(
+        [
+            cell(result.test),
+            cell(result.case),
+            cell(result.verdict, str(result.verdict)),
+            cell(f"{result.seconds:.1f}", "number"),
+            tag("td", text(result.why) + where),
+        ]
+    )

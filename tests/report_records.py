@@ -1,0 +1,161 @@
+"""Records of runs of every kind, for the tests of reports."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
+from kpatch_tool.depend.order import ordered
+from kpatch_tool.errors import MachineError
+from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.pipeline import run
+from kpatch_tool.report.live import Silent
+from kpatch_tool.results.record import RunRecord
+from kpatch_tool.series.model import Exactness, Series
+from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests, renamed
+
+ERROR = Diagnostic("arch/x86/kvm/mmu.c", 12, "implicit declaration of function 'foo'", "-Werror=implicit")
+WARNING = Diagnostic("arch/x86/kvm/x86.c", 99, "unused variable 'r'", "-Wunused-variable")
+BASE_CASES = ("vmexit=pass", "vmexit/cpuid=pass", "vmexit/vmcall=pass", "msr=fail no such MSR", "pmu=skip no PMU")
+NO_NEEDS = Dependencies((), (1, 2, 3), ())
+
+
+def three() -> Series:
+    return make_series("KVM: one", "KVM: two", "KVM: three")
+
+
+def clean(series: Series | None = None) -> RunRecord:
+    """All is well; the base fails a test, as the last state does."""
+    series = series or three()
+    states = range(len(series.patches) + 1)
+    builds = {patch: make_build(patch, module=str(patch)) for patch in states}
+    tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in states}
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+
+
+def untested(series: Series | None = None) -> RunRecord:
+    """Applied to a tree that cannot be built."""
+    series = series or three()
+    steps = FakeSteps(make_applied(series), {}, {}, needs=NO_NEEDS)
+    steps.unbuildable = "toy is made of the series' own lines"
+    return run(series, steps, Silent())
+
+
+def damaged() -> RunRecord:
+    """A patch that could not be restored."""
+    series = renamed(three(), Exactness.DAMAGED)
+    return run(series, FakeSteps(make_applied(series), {}, {}, needs=NO_NEEDS), Silent())
+
+
+def lacking() -> RunRecord:
+    """The base lacks what patch 1 reverts."""
+    series = three()
+    needs = Dependencies((), (1, 2, 3), (External(1, EdgeKind.REVERT, "5be" * 13 + "f", False, "it reverts that"),))
+    builds = {patch: make_build(patch) for patch in range(4)}
+    tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in range(4)}
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=needs), Silent())
+
+
+def conflict(series: Series | None = None) -> RunRecord:
+    """Patch 2 does not apply."""
+    series = series or three()
+    applied = make_applied(series, "clean", "conflict", "skipped")
+    details = ("arch/x86/kvm/mmu.c: hunk 2 of 3 does not fit", "-\tspin_lock(&kvm->lock);", "nearest: line 310")
+    patches = tuple(replace(one, details=details if one.number == 2 else ()) for one in applied.patches)
+    return run(series, FakeSteps(replace(applied, patches=patches), {}, {}, needs=NO_NEEDS), Silent())
+
+
+def build_failure(log: Path, series: Series | None = None) -> RunRecord:
+    """Patch 2 does not build, patch 3 has a new warning."""
+    series = series or three()
+    log.write_text(
+        "  CC      arch/x86/kvm/mmu.o\n" * 100 + "arch/x86/kvm/mmu.c: In function 'bar':\n"
+        "arch/x86/kvm/mmu.c:12:9: error: implicit declaration of function 'foo'\n   12 |  foo();\nmake: *** Error 2\n"
+    )
+    builds = {
+        0: make_build(0),
+        1: make_build(1, module="1"),
+        2: replace(make_build(2, "failed", errors=(ERROR,), why="make ended with 2"), log=log),
+        3: make_build(3, module="3", warnings=(WARNING,)),
+    }
+    tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in (0, 1, 3)}
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+
+
+def regressions(log: Path, series: Series | None = None) -> RunRecord:
+    """Patch 2 breaks a case; after patch 3 the test runs into its timeout, and its cases vanish."""
+    series = series or three()
+    log.write_text("enabling apic\nPASS: cpuid\nFAIL: vmcall: \x1b[31mreturned -1\nSUMMARY: 2 tests, 1 unexpected\n")
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    cases = {
+        0: BASE_CASES,
+        1: BASE_CASES,
+        2: ("vmexit=fail 1 unexpected", "vmexit/cpuid=pass", "vmexit/vmcall=fail", *BASE_CASES[3:]),
+        3: ("vmexit=timeout after 90 s", "msr=pass", "pmu=skip no PMU", "new=abort given up"),
+    }
+    tests = {patch: (replace(make_tests(patch, *found), outputs={"vmexit": log}),) for patch, found in cases.items()}
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+
+
+def infra() -> RunRecord:
+    """This machine could build two states only, and test none."""
+    series = three()
+    full = MachineError("no space left on device", where=".kpt", todo="free some space")
+    builds = {0: make_build(0), 1: make_build(1), 2: full, 3: full}
+    tests = {0: MachineError("QEMU does not start"), 1: ()}
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+
+
+def panicking() -> RunRecord:
+    """The kernel of patch 3 does not boot; patch 2's guest fell ill, which is this machine's fault."""
+    series = three()
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    failed = replace(make_tests(3, status="failed", why="the kernel does not boot"), trace="BUG: <1>\nRIP: 0010")
+    tests = {
+        0: (make_tests(0, *BASE_CASES),),
+        1: (make_tests(1, *BASE_CASES),),
+        2: (make_tests(2, status="infra", why="QEMU ended with 1"),),
+        3: (failed,),
+    }
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+
+
+def large(count: int, edges: Iterable[Edge] | None = None) -> RunRecord:
+    """Many patches with many dependencies, all well."""
+    series = make_series(*(f"KVM: x86/mmu: Move part {number} of the walker" for number in range(1, count + 1)))
+    found = _edges(count) if edges is None else tuple(edges)
+    needs = Dependencies(found, ordered(found, range(1, count + 1)), ())
+    builds = {patch: make_build(patch, module=str(patch // 2)) for patch in range(count + 1)}
+    tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in range(count + 1)}
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=needs), Silent())
+
+
+def _edges(count: int) -> tuple[Edge, ...]:
+    chance = random.Random(4)
+    found = []
+    for patch in range(2, count + 1):
+        steps = [chance.choice((1, 1, 2, 3, 5, 9, 20)) for _ in range(chance.randint(0, 3))]
+        for needs in sorted({max(1, patch - step) for step in steps}):
+            kind, weak = chance.choice(list(EdgeKind)), chance.random() < 0.2
+            found.append(Edge(patch, needs, kind, f"uses `thing_{needs}`", made_on=weak))
+    return tuple(found)
+
+
+def every_kind(directory: Path) -> dict[str, RunRecord]:
+    """All of the above by name; logs go to `directory`."""
+    return {
+        "clean": clean(),
+        "one patch": clean(make_series("KVM: x86: Fix a thing")),
+        "untested": untested(),
+        "damaged": damaged(),
+        "lacking": lacking(),
+        "conflict": conflict(),
+        "build failure": build_failure(directory / "make.log"),
+        "regressions": regressions(directory / "vmexit.log"),
+        "infra": infra(),
+        "panicking": panicking(),
+        "sixty patches": large(60),
+    }

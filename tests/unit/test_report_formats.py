@@ -1,0 +1,147 @@
+"""JUnit and TAP, read back by programs that others wrote; what they count agrees with the exit status."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import xmlschema
+import yaml
+from junitparser import Error, Failure, JUnitXml, Skipped
+from tap.line import Plan, Result, Version
+from tap.parser import Parser
+
+from kpatch_tool.report.checks import Kind, checks_of
+from kpatch_tool.report.junit import junit
+from kpatch_tool.report.tap import tap
+from kpatch_tool.results.record import RunRecord
+from tests.report_records import clean, every_kind, infra, regressions
+from tests.unit.test_report import hostile_record
+
+SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
+KINDS = (
+    "clean", "one patch", "untested", "damaged", "lacking", "conflict", "build failure", "regressions", "infra",
+    "panicking", "sixty patches", "hostile",
+)  # fmt: skip
+
+
+def record_of(kind: str, directory: Path) -> RunRecord:
+    return hostile_record() if kind == "hostile" else every_kind(directory)[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_checks_agree_with_the_exit_status(kind: str, tmp_path: Path) -> None:
+    record = record_of(kind, tmp_path)
+    kinds = Counter(check.kind for state in checks_of(record) for check in state.checks)
+    assert (kinds[Kind.FAIL] > 0) == (record.exit_status == 1)
+    assert (kinds[Kind.FAIL] + kinds[Kind.ERROR] > 0) == (record.exit_status != 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_junit_is_valid_and_reads_back(kind: str, tmp_path: Path) -> None:
+    record = record_of(kind, tmp_path)
+    text = junit(record)
+    SCHEMA.validate(text)
+    suites = list(JUnitXml.fromstring(text.encode()))
+    states = checks_of(record)
+    assert [suite.tests for suite in suites] == [len(state.checks) for state in states]
+    for suite, state in zip(suites, states, strict=True):
+        found = Counter(type(result) for case in suite for result in case.result)
+        assert (found[Failure], found[Error]) == (suite.failures, suite.errors)
+        assert (suite.failures, suite.errors) == (state.count(Kind.FAIL), state.count(Kind.ERROR))
+        assert found[Skipped] == suite.skipped == state.count(Kind.SKIP) + state.count(Kind.KNOWN)
+
+
+def test_junit_tells_what_got_worse_and_what_always_failed(tmp_path: Path) -> None:
+    suites = {suite.name: suite for suite in JUnitXml.fromstring(junit(regressions(tmp_path / "log")).encode())}
+    second = {(case.classname, case.name): case.result for case in suites["patch 2: KVM: two"]}
+    (worse,) = second["demo.patch-2.test.kut.vmexit", "vmcall"]
+    assert isinstance(worse, Failure)
+    assert (worse.type, worse.message) == ("worse: fail", "pass, now fail")
+    assert "FAIL: vmcall: \\x1b[31mreturned -1" in worse.text
+    (known,) = second["demo.patch-2.test.kut.msr", "msr"]
+    assert isinstance(known, Skipped) and known.message == "fail, as on the base: no such MSR"
+    third = {(case.classname, case.name): case.result for case in suites["patch 3: KVM: three"]}
+    (timeout,) = third["demo.patch-3.test.kut.vmexit", "vmexit"]
+    assert isinstance(timeout, Failure) and timeout.message.startswith("pass, now timeout, 50% sure: after 90 s")
+    assert isinstance(third["demo.patch-3.test.kut.vmexit", "cpuid"][0], Failure)
+    assert isinstance(third["demo.patch-3.test.kut.new", "new"][0], Skipped)  # the base does not have it
+    assert third["demo.patch-3.test.kut.msr", "msr"] == []  # better
+
+
+def test_junit_calls_what_the_machine_could_not_do_an_error() -> None:
+    errors = [
+        (case.classname, result.message)
+        for suite in JUnitXml.fromstring(junit(infra()).encode())
+        for case in suite
+        for result in case.result
+        if isinstance(result, Error)
+    ]
+    assert ("demo.patch-2.build", ".kpt: no space left on device; free some space") in errors
+    assert ("demo.base.test", "QEMU does not start") in errors
+
+
+def subtests(text: str) -> list[str]:
+    """The subtests of a TAP 14 stream, each as a stream of its own (tap.py reads version 13, which has none)."""
+    blocks = re.findall(r"^# Subtest: [^\n]*\n((?:    [^\n]*\n)+)", text, re.MULTILINE)
+    return ["TAP version 13\n" + textwrap.dedent(block) for block in blocks]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tap_reads_back(kind: str, tmp_path: Path) -> None:
+    record = record_of(kind, tmp_path)
+    text = tap(record)
+    states = checks_of(record)
+    assert text.startswith("TAP version 14\n")
+    lines = list(Parser().parse_text(text))
+    assert [line.version for line in lines if isinstance(line, Version)] == [14]
+    assert [line.expected_tests for line in lines if isinstance(line, Plan)] == [len(states)]
+    results = [line for line in lines if isinstance(line, Result)]
+    assert [line.number for line in results] == list(range(1, len(states) + 1))
+    assert [line.ok for line in results] == [
+        not (state.count(Kind.FAIL) or state.count(Kind.ERROR)) for state in states
+    ]
+    assert all(line.ok for line in results) == (record.exit_status == 0)
+    assert len(subtests(text)) == len([state for state in states if state.checks])
+    for state, block in zip((state for state in states if state.checks), subtests(text), strict=True):
+        inner = list(Parser().parse_text(block))
+        assert [line.expected_tests for line in inner if isinstance(line, Plan)] == [len(state.checks)]
+        points = [line for line in inner if isinstance(line, Result)]
+        assert [_kind(line) for line in points] == [
+            Kind.FAIL if check.kind is Kind.ERROR else check.kind for check in state.checks
+        ]
+
+
+def _kind(point: Result) -> Kind:
+    if point.todo:
+        return Kind.KNOWN
+    if point.skip:
+        return Kind.SKIP
+    return Kind.PASS if point.ok else Kind.FAIL
+
+
+def test_tap_gives_the_evidence_as_yaml(tmp_path: Path) -> None:
+    second = subtests(tap(regressions(tmp_path / "log")))[2]
+    failed = [
+        line for line in Parser().parse_text(second) if isinstance(line, Result) and not line.ok and not line.todo
+    ]
+    assert [line.description for line in failed] == ["- kut.vmexit: vmexit", "- kut.vmexit: vmcall"]
+    block = failed[1].yaml_block
+    assert block["message"] == "pass, now fail" and block["severity"] == "fail"
+    assert "FAIL: vmcall: \\x1b[31mreturned -1" in block["evidence"]
+    assert yaml.safe_load(yaml.safe_dump(block)) == block
+
+
+def test_tap_escapes_what_has_a_meaning() -> None:
+    record = hostile_record()
+    text = tap(record)
+    assert "\x1b" not in text and "\u202e" not in text
+    assert not re.search(r"(?<!\\)#(?! (?:Subtest:|SKIP|TODO|\d+ checks?|demo))", re.sub(r'"[^"\n]*"', "", text))
+
+
+def test_a_clean_run_is_clean() -> None:
+    assert "\nnot ok" not in tap(clean())
+    assert "# TODO fail, as on the base: no such MSR" in tap(clean())
