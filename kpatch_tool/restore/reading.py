@@ -44,7 +44,7 @@ class Memory:
     """What the patch itself did above: its last continuation style, how far removed lines were shifted when they were
     added again, whether it ends sentences with two blanks, and how its comments go on under a description."""
 
-    style: indent.Recent | None = None
+    style: indent.Recent = indent.NOTHING_YET
     shift: int | None = None
     doubled: bool | None = None
     notes: tuple[notes.Note, ...] = ()
@@ -251,7 +251,9 @@ class Reader:
         if candidate.kind in indent.CONTINUES and inner is None:
             style = indent.continuation_style(state, indent_of(text))
             if style:
-                memory = replace(memory, style=(indent.situation(state), style))
+                memory = replace(memory, style=replace(memory.style, where=indent.situation(state), how=style))
+        if self.is_c and (block := indent.block_step(state, text)) and block[0]:
+            memory = replace(memory, style=replace(memory.style, step=block[1]))
         moved = row.model and row.model.alike >= 1.0 and text.strip() not in {b"}", b"{"}
         if row.model and moved and candidate.kind not in indent.CONTINUES:
             memory = replace(memory, shift=width(indent_of(text)) - width(indent_of(row.model.line)))

@@ -37,7 +37,7 @@ C_LIKE = (
     ".bpf",
 )
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
-DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
+DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 _TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
@@ -137,6 +137,7 @@ def _structure(
     is_c, is_dts = path.endswith(C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
     states: dict[int, State] = {}
     counts: Counter[tuple[str, str]] = Counter()
+    steps: Counter[tuple[bool, bytes]] = Counter()
     habits: notes.Habits = {}
     if is_c:
         wanted: set[int] = set()
@@ -151,11 +152,13 @@ def _structure(
                 inner = state.stack[-1].inner if state.parens else state.continuation
                 if inner is None and (style := indent.continuation_style(state, indent_of(line))):
                     counts[indent.situation(state), style] += 1
+            if not state.comment and (block := indent.block_step(state, line)):
+                steps[block] += 1
             if note := notes.goes_on(state, line):
                 habits.setdefault(note[0], Counter())[note[1]] += 1
             state = step(state, line)
         states[len(base.lines)] = state
-    return states, indent.Style(counts, is_dts, _unit(path)), habits
+    return states, indent.Style(counts, is_dts, _unit(path), steps), habits
 
 
 def _unit(path: str) -> bytes:
@@ -206,7 +209,7 @@ class _Pool:
         regular = continues = False
         style = None
         if state is not None:
-            kind, rule = indent.expected(state, squeeze(line), self.survey.style, None)
+            kind, rule = indent.expected(state, squeeze(line), self.survey.style, indent.NOTHING_YET)
             own = indent_of(line)
             regular = rule.get(own, 0.0) >= 0.9 * max(rule.values())
             continues = kind in indent.CONTINUES
