@@ -111,7 +111,8 @@ class Reader:
             line = gaps.render(row.words, start, chosen)
             found[line] = found.get(line, 0.0) + (share * _KEPT_BYTES if line in row.gone else share)
         ranked = sorted(found.items(), key=lambda item: -item[1])
-        return [Candidate(line, -log2(min(1.0, share)), kind) for line, share in ranked]
+        scale = _SHARPER[kind]
+        return [Candidate(line, -log2(min(1.0, share)) * scale, kind) for line, share in ranked]
 
     def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
         """Readings of row `number` that no rule gives: any column, any gap doubled, a blank at the end.
@@ -353,6 +354,12 @@ _CONTINUED_SHIFT = 0.5
 _COLUMN_KEPT = frozenset({"backslash", "trailing"})
 
 
+# What the bits of a kind of line are multiplied with, for the shares that the weights make are more even than those
+# with which the first reading is right (fitted to 30,000 added lines of mails to lists of the kernel).
+_SHARPER = {
+    **{"comment": 1.8, "directive": 1.3, "close": 1.6, "case": 1.8, "paren": 1.2, "plain": 1.3},
+    **{"label": 1.0, "body": 2.2, "else": 1.4, "statement": 1.6, "text": 1.1},
+}
 # How much the rules weigh against a resembling removed line.
 _TRUST = {
     "comment": 8.0,
