@@ -45,7 +45,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     unlisted: int = 0
     seconds: float = 0.0
-    failures: list[dict[str, str]] = field(default_factory=list)
+    failures: list[dict[str, object]] = field(default_factory=list)
 
 
 def mail_of(message: Message) -> Mail:
@@ -86,7 +86,7 @@ def from_page(page: str, revision: int) -> Series:
         return assemble(read_sources([str(path)]).messages, where="page", revision=revision)
 
 
-def _text(patch: Patch) -> bytes:
+def text_of(patch: Patch) -> bytes:
     """The diff of a patch, without what mails have around it."""
     return format_diff(patch.files)
 
@@ -95,7 +95,7 @@ def outcome(sent: Patch, got: Patch | None) -> str:
     """Which of OUTCOMES a patch is."""
     if got is None:
         return "missing"
-    same = _text(got) == _text(sent)
+    same = text_of(got) == text_of(sent)
     if got.exactness in {Exactness.PROVEN, Exactness.INTACT}:
         return "proven" if same else "wrong"
     if got.exactness is Exactness.MATCHED:
@@ -106,7 +106,7 @@ def outcome(sent: Patch, got: Patch | None) -> str:
 def unlisted(sent: Patch, got: Patch) -> int:
     """Lines of a matched patch that are other than the author's and that `ambiguous` does not name."""
     listed = [line.partition("`")[2].rpartition("`")[0] for line in got.ambiguous]
-    mine, theirs = _text(sent).split(b"\n"), _text(got).split(b"\n")
+    mine, theirs = text_of(sent).split(b"\n"), text_of(got).split(b"\n")
     if len(mine) != len(theirs):
         return 0
     count = 0
@@ -180,14 +180,14 @@ def main() -> int:
             for shape in shapes:
                 measure(series, mails, shape, read, tallies[shape.name])
     close()
-    _show(tallies)
+    show(tallies)
     if options.failures:
         failures = [failure for tally in tallies.values() for failure in tally.failures]
         options.failures.write_text("".join(json.dumps(failure) + "\n" for failure in failures))
     return 1 if any(tally.counts["wrong"] for tally in tallies.values()) else 0
 
 
-def _show(tallies: dict[str, Tally]) -> None:
+def show(tallies: dict[str, Tally]) -> None:
     heads = ("patches", *OUTCOMES, "unlisted", "seconds")
     sys.stdout.write(f"{'':26}" + "".join(f"{head:>16}" for head in heads) + "\n")
     for name, tally in tallies.items():

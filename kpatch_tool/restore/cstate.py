@@ -66,12 +66,17 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """An open comment: the column of its `/*`, the indentation and gap after the star of its last line."""
+    """An open comment: the column of its `/*`, the indentation and gap after the star of its last line.
+
+    `about` says what its text is about, in a kernel-doc comment: "begin" after the opening line, "title" and "param"
+    where the name or a parameter is described, "" elsewhere.
+    """
 
     column: int
     last: bytes | None
     gap: bytes | None
     first_gap: bytes | None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,20 @@ def _in_comment(state: State, line: bytes, stripped: bytes, indent: bytes) -> St
     gap = comment.gap
     if stripped.startswith(b"*") and len(stripped) > 1:
         gap = indent_of(stripped[1:])
-    return replace(state, comment=replace(comment, last=indent, gap=gap, first_gap=comment.first_gap or gap))
+    first, about = comment.first_gap or gap, _about(comment, stripped)
+    return replace(state, comment=replace(comment, last=indent, gap=gap, first_gap=first, about=about))
+
+
+def _about(comment: Comment, stripped: bytes) -> str:
+    """What the text of a comment is about after this line."""
+    text = stripped[1:].lstrip() if stripped.startswith(b"*") else stripped
+    if not text:
+        return ""
+    if text.startswith(b"@"):
+        return "param"
+    if comment.about == "begin":
+        return "title" if b" - " in text else ""
+    return comment.about
 
 
 def _directive(state: State, stripped: bytes) -> State:
@@ -390,7 +408,7 @@ def _code(state: State, line: bytes, indent: bytes) -> State:
             end = tail.find(b"*/")
             if end < 0:
                 gap = indent_of(tail) if tail.strip(b" \t\r*") else None
-                run.comment = Comment(start, None, gap, None)
+                run.comment = Comment(start, None, gap, None, "begin" if tail.strip(b" \t\r") == b"*" else "")
                 break
             rest = tail[end + 2 :]
             if rest.strip(b" \t\r"):

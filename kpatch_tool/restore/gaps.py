@@ -24,8 +24,12 @@ _MEMBER = re.compile(
 )
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
+_MARKS = frozenset({b"*", b"#", b"/", b'"', b":", b"."})
 _REMARKS = frozenset({b"#", b"@", b";"})  # what comments of assembly and scripts begin with
 _OPERATORS = frozenset({b"||", b"&&", b"|"})
+_DIRECTIVES = frozenset(
+    {b"#if", b"#ifdef", b"#ifndef", b"#elif", b"#else", b"#endif", b"#undef", b"#error", b"#include"}
+)
 _COLONS = frozenset({b":", b"=", b"-", b"--", b"|", b"=>", b"->", b"RO", b"RW"})
 _STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
 _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St."})
@@ -95,7 +99,8 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
         out[0] = out[0] or "label"
     elif first.startswith((b"{", b"[")) or first[-1:] in {b",", b":"}:
         out = [key or f"table{index}" for index, key in enumerate(out)]
-    out[0] = out[0] or "first"
+    if first not in _DIRECTIVES:
+        out[0] = out[0] or "first"
     return tuple(out)
 
 
@@ -108,6 +113,7 @@ def _local_key(words: tuple[bytes, ...], index: int) -> str:
         ("backslash", right == b"\\" and index == len(words) - 2),
         ("assign", right in _ASSIGN),
         ("value", left in _ASSIGN),
+        ("colon", right == b":" and words[0][:1] not in _MARKS),
         ("operator", right in _OPERATORS and index == len(words) - 2),
     )
     for key, is_so in tests:
@@ -144,22 +150,31 @@ def _declarator(words: tuple[bytes, ...]) -> int | None:
 @dataclass(frozen=True, slots=True)
 class Gap:
     """One reading of a gap: `text` as it is, or, with `column` >= 0, filled up to that column (with `text`'s kind of
-    white space)."""
+    white space). With `beyond` >= 0 the column is that many behind the indentation; tabs go on from there to as many
+    tab stops as `text` has."""
 
     text: bytes
     column: int = -1
+    beyond: int = -1
 
-    def render(self, at: int) -> bytes:
+    def render(self, at: int, indent: int = 0) -> bytes:
+        if self.beyond >= 0:
+            return self._behind(at, indent + self.beyond)
         if self.column < 0:
             return self.text
         if b"\t" not in self.text:
-            return b" " * (self.column - at) if self.column > at else b" "
+            return b" " * max(1, self.column - at)
         if at >= self.column:
             return b"\t"
         tabs = self.column // TAB - at // TAB
         if not tabs:
             return b" " * (self.column - at)
         return b"\t" * tabs + b" " * (self.column % TAB)
+
+    def _behind(self, at: int, edge: int) -> bytes:
+        if b"\t" not in self.text:
+            return b" " * max(1, edge + len(self.text) - at)
+        return b"\t" * max(1, edge // TAB + len(self.text) - at // TAB)
 
 
 SINGLE = Gap(b" ")
@@ -185,6 +200,7 @@ _SINGLE = {
     "backslash": (0.6, 0.2),
     "assign": (0.97, 0.03),
     "value": (0.995, 0.005),
+    "colon": (0.97, 0.02),
     "member": (0.96, 0.04),
     "sentence": (0.97, 0.0),
     "star": (0.95, 0.02),
@@ -200,40 +216,46 @@ _CALLED = 0.6  # more weight of one blank after a macro's parameters
 # Columns that values and comments often stand at, with weights.
 _COLUMNS = {
     "define": ((32, 0.06), (40, 0.06), (24, 0.05), (48, 0.03), (56, 0.01)),
-    "backslash": ((72, 0.05), (64, 0.04), (56, 0.02)),
+    "backslash": ((72, 0.16), (64, 0.03), (56, 0.02), (80, 0.015), (48, 0.01)),
     "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
 }
 # Kinds of gap that make columns.
-TABLE_KEYS = ("define", "member", "assign", "trailing", "backslash", "operator")
-Stats = dict[str, Counter[bytes]]
+TABLE_KEYS = ("define", "member", "assign", "colon", "trailing", "backslash", "operator")
+Stats = dict[str, Counter["Gap"]]
 
 
 def survey(lines: Iterable[bytes]) -> Stats:
-    """How wide the gaps of each kind are in the file itself."""
+    """How wide the gaps of each kind are in the file itself, and at which columns they end."""
     out: Stats = {}
     for line in lines:
         chunks = split(line)
-        for key, gap in zip(chunks.keys, chunks.gaps, strict=True):
-            if key in _SINGLE and key not in {"star", "sentence"}:
-                out.setdefault(key, Counter())[gap] += 1
+        for key, gap, column in zip(chunks.keys, chunks.gaps, chunks.columns[1:], strict=True):
+            if key not in _SINGLE or key in {"star", "sentence"}:
+                continue
+            counts = out.setdefault(key, Counter())
+            counts[SINGLE if gap == b" " else Gap(gap)] += 1
+            if key in _COLUMNS and gap[-1:] == b"\t":
+                counts[Gap(b"\t", column)] += 1
     return out
 
 
-def _from_file(out: Options, counts: Counter[bytes]) -> None:
-    total = sum(counts.values()) + 6.0
-    for gap, count in counts.most_common(4):
-        _add(out, SINGLE if gap == b" " else Gap(gap), count / total * 0.8)
+def _from_file(out: Options, counts: Counter[Gap]) -> None:
+    total = sum(count for gap, count in counts.items() if gap.column < 0) + 6.0
+    for gap, count in counts.most_common(6):
+        _add(out, gap, count / total * 0.8)
 
 
 def _beyond(out: Options, edge: int, key: str) -> None:
-    """The columns behind the longest text of a table's lines."""
-    reach = edge + (0 if key == "define" else TAB)
-    for gap, weight in (
-        (Gap(b"\t", (reach // TAB + 1) * TAB), 0.2),
-        (Gap(b"\t", (reach // TAB + 2) * TAB), 0.06),
-        (Gap(b"\t", (reach // TAB + 3) * TAB), 0.03),
-        (Gap(b" ", reach + 1), 0.06),
-    ):
+    """The columns behind the longest text of a table's lines. Backslashes and comments stand in one column whatever
+    their lines are indented by; one tab is what most are."""
+    if key in {"backslash", "trailing"}:
+        reach = edge + TAB
+        tabs = [Gap(b"\t", (reach // TAB + count) * TAB) for count in (1, 2, 3)]
+        blank = Gap(b" ", reach + 1)
+    else:
+        tabs = [Gap(b"\t" * count, beyond=edge) for count in (1, 2, 3)]
+        blank = Gap(b" ", beyond=edge)
+    for gap, weight in zip((*tabs, blank), (0.2, 0.06, 0.03, 0.06), strict=True):
         _add(out, gap, weight * (0.1 if key == "operator" else 1.0))
 
 
@@ -407,8 +429,10 @@ def paired(chunks: Chunks, pairs: Pairs) -> dict[int, Options]:
 def render(words: Sequence[bytes], indent: bytes, gaps: Sequence[Gap]) -> bytes:
     """The line these gaps give after `indent`."""
     out = [indent, words[0]]
+    start = width(indent)
     for word, gap in zip(words[1:], gaps, strict=True):
-        out += (gap.text if gap.column < 0 else gap.render(width(b"".join(out))), word)
+        fixed = gap.column < 0 and gap.beyond < 0
+        out += (gap.text if fixed else gap.render(width(b"".join(out)), start), word)
     return b"".join(out)
 
 

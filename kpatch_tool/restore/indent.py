@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kpatch_tool.restore.cstate import TAB, State, is_directive, pad, width
 
 Readings = dict[bytes, float]
-Recent = tuple[str, str]  # a situation and the style of continuation it was given
 
 _CASE = re.compile(rb"^(case\b|default\s*:)")
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:(\s*/\*.*\*/)?$")
@@ -27,7 +26,7 @@ _PRIORS = {
     "control": {"align": 0.863, "tab1": 0.057, "tab2": 0.045, "four": 0.003, "floor": 0.002, "half": 0.001},
     "inner": {"align": 0.82, "tab2": 0.067, "four": 0.024, "tab1": 0.019, "ceil": 0.019, "floor": 0.005},
     "head": {"align": 0.79, "tab1": 0.041, "tab2": 0.04, "ceil": 0.02, "floor": 0.012},
-    "open": {"tab1": 0.62, "four": 0.1, "tab2": 0.11, "same": 0.03, "half": 0.005},
+    "open": {"tab1": 0.56, "four": 0.09, "tab2": 0.17, "tab3": 0.07, "tab4": 0.015, "same": 0.03, "half": 0.005},
     "value": {
         **{"align": 0.43, "tab1": 0.235, "tab2": 0.073, "same": 0.07, "ceil": 0.024, "four": 0.016},
         **{"floor": 0.011, "half": 0.01},
@@ -39,6 +38,17 @@ _PRIORS = {
 }
 # What the share of "align" is multiplied with where an aligned line ends behind column 80 (same count).
 _TOO_LONG = {"call": 0.3, "inner": 0.3, "head": 0.08, "value": 0.22, "return": 0.3}
+_MANY_TABS = (3, 4, 5, 6)
+# All styles; the first that fits is what a line has.
+_STYLES = (
+    *("align", "tab1", "tab2", "four", "floor", "ceil", "half", "same"),
+    *("short", "beyond", "less", "more", "tab3", "tab4", "tab5", "tab6"),
+)
+# Shares of the styles that no table above names (counted in 500 files of Linux 5.15).
+_RARE = {
+    **{"beyond": 0.007, "short": 0.005, "less": 0.004, "more": 0.003},
+    **{"tab3": 0.004, "tab4": 0.003, "tab5": 0.003, "tab6": 0.002},
+}
 _PARENS = frozenset({"call", "control", "inner", "head"})
 _PLAIN = frozenset({"value", "return", "assign", "other"})
 _WIDE = 80  # coding-style.rst, chapter 2
@@ -46,15 +56,35 @@ _PRIOR_LINES = 4.0  # how many lines of the file the shares above weigh as much 
 _MOST_LINES = 30.0  # what the lines of the file weigh at most
 _OTHER_SITUATION = 0.15  # what a line of another situation weighs
 _DTS_ALIGNED = 0.95
+# What a block's first line stands deeper by, in lines' worth; below one that is indented by blanks.
+_STEPS = {b"\t": 4.0, b"    ": 0.03, b"        ": 0.02, b"  ": 0.01}
+_STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
+_SAME_STEP = 12.0  # what the patch's own last step weighs
+_RARE_STEP = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the file itself does: counts of (situation, style of continuation)."""
+    """What the file itself does: counts of (situation, style of continuation), and of what the first line of a block
+    stands deeper by, apart for blocks that begin at the left edge (the key)."""
 
     counts: Counter[tuple[str, str]]
     is_dts: bool = False
     unit: bytes = b"\t"
+    steps: Counter[tuple[bool, bytes]] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What the patch itself did last: the style of a continuation line and its situation ("" for none yet), and what
+    the first line of a block at the left edge stood deeper by."""
+
+    where: str = ""
+    how: str = ""
+    step: bytes = b""
+
+
+NOTHING_YET = Recent()
 
 
 def situation(state: State) -> str:
@@ -73,9 +103,30 @@ def situation(state: State) -> str:
     return "other" if state.statement or state.stack else "top"
 
 
-def deeper(indent: bytes, unit: bytes = b"\t") -> bytes:
-    """One level below `indent`."""
-    return indent + unit
+def deeper(indent: bytes, style: Style, recent: Recent) -> Readings:
+    """One level below `indent`: a tab, or what the file and the patch do instead."""
+    weights = dict(_STEPS_BELOW_BLANKS if indent.endswith(b" ") else _STEPS)
+    for (at_edge, step), count in style.steps.items():
+        if at_edge == (not indent):
+            weights[step] = weights.get(step, 0.0) + count
+    if recent.step and not indent:
+        weights[recent.step] = weights.get(recent.step, 0.0) + _SAME_STEP
+    total = sum(weights.values())
+    return {indent + step: weight / total for step, weight in weights.items() if weight / total > _RARE_STEP}
+
+
+def block_step(state: State, line: bytes) -> tuple[bool, bytes] | None:
+    """What `line` stands deeper by where it is the first one of a block, and whether the block begins at the left
+    edge; None where it is none, or does not stand deeper."""
+    if state.controls:
+        outer = state.controls[-1]
+    elif state.statement is None and state.stack and state.stack[-1].char == b"{" and state.stack[-1].inner is None:
+        outer = state.stack[-1].indent
+    else:
+        return None
+    own = line[: len(line) - len(line.lstrip(b" \t"))]
+    known = bool(line.strip()) and own.startswith(outer) and len(own) > len(outer)
+    return (not outer, own[len(outer) :]) if known else None
 
 
 def style_options(state: State) -> dict[str, bytes]:
@@ -85,6 +136,7 @@ def style_options(state: State) -> dict[str, bytes]:
     options = {
         "tab1": statement + b"\t",
         "tab2": statement + b"\t\t",
+        **{f"tab{count}": statement + b"\t" * count for count in _MANY_TABS},
         "four": statement + b"    ",
         "half": statement + b"  ",
         "same": statement,
@@ -97,19 +149,19 @@ def style_options(state: State) -> dict[str, bytes]:
         )
         options["floor"] = b"\t" * (column // TAB)
         options["ceil"] = b"\t" * (-(-column // TAB))
+        options["short"] = b"\t" * max(0, column // TAB - 1)
+        options["beyond"] = b"\t" * (-(-column // TAB) + 1)
+        options["less"], options["more"] = pad(column - 1), pad(column + 1)
     return options
 
 
 def continuation_style(state: State, indent: bytes) -> str | None:
     """Which style a continuation line has that is indented so; None where it is none of ours."""
     options = style_options(state)
-    for name in ("align", "tab1", "tab2", "four", "floor", "ceil", "half", "same"):
-        if options.get(name) == indent:
-            return name
-    return None
+    return next((name for name in _STYLES if options.get(name) == indent), None)
 
 
-def expected(state: State, text: bytes, style: Style, recent: Recent | None) -> tuple[str, Readings]:
+def expected(state: State, text: bytes, style: Style, recent: Recent) -> tuple[str, Readings]:
     """The kind of line `text` (squeezed) is after `state`, and its likely indentations with weights.
 
     `recent` is the continuation style the patch itself used last.
@@ -134,11 +186,11 @@ def _kind(state: State, text: bytes) -> str:
     return next((kind for kind, is_so in tests if is_so), "statement")
 
 
-def _directive(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _directive(state: State, _text: bytes, _style: Style, _recent: Recent) -> Readings:
     return {b"": 1.0, **({state.sibling: 0.02} if state.sibling else {})}
 
 
-def _label(state: State, text: bytes, style: Style, recent: Recent | None) -> Readings:
+def _label(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
     return {
         b"": 0.9,
         b" ": 0.3,
@@ -146,7 +198,7 @@ def _label(state: State, text: bytes, style: Style, recent: Recent | None) -> Re
     }
 
 
-def _comment(state: State, text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _comment(state: State, text: bytes, _style: Style, _recent: Recent) -> Readings:
     comment = state.comment
     assert comment is not None
     out: Readings = {}
@@ -167,18 +219,23 @@ def _more(out: Readings, indent: bytes, weight: float) -> None:
     out[indent] = out.get(indent, 0.0) + weight
 
 
-def _closing(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _all(out: Readings, more: Readings, scale: float) -> None:
+    for indent, weight in more.items():
+        _more(out, indent, weight * scale)
+
+
+def _closing(state: State, _text: bytes, style: Style, recent: Recent) -> Readings:
     braces = [entry for entry in state.stack if entry.char == b"{"]
     if not braces:
         return {b"": 0.6, state.sibling or b"\t": 0.3}
     out = {braces[-1].indent: 0.97}
     if braces[-1].inner is not None:
         _more(out, braces[-1].inner, 0.02)
-    _more(out, deeper(braces[-1].indent), 0.01)
+    _all(out, deeper(braces[-1].indent, style, recent), 0.01)
     return out
 
 
-def _case(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _case(state: State, _text: bytes, style: Style, recent: Recent) -> Readings:
     braces = [entry for entry in state.stack if entry.char == b"{"]
     if not braces:
         if state.sibling:
@@ -189,11 +246,11 @@ def _case(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> 
     if entry.case is not None:
         out[entry.case] = 0.95
     _more(out, entry.indent, 0.05 if out else 0.9)
-    _more(out, deeper(entry.indent), 0.02 if entry.case is not None else 0.08)
+    _all(out, deeper(entry.indent, style, recent), 0.02 if entry.case is not None else 0.08)
     return out
 
 
-def _parens(state: State, text: bytes, style: Style, recent: Recent | None) -> Readings:
+def _parens(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
     entry = state.stack[-1]
     out: Readings = {}
     if entry.inner is not None:
@@ -212,7 +269,7 @@ def _parens(state: State, text: bytes, style: Style, recent: Recent | None) -> R
     return _normal(out)
 
 
-def _plain(state: State, text: bytes, style: Style, recent: Recent | None) -> Readings:
+def _plain(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
     out: Readings = {}
     if state.continuation is not None:
         out[state.continuation] = 12.0
@@ -224,14 +281,14 @@ def _plain(state: State, text: bytes, style: Style, recent: Recent | None) -> Re
     return _normal(out)
 
 
-def _styled(state: State, text: bytes, style: Style, recent: Recent | None) -> Readings:
+def _styled(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
     """Indentations by style of continuation, weighted by how often the file and the kernel use it; 10 in sum."""
     where = situation(state)
     options = style_options(state)
     lines = {name: style.counts[where, name] + _OTHER_SITUATION * _elsewhere(style, where, name) for name in options}
     scale = min(1.0, _MOST_LINES / (sum(lines.values()) or 1.0))
     prior = _PRIORS[where]
-    weights = {name: lines[name] * scale + prior.get(name, 0.002) * _PRIOR_LINES for name in options}
+    weights = {name: lines[name] * scale + prior.get(name, _RARE.get(name, 0.002)) * _PRIOR_LINES for name in options}
     if style.is_dts and "align" in options and where != "open":
         weights["align"] += _DTS_ALIGNED * _PRIOR_LINES * 3
     if "align" in options and width(options["align"]) + len(text) > _WIDE:
@@ -240,8 +297,8 @@ def _styled(state: State, text: bytes, style: Style, recent: Recent | None) -> R
     out: Readings = {}
     for name, indent in options.items():
         weight = weights[name] / total * 10.0
-        if recent and name == recent[1]:
-            weight = weight * 2 + 4.0 if recent[0] == where else weight * 1.2 + 0.5
+        if name == recent.how:
+            weight = weight * 2 + 4.0 if recent.where == where else weight * 1.2 + 0.5
         _more(out, indent, weight)
     return out
 
@@ -257,17 +314,20 @@ def _normal(out: Readings) -> Readings:
     return {indent: weight / total for indent, weight in out.items()}
 
 
-def _body(state: State, text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _body(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
     control = state.controls[-1]
+    out: Readings = {}
     if text.startswith(b"{"):
-        return {control: 0.97, deeper(control): 0.02}
-    out = {deeper(control): 0.975}
+        out[control] = 0.97
+        _all(out, deeper(control, style, recent), 0.02)
+        return out
+    _all(out, deeper(control, style, recent), 0.975)
     _more(out, control, 0.01)
     _more(out, control + b"    ", 0.004)
     return out
 
 
-def _else(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _else(state: State, _text: bytes, _style: Style, _recent: Recent) -> Readings:
     out: Readings = {}
     weight = 0.8
     for control in reversed(state.ended):
@@ -278,7 +338,7 @@ def _else(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> 
     return out
 
 
-def _statement(state: State, _text: bytes, _style: Style, _recent: Recent | None) -> Readings:
+def _statement(state: State, _text: bytes, style: Style, recent: Recent) -> Readings:
     out: Readings = {}
     if state.sibling is not None:
         out[state.sibling] = 0.95
@@ -288,10 +348,10 @@ def _statement(state: State, _text: bytes, _style: Style, _recent: Recent | None
             _more(out, entry.inner, 0.02 if out else 0.9)
         elif entry.column >= 0:
             _more(out, pad(entry.column), 2.0)
-        _more(out, deeper(entry.indent), 0.01 if out else 0.9)
+        _all(out, deeper(entry.indent, style, recent), 0.01 if out else 0.9)
         _more(out, entry.indent, 0.004)
         if entry.case is not None:
-            _more(out, deeper(entry.case), 0.01)
+            _all(out, deeper(entry.case, style, recent), 0.01)
     elif state.macro:
         _more(out, b"\t", 0.5)
         _more(out, b"", 0.05)

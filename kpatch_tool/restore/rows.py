@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.diff.model import Kind
-from kpatch_tool.restore import gaps, indent
+from kpatch_tool.restore import gaps, indent, notes
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, step
 from kpatch_tool.restore.damaged import squeeze
@@ -37,7 +37,7 @@ C_LIKE = (
     ".bpf",
 )
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
-DOUBLED = re.compile(rb"[a-z)][.?!](  ?)[A-Z]")
+DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 _TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
@@ -91,23 +91,24 @@ def split_cached(line: bytes) -> gaps.Chunks:
 class Survey:
     """What is known of the file itself before its hunks are read: the states of its structure before the lines that
     hunks begin at (and WINDOW above), its continuation style, how often it ends sentences with two blanks, how wide its
-    gaps are, and between which words."""
+    gaps are, and between which words, and how its comments go on under a description."""
 
     states: dict[int, State]
     style: indent.Style
     doubled: float
     stats: gaps.Stats
     pairs: gaps.Pairs
+    habits: notes.Habits = field(default_factory=dict)
 
 
 def survey_file(path: str, base: BaseText, placed: Sequence[Placement]) -> Survey:
     """Read the file once for all readings of its hunks."""
-    states, style = _structure(base, placed, path)
+    states, style, habits = _structure(base, placed, path)
     near: set[int] = set()
     for placement in placed[:20]:
         near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
     stats = gaps.survey(base.lines[number] for number in sorted(near))
-    return Survey(states, style, _doubled_share(base), stats, gaps.wide_pairs(base.lines))
+    return Survey(states, style, _doubled_share(base), stats, gaps.wide_pairs(base.lines), habits)
 
 
 def file_rows(
@@ -129,11 +130,15 @@ def file_rows(
     return rows
 
 
-def _structure(base: BaseText, placed: Sequence[Placement], path: str) -> tuple[dict[int, State], indent.Style]:
-    """The states before the lines of hunks (and WINDOW above), and the file's own continuation style."""
+def _structure(
+    base: BaseText, placed: Sequence[Placement], path: str
+) -> tuple[dict[int, State], indent.Style, notes.Habits]:
+    """The states before the lines of hunks (and WINDOW above), the file's own continuation style, and its comments'."""
     is_c, is_dts = path.endswith(C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
     states: dict[int, State] = {}
     counts: Counter[tuple[str, str]] = Counter()
+    steps: Counter[tuple[bool, bytes]] = Counter()
+    habits: notes.Habits = {}
     if is_c:
         wanted: set[int] = set()
         for placement in placed:
@@ -147,9 +152,13 @@ def _structure(base: BaseText, placed: Sequence[Placement], path: str) -> tuple[
                 inner = state.stack[-1].inner if state.parens else state.continuation
                 if inner is None and (style := indent.continuation_style(state, indent_of(line))):
                     counts[indent.situation(state), style] += 1
+            if not state.comment and (block := indent.block_step(state, line)):
+                steps[block] += 1
+            if note := notes.goes_on(state, line):
+                habits.setdefault(note[0], Counter())[note[1]] += 1
             state = step(state, line)
         states[len(base.lines)] = state
-    return states, indent.Style(counts, is_dts, _unit(path))
+    return states, indent.Style(counts, is_dts, _unit(path), steps), habits
 
 
 def _unit(path: str) -> bytes:
@@ -200,7 +209,7 @@ class _Pool:
         regular = continues = False
         style = None
         if state is not None:
-            kind, rule = indent.expected(state, squeeze(line), self.survey.style, None)
+            kind, rule = indent.expected(state, squeeze(line), self.survey.style, indent.NOTHING_YET)
             own = indent_of(line)
             regular = rule.get(own, 0.0) >= 0.9 * max(rule.values())
             continues = kind in indent.CONTINUES
