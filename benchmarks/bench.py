@@ -96,7 +96,7 @@ def _next_patch(workspace: Workspace) -> Row:
     """Moving from patch 2 to patch 3 and rebuilding the modules, beside make alone after the same file changed."""
     applied = load_applied(workspace, SERIES, tree=TREE)
     plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
-    artifacts = Artifacts(workspace.state / "artifacts")
+    artifacts = Artifacts(workspace)
     objects = workspace.state / "build" / f"{TREE}-{ARCH}"
     worktree = worktree_of(workspace, plan.tree)
     variables = {**plan.compat.variables(plan.tools, objects / ".kpt-compat"), **plan.tree.make}
@@ -136,7 +136,7 @@ def _first_test(workspace: Workspace) -> Row:
 
     plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
     base = load_applied(workspace, SERIES, tree=TREE).states[0]
-    image = Artifacts(workspace.state / "artifacts").directory(plan.key(base)) / Path(plan.arch.image).name
+    image = Artifacts(workspace).directory(plan.key(base)) / Path(plan.arch.image).name
 
     def theirs() -> float:
         bare = ("-accel", "tcg,thread=multi", "-cpu", "EPYC", "-smp", "2", "-m", "2048", "-nodefaults", "-no-reboot")

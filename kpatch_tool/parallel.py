@@ -1,23 +1,28 @@
-"""Work done by several processes at once, with the results in the order of the tasks."""
+"""Work done by several processes at once, or by a thread ahead of its user, with the results in the order of the
+tasks."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Generic, TypeVar, cast
 
+from kpatch_tool import process
 from kpatch_tool.errors import KptError, MachineError
 
 T = TypeVar("T")
 R = TypeVar("R")
 _AHEAD = 2  # tasks that a worker is given before its first result is taken
 _MOST = 8
+_POLL_SECONDS = 0.05
 
 
 def processes() -> int:
@@ -50,6 +55,25 @@ def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iter
                 given += 1
             taken += 1
             yield result
+
+
+def ahead(function: Callable[[T], R], tasks: Iterable[T], count: int = 1) -> Iterator[R]:
+    """`function` of every task in order, done by `count` threads that work on while the caller uses what it was given.
+
+    Raises what `function` raises, in the place of that task's result. When the caller stops taking, or is interrupted,
+    no task is begun any more, the programs that the threads run are ended, and the threads with them.
+    """
+    threads: list[int] = []
+    pool = ThreadPoolExecutor(count, "kpt-ahead", initializer=lambda: threads.append(threading.get_ident()))
+    futures = [pool.submit(function, task) for task in tasks]
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for future in futures):
+            process.end_programs_of(threads)
+            time.sleep(_POLL_SECONDS)
 
 
 def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool.errors import MachineError
+
+_running: dict[subprocess.Popen[bytes], int] = {}  # with the thread that waits for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,13 @@ def run_logged(
     return Finished(words, process.returncode, b"", b"", time.monotonic() - start, timed_out)
 
 
+def end_programs_of(threads: Collection[int]) -> None:
+    """Kill the programs that these threads (by their ident) wait for now, with everything they started."""
+    for process, thread in tuple(_running.items()):
+        if thread in threads:
+            kill_group(process)
+
+
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process started by this module together with everything it started."""
     with contextlib.suppress(ProcessLookupError):
@@ -123,12 +132,14 @@ def _start(
 
 @contextlib.contextmanager
 def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    _running[process] = threading.get_ident()
     try:
         yield
     finally:
         if process.poll() is None:
             kill_group(process)
             process.wait()
+        del _running[process]
 
 
 @contextlib.contextmanager

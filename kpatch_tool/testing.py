@@ -10,12 +10,13 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.parallel import ahead
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.results.deltas import Change, Delta, compare
+from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
 from kpatch_tool.results.repeats import doubtful, settled
-from kpatch_tool.results.store import Store
+from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, inherited
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -64,6 +65,15 @@ class Tested:
         base = self.base_of(tests)
         return () if base is None or tests.patch == 0 else compare(tests, base)
 
+    def previous_of(self, tests: StateTests) -> StateTests | None:
+        """The results of the nearest state before that was tested: what the state's own patch shows against."""
+        return previous_tested(self.states, tests)
+
+    def deltas_previous(self, tests: StateTests) -> tuple[Delta, ...]:
+        """How a state differs from the one before it."""
+        previous = self.previous_of(tests)
+        return () if previous is None else compare(tests, previous)
+
     @property
     def findings(self) -> bool:
         """Whether any state is worse than the base, cannot be tested, or panics."""
@@ -110,6 +120,10 @@ class Tester:
         """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
         return run.fingerprint(self._subject(state, build), self._plan(state, build, suite))
 
+    def prepare(self, state: State, build: StateBuild, suite: str) -> None:
+        """Have the suite's programs for a state built, so that nothing but the guest's time is left for `test`."""
+        self._plan(state, build, suite)
+
     def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
         """What each of `suites` says of a state that was built: remembered, or found out in one boot.
 
@@ -128,8 +142,12 @@ class Tester:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, choice) for tests in results}
             for suite, tests in found.items() if self.keep else ():
-                self.store.keep_tests(keys[suite], tests)
+                origin = Origin(_build_key(build), plans[suite].version, choice.accel)
+                self.store.keep_tests(keys[suite], tests, origin)
         answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+        for tests in answer if self.keep else ():
+            if tests.status != "infra":
+                self.store.answered(keys[tests.suite], _build_key(build))
         if state.patch == 0:
             self._base |= {tests.suite: tests for tests in answer}
         return answer
@@ -175,18 +193,37 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     tree, states = _states(workspace, request)
     suites = tuple(dict.fromkeys(request.suites)) or default_suites(workspace)
     _check(workspace, request, tree, suites, progress)
-    found: list[StateTests] = []
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
-        for state in states:
-            build = build_state(workspace, tree, state, request.arch, progress=progress)
-            if build.status is BuildStatus.OK:
-                found += tester.test(state, build, suites)
-            else:
-                status = "infra" if build.status is BuildStatus.INFRA else "failed"
-                found += (_untested(state, suite, status, build) for suite in suites)
+        found = _in_turn(tester, states, suites)
     choice = tester.choice
     return Tested(tuple(found), choice.accel if choice else "", choice.why if choice else "")
+
+
+def _in_turn(tester: Tester, states: Sequence[State], suites: Sequence[str]) -> list[StateTests]:
+    """Test one state while the next is built. What a suite said of a state counts for every later one that runs the
+    very same programs."""
+
+    def ready(state: State) -> tuple[State, StateBuild]:
+        build = build_state(tester.workspace, tester.tree, state, tester.arch, progress=tester.progress)
+        if build.status is BuildStatus.OK:
+            for suite in suites:
+                tester.prepare(state, build, suite)
+        return state, build
+
+    found: list[StateTests] = []
+    said: dict[tuple[str, str], StateTests] = {}
+    for state, build in ahead(ready, states):
+        if build.status is not BuildStatus.OK:
+            status = "infra" if build.status is BuildStatus.INFRA else "failed"
+            found += (_untested(state, suite, status, build) for suite in suites)
+            continue
+        prints = {suite: (suite, tester.fingerprint(state, build, suite)) for suite in suites}
+        fresh = tuple(suite for suite in suites if prints[suite] not in said)
+        results = {tests.suite: tests for tests in tester.test(state, build, fresh)} if fresh else {}
+        said |= {prints[suite]: tests for suite, tests in results.items() if tests.status != "infra"}
+        found += (results.get(suite) or inherited(said[prints[suite]], state.patch) for suite in suites)
+    return found
 
 
 def _check(workspace: Workspace, request: Request, tree: Tree, suites: Sequence[str], progress: Progress) -> None:
@@ -239,6 +276,12 @@ def _base_state(tree: Tree) -> State:
 
 def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:
     return StateTests(state.patch, suite, status, 0.0, (), f"it was not built: {build.why}")
+
+
+def _build_key(build: StateBuild) -> str:
+    """The key that the build is kept by: its directory's name."""
+    assert build.artifacts is not None
+    return build.artifacts.name
 
 
 def _there(tests: StateTests | None) -> StateTests:
