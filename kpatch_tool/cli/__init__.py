@@ -102,7 +102,7 @@ def build_app(wanted: str | None) -> typer.Typer:
             continue
         module = importlib.import_module(f"kpatch_tool.cli.{module_name(name)}")
         if name in GROUPS:
-            app.add_typer(module.app, name=name, help=summary, no_args_is_help=True)
+            app.add_typer(module.app, name=name, help=summary)
         else:
             command: Callable[..., None] = module.command
             app.command(name, short_help=summary)(command)
