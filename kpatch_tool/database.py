@@ -117,8 +117,8 @@ class Database:
         with self._machine_errors():
             if self._connection is None:
                 self._connection = self._open()
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _try(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Row]:
         if self._connection is None:

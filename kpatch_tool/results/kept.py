@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from kpatch_tool.database import Database, Row
+from kpatch_tool.database import FILE_NAME, Database, Row
 from kpatch_tool.errors import InputError
 from kpatch_tool.tree.applied import all_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -140,7 +140,7 @@ def disk_use(paths: Iterable[Path]) -> int:
 def places(workspace: Workspace) -> tuple[Path, ...]:
     """Where the store and its files lie."""
     state = workspace.state
-    database = tuple(state.glob("store.sqlite*"))
+    database = (state / FILE_NAME, state / f"{FILE_NAME}-wal")
     return (state / "objects", state / "artifacts", workspace.logs / "test", *database)
 
 
