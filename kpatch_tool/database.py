@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Database:
-    """The file of one workspace; use it as a context manager, in one thread. Nothing is opened or created before the
+    """The file of one workspace; use it as a context manager, from any thread. Nothing is opened or created before the
     first call.
 
     `note` is told when the file was found broken and set aside. Every method raises MachineError, one line, when the
@@ -77,6 +78,7 @@ class Database:
         self._lock = workspace.lock("store")
         self._note = note
         self._connection: sqlite3.Connection | None = None
+        self._one_at_a_time = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -88,9 +90,10 @@ class Database:
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._one_at_a_time:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """The rows that one statement gives; it is a transaction of its own."""
@@ -98,14 +101,15 @@ class Database:
 
     def transaction(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Row]:
         """Execute all `statements` or none; the rows of the last."""
-        try:
-            return self._try(statements)
-        except sqlite3.DatabaseError as error:
-            if _code(error) not in _BROKEN:
-                raise self._machine_error(error) from error
-        self._set_aside()
-        with self._machine_errors():
-            return self._try(statements)
+        with self._one_at_a_time:
+            try:
+                return self._try(statements)
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _BROKEN:
+                    raise self._machine_error(error) from error
+            self._set_aside()
+            with self._machine_errors():
+                return self._try(statements)
 
     def touch(self, table: str, key: str) -> None:
         """Note that the row `key` of a table was of use. A disk that is full must not cost the answer."""
@@ -114,7 +118,7 @@ class Database:
 
     def shrink(self) -> None:
         """Give the room of removed rows back to the file system."""
-        with self._machine_errors():
+        with self._one_at_a_time, self._machine_errors():
             if self._connection is None:
                 self._connection = self._open()
             self._connection.execute("VACUUM")
@@ -134,7 +138,7 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         # Going over to write-ahead logging does not wait for another process that is doing the same.
         with lock.held(self._lock, wait_seconds=_BUSY_SECONDS):
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS)
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")

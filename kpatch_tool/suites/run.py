@@ -39,6 +39,7 @@ from kpatch_tool.vm.model import (
 from kpatch_tool.workspace import Workspace
 
 GUEST_CPUS = 2
+GUEST_MEMORY = 2048  # MiB
 _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
@@ -160,7 +161,7 @@ def test_state(
             out.mkdir(parents=True)
         lock.use(out)
         _forget_old(out)
-        machine = choice.machine(smp=GUEST_CPUS)
+        machine = choice.machine(smp=GUEST_CPUS, memory=GUEST_MEMORY)
         run = run_guest(work, machine, out=out, cache=workspace.cache, patience=patience, watcher=watcher)
         contents = Contents.of(workspace)
         for path in out.iterdir():

@@ -111,7 +111,8 @@ def test_the_least_used_goes_first(built: Path, kpt: Kpt, workspace: Workspace) 
     kpt("results", "prune", "--max-size", "0")
     assert results(kpt) == []
     assert objects(workspace) == []
-    assert not any(kpt("build", "s", "--each", "--json", status=1).json["states"][k]["cached"] for k in range(5))
+    states = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert not any(state["cached"] for state in states)
 
 
 def test_old_ones_go(built: Path, kpt: Kpt, workspace: Workspace) -> None:
