@@ -1,10 +1,11 @@
 """make bench: kpt beside its peers, measured in turn in one run, whole processes, medians.
 
-    python -m benchmarks.bench [ROW ...]      # by default all: mail, restore, start, apply, build, qemu
+    python -m benchmarks.bench [ROW ...]      # by default all but states: mail, restore, start, apply, build, qemu
 
 Most rows need the tree debian-6.1 in this workspace (`make demo` brings it); a row that cannot be measured says why,
 and is no failure. Ends with status 1 where a goal is not met. `python -m benchmarks.mailbox` measures the index of mail
-with larger mailboxes.
+with larger mailboxes. The row `states` (every state of the demo built and tested, beside the plain way) takes half an
+hour.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import applying, mailbox, restoring
+from benchmarks import applying, mailbox, restoring, states
 from benchmarks.measure import KPT, Absent, Row, passed, run, seconds, side_by_side, table
 from kpatch_tool import workspace as workspaces
 from kpatch_tool.errors import KptError
@@ -36,6 +37,7 @@ from kpatch_tool.workspace import Workspace
 
 _MESSAGES, _WITH_PEERS = 20_000, 3_000  # `make bench` is to end in minutes
 TREE, SERIES, ARCH = "debian-6.1", "dirty-log-6.1", "x86_64"
+_ONLY_ASKED = ("states",)
 _FIRST_TEST = re.compile(r"first test ([\d.]+) s")
 
 
@@ -51,13 +53,14 @@ def main() -> None:
             "apply": ("kpt apply", lambda: applying.rows(_git_dir(workspace), places["apply"])),
             "build": ("next patch, modules rebuilt", lambda: [_next_patch(workspace)]),
             "qemu": ("QEMU's start to the first test", lambda: [_first_test(workspace)]),
+            "states": ("every state built and tested", lambda: states.rows(workspace)),
         }
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(parts))
         asked = parser.parse_args().rows
         if unknown := set(asked) - parts.keys():
             parser.error(f"no such row: {', '.join(sorted(unknown))}")
-        for what, measure in (parts[name] for name in asked or parts):
+        for what, measure in (parts[name] for name in asked or (name for name in parts if name not in _ONLY_ASKED)):
             try:
                 rows += measure()
             except (SystemExit, KptError, OSError) as error:
@@ -96,7 +99,7 @@ def _next_patch(workspace: Workspace) -> Row:
     """Moving from patch 2 to patch 3 and rebuilding the modules, beside make alone after the same file changed."""
     applied = load_applied(workspace, SERIES, tree=TREE)
     plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
-    artifacts = Artifacts(workspace.state / "artifacts")
+    artifacts = Artifacts(workspace)
     objects = workspace.state / "build" / f"{TREE}-{ARCH}"
     worktree = worktree_of(workspace, plan.tree)
     variables = {**plan.compat.variables(plan.tools, objects / ".kpt-compat"), **plan.tree.make}
@@ -136,7 +139,7 @@ def _first_test(workspace: Workspace) -> Row:
 
     plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
     base = load_applied(workspace, SERIES, tree=TREE).states[0]
-    image = Artifacts(workspace.state / "artifacts").directory(plan.key(base)) / Path(plan.arch.image).name
+    image = Artifacts(workspace).directory(plan.key(base)) / Path(plan.arch.image).name
 
     def theirs() -> float:
         bare = ("-accel", "tcg,thread=multi", "-cpu", "EPYC", "-smp", "2", "-m", "2048", "-nodefaults", "-no-reboot")

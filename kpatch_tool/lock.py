@@ -48,3 +48,49 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
                     todo="wait for it to end and run the command again",
                 ) from None
             time.sleep(_POLL_SECONDS)
+
+
+# Directories this process uses, by device and inode: a lock ends with its file descriptor.
+_in_use: dict[tuple[int, int], int] = {}
+
+
+def use(directory: Path) -> bool:
+    """Keep `directory` from being removed by `unused` of any other process until this one ends.
+
+    False where it is not there, or is just being removed.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        here, there = os.fstat(descriptor), directory.stat()
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        return False
+    identity = (here.st_dev, here.st_ino)
+    if identity != (there.st_dev, there.st_ino) or identity in _in_use:
+        os.close(descriptor)
+        return identity == (there.st_dev, there.st_ino)
+    _in_use[identity] = descriptor
+    return True
+
+
+@contextlib.contextmanager
+def unused(directory: Path) -> Iterator[bool]:
+    """Whether no process uses `directory` (see `use`); if so, none begins to during the block."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        yield True
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = True
+    except BlockingIOError:
+        free = False
+    try:
+        yield free
+    finally:
+        os.close(descriptor)

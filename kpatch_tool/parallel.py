@@ -1,23 +1,30 @@
-"""Work done by several processes at once, with the results in the order of the tasks."""
+"""Work done by several processes at once, or by threads beside their user, with the results in the order of the
+tasks."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Generic, TypeVar, cast
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast
 
+from kpatch_tool import process
 from kpatch_tool.errors import KptError, MachineError
 
 T = TypeVar("T")
 R = TypeVar("R")
 _AHEAD = 2  # tasks that a worker is given before its first result is taken
 _MOST = 8
+_POLL_SECONDS = 0.05
 
 
 def processes() -> int:
@@ -50,6 +57,48 @@ def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iter
                 given += 1
             taken += 1
             yield result
+
+
+def ahead(function: Callable[[T], R], tasks: Iterable[T], count: int = 1) -> Generator[R, None, None]:
+    """`function` of every task in order, done by `count` threads that work on while the caller uses what it was given.
+
+    Raises what `function` raises, in the place of that task's result. Close it (contextlib.closing) where not every
+    result may be taken: then it ends as Threads does.
+    """
+    with Threads(count) as pool:
+        futures = [pool.submit(partial(function, task)) for task in tasks]
+        for future in futures:
+            yield future.result()
+
+
+class Threads:
+    """`count` threads that work in the order given; use it as a context manager.
+
+    When the block is left, by an interruption say, no work is begun any more; the programs that the threads wait for
+    are ended (kpatch_tool.process), and the threads with them.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._idents: list[int] = []
+        self._pool = ThreadPoolExecutor(count, "kpt", lambda: self._idents.append(threading.get_ident()))
+        self._futures: list[Future[Any]] = []
+
+    def submit(self, work: Callable[[], R]) -> Future[R]:
+        """Have `work` done; its result to be."""
+        future = self._pool.submit(work)
+        self._futures.append(future)
+        return future
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for future in self._futures):
+            process.end_programs_of(self._idents)
+            time.sleep(_POLL_SECONDS)
 
 
 def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:

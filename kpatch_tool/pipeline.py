@@ -7,7 +7,6 @@ built and tested, and what goes into the record.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from kpatch_tool.results.record import (
     Stage,
 )
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, inherited
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
 
@@ -327,12 +326,6 @@ def tests_cell(
     if not bases:
         words = ["no base"]
     return Cell(patch, Stage.TEST, outcome, ", ".join(words) or "same", why)
-
-
-def inherited(tests: StateTests, patch: int) -> StateTests:
-    """The results of a state for a later one that runs the very same programs."""
-    why = f"kernel, modules and tests are identical to {_state(tests.patch)}'s"
-    return dataclasses.replace(tests, patch=patch, cached=True, seconds=0.0, why=why)
 
 
 def _wanted(built: Sequence[_Built], which: Which) -> list[_Built]:

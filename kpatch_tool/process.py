@@ -8,11 +8,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool.errors import MachineError
+
+_running: dict[int, int] = {}  # process groups -> the thread that waits for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,31 @@ def run_logged(
     return Finished(words, process.returncode, b"", b"", time.monotonic() - start, timed_out)
 
 
+def end_programs_of(threads: Collection[int]) -> None:
+    """Kill the programs that these threads (by their ident) wait for now, with everything they started."""
+    for group, thread in tuple(_running.items()):
+        if thread in threads:
+            _kill(group)
+
+
+@contextlib.contextmanager
+def known_to_end(group: int) -> Iterator[None]:
+    """Let `end_programs_of` find the process group `group`, which this thread started and waits for in the block."""
+    _running[group] = threading.get_ident()
+    try:
+        yield
+    finally:
+        del _running[group]
+
+
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process started by this module together with everything it started."""
+    _kill(process.pid)
+
+
+def _kill(group: int) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _start(
@@ -123,12 +146,13 @@ def _start(
 
 @contextlib.contextmanager
 def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if process.poll() is None:
-            kill_group(process)
-            process.wait()
+    with known_to_end(process.pid):
+        try:
+            yield
+        finally:
+            if process.poll() is None:
+                kill_group(process)
+                process.wait()
 
 
 @contextlib.contextmanager

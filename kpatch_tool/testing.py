@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 from kpatch_tool import doctor
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.results.deltas import Change, Delta, compare
+from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
 from kpatch_tool.results.repeats import doubtful, settled
-from kpatch_tool.results.store import Store
+from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, inherited
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -32,7 +39,8 @@ _REPEATED_AT_MOST = 8  # tests; where more got worse, the first ones speak for a
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the user asked for. `patches` are the states wanted besides the base; `each`: all of them; `base`: the base
-    alone; neither: the last one. `fresh`: test again what is remembered."""
+    alone; neither: the last one. `fresh`: test again what is remembered. `jobs`: guests at once (None: as many as this
+    machine carries)."""
 
     series: str | None = None
     tree: str | None = None
@@ -43,6 +51,7 @@ class Request:
     base: bool = False
     fresh: bool = False
     options: Options = field(default_factory=Options)
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,15 @@ class Tested:
         """How a state differs from the base."""
         base = self.base_of(tests)
         return () if base is None or tests.patch == 0 else compare(tests, base)
+
+    def previous_of(self, tests: StateTests) -> StateTests | None:
+        """The results of the nearest state before that was tested: what the state's own patch shows against."""
+        return previous_tested(self.states, tests)
+
+    def deltas_previous(self, tests: StateTests) -> tuple[Delta, ...]:
+        """How a state differs from the one before it."""
+        previous = self.previous_of(tests)
+        return () if previous is None else compare(tests, previous)
 
     @property
     def findings(self) -> bool:
@@ -110,15 +128,23 @@ class Tester:
         """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
         return run.fingerprint(self._subject(state, build), self._plan(state, build, suite))
 
+    def choose(self, state: State, build: StateBuild) -> Choice:
+        """The acceleration; the first time a trial may boot the state."""
+        if self._choice is None:
+            self._choice = run.choose_accel(self._subject(state, build), self.options)
+        return self._choice
+
+    def prepare(self, state: State, build: StateBuild, suite: str) -> None:
+        """Have the suite's programs for a state built, so that nothing but the guest's time is left for `test`."""
+        self._plan(state, build, suite)
+
     def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
         """What each of `suites` says of a state that was built: remembered, or found out in one boot.
 
         Raises InputError for an unknown suite or variant, MachineError when the guest cannot be run at all.
         """
         subject = self._subject(state, build)
-        if self._choice is None:
-            self._choice = run.choose_accel(subject, self.options)
-        choice = self._choice
+        choice = self.choose(state, build)
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
@@ -128,8 +154,12 @@ class Tester:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, choice) for tests in results}
             for suite, tests in found.items() if self.keep else ():
-                self.store.keep_tests(keys[suite], tests)
+                origin = Origin(_build_key(build), plans[suite].version, choice.accel)
+                self.store.keep_tests(keys[suite], tests, origin)
         answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+        for tests in answer if self.keep else ():
+            if tests.status != "infra":
+                self.store.answered(keys[tests.suite], _build_key(build))
         if state.patch == 0:
             self._base |= {tests.suite: tests for tests in answer}
         return answer
@@ -162,6 +192,13 @@ class Tester:
         return self._plans[key]
 
 
+def guests_at_once(wanted: int | None) -> int:
+    """How many guests to run: `wanted`, or a processor each; no more than there is memory for."""
+    found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
+    most = 1 if found is None else max(1, int(found[1]) // 1024 // run.GUEST_MEMORY)
+    return min(wanted or len(os.sched_getaffinity(0)), most)
+
+
 def default_suites(workspace: Workspace) -> tuple[str, ...]:
     """What is run where no suite is named: kpt's own, the tree's, and every one the user added."""
     return (*catalogue.BUILT_IN, *(suite.name for suite in catalogue.added(workspace)))
@@ -175,18 +212,56 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     tree, states = _states(workspace, request)
     suites = tuple(dict.fromkeys(request.suites)) or default_suites(workspace)
     _check(workspace, request, tree, suites, progress)
-    found: list[StateTests] = []
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
-        for state in states:
-            build = build_state(workspace, tree, state, request.arch, progress=progress)
-            if build.status is BuildStatus.OK:
-                found += tester.test(state, build, suites)
-            else:
-                status = "infra" if build.status is BuildStatus.INFRA else "failed"
-                found += (_untested(state, suite, status, build) for suite in suites)
+        found = _Turns(tester, suites, guests_at_once(request.jobs)).run(states)
     choice = tester.choice
-    return Tested(tuple(found), choice.accel if choice else "", choice.why if choice else "")
+    return Tested(found, choice.accel if choice else "", choice.why if choice else "")
+
+
+@dataclass(slots=True)
+class _Turns:
+    """The states of a request in turn: one is built while others are tested, `guests` of them at once. What a suite
+    said of a state counts for every later one that runs the very same programs."""
+
+    tester: Tester
+    suites: tuple[str, ...]
+    guests: int
+    _said: dict[tuple[str, str], Future[tuple[StateTests, ...]]] = field(default_factory=dict)
+
+    def run(self, states: Sequence[State]) -> tuple[StateTests, ...]:
+        """The results of all `states`, base first, one a suite each."""
+        with Threads(self.guests) as pool, closing(ahead(self._ready, states)) as built:
+            parts = [self._begin(state, build, pool) for state, build in built]
+            return tuple(tests for part in parts for tests in part())
+
+    def _ready(self, state: State) -> tuple[State, StateBuild]:
+        tester = self.tester
+        build = build_state(tester.workspace, tester.tree, state, tester.arch, progress=tester.progress)
+        if build.status is BuildStatus.OK:
+            for suite in self.suites:
+                tester.prepare(state, build, suite)
+        return state, build
+
+    def _begin(self, state: State, build: StateBuild, pool: Threads) -> Callable[[], list[StateTests]]:
+        """Have the state tested as far as it differs from those before; a function that waits for the results."""
+        if build.status is not BuildStatus.OK:
+            status = "infra" if build.status is BuildStatus.INFRA else "failed"
+            return lambda: [_untested(state, suite, status, build) for suite in self.suites]
+        prints = {suite: (suite, self.tester.fingerprint(state, build, suite)) for suite in self.suites}
+        fresh = tuple(suite for suite in self.suites if prints[suite] not in self._said)
+        if fresh:
+            self.tester.choose(state, build)
+            future = pool.submit(partial(self.tester.test, state, build, fresh))
+            self._said |= {prints[suite]: future for suite in fresh}
+            if state.patch == 0:  # what the others are compared with, while they may still be run again
+                future.result()
+        return lambda: [self._of(state, suite, self._said[prints[suite]]) for suite in self.suites]
+
+    @staticmethod
+    def _of(state: State, suite: str, future: Future[tuple[StateTests, ...]]) -> StateTests:
+        found = next(tests for tests in future.result() if tests.suite == suite)
+        return found if found.patch == state.patch else inherited(found, state.patch)
 
 
 def _check(workspace: Workspace, request: Request, tree: Tree, suites: Sequence[str], progress: Progress) -> None:
@@ -239,6 +314,12 @@ def _base_state(tree: Tree) -> State:
 
 def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:
     return StateTests(state.patch, suite, status, 0.0, (), f"it was not built: {build.why}")
+
+
+def _build_key(build: StateBuild) -> str:
+    """The key that the build is kept by: its directory's name."""
+    assert build.artifacts is not None
+    return build.artifacts.name
 
 
 def _there(tests: StateTests | None) -> StateTests:

@@ -120,7 +120,7 @@ def build_app(wanted: str | None) -> typer.Typer:
         if _COMPLETING in os.environ:
             _complete(name, module)
         if name in GROUPS:
-            app.add_typer(module.app, name=name, help=summary, no_args_is_help=True)
+            app.add_typer(module.app, name=name, help=summary)
         else:
             command: Callable[..., None] = module.command
             app.command(name, short_help=summary)(command)

@@ -35,11 +35,11 @@ def command(
     if as_json:
         from kpatch_tool.report.document import build_document
 
-        common.emit_json(build_document(done.builds, arch, base=done.base))
+        common.emit_json(build_document(done.builds, arch, earlier=done.earlier))
     else:
         from kpatch_tool.report import builds as show
 
-        typer.echo(show.text(done.builds, done.base))
+        typer.echo(show.text(done))
     if done.infra is not None:
         raise typer.Exit(3)
     common.finish(findings=done.findings)

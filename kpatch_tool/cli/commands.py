@@ -24,6 +24,7 @@ TABLE: dict[str, str] = {
     "bisect": "Find the patch that changes the answer.",
     "run": "All of it: restore, deps, apply, build, test, report.",
     "report": "The last results of a series.",
+    "results": "What is kept of builds, tests and runs: list, show, prune.",
 }
 
-GROUPS = frozenset({"tree", "suite"})
+GROUPS = frozenset({"tree", "suite", "results"})

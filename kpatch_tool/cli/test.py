@@ -36,6 +36,9 @@ def command(
     ] = None,
     by_hand: Annotated[bool, typer.Option("--nodefault", help="Also tests marked to be run by hand only.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Test again what is remembered.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, help="Guests at once; as many as fit if not given.")
+    ] = None,
     as_json: common.JsonOption = False,
 ) -> None:
     """Boot what was built, run the suites, compare with the base. Exit status 1 when something got worse."""
@@ -44,7 +47,16 @@ def command(
 
     options = Options(tuple(test or ()), tuple(variant or ()), timeout, accel, by_hand)
     request = testing.Request(
-        series, tree, arch, tuple(suite or ()), tuple(patch or ()), each=each, base=base, fresh=fresh, options=options
+        series,
+        tree,
+        arch,
+        tuple(suite or ()),
+        tuple(patch or ()),
+        each=each,
+        base=base,
+        fresh=fresh,
+        options=options,
+        jobs=jobs,
     )
     workspace = common.here()
     with common.progress() as progress:

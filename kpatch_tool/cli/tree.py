@@ -8,7 +8,7 @@ import typer
 
 from kpatch_tool.cli import common
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The tree's name.")]
 

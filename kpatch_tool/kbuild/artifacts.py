@@ -1,4 +1,7 @@
-"""What builds left, kept by what went in: an equal question is answered without make."""
+"""What builds left, kept by what went in: an equal question is answered without make.
+
+A build counts where there is both its row and its directory; one alone is what a killed kpt or a tidy user left.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,20 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic
+from kpatch_tool import atomic, lock
+from kpatch_tool.contents import Contents
+from kpatch_tool.database import Database, now
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild
 from kpatch_tool.tree.model import State
+from kpatch_tool.workspace import Workspace
 
 # Raised when the meaning of an artifact changes, so that old ones are not used any more.
 FORMAT = 1
 
-_RESULT = "diagnostics.json"
 _LOG = "log"
 _CONFIG = "config"
 
@@ -32,40 +37,71 @@ def image_path(directory: Path, image: str) -> Path:
     return directory / Path(image).name
 
 
-class Artifacts:
-    """The directory that holds one subdirectory an artifact."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a build is of, in words that `kpt results` can search: the tree's name, the architecture, and a digest of
+    the tools and flags."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    tree: str
+    arch: str
+    toolchain: str
+
+
+class Artifacts:
+    """The builds of a workspace: verdicts in the store's table `builds`, and one directory a build with its files,
+    each a link to the one copy of its content."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._root = workspace.state / "artifacts"
+        self._workspace = workspace
+        self._contents = Contents.of(workspace)
 
     def directory(self, name: str) -> Path:
         return self._root / name
 
     def load(self, name: str, state: State) -> StateBuild | None:
-        """The build kept as `name`, told as the build of `state`; None when there is none or it is not whole."""
-        directory = self.directory(name)
-        try:
-            data = json.loads((directory / _RESULT).read_bytes())
-            build = _build(data, directory, state)
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-            return None
-        whole = all((directory / module.path).is_file() for module in build.modules)
-        return build if whole and build.log.is_file() else None
+        """The build kept as `name`, told as the build of `state`; None when there is none or it is not whole.
 
-    def store(self, name: str, build: StateBuild, files: Mapping[str, Path]) -> StateBuild:
+        What is returned stays on disk as long as this process runs.
+        """
+        directory = self.directory(name)
+        if not lock.use(directory):
+            return None
+        with Database(self._workspace) as database:
+            rows = database.execute("SELECT value FROM builds WHERE key = ?", (name,))
+            if not rows:
+                return None
+            try:
+                build = _build(json.loads(rows[0][0]), directory, state)
+            except (ValueError, KeyError, TypeError):
+                return None
+            whole = all((directory / module.path).is_file() for module in build.modules)
+            if not whole or not build.log.is_file():
+                return None
+            database.touch("builds", name)
+        return build
+
+    def store(
+        self, name: str, build: StateBuild, state: State, origin: Origin, files: Mapping[str, Path]
+    ) -> StateBuild:
         """Keep `build` with `files` (name in the artifact -> where it is now) and its log; return it as kept."""
         directory = self.directory(name)
         with atomic.staged_directory(directory) as stage:
-            for inside, origin in files.items():
-                (stage / inside).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(origin, stage / inside)
-            shutil.copyfile(build.log, stage / _LOG)
-            (stage / _RESULT).write_text(json.dumps(_document(build), indent=1) + "\n", "utf-8")
-        return replace(
-            build,
-            log=directory / _LOG,
-            artifacts=directory if build.status is BuildStatus.OK else None,
-        )
+            sums = {inside: self._kept(where, stage / inside) for inside, where in files.items()}
+            self._kept(build.log, stage / _LOG)
+        lock.use(directory)
+        kept = replace(build, log=directory / _LOG, artifacts=directory if build.status is BuildStatus.OK else None)
+        moment = now()
+        row = (name, origin.tree, state.tree_id, origin.arch, sums.get(_CONFIG, ""), origin.toolchain,
+               str(build.status), moment, moment, json.dumps(_document(build), separators=(",", ":")))  # fmt: skip
+        with Database(self._workspace) as database:
+            database.execute("INSERT OR REPLACE INTO builds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return kept
+
+    def _kept(self, origin: Path, target: Path) -> str:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin, target)
+        return self._contents.share(target)
 
 
 def module(path: str, file: Path) -> Module:
@@ -79,6 +115,7 @@ def _document(build: StateBuild) -> dict[str, object]:
         "status": str(build.status),
         "seconds": round(build.seconds, 3),
         "why": build.why,
+        "image": None if build.image is None else asdict(build.image),
         "modules": [asdict(one) for one in build.modules],
         "errors": [asdict(one) for one in build.errors],
         "warnings": [asdict(one) for one in build.warnings],
@@ -99,4 +136,5 @@ def _build(data: Mapping[str, Any], directory: Path, state: State) -> StateBuild
         artifacts=directory if status is BuildStatus.OK else None,
         log=directory / _LOG,
         why=data["why"],
+        image=None if data["image"] is None else Module(**data["image"]),
     )

@@ -53,7 +53,7 @@ def build_state(
     """
     plan = make_plan(tree, archs.load(arch), fragments)
     started = time.monotonic()
-    kept = artifacts.Artifacts(workspace.state / "artifacts")
+    kept = artifacts.Artifacts(workspace)
     key = plan.key(state)
     known = kept.load(key, state)
     if known is not None:
@@ -68,7 +68,7 @@ def known_build(
 ) -> StateBuild | None:
     """What `build_state` would answer without running make, or None."""
     plan = make_plan(tree, archs.load(arch), fragments)
-    return artifacts.Artifacts(workspace.state / "artifacts").load(plan.key(state), state)
+    return artifacts.Artifacts(workspace).load(plan.key(state), state)
 
 
 @dataclass(slots=True)
@@ -96,7 +96,8 @@ class _Builder:
         build = replace(build, seconds=time.monotonic() - started)
         if build.status is BuildStatus.INFRA:
             return replace(build, log=self._log_of_infra(build.log))
-        return self.kept.store(self.key, build, self._files(directory.path, build))
+        origin = artifacts.Origin(self.plan.tree.name, self.plan.arch.name, self.plan.generation)
+        return self.kept.store(self.key, build, self.state, origin, self._files(directory.path, build))
 
     def _configured(self, directory: ObjectDirectory, record: Record, source: Path) -> StateBuild:
         data = directory.path / _COMPAT
@@ -184,7 +185,8 @@ class _Builder:
         warnings = _all(record)
         why = f"built {self.plan.arch.image_target} and {len(modules)} modules"
         build = self._result(BuildStatus.OK, (), warnings, log, why)
-        return replace(build, modules=modules)
+        image = artifacts.module(self.plan.arch.image, objects / self.plan.arch.image)
+        return replace(build, modules=modules, image=image)
 
     def _failed(
         self, directory: ObjectDirectory, make: Make, finished: process.Finished, log: Path, record: Record

@@ -9,7 +9,7 @@ from pathlib import Path
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.arch import load
 from kpatch_tool.kbuild.build import build_state, known_build
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, previous_built
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -35,11 +35,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What was built, in order; `base` is the base's build where it is known (asked for or from before)."""
+    """What was built, in order. `base` is the base's build and `earlier` are those of the states before the first,
+    where they are known from before."""
 
     tree: Tree
     builds: tuple[StateBuild, ...]
     base: StateBuild | None
+    earlier: tuple[StateBuild, ...] = ()
+
+    def previous(self, build: StateBuild) -> StateBuild | None:
+        """The nearest state before `build` that was built, None where it is not known."""
+        return previous_built((*self.earlier, *self.builds), build.patch)
 
     @property
     def findings(self) -> bool:
@@ -55,12 +61,13 @@ class Built:
 def build_request(workspace: Workspace, request: Request, progress: Progress = silent) -> Built:
     """Build what was asked for. Raises InputError for names that mean nothing, and what `build_state` raises.
 
-    After a build that the machine could not do no other is tried.
+    A state that does not build does not keep the next from being built; after one that this machine could not do, no
+    other is tried.
     """
     load(request.arch)
     if (request.patch is not None) + request.each + request.base > 1:
         raise InputError("--patch, --each and --base exclude one another", todo="give one of them")
-    tree, base, states = _states(workspace, request)
+    tree, all_states, states = _states(workspace, request)
     builds: list[StateBuild] = []
     for state in states:
         build = build_state(
@@ -69,32 +76,36 @@ def build_request(workspace: Workspace, request: Request, progress: Progress = s
         builds.append(build)
         if build.status is BuildStatus.INFRA:
             break
-    known = next((build for build in builds if build.patch == 0), None)
-    known = known or known_build(workspace, tree, base, request.arch, fragments=request.fragments)
-    return Built(tree, tuple(builds), known)
+    earlier = tuple(
+        known
+        for state in all_states
+        if state.patch < states[0].patch
+        and (known := known_build(workspace, tree, state, request.arch, fragments=request.fragments)) is not None
+    )
+    base = next((build for build in (*earlier, *builds) if build.patch == 0), None)
+    return Built(tree, tuple(builds), base, earlier)
 
 
-def _states(workspace: Workspace, request: Request) -> tuple[Tree, State, Sequence[State]]:
-    """The tree, its base, and the states to build in order."""
+def _states(workspace: Workspace, request: Request) -> tuple[Tree, Sequence[State], Sequence[State]]:
+    """The tree, all its states with the series, and those to build in order."""
     catalogue = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue.resolve(request.tree)
         base = _base_of(tree)
-        return tree, base, (base,)
+        return tree, (base,), (base,)
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue.get(applied.tree)
-    base = applied.states[0]
     if request.base:
-        return tree, base, (base,)
+        return tree, applied.states, applied.states[:1]
     if request.each:
-        return tree, base, applied.states
+        return tree, applied.states, applied.states
     if request.patch is None:
-        return tree, base, (applied.head,)
+        return tree, applied.states, (applied.head,)
     state = applied.state(request.patch)
     if state is None:
         there = ", ".join(str(one.patch) for one in applied.states)
         raise InputError(f"patch {request.patch} of {applied.series} is not applied", todo=f"there is: {there}")
-    return tree, base, (state,)
+    return tree, applied.states, (state,)
 
 
 def _base_of(tree: Tree) -> State:

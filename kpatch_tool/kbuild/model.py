@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+# What moves in a message when code moves: offsets in a function, a section or a frame. The same complaint of objtool
+# ("f()+0x1a: ..."), modpost ("(.text+0x12)") or gcc ("the frame size of 2064 bytes") stays the same.
+_MOVES = re.compile(r"\+0x[0-9a-f]+|(?<=frame size of )\d+(?= bytes)")
 
 
 class BuildStatus(StrEnum):
@@ -26,8 +32,8 @@ class Diagnostic:
     option: str = ""
 
     def identity(self) -> tuple[str, str, str]:
-        """What stays the same when lines move."""
-        return (self.file, self.option, self.message)
+        """What stays the same when lines move, and with them the offsets that some messages name."""
+        return (self.file, self.option, _MOVES.sub("", self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Module:
 class StateBuild:
     """The build of one state. `artifacts` is the directory that keeps the kernel image (named as in its Arch), the
     modules under their paths and `config`; it is None unless status is ok. `log` is make's whole output. `why` is a
-    sentence, never empty."""
+    sentence, never empty. `image` is the kernel image, None where it was not built or not told."""
 
     patch: int
     commit: str
@@ -56,6 +62,52 @@ class StateBuild:
     artifacts: Path | None
     log: Path
     why: str
+    image: Module | None = None
+
+    def same_binaries(self, other: StateBuild) -> bool:
+        """Whether both were built, and kernel image and modules are byte for byte the same."""
+        built = self.status is other.status is BuildStatus.OK and self.image is not None
+        return built and (self.image, self.modules) == (other.image, other.modules)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleChange:
+    """A module beside the same one of another state. `same`: byte for byte; `size` is how many bytes it grew by.
+    `there`: it is in this state, `before`: it is in the other."""
+
+    path: str
+    same: bool
+    size: int
+    there: bool = True
+    before: bool = True
+
+
+def module_changes(build: StateBuild, other: StateBuild) -> tuple[ModuleChange, ...]:
+    """Image and modules of `build` beside those of `other`, in the order of `build`, then those it has no more. Empty
+    where one of them was not built."""
+    if BuildStatus.OK is not build.status or BuildStatus.OK is not other.status:
+        return ()
+    now, then = _files(build), _files(other)
+    here = (
+        ModuleChange(path, then.get(path) == file, file.size - _size(then.get(path)), before=path in then)
+        for path, file in now.items()
+    )
+    return (*here, *(ModuleChange(path, False, -file.size, False) for path, file in then.items() if path not in now))
+
+
+def previous_built(builds: Iterable[StateBuild], patch: int) -> StateBuild | None:
+    """The build that a state's own doing shows against: the nearest before `patch` that was built."""
+    earlier = [build for build in builds if build.patch < patch and build.status is BuildStatus.OK]
+    return max(earlier, key=lambda build: build.patch, default=None)
+
+
+def _size(file: Module | None) -> int:
+    return 0 if file is None else file.size
+
+
+def _files(build: StateBuild) -> dict[str, Module]:
+    image = (build.image,) if build.image is not None else ()
+    return {file.path: file for file in (*image, *build.modules)}
 
 
 def new_warnings(build: StateBuild, base: StateBuild | None) -> tuple[Diagnostic, ...]:

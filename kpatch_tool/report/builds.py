@@ -5,34 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, StateBuild, new_warnings
+from kpatch_tool.kbuild.command import Built
+from kpatch_tool.kbuild.model import (
+    BuildStatus,
+    Diagnostic,
+    ModuleChange,
+    StateBuild,
+    module_changes,
+    new_warnings,
+)
 from kpatch_tool.text import plural, printable
 
 _WIDTH = 80
 _SHOWN = 10  # errors and warnings of one state that are shown
 
 
-def text(builds: Sequence[StateBuild], base: StateBuild | None) -> str:
-    """One line a state, below it what is wrong with it and where the rest is."""
-    return "\n".join(line for build in builds for line in _lines(build, base))
+def text(done: Built) -> str:
+    """One line a state; below it what its patch changed, what is wrong, and where the rest is."""
+    return "\n".join(line for build in done.builds for line in _lines(build, done.base, done.previous(build)))
 
 
-def _lines(build: StateBuild, base: StateBuild | None) -> Iterator[str]:
+def _lines(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Iterator[str]:
     name = f"patch {build.patch}" if build.patch else "base"
     took = "known from before" if build.cached else f"{build.seconds:.1f} s"
     yield f"{name:9} {build.status:7} {took:18} {build.commit[:12]}"
     if build.status is BuildStatus.INFRA:
         yield _cut(f"  {printable(build.why)}")
     yield from _found("error", build.errors)
-    yield from _warned(build, base)
-    if build.status is BuildStatus.OK:
-        for module in build.modules:
-            yield f"  {module.path:34} {module.sha256[:12]} {module.size:>9,} bytes"
+    yield from _warned(build, base, previous)
+    yield from _binaries(build, base, previous)
     place = build.artifacts if build.artifacts is not None else build.log
     yield f"  {'kept in' if build.artifacts else 'log:'} {_short(place)}"
 
 
-def _warned(build: StateBuild, base: StateBuild | None) -> Iterator[str]:
+def _warned(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Iterator[str]:
+    """The state's own new warnings in full, those an earlier patch brought in a line."""
     if build.patch == 0:
         if build.warnings:
             yield f"  {plural(len(build.warnings), 'warning')} of the base"
@@ -40,7 +47,48 @@ def _warned(build: StateBuild, base: StateBuild | None) -> Iterator[str]:
     if base is None:
         yield "  warnings not compared: the base was not built (`kpt build --base`)"
         return
-    yield from _found("new warning", new_warnings(build, base))
+    fresh = new_warnings(build, base)
+    own = [warning for warning in fresh if warning in new_warnings(build, previous)]
+    yield from _found("new warning", own)
+    if len(own) < len(fresh) and previous is not None:
+        yield f"  {plural(len(fresh) - len(own), 'warning')} more than the base, as after patch {previous.patch}"
+
+
+def _binaries(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Iterator[str]:
+    """The image where it changed, and each module: whether it is as before, else by how much it grew."""
+    if build.status is not BuildStatus.OK:
+        return
+    if previous is None or build.patch == 0:
+        for module in build.modules:
+            yield f"  {module.path:30} {module.sha256[:12]} {module.size:>9,} bytes"
+        return
+    if build.same_binaries(previous):
+        yield f"  kernel and modules are byte for byte those of {_state(previous)}{_also(build, base, previous)}"
+        return
+    as_base = {change.path for change in module_changes(build, base) if change.same} if base is not None else set()
+    for change in module_changes(build, previous):
+        if change.path == (build.image.path if build.image is not None else "") and change.same:
+            continue
+        back = ", as on the base" if change.path in as_base and previous.patch and not change.same else ""
+        yield f"  {change.path:30} {_told(change, previous)}{back}"
+
+
+def _also(build: StateBuild, base: StateBuild | None, previous: StateBuild) -> str:
+    return ", and of the base" if previous.patch and base is not None and build.same_binaries(base) else ""
+
+
+def _told(change: ModuleChange, previous: StateBuild) -> str:
+    if not change.there:
+        return "is not built any more"
+    if not change.before:
+        return f"is new, {change.size:,} bytes"
+    if change.same:
+        return f"as after {_state(previous)}" if previous.patch else "as on the base"
+    return f"changed, {change.size:+,} bytes" if change.size else "changed, of the same size"
+
+
+def _state(build: StateBuild) -> str:
+    return f"patch {build.patch}" if build.patch else "the base"
 
 
 def _found(what: str, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:

@@ -9,8 +9,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kpatch_tool.depend import render
-from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
-from kpatch_tool.results.deltas import Delta, compare
+from kpatch_tool.kbuild.model import (
+    Diagnostic,
+    Module,
+    ModuleChange,
+    StateBuild,
+    module_changes,
+    new_warnings,
+    previous_built,
+)
+from kpatch_tool.results.deltas import Delta, compare, previous_tested
 from kpatch_tool.results.record import Cell, RunRecord
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
@@ -41,17 +49,20 @@ def apply_document(outcome: ApplyOutcome) -> Document:
     }
 
 
-def build_document(builds: Sequence[StateBuild], arch: str, *, base: StateBuild | None = None) -> Document:
-    """What `kpt build --json` prints; warnings are new against `base` (where left out: the base's among `builds`)."""
-    base = base or next((build for build in builds if build.patch == 0), None)
-    return {"arch": arch, "states": [_state_build(build, base) for build in builds]}
+def build_document(builds: Sequence[StateBuild], arch: str, *, earlier: Sequence[StateBuild] = ()) -> Document:
+    """What `kpt build --json` prints. Each state is compared with the base and with the nearest state before it that
+    was built, both among `builds` and `earlier`, what is known of the states before the first."""
+    known = (*earlier, *builds)
+    base = next((build for build in known if build.patch == 0), None)
+    states = [_state_build(build, base, previous_built(known, build.patch)) for build in builds]
+    return {"arch": arch, "states": states}
 
 
 def tests_document(states: Sequence[StateTests], bases: Iterable[StateTests] | None = None) -> Document:
     """What `kpt test --json` prints. Each state is compared with the results of its suite in `bases` (where left
     out: the base's among `states`)."""
     known = {tests.suite: tests for tests in (states if bases is None else bases) if tests.patch == 0}
-    return {"states": [_state_tests(tests, known.get(tests.suite)) for tests in states]}
+    return {"states": [_state_tests(tests, known.get(tests.suite), previous_tested(states, tests)) for tests in states]}
 
 
 def run_document(record: RunRecord) -> Document:
@@ -89,28 +100,59 @@ def run_document(record: RunRecord) -> Document:
     }
 
 
-def _state_build(build: StateBuild, base: StateBuild | None) -> Document:
+def _state_build(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Document:
     fresh = new_warnings(build, base) if base is not None and build.patch != 0 else ()
+    own = new_warnings(build, previous) if previous is not None else ()
+    beside = {name: _changes(build, other) for name, other in (("base", base), ("previous", previous))}
     return {
         "patch": build.patch,
         "commit": build.commit,
         "status": str(build.status),
         "seconds": round(build.seconds, 2),
         "cached": build.cached,
-        "modules": [{"path": module.path, "sha256": module.sha256, "size": module.size} for module in build.modules],
+        "previous": None if previous is None else previous.patch,
+        "image": None if build.image is None else _module(build.image, beside),
+        "modules": [_module(module, beside) for module in build.modules],
+        "vanished_modules": [change.path for change in beside["previous"].values() if not change.there],
         "errors": [_place(error) for error in build.errors],
-        "new_warnings": [{**_place(warning), "option": warning.option} for warning in fresh],
+        "new_warnings": [_warning(warning) for warning in fresh],
+        "new_warnings_previous": [_warning(warning) for warning in own],
         "log": str(build.log),
         "why": build.why,
     }
+
+
+def _changes(build: StateBuild, other: StateBuild | None) -> dict[str, ModuleChange]:
+    """The files of `build` beside `other`'s, by path; none for the base beside itself."""
+    if other is None or build.patch == 0:
+        return {}
+    return {change.path: change for change in module_changes(build, other)}
+
+
+def _module(module: Module, beside: dict[str, dict[str, ModuleChange]]) -> Document:
+    """`base` and `previous` are null where there is nothing to compare with."""
+    row: Document = {"path": module.path, "sha256": module.sha256, "size": module.size}
+    for name, changes in beside.items():
+        change = changes.get(module.path)
+        row[name] = None if change is None else _change(change)
+    return row
+
+
+def _change(change: ModuleChange) -> Document:
+    return {"same": change.same, "size_change": change.size, "new": not change.before}
+
+
+def _warning(found: Diagnostic) -> Document:
+    return {**_place(found), "option": found.option}
 
 
 def _place(found: Diagnostic) -> Document:
     return {"file": found.file, "line": found.line, "message": found.message}
 
 
-def _state_tests(tests: StateTests, base: StateTests | None) -> Document:
+def _state_tests(tests: StateTests, base: StateTests | None, previous: StateTests | None) -> Document:
     deltas = compare(tests, base) if base is not None and tests.patch != 0 else ()
+    own = compare(tests, previous) if previous is not None else ()
     return {
         "patch": tests.patch,
         "suite": tests.suite,
@@ -129,16 +171,19 @@ def _state_tests(tests: StateTests, base: StateTests | None) -> Document:
             }
             for result in tests.results
         ],
-        "deltas": [_delta(delta) for delta in deltas],
+        "deltas": [_delta(delta, "base") for delta in deltas],
+        "previous": None if previous is None else previous.patch,
+        "deltas_previous": [_delta(delta, "previous") for delta in own],
+        "same_as": tests.same_as,
         "outputs": {test: str(path) for test, path in tests.outputs.items()},
     }
 
 
-def _delta(delta: Delta) -> Document:
+def _delta(delta: Delta, against: str) -> Document:
     return {
         "test": delta.test,
         "case": delta.case,
-        "base": delta.base,
+        against: delta.base,
         "now": delta.now,
         "confidence": delta.confidence,
         "change": str(delta.change),

@@ -58,19 +58,50 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
     from rich.text import Text
 
     state = f"patch {tests.patch}" if tests.patch else "base"
-    cached = ", remembered" if tests.cached else ""
     console.print()
-    console.print(Text(f"{state}: {tests.suite} ({tests.status}{cached})", style="bold"))
+    console.print(Text(f"{state}: {tests.suite} ({_how(tests)})", style="bold"))
     console.print(Text(printable(tests.why)), soft_wrap=True)
+    if tests.same_as is not None:
+        return
     for delta in _telling(tested.deltas(tests)):
         why = f" ({delta.why})" if delta.why else ""
-        line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}"
+        line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}{_since(tested, tests, delta)}"
+        console.print(Text(printable(line), style=_CHANGES[delta.change]), soft_wrap=True)
+    for delta in _own(tested, tests):
+        line = f"{delta.change} by this patch: {delta_name(delta)}: {transition(delta)}"
         console.print(Text(printable(line), style=_CHANGES[delta.change]), soft_wrap=True)
     if tests.trace:
         for line in tests.trace.splitlines()[:_TRACE_LINES]:
             console.print(Text("  " + printable(line), style="red"), soft_wrap=True)
     if tests.results:
         console.print(_table(tests))
+
+
+def _how(tests: StateTests) -> str:
+    if tests.same_as is not None:
+        return f"{tests.status}, same as {f'patch {tests.same_as}' if tests.same_as else 'base'}"
+    return f"{tests.status}, remembered" if tests.cached else tests.status
+
+
+def _since(tested: Tested, tests: StateTests, delta: Delta) -> str:
+    """Whether an earlier patch did it already."""
+    previous = tested.previous_of(tests)
+    if previous is None or _key(delta) not in map(_key, tested.deltas(previous)):
+        return ""
+    return f", as after patch {previous.patch}"
+
+
+def _own(tested: Tested, tests: StateTests) -> list[Delta]:
+    """What a patch changed that the comparison with the base does not show: it took an earlier one's doing back."""
+    previous = tested.previous_of(tests)
+    if previous is None or previous.patch == 0:
+        return []
+    told = set(map(_key, tested.deltas(tests)))
+    return [delta for delta in _telling(tested.deltas_previous(tests)) if _key(delta) not in told]
+
+
+def _key(delta: Delta) -> tuple[str, str, str]:
+    return (delta.test, delta.case, delta.now)
 
 
 def _telling(deltas: tuple[Delta, ...]) -> list[Delta]:

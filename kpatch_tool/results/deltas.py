@@ -3,7 +3,7 @@ fails on the untouched base says nothing about the series."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,6 +55,12 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
     before, after = _by_case(base), _by_case(state)
     keys = [*after, *(key for key in before if key not in after)]
     return tuple(_delta(key, before, after) for key in keys if _word(before.get(key)) != _word(after.get(key)))
+
+
+def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTests | None:
+    """The same suite's results on the nearest earlier state that it ran to its end on; None where there is none."""
+    earlier = [one for one in states if one.suite == tests.suite and one.patch < tests.patch and one.status == "ok"]
+    return max(earlier, key=lambda one: one.patch, default=None)
 
 
 def classify(base: str, now: str) -> Change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -56,7 +56,8 @@ class CaseResult:
 class StateTests:
     """What a suite said of one state. `status`: "ok" (it ran to its end), "failed" (the state cannot be tested: it does
     not build or boot), "infra". `outputs` maps a test to the file with its whole output. `trace` holds a kernel panic
-    or oops of the guest, `why` a sentence."""
+    or oops of the guest, `why` a sentence. `same_as` is the earlier state whose results these are, because kernel,
+    modules and tests are the very same; None where the state has results of its own."""
 
     patch: int
     suite: str
@@ -67,3 +68,11 @@ class StateTests:
     cached: bool = False
     trace: str = ""
     outputs: Mapping[str, Path] = field(default_factory=dict)
+    same_as: int | None = None
+
+
+def inherited(tests: StateTests, patch: int) -> StateTests:
+    """The results of a state for a later one that runs the very same programs."""
+    first = tests.patch if tests.same_as is None else tests.same_as
+    why = f"kernel, modules and tests are identical to {f'patch {first}' if first else 'the base'}'s"
+    return replace(tests, patch=patch, cached=True, seconds=0.0, why=why, same_as=first)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool import atomic, lock
+from kpatch_tool.contents import Contents
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import image_path
@@ -38,9 +39,10 @@ from kpatch_tool.vm.model import (
 from kpatch_tool.workspace import Workspace
 
 GUEST_CPUS = 2
+GUEST_MEMORY = 2048  # MiB
 _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
-_KEPT_RUNS = 100
+_KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
 FORMAT = 2
 
@@ -78,12 +80,13 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One suite's share of a run: the tests in every variant, and a digest of all that decides their results apart
-    from the kernel and the machine."""
+    from the kernel and the machine. `version` is the suite's, or a digest of its programs."""
 
     suite: str
     rows: tuple[jobs.Planned, ...]
     digest: str
     problems: tuple[str, ...] = ()
+    version: str = ""
 
 
 def choose_accel(subject: Subject, options: Options) -> accel.Choice:
@@ -105,7 +108,7 @@ def plan_suite(subject: Subject, suite: str, options: Options, progress: Progres
     chosen = tests if mine else tuple(test for test in tests if _selected(test.name, options.tests))
     rows = jobs.plan(found.name, found.kind, chosen, ways, options.timeout)
     parts = [FORMAT, suite, version, [_identity(row) for row in rows]]
-    return Plan(suite, rows, hashlib.sha256(json.dumps(parts).encode()).hexdigest(), problems)
+    return Plan(suite, rows, hashlib.sha256(json.dumps(parts).encode()).hexdigest(), problems, version)
 
 
 def tests_key(subject: Subject, plan: Plan, choice: accel.Choice) -> str:
@@ -156,9 +159,13 @@ def test_state(
         with atomic.machine_errors(out):
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
+        lock.use(out)
         _forget_old(out)
-        machine = choice.machine(smp=GUEST_CPUS)
+        machine = choice.machine(smp=GUEST_CPUS, memory=GUEST_MEMORY)
         run = run_guest(work, machine, out=out, cache=workspace.cache, patience=patience, watcher=watcher)
+        contents = Contents.of(workspace)
+        for path in out.iterdir():
+            contents.share(path)
     outcomes = {key: outcome for (key, _), outcome in zip(order, run.outcomes, strict=True)}
     return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
 

@@ -5,11 +5,13 @@ It lies in the repository, moved by the same transaction as the branch, so the t
 
 from __future__ import annotations
 
+import contextlib
 import json
 
+from kpatch_tool import process
 from kpatch_tool.errors import InputError
 from kpatch_tool.tree.catalogue import Catalogue
-from kpatch_tool.tree.model import Applied, State, branch_name
+from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 
@@ -79,3 +81,17 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
     if head is None or head.oid != applied.head.commit:
         raise InputError(f"branch {applied.branch} of tree {found.name} was moved by another hand", todo=todo)
     return applied
+
+
+def all_applied(tree: Tree) -> tuple[Applied, ...]:
+    """The record of every series on `tree`, by name; those that cannot be read are left out."""
+    listing = process.run(
+        ["git", f"--git-dir={tree.git_dir}", "for-each-ref", "--format=%(refname)", record_ref("")]
+    )  # fmt: skip
+    found = []
+    with Objects(tree.git_dir) as objects:
+        for ref in listing.stdout.decode("utf-8", "surrogateescape").split():
+            data = objects.blob(ref)
+            with contextlib.suppress(ValueError):
+                found.append(decode(data or b""))
+    return tuple(found)

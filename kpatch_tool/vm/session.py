@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kpatch_tool.process import known_to_end
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 
@@ -115,7 +116,8 @@ class _Session:
         for end in theirs:
             end.close()
         try:
-            await self._attend(process, *ours)
+            with known_to_end(process.pid):
+                await self._attend(process, *ours)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

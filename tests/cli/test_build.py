@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,34 +20,12 @@ from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
+from tests.toy_series import append, toy
+
+__all__ = ["toy"]  # a fixture
 
 KVM = "arch/x86/kvm/kvm.ko"
 MODULES = ["virt/lib/irqbypass.ko", KVM, "arch/x86/kvm/kvm-amd.ko", "arch/x86/kvm/kvm-intel.ko"]
-WARNS = "int kvm_odd(void);\nint kvm_odd(void)\n{\n\tint unset;\n\n\treturn unset;\n}\n"
-
-
-def append(repo: Path, path: str, text: str, subject: str) -> None:
-    with (repo / path).open("a") as file:
-        file.write(text)
-    git("add", "-Af", cwd=repo)
-    git("commit", "-qm", subject, cwd=repo)
-
-
-@pytest.fixture
-def toy(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
-    """Series `s` on tree `toy`: 1 warns, 2 does not compile, 3 mends that, 4 changes a header that all use."""
-    git("checkout", "-qb", "work", cwd=toy_repo)
-    append(toy_repo, "arch/x86/kvm/mmu.c", WARNS, "warn")
-    append(toy_repo, "arch/x86/kvm/x86.c", "int kvm_broken = nothing;\n", "break")
-    text = (toy_repo / "arch/x86/kvm/x86.c").read_text().replace("int kvm_broken = nothing;\n", "")
-    (toy_repo / "arch/x86/kvm/x86.c").write_text(text)
-    append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more;\n", "mend")
-    append(toy_repo, "include/linux/kvm_host.h", "\n#define KVM_MORE 1\n", "header")
-    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
-    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
-    kpt("import", tmp_path / "mails", "--name", "s")
-    kpt("apply", "s", "--tree", "toy")
-    return toy_repo
 
 
 def log_of(state: dict[str, object]) -> str:
@@ -74,6 +53,57 @@ def test_each_state(toy: Path, kpt: Kpt) -> None:
     sums = [{module["path"]: module["sha256"] for module in one["modules"]} for one in states]
     assert sums[3][KVM] == sums[1][KVM] != sums[0][KVM]
     assert sums[3]["arch/x86/kvm/kvm-amd.ko"] != sums[0]["arch/x86/kvm/kvm-amd.ko"]
+
+
+def test_what_each_patch_changed(toy: Path, kpt: Kpt) -> None:
+    base, warns, broken, mends, header = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert [one["previous"] for one in (base, warns, broken, mends, header)] == [None, 0, 1, 1, 3]
+    assert all(module["base"] is None and module["previous"] is None for module in base["modules"])
+
+    def beside(state: dict[str, Any], other: str) -> dict[str, tuple[bool, bool]]:
+        """Module -> whether it is the same, whether its size is."""
+        rows = {module["path"]: module[other] for module in state["modules"]}
+        return {path: (row["same"], row["size_change"] == 0) for path, row in rows.items() if row}
+
+    same, other = (True, True), (False, False)
+    amd = "arch/x86/kvm/kvm-amd.ko"
+    assert beside(warns, "base") == beside(warns, "previous") == {**dict.fromkeys(MODULES, same), KVM: other}
+    assert broken["image"] is None and broken["modules"] == []
+    assert beside(mends, "previous") == {**dict.fromkeys(MODULES, same), amd: other}
+    assert beside(mends, "base") == {**dict.fromkeys(MODULES, same), amd: other, KVM: other}
+    assert set(beside(header, "previous").values()) == {same}, "a macro nobody uses changes nothing"
+    assert header["image"]["previous"]["same"]
+    grown = {module["path"]: module["previous"]["size_change"] for module in warns["modules"]}
+    assert grown[KVM] == sizes(warns)[KVM] - sizes(base)[KVM]
+    assert len(warns["new_warnings_previous"]) == 1
+    assert mends["new_warnings_previous"] == [] != mends["new_warnings"], "patch 1 brought it, not patch 3"
+
+
+def sizes(state: dict[str, Any]) -> dict[str, int]:
+    return {module["path"]: module["size"] for module in state["modules"]}
+
+
+def test_what_each_patch_changed_in_words(toy: Path, kpt: Kpt) -> None:
+    out = kpt("build", "s", "--each", status=1).out
+    shown = {part.split()[0]: part for part in re.split(r"^(?:base |patch )", out, flags=re.MULTILINE)[2:]}
+    assert re.search(r"kvm\.ko +changed, [+-][\d,]+ bytes\n", shown["1"])
+    assert re.search(r"irqbypass\.ko +as on the base\n", shown["1"])
+    assert "error: arch/x86/kvm/x86.c:13:" in shown["2"]
+    assert "1 warning more than the base, as after patch 1" in shown["3"]
+    assert "kernel and modules are byte for byte those of patch 3\n" in shown["4"]
+    alone = kpt("build", "s", "--patch", "4").out
+    assert "byte for byte those of patch 3\n" in alone, "what is known from before counts"
+
+
+def test_a_new_revision_builds_only_what_is_new(toy: Path, kpt: Kpt, tmp_path: Path) -> None:
+    kpt("build", "s", "--each", status=1)
+    git("checkout", "-q", "work~2", cwd=toy)
+    append(toy, "arch/x86/kvm/svm.c", "int svm_other;\n", "mend otherwise")
+    git("format-patch", "-q", "-v2", "-o", tmp_path / "v2", "main..HEAD", cwd=toy)
+    kpt("import", tmp_path / "v2", "--name", "s-v2")
+    kpt("apply", "s-v2", "--tree", "toy")
+    states = kpt("build", "s-v2", "--each", "--json", status=1).json["states"]
+    assert [(one["patch"], one["cached"]) for one in states] == [(0, True), (1, True), (2, True), (3, False)]
 
 
 def test_second_time_make_is_not_asked(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
@@ -117,10 +147,9 @@ def test_artifact_holds_what_the_guest_needs(toy: Path, kpt: Kpt, workspace: Wor
     build = building.known_build(workspace, Catalogue(workspace).get("toy"), applied.states[0], "x86_64")
     assert build is not None
     assert build.artifacts is not None
-    for name in ("bzImage", "config", "log", "diagnostics.json", *MODULES):
+    for name in ("bzImage", "config", "log", *MODULES):
         assert (build.artifacts / name).is_file(), name
     assert "CONFIG_KVM=m\n" in (build.artifacts / "config").read_text()
-    assert json.loads((build.artifacts / "diagnostics.json").read_text())["status"] == "ok"
 
 
 def test_options_that_exclude_one_another(toy: Path, kpt: Kpt) -> None:

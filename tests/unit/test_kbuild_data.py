@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch, compat, config, reach, versions
+from kpatch_tool.kbuild.model import Diagnostic, Module, ModuleChange, module_changes, new_warnings, previous_built
 from kpatch_tool.kbuild.reach import Change
 from kpatch_tool.kbuild.toolchain import Toolchain, probe
+from tests.results_fixtures import make_build
 
 DEBIAN_12 = Toolchain("gcc", (12, 2, 0), (2, 40), (4, 3), ("gcc 12.2.0", "as 2.40", "ld 2.40", "make 4.3"))
 OLD = Toolchain("gcc", (4, 8, 4), (2, 24), (3, 82), ("gcc 4.8.4",))
@@ -176,3 +179,46 @@ def test_records_of_make(tmp_path: Path) -> None:
     assert uses.modules == {"include/linux/kvm_host.h", "include/linux/mm.h"}
     reach.save(objects, uses)
     assert reach.load(objects) == uses
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("unused variable 'x'", "unused variable 'x'", True),
+        ("unused variable 'x'", "unused variable 'y'", False),
+        ("kvm_init()+0x1a: unreachable instruction", "kvm_init()+0x2c: unreachable instruction", True),
+        ("kvm_init()+0x1a: unreachable instruction", "kvm_exit()+0x1a: unreachable instruction", False),
+        ("the frame size of 2064 bytes is larger than 2048", "the frame size of 2080 bytes is larger than 2048", True),
+        ("array subscript 4 is outside", "array subscript 5 is outside", False),
+    ],
+)
+def test_a_warning_that_moves_is_the_same(before: str, after: str, same: bool) -> None:
+    base = replace(make_build(0), warnings=(Diagnostic("a.c", 10, before, "-Wx"),))
+    build = replace(make_build(1), warnings=(Diagnostic("a.c", 99, after, "-Wx"),))
+    assert (new_warnings(build, base) == ()) is same
+
+
+def test_modules_beside_those_of_another_state() -> None:
+    image, old, gone, new = (
+        Module("bzImage", "1", 9),
+        Module("a.ko", "2", 100),
+        Module("b.ko", "3", 5),
+        Module("c", "4", 7),
+    )
+    base = replace(make_build(0), image=image, modules=(old, gone))
+    build = replace(make_build(1), image=image, modules=(Module("a.ko", "5", 90), new))
+    assert module_changes(build, base) == (
+        ModuleChange("bzImage", True, 0),
+        ModuleChange("a.ko", False, -10),
+        ModuleChange("c", False, 7, before=False),
+        ModuleChange("b.ko", False, -5, there=False),
+    )
+    assert not build.same_binaries(base)
+    assert build.same_binaries(replace(build, patch=2))
+    assert module_changes(build, make_build(2, "failed")) == ()
+    assert not make_build(1, "failed").same_binaries(make_build(2, "failed"))
+
+
+def test_the_state_that_a_patch_is_compared_with() -> None:
+    builds = [make_build(0), make_build(1), make_build(2, "failed"), make_build(3)]
+    assert [found and found.patch for found in (previous_built(builds, k) for k in range(5))] == [None, 0, 1, 1, 3]

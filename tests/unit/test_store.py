@@ -117,7 +117,7 @@ def test_a_value_of_another_form_counts_as_not_there(workspace: Workspace) -> No
         store.record_run(record())
     with sqlite3.connect(store.path) as connection:
         connection.execute("INSERT INTO runs (series, started, value) VALUES ('s', '', '{\"series\": 3}')")
-        connection.execute("INSERT INTO tests VALUES ('k', 's', '', '[]')")
+        connection.execute("INSERT INTO tests (key, suite, kept_at, value) VALUES ('k', 's', '', '[]')")
     with Store(workspace) as store:
         assert store.last_run("s") == record()
         assert store.tests("k") is None
@@ -151,9 +151,9 @@ def test_a_newer_store_is_refused(workspace: Workspace) -> None:
 def test_a_full_disk_is_one_line(workspace: Workspace, tmp_path: Path) -> None:
     with Store(workspace) as store:
         store.tests("k")
-        assert store._connection is not None
+        assert store._database._connection is not None
         # What SQLite says when the file system is full, from SQLite itself: no page may be added.
-        store._connection.execute("PRAGMA max_page_count = 1")
+        store._database._connection.execute("PRAGMA max_page_count = 1")
         big = state_tests(tmp_path)
         with pytest.raises(MachineError, match=r"store\.sqlite: cannot write: the disk is full; free some space"):
             for number in range(100):

@@ -1,0 +1,98 @@
+"""States built and tested side by side: real builds of the toy kernel, a tester that boots nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.errors import MachineError
+from kpatch_tool.kbuild.model import StateBuild
+from kpatch_tool.progress import silent
+from kpatch_tool.report import document
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.testing import Tested, _Turns
+from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.model import State
+from kpatch_tool.workspace import Workspace
+from tests.toy_series import toy
+
+__all__ = ["toy"]  # a fixture
+
+
+@dataclass
+class FakeTester:
+    """What _Turns needs of a Tester. The suite's one test fails on the states in `fail`."""
+
+    workspace: Workspace
+    fail: frozenset[int] = frozenset()
+    dies_at: int | None = None
+    arch: str = "x86_64"
+    progress = staticmethod(silent)
+    tested: list[int] = field(default_factory=list)
+    prepared: list[int] = field(default_factory=list)
+    base_done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def tree(self) -> object:
+        return Catalogue(self.workspace).get("toy")
+
+    def prepare(self, state: State, build: StateBuild, suite: str) -> None:
+        self.prepared.append(state.patch)
+
+    def choose(self, state: State, build: StateBuild) -> None: ...
+
+    def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
+        return repr(build.modules)
+
+    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+        if state.patch == self.dies_at:
+            raise MachineError("QEMU is gone")
+        assert state.patch == 0 or self.base_done.is_set(), "the base is what the others are compared with"
+        self.tested.append(state.patch)
+        self.base_done.set()
+        verdict = Verdict.FAIL if state.patch in self.fail else Verdict.PASS
+        return tuple(
+            StateTests(state.patch, suite, "ok", 1.0, (CaseResult("t", "", verdict, 1.0),), "ran") for suite in suites
+        )
+
+
+def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
+    return _Turns(tester, ("s",), guests).run(load_applied(workspace, "s").states)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("guests", [1, 3])
+def test_what_is_the_same_is_not_run_again(toy: Path, workspace: Workspace, guests: int) -> None:
+    tester = FakeTester(workspace, fail=frozenset({3}))
+    found = run(workspace, tester, guests)
+    assert sorted(tester.tested) == [0, 1, 3], "2 does not build, 4 changes no module"
+    assert [(one.patch, one.status, one.same_as) for one in found] == [
+        (0, "ok", None), (1, "ok", None), (2, "failed", None), (3, "ok", None), (4, "ok", 3),
+    ]  # fmt: skip
+    assert found[4].why == "kernel, modules and tests are identical to patch 3's"
+    assert found[4].results == found[3].results
+
+
+def test_each_case_beside_the_base_and_the_state_before(toy: Path, workspace: Workspace) -> None:
+    found = run(workspace, FakeTester(workspace, fail=frozenset({1})))
+    _, one, broken, three, four = document.tests_document(found)["states"]
+    assert [delta["now"] for delta in one["deltas"]] == ["fail"]
+    assert one["deltas_previous"] == [
+        {**{key: value for key, value in one["deltas"][0].items() if key != "base"}, "previous": "pass"}
+    ]
+    assert [(delta["previous"], delta["now"]) for delta in broken["deltas_previous"]] == [("fail", "absent")]
+    assert (three["previous"], three["deltas"]) == (1, []), "a state that does not build is no state to compare with"
+    assert [(delta["previous"], delta["now"], delta["change"]) for delta in three["deltas_previous"]] == [
+        ("fail", "pass", "better")
+    ]
+    assert (four["previous"], four["same_as"], four["deltas_previous"]) == (3, 3, [])
+    assert Tested(found, "tcg", "").findings
+
+
+def test_what_the_machine_cannot_do_ends_it(toy: Path, workspace: Workspace) -> None:
+    with pytest.raises(MachineError, match="QEMU is gone"):
+        run(workspace, FakeTester(workspace, dies_at=1))

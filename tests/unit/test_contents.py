@@ -1,0 +1,108 @@
+"""Files kept once by content, and directories kept while they are used."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import lock
+from kpatch_tool.contents import Contents
+from kpatch_tool.errors import MachineError
+
+HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # printf hello | sha256sum
+
+
+def test_equal_files_become_one(tmp_path: Path) -> None:
+    contents = Contents(tmp_path / "objects")
+    files = [tmp_path / name for name in ("a", "b", "c")]
+    for file, text in zip(files, ("hello", "hello", "other"), strict=True):
+        file.write_text(text)
+    assert contents.share(files[0]) == HELLO
+    assert contents.share(files[0]) == HELLO, "again is the same"
+    for file in files[1:]:
+        contents.share(file)
+    assert files[0].stat().st_ino == files[1].stat().st_ino == (tmp_path / "objects/2c" / HELLO[2:]).stat().st_ino
+    assert contents.size() == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "objects"], "no scratch is left"
+    files[0].unlink()
+    assert contents.sweep() == 0
+    files[1].unlink()
+    assert contents.sweep() == 5
+    assert contents.size() == 5
+    assert files[2].read_text() == "other"
+
+
+def test_without_hard_links_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, os.strerror(95))
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "a").write_text("hello")
+    assert Contents(tmp_path / "objects").share(tmp_path / "a") == HELLO
+    assert (tmp_path / "a").read_text() == "hello"
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "link", full)
+    (tmp_path / "a").write_text("hello")
+    with pytest.raises(MachineError, match="no space left on device; free some space"):
+        Contents(tmp_path / "objects").share(tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "hello"
+
+
+def _share_and_sweep(root: Path, number: int) -> None:
+    contents = Contents(root / "objects")
+    for turn in range(100):
+        file = root / f"{number}-{turn % 7}"
+        file.write_text(str(turn % 3)) if not file.exists() else None
+        contents.share(file)
+        assert file.read_text() in ("0", "1", "2")
+        file.unlink()
+        contents.sweep()
+
+
+def test_many_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_share_and_sweep, args=(tmp_path, number)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+
+
+def test_a_directory_in_use(tmp_path: Path) -> None:
+    place = tmp_path / "d"
+    place.mkdir()
+    program = (
+        "import sys; from pathlib import Path; from kpatch_tool import lock\n"
+        "print(lock.use(Path(sys.argv[1])), flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as user:
+        assert user.stdout is not None and user.stdout.readline() == b"True\n"
+        with lock.unused(place) as free:
+            assert not free
+        assert lock.use(place), "any number may use it"
+        user.kill()
+    with lock.unused(place) as free:
+        assert not free, "this process does, too"
+
+
+def test_a_directory_that_is_being_removed(tmp_path: Path) -> None:
+    place = tmp_path / "d"
+    assert not lock.use(place)
+    place.mkdir()
+    with lock.unused(place) as free:
+        assert free
+        assert not lock.use(place)
+    assert lock.use(place)

@@ -1,0 +1,74 @@
+"""Threads beside their user: order, errors, and nothing left when they are left."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import process
+from kpatch_tool.errors import MachineError
+from kpatch_tool.parallel import Threads, ahead
+
+
+def test_results_come_in_order_and_ahead_of_their_user() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> int:
+        done.append(number)
+        return number * number
+
+    results = ahead(work, range(5))
+    assert next(results) == 0
+    deadline = time.monotonic() + 10
+    while len(done) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert done == list(range(5)), "it does not wait for its user"
+    assert list(results) == [1, 4, 9, 16]
+
+
+def test_an_error_comes_in_its_place() -> None:
+    def work(number: int) -> int:
+        if number == 2:
+            raise MachineError("broken")
+        return number
+
+    taken = []
+    with pytest.raises(MachineError, match="broken"):
+        taken += ahead(work, range(5))
+    results = ahead(work, range(5))
+    assert (next(results), next(results)) == (0, 1)
+
+
+@pytest.mark.parametrize("error", [SystemExit(130), MachineError("x")])
+def test_programs_end_when_their_user_is_interrupted(tmp_path: Path, error: BaseException) -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 0:
+            return 0
+        return process.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 60; echo"], timeout=90).status
+
+    start = time.monotonic()
+    with pytest.raises(type(error)), closing(ahead(work, range(3))) as results:
+        assert next(results) == 0
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+            time.sleep(0.01)
+        raise error
+    assert time.monotonic() - start < 30
+    assert begun == [0, 1], "nothing is begun any more"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_programs_of_others_are_left_alone() -> None:
+    with Threads(1) as mine:
+        other = mine.submit(lambda: process.run(["sh", "-c", "sleep 0.5; exit 7"]).status)
+        with Threads(1) as theirs:
+            theirs.submit(lambda: process.run(["sleep", "60"], timeout=90).status)
+            time.sleep(0.2)
+        assert other.result() == 7
