@@ -39,15 +39,17 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     timeout: float | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Finished:
     """Run a program to its end in a process group of its own and return what it printed.
 
     `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. A non-zero status is not an
-    error here. Raises MachineError when the program is not installed.
+    error here. `pass_fds` are file descriptors it gets. Raises MachineError when the program is not installed.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
-    process = _start(words, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
+    given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+    process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
     timed_out = False
     with _killed_on_exit(process):
         try:
@@ -104,6 +106,7 @@ def _start(
     env: Mapping[str, str] | None,
     stdin: int,
     stderr: int = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -114,6 +117,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=stderr,
             start_new_session=True,
+            pass_fds=tuple(pass_fds),
         )
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():

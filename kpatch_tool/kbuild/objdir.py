@@ -70,6 +70,7 @@ class ObjectDirectory:
             shutil.rmtree(self.path)
         with atomic.machine_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+        atomic.sweep(self.path)
         if record.generation != generation:
             record = Record(generation=generation)
             self.keep(record)

@@ -209,7 +209,7 @@ def _directory(workspace: Workspace, name: str) -> Path:
     return workspace.state / "suites" / name
 
 
-def _locked(workspace: Workspace, name: str) -> AbstractContextManager[None]:
+def _locked(workspace: Workspace, name: str) -> AbstractContextManager[int]:
     return lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS)
 
 
