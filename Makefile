@@ -3,6 +3,7 @@
 # make check  set up and pass everything: linters, types, all tests
 # make quick  the fast tests only
 # make bench  kpt beside its peers, one table
+# make stress ten minutes of faults (kill -9, full disk, clock, two at once): what was injected, what was lost
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ KPT := $(BIN)/kpt
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_INSTALL := $(ROOT) apt-get install -y --no-install-recommends
 
-.PHONY: setup packages demo check lint types quick kernel bench clean
+.PHONY: setup packages demo check lint types quick kernel bench stress clean
 
 setup: $(VENV)/.ready
 
@@ -50,6 +51,9 @@ kernel: packages
 
 bench: packages
 	@$(BIN)/python -m benchmarks.bench
+
+stress: packages
+	@$(BIN)/python -m tests.stress
 
 # Takes away what kpt computed; kernel trees stay.
 clean:

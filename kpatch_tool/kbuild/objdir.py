@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -62,10 +63,11 @@ class ObjectDirectory:
     def prepare(self, generation: str) -> Record:
         """Make the directory ready for a build with these tools and return its record.
 
-        Objects of other tools are thrown away; what a killed make left half-written is removed, so that make does not
+        Objects of other tools are thrown away, and all of them when the clock went back: make would take them for newer
+        than sources that changed after them. What a killed make left half-written is removed, so that make does not
         take it for finished.
         """
-        record = self.record()
+        record = Record() if self._clock_went_back() else self.record()
         if record.generation != generation and self.path.exists():
             shutil.rmtree(self.path)
         with atomic.machine_errors(self.path):
@@ -79,12 +81,20 @@ class ObjectDirectory:
         return record
 
     def began(self) -> None:
-        """Note that make runs from now on."""
+        """Note that make runs from now on; the log of the build before is noted already."""
+        (self.path / LOG).unlink(missing_ok=True)
         (self.path / _BUILDING).touch()
 
     def ended(self) -> None:
         """Note that make came to its end by itself, whatever its verdict."""
         (self.path / _BUILDING).unlink(missing_ok=True)
+
+    def _clock_went_back(self) -> bool:
+        """Whether something here was written later than now, or the last lines of a build's log before its start."""
+        begun, log = self.path / _BUILDING, self.path / LOG
+        if later_than_now(self.path / _RECORD, begun, log):
+            return True
+        return begun.exists() and log.exists() and log.stat().st_mtime_ns < begun.stat().st_mtime_ns
 
     def _repair(self, record: Record) -> Record:
         """After a killed make: forget that anything is up to date and remove targets that may be half-written.
@@ -108,6 +118,12 @@ class ObjectDirectory:
         self.keep(record)
         self.ended()
         return record
+
+
+def later_than_now(*paths: Path) -> bool:
+    """Whether one of those of `paths` that are there was written in the future, as the clock goes now."""
+    now = time.time()
+    return any(path.stat().st_mtime > now for path in paths if path.exists())
 
 
 def _remove_unfinished(target: Path, since: int) -> None:

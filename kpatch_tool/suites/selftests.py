@@ -22,6 +22,7 @@ from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild import diagnostics, toolchain
 from kpatch_tool.kbuild.make import environment, guarded
+from kpatch_tool.kbuild.objdir import later_than_now
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import own
 from kpatch_tool.suites.model import Test
@@ -286,6 +287,8 @@ class _Build:
         """
         content = self.objects / _CONTENT
         held = content.read_text("utf-8").split() if content.exists() else []
+        if later_than_now(content, self.objects / _BUILDING):  # make would not see what changed since then
+            held = []
         if held[:1] != [headers]:
             shutil.rmtree(self.objects, ignore_errors=True)
         if held[1:] != [common] or (self.objects / _BUILDING).exists():

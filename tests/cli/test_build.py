@@ -265,3 +265,13 @@ def test_result_is_a_value(toy: Path, workspace: Workspace) -> None:
     assert build.why.startswith("does not build: arch/x86/kvm/x86.c:13: ")
     assert build.artifacts is None
     assert "building patch 2" in seen
+
+
+def test_a_clock_that_went_back_hides_no_error(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    """Objects of tomorrow are newer than every source that changes today, and make leaves them as they are."""
+    kpt("build", "s", "--patch", "1")
+    for path in workspace.state.rglob("*"):
+        written = path.lstat().st_mtime + 86_400
+        os.utime(path, (written, written), follow_symlinks=False)
+    states = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert [one["status"] for one in states] == ["ok", "ok", "failed", "ok", "ok"]
