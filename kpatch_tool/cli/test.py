@@ -36,6 +36,7 @@ def command(
     ] = None,
     by_hand: Annotated[bool, typer.Option("--nodefault", help="Also tests marked to be run by hand only.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Test again what is remembered.")] = False,
+    no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Boot what was built, run the suites, compare with the base. Exit status 1 when something got worse."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kpatch_tool import sandbox
 from kpatch_tool.restore.damaged import squeeze
 
 TOY = Path(__file__).parents[1] / "toykernel"
@@ -103,7 +104,11 @@ class World:
         return self.root / "tmp"
 
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "VIRTUAL_ENV", "LD_PRELOAD") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "VIRTUAL_ENV", "LD_PRELOAD", sandbox.VARIABLE)
+            if name in os.environ
+        }
         repo = Path(__file__).parents[2]
         more = {"HOME": str(self.root / "home"), "TMPDIR": str(self.scratch), "PYTHONPATH": str(repo), "COLUMNS": "80"}
         return {**kept, **_GIT, **more}
