@@ -4,6 +4,7 @@
 # make quick  the fast tests only
 # make bench  kpt beside its peers, one table
 # make docs   docs/reference.md and man/kpt.1, from the code
+# make stress ten minutes of faults (kill -9, full disk, clock, two at once): what was injected, what was lost
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ KPT := $(BIN)/kpt
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_INSTALL := $(ROOT) apt-get install -y --no-install-recommends
 
-.PHONY: setup packages test-packages demo check lint types quick kernel bench docs clean
+.PHONY: setup packages test-packages demo check lint types quick kernel bench stress docs clean
 
 setup: $(VENV)/.ready
 
@@ -27,6 +28,8 @@ $(VENV)/.ready: pyproject.toml
 packages: setup
 	$(KPT) doctor --install
 
+# The demo's series is this project's own: on a machine without namespaces it may be built without sandbox.
+demo: export KPT_NO_SANDBOX = $(shell $(BIN)/python -c 'from kpatch_tool import sandbox; print(1 if sandbox.missing() else "")')
 demo: packages
 	$(KPT) deps tlb-flush-v5
 	$(KPT) tree add v5-skeleton --skeleton tlb-flush-v5
@@ -62,6 +65,9 @@ bench: packages
 
 docs: setup
 	$(BIN)/python -m kpatch_tool.cli.reference
+
+stress: packages
+	@$(BIN)/python -m tests.stress
 
 # Takes away what kpt computed; kernel trees stay.
 clean:

@@ -25,6 +25,7 @@ from kpatch_tool.errors import KptError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import Artifacts
 from kpatch_tool.kbuild.make import Make
+from kpatch_tool.kbuild.objdir import ObjectDirectory
 from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing import Request, test_request
@@ -100,10 +101,10 @@ def _next_patch(workspace: Workspace) -> Row:
     applied = load_applied(workspace, SERIES, tree=TREE)
     plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
     artifacts = Artifacts(workspace)
-    objects = workspace.state / "build" / f"{TREE}-{ARCH}"
+    directory = ObjectDirectory(workspace.state / "build" / f"{TREE}-{ARCH}")
     worktree = worktree_of(workspace, plan.tree)
-    variables = {**plan.compat.variables(plan.tools, objects / ".kpt-compat"), **plan.tree.make}
-    make = Make(worktree.path, objects, plan.arch.make_arch, variables, 2)
+    variables = {**plan.compat.variables(plan.tools, directory.notes / "compat"), **plan.tree.make}
+    make = Make(worktree.path, directory.path, directory.notes, plan.arch.make_arch, variables, 2)
     directories = " ".join(dict.fromkeys(str(Path(module).parent) for module in plan.modules))
 
     def build(patch: int) -> float:

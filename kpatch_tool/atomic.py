@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from kpatch_tool.errors import MachineError
 
 _STAGING_PREFIX = ".kpt-staging-"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # renameat2(2)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -20,19 +25,41 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises MachineError when the disk is full or the directory cannot be written.
     """
-    with machine_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_STAGING_PREFIX, dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(data)
+    with staged_file(path) as out:
+        out.write(data)
+
+
+@contextlib.contextmanager
+def staged_file(target: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Yield a file beside `target`, open for writing; when the block ends well it takes target's place.
+
+    It is locked (flock(2)) as long as its writer lives, so that `sweep` knows what a killed one left.
+    """
+    with machine_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_STAGING_PREFIX, dir=target.parent)
+        with os.fdopen(handle, "wb") as out:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield out
                 out.flush()
-                os.fsync(out.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+                os.fchmod(handle, mode)
+                os.fsync(handle)
+                Path(name).replace(target)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+
+
+def sweep(directory: Path) -> None:
+    """Remove the files that killed writers (`staged_file`) left in `directory`; those still at work keep theirs.
+
+    The caller holds a lock that every writer of this directory holds, too: a file is not locked yet when it is born.
+    """
+    for path in directory.glob(f"{_STAGING_PREFIX}*"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -44,8 +71,9 @@ def write_text(path: Path, text: str) -> None:
 def staged_directory(target: Path) -> Iterator[Path]:
     """Yield an empty directory beside `target`; when the block ends well it takes target's place.
 
-    An existing target is replaced. What a killed run left behind is removed by the next one for the same target.
-    Two writers of one target must hold a lock (kpatch_tool.lock).
+    An existing target is exchanged for it, so no moment is without one (renameat2(2); where the file system cannot,
+    between two renames). What a killed run left behind is removed by the next one for the same target. Two writers of
+    one target must hold a lock (kpatch_tool.lock).
     """
     stage = target.parent / f"{_STAGING_PREFIX}{target.name}"
     old = target.parent / f"{_STAGING_PREFIX}{target.name}.old"
@@ -58,15 +86,26 @@ def staged_directory(target: Path) -> Iterator[Path]:
         stage.mkdir()
         try:
             yield stage
-            if target.exists():
-                target.rename(old)
-            stage.rename(target)
+            if not _exchanged(stage, target):
+                if target.exists():
+                    target.rename(old)
+                stage.rename(target)
         except BaseException:
             shutil.rmtree(stage, ignore_errors=True)
             raise
         finally:
             if target.exists():
-                shutil.rmtree(old, ignore_errors=True)
+                for leftover in (stage, old):
+                    shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the two have changed places, in one step; False where `other` is not there or the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # glibc before 2.28
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import process
+from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
 
 _GIB = 1 << 30
@@ -62,7 +62,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine itself: processors, memory and free disk in GiB, what is needed of them, and /dev/kvm in words."""
+    """The machine itself: processors, memory and free disk in GiB, what is needed of them; in words, /dev/kvm and the
+    sandbox."""
 
     cores: int
     memory_gb: float
@@ -70,6 +71,7 @@ class Machine:
     needed_memory_gb: float
     needed_free_gb: float
     kvm: str
+    sandbox: str
 
     @property
     def short_of(self) -> tuple[str, ...]:
@@ -242,6 +244,7 @@ def _machine(place: Path) -> Machine:
         needed_memory_gb=float(needed["memory_gb"]),
         needed_free_gb=float(needed["disk_gb"]),
         kvm=_kvm(),
+        sandbox=sandbox.missing() or "works",
     )
 
 

@@ -16,8 +16,10 @@ _POLL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def held(path: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
+def held(path: Path, *, wait_seconds: float = 0.0) -> Iterator[int]:
     """Hold the lock file `path` for the block (flock(2), exclusive).
+
+    Yields its file descriptor: a child that is given it holds the lock, too, for as long as it lives.
 
     Raises MachineError, naming the holder's process id, when another process still holds it after `wait_seconds`.
     """
@@ -29,7 +31,7 @@ def held(path: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
         with machine_errors(path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -11,15 +11,20 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from kpatch_tool.errors import MachineError
 
 _running: dict[int, int] = {}  # process groups -> the thread that waits for each
+_WATCH_SECONDS = 0.1
+_LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A program that ended: its arguments, exit status (negative: the signal), output and time in seconds."""
+    """A program that ended: its arguments, exit status (negative: the signal), output and time in seconds. `stopped`
+    says why kpt killed it before its end, where it did for a limit of its own."""
 
     argv: tuple[str, ...]
     status: int
@@ -27,6 +32,7 @@ class Finished:
     stderr: bytes
     seconds: float
     timed_out: bool = False
+    stopped: str = ""
 
     def last_line(self) -> str:
         """The last thing the program said, for an error message."""
@@ -41,15 +47,17 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     timeout: float | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Finished:
     """Run a program to its end in a process group of its own and return what it printed.
 
     `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. A non-zero status is not an
-    error here. Raises MachineError when the program is not installed.
+    error here. `pass_fds` are file descriptors it gets. Raises MachineError when the program is not installed.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
-    process = _start(words, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
+    given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+    process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
     timed_out = False
     with _killed_on_exit(process):
         try:
@@ -69,28 +77,37 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
     on_line: Callable[[bytes], None] | None = None,
+    watch: Callable[[int], str] | None = None,
+    most: int | None = None,
 ) -> Finished:
     """Run a program with stdout and stderr together in the file `log`, each line also given to `on_line`.
 
-    Returns a Finished whose stdout is empty (the log has it). Same errors as `run`.
+    `watch` is asked with the process id, ten times a second, why the program has to be stopped ("": it need not); one
+    that prints more than `most` bytes is stopped, too. Returns a Finished whose stdout is empty (the log has it). Same
+    errors as `run`.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
-    timed_out = False
     with log.open("wb") as out:
         process = _start(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         assert process.stdout is not None
+        lines = process.stdout
         deadline = None if timeout is None else start + timeout
-        with _killed_on_exit(process), _watchdog(process, deadline) as expired:
-            for line in process.stdout:
+        written = 0
+        with _killed_on_exit(process), _Watchdog(process, deadline, watch) as dog:
+            for line in iter(lambda: lines.readline(_LONGEST_LINE), b""):
+                written += len(line)
+                if most is not None and written > most:
+                    dog.stop(f"it printed more than {most >> 20} MB")
+                    break
                 out.write(line)
                 out.flush()
                 if on_line is not None:
                     on_line(line)
             process.wait()
-            timed_out = expired()
-    return Finished(words, process.returncode, b"", b"", time.monotonic() - start, timed_out)
+    seconds = time.monotonic() - start
+    return Finished(words, process.returncode, b"", b"", seconds, dog.timed_out, dog.why)
 
 
 def end_programs_of(threads: Collection[int]) -> None:
@@ -127,6 +144,7 @@ def _start(
     env: Mapping[str, str] | None,
     stdin: int,
     stderr: int = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -137,6 +155,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=stderr,
             start_new_session=True,
+            pass_fds=tuple(pass_fds),
         )
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
@@ -155,21 +174,45 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
                 process.wait()
 
 
-@contextlib.contextmanager
-def _watchdog(process: subprocess.Popen[bytes], deadline: float | None) -> Iterator[Callable[[], bool]]:
-    """Kill the process group at `deadline` (monotonic seconds); yields a function telling whether it did."""
-    fired = threading.Event()
+class _Watchdog:
+    """Kills the process group at `deadline` (monotonic seconds), or when `watch` gives a reason (`why`)."""
 
-    def expire() -> None:
-        fired.set()
-        kill_group(process)
+    def __init__(
+        self, process: subprocess.Popen[bytes], deadline: float | None, watch: Callable[[int], str] | None
+    ) -> None:
+        self.timed_out = False
+        self.why = ""
+        self._process, self._deadline, self._watch = process, deadline, watch
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    timer = None if deadline is None else threading.Timer(max(0.0, deadline - time.monotonic()), expire)
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
-    try:
-        yield fired.is_set
-    finally:
-        if timer is not None:
-            timer.cancel()
+    def __enter__(self) -> Self:
+        if self._deadline is not None or self._watch is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def stop(self, why: str) -> None:
+        """Kill it, for this reason."""
+        self.why = self.why or why
+        kill_group(self._process)
+
+    def _look(self) -> None:
+        while True:
+            left = _WATCH_SECONDS if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            if self._ended.wait(min(left, _WATCH_SECONDS) if self._watch is not None else left):
+                return
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                self.timed_out = True
+                kill_group(self._process)
+                return
+            why = self._watch(self._process.pid) if self._watch is not None else ""
+            if why:
+                self.stop(why)
+                return

@@ -57,6 +57,7 @@ class Workspace:
     def remember(self, key: str, value: str | None) -> None:
         """Keep `value` for `key` over runs; None forgets it."""
         with lock.held(self.lock("state"), wait_seconds=_PATIENCE):
+            atomic.sweep(self.state)
             memory = {k: v for k, v in self._memory().items() if k != key}
             if value is not None:
                 memory[key] = value

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from kpatch_tool import sandbox
 from kpatch_tool import workspace as workspaces
 from kpatch_tool.workspace import Workspace
 
@@ -25,6 +26,8 @@ REPO_ROOT = Path(__file__).parents[1]
 SHARED = REPO_ROOT.parent / "shared"
 FIXED_DATE = "1400000000 +0200"
 
+# Where this machine has no namespaces, all but the tests of the sandbox itself do without one.
+_NO_SANDBOX = {sandbox.VARIABLE: "1"} if sandbox.missing() else {}
 _KEPT = ("PATH", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 # Debian's own .gitignore ends like this; what is imported with a plain `git add` would then be empty.
 TOY_GITIGNORE = ".*\n*.o\n*.ko\n/*\n!/debian/\n"
@@ -52,6 +55,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "COLUMNS": "80",
+        **_NO_SANDBOX,
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

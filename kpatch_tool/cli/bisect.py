@@ -62,6 +62,7 @@ def command(
     once: Annotated[bool, typer.Option("--once", help="Trust every answer; look at each state once.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget what an earlier search found.")] = False,
     git: Annotated[bool, typer.Option("--git", help="Print the search as a git bisect log.")] = False,
+    no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Find the first patch after which the answer is bad. Exit status 1 when one is found."""

@@ -24,6 +24,7 @@ def command(
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", min=1, help="Jobs of make; all processors if not given.")
     ] = None,
+    no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Build the KVM modules and a bootable kernel of the series' last state, or of those asked for."""

@@ -18,6 +18,7 @@ TABLE: dict[str, str] = {
     "diff": "What changed between two revisions of a series.",
     "tree": "Kernel trees: add, list, use, remove.",
     "apply": "Put a series on a kernel tree, as commits on branch kpt/SERIES.",
+    "undo": "Take back the last apply of a series.",
     "build": "Build the KVM modules and a bootable kernel.",
     "suite": "Test suites: add, list, remove.",
     "test": "Boot what was built, run the suites, compare with the base.",

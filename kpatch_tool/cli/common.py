@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpatch_tool import workspace
+from kpatch_tool import sandbox, workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 
@@ -30,6 +30,23 @@ OptionalSeries = Annotated[
     str | None, typer.Argument(metavar="[SERIES]", help="A series; the one applied last where left out.")
 ]
 TreeOption = Annotated[str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to use.")]
+
+
+def _without_sandbox(chosen: bool) -> bool:
+    """The option is the environment variable, said on the command line: it holds for all that this kpt starts."""
+    if chosen:
+        os.environ[sandbox.VARIABLE] = "1"
+    return chosen
+
+
+NoSandboxOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-sandbox",
+        callback=_without_sandbox,
+        help="Build outside the sandbox: the patches' Makefiles may do all that you may (also KPT_NO_SANDBOX=1).",
+    ),
+]
 
 SCHEMA_VERSION = 1
 
@@ -117,6 +134,7 @@ class _PlainProgress:
 
 __all__ = [
     "JsonOption",
+    "NoSandboxOption",
     "OptionalSeries",
     "SeriesArgument",
     "TreeOption",

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool.cli.common import JsonOption, SeriesArgument, TreeOption, chosen, console, emit_json, here
+from kpatch_tool.cli.common import (
+    JsonOption,
+    NoSandboxOption,
+    SeriesArgument,
+    TreeOption,
+    chosen,
+    console,
+    emit_json,
+    here,
+)
 
 
 def command(
@@ -19,6 +28,7 @@ def command(
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="Test every state, even where nothing changed.")] = False,
     head: Annotated[bool, typer.Option("--head", help="Test the base and the last state only.")] = False,
+    no_sandbox: NoSandboxOption = False,
     json: JsonOption = False,
 ) -> None:
     """All of it: restore, deps, apply, build, test, report. Exit status 1 when something was found."""

@@ -21,6 +21,7 @@ def add(
     git: Annotated[str | None, typer.Option(metavar="URL|PATH", help="kvm-unit-tests; it is built here.")] = None,
     ref: Annotated[str | None, typer.Option(metavar="R", help="Branch, tag or commit of --git.")] = None,
     directory: Annotated[Path | None, typer.Option("--dir", metavar="D", help="A tree of it, built already.")] = None,
+    no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Add kvm-unit-tests under a name of your choice. A suite of that name is replaced."""

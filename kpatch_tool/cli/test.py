@@ -39,6 +39,7 @@ def command(
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", min=1, help="Guests at once; as many as fit if not given.")
     ] = None,
+    no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Boot what was built, run the suites, compare with the base. Exit status 1 when something got worse."""

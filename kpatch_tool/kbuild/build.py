@@ -19,13 +19,14 @@ from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, StateBuild
 from kpatch_tool.kbuild.objdir import LOG, ObjectDirectory, Record, carried, without_vanished
 from kpatch_tool.kbuild.plan import Plan, make_plan
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.sandbox import plain
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
 
-_CONFIG_LOG = ".kpt-config-log"
-_ALLCONFIG = ".kpt-allconfig"
-_COMPAT = ".kpt-compat"
+_CONFIG_LOG = "config-log"
+_ALLCONFIG = "allconfig"
+_COMPAT = "compat"
 _LOCK_SECONDS = 5.0
 _BY_SIGNAL = 128  # make ends with 0, 1 or 2; the shell around it adds this to the number of a signal
 _COMPILES = re.compile(rb"^  (?:CC|AS|HOSTCC)(?: \[M\])? +(\S+)")
@@ -100,21 +101,22 @@ class _Builder:
         return self.kept.store(self.key, build, self.state, origin, self._files(directory.path, build))
 
     def _configured(self, directory: ObjectDirectory, record: Record, source: Path) -> StateBuild:
-        data = directory.path / _COMPAT
+        data = directory.notes / _COMPAT
         self.plan.compat.install(data)
         variables = {**self.plan.compat.variables(self.plan.tools, data), **self.plan.tree.make}
-        make = Make(source, directory.path, self.plan.arch.make_arch, variables, self.jobs)
+        make = Make(source, directory.path, directory.notes, self.plan.arch.make_arch, variables, self.jobs)
         directory.began()
         if self._must_configure(record):
             finished = self._configure(make)
             if finished.status != 0:
-                return self._failed(directory, make, finished, directory.path / _CONFIG_LOG, record)
-            lost = config.lost(self.plan.asked, (directory.path / ".config").read_text("utf-8", "replace"))
+                return self._failed(directory, make, finished, directory.notes / _CONFIG_LOG, record)
+            lost = config.lost(self.plan.asked, _dotconfig(directory.path))
             if lost:
                 directory.ended()
-                return self._refused(lost, source, directory.path / _CONFIG_LOG)
+                return self._refused(lost, source, directory.notes / _CONFIG_LOG)
             for module in self.plan.modules:
-                (directory.path / module).unlink(missing_ok=True)
+                if plain(directory.path, directory.path / module):
+                    (directory.path / module).unlink()
             record = replace(record, config=self.plan.config, config_tree=self.state.tree_id, image_tree="")
             directory.keep(record)
         return self._make(directory, make, record)
@@ -127,9 +129,9 @@ class _Builder:
     def _configure(self, make: Make) -> process.Finished:
         """Everything off but what is asked for (allnoconfig with KCONFIG_ALLCONFIG)."""
         self.progress("configuring")
-        asked = make.objects / _ALLCONFIG
+        asked = make.notes / _ALLCONFIG
         asked.write_text(config.render(self.plan.asked), "utf-8")
-        return make.run([self.plan.arch.base_config], make.objects / _CONFIG_LOG, env={"KCONFIG_ALLCONFIG": str(asked)})
+        return make.run([self.plan.arch.base_config], make.notes / _CONFIG_LOG, env={"KCONFIG_ALLCONFIG": str(asked)})
 
     def _refused(self, lost: Sequence[config.Lost], source: Path, log: Path) -> StateBuild:
         """Symbols did not come out as asked: the user's to mend, or, below a patch, the patch's doing."""
@@ -141,9 +143,9 @@ class _Builder:
         return self._result(BuildStatus.FAILED, errors, (), log, f"after this patch, {sentences[0]}")
 
     def _make(self, directory: ObjectDirectory, make: Make, record: Record) -> StateBuild:
-        quick = self._modules_suffice(directory.path, record)
+        quick = self._modules_suffice(directory, record)
         goals = self._module_goals() if quick else [self.plan.arch.image_target, "modules"]
-        log = directory.path / LOG
+        log = directory.notes / LOG
         counter = _Counter(self.progress, self._name(), 0 if quick else record.objects)
         finished = make.run(goals, log, on_line=counter)
         if finished.status != 0:
@@ -151,20 +153,20 @@ class _Builder:
         record = self._noted(directory, make, record)
         if not quick:
             uses = reach.collect(directory.path, make.source, self.plan.arch)
-            reach.save(directory.path, uses)
+            reach.save(directory.notes, uses)
             record = replace(record, image_tree=self.state.tree_id, objects=max(record.objects, counter.count))
         directory.keep(record)
         directory.ended()
         return self._succeeded(directory.path, record, log)
 
-    def _modules_suffice(self, objects: Path, record: Record) -> bool:
+    def _modules_suffice(self, directory: ObjectDirectory, record: Record) -> bool:
         """Whether the image is up to date for this state already (kbuild.reach says when that is sure)."""
-        if not record.image_tree or not (objects / self.plan.arch.image).is_file():
+        if not record.image_tree or not plain(directory.path, directory.path / self.plan.arch.image):
             return False
-        values = config.values((objects / ".config").read_text("utf-8", "replace"))
+        values = config.values(_dotconfig(directory.path))
         if any(values.get(symbol, "m") != "m" for symbol in self.plan.arch.module_symbols):
             return False
-        uses = reach.load(objects)
+        uses = reach.load(directory.notes)
         return uses is not None and reach.modules_suffice(self._changes(record.image_tree), uses, self.plan.arch)
 
     def _module_goals(self) -> list[str]:
@@ -175,12 +177,15 @@ class _Builder:
 
     def _noted(self, directory: ObjectDirectory, make: Make, record: Record) -> Record:
         """The record with what this build said of each object it made."""
-        units = diagnostics.read((directory.path / LOG).read_bytes(), _roots(make))
+        units = diagnostics.read((directory.notes / LOG).read_bytes(), _roots(make))
         return replace(record, warnings=without_vanished(carried(record.warnings, units), directory.path))
 
     def _succeeded(self, objects: Path, record: Record, log: Path) -> StateBuild:
+        if not plain(objects, objects / self.plan.arch.image):
+            error = Diagnostic("", 0, f"make left no {self.plan.arch.image}")
+            return self._result(BuildStatus.FAILED, (error,), _all(record), log, f"does not build: {error.message}")
         modules = tuple(
-            artifacts.module(path, objects / path) for path in self.plan.modules if (objects / path).is_file()
+            artifacts.module(path, objects / path) for path in self.plan.modules if plain(objects, objects / path)
         )
         warnings = _all(record)
         why = f"built {self.plan.arch.image_target} and {len(modules)} modules"
@@ -192,7 +197,7 @@ class _Builder:
         self, directory: ObjectDirectory, make: Make, finished: process.Finished, log: Path, record: Record
     ) -> StateBuild:
         text = log.read_bytes()
-        infra = diagnostics.infra_reason(text)
+        infra = _limit(finished) or diagnostics.infra_reason(text)
         if infra is not None or not 0 <= finished.status < _BY_SIGNAL:
             # The note that make was at work stays: targets may be half-written.
             reason = infra or f"make was ended by a signal (status {finished.status})"
@@ -226,7 +231,7 @@ class _Builder:
         )
 
     def _files(self, objects: Path, build: StateBuild) -> dict[str, Path]:
-        files = {"config": objects / ".config"} if (objects / ".config").is_file() else {}
+        files = {"config": objects / ".config"} if plain(objects, objects / ".config") else {}
         if build.status is BuildStatus.OK:
             files[Path(self.plan.arch.image).name] = objects / self.plan.arch.image
             files |= {module.path: objects / module.path for module in build.modules}
@@ -273,6 +278,19 @@ class _Counter:
         if _COMPILES.match(line):
             self.count += 1
             self._progress(self._what, self.count, max(self._total, self.count) if self._total else 0)
+
+
+def _dotconfig(objects: Path) -> str:
+    """The configuration that came out; nothing where there is none that is a file."""
+    path = objects / ".config"
+    return path.read_text("utf-8", "replace") if plain(objects, path) else ""
+
+
+def _limit(finished: process.Finished) -> str | None:
+    """What make was stopped for, if it was."""
+    if finished.stopped:
+        return f"make was stopped: {finished.stopped}"
+    return f"make was stopped after {finished.seconds:.0f} s" if finished.timed_out else None
 
 
 def _roots(make: Make) -> diagnostics.Roots:

@@ -112,7 +112,6 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
     for pattern in (
         r"No space left on device",
         r"Disk quota exceeded",
-        r"Read-only file system",
         r"Input/output error",
         r"Cannot allocate memory",
         r"virtual memory exhausted",

@@ -4,12 +4,12 @@ files."""
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process
+from kpatch_tool import process, sandbox
+from kpatch_tool.sandbox import Room
 
 # What Kbuild puts into images and modules besides the source (Documentation/kbuild/reproducible-builds.rst).
 _REPRODUCIBLE = {
@@ -20,17 +20,15 @@ _REPRODUCIBLE = {
 }
 _KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CCACHE_DIR")
 
-# When kpt is killed with no chance to clean up, the kernel sends this shell SIGTERM and it takes make and all its
-# children along. Without it they would go on writing into the object directory.
-_GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
-
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """How to call make for one object directory. `variables` are given on the command line."""
+    """How to call make for one object directory. `variables` are given on the command line; `notes` is the directory
+    with what kpt gives it to read (the configuration asked for, headers)."""
 
     source: Path
     objects: Path
+    notes: Path
     arch: str
     variables: Mapping[str, str]
     jobs: int
@@ -43,10 +41,11 @@ class Make:
         env: Mapping[str, str] | None = None,
         on_line: Callable[[bytes], None] | None = None,
     ) -> process.Finished:
-        """Make `goals` (targets or VARIABLE=value words), everything it prints going to the file `log`."""
-        return process.run_logged(
-            guarded(self.argv(goals)), log, cwd=self.source, env={**environment(), **(env or {})}, on_line=on_line
-        )
+        """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
+        own = sandbox.beyond_system(["make", *programs(self.variables)])
+        room = Room((self.objects,), (self.source, self.notes, *own))
+        words = {**environment(), **(env or {})}
+        return sandbox.run_logged(self.argv(goals), log, room, cwd=self.source, env=words, on_line=on_line)
 
     def argv(self, goals: Sequence[str]) -> tuple[str, ...]:
         """The words of the command."""
@@ -69,8 +68,8 @@ def environment() -> dict[str, str]:
     return {**kept, **_REPRODUCIBLE, "LC_ALL": "C", "TERM": "dumb"}
 
 
-def guarded(argv: Sequence[str]) -> tuple[str, ...]:
-    """`argv`, so started that it dies with all its children when kpt does (where util-linux has setpriv)."""
-    if shutil.which("setpriv") is None:
-        return tuple(argv)
-    return ("setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", _GUARD, "sh", *argv)
+def programs(variables: Mapping[str, str]) -> list[str]:
+    """The compilers and linkers that make variables name."""
+    prefix = variables.get("CROSS_COMPILE", "")
+    named = (variables.get(name, "").split()[:1] for name in ("CC", "LD", "AS", "HOSTCC"))
+    return [f"{prefix}gcc", f"{prefix}ld", *(word for words in named for word in words)]

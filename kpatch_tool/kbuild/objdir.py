@@ -1,4 +1,8 @@
-"""The object directory of one tree and architecture: what it holds, and how it survives a killed make."""
+"""The object directory of one tree and architecture: what it holds, and how it survives a killed make.
+
+What kpt itself keeps of it lies beside it, in `notes`: a stranger's Makefile, which writes in the object directory,
+could put a link to any file in the place of one that kpt is going to write.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,9 +20,9 @@ from kpatch_tool import atomic
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
 
-_RECORD = ".kpt-record.json"
-_BUILDING = ".kpt-building"
-LOG = ".kpt-log"
+_RECORD = "record.json"
+_BUILDING = "building"
+LOG = "log"
 
 # fixdep writes it: the file an object was compiled from (scripts/basic/fixdep.c).
 _SOURCE = re.compile(rb"^source_\S+ := (/.+)$", re.MULTILINE)
@@ -41,15 +47,16 @@ class Record:
 
 
 class ObjectDirectory:
-    """`path` and the record in it. The caller holds the build lock of the tree."""
+    """`path`, and `notes` with the record of it. The caller holds the build lock of the tree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes = path.with_name(f"{path.name}.notes")
 
     def record(self) -> Record:
         """What is kept; an empty Record when there is none or it cannot be read."""
         try:
-            data = json.loads((self.path / _RECORD).read_bytes())
+            data = json.loads((self.notes / _RECORD).read_bytes())
             warnings = {unit: tuple(Diagnostic(**one) for one in found) for unit, found in data["warnings"].items()}
             return Record(**{**data, "warnings": warnings})
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
@@ -57,33 +64,46 @@ class ObjectDirectory:
 
     def keep(self, record: Record) -> None:
         """Write the record."""
-        atomic.write_text(self.path / _RECORD, json.dumps(asdict(record), indent=0))
+        atomic.write_text(self.notes / _RECORD, json.dumps(asdict(record), indent=0))
 
     def prepare(self, generation: str) -> Record:
         """Make the directory ready for a build with these tools and return its record.
 
-        Objects of other tools are thrown away; what a killed make left half-written is removed, so that make does not
+        Objects of other tools are thrown away, and all of them when the clock went back: make would take them for newer
+        than sources that changed after them. What a killed make left half-written is removed, so that make does not
         take it for finished.
         """
-        record = self.record()
-        if record.generation != generation and self.path.exists():
-            shutil.rmtree(self.path)
+        record = Record() if self._clock_went_back() else self.record()
+        if record.generation != generation:
+            for place in (self.notes, self.path):  # the record first: never one without its objects
+                if place.exists():
+                    shutil.rmtree(place)
         with atomic.machine_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            for place in (self.path, self.notes):
+                place.mkdir(parents=True, exist_ok=True)
+        atomic.sweep(self.notes)
         if record.generation != generation:
             record = Record(generation=generation)
             self.keep(record)
-        if (self.path / _BUILDING).exists():
+        if (self.notes / _BUILDING).exists():
             record = self._repair(record)
         return record
 
     def began(self) -> None:
-        """Note that make runs from now on."""
-        (self.path / _BUILDING).touch()
+        """Note that make runs from now on; the log of the build before is noted already."""
+        (self.notes / LOG).unlink(missing_ok=True)
+        (self.notes / _BUILDING).touch()
 
     def ended(self) -> None:
         """Note that make came to its end by itself, whatever its verdict."""
-        (self.path / _BUILDING).unlink(missing_ok=True)
+        (self.notes / _BUILDING).unlink(missing_ok=True)
+
+    def _clock_went_back(self) -> bool:
+        """Whether something here was written later than now, or the last lines of a build's log before its start."""
+        begun, log = self.notes / _BUILDING, self.notes / LOG
+        if later_than_now(self.notes / _RECORD, begun, log):
+            return True
+        return begun.exists() and log.exists() and log.stat().st_mtime_ns < begun.stat().st_mtime_ns
 
     def _repair(self, record: Record) -> Record:
         """After a killed make: forget that anything is up to date and remove targets that may be half-written.
@@ -91,14 +111,14 @@ class ObjectDirectory:
         Kbuild writes .NAME.cmd after NAME is complete, so a target of that build without a younger .cmd is suspect.
         Generated headers are exempt: Kbuild moves them into place whole.
         """
-        since = (self.path / _BUILDING).stat().st_mtime_ns
+        since = (self.notes / _BUILDING).stat().st_mtime_ns
         for directory, _, names in os.walk(self.path):
             inside = os.path.relpath(directory, self.path)
             if inside.startswith("include") or "/include/generated" in f"/{inside}":
                 continue
             for name in names:
                 _remove_unfinished(Path(directory, name), since)
-        log = self.path / LOG
+        log = self.notes / LOG
         if log.exists():
             source = str((self.path / "source").readlink()) if (self.path / "source").is_symlink() else ""
             units = diagnostics.read(log.read_bytes(), diagnostics.Roots(source, str(self.path)))
@@ -107,6 +127,12 @@ class ObjectDirectory:
         self.keep(record)
         self.ended()
         return record
+
+
+def later_than_now(*paths: Path) -> bool:
+    """Whether one of those of `paths` that are there was written in the future, as the clock goes now."""
+    now = time.time()
+    return any(path.stat().st_mtime > now for path in paths if path.exists())
 
 
 def _remove_unfinished(target: Path, since: int) -> None:
@@ -148,7 +174,8 @@ def without_vanished(
 
 def _vanished(target: Path) -> bool:
     try:
-        source = _SOURCE.search(target.with_name(f".{target.name}.cmd").read_bytes())
+        command = target.with_name(f".{target.name}.cmd")
+        source = _SOURCE.search(command.read_bytes()) if stat.S_ISREG(command.lstat().st_mode) else None
     except (FileNotFoundError, NotADirectoryError):
         return False
     return source is not None and not Path(os.fsdecode(source[1])).exists()

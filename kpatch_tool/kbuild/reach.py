@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from pathlib import Path
 from kpatch_tool import atomic
 from kpatch_tool.kbuild.arch import Arch
 
-_FILE = ".kpt-reach.json"
+_FILE = "reach.json"
 _CODE = (".c", ".h", ".S")
 _APART = re.compile(r"tools/testing/|Documentation/.*\.(?:rst|txt)$")
 
@@ -77,22 +78,23 @@ def collect(objects: Path, source: Path, arch: Arch) -> Uses:
         into = modules if inside.startswith(arch.module_directories) else image
         for name in names:
             if name.startswith(".") and name.endswith((".cmd", ".d")):
-                text = Path(directory, name).read_bytes()
-                into.update(os.path.normpath(os.fsdecode(path)) for path in word.findall(text))
+                path = Path(directory, name)
+                text = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
+                into.update(os.path.normpath(os.fsdecode(found)) for found in word.findall(text))
     return Uses(frozenset(image), frozenset(modules))
 
 
-def save(objects: Path, uses: Uses) -> None:
-    """Keep `uses` in the object directory."""
+def save(notes: Path, uses: Uses) -> None:
+    """Keep `uses` among the notes of the object directory."""
     atomic.write_text(
-        objects / _FILE, json.dumps({"image": sorted(uses.image), "modules": sorted(uses.modules)}, indent=0)
+        notes / _FILE, json.dumps({"image": sorted(uses.image), "modules": sorted(uses.modules)}, indent=0)
     )
 
 
-def load(objects: Path) -> Uses | None:
+def load(notes: Path) -> Uses | None:
     """What `save` kept, or None."""
     try:
-        data = json.loads((objects / _FILE).read_bytes())
+        data = json.loads((notes / _FILE).read_bytes())
         return Uses(frozenset(data["image"]), frozenset(data["modules"]))
     except (FileNotFoundError, ValueError, KeyError):
         return None

@@ -41,6 +41,8 @@ def _ending(outcome: ApplyOutcome, tree: Tree) -> list[str]:
     if outcome.conflicts:
         return [f"nothing was changed: a patch does not fit tree {tree.name} (base {outcome.base[:12]})"]
     made = sum(patch.commit is not None for patch in outcome.patches)
+    if outcome.head is None and all(patch.status is ApplyStatus.ALREADY for patch in outcome.patches):
+        return [f"nothing to do on tree {tree.name}; nothing was written"]
     if outcome.head is None:
         return [f"it fits tree {tree.name} (base {outcome.base[:12]}); nothing was written"]
     if not made:

@@ -24,6 +24,7 @@ def document(checkup: Checkup) -> dict[str, object]:
             "free_gb": round(machine.free_gb, 1),
             "needed_free_gb": machine.needed_free_gb,
             "kvm": machine.kvm,
+            "sandbox": machine.sandbox,
             "short_of": list(machine.short_of),
         },
         "missing_packages": list(checkup.packages),
@@ -59,7 +60,8 @@ def machine_lines(checkup: Checkup) -> tuple[str, ...]:
     """The machine in a few lines, with what there is too little of."""
     machine = checkup.machine
     sizes = f"{machine.cores} processors, {machine.memory_gb:.0f} GB of memory, {machine.free_gb:.0f} GB of disk free"
-    return (sizes, f"/dev/kvm: {machine.kvm}", *(f"note: {lack}" for lack in machine.short_of))
+    about = (f"/dev/kvm: {machine.kvm}", f"sandbox for builds: {machine.sandbox}")
+    return (sizes, *about, *(f"note: {lack}" for lack in machine.short_of))
 
 
 def advice_lines(checkup: Checkup) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from kpatch_tool import atomic, lock
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.sandbox import plain
 from kpatch_tool.suites import own, unittests_cfg
 from kpatch_tool.suites.fetching import build_unit_tests, fetch_sources
 from kpatch_tool.text import printable
@@ -209,7 +210,7 @@ def _version(images: Path, commit: str) -> str:
 
 
 def _keep_images(built: Path, cfg: Path, target: Path) -> None:
-    images: Sequence[Path] = sorted(built.glob("*.flat"))
+    images: Sequence[Path] = sorted(path for path in built.glob("*.flat") if plain(built, path))
     if not images:
         raise MachineError("make left no image", where=str(built), todo="see the log")
     target.mkdir()
@@ -224,7 +225,7 @@ def _directory(workspace: Workspace, name: str) -> Path:
     return workspace.state / "suites" / name
 
 
-def _locked(workspace: Workspace, name: str) -> AbstractContextManager[None]:
+def _locked(workspace: Workspace, name: str) -> AbstractContextManager[int]:
     return lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kpatch_tool import process
+from kpatch_tool import process, sandbox
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild.make import environment
 from kpatch_tool.progress import Progress
+from kpatch_tool.sandbox import Room
 from kpatch_tool.tree.adding import init_bare
 from kpatch_tool.tree.sources.git import GitRepository
 
@@ -43,8 +45,14 @@ def build_unit_tests(work: Path, log: Path, progress: Progress) -> None:
     build = work / "build"
     build.mkdir()
     progress("configuring kvm-unit-tests")
-    done = process.run_logged(
-        ["../source/configure", "--arch=x86_64"], log, cwd=build, env=_environment(), timeout=_CONFIGURE_SECONDS
+    room = Room((build,), (work / "source", *sandbox.beyond_system(["make", "gcc"])))
+    done = sandbox.run_logged(
+        ["../source/configure", "--arch=x86_64"],
+        log,
+        room,
+        cwd=build,
+        env=environment(),
+        timeout=_CONFIGURE_SECONDS,
     )
     _check(done, log)
     count = 0
@@ -54,11 +62,12 @@ def build_unit_tests(work: Path, log: Path, progress: Progress) -> None:
         count += 1
         progress("building kvm-unit-tests", count)
 
-    done = process.run_logged(
+    done = sandbox.run_logged(
         ["make", f"-j{os.cpu_count() or 1}"],
         log,
+        room,
         cwd=build,
-        env=_environment(),
+        env=environment(),
         timeout=_BUILD_SECONDS,
         on_line=count_line,
     )
@@ -66,6 +75,8 @@ def build_unit_tests(work: Path, log: Path, progress: Progress) -> None:
 
 
 def _check(done: process.Finished, log: Path) -> None:
+    if done.stopped:
+        raise MachineError(f"building kvm-unit-tests was stopped: {done.stopped}", todo=f"see {log}")
     if done.timed_out:
         raise MachineError(f"took longer than {done.seconds:.0f} s", where=done.argv[0], todo=f"see {log}")
     if done.status:
@@ -73,8 +84,3 @@ def _check(done: process.Finished, log: Path) -> None:
         error = next((line for line in lines if "error:" in line or "*** " in line), lines[-1] if lines else "")
         told = "".join(c if c.isprintable() else " " for c in error.strip())[:300]
         raise MachineError(f"kvm-unit-tests does not build: {told}", todo=f"see {log}")
-
-
-def _environment() -> dict[str, str]:
-    """The environment without what an outer make would hand down, and with messages in English."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))} | {"LC_ALL": "C"}

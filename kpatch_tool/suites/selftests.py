@@ -18,11 +18,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic, lock, process
+from kpatch_tool import atomic, lock, process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild import diagnostics, toolchain
-from kpatch_tool.kbuild.make import environment, guarded
+from kpatch_tool.kbuild.make import environment, programs
+from kpatch_tool.kbuild.objdir import later_than_now
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.sandbox import Room, plain
 from kpatch_tool.suites import own
 from kpatch_tool.suites.model import Test
 from kpatch_tool.tree.model import State, Tree
@@ -36,6 +38,7 @@ DEFAULT_TIMEOUT = 60.0
 _DATA = Path(__file__).parent / "selftests.toml"
 _RECIPE = "1"  # part of every key: raise it when the way of building changes
 _LOCK_SECONDS = 60.0
+_STRIP_SECONDS = 60.0
 _BUILDING = ".kpt-building"
 _CONTENT = ".kpt-content"
 _MAKES_OWN = re.compile(r"\] Error \d+$")
@@ -253,13 +256,16 @@ class _Kept:
             return self._program(key), ""
         return None, self._failure(key).read_text("utf-8")
 
-    def keep(self, key: str, program: Path) -> None:
+    def keep(self, key: str, program: Path, out: Path) -> None:
+        """Keep `program`, which make left somewhere in `out`."""
         with atomic.machine_errors(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
-            part = self._program(f".{key}")
+            part, bare = self._program(f".{key}"), program.with_name(f"{program.name}.stripped")
             # Debugging information is nine tenths of a program, and nobody debugs in the guest.
-            if process.run(["strip", "--strip-debug", "-o", part, program]).status != 0:
-                shutil.copyfile(program, part)
+            words = ["strip", "--strip-debug", "-o", str(bare), str(program)]
+            room, cwd = Room((out,)), program.parent
+            done = sandbox.run(words, room, cwd=cwd, env=environment(), timeout=_STRIP_SECONDS)
+            shutil.copyfile(bare if done.status == 0 and plain(out, bare) else program, part)
             part.chmod(0o755)
             part.replace(self._program(key))
 
@@ -291,15 +297,18 @@ class _Build:
         """
         content = self.objects / _CONTENT
         held = content.read_text("utf-8").split() if content.exists() else []
+        if later_than_now(content, self.objects / _BUILDING):  # make would not see what changed since then
+            held = []
         if held[:1] != [headers]:
             shutil.rmtree(self.objects, ignore_errors=True)
         if held[1:] != [common] or (self.objects / _BUILDING).exists():
             shutil.rmtree(self._out, ignore_errors=True)
         with atomic.machine_errors(self.objects):
-            self._out.mkdir(parents=True, exist_ok=True)
+            for place in (self._out, self._installed):
+                place.mkdir(parents=True, exist_ok=True)
         if held[:1] != [headers]:
             self.progress("installing the kernel's headers for its selftests")
-            goals = [f"O={self.objects / 'headers'}", f"ARCH={make_arch}", self._headers_goal()]
+            goals = [f"O={self._installed}", f"ARCH={make_arch}", self._headers_goal()]
             self._run(self.source, goals, self.log.with_suffix(".headers.log"))
         atomic.write_text(content, f"{headers} {common}")
         (self.objects / _BUILDING).unlink(missing_ok=True)
@@ -313,8 +322,8 @@ class _Build:
         self._programs(programs, self.log)
         for program in programs:
             built = self._out / program.path
-            if built.is_file():
-                kept.keep(keys[program.name], built)
+            if plain(self._out, built):
+                kept.keep(keys[program.name], built, self._out)
             else:
                 kept.keep_failure(keys[program.name], self._why(program))
         (self.objects / _BUILDING).unlink(missing_ok=True)
@@ -322,6 +331,11 @@ class _Build:
     @property
     def _out(self) -> Path:
         return self.objects / "out"
+
+    @property
+    def _installed(self) -> Path:
+        """The kernel's headers for user space."""
+        return self.objects / "headers"
 
     def _headers_goal(self) -> str:
         """`headers` came with Linux 5.3; it needs no rsync, which headers_install does since then."""
@@ -345,7 +359,7 @@ class _Build:
         goals = [
             "-k",
             f"OUTPUT={self._out}",
-            f"KHDR_INCLUDES=-isystem {self.objects / 'headers' / 'usr' / 'include'}",
+            f"KHDR_INCLUDES=-isystem {self._installed / 'usr' / 'include'}",
             *(f"{name}={value}" for name, value in self.variables.items() if name in ("CC", "CROSS_COMPILE")),
             *(str(self._out / program.path) for program in programs),
         ]
@@ -354,7 +368,11 @@ class _Build:
     def _run(self, directory: Path, goals: Sequence[str], log: Path) -> None:
         argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", *goals]
         with atomic.machine_errors(log):
-            done = process.run_logged(guarded(argv), log, cwd=directory, env=environment())
+            room = Room((self._out, self._installed), (self.source, *sandbox.beyond_system(programs(self.variables))))
+            done = sandbox.run_logged(argv, log, room, cwd=directory, env=environment())
+        if done.stopped or done.timed_out:
+            why = done.stopped or f"after {done.seconds:.0f} s"
+            raise MachineError(f"building the selftests was stopped: {why}", where=str(log))
         reason = diagnostics.infra_reason(log.read_bytes()) if done.status != 0 else None
         if reason is not None:
             raise MachineError(f"cannot build the selftests: {reason}", where=str(log), todo="free space and run again")

@@ -82,10 +82,10 @@ def remove(catalogue: Catalogue, name: str) -> None:
     """Remove tree `name` from this workspace. Raises InputError when it is not here."""
     target = catalogue.git_dir(name)
     with tree_lock(catalogue, name):
-        if not target.exists():
-            catalogue.get(name)
         doomed = target.parent / f"{_STAGING}{target.name}"
         shutil.rmtree(doomed, ignore_errors=True)
+        if not target.exists():
+            catalogue.get(name)
         with atomic.machine_errors(target):
             target.rename(doomed)  # from here on it is gone, whatever happens to the rest
         shutil.rmtree(doomed, ignore_errors=True)

@@ -1,6 +1,8 @@
 """The record of a series on a tree: a blob under refs/kpt/applied/SERIES of the tree's repository.
 
-It lies in the repository, moved by the same transaction as the branch, so the two always agree.
+It lies in the repository, moved by the same transaction as the branch, so the two always agree. The records before it
+are kept under refs/kpt/history/SERIES: a chain of commits, each with its record as the only file, the entry before it
+as first parent and the branch of then as last one, so that git keeps what they need (StGit's log has the same shape).
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
+from kpatch_tool.tree.refs import settle
 from kpatch_tool.workspace import Workspace
 
+RECORD_FILE = "record"  # the file of a history's entry
 LAST = "series"  # the workspace's memory of the series applied last
 _WHERE = "applied"  # ... and of the tree each series was applied to last: "applied:NAME" -> tree
 
@@ -22,6 +26,16 @@ _WHERE = "applied"  # ... and of the tree each series was applied to last: "appl
 def record_ref(series: str) -> str:
     """The ref that holds the record of a series."""
     return f"refs/kpt/applied/{series}"
+
+
+def history_ref(series: str) -> str:
+    """The ref that holds what was applied before, newest first (kpatch_tool.tree.undo)."""
+    return f"refs/kpt/history/{series}"
+
+
+def undone_ref(series: str) -> str:
+    """The ref that holds what `kpt undo` took back, until the next apply."""
+    return f"refs/kpt/undone/{series}"
 
 
 def encode(applied: Applied) -> bytes:
@@ -55,6 +69,15 @@ def remember(workspace: Workspace, series: str, tree: str) -> None:
         workspace.remember(f"{_WHERE}:{series}", tree)
 
 
+def tree_of(workspace: Workspace, catalogue: Catalogue, series: str, tree: str | None = None) -> Tree:
+    """`tree`, or where None the one `series` was applied to last. Raises InputError when that is not here."""
+    where = tree if tree is not None else workspace.remembered(f"{_WHERE}:{series}")
+    found = None if where is None else catalogue.find(where)
+    if found is None:
+        raise InputError(f"series {series} is not applied to any tree here", todo=f"run `kpt apply {series}`")
+    return found
+
+
 def load_applied(workspace: Workspace, series: str | None = None, *, tree: str | None = None) -> Applied:
     """The states of `series` (None: the one applied last) on `tree` (None: the tree it was applied to last).
 
@@ -63,11 +86,8 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
     name = series if series is not None else workspace.remembered(LAST)
     if name is None:
         raise InputError("no series was applied yet", todo="run `kpt apply SERIES`")
-    catalogue = Catalogue(workspace)
-    where = tree if tree is not None else workspace.remembered(f"{_WHERE}:{name}")
-    found = None if where is None else catalogue.find(where)
-    if found is None:
-        raise InputError(f"series {name} is not applied to any tree here", todo=f"run `kpt apply {name}`")
+    found = tree_of(workspace, Catalogue(workspace), name, tree)
+    settle(found.git_dir)
     with Objects(found.git_dir) as objects:
         data = objects.blob(record_ref(name))
         head = objects.commit(f"refs/heads/{branch_name(name)}")

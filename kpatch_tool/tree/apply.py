@@ -18,6 +18,7 @@ from kpatch_tool.tree.objects import Commit, Objects
 from kpatch_tool.tree.overlay import Overlay
 from kpatch_tool.tree.patching import Put, already, put_patch, strictly
 from kpatch_tool.tree.paths import unsafe
+from kpatch_tool.tree.refs import settle
 from kpatch_tool.workspace import Workspace
 
 _LOCK_PATIENCE = 10.0  # seconds; another apply to the same tree takes less
@@ -52,6 +53,7 @@ def apply_series(
     for patch in series.patches:
         _refuse_unsafe(patch)
     order, brought = _order(series, patches, needed=needed, reverse=reverse)
+    settle(tree.git_dir)
     with Objects(tree.git_dir) as objects:
         base = objects.commit(tree.base)
         if base is None:
@@ -66,6 +68,8 @@ def apply_series(
     if not check and ApplyStatus.CONFLICT not in statuses and not nothing:
         steps = _steps(tried, base, reverse=reverse)
         with tree_lock(Catalogue(workspace), tree.name, wait_seconds=_LOCK_PATIENCE):
+            with Objects(tree.git_dir) as objects:  # another kpt, or the user's git, may have been here meanwhile
+                _refuse_foreign_branch(objects, tree, series.name)
             applied = write_series(tree, base, series.name, steps)
         remember(workspace, series.name, tree.name)
         commits = {state.patch: state.commit for state in applied.states[1:]}

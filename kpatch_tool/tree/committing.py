@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kpatch_tool.series.model import Patch
-from kpatch_tool.tree.applied import encode, record_ref
-from kpatch_tool.tree.fastimport import Change, FastImport, Identity, update_refs
+from kpatch_tool.tree.applied import RECORD_FILE, decode, encode, history_ref, record_ref, undone_ref
+from kpatch_tool.tree.fastimport import Change, FastImport, Identity
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
-from kpatch_tool.tree.objects import Commit, Entry
+from kpatch_tool.tree.objects import Commit, Entry, Objects
+from kpatch_tool.tree.refs import Move, move_refs, read_refs
 
 _KPT = "kpt"
 
@@ -35,14 +36,27 @@ class Step:
 def write_series(tree: Tree, base: Commit, series: str, steps: Sequence[Step]) -> Applied:
     """Make the commits of `steps` on `base`, point branch kpt/SERIES at the last and keep the record; all or nothing.
 
-    Raises MachineError (disk full, a ref locked by another program); the refs are then as they were.
+    What was there before goes into the history, unless it is the very same. The caller holds the tree's lock and has
+    seen that the branch is kpt's own. Raises MachineError (disk full, a ref locked by another program); the refs are
+    then as they were.
     """
     branch = branch_name(series)
+    names = (f"refs/heads/{branch}", record_ref(series), history_ref(series), undone_ref(series))
+    there = read_refs(tree.git_dir, names)
     with FastImport(tree.git_dir) as stream:
         applied = Applied(series, tree.name, branch, _states(stream, base, steps))
-        record = stream.oid(stream.blob(encode(applied)))
+        blob = stream.blob(encode(applied))
+        wanted = (applied.head.commit, stream.oid(blob))
+        same = (there.get(names[0]), there.get(names[1])) == wanted
+        history, undone = there.get(names[2]), there.get(names[3])
+        if not same:
+            log = _Log(stream, series, Identity(_KPT, "", base.committed, "+0000"))
+            before = history or _unlogged(log, tree, there.get(names[1]))
+            head = applied.head.commit
+            history, undone = log.add(before, head, Change(RECORD_FILE, "100644", mark=blob)), None
         stream.finish()
-    update_refs(tree.git_dir, [(f"refs/heads/{branch}", applied.head.commit), (record_ref(series), record)])
+    new = (*wanted, history, undone)
+    move_refs(tree.git_dir, [Move(name, there.get(name), oid) for name, oid in zip(names, new, strict=True)])
     return applied
 
 
@@ -68,6 +82,37 @@ def _states(stream: FastImport, base: Commit, steps: Sequence[Step]) -> tuple[St
         made.append((step, parent))
     later = [State(step.patch, stream.oid(mark), stream.tree_id(mark), step.subject) for step, mark in made]
     return (State(0, base.oid, base.tree), *later)
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """The history of a series, written into a stream."""
+
+    stream: FastImport
+    series: str
+    who: Identity
+
+    def add(self, before: str | None, head: str | int, record: Change) -> str:
+        """Send an entry that follows `before`: `record` is its one file, `head` the branch's commit; its id."""
+        first, *more = (head,) if before is None else (before, head)
+        message = f"{self.series}\n".encode()
+        mark = self.stream.commit(
+            author=self.who, committer=self.who, message=message, parent=first, also=more, changes=[record], anew=True
+        )
+        return self.stream.oid(mark)
+
+
+def _unlogged(log: _Log, tree: Tree, record: str | None) -> str | None:
+    """An entry for what was applied when kpt kept no history yet."""
+    if record is None:
+        return None
+    with Objects(tree.git_dir) as objects:
+        data = objects.blob(record) or b""
+    try:
+        head = decode(data).head.commit
+    except ValueError:
+        return None
+    return log.add(None, head, Change(RECORD_FILE, "100644", data=data))
 
 
 def patch_step(patch: Patch, changes: Mapping[str, Entry | None], base: Commit) -> Step:

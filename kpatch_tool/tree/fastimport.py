@@ -109,8 +109,13 @@ class FastImport:
         message: bytes,
         parent: str | int | None,
         changes: Iterable[Change],
+        also: Sequence[str | int] = (),
+        anew: bool = False,
     ) -> int:
-        """Send a commit on `parent` (a full id, a mark, or None for a root commit); returns its mark."""
+        """Send a commit on `parent` (a full id, a mark, or None for a root commit); returns its mark.
+
+        `also` are its further parents. With `anew` it has the files of `changes` only, none of its parent's.
+        """
         self._mark += 1
         mark = self._mark
         source = b"" if parent is None else b"from %s\n" % _reference(parent)
@@ -122,6 +127,8 @@ class FastImport:
             message,
             b"\n",
             source,
+            *(b"merge %s\n" % _reference(one) for one in also),
+            b"deleteall\n" if anew else b"",
         )
         for change in changes:
             self._change(change)

@@ -8,7 +8,6 @@ kernel unpacks any number of archives one after the other.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from kpatch_tool import atomic, process
+from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import libraries
@@ -30,6 +29,7 @@ FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "multiboot.bin", "multiboot_dma.bin
 _INIT_FLAGS = ("-static", "-O2", "-Wall", "-Wextra")
 _PRELOAD_FLAGS = ("-shared", "-fPIC", "-O2", "-Wall", "-Wextra")
 _KEPT_LAYERS = 4
+_LOCK_SECONDS = 60.0  # writing a layer takes another kpt less than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +110,10 @@ def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ())
     if target.is_file():
         target.touch()
         return target
-    with atomic.machine_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".kpt-staging-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                write_archive(out, entries)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with lock.held(target.parent / "layers.lock", wait_seconds=_LOCK_SECONDS):
+        atomic.sweep(target.parent)
+        with atomic.staged_file(target) as out:
+            write_archive(out, entries)
     _forget_old(target.parent)
     return target
 

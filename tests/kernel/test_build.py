@@ -15,6 +15,7 @@ import pytest
 from kpatch_tool.kbuild import build as building
 from kpatch_tool.kbuild import reach
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
+from kpatch_tool.kbuild.objdir import ObjectDirectory
 from kpatch_tool.suites.run import Subject
 from kpatch_tool.tree.model import State, Tree
 from tests.conftest import REPO_ROOT, git
@@ -64,8 +65,8 @@ class Maker:
         return building.build_state(self.subject.workspace, self.tree, state, "x86_64")
 
     @property
-    def objects(self) -> Path:
-        return self.subject.workspace.state / "build" / f"{self.tree.name}-x86_64"
+    def notes(self) -> Path:
+        return ObjectDirectory(self.subject.workspace.state / "build" / f"{self.tree.name}-x86_64").notes
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_one_file_is_compiled_and_the_warning_found(maker: Maker) -> None:
 def test_modules_alone_are_those_of_a_build_of_everything(maker: Maker) -> None:
     state = maker.state(1, MMU, WARNS)
     quick = maker.build(state)
-    reach.save(maker.objects, reach.Uses(frozenset({MMU}), frozenset()))  # as if the image used it
+    reach.save(maker.notes, reach.Uses(frozenset({MMU}), frozenset()))  # as if the image used it
     whole = maker.build(state)
     assert "bzImage" in whole.log.read_text()
     assert sums(whole) == sums(quick)

@@ -81,11 +81,11 @@ TEST_GEN_PROGS_x86_64 += syntax_test
 LIB := $(OUTPUT)/lib/common.o
 $(OUTPUT)/%: %.c $(LIB)
 	@mkdir -p $(@D)
-	@echo $< >>$(OUTPUT)/../made
+	@echo $< >>$(OUTPUT)/made
 	$(CC) $(KHDR_INCLUDES) -Iinclude -o $@ $< $(LIB)
 $(LIB): lib/common.c
 	@mkdir -p $(@D)
-	@echo $< >>$(OUTPUT)/../made
+	@echo $< >>$(OUTPUT)/made
 	$(CC) -Iinclude -c -o $@ $<
 """
 TOP = """\
@@ -115,7 +115,7 @@ class Toy:
         self.work = root / "work"
         self.work.mkdir()
         self._git("init", "-q", "-b", "main")
-        self.made = self.workspace.state / "build" / "toy-x86_64-selftests" / "made"
+        self.made = self.workspace.state / "build" / "toy-x86_64-selftests" / "out" / "made"
 
     def commit(self, files: dict[str, str]) -> State:
         for name, text in files.items():
@@ -205,7 +205,7 @@ def test_a_changed_header_reaches_every_program(toy: Toy, name: str, text: str, 
 def test_what_a_killed_build_left_is_not_used(toy: Toy) -> None:
     state = toy.commit(FILES)
     toy.build(state, "good_test")
-    objects = toy.made.parent
+    objects = toy.made.parent.parent
     (objects / "out" / "lib" / "common.o").write_bytes(b"half")
     (objects / ".kpt-building").touch()
     changed = toy.commit({f"{INSIDE}/good_test.c": FILES[f"{INSIDE}/good_test.c"] + "/* again */\n"})

@@ -38,7 +38,8 @@ class Directory:
         return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n", where=self.source)
 
     def _refuse_changes(self, top: Path) -> None:
-        status = process.run(["git", "-C", top, "status", "--porcelain", "-z"])
+        # Without that option it would write what it learns of the files into the user's index.
+        status = process.run(["git", "--no-optional-locks", "-C", top, "status", "--porcelain", "-z"])
         if status.status != 0:
             raise InputError(f"git cannot read it: {status.last_line()}", where=self.source)
         changed = [row for row in status.stdout.split(b"\0") if row]

@@ -1,0 +1,366 @@
+"""Programs of strangers shut in: make of a patched tree, configure of a suite, and all they start.
+
+A Makefile is a program that runs with the rights of whoever builds. In the sandbox it sees the system's programs and
+its sources, all read-only, and the directories it is to write; no home directory, no network, no process but its own.
+bubblewrap (bwrap(1)) makes the room out of the kernel's namespaces. Limits hold without control groups, which few users
+may write: prlimit(1) sets those of the kernel, and a watch looks at what the room uses together. It ends whole with
+kpt.
+
+The kernel does not limit root's processes (fork.c, RLIMIT_NPROC), so in root's builds the room is made by root and
+used by a user that nobody is.
+
+Where bwrap cannot work the user is told, and may choose to do without (`--no-sandbox`, KPT_NO_SANDBOX=1).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kpatch_tool import process
+from kpatch_tool.errors import MachineError
+
+VARIABLE = "KPT_NO_SANDBOX"
+# The user of root's builds: above every range that systemd (its UIDS-GIDS.md), distributions and containers give away.
+BUILDER = 1_900_000_000
+# Debian Policy 9.2.1 keeps the name of that home free; ccache has no place for its files inside.
+_INSIDE = {"HOME": "/nonexistent", "TMPDIR": "/tmp", "CCACHE_DISABLE": "1"}
+_GIB = 1 << 30
+_MIB = 1 << 20
+# What compilers, make and scripts are made of. Links among them (merged /usr) stay links.
+_SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store"),
+    *("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"),
+)
+_SHUT = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
+_WHOLE = ("--die-with-parent", "--new-session", "--cap-drop", "ALL")
+# Since bubblewrap 0.8: no namespaces inside, which keeps much of the kernel out of reach; a bounded /tmp.
+_NO_MORE = ("--unshare-user", "--disable-userns")
+_BOUNDED = ("--size", str(_GIB))
+_TO_DROP = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
+_DROP = (
+    *("setpriv", "--reuid", str(BUILDER), "--regid", str(BUILDER), "--clear-groups", "--no-new-privs"),
+    *("--inh-caps=-all", "--bounding-set=-all"),
+)
+# The first to be killed when memory runs out, and the last to get the processor.
+_MODEST = ("choom", "-n", "1000", "--", "nice", "-n", "5")
+_TRIAL_SECONDS = 20.0
+_GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a room may use, in bytes, tasks and seconds.
+
+    `memory` is that of all its processes together (and the address space of each); `written` what the disk loses while
+    it runs; `spare` what has to stay free of the machine's memory and disk, or 5 % where that is less; `output` what it
+    may print.
+    """
+
+    memory: int
+    tasks: int = 1024
+    file: int = 16 * _GIB
+    written: int = 48 * _GIB
+    spare: int = 512 * _MIB
+    output: int = 256 * _MIB
+    seconds: float = 4 * 3600.0
+
+
+def default_limits() -> Limits:
+    """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Limits(memory=max(2 * _GIB, memory * 3 // 4), tasks=max(1024, 32 * (os.cpu_count() or 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a program may write and, besides the system, read."""
+
+    writable: tuple[Path, ...]
+    readable: tuple[Path, ...] = ()
+
+
+def run_logged(
+    argv: Sequence[str],
+    log: Path,
+    room: Room,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    on_line: Callable[[bytes], None] | None = None,
+) -> process.Finished:
+    """`process.run_logged` in a sandbox; `env` is all it sees of the environment.
+
+    A program that went beyond its limits was killed, and `stopped` of what is returned says which. Raises MachineError
+    where this machine has no sandbox and the user did not choose to do without.
+    """
+    bounds = limits or default_limits()
+    seconds = min(bounds.seconds, timeout or bounds.seconds)
+    if not wanted():
+        for path in room.writable:
+            _take_back(path)
+        return process.run_logged(guarded(argv), log, cwd=cwd, env=env, timeout=seconds, on_line=on_line)
+    words = command(argv, room, bounds, _entered(room), cwd=cwd)
+    watch = Watch(bounds, room.writable)
+    return process.run_logged(
+        words, log, cwd=cwd, env={**env, **_INSIDE}, timeout=seconds, on_line=on_line, watch=watch, most=bounds.output
+    )
+
+
+def run(argv: Sequence[str], room: Room, *, cwd: Path, env: Mapping[str, str], timeout: float) -> process.Finished:
+    """`process.run` in a sandbox, for what reads a stranger's files and ends soon."""
+    if not wanted():
+        return process.run(argv, cwd=cwd, env=env, timeout=timeout)
+    words = command(argv, room, default_limits(), _entered(room), cwd=cwd)
+    return process.run(words, cwd=cwd, env={**env, **_INSIDE}, timeout=timeout)
+
+
+def wanted() -> bool:
+    """Whether the user has not chosen to do without."""
+    return os.environ.get(VARIABLE, "") in ("", "0")
+
+
+def missing() -> str:
+    """Why this machine has no sandbox, in words; empty where it has one."""
+    return _trial(os.environ.get("PATH", "")).why
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How this machine makes a room: whether kpt is root, and whether its bwrap knows the stricter options."""
+
+    root: bool
+    stricter: bool
+
+
+def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: Path) -> tuple[str, ...]:
+    """The words that run `argv` in a room."""
+    system = [Path(place) for place in _SYSTEM if Path(place).exists()]
+    mounts = []
+    for parent in _parents((*system, *room.readable, *room.writable)):  # bwrap makes them for root's eyes only
+        mounts += ["--perms", "0755", "--dir", str(parent)]
+    mounts += [word for place in system for word in _mount(place)]
+    for path in room.readable:
+        mounts += ["--ro-bind", str(path), str(path)]
+    for path in room.writable:
+        mounts += ["--bind", str(path), str(path)]
+    # The watch tells of too many processes before the kernel refuses them.
+    bounds = (f"--as={limits.memory}", f"--nproc={limits.tasks * 5 // 4}", f"--fsize={limits.file}", "--core=0")
+    files = (
+        *("--proc", "/proc", "--dev", "/dev", "--perms", "1777", *(_BOUNDED if way.stricter else ())),
+        *("--tmpfs", "/tmp", *mounts),
+        *("--remount-ro", "/dev", "--remount-ro", "/"),  # both are memory, which is not to be filled either
+    )
+    bounded = (*_MODEST, "prlimit", *bounds, "--", *argv)
+    if not way.root:
+        alone = _NO_MORE if way.stricter else ("--unshare-user",)
+        return ("bwrap", *_SHUT, *_WHOLE, *alone, *files, "--chdir", str(cwd), "--", *bounded)
+    # Two rooms: only root can bind what lies below /root, and only another may be kept from more namespaces.
+    inner = ("bwrap", *_WHOLE, *_NO_MORE, "--dev-bind", "/", "/", "--chdir", str(cwd), "--")
+    entered = inner if way.stricter else ("env", f"--chdir={cwd}")
+    return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *_DROP, *entered, *bounded)
+
+
+def beyond_system(programs: Sequence[str]) -> tuple[Path, ...]:
+    """Directories that hold those of `programs` (names or paths) that are none of the system's, with what belongs to
+    them beside their bin; never the home directory, nor one that it lies in."""
+    found = (shutil.which(program) for program in programs)
+    places = (Path(path).resolve().parent for path in found if path is not None)
+    home = Path.home().resolve()
+    return tuple(
+        dict.fromkeys(
+            place.parent if place.name == "bin" and not home.is_relative_to(place.parent) else place
+            for place in places
+            if not str(place).startswith(_SYSTEM) and not home.is_relative_to(place)
+        )
+    )
+
+
+def guarded(argv: Sequence[str]) -> tuple[str, ...]:
+    """`argv`, so started that it dies with all its children when kpt does (where util-linux has setpriv).
+
+    When kpt is killed with no chance to clean up, the kernel sends the shell SIGTERM and it takes all of its process
+    group along. Without it make would go on writing into the object directory.
+    """
+    if shutil.which("setpriv") is None:
+        return tuple(argv)
+    return ("setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", _GUARD, "sh", *argv)
+
+
+def plain(root: Path, path: Path) -> bool:
+    """Whether `path` is a regular file of less than 2 GB that lies in `root`, with all links followed.
+
+    What a stranger's program left may be a link to anything, or a pipe that never ends.
+    """
+    try:
+        real = path.resolve(strict=True)
+        found = real.stat()
+        return real.is_relative_to(root.resolve()) and stat.S_ISREG(found.st_mode) and found.st_size < 2 * _GIB
+    except (OSError, RuntimeError):
+        return False
+
+
+class Watch:
+    """Looks at a running room: call it with the process id of its bwrap, it tells which limit is passed, else ""."""
+
+    def __init__(self, limits: Limits, places: Sequence[Path]) -> None:
+        self._limits = limits
+        self._disks = [(place, _free_disk(place)[0]) for place in places]
+
+    def __call__(self, pid: int) -> str:
+        return self._of_disk() or self._of_memory() or self._of_processes(pid)
+
+    def _of_disk(self) -> str:
+        for place, before in self._disks:
+            free, size = _free_disk(place)
+            if before - free > self._limits.written:
+                return f"it wrote more than {_size(self._limits.written)}"
+            if free < min(self._limits.spare, size // 20) and free < before:
+                return f"only {_size(free)} of disk are left"
+        return ""
+
+    def _of_memory(self) -> str:
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+        free, size = (int(fields[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal"))
+        low = free < min(self._limits.spare, size // 20)
+        return f"only {_size(free)} of the machine's memory are left" if low else ""
+
+    def _of_processes(self, pid: int) -> str:
+        tasks = used = 0
+        for one in descendants(pid):
+            tasks += one.tasks
+            used += one.resident
+            if tasks > self._limits.tasks:
+                return f"it started more than {self._limits.tasks} processes"
+            if used > self._limits.memory:
+                return f"it used more than {_size(self._limits.memory)} of memory"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running process: its id, number of threads, resident memory in bytes."""
+
+    pid: int
+    tasks: int
+    resident: int
+
+
+def descendants(pid: int) -> Iterator[Running]:
+    """The processes that `pid` started, and those they started (proc(5)); what ends meanwhile is left out."""
+    pending = [pid]
+    page = os.sysconf("SC_PAGE_SIZE")
+    while pending:
+        here = Path("/proc", str(pending.pop()))
+        try:
+            threads = list((here / "task").iterdir())
+            children = [word for thread in threads for word in _words(thread / "children")]
+            resident = int(_words(here / "statm")[1]) * page
+        except (OSError, IndexError):
+            continue
+        pending += [int(word) for word in children]
+        if here.name != str(pid):
+            yield Running(int(here.name), len(threads), resident)
+
+
+def _words(path: Path) -> list[str]:
+    return path.read_text("ascii").split()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    way: Way
+    why: str
+
+
+def _entered(room: Room) -> Way:
+    """The way to make this room, its directories given to the user who is to write them."""
+    trial = _trial(os.environ.get("PATH", ""))
+    if trial.why:
+        raise MachineError(
+            f"builds run in a sandbox, and {trial.why}",
+            todo="let it work, or build with --no-sandbox: the patches' Makefiles may then do all that you may",
+        )
+    if trial.way.root:
+        for path in room.writable:
+            _hand_over(path)
+        for path in room.readable:
+            if path.stat().st_mode & 0o005 != 0o005:
+                raise MachineError(
+                    "root's builds run as another user, who cannot read this",
+                    where=str(path),
+                    todo="make it readable for all (umask 022), or build with --no-sandbox",
+                )
+    return trial.way
+
+
+def _hand_over(directory: Path) -> None:
+    """Give a directory and all in it to the builder, unless it is the builder's (or root's other builds') already."""
+    if directory.stat().st_uid == BUILDER:
+        return
+    for place, _, files in os.walk(directory):
+        for name in files:
+            os.chown(Path(place, name), BUILDER, BUILDER, follow_symlinks=False)
+        if place != str(directory):
+            os.chown(place, BUILDER, BUILDER, follow_symlinks=False)
+    os.chown(directory, BUILDER, BUILDER)  # last: it says that the rest is done
+
+
+def _take_back(directory: Path) -> None:
+    """What is made here without sandbox is root's, so the whole has to be handed over again."""
+    if directory.stat().st_uid == BUILDER:
+        os.chown(directory, os.geteuid(), os.getegid())
+
+
+@cache
+def _trial(path: str) -> _Trial:
+    """Whether bwrap works here, tried on /bin/true; `path` is the PATH it is looked for in."""
+    root = _is_real_root()
+    if shutil.which("bwrap", path=path) is None:
+        return _Trial(Way(root, False), "bubblewrap is not installed (`kpt doctor --install`)")
+    said = ""
+    for way in (Way(root, True), Way(root, False)):
+        done = process.run(command(["true"], Room(()), default_limits(), way, cwd=Path("/")), timeout=_TRIAL_SECONDS)
+        if done.status == 0:
+            return _Trial(way, "")
+        said = said or done.last_line()
+    return _Trial(Way(root, False), f"this machine does not let bwrap make its namespaces ({said})")
+
+
+def _is_real_root() -> bool:
+    """Root of the machine, not of a user namespace, in which root is some user whom limits bind."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        rows = [line.split() for line in Path("/proc/self/uid_map").read_text("ascii").splitlines()]
+    except OSError:
+        return True
+    return any(inside == outside == "0" for inside, outside, _ in rows)
+
+
+def _parents(paths: Sequence[Path]) -> list[Path]:
+    """The directories above `paths`, each once, the upper ones first; none of the system's, which are there."""
+    above = {parent for path in paths for parent in path.parents}
+    return sorted(path for path in above if path != Path("/") and not str(path).startswith(_SYSTEM))
+
+
+def _mount(place: Path) -> tuple[str, ...]:
+    if place.is_symlink():
+        return ("--symlink", str(place.readlink()), str(place))
+    return ("--ro-bind", str(place), str(place))
+
+
+def _free_disk(place: Path) -> tuple[int, int]:
+    found = os.statvfs(place)
+    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+def _size(count: int) -> str:
+    return f"{count / _GIB:.1f} GB" if count >= _GIB else f"{count / _MIB:.0f} MB"
