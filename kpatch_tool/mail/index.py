@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from kpatch_tool import lock, parallel
 from kpatch_tool.errors import InputError
@@ -177,7 +177,7 @@ class _Reader:
         elif row.kind == "packed":
             with _unpacked(file.path) as stream:
                 stream.seek(row.read_to)
-                yield from Scanner(self._judge, strict=row.strict).scan(stream.read, row.read_to)
+                yield from Scanner(self._judge, strict=row.strict).scan(stream.readinto, row.read_to)
         else:
             if row.size > _LARGEST:
                 raise InputError("not an mbox, and too large for one mail", where=row.path, todo="give an mbox")
@@ -209,7 +209,7 @@ def _stretch(stretch: tuple[int, int], *, path: Path, strict: bool, judge: Judge
         collecting = gc.isenabled()
         gc.disable()  # nothing here refers to itself, and there is much of it
         try:
-            return list(Scanner(judge, strict=strict).scan(opened.read, at, stop))
+            return list(Scanner(judge, strict=strict).scan(opened.readinto, at, stop))
         finally:
             if collecting:
                 gc.enable()
@@ -252,10 +252,10 @@ def _sniffed(file: _File) -> tuple[str, int, bool]:
     return "mail" if file.maildir and kind == "mbox" else "other", 0, False
 
 
-def _unpacked(path: Path) -> BinaryIO:
+def _unpacked(path: Path) -> gzip.GzipFile | lzma.LZMAFile:
     with path.open("rb") as opened:
         packed = opened.read(2)
-    return cast("BinaryIO", gzip.open(path, "rb") if packed == _GZIP else lzma.open(path, "rb"))
+    return gzip.open(path, "rb") if packed == _GZIP else lzma.open(path, "rb")
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

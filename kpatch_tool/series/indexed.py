@@ -75,10 +75,10 @@ _INSERT_RAW = f"INSERT INTO raw VALUES (NULL{',?' * len(Found._fields)})"
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some threads, gathered."""
+    """Some threads, gathered: the values of Found and of Loose, as plain tuples for the reason of index_scan.Kept."""
 
-    found: list[Found]
-    loose: list[Loose]
+    found: list[tuple[object, ...]]
+    loose: list[tuple[object, ...]]
 
 
 def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> None:
@@ -144,7 +144,7 @@ def _gather_part(roots: tuple[int, int], *, path: Path, kinds: Kinds) -> _Part:
 def _gather_thread(root: int, rows: Sequence[Row], kinds: Kinds, part: _Part) -> None:
     known = None if kinds.as_one else plain.read(root, rows, kinds)
     if known:
-        part.found.append(known.found)
+        part.found.append(tuple(known.found))
         entries = _entries(known.sender, known.found.total, known.found.sent, root, named=known.named, seeks=False)
         part.loose.extend(entries)
         return
@@ -152,7 +152,7 @@ def _gather_thread(root: int, rows: Sequence[Row], kinds: Kinds, part: _Part) ->
     postings = _gather(posts, kinds)
     used = {post.order for one in postings for post in one.posts}
     for one in postings:
-        part.found.append(_found(one, str(root)))
+        part.found.append(tuple(_found(one, str(root))))
         part.loose.extend(_loose(one.sender, one.total, one.posts, root, seeks=not one.complete))
     for post in posts:
         if post.order not in used and (post.diff or post.tag.number == 0):
@@ -167,7 +167,7 @@ def _gather(posts: Sequence[Post], kinds: Kinds) -> list[Posting]:
     return posting.gather(posts if kinds.as_one else [*posts, _NO_FILE])
 
 
-def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[Loose]:
+def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[tuple[object, ...]]:
     """What posting.gather joins without headers of a thread is one sender's and has one total; posts without ids may
     go on in another total as well."""
     when = min(post.when for post in posts).timestamp()
@@ -177,10 +177,10 @@ def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, see
 
 def _entries(
     person: Address, total: int, when: float, root: int, *, named: bool, seeks: bool
-) -> Iterator[Loose]:  # `when` is 0.0 where no date is known
+) -> Iterator[tuple[object, ...]]:  # the values of a Loose; `when` is 0.0 where no date is known
     for key in identities(person):
         for count in (total,) if named else (total, "any"):
-            yield Loose(hash_of(f"{key}\0{count}".encode("utf-8", "surrogateescape")), when, root, seeks)
+            yield hash_of(f"{key}\0{count}".encode("utf-8", "surrogateescape")), when, root, seeks
 
 
 def _found(one: Posting, roots: str) -> Found:
