@@ -15,14 +15,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
-from kpatch_tool import lock, parallel
+from kpatch_tool import parallel
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, read
 from kpatch_tool.mail.index_scan import STRETCH, Batch, Judge, Scanner
-from kpatch_tool.mail.index_store import FileRow, IndexFile, Span
+from kpatch_tool.mail.index_store import FileRow, IndexFile, Span, alone
 from kpatch_tool.progress import Progress
 
-_PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
 _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head` and `tail` are hashes
 _LARGEST = 64 << 20  # bytes of a file that is no mbox
 _WORTH_IT = 3  # stretches of a file from which more than one process read it
@@ -44,7 +43,7 @@ def update(path: Path, sources: Sequence[str], judge: Judge, progress: Progress,
     Raises InputError where a source cannot be read, or is a file that holds no mail.
     """
     files = [file for source in sources for file in _files(source)]
-    with lock.held(path.with_suffix(".lock"), wait_seconds=_PATIENCE):
+    with alone(path):
         index = IndexFile(path)
         try:
             _update(index, files, _Reader(judge, progress, count or parallel.processes()))

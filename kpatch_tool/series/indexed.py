@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kpatch_tool import parallel
 from kpatch_tool.mail.index_scan import Marks, Record, hash_of
-from kpatch_tool.mail.index_store import IndexFile
+from kpatch_tool.mail.index_store import IndexFile, alone
 from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.series import plain, posting, split, subject
@@ -83,6 +83,11 @@ class _Part:
 
 def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> None:
     """Make the postings of an index whose messages are new; nothing is done where none are."""
+    with alone(index.path):
+        _group(index, progress, count or parallel.processes())
+
+
+def _group(index: IndexFile, progress: Progress, count: int) -> None:
     messages = index.messages()
     if next(index.rows("SELECT messages FROM grouped"), (None,))[0] == messages:
         return
@@ -94,7 +99,7 @@ def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> N
         for table in ("grouped", "chunk", "member", "posting"):
             index.change(f"DELETE FROM {table}")
         threads.write(index, kinds)
-    found = _gathered(index, kinds, progress, count or parallel.processes())
+    found = _gathered(index, kinds, progress, count)
     with index.transaction():
         for table, columns in _SCRATCH.items():
             index.change(f"CREATE TEMP TABLE {table} {columns}")
