@@ -190,8 +190,9 @@ class _Run:
             return
         outcomes = {ApplyStatus.CONFLICT: Outcome.FINDING, ApplyStatus.SKIPPED: Outcome.SKIPPED}
         for patch in self.applied.patches:
-            outcome = outcomes.get(patch.status, Outcome.WELL)
-            self._cell(patch.number, Stage.APPLY, outcome, str(patch.status), patch.why)
+            outcome = outcomes.get(patch.status, Outcome.FINDING if patch.hidden else Outcome.WELL)
+            why = "; ".join((patch.why, *patch.hidden))
+            self._cell(patch.number, Stage.APPLY, outcome, str(patch.status), why)
 
     def _build_and_test(self) -> None:
         try:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# C0 and C1 controls, bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and
-# paragraph separators, tags, and lone surrogates (what surrogateescape leaves, which no output can encode).
-_UNSAFE_CLASS = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
+# Bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and paragraph separators,
+# tags.
+_HIDDEN_CLASS = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
 )
+HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]")
+# Those, C0 and C1 controls, and lone surrogates (what surrogateescape leaves, which no output can encode).
+_UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_HIDDEN_CLASS}]")
+_UNSAFE_IN_JSON = re.compile(f"[\x7f-\x9f{_HIDDEN_CLASS}]")  # JSON's own rules have the C0 controls escaped
 _NARROWEST, _WIDEST = 40, 80
-_UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -44,9 +47,22 @@ def columns() -> int:
     return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
+def json_printable(document: str) -> str:
+    """A JSON text that means the same, with every character that `printable` escapes escaped as JSON has it.
+
+    Lone surrogates stay: whoever encodes the text decides on them.
+    """
+    return _UNSAFE_IN_JSON.sub(_json_escaped, document)
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """ "1 patch", "3 patches": a count with its noun (`nouns`: the plural where it is not noun + "s")."""
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def _json_escaped(found: re.Match[str]) -> str:
+    units = found.group().encode("utf-16-be")
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True))
 
 
 def _escaped(found: re.Match[str]) -> str:

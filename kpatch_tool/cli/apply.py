@@ -60,4 +60,4 @@ def command(
         from kpatch_tool.report import apply as show
 
         typer.echo(show.text(done.outcome, done.tree, notes=done.notes))
-    common.finish(findings=done.outcome.conflicts)
+    common.finish(findings=done.outcome.findings)

@@ -15,6 +15,7 @@ import typer
 from kpatch_tool import sandbox, workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.text import json_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,14 +69,14 @@ def emit_json(document: Mapping[str, object]) -> None:
     """Print `document` with the schema's version, as the only thing on standard output."""
     text = json.dumps({"kpt": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=1)
     # JSON is UTF-8 whatever the locale; a byte of a file name that is none stays as its escape.
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.write(json_printable(text).encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
 
 
 def emit_pieces(document: Iterable[str]) -> None:
     """`emit_json` for a document that is too large to be held: its text in pieces, with the schema's version."""
     for piece in document:
-        sys.stdout.buffer.write(piece.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.write(json_printable(piece).encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
 
 

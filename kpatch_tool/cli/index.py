@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 
 from kpatch_tool import workspace
 from kpatch_tool.cli import common
+
+_AT_ONCE = 200  # lines that are written together
 
 _Day = Annotated[
     datetime | None, typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Sent from then on.")
@@ -41,5 +44,6 @@ def command(
         if as_json:
             common.emit_pieces(mailbox.document(box.postings(wanted), box.messages))
             return
-        for line in mailbox.lines(box.postings(wanted), box.messages):
-            typer.echo(line)
+        lines = mailbox.lines(box.postings(wanted), box.messages)
+        while some := "\n".join(islice(lines, _AT_ONCE)):
+            typer.echo(some)

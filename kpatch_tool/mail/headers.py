@@ -6,7 +6,6 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
 
 from kpatch_tool.mail import charsets
 from kpatch_tool.mail.message import Address
@@ -15,12 +14,15 @@ decode = charsets.decode  # bytes as text, never failing
 
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?>(?:\n[ \t][^\n]*+)*))(?:\n|\Z)")
 HIDDEN_ADDRESS = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_MONTHS = {
+    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
+    "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
+}  # fmt: skip
 _PLAIN_DATE = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(?P<day>[0-9]{1,2}) "
     r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
-    r"(?P<year>[0-9]{4}) (?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2}) "
-    r"(?P<sign>[+-])(?P<zone_hours>[0-9]{2})(?P<zone_minutes>[0-5][0-9])"
+    r"(?P<year>[0-9]{4}) (?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2}) "
+    r"(?P<zone_hours>[+-][0-9]{2})(?P<zone_minutes>[0-5][0-9])"
 )
 _ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
 _BLANK = re.compile(rb"\r*\n")
@@ -179,19 +181,11 @@ def _unquoted(value: str) -> str:
 
 def _plain_date(found: re.Match[str]) -> datetime | None:
     """A date as nearly every program writes it. Loading email.utils takes longer than reading fifty patches."""
-    day, month, year, hour, minute, second, *zone = found.groups()
+    day, month, year, clock, zone_hours, zone_minutes = found.groups()
     try:
-        return datetime(
-            int(year), _MONTHS.index(month) // 3 + 1, int(day), int(hour), int(minute), int(second), 0, _zone(*zone)
-        )
-    except (ValueError, OverflowError):
+        return datetime.fromisoformat(f"{year}-{_MONTHS[month]}-{day.zfill(2)}T{clock}{zone_hours}:{zone_minutes}")
+    except ValueError:
         return None
-
-
-@lru_cache(maxsize=200)
-def _zone(sign: str, hours: str, minutes: str) -> timezone:
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return timezone(-offset if sign == "-" else offset) if offset else UTC
 
 
 def is_hidden(email: str) -> bool:

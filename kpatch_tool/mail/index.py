@@ -13,16 +13,15 @@ from functools import partial
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from kpatch_tool import lock, parallel
+from kpatch_tool import parallel
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, read
 from kpatch_tool.mail.index_scan import STRETCH, Batch, Judge, Scanner
-from kpatch_tool.mail.index_store import FileRow, IndexFile, Span
+from kpatch_tool.mail.index_store import FileRow, IndexFile, Span, alone
 from kpatch_tool.progress import Progress
 
-_PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
 _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head` and `tail` are hashes
 _LARGEST = 64 << 20  # bytes of a file that is no mbox
 _WORTH_IT = 3  # stretches of a file from which more than one process read it
@@ -44,7 +43,7 @@ def update(path: Path, sources: Sequence[str], judge: Judge, progress: Progress,
     Raises InputError where a source cannot be read, or is a file that holds no mail.
     """
     files = [file for source in sources for file in _files(source)]
-    with lock.held(path.with_suffix(".lock"), wait_seconds=_PATIENCE):
+    with alone(path):
         index = IndexFile(path)
         try:
             _update(index, files, _Reader(judge, progress, count or parallel.processes()))
@@ -177,7 +176,7 @@ class _Reader:
         elif row.kind == "packed":
             with _unpacked(file.path) as stream:
                 stream.seek(row.read_to)
-                yield from Scanner(self._judge, strict=row.strict).scan(stream.read, row.read_to)
+                yield from Scanner(self._judge, strict=row.strict).scan(stream.readinto, row.read_to)
         else:
             if row.size > _LARGEST:
                 raise InputError("not an mbox, and too large for one mail", where=row.path, todo="give an mbox")
@@ -209,7 +208,7 @@ def _stretch(stretch: tuple[int, int], *, path: Path, strict: bool, judge: Judge
         collecting = gc.isenabled()
         gc.disable()  # nothing here refers to itself, and there is much of it
         try:
-            return list(Scanner(judge, strict=strict).scan(opened.read, at, stop))
+            return list(Scanner(judge, strict=strict).scan(opened.readinto, at, stop))
         finally:
             if collecting:
                 gc.enable()
@@ -252,10 +251,10 @@ def _sniffed(file: _File) -> tuple[str, int, bool]:
     return "mail" if file.maildir and kind == "mbox" else "other", 0, False
 
 
-def _unpacked(path: Path) -> BinaryIO:
+def _unpacked(path: Path) -> gzip.GzipFile | lzma.LZMAFile:
     with path.open("rb") as opened:
         packed = opened.read(2)
-    return cast("BinaryIO", gzip.open(path, "rb") if packed == _GZIP else lzma.open(path, "rb"))
+    return gzip.open(path, "rb") if packed == _GZIP else lzma.open(path, "rb")
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -22,7 +22,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers, mbox, mime, read
 from kpatch_tool.mail.message import Message
 
-BLOCK = 1 << 20
+BLOCK = 256 << 10  # fits beside everything else in a processor's own cache
 LONGEST = 4 << 20  # bytes of one mail that are looked at
 STRETCH = 8 << 20  # bytes after which a batch is handed on
 # Fields of a header one after another, and what follows it: a line that is no field, and all behind it. Of From,
@@ -42,12 +42,13 @@ _FIRST_COUNTS = frozenset({b"message-id", b"in-reply-to", b"references", b"conte
 _MESSAGE_ID = re.compile(rb"<([^<>\s]+)>")
 _PLAIN_REPLY = re.compile(rb"[Rr][Ee]: ")
 _MOST_LINKS = 100  # ids of one mail that are followed: the oldest one and the latest ones
-_MOST_KNOWN = 20_000  # hashes of message ids kept at hand
+_MOST_KNOWN = 20_000  # hashes of message ids kept at hand,
+_LONGEST_ID = 200  # of ids no longer than this many bytes
 _ENVELOPE = b"From mboxrd@z x\n"
 _ENVELOPES = (b"From ", b">From")
 _ODD = (b" ", b"\t")
 _ENCODINGS = frozenset({b"", b"7bit", b"8bit", b"binary", b"quoted-printable", b"base64"})
-_NOT_PLAIN = re.compile(rb"[^\t\n\r -~]")
+_PLAIN = bytes([9, 10, 13, *range(32, 127)])  # what is in a field of which nothing is encoded
 # In the parts of a reply: what may be a mail inside the mail.
 _HIDDEN = re.compile(
     rb"\n(?:[ \t]*+[Ss][Uu][Bb][Jj][Ee][Cc][Tt][ \t]*+:|"
@@ -90,18 +91,10 @@ class Judge(Protocol):
         """Whether a reply is a patch that kept its "Re:"."""
 
 
-class Kept(NamedTuple):
-    """A message that may be a patch or a cover: its place in the batch, its marks, whether it has a diff and a
-    Message-ID, and what else of it counts (`record`)."""
-
-    place: int
-    kind: int
-    number: int
-    total: int
-    revision: int
-    diff: bool
-    named: bool
-    record: bytes
+# A message that may be a patch or a cover: its place in the batch, its marks (kind, number, total, revision), whether
+# it has a diff and a Message-ID, and what else of it counts (Record.packed). Plain tuples: pickle, which brings them
+# from the process that read them, takes eight times as long to make named ones.
+Kept = tuple[int, int, int, int, int, bool, bool, bytes]
 
 
 class Record(NamedTuple):
@@ -162,22 +155,24 @@ class Scanner:
     def __init__(self, judge: Judge, *, strict: bool = False) -> None:
         self._judge = judge
         self._strict = strict
-        self._hashes: dict[bytes, int] = {}
+        self._hashes = _Hashes()
         self._names = _Names()
         self._batch = Batch()
 
-    def scan(self, read_block: Callable[[int], bytes], at: int, stop: int | None = None) -> Iterator[Batch]:
+    def scan(self, read_into: Callable[[memoryview], int], at: int, stop: int | None = None) -> Iterator[Batch]:
         """The batches of the mails that begin from offset `at`, where a separator is, to `stop` (None: the end).
 
-        `read_block(n)` gives the next bytes, n at most; b"" at the end. A mail longer than LONGEST is judged by its
-        first bytes.
+        `read_into(room)` fills some of the room with the next bytes and says how many, 0 at the end. A mail longer than
+        LONGEST is judged by its first bytes.
         """
-        text, begin, ended = b"", at, False
+        # One buffer for all: fresh memory for every block took a sixth of the time of reading.
+        text, filled, begin, ended = bytearray(BLOCK), 0, at, False
         while not ended:
-            block = read_block(max(BLOCK, min(len(text), LONGEST)))
-            ended = not block
-            text += block
-            found = self._starts(text, ended=ended)
+            if filled > len(text) // 2:
+                text += bytes(len(text))  # a long mail
+            count = _read_behind(text, filled, read_into)
+            filled, ended = filled + count, not count
+            found = self._starts(text, filled, ended=ended)
             if not found:
                 continue
             for one, following in pairwise(found):
@@ -186,16 +181,19 @@ class Scanner:
                     yield self._handed_on(begin + following.start())
                     return
             if ended:
-                self._mail(text, begin, found[-1], len(text))
-                begin += len(text)
+                self._mail(text, begin, found[-1], filled)
+                begin += filled
             else:
-                begin, text = begin + found[-1].start(), text[found[-1].start() :]
-                if len(text) > LONGEST:
-                    text, length = self._long_mail(text, begin, read_block)
-                    begin, ended = begin + length, not text
+                rest = text[found[-1].start() : filled]
+                begin += found[-1].start()
+                if len(rest) > LONGEST:
+                    rest, length = self._long_mail(rest, begin, read_into)
+                    begin, ended = begin + length, not rest
                     if stop is not None and begin >= stop:
                         yield self._handed_on(begin)
                         return
+                filled = len(rest)
+                text[:filled] = rest
             if self._batch and (ended or begin - self._batch.spans[0] > STRETCH):
                 yield self._handed_on(begin)
 
@@ -217,10 +215,10 @@ class Scanner:
             self._read_mail(message, 0, length, part)
         return self._handed_on(length)
 
-    def _starts(self, text: bytes, *, ended: bool) -> list[re.Match[bytes]]:
-        """The separators of `text`, of which more may follow unless `ended`."""
-        limit = len(text) if ended else len(text) - mbox.REACH
-        return [one for one in mbox.starts(text, strict=self._strict) if one.start() < limit]
+    def _starts(self, text: bytes | bytearray, filled: int, *, ended: bool) -> list[re.Match[bytes]]:
+        """The separators in the first `filled` bytes, behind which more may follow unless `ended`."""
+        limit = filled if ended else filled - mbox.REACH
+        return [one for one in mbox.starts(text, strict=self._strict, end=filled) if one.start() < limit]
 
     def _handed_on(self, end: int) -> Batch:
         batch, self._batch = self._batch, Batch()
@@ -228,16 +226,19 @@ class Scanner:
         batch.last = batch.spans[-3] if batch else end
         return batch
 
-    def _long_mail(self, text: bytes, begin: int, read_block: Callable[[int], bytes]) -> tuple[bytes, int]:
+    def _long_mail(self, text: bytearray, begin: int, read_into: Callable[[memoryview], int]) -> tuple[bytearray, int]:
         """Take the mail that `text` begins with, which is longer than is looked at; what follows it and how long it
         is."""
         first = next(mbox.starts(text, strict=self._strict))
         rest, length = text[-mbox.REACH :], len(text) - mbox.REACH
         while True:
-            block = read_block(BLOCK)
-            rest += block
-            found = self._starts(b" " + rest, ended=not block)  # the blank: `rest` does not begin a line
-            if found or not block:
+            filled = len(rest)
+            rest += bytes(BLOCK)
+            count = _read_behind(rest, filled, read_into)
+            del rest[filled + count :]
+            # The blank: `rest` does not begin a line.
+            found = self._starts(b" " + rest, len(rest) + 1, ended=not count)
+            if found or not count:
                 break
             kept = rest[-mbox.REACH - 1 :]
             length, rest = length + len(rest) - len(kept), kept
@@ -245,7 +246,7 @@ class Scanner:
         self._mail(text, begin, first, len(text), length + stop)
         return rest[stop:], length + stop
 
-    def _mail(self, text: bytes, base: int, separator: re.Match[bytes], stop: int, length: int = 0) -> None:
+    def _mail(self, text: bytes | bytearray, base: int, separator: re.Match[bytes], stop: int, length: int = 0) -> None:
         """Take one mail: `text` from the separator to `stop`; `text` begins at offset `base`; `length` is the mail's
         where that is more."""
         start, head = separator.span()
@@ -259,7 +260,7 @@ class Scanner:
         # The last of `found` is what follows the header, if it ends before the mail.
         body = found[-1][2] if found else b""
         if not body or stop - len(body) == head or text.startswith(_ODD, head) or body.startswith(_ENVELOPES):
-            self._unusual(text[start:stop], base + start, length)
+            self._unusual(bytes(text[start:stop]), base + start, length)
             return
         encoding = fields[_ENCODING].strip().lower() if _ENCODING in fields else b""
         marks: Marks | None = None
@@ -278,7 +279,7 @@ class Scanner:
         elif marks is not None:
             diff = self._has_diff(body, encoding, reply=marks.reply)
         if diff is None:
-            self._unusual(text[start:stop], base + start, length)
+            self._unusual(bytes(text[start:stop]), base + start, length)
             return
         batch = self._batch
         place = len(batch.own)
@@ -286,7 +287,7 @@ class Scanner:
         batch.spans.append(length)
         batch.spans.append(0)
         own = _MESSAGE_ID.search(fields[b"message-id"]) if b"message-id" in fields else None
-        batch.own.append(self._hash(own[1] if own else b"\n".join(fields.values()) + body))
+        batch.own.append(self._hashes[own[1] if own else b"\n".join(fields.values()) + body])
         references = _MESSAGE_ID.findall(fields[b"references"]) if b"references" in fields else []
         answered = _MESSAGE_ID.findall(fields[b"in-reply-to"]) if b"in-reply-to" in fields else []
         if references or answered:
@@ -295,7 +296,9 @@ class Scanner:
             batch.answers |= marks.reply
             if diff or marks.always:
                 ids = (own[1] if own else b"", answered[0] if answered else b"", references)
-                batch.posts.append(Kept(place, *marks[:4], diff, own is not None, _record(fields, found, ids, marks)))
+                record = _record(fields, found, ids, marks)
+                kind, number, total, revision, *_ = marks
+                batch.posts.append((place, kind, number, total, revision, diff, own is not None, record))
 
     def _of_parts(self, body: bytes, found: _Found, marks: Marks | None) -> bool | None:
         """Whether a mail of several parts has a diff; None when it may hold other mails, or be a patch sent as a
@@ -340,7 +343,7 @@ class Scanner:
         place = len(self._batch)
         self._batch.spans.extend((begin, length, part))
         own = message.message_id or repr((message.subject, message.author, message.date, message.body))
-        self._batch.own.append(self._hash(_bytes(own)))
+        self._batch.own.append(self._hashes[_bytes(own)])
         self._parents([_bytes(id_) for id_ in (*message.references, message.in_reply_to) if id_], place)
         marks = self._judge.marks(message.subject)
         if marks is not None:
@@ -348,25 +351,23 @@ class Scanner:
             diff = self._judge.is_patch(message) if marks.reply else self._judge.has_diff(message.body)
             if diff or marks.always:
                 record = _of_message(message, marks)
-                self._batch.posts.append(Kept(place, *marks[:4], diff, bool(message.message_id), record))
+                kind, number, total, revision, *_ = marks
+                named = bool(message.message_id)
+                self._batch.posts.append((place, kind, number, total, revision, diff, named, record))
 
     def _parents(self, ids: Sequence[bytes], place: int) -> None:
         if len(ids) > _MOST_LINKS:
             ids = [ids[0], *ids[-_MOST_LINKS:]]
-        add = self._batch.parents.append
+        hashes, add = self._hashes, self._batch.parents.append
         for id_ in set(ids):
-            add(self._hash(id_))
+            add(hashes[id_])
             add(place)
 
-    def _hash(self, id_: bytes) -> int:
-        known = self._hashes.get(id_)
-        if known is None:
-            known = hash_of(id_)
-            if len(id_) < 200:
-                if len(self._hashes) > _MOST_KNOWN:
-                    self._hashes.clear()
-                self._hashes[id_] = known
-        return known
+
+def _read_behind(text: bytearray, filled: int, read_into: Callable[[memoryview], int]) -> int:
+    """Fill up `text` from offset `filled`; how many bytes came."""
+    with memoryview(text) as whole, whole[filled:] as room:
+        return read_into(room)
 
 
 def _quotes(body: bytes, encoding: bytes) -> bool:
@@ -391,6 +392,18 @@ class _Names(dict[bytes, bytes]):
         if len(self) < _MOST_NAMES:
             self[spelt] = name
         return name
+
+
+class _Hashes(dict[bytes, int]):
+    """Message ids -> their hashes (hash_of); the latest stay at hand, as a thread's mails name the same ones."""
+
+    def __missing__(self, id_: bytes) -> int:
+        known = hash_of(id_)
+        if len(id_) < _LONGEST_ID:
+            if len(self) > _MOST_KNOWN:
+                self.clear()
+            self[id_] = known
+        return known
 
 
 def _lists(found: _Found) -> dict[str, list[bytes]]:
@@ -446,7 +459,7 @@ def _decoded(subject: bytes, found: _Found) -> str:
 
 def _is_plain(value: bytes) -> bool:
     """Whether nothing in a field is encoded."""
-    return b"=?" not in value and _NOT_PLAIN.search(value) is None
+    return b"=?" not in value and not value.translate(None, _PLAIN)  # three times as fast as an expression
 
 
 def _is_special(content_type: bytes | None) -> bool:

@@ -19,11 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from kpatch_tool import lock
 from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
 
 VERSION = 2
+_PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
 _CACHE = 4 << 10  # KiB that SQLite keeps of the file
 _SCHEMA = """
 CREATE TABLE file (
@@ -83,6 +85,11 @@ class Span:
     start: int
     length: int
     part: int
+
+
+def alone(path: Path) -> contextlib.AbstractContextManager[object]:
+    """Keep other kpt from changing the index at `path`; waits for one that does."""
+    return lock.held(path.with_suffix(".lock"), wait_seconds=_PATIENCE)
 
 
 class IndexFile:

@@ -6,6 +6,7 @@ import binascii
 import re
 
 from kpatch_tool.mail.headers import decode_base64
+from kpatch_tool.mail.unpack import DENSEST
 
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*+={0,2}\s*")
 _NOISE = re.compile(rb"[^A-Za-z0-9+/=\s]")
@@ -14,7 +15,8 @@ _ODD_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)")
 _SURE_CODE = re.compile(rb"=(?:3D|20|09|[C-F][0-9A-F]=[89AB][0-9A-F])")  # what every encoder must write so
 _SOFT_END = re.compile(rb"=[ \t]*\r?\n")
 _TOO_LONG = re.compile(rb"[^\n]{79}")  # RFC 2045, 6.7 (5): no line of more than 76 characters
-_LARGEST = 1 << 26  # bytes that an attachment may unpack to
+_LARGEST = 1 << 26  # bytes that an attachment may unpack to,
+_SMALL = 1 << 22  # and from this many on not more than unpack.DENSEST times its size
 
 
 def decoded(encoding: str, raw: bytes) -> bytes:
@@ -66,15 +68,16 @@ def unpacked(data: bytes) -> bytes:
     import lzma
     import zlib
 
+    most = min(_LARGEST, max(_SMALL, DENSEST * len(data)))
     try:
         if data.startswith(b"\x1f\x8b"):
-            whole = zlib.decompressobj(wbits=31).decompress(data, _LARGEST)
+            whole = zlib.decompressobj(wbits=31).decompress(data, most)
         elif data.startswith(b"\xfd7zXZ\x00"):
-            whole = lzma.LZMADecompressor(memlimit=_LARGEST * 2).decompress(data, max_length=_LARGEST)
+            whole = lzma.LZMADecompressor(memlimit=_LARGEST * 2).decompress(data, max_length=most)
         elif data.startswith(b"BZh"):
-            whole = bz2.BZ2Decompressor().decompress(data, max_length=_LARGEST)
+            whole = bz2.BZ2Decompressor().decompress(data, max_length=most)
         else:
             return data
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return b""
-    return whole if len(whole) < _LARGEST else b""
+    return whole if len(whole) < most else b""

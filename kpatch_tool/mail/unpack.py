@@ -12,8 +12,10 @@ if TYPE_CHECKING:  # loading these takes as long as reading a small series
     import bz2
     import lzma
 
-LARGEST = 1 << 30  # bytes that a compressed source may unpack to
-_BLOCK = 1 << 24
+LARGEST = 1 << 29  # bytes that a compressed source may unpack to,
+_SMALL = 16 << 20  # and from this many on
+DENSEST = 64  # times its size: mail becomes a tenth by gzip, a fiftieth by xz if it is much alike; zeros a thousandth
+_BLOCK = 1 << 22
 
 
 class _Stream(Protocol):
@@ -113,7 +115,7 @@ def _whole(data: bytes, make: Callable[[], _Stream], name: str) -> bytes:
     from lzma import LZMAError
 
     out: list[bytes] = []
-    size = 0
+    size, packed = 0, len(data)
     try:
         while data:
             stream = make()
@@ -126,6 +128,9 @@ def _whole(data: bytes, make: Callable[[], _Stream], name: str) -> bytes:
                 size += len(piece)
                 if size > LARGEST:
                     raise InputError("the compressed file is too large unpacked", where=name)
+                if size > _SMALL and size > DENSEST * packed:
+                    what = f"the compressed file unpacks to more than {DENSEST} times its size, as no mail does"
+                    raise InputError(what, where=name, todo="unpack it yourself, if you know who made it")
             data = stream.rest
     except (OSError, EOFError, ValueError, zlib.error, LZMAError) as error:
         if isinstance(error, InputError):

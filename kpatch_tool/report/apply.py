@@ -27,6 +27,8 @@ def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
     told = "" if patch.status is ApplyStatus.CLEAN else patch.why
     if told:
         yield from _wrapped(printable(told), " " * 5)
+    for line in patch.hidden:
+        yield from _wrapped(f"finding: {printable(line)}", " " * 5)
     details = [line for line in patch.details if line not in told]
     for line in details[:_DETAILS]:
         if line.startswith(_VERBATIM):

@@ -43,6 +43,7 @@ def apply_document(outcome: ApplyOutcome) -> Document:
                 "files": [{"path": file.path, "blob": file.blob} for file in patch.files],
                 "why": patch.why,
                 "details": list(patch.details),
+                "hidden": list(patch.hidden),
             }
             for patch in outcome.patches
         ],

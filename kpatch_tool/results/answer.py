@@ -37,7 +37,9 @@ def _applied(series: str, tree: str, applied: ApplyOutcome) -> str:
     if already and len(already) == len(applied.patches):
         return f"{tree} has all of {series} already"
     known = f" ({_patches(already)} {'is' if len(already) == 1 else 'are'} in it already)" if already else ""
-    return f"{series} applies to {tree}{known}"
+    hiding = [patch.number for patch in applied.patches if patch.hidden]
+    warned = f", but {_patches(hiding)} {'adds' if len(hiding) == 1 else 'add'} hidden characters" if hiding else ""
+    return f"{series} applies to {tree}{known}{warned}"
 
 
 def _built(builds: Sequence[StateBuild]) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # The readers of damaged text are imported where they are needed: a series' own files never need them.
 LOST = frozenset({Damage.SQUEEZED, Damage.BLANK_LINES_DROPPED})
+_MOST_FILES = 50_000  # of one patch; the largest commits of the kernel change 13,000
 _HIDDEN_ONLY = frozenset({Damage.ADDRESSES_HIDDEN})
 _PLAIN_TO_SEE = frozenset({Damage.REWRAPPED, Damage.FIRST_COLUMN_LOST})  # though not how to undo it
 _NBSP = b"\xc2\xa0"
@@ -74,8 +75,7 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
     if message.damage & LOST:
         return _read_lost(message, where)
     plain = split_body(message.body, message.charset, damaged=bool(message.damage - _HIDDEN_ONLY))
-    if not plain.diff:
-        raise InputError("there is no diff in it", where=where)
+    _check(plain.diff, where)
     if message.flowed and not message.damage:
         received, plain = plain, _unflowed(message, plain)
         if received.diff != plain.diff:
@@ -98,6 +98,13 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
     if blind is None:
         raise InputError("the diff names no file", where=where, todo=_ADVICE)
     return _by_grammar(message, plain, blind, None)
+
+
+def _check(diff: bytes, where: str) -> None:
+    if not diff:
+        raise InputError("there is no diff in it", where=where)
+    if max(diff.count(b"\ndiff --git "), diff.count(b"\n+++ ")) > _MOST_FILES:
+        raise InputError(f"a patch of more than {_MOST_FILES:,} files", where=where, todo="do not apply this series")
 
 
 def _unflowed(message: Message, plain: Split) -> Split:
@@ -134,8 +141,7 @@ def _read_lost(message: Message, where: str) -> Reading:
     from kpatch_tool.restore.damaged import parse_damaged
 
     parts = split_body(message.body, message.charset, damaged=True)
-    if not parts.diff:
-        raise InputError("there is no diff in it", where=where)
+    _check(parts.diff, where)
     try:
         files = parse_damaged(parts.diff, blank_lines_dropped=Damage.BLANK_LINES_DROPPED in message.damage)
     except DiffError as error:

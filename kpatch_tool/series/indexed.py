@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kpatch_tool import parallel
 from kpatch_tool.mail.index_scan import Marks, Record, hash_of
-from kpatch_tool.mail.index_store import IndexFile
+from kpatch_tool.mail.index_store import IndexFile, alone
 from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.series import plain, posting, split, subject
@@ -75,14 +75,19 @@ _INSERT_RAW = f"INSERT INTO raw VALUES (NULL{',?' * len(Found._fields)})"
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some threads, gathered."""
+    """Some threads, gathered: the values of Found and of Loose, as plain tuples for the reason of index_scan.Kept."""
 
-    found: list[Found]
-    loose: list[Loose]
+    found: list[tuple[object, ...]]
+    loose: list[tuple[object, ...]]
 
 
 def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> None:
     """Make the postings of an index whose messages are new; nothing is done where none are."""
+    with alone(index.path):
+        _group(index, progress, count or parallel.processes())
+
+
+def _group(index: IndexFile, progress: Progress, count: int) -> None:
     messages = index.messages()
     if next(index.rows("SELECT messages FROM grouped"), (None,))[0] == messages:
         return
@@ -94,7 +99,7 @@ def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> N
         for table in ("grouped", "chunk", "member", "posting"):
             index.change(f"DELETE FROM {table}")
         threads.write(index, kinds)
-    found = _gathered(index, kinds, progress, count or parallel.processes())
+    found = _gathered(index, kinds, progress, count)
     with index.transaction():
         for table, columns in _SCRATCH.items():
             index.change(f"CREATE TEMP TABLE {table} {columns}")
@@ -144,7 +149,7 @@ def _gather_part(roots: tuple[int, int], *, path: Path, kinds: Kinds) -> _Part:
 def _gather_thread(root: int, rows: Sequence[Row], kinds: Kinds, part: _Part) -> None:
     known = None if kinds.as_one else plain.read(root, rows, kinds)
     if known:
-        part.found.append(known.found)
+        part.found.append(tuple(known.found))
         entries = _entries(known.sender, known.found.total, known.found.sent, root, named=known.named, seeks=False)
         part.loose.extend(entries)
         return
@@ -152,7 +157,7 @@ def _gather_thread(root: int, rows: Sequence[Row], kinds: Kinds, part: _Part) ->
     postings = _gather(posts, kinds)
     used = {post.order for one in postings for post in one.posts}
     for one in postings:
-        part.found.append(_found(one, str(root)))
+        part.found.append(tuple(_found(one, str(root))))
         part.loose.extend(_loose(one.sender, one.total, one.posts, root, seeks=not one.complete))
     for post in posts:
         if post.order not in used and (post.diff or post.tag.number == 0):
@@ -167,7 +172,7 @@ def _gather(posts: Sequence[Post], kinds: Kinds) -> list[Posting]:
     return posting.gather(posts if kinds.as_one else [*posts, _NO_FILE])
 
 
-def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[Loose]:
+def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[tuple[object, ...]]:
     """What posting.gather joins without headers of a thread is one sender's and has one total; posts without ids may
     go on in another total as well."""
     when = min(post.when for post in posts).timestamp()
@@ -177,10 +182,10 @@ def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, see
 
 def _entries(
     person: Address, total: int, when: float, root: int, *, named: bool, seeks: bool
-) -> Iterator[Loose]:  # `when` is 0.0 where no date is known
+) -> Iterator[tuple[object, ...]]:  # the values of a Loose; `when` is 0.0 where no date is known
     for key in identities(person):
         for count in (total,) if named else (total, "any"):
-            yield Loose(hash_of(f"{key}\0{count}".encode("utf-8", "surrogateescape")), when, root, seeks)
+            yield hash_of(f"{key}\0{count}".encode("utf-8", "surrogateescape")), when, root, seeks
 
 
 def _found(one: Posting, roots: str) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from kpatch_tool.series import rerolls
@@ -162,7 +163,7 @@ class _Index:
         """Whether `post` answers a mail of `posting` itself."""
         return post.parent != "" and post.parent in self._ids[id(posting)]
 
-    def links(self, posting: Posting) -> set[str]:
+    def links(self, posting: Posting) -> AbstractSet[str]:
         """All that connects the posts of `posting` with others."""
         return self._links[id(posting)]
 
@@ -190,7 +191,7 @@ def _place(index: _Index, post: Post) -> None:
     if not fitting:
         index.add(Posting(post.message.author, total, None, {number: post}))
         return
-    best = max(fitting, key=lambda posting: _closeness(index, posting, post))
+    best = fitting[0] if len(fitting) == 1 else max(fitting, key=lambda one: _closeness(index, one, post))
     if not best.patches:
         best.total = total  # the cover may have counted otherwise
     best.patches[number] = post

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -25,6 +25,13 @@ class Post:
     tag: Tag
     order: int
     diff: bool
+    # What connects it with others: its id, those it answers, the run of git send-email that sent it. Asked for often.
+    links: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        message = self.message
+        links = frozenset((message.message_id, message.in_reply_to, *message.references, self.batch)) - {""}
+        object.__setattr__(self, "links", links)
 
     @property
     def when(self) -> datetime:
@@ -39,11 +46,6 @@ class Post:
     def parent(self) -> str:
         """The id it answers itself; empty where it answers none or none is known."""
         return self.message.in_reply_to or next(iter(self.message.references[-1:]), "")
-
-    @property
-    def links(self) -> set[str]:
-        """What connects it with others: its id, those it answers, the run of git send-email that sent it."""
-        return {self.message.message_id, *self.parents, self.batch} - {""}
 
     @property
     def batch(self) -> str:
@@ -97,9 +99,10 @@ class Posting:
         return self._said[1]
 
     def _counted(self) -> tuple[int | None, str]:
-        said = Counter((post.tag.revision, post.tag.minor) for post in self.own.values())
-        if not said:
+        tags = [(post.tag.revision, post.tag.minor) for post in self.own.values()]
+        if not tags:
             return (self.cover.tag.revision, self.cover.tag.minor) if self.cover else (None, "")
+        said = Counter(tags) if tags.count(tags[0]) < len(tags) else {tags[0]: 1}
         most = max(said.values())
         best = max((one for one, count in said.items() if count == most), key=lambda one: one[0] is not None)
         if best[0] is None and self.cover and self.cover.tag.revision is not None:
@@ -107,9 +110,15 @@ class Posting:
         return best
 
     @property
-    def own(self) -> dict[int, Post]:
+    def own(self) -> Mapping[int, Post]:
         """The patches that were sent in this posting."""
+        if not self.borrowed:
+            return self.patches
         return {number: post for number, post in self.patches.items() if number not in self.borrowed}
+
+    def _sent(self) -> list[Post]:
+        """The messages of this posting, in any order."""
+        return [self.cover, *self.own.values()] if self.cover else [*self.own.values()]
 
     @property
     def posts(self) -> list[Post]:
@@ -119,15 +128,15 @@ class Posting:
     @property
     def when(self) -> datetime:
         """When the first of its messages was sent."""
-        return min(post.when for post in self.posts)
+        return min(post.when for post in self._sent())
 
     @property
     def order(self) -> int:
-        return min(post.order for post in self.posts)
+        return min(post.order for post in self._sent())
 
     @property
     def ids(self) -> frozenset[str]:
-        return frozenset(post.message.message_id for post in self.posts if post.message.message_id)
+        return frozenset(post.message.message_id for post in self._sent()) - {""}
 
     @property
     def first(self) -> Post:

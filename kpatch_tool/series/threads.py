@@ -19,6 +19,7 @@ PAUSE = 3600.0  # where a chain may end
 PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
 _AT_ONCE = 60_000  # messages whose ids are looked at in one turn
 _POSTS = "SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"
+_DIFF, _COVER = 64, 128  # beside a post's kind: that it has a diff; that its number is 0
 _CHUNK = 1 << 16  # messages whose threads are in one row
 
 
@@ -53,11 +54,13 @@ class Kinds(NamedTuple):
 
 class Threads:
     """Which messages are in one thread: a forest over their numbers. `copies` are the numbers, in order, of messages
-    that repeat an earlier one."""
+    that repeat an earlier one. Of posts that are no copies it holds the numbers and, in a byte, what they are."""
 
     def __init__(self, messages: int) -> None:
         self._above = array("i", range(messages + 1))
         self.copies = array("i")
+        self._posts = array("i")
+        self._kinds = bytearray()
 
     def join(self, index: IndexFile) -> None:
         """Join messages that name one id. Where there are many, their ids are looked at in several turns, so that
@@ -134,6 +137,8 @@ class Threads:
             place = self._place(id_)
             if place < 0:
                 continue
+            self._posts.append(id_)
+            self._kinds.append(kind | _DIFF * diff | _COVER * (number == 0))
             if diff:
                 forwarded = forwarded or bool(kind & FORWARD)
                 if not kind & (FORWARD | REPLY):
@@ -156,25 +161,22 @@ class Threads:
 
     def write(self, index: IndexFile, kinds: Kinds) -> None:
         """Write which posts are gathered together, and the thread of every message."""
-        wanted = self._wanted(index, kinds)
+        wanted = self._wanted(kinds)
         above = self._above
         for one in range(1, len(above)):
             above[one] = above[above[one]]  # what is above is less, and done already
-        members = (
-            (above[id_], id_, place)
-            for (id_,) in index.rows("SELECT id FROM post ORDER BY id")
-            if wanted[above[id_]] and (place := self._place(id_)) >= 0
-        )
+        members = ((above[id_], id_, self._place(id_)) for id_ in self._posts if wanted[above[id_]])
         index.change("INSERT INTO member VALUES (?,?,?)", members)
         for first in range(1, len(above), _CHUNK):
             index.change("INSERT INTO chunk VALUES (?,?)", [(first, above[first : first + _CHUNK].tobytes())])
 
-    def _wanted(self, index: IndexFile, kinds: Kinds) -> bytearray:
+    def _wanted(self, kinds: Kinds) -> bytearray:
         """Marks the threads (at their first message) in which there may be a posting."""
         wanted = bytearray(len(self._above))
         last = 0
-        for id_, kind, diff, number in index.rows("SELECT id, kind, diff, number FROM post ORDER BY id"):
-            if (kinds.counts(kind, bool(diff)) or number == 0) and self._place(id_) >= 0:
+        counts = [kinds.counts(kind & ~(_DIFF | _COVER), bool(kind & _DIFF)) for kind in range(256)]
+        for id_, kind in zip(self._posts, self._kinds, strict=True):
+            if counts[kind] or kind & _COVER:
                 if kinds.as_one and last:
                     self._union(last, id_)
                 last = id_

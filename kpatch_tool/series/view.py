@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpatch_tool.diff.hostile import hidden, unsafe_file
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.series import attesting, store
@@ -62,7 +63,7 @@ def document(series: Series, only: int | None = None) -> dict[str, object]:
             for reply in series.replies
             if only is None or reply.to_patch == only
         ],
-        "problems": list(series.problems),
+        "problems": [*series.problems, *_warnings(_chosen(series, only))],
         "declared": [
             {
                 "patch": one.patch,
@@ -107,6 +108,16 @@ def worst(series: Series) -> Exactness:
 
 def _chosen(series: Series, only: int | None) -> Iterable[Patch]:
     return [patch for patch in series.patches if only is None or patch.number == only]
+
+
+def _warnings(patches: Iterable[Patch]) -> Iterator[str]:
+    """What makes a patch one to be refused, or to be looked at closely."""
+    for patch in patches:
+        for file in patch.files:
+            if why := unsafe_file(file):
+                yield f"patch {patch.number}: {file.path} will be refused: {why}"
+        for line in hidden(patch.files):
+            yield f"patch {patch.number}: {line}"
 
 
 def _patch_document(patch: Patch) -> dict[str, object]:
@@ -189,7 +200,7 @@ def text(series: Series) -> Iterator[str]:
         for reply in series.replies:
             target = "?" if reply.to_patch is None else reply.to_patch
             yield from _wrapped(gist(reply.body), f"  to {target}: {_answer_line(reply)}: ")
-    for problem in series.problems:
+    for problem in (*series.problems, *_warnings(series.patches)):
         yield from _wrapped(problem, "problem: ")
 
 
@@ -200,6 +211,8 @@ def patch_text(series: Series, patch: Patch) -> Iterator[str]:
     yield from _wrapped(patch.why, f"{patch.exactness.value}: ")
     for line in patch.ambiguous:
         yield from _wrapped(line, "undecided: ")
+    for line in _warnings([patch]):
+        yield from _wrapped(line, "problem: ")
     yield from _patch_lines(patch)
     for line in attesting.lines(patch):
         yield from _wrapped(line, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kpatch_tool.diff.hostile import hidden, unsafe_file
 from kpatch_tool.diff.model import FileDiff, reversed_diff
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.series.model import Exactness, Patch, Series
@@ -17,10 +18,10 @@ from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, Appl
 from kpatch_tool.tree.objects import Commit, Objects
 from kpatch_tool.tree.overlay import Overlay
 from kpatch_tool.tree.patching import Put, already, put_patch, strictly
-from kpatch_tool.tree.paths import unsafe
 from kpatch_tool.tree.refs import settle
 from kpatch_tool.workspace import Workspace
 
+_LONGEST_SHOWN = 100  # characters of a path
 _LOCK_PATIENCE = 10.0  # seconds; another apply to the same tree takes less
 _MAKES_COMMIT = (ApplyStatus.CLEAN, ApplyStatus.OFFSET, ApplyStatus.FUZZ, ApplyStatus.MERGED)
 
@@ -184,6 +185,7 @@ def _row(one: _Tried, commits: Mapping[int, str], tree: Tree, brought: Mapping[i
         files=files,
         why=why,
         details=details,
+        hidden=tuple(hidden(one.patch.files)),
     )
 
 
@@ -235,7 +237,10 @@ def _refuse_foreign_branch(objects: Objects, tree: Tree, series: str) -> None:
 
 def _refuse_unsafe(patch: Patch) -> None:
     for file in patch.files:
-        for path in (file.old_path, file.new_path):
-            if path is not None and (problem := unsafe(path)):
-                where = f"patch {patch.number}: {printable(path)}"
-                raise InputError(f"refused: {problem}", where=where, todo="do not apply this series")
+        if why := unsafe_file(file):
+            where = f"patch {patch.number}: {_shortened(printable(file.path))}"
+            raise InputError(f"refused: {why}", where=where, todo="do not apply this series")
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= _LONGEST_SHOWN else path[:_LONGEST_SHOWN] + "..."

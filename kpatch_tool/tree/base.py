@@ -15,13 +15,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from kpatch_tool.diff.apply import Applied, apply_file
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural
 from kpatch_tool.tree import history
 from kpatch_tool.tree.objects import Objects
-from kpatch_tool.tree.paths import unsafe
 
 LONG = 50_000  # commits; a longer history is looked through in part
 _YEAR = 366 * 86_400
@@ -122,8 +122,8 @@ def wanted_files(series: Series) -> tuple[Wanted, ...]:
     for patch in sorted(series.patches, key=lambda patch: patch.number):
         for file in patch.files:
             for path in (file.old_path, file.new_path):
-                if path is not None and unsafe(path):
-                    raise InputError(f"refused: {unsafe(path)}", where=f"patch {patch.number}: {path!a}")
+                if path is not None and unsafe_path(path):
+                    raise InputError(f"refused: {unsafe_path(path)}", where=f"patch {patch.number}: {path!a}")
             old, new = file.old_path, file.new_path
             if old is not None and old not in made and old not in found:
                 found[old] = Wanted(old, _named(file.old_blob), patch.number, file, _is_damaged(patch))

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.fastimport import Change, FastImport, Identity, update_refs
 from kpatch_tool.tree.model import BASE_REF
-from kpatch_tool.tree.paths import unsafe
 
 FILE, PROGRAM, LINK = "100644", "100755", "120000"
 
@@ -89,7 +89,7 @@ def tar_items(stream: IO[bytes], where: str, on_bytes: Callable[[int], None]) ->
 def _tar_item(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Item:
     path = member.name.removeprefix("./")
     changed = int(member.mtime)
-    if problem := unsafe(path):
+    if problem := unsafe_path(path):
         raise InputError(f"refused: {problem}", where=f"{where}: {printable(member.name)}")
     if member.issym():
         return Item(path, LINK, member.linkname.encode("utf-8", "surrogateescape"), changed)

@@ -90,7 +90,7 @@ class AppliedPatch:
     """What became of one patch; `commit` is None unless it made one; `why` is a sentence, never empty.
 
     `details` are lines for a person: offsets and fuzz per hunk, or for a conflict the failing hunk, the nearest place
-    in the file and what differs there.
+    in the file and what differs there. `hidden` tells of characters in its lines that a reader does not see.
     """
 
     number: int
@@ -101,6 +101,7 @@ class AppliedPatch:
     files: tuple[AppliedFile, ...]
     why: str
     details: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +117,8 @@ class ApplyOutcome:
     @property
     def conflicts(self) -> bool:
         return any(patch.status is ApplyStatus.CONFLICT for patch in self.patches)
+
+    @property
+    def findings(self) -> bool:
+        """Whether a person is to look at the patches before anything else is done with them."""
+        return self.conflicts or any(patch.hidden for patch in self.patches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kpatch_tool.diff.blob import blob_id
+from kpatch_tool.diff.hostile import LINK
 from kpatch_tool.tree.objects import Entry, Objects
 
 
@@ -34,15 +35,19 @@ class Overlay:
         """A file of that mode and content with the id git will give it."""
         return Entry(mode, blob_id(data, like=self._commit), data)
 
-    def obstacle(self, path: str) -> str:
-        """What stands where a new file `path` would go, as a phrase, or ""."""
+    def obstacle(self, path: str, more: Mapping[str, Entry | None]) -> str:
+        """What stands where a new file `path` would go, as a phrase, or "". `more` are changes on top of those that
+        were put."""
+        changed = {**self._changed, **more}
         parts = path.split("/")
         for depth in range(1, len(parts)):
-            if self.get("/".join(parts[:depth])) is not None:
-                return f"{'/'.join(parts[:depth])} is a file, not a directory"
+            above = "/".join(parts[:depth])
+            entry = changed[above] if above in changed else self.get(above)
+            if entry is not None:
+                return f"{above} is a {'symbolic link' if entry.mode == LINK else 'file'}, not a directory"
         below = f"{path}/"
-        gone = {name for name, entry in self._changed.items() if entry is None}
-        if any(name.startswith(below) and entry is not None for name, entry in self._changed.items()):
+        gone = {name for name, entry in changed.items() if entry is None}
+        if any(name.startswith(below) and entry is not None for name, entry in changed.items()):
             return f"{path} is a directory"
         names = self.objects.names(self._commit, path)
         if any(f"{below}{name}" not in gone for name in names):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
+from kpatch_tool.diff.hostile import LINK, kept_mode, unsafe_link
 from kpatch_tool.diff.model import FileDiff, Hunk
 from kpatch_tool.text import plural, printable, printable_bytes
 from kpatch_tool.tree.model import ApplyStatus
@@ -70,6 +71,8 @@ def _put_files(files: Sequence[FileDiff], overlay: Overlay, *, thorough: bool) -
     for file in files:
         pre = _pre_image(file, overlay, written)
         result = _obstacle(file, overlay, written, going) or _put_file(file, pre, overlay, thorough=thorough)
+        if result.status is not ApplyStatus.CONFLICT and (refused := _leads_astray(file, pre, result.post)):
+            result = refused
         results.append((file, result))
         if result.status is ApplyStatus.CONFLICT:
             break
@@ -186,10 +189,23 @@ def _obstacle(
     if taken is not None and path not in going and file.old_path is not None:
         why = f"{printable(path)} exists already"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
-    if taken is None and (blocked := overlay.obstacle(path)):
+    if taken is None and (blocked := overlay.obstacle(path, written)):
         why = f"{printable(path)} cannot be made: {printable(blocked)}"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
     return None
+
+
+def _mode_after(file: FileDiff, pre: Entry | None) -> str:
+    kept = pre.mode if pre is not None and file.old_path is not None else "100644"
+    return _mode_change(file) or kept
+
+
+def _leads_astray(file: FileDiff, pre: Entry | None, post: bytes | None) -> _FilePut | None:
+    """The refusal of a symbolic link that must not be. That a file is one may be known from the tree alone."""
+    if file.new_path is None or post is None or _mode_after(file, pre) != LINK:
+        return None
+    why = unsafe_link(file.new_path, post)
+    return _FilePut(ApplyStatus.CONFLICT, f"{_name(file)} is refused: {why}", (why,)) if why else None
 
 
 def _record(
@@ -199,9 +215,7 @@ def _record(
     if leaves and written.get(file.old_path or "") is None:  # else another file of this patch took the name
         written[file.old_path or ""] = None
     if file.new_path is not None and post is not None:
-        kept = pre.mode if pre is not None and file.old_path is not None else "100644"
-        mode = _mode_change(file) or kept
-        written[file.new_path] = overlay.make(mode, post)
+        written[file.new_path] = overlay.make(_mode_after(file, pre), post)
 
 
 def _has_result(file: FileDiff, overlay: Overlay) -> bool:
@@ -232,7 +246,7 @@ def _is_there(file: FileDiff, overlay: Overlay) -> bool:
 
 def _mode_change(file: FileDiff) -> str | None:
     """The mode the patch gives the file, None when it leaves that alone (an `index` line only tells the mode)."""
-    return file.new_mode if file.new_mode != file.old_mode else None
+    return kept_mode(file.new_mode) if file.new_mode and file.new_mode != file.old_mode else None
 
 
 def strictly(files: Sequence[FileDiff], overlay: Overlay) -> Mapping[str, Entry | None] | None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpatch_tool.diff.blob import blob_id
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series.model import Exactness, Patch
@@ -23,7 +24,7 @@ from kpatch_tool.tree.fastimport import Identity, git_failed
 from kpatch_tool.tree.importing import common_directory
 from kpatch_tool.tree.model import Applied, State
 from kpatch_tool.tree.objects import Commit
-from kpatch_tool.tree.paths import check_name, unsafe
+from kpatch_tool.tree.paths import check_name
 
 WHEN = datetime(2014, 4, 17, 9, 5, 45, tzinfo=UTC)
 PATCH = Patch(1, "subject", Address("A", "a@example.org"), WHEN, "", "", b"", (), (), Exactness.INTACT, "")
@@ -63,12 +64,12 @@ def test_no_numbers(text: str) -> None:
     ],
 )
 def test_unsafe_paths(path: str) -> None:
-    assert unsafe(path)
+    assert unsafe_path(path)
 
 
 @pytest.mark.parametrize("path", ["a", ".gitignore", "a/.gitattributes", "a..b/c", "d\u00e9", "a b", "x\udce9", "..."])
 def test_safe_paths(path: str) -> None:
-    assert not unsafe(path)
+    assert not unsafe_path(path)
 
 
 @pytest.mark.parametrize("name", ["debian-6.1", "a", "A_1+2"])

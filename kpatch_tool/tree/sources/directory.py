@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from kpatch_tool import process
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.importing import FILE, LINK, PROGRAM, Item, import_items
-from kpatch_tool.tree.paths import unsafe
 from kpatch_tool.tree.sources.git import GitRepository
 
 
@@ -60,7 +60,7 @@ def _items(top: Path, progress: Progress) -> Iterator[Item]:
             raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=str(directory)) from error
         for entry in entries:
             path = prefix + entry.name
-            if problem := unsafe(path):
+            if problem := unsafe_path(path):
                 raise InputError(f"refused: {problem}", where=printable(entry.path))
             if entry.is_dir(follow_symlinks=False):
                 pending.append((path + "/", Path(entry.path)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
@@ -23,7 +24,6 @@ from kpatch_tool.tree.adding import add
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.importing import Item, import_items
 from kpatch_tool.tree.model import Tree
-from kpatch_tool.tree.paths import unsafe
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ _GONE = _File(known=True)
 def _source_of(file: FileDiff, base: dict[str, _File], now: dict[str, _File], number: int) -> _File | None:
     """What the diff starts from, taken from the series so far or added to the base; None for a created file."""
     for path in (file.old_path, file.new_path):
-        if path is not None and (problem := unsafe(path)):
+        if path is not None and (problem := unsafe_path(path)):
             raise InputError(f"refused: {problem}", where=f"patch {number}: {path!r}")
     if file.old_path is None:
         return None
