@@ -44,7 +44,8 @@ def write_series(tree: Tree, base: Commit, series: str, steps: Sequence[Step]) -
     names = (f"refs/heads/{branch}", record_ref(series), history_ref(series), undone_ref(series))
     there = read_refs(tree.git_dir, names)
     with FastImport(tree.git_dir) as stream:
-        applied = Applied(series, tree.name, branch, _states(stream, base, steps))
+        states, head = _states(stream, base, steps)
+        applied = Applied(series, tree.name, branch, states)
         blob = stream.blob(encode(applied))
         wanted = (applied.head.commit, stream.oid(blob))
         same = (there.get(names[0]), there.get(names[1])) == wanted
@@ -52,7 +53,6 @@ def write_series(tree: Tree, base: Commit, series: str, steps: Sequence[Step]) -
         if not same:
             log = _Log(stream, series, Identity(_KPT, "", base.committed, "+0000"))
             before = history or _unlogged(log, tree, there.get(names[1]))
-            head = applied.head.commit
             history, undone = log.add(before, head, Change(RECORD_FILE, "100644", mark=blob)), None
         stream.finish()
     new = (*wanted, history, undone)
@@ -66,12 +66,13 @@ def write_states(tree: Tree, base: Commit, steps: Sequence[Step]) -> tuple[State
     Returns the base's state and one a step. Raises MachineError when the disk is full.
     """
     with FastImport(tree.git_dir) as stream:
-        states = _states(stream, base, steps)
+        states, _ = _states(stream, base, steps)
         stream.finish()
     return states
 
 
-def _states(stream: FastImport, base: Commit, steps: Sequence[Step]) -> tuple[State, ...]:
+def _states(stream: FastImport, base: Commit, steps: Sequence[Step]) -> tuple[tuple[State, ...], str | int]:
+    """The states, and the last one's commit as the stream knows it: by its mark, until the pack is written."""
     parent: str | int = base.oid
     made: list[tuple[Step, int]] = []
     for step in steps:
@@ -81,7 +82,7 @@ def _states(stream: FastImport, base: Commit, steps: Sequence[Step]) -> tuple[St
         )
         made.append((step, parent))
     later = [State(step.patch, stream.oid(mark), stream.tree_id(mark), step.subject) for step, mark in made]
-    return (State(0, base.oid, base.tree), *later)
+    return (State(0, base.oid, base.tree), *later), parent
 
 
 @dataclass(frozen=True, slots=True)
