@@ -85,6 +85,26 @@ def test_the_log_is_one_click_from_the_delta(tmp_path: Path) -> None:
     assert "<details><summary>log of vmexit (" not in third  # the page has it already
 
 
+def test_what_a_patch_changed_is_told_apart_from_what_was_there_before(tmp_path: Path) -> None:
+    text = html.page(records.regressions(tmp_path / "vmexit.log"))
+    rows = {
+        number: re.findall(r"<tr>(<td class=\"(?:worse|better|changed)\".*?)</tr>", part)
+        for number, part in by_patch(text)
+    }
+    since = [re.findall(r"<td[^>]*>([^<]*)</td>", one)[1:4] for one in rows[3]]
+    assert ["vmexit", "pass, now timeout", "this patch"] in since
+    assert {one[2] for one in since} == {"this patch"}
+    large = html.page(records.large(4))  # patches 2 and 3 give the same module
+    parts = dict(by_patch(large))
+    assert "1 module, byte for byte as after patch 2" in parts[3] and "byte for byte" not in parts[2]
+    assert "<td>changed, +4 bytes</td>" in parts[4] and "beside patch 3" in parts[4]
+
+
+def by_patch(page: str) -> list[tuple[int, str]]:
+    parts = re.split(r'<section id="patch-(\d+)">', page)
+    return [(int(number), part) for number, part in zip(parts[1::2], parts[2::2], strict=True)]
+
+
 def test_a_page_stays_bounded(tmp_path: Path) -> None:
     log = tmp_path / "vmexit.log"
     record = records.regressions(log)
