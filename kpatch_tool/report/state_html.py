@@ -138,9 +138,12 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     if tests.trace:
         yield folded("What the guest's kernel said", pre(tests.trace.splitlines()))
     deltas = record.deltas(tests)
-    if deltas:
+    if deltas and tests.status != "ok" and not tests.results:
+        yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
+    elif deltas:
         base = record.base_tests(tests.suite)
-        earlier = [one for one in record.tests if one.suite == tests.suite and one.patch < tests.patch]
+        comparable = [one for one in record.tests if one.suite == tests.suite and one.status != "infra"]
+        earlier = [one for one in comparable if one.patch < tests.patch]
         yield _deltas(deltas, tests, base, earlier[-1] if earlier else None, logs)
     elif tests.patch and tests.status == "ok" and record.base_tests(tests.suite) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")

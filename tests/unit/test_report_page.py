@@ -10,9 +10,11 @@ import pytest
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.report import html
+from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.graph import Graph, layout
 from kpatch_tool.report.pictures import timings_picture
+from kpatch_tool.report.table import details
 from kpatch_tool.results.record import PatchRecord
 from kpatch_tool.series.model import Exactness
 from tests import report_records as records
@@ -98,6 +100,20 @@ def test_what_a_patch_changed_is_told_apart_from_what_was_there_before(tmp_path:
     parts = dict(by_patch(large))
     assert "1 module, byte for byte as after patch 2" in parts[3] and "byte for byte" not in parts[2]
     assert "<td>changed, +4 bytes</td>" in parts[4] and "beside patch 3" in parts[4]
+
+
+def test_a_state_that_cannot_be_booted_is_one_finding() -> None:
+    record = records.panicking()
+    third = dict(by_patch(html.page(record)))[3]
+    assert "None of the 5 cases that the base reports was run." in third and "now absent" not in third
+    (state,) = (one for one in checks_of(record) if one.patch == 3)
+    (failed,) = (check for check in state.checks if check.kind is Kind.FAIL)
+    assert (failed.name, failed.message, failed.evidence) == (
+        "kut",
+        "the kernel does not boot",
+        ("BUG: <1>", "RIP: 0010"),
+    )
+    assert not any("absent" in line for line in details(record))
 
 
 def by_patch(page: str) -> list[tuple[int, str]]:
