@@ -86,6 +86,8 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
             yield Evidence(
                 f"With this patch {tests.suite} cannot be run: {tests.why}.", _limited(tests.trace.splitlines())
             )
+            if not tests.results:
+                continue
         worse = [delta for delta in record.deltas(tests) if delta.change is Change.WORSE and not delta.follows]
         if worse:
             first = worse[0]

@@ -32,7 +32,7 @@ _QUOTED_LINES = 6
 _HUNK_LINES = 12
 _LONGEST_LINE = 200  # of logs and code, which are not wrapped
 _MORE = 8
-_ID = re.compile(r"[^\s<>]+")
+_ID = re.compile(r"[!-;=?-~]+")  # printable ASCII without <>
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild
 from kpatch_tool.report.checks import place
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
-from kpatch_tool.results.deltas import Change, Delta, name, transition
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
 from kpatch_tool.text import plural
@@ -88,22 +88,40 @@ def _bounded(lines: Iterable[str]) -> list[str]:
 
 
 def _modules(record: RunRecord, build: StateBuild) -> str:
+    """The modules of a state beside those of the state before it and of the base."""
     base = record.base_build()
-    before = {module.path: module for module in base.modules} if base is not None else {}
+    earlier = [one for one in record.builds if one.patch < build.patch and one.status is BuildStatus.OK]
+    previous = earlier[-1] if earlier else None
     rows = []
     for module in build.modules:
-        old = before.get(module.path)
-        if build.patch == 0 or old is None:
-            change = ""
-        elif old.sha256 == module.sha256:
-            change = "as on the base"
-        else:
-            change = f"changed, {module.size - old.size:+d} bytes"
-        cells = (f"{module.size} bytes", change, module.sha256[:16])
+        cells = (f"{module.size} bytes", _change(module, previous), _change(module, base), module.sha256[:16])
         rows.append(row([tag("th", text(module.path), scope="row"), *map(cell, cells)]))
     if not rows:
         return ""
-    return folded(plural(len(rows), "module"), table("Modules", ["module", "size", "change", "sha256"], rows))
+    before = (
+        f"beside {_state(previous.patch)}" if previous is not None and previous.patch else "beside the state before"
+    )
+    words = plural(len(rows), "module")
+    if previous is not None and all(_sha(previous, module.path) == module.sha256 for module in build.modules):
+        words += (
+            f", byte for byte as after {_state(previous.patch)}" if previous.patch else ", byte for byte the base's"
+        )
+    return folded(words, table("Modules", ["module", "size", before, "beside the base", "sha256"], rows))
+
+
+def _change(module: Module, other: StateBuild | None) -> str:
+    old = next((one for one in other.modules if one.path == module.path), None) if other is not None else None
+    if old is None:
+        return ""
+    return "the same" if old.sha256 == module.sha256 else f"changed, {module.size - old.size:+d} bytes"
+
+
+def _sha(build: StateBuild, path: str) -> str:
+    return next((module.sha256 for module in build.modules if module.path == path), "")
+
+
+def _state(patch: int) -> str:
+    return f"patch {patch}" if patch else "the base"
 
 
 def testing(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
@@ -120,9 +138,13 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     if tests.trace:
         yield folded("What the guest's kernel said", pre(tests.trace.splitlines()))
     deltas = record.deltas(tests)
-    if deltas:
+    if deltas and tests.status != "ok" and not tests.results:
+        yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
+    elif deltas:
         base = record.base_tests(tests.suite)
-        yield _deltas(deltas, tests, base, logs)
+        comparable = [one for one in record.tests if one.suite == tests.suite and one.status != "infra"]
+        earlier = [one for one in comparable if one.patch < tests.patch]
+        yield _deltas(deltas, tests, base, earlier[-1] if earlier else None, logs)
     elif tests.patch and tests.status == "ok" and record.base_tests(tests.suite) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
         return
@@ -131,15 +153,20 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     yield folded(f"All results ({len(rows)})", table(f"Results of {tests.suite}", header, rows)) if rows else ""
 
 
-def _deltas(deltas: tuple[Delta, ...], tests: StateTests, base: StateTests | None, logs: Logs) -> str:
-    """What differs, test by test; the logs of both states below each test."""
-    header = ["change", "case", "base, now", "sure", "why"]
+def _deltas(
+    deltas: tuple[Delta, ...], tests: StateTests, base: StateTests | None, previous: StateTests | None, logs: Logs
+) -> str:
+    """What differs, test by test, and whether it is this patch's; the logs of both states below each test."""
+    header = ["change", "case", "base, now", "since", "sure", "why"]
+    before = {(one.test, one.case): str(one.verdict) for one in previous.results} if previous is not None else {}
     rows: list[str] = []
     ordered = sorted(deltas, key=lambda delta: list(Change).index(delta.change))
     tests_of = dict.fromkeys(delta.test for delta in ordered)
     for test in tests_of:
         own = [delta for delta in ordered if delta.test == test]
-        rows += map(_delta, own)
+        for delta in own:
+            known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
+            rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else "this patch"))
         shown = _logs_of(test, own[0].case, tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))
@@ -155,8 +182,8 @@ def _logs_of(test: str, case: str, tests: StateTests, base: StateTests | None, l
     return "".join(shown)
 
 
-def _delta(delta: Delta) -> str:
-    words = (name(delta), transition(delta), f"{delta.confidence:.0%}", delta.why)
+def _delta(delta: Delta, since: str) -> str:
+    words = (name(delta), transition(delta), since, f"{delta.confidence:.0%}", delta.why)
     return row([cell(_CHANGES[delta.change], str(delta.change)), *map(cell, words)])
 
 

@@ -190,6 +190,8 @@ def _testing(record: RunRecord) -> list[str]:
         if tests.status != "ok":
             lines.append(f"{state}, {tests.suite}: {tests.status}: {tests.why}")
             lines += [f"   {line}" for line in _limited(tests.trace.splitlines(), 12)]
+            if not tests.results:
+                continue
         lines += [f"{state}, {tests.suite}: {delta_line(delta)}" for delta in record.deltas(tests) if not delta.follows]
     return lines
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, sentence
 from kpatch_tool.suites.model import StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
+
+_NAMED_AT_MOST = 4  # patches that are named one by one
 
 
 def answer(
@@ -150,4 +152,6 @@ def _does(builds: Sequence[StateBuild]) -> str:
 def _patches(numbers: Sequence[int]) -> str:
     if len(numbers) == 1:
         return f"patch {numbers[0]}"
+    if len(numbers) > _NAMED_AT_MOST:
+        return f"patches {spelt(numbers)}"
     return f"patches {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,15 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
+from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.junit import junit
+from kpatch_tool.report.reports import MAKERS
 from kpatch_tool.report.tap import tap
+from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
-from tests.report_records import clean, every_kind, infra, regressions
+from kpatch_tool.workspace import Workspace
+from tests.report_records import clean, every_kind, infra, large, regressions
 from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
@@ -53,6 +59,19 @@ def test_junit_is_valid_and_reads_back(kind: str, tmp_path: Path) -> None:
         assert (found[Failure], found[Error]) == (suite.failures, suite.errors)
         assert (suite.failures, suite.errors) == (state.count(Kind.FAIL), state.count(Kind.ERROR))
         assert found[Skipped] == suite.skipped == state.count(Kind.SKIP) + state.count(Kind.KNOWN)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_json_holds_every_contract(kind: str, tmp_path: Path) -> None:
+    record = record_of(kind, tmp_path)
+    document = json.loads(MAKERS["json"](Workspace(tmp_path), record))
+    assert (document["kpt"], document["exit_status"]) == (1, record.exit_status)
+    assert set(document["deps"]) >= {"edges", "order", "external"}
+    assert len(document["build"]["states"]) == len(record.builds)
+    assert len(document["test"]["states"]) == len(record.tests)
+    assert [row["number"] for row in document["patches"]] == [patch.number for patch in record.patches]
+    deltas = sum(len(state["deltas"]) for state in document["test"]["states"])
+    assert deltas == sum(len(record.deltas(tests)) for tests in record.tests)
 
 
 def test_junit_tells_what_got_worse_and_what_always_failed(tmp_path: Path) -> None:
@@ -145,3 +164,10 @@ def test_tap_escapes_what_has_a_meaning() -> None:
 def test_a_clean_run_is_clean() -> None:
     assert "\nnot ok" not in tap(clean())
     assert "# TODO fail, as on the base: no such MSR" in tap(clean())
+
+
+def test_many_patches_are_named_by_their_ranges() -> None:
+    record = large(60)
+    states = [replace(one, status=BuildStatus.FAILED) if one.patch == 7 else one for one in record.builds]
+    said = answer("s", "t", record.applied, states, ())
+    assert "patches 1-6, 8-60 build" in said

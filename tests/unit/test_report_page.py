@@ -10,9 +10,11 @@ import pytest
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.report import html
+from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.graph import Graph, layout
 from kpatch_tool.report.pictures import timings_picture
+from kpatch_tool.report.table import details
 from kpatch_tool.results.record import PatchRecord
 from kpatch_tool.series.model import Exactness
 from tests import report_records as records
@@ -83,6 +85,40 @@ def test_the_log_is_one_click_from_the_delta(tmp_path: Path) -> None:
     third = text[text.index('id="patch-3"') :]
     assert 'href="#log-1">log of vmexit on the base: as above' in second
     assert "<details><summary>log of vmexit (" not in third  # the page has it already
+
+
+def test_what_a_patch_changed_is_told_apart_from_what_was_there_before(tmp_path: Path) -> None:
+    text = html.page(records.regressions(tmp_path / "vmexit.log"))
+    rows = {
+        number: re.findall(r"<tr>(<td class=\"(?:worse|better|changed)\".*?)</tr>", part)
+        for number, part in by_patch(text)
+    }
+    since = [re.findall(r"<td[^>]*>([^<]*)</td>", one)[1:4] for one in rows[3]]
+    assert ["vmexit", "pass, now timeout", "this patch"] in since
+    assert {one[2] for one in since} == {"this patch"}
+    large = html.page(records.large(4))  # patches 2 and 3 give the same module
+    parts = dict(by_patch(large))
+    assert "1 module, byte for byte as after patch 2" in parts[3] and "byte for byte" not in parts[2]
+    assert "<td>changed, +4 bytes</td>" in parts[4] and "beside patch 3" in parts[4]
+
+
+def test_a_state_that_cannot_be_booted_is_one_finding() -> None:
+    record = records.panicking()
+    third = dict(by_patch(html.page(record)))[3]
+    assert "None of the 5 cases that the base reports was run." in third and "now absent" not in third
+    (state,) = (one for one in checks_of(record) if one.patch == 3)
+    (failed,) = (check for check in state.checks if check.kind is Kind.FAIL)
+    assert (failed.name, failed.message, failed.evidence) == (
+        "kut",
+        "the kernel does not boot",
+        ("BUG: <1>", "RIP: 0010"),
+    )
+    assert not any("absent" in line for line in details(record))
+
+
+def by_patch(page: str) -> list[tuple[int, str]]:
+    parts = re.split(r'<section id="patch-(\d+)">', page)
+    return [(int(number), part) for number, part in zip(parts[1::2], parts[2::2], strict=True)]
 
 
 def test_a_page_stays_bounded(tmp_path: Path) -> None:

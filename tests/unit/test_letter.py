@@ -1,0 +1,80 @@
+"""The draft of a mail: what others wrote cannot become a field, and nothing is vouched for that was not tested."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool.mail.message import Address
+from kpatch_tool.mail.read import SourceFile
+from kpatch_tool.mail.recipients import Recipients, by_message_id
+from kpatch_tool.report.letter import answered, draft, vouches
+from kpatch_tool.series.posted import Posted
+from tests import report_records as records
+from tests.unit.test_report import hostile_record
+
+ME = Address("Test Person", "test@example.org")
+FIELDS = {
+    "From", "Date", "Subject", "To", "Cc", "In-Reply-To", "References", "Comments", "MIME-Version", "Content-Type",
+    "Content-Transfer-Encoding",
+}  # fmt: skip
+EVIL = "x\r\nBcc: evil@example.org\n\n\x1b[2J\u202e, <y@z>"
+
+
+def test_what_others_wrote_cannot_become_a_field() -> None:
+    people = (Address(EVIL, "a@example.org"), Address("A", EVIL), Address("", "b@example.org\nBcc: c@d"))
+    mail = Posted(0, f"[PATCH] {EVIL}", Address(EVIL, "jane@example.org"), datetime(2014, 4, 17, tzinfo=UTC), EVIL,
+                  "id@x\nBcc: evil", ("good@x", f"a b@{EVIL}"), Recipients(people, people))  # fmt: skip
+    text = draft(records.clean(), records.three(), mail, ME).text
+    read = email.message_from_string(text, policy=email.policy.default)
+    assert set(read.keys()) <= FIELDS and "\x1b" not in text and "\u202e" not in text
+    assert [one.addr_spec for one in read["To"].addresses] == ["jane@example.org"]
+    assert [one.addr_spec for one in read["Cc"].addresses] == ["a@example.org"]
+    assert read["In-Reply-To"] is None  # the id is none
+    assert "Tested-by: Test Person <test@example.org>\n" in text
+
+
+def test_evidence_that_is_hostile_stays_text() -> None:
+    record = hostile_record()
+    series = records.three()
+    mail = Posted(answered(record), "[PATCH 1/3] KVM: one", Address("J", "j@example.org"), None, "Why.\n", "p1@x")
+    read = email.message_from_string(draft(record, series, mail, ME).text, policy=email.policy.default)
+    assert set(read.keys()) <= FIELDS
+    body = read.get_content()
+    assert "\\x1b[31m" in body and "\x1b" not in body
+    assert body.startswith("J wrote:\n> Why.\n\n")
+
+
+def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
+    good = {"clean", "one patch", "sixty patches"}
+    for kind, record in records.every_kind(tmp_path).items():
+        assert vouches(record) == (kind in good), kind
+    record = records.clean()
+    assert not vouches(replace(record, tests=()))
+    assert not vouches(replace(record, tests=tuple(one for one in record.tests if one.patch != 3)))
+    assert not vouches(replace(record, tests=tuple(one for one in record.tests if one.patch != 0)))
+    assert not vouches(replace(record, problems=("no space left",)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [("clean", 0), ("infra", 0), ("lacking", 1), ("conflict", 2), ("panicking", 3), ("damaged", 1)]
+)
+def test_which_patch_is_answered(kind: str, number: int, tmp_path: Path) -> None:
+    assert answered(records.every_kind(tmp_path)[kind]) == number
+
+
+def test_recipients_are_read_as_received() -> None:
+    mbox = (
+        b"From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: a@example.org\nMessage-ID: <1@x>\nSubject: s\n"
+        b'To: =?utf-8?q?J=C3=BCrgen?= <j@example.org>, undisclosed-recipients:;,\n "Doe, Jane" <jane@example.org>\n'
+        b"Cc: kvm@vger.example.org, Somebody <some@xxxxxxxx>\n\ntext\n"
+    )
+    (found,) = by_message_id([SourceFile("t.mbox", mbox)]).values()
+    assert found.to == (Address("J\u00fcrgen", "j@example.org"), Address("Doe, Jane", "jane@example.org"))
+    assert (found.cc, found.hidden) == ((Address("", "kvm@vger.example.org"),), 1)
+    assert by_message_id([SourceFile("page.txt", b"2014-04-17\n\nby Jane\n\n[permalink]\n")]) == {}
