@@ -44,11 +44,9 @@ _NO_MORE = ("--unshare-user", "--disable-userns")
 _BOUNDED = ("--size", str(_GIB))
 _TO_DROP = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
 _DROP = (
-    *("setpriv", "--reuid", str(BUILDER), "--regid", str(BUILDER), "--clear-groups", "--no-new-privs"),
+    *("setpriv", "--reuid", str(BUILDER), "--regid", str(BUILDER), "--no-new-privs"),
     *("--inh-caps=-all", "--bounding-set=-all"),
 )
-# The first to be killed when memory runs out, and the last to get the processor.
-_MODEST = ("choom", "-n", "1000", "--", "nice", "-n", "5")
 _TRIAL_SECONDS = 20.0
 _GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
 
@@ -59,7 +57,7 @@ class Limits:
 
     `memory` is that of all its processes together (and the address space of each); `written` what the disk loses while
     it runs; `spare` what has to stay free of the machine's memory and disk, or 5 % where that is less; `output` what it
-    may print.
+    may print; `nice` how much it stands back from other programs.
     """
 
     memory: int
@@ -69,6 +67,7 @@ class Limits:
     spare: int = 512 * _MIB
     output: int = 256 * _MIB
     seconds: float = 4 * 3600.0
+    nice: int = 5
 
 
 def default_limits() -> Limits:
@@ -79,10 +78,11 @@ def default_limits() -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a program may write and, besides the system, read."""
+    """What a program may write and, besides the system, read: directories or files; and the devices it may use."""
 
-    writable: tuple[Path, ...]
+    writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
+    devices: tuple[Path, ...] = ()
 
 
 def run_logged(
@@ -122,6 +122,17 @@ def run(argv: Sequence[str], room: Room, *, cwd: Path, env: Mapping[str, str], t
     return process.run(words, cwd=cwd, env={**env, **_INSIDE}, timeout=timeout)
 
 
+def where_it_can(argv: Sequence[str], room: Room, limits: Limits) -> tuple[str, ...] | None:
+    """The words that run `argv` in a room, for what is shut in by other means already; None where there is no sandbox,
+    or root's other user could not read what it has to."""
+    trial = _trial(os.environ.get("PATH", ""))
+    if not wanted() or trial.why or not all(path.exists() for path in room.readable):
+        return None
+    if trial.way.root and _unreadable(room) is not None:
+        return None
+    return command(argv, room, limits, trial.way, cwd=Path("/"))
+
+
 def wanted() -> bool:
     """Whether the user has not chosen to do without."""
     return os.environ.get(VARIABLE, "") in ("", "0")
@@ -151,6 +162,8 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
         mounts += ["--ro-bind", str(path), str(path)]
     for path in room.writable:
         mounts += ["--bind", str(path), str(path)]
+    for path in room.devices:
+        mounts += ["--dev-bind", str(path), str(path)]
     # The watch tells of too many processes before the kernel refuses them.
     bounds = (f"--as={limits.memory}", f"--nproc={limits.tasks * 5 // 4}", f"--fsize={limits.file}", "--core=0")
     files = (
@@ -158,14 +171,17 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
         *("--tmpfs", "/tmp", *mounts),
         *("--remount-ro", "/dev", "--remount-ro", "/"),  # both are memory, which is not to be filled either
     )
-    bounded = (*_MODEST, "prlimit", *bounds, "--", *argv)
+    # Its processes are the first to be killed when memory runs out, before any of the user's.
+    bounded = ("choom", "-n", "1000", "--", "nice", "-n", str(limits.nice), "prlimit", *bounds, "--", *argv)
     if not way.root:
         alone = _NO_MORE if way.stricter else ("--unshare-user",)
         return ("bwrap", *_SHUT, *_WHOLE, *alone, *files, "--chdir", str(cwd), "--", *bounded)
     # Two rooms: only root can bind what lies below /root, and only another may be kept from more namespaces.
     inner = ("bwrap", *_WHOLE, *_NO_MORE, "--dev-bind", "/", "/", "--chdir", str(cwd), "--")
     entered = inner if way.stricter else ("env", f"--chdir={cwd}")
-    return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *_DROP, *entered, *bounded)
+    groups = ",".join(sorted({str(path.stat().st_gid) for path in room.devices}))
+    drop = (*_DROP, *(("--groups", groups) if groups else ("--clear-groups",)))
+    return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *drop, *entered, *bounded)
 
 
 def beyond_system(programs: Sequence[str]) -> tuple[Path, ...]:
@@ -291,14 +307,23 @@ def _entered(room: Room) -> Way:
     if trial.way.root:
         for path in room.writable:
             _hand_over(path)
-        for path in room.readable:
-            if path.stat().st_mode & 0o005 != 0o005:
-                raise MachineError(
-                    "root's builds run as another user, who cannot read this",
-                    where=str(path),
-                    todo="make it readable for all (umask 022), or build with --no-sandbox",
-                )
+        if secret := _unreadable(room):
+            raise MachineError(
+                "root's builds run as another user, who cannot read this",
+                where=str(secret),
+                todo="make it readable for all (umask 022), or build with --no-sandbox",
+            )
     return trial.way
+
+
+def _unreadable(room: Room) -> Path | None:
+    """The first path that only its owner may read."""
+    for path in room.readable:
+        mode = path.stat().st_mode
+        needs = 0o005 if stat.S_ISDIR(mode) else 0o004
+        if mode & needs != needs:
+            return path
+    return None
 
 
 def _hand_over(directory: Path) -> None:
