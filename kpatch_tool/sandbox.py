@@ -210,6 +210,11 @@ def guarded(argv: Sequence[str]) -> tuple[str, ...]:
     return ("setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", _GUARD, "sh", *argv)
 
 
+def outside(argv: Sequence[str]) -> tuple[str, ...]:
+    """`argv` in no room, but by the user who writes in one: for comparing the two in an object directory."""
+    return (*_DROP, "--clear-groups", "--", *argv) if _is_real_root() else tuple(argv)
+
+
 def plain(root: Path, path: Path) -> bool:
     """Whether `path` is a regular file of less than 2 GB that lies in `root`, with all links followed.
 
