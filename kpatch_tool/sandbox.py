@@ -138,6 +138,12 @@ def wanted() -> bool:
     return os.environ.get(VARIABLE, "") in ("", "0")
 
 
+def require() -> None:
+    """Raise MachineError, saying what to do, where a sandbox is wanted and cannot be."""
+    if wanted():
+        _way()
+
+
 def missing() -> str:
     """Why this machine has no sandbox, in words; empty where it has one."""
     return _trial(os.environ.get("PATH", "")).why
@@ -301,15 +307,21 @@ class _Trial:
     why: str
 
 
-def _entered(room: Room) -> Way:
-    """The way to make this room, its directories given to the user who is to write them."""
+def _way() -> Way:
+    """How to make a room here. Raises MachineError where it cannot be."""
     trial = _trial(os.environ.get("PATH", ""))
     if trial.why:
         raise MachineError(
             f"builds run in a sandbox, and {trial.why}",
             todo="let it work, or build with --no-sandbox: the patches' Makefiles may then do all that you may",
         )
-    if trial.way.root:
+    return trial.way
+
+
+def _entered(room: Room) -> Way:
+    """The way to make this room, its directories given to the user who is to write them."""
+    way = _way()
+    if way.root:
         for path in room.writable:
             _hand_over(path)
         if secret := _unreadable(room):
@@ -318,7 +330,7 @@ def _entered(room: Room) -> Way:
                 where=str(secret),
                 todo="make it readable for all (umask 022), or build with --no-sandbox",
             )
-    return trial.way
+    return way
 
 
 def _unreadable(room: Room) -> Path | None:
