@@ -16,7 +16,7 @@ from typing import Self
 
 from kpatch_tool.errors import MachineError
 
-_WATCH_SECONDS = 0.1
+_WATCH_SECONDS = 0.25
 _LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
 
 
@@ -81,7 +81,7 @@ def run_logged(
 ) -> Finished:
     """Run a program with stdout and stderr together in the file `log`, each line also given to `on_line`.
 
-    `watch` is asked with the process id, ten times a second, why the program has to be stopped ("": it need not); one
+    `watch` is asked with the process id, four times a second, why the program has to be stopped ("": it need not); one
     that prints more than `most` bytes is stopped, too. Returns a Finished whose stdout is empty (the log has it). Same
     errors as `run`.
     """
