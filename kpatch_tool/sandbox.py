@@ -323,7 +323,14 @@ def _entered(room: Room) -> Way:
     way = _way()
     if way.root:
         for path in room.writable:
-            _hand_over(path)
+            try:
+                _hand_over(path)
+            except OSError as error:
+                raise MachineError(
+                    f"cannot be given to the user of root's builds: {(error.strerror or 'error').lower()}",
+                    where=str(path),
+                    todo="move the workspace to another disk, or build with --no-sandbox",
+                ) from error
         if secret := _unreadable(room):
             raise MachineError(
                 "root's builds run as another user, who cannot read this",
