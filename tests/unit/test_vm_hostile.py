@@ -81,8 +81,7 @@ def test_output_without_end_is_cut(tmp_path: Path) -> None:
 for _ in range(1024):
     wires["port"].sendall(frame("O", b"\\x1b[31m" + b"A" * 65000))
     wires["console"].sendall(b"\\x1b]52;c;AAAA\\x07" * 4000)
-wires["port"].sendall(frame("D", b"9" * 30) + frame("E", b"exit 0") + frame("X", b""))
-time.sleep(60)"""
+wires["port"].sendall(frame("D", b"9" * 30) + frame("E", b"exit 0") + frame("X", b""))"""
     done = guest(tmp_path, body, Patience(boot=20, silence=20, boots=1))
     assert done.status is GuestStatus.OK
     (outcome,) = done.outcomes
@@ -96,8 +95,7 @@ def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:
     body = """wires["port"].sendall(frame("B", b"6.1\\namd"))
 for number in (0, 2, 4294967295):
     wires["port"].sendall(frame("S", b"", number) + frame("O", b"z" * 60000, number) + frame("E", b"exit 0", number))
-wires["port"].sendall(frame("X", b""))
-time.sleep(60)"""
+wires["port"].sendall(frame("X", b""))"""
     guest(tmp_path, body, QUICK)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["console-1.log"]
 
