@@ -38,6 +38,25 @@ def killed_with_all(world: World, step: Step, random: Random) -> Iterator[str]:
     yield from _ended_by(world, step, random, _kill_tree)
 
 
+def killed_moving_refs(world: World, step: Step, random: Random) -> Iterator[str]:
+    """As that, in the few milliseconds in which git moves one ref after the other (other steps: when they end)."""
+    before, after = world.snapshot(step.after), world.snapshot(step.name)
+    world.put(before)
+    note = world.workspace / "kernel-trees/toy.git/kpt-moving-refs"
+    process = world.start(step.words)
+    while not note.exists() and process.poll() is None:
+        pass
+    time.sleep(random.uniform(0, 0.008))
+    with process:
+        if process.poll() is None:
+            world.ended_early += 1
+            _kill_tree(process)
+        _finished(process)
+    yield from _orphans_end()
+    yield from checks.whole(world, before, after)
+    yield from _again(world, step, before, after)
+
+
 def interrupted(world: World, step: Step, random: Random) -> Iterator[str]:
     """Ctrl-C."""
     yield from _ended_by(world, step, random, lambda process: process.send_signal(signal.SIGINT))
@@ -115,6 +134,7 @@ def clock_jumps_in_it(world: World, step: Step, random: Random) -> Iterator[str]
 FAULTS: dict[str, Fault] = {
     "kill -9": killed,
     "kill -9 of all": killed_with_all,
+    "kill -9 between refs": killed_moving_refs,
     "SIGINT": interrupted,
     "SIGTERM": terminated,
     "two at once": two_at_once,
@@ -125,7 +145,7 @@ FAULTS: dict[str, Fault] = {
     "clock runs wild": clock_jumps_in_it,
 }
 _MOUNTS = ("disk full", "read-only")
-SIGNALS = ("kill -9", "kill -9 of all", "SIGINT", "SIGTERM")
+SIGNALS = ("kill -9", "kill -9 of all", "kill -9 between refs", "SIGINT", "SIGTERM")
 
 
 def possible() -> dict[str, str]:
