@@ -17,7 +17,7 @@ from typing import Self
 from kpatch_tool.errors import MachineError
 
 _running: dict[int, int] = {}  # process groups -> the thread that waits for each
-_WATCH_SECONDS = 0.1
+_WATCH_SECONDS = 0.25
 _LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
 
 
@@ -82,7 +82,7 @@ def run_logged(
 ) -> Finished:
     """Run a program with stdout and stderr together in the file `log`, each line also given to `on_line`.
 
-    `watch` is asked with the process id, ten times a second, why the program has to be stopped ("": it need not); one
+    `watch` is asked with the process id, four times a second, why the program has to be stopped ("": it need not); one
     that prints more than `most` bytes is stopped, too. Returns a Finished whose stdout is empty (the log has it). Same
     errors as `run`.
     """

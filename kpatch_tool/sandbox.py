@@ -44,11 +44,9 @@ _NO_MORE = ("--unshare-user", "--disable-userns")
 _BOUNDED = ("--size", str(_GIB))
 _TO_DROP = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
 _DROP = (
-    *("setpriv", "--reuid", str(BUILDER), "--regid", str(BUILDER), "--clear-groups", "--no-new-privs"),
+    *("setpriv", "--reuid", str(BUILDER), "--regid", str(BUILDER), "--no-new-privs"),
     *("--inh-caps=-all", "--bounding-set=-all"),
 )
-# The first to be killed when memory runs out, and the last to get the processor.
-_MODEST = ("choom", "-n", "1000", "--", "nice", "-n", "5")
 _TRIAL_SECONDS = 20.0
 _GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
 
@@ -59,7 +57,7 @@ class Limits:
 
     `memory` is that of all its processes together (and the address space of each); `written` what the disk loses while
     it runs; `spare` what has to stay free of the machine's memory and disk, or 5 % where that is less; `output` what it
-    may print.
+    may print; `nice` how much it stands back from other programs.
     """
 
     memory: int
@@ -69,6 +67,7 @@ class Limits:
     spare: int = 512 * _MIB
     output: int = 256 * _MIB
     seconds: float = 4 * 3600.0
+    nice: int = 5
 
 
 def default_limits() -> Limits:
@@ -79,10 +78,11 @@ def default_limits() -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a program may write and, besides the system, read."""
+    """What a program may write and, besides the system, read: directories or files; and the devices it may use."""
 
-    writable: tuple[Path, ...]
+    writable: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
+    devices: tuple[Path, ...] = ()
 
 
 def run_logged(
@@ -122,9 +122,26 @@ def run(argv: Sequence[str], room: Room, *, cwd: Path, env: Mapping[str, str], t
     return process.run(words, cwd=cwd, env={**env, **_INSIDE}, timeout=timeout)
 
 
+def where_it_can(argv: Sequence[str], room: Room, limits: Limits) -> tuple[str, ...] | None:
+    """The words that run `argv` in a room, for what is shut in by other means already; None where there is no sandbox,
+    or root's other user could not read what it has to."""
+    trial = _trial(os.environ.get("PATH", ""))
+    if not wanted() or trial.why or not all(path.exists() for path in room.readable):
+        return None
+    if trial.way.root and _unreadable(room) is not None:
+        return None
+    return command(argv, room, limits, trial.way, cwd=Path("/"))
+
+
 def wanted() -> bool:
     """Whether the user has not chosen to do without."""
     return os.environ.get(VARIABLE, "") in ("", "0")
+
+
+def require() -> None:
+    """Raise MachineError, saying what to do, where a sandbox is wanted and cannot be."""
+    if wanted():
+        _way()
 
 
 def missing() -> str:
@@ -151,6 +168,8 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
         mounts += ["--ro-bind", str(path), str(path)]
     for path in room.writable:
         mounts += ["--bind", str(path), str(path)]
+    for path in room.devices:
+        mounts += ["--dev-bind", str(path), str(path)]
     # The watch tells of too many processes before the kernel refuses them.
     bounds = (f"--as={limits.memory}", f"--nproc={limits.tasks * 5 // 4}", f"--fsize={limits.file}", "--core=0")
     files = (
@@ -158,14 +177,17 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
         *("--tmpfs", "/tmp", *mounts),
         *("--remount-ro", "/dev", "--remount-ro", "/"),  # both are memory, which is not to be filled either
     )
-    bounded = (*_MODEST, "prlimit", *bounds, "--", *argv)
+    # Its processes are the first to be killed when memory runs out, before any of the user's.
+    bounded = ("choom", "-n", "1000", "--", "nice", "-n", str(limits.nice), "prlimit", *bounds, "--", *argv)
     if not way.root:
         alone = _NO_MORE if way.stricter else ("--unshare-user",)
         return ("bwrap", *_SHUT, *_WHOLE, *alone, *files, "--chdir", str(cwd), "--", *bounded)
     # Two rooms: only root can bind what lies below /root, and only another may be kept from more namespaces.
     inner = ("bwrap", *_WHOLE, *_NO_MORE, "--dev-bind", "/", "/", "--chdir", str(cwd), "--")
     entered = inner if way.stricter else ("env", f"--chdir={cwd}")
-    return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *_DROP, *entered, *bounded)
+    groups = ",".join(sorted({str(path.stat().st_gid) for path in room.devices}))
+    drop = (*_DROP, *(("--groups", groups) if groups else ("--clear-groups",)))
+    return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *drop, *entered, *bounded)
 
 
 def beyond_system(programs: Sequence[str]) -> tuple[Path, ...]:
@@ -192,6 +214,11 @@ def guarded(argv: Sequence[str]) -> tuple[str, ...]:
     if shutil.which("setpriv") is None:
         return tuple(argv)
     return ("setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", _GUARD, "sh", *argv)
+
+
+def outside(argv: Sequence[str]) -> tuple[str, ...]:
+    """`argv` in no room, but by the user who writes in one: for comparing the two in an object directory."""
+    return (*_DROP, "--clear-groups", "--", *argv) if _is_real_root() else tuple(argv)
 
 
 def plain(root: Path, path: Path) -> bool:
@@ -280,25 +307,47 @@ class _Trial:
     why: str
 
 
-def _entered(room: Room) -> Way:
-    """The way to make this room, its directories given to the user who is to write them."""
+def _way() -> Way:
+    """How to make a room here. Raises MachineError where it cannot be."""
     trial = _trial(os.environ.get("PATH", ""))
     if trial.why:
         raise MachineError(
             f"builds run in a sandbox, and {trial.why}",
             todo="let it work, or build with --no-sandbox: the patches' Makefiles may then do all that you may",
         )
-    if trial.way.root:
-        for path in room.writable:
-            _hand_over(path)
-        for path in room.readable:
-            if path.stat().st_mode & 0o005 != 0o005:
-                raise MachineError(
-                    "root's builds run as another user, who cannot read this",
-                    where=str(path),
-                    todo="make it readable for all (umask 022), or build with --no-sandbox",
-                )
     return trial.way
+
+
+def _entered(room: Room) -> Way:
+    """The way to make this room, its directories given to the user who is to write them."""
+    way = _way()
+    if way.root:
+        for path in room.writable:
+            try:
+                _hand_over(path)
+            except OSError as error:
+                raise MachineError(
+                    f"cannot be given to the user of root's builds: {(error.strerror or 'error').lower()}",
+                    where=str(path),
+                    todo="move the workspace to another disk, or build with --no-sandbox",
+                ) from error
+        if secret := _unreadable(room):
+            raise MachineError(
+                "root's builds run as another user, who cannot read this",
+                where=str(secret),
+                todo="make it readable for all (umask 022), or build with --no-sandbox",
+            )
+    return way
+
+
+def _unreadable(room: Room) -> Path | None:
+    """The first path that only its owner may read."""
+    for path in room.readable:
+        mode = path.stat().st_mode
+        needs = 0o005 if stat.S_ISDIR(mode) else 0o004
+        if mode & needs != needs:
+            return path
+    return None
 
 
 def _hand_over(directory: Path) -> None:

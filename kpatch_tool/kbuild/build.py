@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool import doctor, lock, process
+from kpatch_tool import doctor, lock, process, sandbox
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import artifacts, config, diagnostics, reach
@@ -60,6 +60,7 @@ def build_state(
     if known is not None:
         return replace(known, seconds=time.monotonic() - started)
     doctor.require("build")
+    sandbox.require()
     with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
         return _Builder(workspace, plan, state, kept, key, progress, jobs or os.cpu_count() or 1).build()
 

@@ -42,10 +42,14 @@ class Make:
         on_line: Callable[[bytes], None] | None = None,
     ) -> process.Finished:
         """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
-        own = sandbox.beyond_system(["make", *programs(self.variables)])
-        room = Room((self.objects,), (self.source, self.notes, *own))
         words = {**environment(), **(env or {})}
-        return sandbox.run_logged(self.argv(goals), log, room, cwd=self.source, env=words, on_line=on_line)
+        return sandbox.run_logged(self.argv(goals), log, self.room, cwd=self.source, env=words, on_line=on_line)
+
+    @property
+    def room(self) -> Room:
+        """What make may write and read."""
+        own = sandbox.beyond_system(["make", *programs(self.variables)])
+        return Room((self.objects,), (self.source, self.notes, *own))
 
     def argv(self, goals: Sequence[str]) -> tuple[str, ...]:
         """The words of the command."""

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool import process
+from kpatch_tool import sandbox as rooms
 from kpatch_tool.errors import MachineError
+from kpatch_tool.sandbox import Limits, Room
 
 NAME = "qemu-system-x86_64"
+_KVM = Path("/dev/kvm")
+# Of address space, besides the guest's memory: programs and libraries, TCG's translations (1 GB), stacks.
+_OWN_MEMORY = 16 << 30
+_THREADS = 256
+_LARGEST = 8 << 30
 PORT_NAME = "kpt.out"  # init looks for this name
 # Before a command: setpriv (util-linux) makes it die with kpt, however kpt ends.
 DIES_WITH_KPT = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -63,12 +70,12 @@ def accelerator(machine: Machine) -> tuple[str, ...]:
 
 def hardened() -> tuple[str, ...]:
     """No device, configuration file, display or network that was not asked for."""
-    return ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
+    return ("-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot")
 
 
 def sandbox(qemu: Path) -> tuple[str, ...]:
-    """The arguments that deny QEMU what it does not need, where this QEMU was built with seccomp."""
-    wanted = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny")
+    """The arguments that deny QEMU what it does not need (system calls), where this QEMU was built with seccomp."""
+    wanted = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
     done = process.run((qemu, *hardened(), *wanted, "-machine", "help"), timeout=30)
     return wanted if done.status == 0 else ()
 
@@ -83,9 +90,12 @@ def command_line(
     extra: tuple[str, ...] = (),
     kernel_words: tuple[str, ...] = KERNEL_WORDS,
 ) -> tuple[str, ...]:
-    """The arguments that boot `kernel` with `initrd`; `extra` come last."""
-    return (
-        *DIES_WITH_KPT,
+    """The arguments that boot `kernel` with `initrd`; `extra` come last.
+
+    QEMU runs in a room of its own where the machine can make one: it sees no file but its own, the kernel and the
+    initrd. There or not, it dies with kpt, however kpt ends (setpriv is util-linux's).
+    """
+    words = (
         str(qemu),
         *hardened(),
         *("-name", "kpt,process=kpt-guest"),
@@ -98,3 +108,7 @@ def command_line(
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
         *extra,
     )
+    devices = (_KVM,) if machine.accel == "kvm" else ()
+    room = Room(readable=(kernel, initrd, *rooms.beyond_system([str(qemu)])), devices=devices)
+    limits = Limits(memory=(machine.memory << 20) + _OWN_MEMORY, tasks=_THREADS, file=_LARGEST, nice=0)
+    return rooms.where_it_can(words, room, limits) or (*DIES_WITH_KPT, *words)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.errors import MachineError
+from kpatch_tool.sandbox import descendants
 from kpatch_tool.suites import run
 from kpatch_tool.suites.model import Verdict
 from kpatch_tool.suites.run import Options, Subject
@@ -120,8 +121,8 @@ def test_boots_are_bounded(boot: Callable[..., GuestRun]) -> None:
 def test_a_guest_that_falls_silent_is_killed(boot: Callable[..., GuestRun]) -> None:
     def stop(job: Job, outcome: JobOutcome | None) -> None:
         if job.name == "hang" and outcome is None:
-            for child in children(os.getpid()):
-                os.kill(child, signal.SIGSTOP)
+            for child in descendants(os.getpid()):  # the room it is in, and QEMU
+                os.kill(child.pid, signal.SIGSTOP)
 
     done = boot(job("hang", timeout=60), job("plain"), patience=Patience(silence=6), watcher=stop)
     assert [ending for _, ending, _ in endings(done)] == [Ending.HANG, Ending.EXIT]

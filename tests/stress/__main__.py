@@ -21,6 +21,7 @@ from random import Random
 from tests.stress import checks, faults, world
 from tests.stress.faults import FAULTS
 
+_OFTENER = {"kill -9": 3, "kill -9 of all": 3}
 _INSIDE = "KPT_STRESS_INSIDE"
 _UNSHARE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
 
@@ -61,22 +62,28 @@ def _stress(asked: argparse.Namespace, root: Path) -> int:
     losses: list[str] = []
     end = begun + asked.seconds
     while sum(tried.values()) < asked.count if asked.count else time.monotonic() < end:
-        for name in random.sample(chosen, len(chosen)):
-            step = random.choice(steps)
-            tried[name] += 1
-            lost = list(FAULTS[name](here, step, random))
-            if checks.everything(here.source) != users:
-                lost.append("the user's repository is not as it was")
-                users = checks.everything(here.source)
-            losses += (_told(f"{name} in {step.name}: {one}") for one in lost)
-            if lost and asked.keep and not asked.keep.exists():
-                shutil.copytree(here.workspace, asked.keep, symlinks=True)
-            if time.monotonic() > end and not asked.count:
-                break
+        name = random.choices(chosen, [_OFTENER.get(name, 1) for name in chosen])[0]
+        step = random.choices(steps, [1 / (0.5 + here.seconds[step.name]) for step in steps])[
+            0
+        ]  # the short ones oftener
+        tried[name] += 1
+        lost = list(FAULTS[name](here, step, random))
+        if checks.everything(here.source) != users:
+            lost.append("the user's repository is not as it was")
+            users = checks.everything(here.source)
+        losses += (_told(f"{name} in {step.name}: {one}") for one in lost)
+        if lost and asked.keep and not asked.keep.exists():
+            shutil.copytree(here.workspace, asked.keep, symlinks=True)
     for name, why in cannot.items():
         _told(f"{name}: not injected, {why}")
-    _told(f"seed {asked.seed}, {time.monotonic() - begun:.0f} s: " + ", ".join(f"{n} {c}" for n, c in tried.items()))
-    _told(f"faults injected: {sum(tried.values())}, losses: {len(losses)}")
+    _told(
+        f"seed {asked.seed}, {time.monotonic() - begun:.0f} s: trials of "
+        + ", ".join(f"{n} {c}" for n, c in tried.items())
+    )
+    signals = sum(tried[name] for name in faults.SIGNALS)
+    injected = sum(tried.values()) - signals + here.ended_early
+    _told(f"kpt at work when a signal came: {here.ended_early} times; all other faults: {injected - here.ended_early}")
+    _told(f"faults injected: {injected}, losses: {len(losses)}")
     return 1 if losses else 0
 
 

@@ -86,14 +86,14 @@ def sound(root: Path) -> Iterator[str]:
 def same(world: World, step: Step, done: Done, after: Path) -> Iterator[str]:
     """After the undisturbed run that follows: the answer and what is there are those of a run without faults."""
     wanted = world.answers[step.name]
-    repeated = "undo" in step.name or "remove" in step.name  # done already: the second is refused
-    if done.status != wanted.status and not (repeated and done.status in (0, 2)):
+    again = step.once  # it was done already perhaps, and is refused or goes further now
+    if done.status != wanted.status and not (again and done.status in (0, 2)):
         yield f"the next run ends with {done.status}, not {wanted.status}: {_text(done.err)[-300:]}"
-    elif "--json" in step.words and not repeated and _answer(done.out) != _answer(wanted.out):
+    elif "--json" in step.words and not again and _answer(done.out) != _answer(wanted.out):
         yield f"the next run says something else: {_difference(_answer(wanted.out), _answer(done.out))}"
     new, now = parts(after), parts(world.workspace)
     for name in sorted({*new, *now}):
-        if new.get(name) != now.get(name) and not (repeated and done.status == 0):
+        if new.get(name) != now.get(name) and not again:
             yield f"after the next run {name} is not as it is without faults"
     yield from sound(world.workspace)
     yield from (f"left behind: {path.relative_to(world.workspace)}" for path in debris(world.workspace))

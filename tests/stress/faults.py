@@ -19,7 +19,7 @@ from tests.stress.world import Done, Step, World
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _ORPHANS = 15.0  # seconds that a child of a killed kpt may go on
 _DAY = 86_400
-_MIB = 1 << 20
+_IN_A_ROW = 4  # kills, each in what the one before it left, until the run that is left alone
 Fault = Callable[[World, Step, Random], Iterator[str]]
 
 
@@ -36,6 +36,25 @@ def killed(world: World, step: Step, random: Random) -> Iterator[str]:
 def killed_with_all(world: World, step: Step, random: Random) -> Iterator[str]:
     """kpt and all it started die at once, as when a container is stopped or memory runs out."""
     yield from _ended_by(world, step, random, _kill_tree)
+
+
+def killed_moving_refs(world: World, step: Step, random: Random) -> Iterator[str]:
+    """As that, in the few milliseconds in which git moves one ref after the other (other steps: when they end)."""
+    before, after = world.snapshot(step.after), world.snapshot(step.name)
+    world.put(before)
+    note = world.workspace / "kernel-trees/toy.git/kpt-moving-refs"
+    process = world.start(step.words)
+    while not note.exists() and process.poll() is None:
+        pass
+    time.sleep(random.uniform(0, 0.008))
+    with process:
+        if process.poll() is None:
+            world.ended_early += 1
+            _kill_tree(process)
+        _finished(process)
+    yield from _orphans_end()
+    yield from checks.whole(world, before, after)
+    yield from _again(world, step, before, after)
 
 
 def interrupted(world: World, step: Step, random: Random) -> Iterator[str]:
@@ -59,7 +78,7 @@ def two_at_once(world: World, step: Step, random: Random) -> Iterator[str]:
         with process:
             done = _finished(process)
         yield from checks.civil(done)
-        if done.status not in (*step.statuses, 3) and not (step.name in ("undo", "tree-remove") and done.status == 2):
+        if done.status not in (*step.statuses, 3) and not (step.once and done.status == 2):
             yield f"one of two ends with {done.status}: {done.err[-300:]!r}"
     yield from _again(world, step, before, after)
 
@@ -115,6 +134,7 @@ def clock_jumps_in_it(world: World, step: Step, random: Random) -> Iterator[str]
 FAULTS: dict[str, Fault] = {
     "kill -9": killed,
     "kill -9 of all": killed_with_all,
+    "kill -9 between refs": killed_moving_refs,
     "SIGINT": interrupted,
     "SIGTERM": terminated,
     "two at once": two_at_once,
@@ -125,6 +145,7 @@ FAULTS: dict[str, Fault] = {
     "clock runs wild": clock_jumps_in_it,
 }
 _MOUNTS = ("disk full", "read-only")
+SIGNALS = ("kill -9", "kill -9 of all", "kill -9 between refs", "SIGINT", "SIGTERM")
 
 
 def possible() -> dict[str, str]:
@@ -145,14 +166,16 @@ def _ended_by(
 ) -> Iterator[str]:
     before, after = world.snapshot(step.after), world.snapshot(step.name)
     world.put(before)
-    process = world.start(step.words)
-    time.sleep(random.uniform(0, world.seconds[step.name] * 1.1))
-    with process:
-        if process.poll() is None:
-            end(process)
-        _finished(process)
-    yield from _orphans_end()
-    yield from checks.whole(world, before, after)
+    for _ in range(1 if step.once else random.randint(1, _IN_A_ROW)):
+        process = world.start(step.words)
+        time.sleep(random.uniform(0, world.seconds[step.name] * 1.1))
+        with process:
+            if process.poll() is None:
+                world.ended_early += 1
+                end(process)
+            _finished(process)
+        yield from _orphans_end()
+        yield from checks.whole(world, before, after)
     yield from _again(world, step, before, after)
 
 

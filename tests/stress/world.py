@@ -42,12 +42,13 @@ _CHANGES = (
 @dataclass(frozen=True, slots=True)
 class Step:
     """A command, and the name of the step whose result it starts from ("" for an empty workspace). `statuses` are the
-    exit statuses of an undisturbed run."""
+    exit statuses of an undisturbed run; `once` marks a command that does something else the second time."""
 
     name: str
     words: tuple[str, ...]
     after: str
     statuses: tuple[int, ...] = (0,)
+    once: bool = False
 
 
 _TREE = ("tree", "add", "toy")
@@ -61,7 +62,7 @@ STEPS = (
     Step("apply-one", ("apply", "s", "--patches", "1", "--json"), "import-page"),
     Step("apply", ("apply", "s", "--json"), "apply-one"),
     Step("apply-page", ("apply", "page", "--json"), "apply-one"),
-    Step("undo", ("undo", "s", "--json"), "apply"),
+    Step("undo", ("undo", "s", "--json"), "apply", once=True),
     Step("build-one", ("build", "s", "--patch", "1", "--json"), "apply"),
     Step("build", ("build", "s", "--each", "--json"), "build-one", (1,)),
     Step("bisect", ("bisect", "s", "--build", "--json"), "apply", (1,)),
@@ -69,7 +70,7 @@ STEPS = (
     Step("test", ("test", "s", "--patch", "1", "--suite", "kpt-guest", "--json"), "build", (3,)),
     Step("run", ("run", "s", "--json"), "build", (1, 3)),
     Step("report", ("report", "s", "--format", "html"), "run"),
-    Step("tree-remove", ("tree", "remove", "toy"), "apply"),
+    Step("tree-remove", ("tree", "remove", "toy"), "apply", once=True),
 )  # fmt: skip
 
 
@@ -90,6 +91,7 @@ class World:
     root: Path
     seconds: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Done] = field(default_factory=dict)
+    ended_early: int = 0  # how often kpt was at work when a signal came
 
     @property
     def source(self) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpatch_tool import process
+from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm import accel, qemu
 from kpatch_tool.vm.cpio import Entry, write_archive
@@ -148,6 +148,24 @@ class TestMachine:
             assert part in text
         assert words[-1] == "-x"
         assert "panic=-1" in words[words.index("-append") + 1]
+
+    @pytest.mark.skipif(bool(sandbox.missing()), reason=sandbox.missing() or "works")
+    def test_command_line_in_a_room(self, tmp_path: Path) -> None:
+        """Of the host QEMU sees the system, its kernel and its initrd, read-only, and /dev/kvm where it is used."""
+        kernel, initrd = tmp_path / "kernel", tmp_path / "initrd"
+        for path in (kernel, initrd):
+            path.write_bytes(b"")
+        for accelerator in ("tcg", "kvm"):
+            machine = qemu.Machine(accelerator, "host")
+            if accelerator == "kvm" and not Path("/dev/kvm").exists():
+                continue
+            words = qemu.command_line(qemu.find(), machine, kernel, initrd, qemu.Wires(5, 6, 7))
+            assert words[0] == "bwrap"
+            assert "--unshare-net" in words and "--die-with-parent" in words
+            given = [words[at + 1] for at, word in enumerate(words) if word in ("--ro-bind", "--bind")]
+            assert [path for path in given if path.startswith(str(tmp_path))] == [str(kernel), str(initrd)]
+            assert "--bind" not in words
+            assert ("--dev-bind /dev/kvm /dev/kvm" in " ".join(words)) is (accelerator == "kvm")
 
     def test_trial_image_is_multiboot(self) -> None:
         image = accel.trial_image()

@@ -1,0 +1,78 @@
+"""Files and directories that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import atomic
+
+
+def put(target: Path, text: str) -> None:
+    with atomic.staged_directory(target) as stage:
+        (stage / "file").write_text(text)
+
+
+def test_no_moment_without_the_directory(tmp_path: Path) -> None:
+    target = tmp_path / "series"
+    put(target, "0")
+    missing: list[OSError] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                os.close(os.open(target, os.O_RDONLY | os.O_DIRECTORY))
+            except OSError as error:
+                missing.append(error)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for number in range(200):
+        put(target, str(number))
+    done.set()
+    reader.join()
+    assert missing == []
+    assert (target / "file").read_text() == "199"
+    assert [path.name for path in tmp_path.iterdir()] == ["series"]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_replaced_also_where_the_file_system_cannot_exchange(
+    tmp_path: Path, can: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not can:
+        monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
+    target = tmp_path / "series"
+    put(target, "old")
+    put(target, "new")
+    assert (target / "file").read_text() == "new"
+    with pytest.raises(RuntimeError), atomic.staged_directory(target) as stage:
+        (stage / "file").write_text("half")
+        raise RuntimeError
+    assert (target / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["series"]
+
+
+def test_what_a_killed_writer_left_goes_but_not_what_another_writes(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from kpatch_tool import atomic\n"
+        "with atomic.staged_file(Path(sys.argv[1])) as out:\n"
+        "    out.write(b'x'); out.flush(); print('writing', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "file"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"writing\n"
+        atomic.sweep(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 1
+        writer.send_signal(signal.SIGKILL)
+    assert len(list(tmp_path.iterdir())) == 1
+    atomic.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,120 @@
+"""A guest, or a QEMU that a guest has taken over, that does its worst to kpt: all that comes of it is bounded.
+
+QEMU is a script here that gets QEMU's own command line and sockets, as a broken-out guest would hold them.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import sandbox
+from kpatch_tool.vm.guest import Patience, run_guest
+from kpatch_tool.vm.model import GuestRun, GuestStatus, GuestWork, Job, JobGroup
+from kpatch_tool.vm.qemu import Machine
+
+MIB = 1 << 20
+HEAD = """#!/usr/bin/python3
+import os, re, signal, socket, struct, sys, time
+words = " ".join(sys.argv)
+if "-machine help" in words:
+    sys.exit(0)
+fds = dict(re.findall(r"id=(control|console|port),fd=(\\d+)", words))
+wires = {name: socket.socket(fileno=int(fd)) for name, fd in fds.items()}
+def frame(kind, data, number=1, length=None):
+    size = len(data) if length is None else length
+    return struct.pack("<IIIIQ", 0x4654504B, ord(kind), number, size, 1) + data
+try:
+"""
+TAIL = "\nexcept OSError:\n    pass\n"
+
+
+def guest(tmp_path: Path, body: str, patience: Patience) -> GuestRun:
+    """What becomes of one job when QEMU is a script with this body."""
+    program = tmp_path / "bad" / "qemu"
+    program.parent.mkdir()
+    program.write_text(HEAD + "".join(f"    {line}\n" for line in body.splitlines()) + TAIL)
+    program.chmod(0o755)
+    kernel = tmp_path / "kernel"
+    kernel.write_bytes(b"")
+    work = GuestWork(kernel, (JobGroup((), (Job("one", ("/one",), 5.0, (), 1000),)),))
+    out = tmp_path / "out"
+    out.mkdir()
+    return run_guest(
+        work, Machine("tcg", "EPYC", 64, 1), out=out, cache=tmp_path / "cache", program=program, patience=patience
+    )
+
+
+def written(tmp_path: Path) -> int:
+    return sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
+
+
+QUICK = Patience(boot=3, silence=2, boots=1)
+BOOTED = 'wires["port"].sendall(frame("B", b"6.1 \\x1b]0;title\\x07\\namd") + frame("S", b""))'
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('wires["port"].sendall(frame("O", b"", length=0xFFFFFFFF)); time.sleep(60)', "no message of init"),
+        ('wires["port"].sendall(b"x" * 100); time.sleep(60)', "no message of init"),
+        (f"{BOOTED}\nwires['port'].sendall(frame('O', b'y', length=65537)); time.sleep(60)", "no message of init"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)", "did not boot within"),
+        ("sys.stderr.write('\\x1b[2J' * 1000000); sys.stderr.flush(); sys.exit(1)", "QEMU ended by itself"),
+    ],
+)
+def test_lies_and_silence_end_in_time(tmp_path: Path, body: str, said: str) -> None:
+    started = time.monotonic()
+    done = guest(tmp_path, body, QUICK)
+    assert time.monotonic() - started < 60
+    told = " ".join([done.why, *(boot.ended for boot in done.boots), *(one.why for one in done.outcomes)])
+    assert said in told
+    assert told.isprintable()
+    assert written(tmp_path) < 3 * MIB
+
+
+def test_output_without_end_is_cut(tmp_path: Path) -> None:
+    """64 MB on the console and as output of a job, full of escape sequences, and a report of more."""
+    body = f"""{BOOTED}
+for _ in range(1024):
+    wires["port"].sendall(frame("O", b"\\x1b[31m" + b"A" * 65000))
+    wires["console"].sendall(b"\\x1b]52;c;AAAA\\x07" * 4000)
+wires["port"].sendall(frame("D", b"9" * 30) + frame("E", b"exit 0") + frame("X", b""))"""
+    done = guest(tmp_path, body, Patience(boot=20, silence=20, boots=1))
+    assert done.status is GuestStatus.OK
+    (outcome,) = done.outcomes
+    assert outcome.output is not None
+    assert outcome.output.stat().st_size == 1000
+    assert written(tmp_path) < 3 * MIB
+    assert done.boots[0].release.isprintable()
+
+
+def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:
+    body = """wires["port"].sendall(frame("B", b"6.1\\namd"))
+for number in (0, 2, 4294967295):
+    wires["port"].sendall(frame("S", b"", number) + frame("O", b"z" * 60000, number) + frame("E", b"exit 0", number))
+wires["port"].sendall(frame("X", b""))"""
+    guest(tmp_path, body, QUICK)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["console-1.log"]
+
+
+@pytest.mark.skipif(bool(sandbox.missing()), reason=sandbox.missing() or "works")
+def test_a_qemu_that_was_taken_over_is_shut_in(tmp_path: Path, sealed: Path) -> None:
+    """It can write no file, see no home directory, and reach no network."""
+    (sealed / "secret").write_text("SECRET")
+    body = f"""
+tried = []
+for path in ({str(sealed / "new")!r}, {str(tmp_path / "out" / "new")!r}, "/usr/new", "/dev/shm/new"):
+    try:
+        open(path, "w").close(); tried.append("WROTE " + path)
+    except OSError:
+        pass
+tried.append("SECRET" if os.path.exists({str(sealed / "secret")!r}) else "no home")
+tried.append(" ".join(name for _, name in socket.if_nameindex()))
+tried.append(str(len([name for name in os.listdir("/proc") if name.isdigit()]) < 10))
+wires["console"].sendall("; ".join(tried).encode())
+"""
+    guest(tmp_path, body, QUICK)
+    assert (tmp_path / "out/console-1.log").read_text() == "no home; lo; True"
