@@ -291,6 +291,20 @@ def test_the_base_is_bad_already_and_a_series_of_one(six: Path, kpt: Kpt) -> Non
     assert document["minimal"]["steps"] == []
 
 
+def test_commands_as_people_write_them(six: Path, kpt: Kpt, tmp_path: Path) -> None:
+    """A script beside the workspace, a pipe, a variable."""
+    (tmp_path / "check.sh").write_text("#!/bin/sh\n! grep -q kvm_bad arch/x86/kvm/x86.c\n")
+    (tmp_path / "check.sh").chmod(0o755)
+    for command in (
+        "./check.sh",
+        "./check.sh && test -e Makefile",
+        "! grep kvm_bad arch/x86/kvm/x86.c | grep -q .",
+        "test $KPT_PATCH -lt 4",
+        "sh -c 'test $KPT_PATCH -lt 4'",
+    ):
+        assert kpt("bisect", "six", "--once", "--run", command, "--json", status=1).json["culprit"]["patch"] == 4
+
+
 def test_names_that_mean_nothing(six: Path, kpt: Kpt) -> None:
     said = {
         ("nosuch", "--build"): "no such series; there is: six",
