@@ -18,6 +18,7 @@ from kpatch_tool.errors import InputError
 _FORM = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(%?)")
 _NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _LINE = re.compile(rf"\s*(?P<label>[^\d\s].*?)\s*(?:[:=]\s*|\s)(?P<number>{_NUMBER})\s*(?P<unit>[^\s\d]\S*)?\s*")
+_SHARE = 0.01
 _VERDICT = re.compile(r"\s*(?:PASS|FAIL|XFAIL|XPASS|SKIP|ok|not ok|SUMMARY)\b")
 
 
@@ -85,8 +86,9 @@ def shown(number: float) -> str:
 
 
 def change(number: float, base: float) -> str:
-    """How far a number is from the base's: "+3.1%", or "+12" where the base's is 0."""
-    return f"{(number - base) / abs(base):+.1%}" if base else f"{number - base:+g}"
+    """How far a number is from the base's: "+3.1%", or "+116" where that is less than a hundredth."""
+    share = (number - base) / abs(base) if base else 0.0
+    return f"{share:+.1%}" if abs(share) >= _SHARE else f"{number - base:+.6g}"
 
 
 def _value(text: str) -> float:

@@ -75,6 +75,7 @@ def test_other_numbers() -> None:
     assert spread([90.0, 100.0, 110.0]) == pytest.approx(0.1)
     assert change(103, 100) == "+3.0%"
     assert change(3, 0) == "+3"
+    assert change(379_445, 379_329) == "+116"
 
 
 def test_measures() -> None:
