@@ -72,12 +72,12 @@ def first_number(line: str) -> float | None:
 
 
 def spread(numbers: Sequence[float]) -> float:
-    """How far apart the middle half of the numbers lies, as a share of their median; 0 for one number."""
+    """How wide the band around the median is that holds half of the numbers (twice the median absolute deviation, which
+    bears with a few numbers that are far off), as a share of the median; 0 for one number."""
     middle = statistics.median(numbers)
-    if len(numbers) < 2 or not middle:
+    if not middle:
         return 0.0
-    low, _, high = statistics.quantiles(numbers, n=4, method="inclusive")
-    return (high - low) / abs(middle)
+    return 2 * statistics.median(abs(number - middle) for number in numbers) / abs(middle)
 
 
 def shown(number: float) -> str:
