@@ -56,7 +56,7 @@ def test_the_demo_has_a_patch_that_does_not_build_alone(kept: Workspace, kpt: Kp
 
 
 def test_numbers_of_a_real_kernel(kept: Workspace, kpt: Kpt) -> None:
-    """A size is exact; cycles under an emulator are anything but, and no patch of the demo makes `cpuid` cost ten times as much."""
+    """A size is exact; cycles under an emulator are anything but. No patch makes `cpuid` cost ten times as much."""
     size = ("bisect", DEMO, "--measure", "text:kvm.ko", "--threshold", "100%", "--json")
     assert kpt(*size, cwd=kept.root, timeout=2400).json["culprit"] is None
     cycles = ("bisect", DEMO, "--measure", "test:exits:cpuid", "--threshold", "1000%", "--restart", "--json")
