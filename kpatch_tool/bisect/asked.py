@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from kpatch_tool import doctor, testing
 from kpatch_tool.bisect import named, numbers
@@ -18,6 +19,7 @@ from kpatch_tool.suites import variants
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import Applied, State, Tree
 
+_SHELL = frozenset("|&;<>()$`*?[~#!\n")
 _SURE = (0.5, 0.9999)
 _QUESTIONS = "--build, --warning GLOB, --suite/--test/--case, --run CMD, --measure WHAT"
 _EXACT, _NOISY = Threshold(0.0), Threshold(0.05, relative=True)  # where none is given
@@ -161,10 +163,21 @@ def _tester(builder: Builder, options: Options, store: Store) -> testing.Tester:
 
 
 def _command(builder: Builder, request: Request, command: str) -> CommandRun:
+    build = builder if request.build else None
+    return CommandRun(builder.workspace, builder.tree, _words(command), build, builder.progress)
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """The command as words; with anything in it that only a shell understands, for sh(1). A script named by its path
+    from here is found from the checkout, too."""
     try:
-        argv = tuple(shlex.split(command))
+        words = shlex.split(command)
     except ValueError as error:
         raise InputError(f"cannot be taken apart: {error}", where="--run", todo="close the quotation") from error
-    if not argv:
+    if not words:
         raise InputError("an empty command", where="--run", todo="give a program and its arguments")
-    return CommandRun(builder.workspace, builder.tree, argv, builder if request.build else None, builder.progress)
+    first = words[0]
+    if "/" in first and not Path(first).is_absolute() and Path(first).is_file():
+        words[0] = str(Path(first).resolve())
+        command = command.replace(first, shlex.quote(words[0]), 1)
+    return ("sh", "-c", command) if _SHELL & {*command} else tuple(words)

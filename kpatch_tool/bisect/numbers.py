@@ -29,7 +29,8 @@ from kpatch_tool.tree.model import State
 
 _BASE_LOOKS = 5  # at the base, before its number is compared with
 _COLUMNS = {"text": 0, "data": 1}  # of size(1)
-_TELLING = 0.5  # a spread beyond this share of the threshold is worth a word
+_TELLING = 0.5  # a spread beyond this share of the threshold is worth a word,
+_HOPELESS = 4.0  # and one beyond this many thresholds ends the search
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Measured:
         return 1 if self.gauge.exact or self.once else _BASE_LOOKS
 
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
+        if state.patch != self.base.patch:
+            self._refuse_chaos(_numbers(seen, self.base.patch))
         reading = self.gauge.read(state)
         answer = Answer.SKIP if reading.value is None else Answer.GOOD
         if answer is Answer.SKIP and state.patch == self.base.patch:
@@ -94,6 +97,17 @@ class Measured:
         return Observation(
             state.patch, answer, reading.seconds, reading.cached, reading.why, reading.fingerprint, value=reading.value
         )
+
+    def _refuse_chaos(self, base: Sequence[float]) -> None:
+        """Numbers that lie all over the place would be measured for hours, and in vain."""
+        if len(base) < _BASE_LOOKS:
+            return
+        middle = statistics.median(base)
+        room = abs(self.threshold.limit(middle) - middle)
+        if spread(base) * abs(middle) > _HOPELESS * room:
+            what = f"the base's own numbers spread over {spread(base):.0%} of their median {shown(middle)}"
+            todo = "take a --threshold of that size, or a machine with less to do (and --restart)"
+            raise InputError(what, where=self.gauge.name, todo=todo)
 
     def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:
         numbers = _numbers(seen, self.base.patch)

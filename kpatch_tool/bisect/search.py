@@ -44,11 +44,11 @@ def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
     known = _Known.of(search, seen)
     if not known.usable:
         return None
+    if _settled(known) or len(known.seen) >= search.most:
+        return None
     for end in (known.usable[-1], known.usable[0]):
         if not known.looks(end):
             return end
-    if _settled(known) or len(known.seen) >= search.most:
-        return None
     most = 1 if search.rates is None else search.looks
     open_states = [state for state in known.usable if known.looks(state) < most]
     weak = [state for state, answer in _sides(known) if state in open_states and known.looks(state, answer) < _TO_BLAME]

@@ -18,6 +18,7 @@ from kpatch_tool.errors import InputError
 _FORM = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(%?)")
 _NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _LINE = re.compile(rf"\s*(?P<label>[^\d\s].*?)\s*(?:[:=]\s*|\s)(?P<number>{_NUMBER})\s*(?P<unit>[^\s\d]\S*)?\s*")
+_SHARE = 0.01
 _VERDICT = re.compile(r"\s*(?:PASS|FAIL|XFAIL|XPASS|SKIP|ok|not ok|SUMMARY)\b")
 
 
@@ -71,12 +72,12 @@ def first_number(line: str) -> float | None:
 
 
 def spread(numbers: Sequence[float]) -> float:
-    """How far apart the middle half of the numbers lies, as a share of their median; 0 for one number."""
+    """How wide the band around the median is that holds half of the numbers (twice the median absolute deviation, which
+    bears with a few numbers that are far off), as a share of the median; 0 for one number."""
     middle = statistics.median(numbers)
-    if len(numbers) < 2 or not middle:
+    if not middle:
         return 0.0
-    low, _, high = statistics.quantiles(numbers, n=4, method="inclusive")
-    return (high - low) / abs(middle)
+    return 2 * statistics.median(abs(number - middle) for number in numbers) / abs(middle)
 
 
 def shown(number: float) -> str:
@@ -85,8 +86,9 @@ def shown(number: float) -> str:
 
 
 def change(number: float, base: float) -> str:
-    """How far a number is from the base's: "+3.1%", or "+12" where the base's is 0."""
-    return f"{(number - base) / abs(base):+.1%}" if base else f"{number - base:+g}"
+    """How far a number is from the base's: "+3.1%", or "+116" where that is less than a hundredth."""
+    share = (number - base) / abs(base) if base else 0.0
+    return f"{share:+.1%}" if abs(share) >= _SHARE else f"{number - base:+.6g}"
 
 
 def _value(text: str) -> float:

@@ -60,12 +60,12 @@ class Worse(Plain):
             return unbuilt(state, built)
         if not self._reference:
             self._reference = self._of_base()
-        print_ = fingerprint_of(self.tester, state, built, self.suites)
+        identity = fingerprint_of(self.tester, state, built, self.suites)
         if state.patch == self.base.patch and not times:
             # All are compared with this very run.
-            return Observation(state.patch, Answer.GOOD, time.monotonic() - started, True, "as it is", print_)
+            return Observation(state.patch, Answer.GOOD, time.monotonic() - started, True, "as it is", identity)
         found = self._run(state, built, again=times > 0, only=self._worse_tests(state, seen))
-        return self._judged(state, found, time.monotonic() - started, print_)
+        return self._judged(state, found, time.monotonic() - started, identity)
 
     def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
         if not only:
@@ -115,18 +115,18 @@ class Worse(Plain):
             todo = f"there is {near(self.case, sorted(cases)) or 'none'}"
             raise InputError(f"no case on the base is called {self.case}", where="--case", todo=todo)
 
-    def _judged(self, state: State, found: Sequence[StateTests], seconds: float, print_: str) -> Observation:
+    def _judged(self, state: State, found: Sequence[StateTests], seconds: float, identity: str) -> Observation:
         cached = all(tests.cached for tests in found)
         failed = next((tests for tests in found if tests.status == "failed"), None)
         if failed is not None:
             why = failed.trace.splitlines()[0] if failed.trace else failed.why
-            return Observation(state.patch, Answer.BAD, seconds, cached, why, print_)
+            return Observation(state.patch, Answer.BAD, seconds, cached, why, identity)
         worse = [delta for tests in found for delta in self._worse(tests)]
         if not worse:
-            return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", print_)
+            return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
         why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
         about = tuple(dict.fromkeys(delta.test for delta in worse))
-        return Observation(state.patch, Answer.BAD, seconds, cached, why, print_, about=about)
+        return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about)
 
     def _worse(self, tests: StateTests) -> list[Delta]:
         """How a suite is worse than on the base, in the tests that were run."""

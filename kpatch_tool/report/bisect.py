@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from kpatch_tool.text import plural, printable, spelt
 
 _WIDTH = 80
 _WHY_COLUMNS = 49
+_JOINT = "\0"
 
 
 def text(found: Found) -> str:
@@ -98,6 +100,9 @@ def _place(patch: int) -> str:
 
 
 def _wrapped(sentence: str, first: str = "", rest: str = "  ") -> list[str]:
-    return textwrap.wrap(
-        sentence, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    """Lines of 80 columns; what stands between backticks, to be typed, is not broken where that can be."""
+    joined = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", _JOINT), sentence)
+    lines = textwrap.wrap(
+        joined, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(_JOINT, " ") for line in lines]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -125,9 +127,196 @@ def test_git_replays_the_log(six: Path, kpt: Kpt, workspace: Workspace, tmp_path
 
 def test_what_is_no_question(six: Path, kpt: Kpt) -> None:
     assert kpt("bisect", "six", status=2).err == (
-        "kpt: no question; give one of --build, --warning, --suite/--test, --run CMD\n"
+        "kpt: no question; give one of --build, --warning GLOB, --suite/--test/--case, --run CMD, --measure WHAT\n"
     )
     assert "two questions" in kpt("bisect", "six", "--build", "--warning", "*", status=2).err
     assert "close the quotation" in kpt("bisect", "six", "--run", "sh -c 'x", status=2).err
     assert "not a probability" in kpt("bisect", "six", "--build", "--confidence", "2", status=2).err
     assert "not installed" in kpt("bisect", "six", "--run", "no-such-program-here", status=3).err
+
+
+@pytest.fixture
+def sets(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
+    """Series `sets` on tree `toy`: 2 gives 5 its macro, 5 adds the fault kvm_bad, 3 makes kvm.ko larger; patch 6 is
+    harmless."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    header, svm = toy_repo / "include/linux/kvm_host.h", toy_repo / "arch/x86/kvm/svm.c"
+    added = (
+        (toy_repo / "init/main.c", "int main_one;\n"),
+        (header, None),
+        (toy_repo / "arch/x86/kvm/mmu.c", "char mmu_three[] = { [0 ... 4999] = 1 };\n"),
+        (toy_repo / "arch/x86/kvm/vmx.c", "/* a comment */\n"),
+        (svm, "#include <linux/kvm_host.h>\nint kvm_bad = KVM_FIVE;\n"),
+        (toy_repo / "virt/kvm/kvm_main.c", "int main_six;\n"),
+    )
+    for number, (file, text) in enumerate(added, start=1):
+        before = file.read_text()
+        file.write_text(before + text if text else before.replace("#endif", "#define KVM_FIVE 5\n\n#endif"))
+        git("commit", "-qam", f"change {number}", cwd=toy_repo)
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "sets")
+    kpt("apply", "sets", "--tree", "toy")
+    return toy_repo
+
+
+BAD = "sh -c '! grep -q kvm_bad arch/x86/kvm/svm.c'"
+
+
+def test_the_smallest_set(sets: Path, kpt: Kpt, workspace: Workspace) -> None:
+    refs = git("for-each-ref", cwd=workspace.trees / "toy.git")
+    command = ("bisect", "sets", "--build", "--run", BAD, "--minimal")
+    document = kpt(*command, "--json", status=1).json
+    assert document["culprit"]["patch"] == 5
+    minimal = document["minimal"]
+    assert [row["patch"] for row in minimal["patches"]] == [2, 5]
+    assert "does not build" in minimal["patches"][0]["why"] and "KVM_FIVE" in minimal["patches"][0]["why"]
+    dropped = {row["patch"]: row["why"] for row in minimal["dropped"]}
+    assert sorted(dropped) == [1, 3, 4, 6]
+    assert dropped[1].startswith("commutes") and "after the patch" in dropped[6]
+    steps = [(step["patches"], step["verdict"]) for step in minimal["steps"]]
+    assert steps == [([2, 5], "bad"), ([2, 5], "bad"), ([5], "skip")]  # never on one bad run
+    assert git("for-each-ref", cwd=workspace.trees / "toy.git") == refs
+    assert kpt(*command, "--json", status=1).json["minimal"] == minimal  # remembered
+    shown = kpt(*command, status=1).out
+    assert "smallest set that shows it: 2 patches\n" in shown
+    assert shown.endswith("kpt apply sets --patches 2,5 --no-deps\n")
+    # The set it names is one that shows it.
+    kpt("apply", "sets", "--patches", "2,5", "--no-deps")
+    again = kpt("bisect", "sets", "--build", "--run", BAD, "--once", "--json", status=1).json
+    assert again["culprit"]["patch"] == 5
+    assert git("rev-parse", "kpt/sets^{tree}", cwd=workspace.trees / "toy.git") == git(
+        "rev-parse", f"{minimal['commit']}^{{tree}}", cwd=workspace.trees / "toy.git"
+    )
+
+
+def test_a_patch_that_does_not_build_alone(sets: Path, kpt: Kpt) -> None:
+    shown = kpt("apply", "sets", "--patches", "4,5", "--no-deps").out
+    assert "patch 5 goes without patch 2: " in shown
+    built = kpt("build", "sets", "--each", "--json", status=1).json
+    assert [state["status"] for state in built["states"]] == ["ok", "ok", "failed"]
+    assert "KVM_FIVE" in built["states"][-1]["errors"][0]["message"]
+    document = kpt("bisect", "sets", "--build", "--minimal", "--json", status=1).json
+    assert document["culprit"]["patch"] == 5
+    assert [row["patch"] for row in document["minimal"]["patches"]] == [5]
+
+
+def test_minimal_wants_the_series_as_it_was_applied(sets: Path, kpt: Kpt, workspace: Workspace) -> None:
+    patch = next((workspace.series / "sets").glob("0001-*.patch"))
+    patch.write_bytes(patch.read_bytes().replace(b"+int main_one;", b"+int main_uno;"))
+    said = kpt("bisect", "sets", "--run", BAD, "--once", "--minimal", status=2).err
+    assert "the series is not as it was applied" in said
+
+
+def test_the_size_of_a_module(sets: Path, kpt: Kpt) -> None:
+    document = kpt("bisect", "sets", "--measure", "data:kvm.ko", "--threshold", "1000", "--json", status=1).json
+    assert (document["culprit"]["patch"], document["confidence"]) == (3, 1.0)
+    values = {step["patch"]: step["value"] for step in document["steps"]}
+    assert values[3] - values[0] >= 5000 and values[6] == values[3]
+    assert len(document["steps"]) <= 5
+    assert "data:kvm.ko is more than 1000 above the base's from patch 3 on" in document["why"]
+    out = kpt("bisect", "sets", "--measure", "size:kvm-intel").out
+    assert "nothing to find" in out and "size:kvm-intel.ko: base" in out
+    kpt("bisect", "sets", "--measure", "size:kvm.ko", "--threshold", "-5%")
+
+
+def test_a_number_that_a_command_prints(sets: Path, kpt: Kpt, tmp_path: Path) -> None:
+    """About 100, from patch 4 on about 120; every tenth number is thrice as large."""
+    count = tmp_path / "count"
+    command = tmp_path / "number.sh"
+    command.write_text(
+        f"""#!/bin/sh
+n=$(cat {count} 2>/dev/null || echo 0)
+echo $((n + 1)) > {count}
+x=$((100 + n * 7 % 4))
+test "$KPT_PATCH" -ge 4 && x=$((x + 20))
+test $((n % 10)) = 9 && x=$((x * 3))
+echo some words
+echo "it took $x.5 ms"
+"""
+    )
+    command.chmod(0o755)
+    document = kpt("bisect", "sets", "--measure", "run", "--run", command, "--json", status=1).json
+    assert document["culprit"]["patch"] == 4
+    assert document["confidence"] >= 0.95
+    assert sum(step["patch"] == 0 for step in document["steps"]) >= 5
+    resumed = kpt("bisect", "sets", "--measure", "run", "--run", command, "--json", status=1).json
+    assert resumed["why"] == document["why"]
+    assert int(count.read_text()) == len(document["steps"])
+
+
+def test_killed_it_goes_on(sets: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """kill -9 in the middle of a look: that look is made again, those before are not."""
+    asked, ready = tmp_path / "asked", tmp_path / "ready"
+    command = tmp_path / "ask.sh"
+    command.write_text(
+        f'#!/bin/sh\necho "$KPT_PATCH" >> {asked}\n'
+        f'test "$KPT_PATCH" = 3 && test ! -e {ready} && touch {ready} && sleep 600\n'
+        'test "$KPT_PATCH" -lt 5\n'
+    )
+    command.chmod(0o755)
+    words = [sys.executable, "-m", "kpatch_tool", "bisect", "sets", "--once", "--run", str(command)]
+    with subprocess.Popen(words, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not ready.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        busy = kpt("bisect", "sets", "--once", "--build", status=3).err
+        assert f"another kpt (process {process.pid}) is using this" in busy
+        process.kill()
+    document = kpt("bisect", "sets", "--once", "--run", command, "--json", status=1).json
+    assert document["culprit"]["patch"] == 5
+    looks = [str(step["patch"]) for step in document["steps"]]
+    assert asked.read_text().split() == ["6", "0", "3", *looks[2:]]
+    assert [step["cached"] for step in document["steps"]] == [True, True, False, False, False][: len(looks)]
+
+
+def test_a_fault_that_goes_again(six: Path, kpt: Kpt) -> None:
+    """Patches 2 to 4 show it; with all of them it is gone."""
+    fault = "sh -c 'test $KPT_PATCH -lt 2 -o $KPT_PATCH -gt 4'"
+    out = kpt("bisect", "six", "--run", fault, "--once").out
+    assert "nothing to find" in out and "--bad K" in " ".join(out.split())
+    document = kpt("bisect", "six", "--run", fault, "--once", "--bad", "4", "--json", status=1).json
+    assert document["culprit"]["patch"] == 2
+    assert "there are 1, 2, 3, 4, 5, 6" in kpt("bisect", "six", "--run", fault, "--bad", "7", status=2).err
+
+
+def test_the_base_is_bad_already_and_a_series_of_one(six: Path, kpt: Kpt) -> None:
+    document = kpt("bisect", "six", "--run", "false", "--json").json
+    assert document["culprit"] is None
+    assert document["why"].startswith("on the base already")
+    kpt("apply", "six", "--patches", "1")
+    document = kpt("bisect", "six", "--run", "sh -c 'test $KPT_PATCH = 0'", "--minimal", "--json", status=1).json
+    assert document["culprit"]["patch"] == 1
+    assert [row["patch"] for row in document["minimal"]["patches"]] == [1]
+    assert document["minimal"]["steps"] == []
+
+
+def test_commands_as_people_write_them(six: Path, kpt: Kpt, tmp_path: Path) -> None:
+    """A script beside the workspace, a pipe, a variable."""
+    (tmp_path / "check.sh").write_text("#!/bin/sh\n! grep -q kvm_bad arch/x86/kvm/x86.c\n")
+    (tmp_path / "check.sh").chmod(0o755)
+    for command in (
+        "./check.sh",
+        "./check.sh && test -e Makefile",
+        "! grep kvm_bad arch/x86/kvm/x86.c | grep -q .",
+        "test $KPT_PATCH -lt 4",
+        "sh -c 'test $KPT_PATCH -lt 4'",
+    ):
+        assert kpt("bisect", "six", "--once", "--run", command, "--json", status=1).json["culprit"]["patch"] == 4
+
+
+def test_names_that_mean_nothing(six: Path, kpt: Kpt) -> None:
+    said = {
+        ("nosuch", "--build"): "no such series; there is: six",
+        ("six", "--measure", "weight"): "not something to measure; write size:kvm.ko",
+        ("six", "--measure", "size:kvn.ko"): "no module 'kvn.ko'; there is irqbypass.ko, kvm.ko",
+        ("six", "--measure", "run"): "give --measure run --run CMD",
+        ("six", "--measure", "size:kvm", "--threshold", "x"): "not a threshold",
+        ("six", "--run", "true", "--threshold", "1"): "say what to measure",
+        ("six", "--build", "--measure", "size:kvm"): "two questions",
+        ("six", "--run", ""): "an empty command",
+    }
+    for words, what in said.items():
+        err = kpt("bisect", *words, status=2).err
+        assert what in err and len(err.splitlines()) == 1, err
+    kpt("bisect", "series/six", "--build")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import dataclass, field
 
@@ -72,9 +73,11 @@ def test_other_numbers() -> None:
     assert first_number("1e3") == 1000
     assert first_number("none") is None
     assert spread([100.0]) == 0
-    assert spread([90.0, 100.0, 110.0]) == pytest.approx(0.1)
+    assert spread([90.0, 100.0, 110.0]) == pytest.approx(0.2)
+    assert spread([100.0, 101.0, 102.0, 300.0, 300.0]) < 0.05
     assert change(103, 100) == "+3.0%"
     assert change(3, 0) == "+3"
+    assert change(379_445, 379_329) == "+116"
 
 
 def test_measures() -> None:
@@ -128,7 +131,7 @@ def searched(
     for _ in range(question.base_looks):
         seen.append(question.look(states[0], len(seen)))
     while (at := next_state(search, question.judged(seen))) is not None:
-        seen.append(question.look(states[at], sum(one.patch == at for one in seen)))
+        seen.append(question.look(states[at], sum(one.patch == at for one in seen), seen))
         assert len(seen) < 300
     return search, question.judged(seen), question
 
@@ -138,15 +141,16 @@ FIVE = Threshold(0.05, relative=True)
 
 @pytest.mark.parametrize(
     ("factor", "noise", "least"),
-    [(1.2, 0.0, 60), (1.2, 0.02, 57), (1.1, 0.02, 56), (1.3, 0.08, 54), (1.08, 0.02, 48)],
+    [(1.2, 0.0, 60), (1.2, 0.02, 57), (1.1, 0.02, 56), (1.3, 0.05, 54), (1.08, 0.02, 48)],
 )
 def test_noisy_numbers_name_the_right_patch(factor: float, noise: float, least: int) -> None:
     """60 searches; 95 % is the stated confidence. In the last row threshold and change are 1.5 deviations apart."""
     right = 0
     for seed in range(60):
         culprit = random.Random(seed).randint(1, 16)
-        search, seen, _ = searched(Simulated(culprit, factor, noise, seed), FIVE)
-        right += settled(search, seen) and belief(search, seen).candidates == (culprit,)
+        with contextlib.suppress(InputError):  # five numbers of the base that lie too far apart by chance
+            search, seen, _ = searched(Simulated(culprit, factor, noise, seed), FIVE)
+            right += settled(search, seen) and belief(search, seen).candidates == (culprit,)
     assert right >= least
 
 
@@ -175,8 +179,10 @@ def test_an_exact_number_is_plain_bisection() -> None:
 
 
 def test_a_number_that_varies_more_than_the_threshold_is_told() -> None:
-    _, seen, question = searched(Simulated(99, 1.0, 0.2, seed=3), FIVE)
-    assert "much for a threshold of 5%" in question.remark(seen)
+    _, seen, question = searched(Simulated(99, 1.0, 0.2, seed=3), Threshold(0.15, relative=True), last=3)
+    assert "much for a threshold of 15%" in question.remark(seen)
+    with pytest.raises(InputError, match=r"the base's own numbers spread over .*--restart"):
+        searched(Simulated(99, 1.0, 0.6, seed=3), FIVE)
 
 
 def test_the_base_must_have_a_number() -> None:

@@ -1,0 +1,113 @@
+"""The question about tests, against a simulated guest: what is run where, and what the base is taken to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from kpatch_tool.bisect import worse
+from kpatch_tool.bisect.model import Answer, Observation
+from kpatch_tool.bisect.questions import Builder
+from kpatch_tool.bisect.worse import Worse
+from kpatch_tool.errors import InputError
+from kpatch_tool.kbuild.model import StateBuild
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.run import Options
+from kpatch_tool.tree.model import State
+from tests.results_fixtures import make_build
+
+STATES = tuple(State(patch, f"{patch:040x}", f"{patch:040x}") for patch in range(5))
+TESTS = {"kut": ("hyper", "hyper@shadow", "tlb"), "self": ("state_test",)}
+Fails = Callable[[int, str, int], bool]  # patch, test, how often it ran there before
+
+
+@dataclass
+class Guest:
+    """A Tester whose tests fail where `fails` says. `ran` is what was run, in order, over all its copies."""
+
+    workspace: object
+    tree: object
+    store: object
+    arch: str
+    options: Options
+    fresh: bool = False
+    progress: object = None
+    runs: int = 3
+    keep: bool = True
+    fails: Fails = field(default=lambda patch, test, before: False)
+    ran: list[tuple[int, str]] = field(default_factory=list)
+
+    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+        return tuple(self._suite(state, suite) for suite in suites)
+
+    def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
+        return f"{state.patch} {suite}"
+
+    def _suite(self, state: State, suite: str) -> StateTests:
+        results = [self._case(state.patch, test) for test in TESTS[suite] if self._chosen(test)]
+        return StateTests(state.patch, suite, "ok", 1.0, tuple(results), "ran")
+
+    def _chosen(self, test: str) -> bool:
+        name, _, way = test.partition("@")
+        ways = self.options.variants
+        return (not self.options.tests or name in self.options.tests) and (not ways or (way or "default") in ways)
+
+    def _case(self, patch: int, test: str) -> CaseResult:
+        before = self.ran.count((patch, test))
+        self.ran.append((patch, test))
+        return CaseResult(test, "", Verdict.FAIL if self.fails(patch, test, before) else Verdict.PASS, 0.5)
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fails], tuple[Worse, Guest]]:
+    def make(fails: Fails) -> tuple[Worse, Guest]:
+        guest = Guest(None, None, None, "x86_64", Options(), fails=fails)
+
+        def another(*args: object, **words: object) -> Guest:
+            options = next(arg for arg in args if isinstance(arg, Options))
+            return replace(guest, options=options)
+
+        monkeypatch.setattr(worse, "Tester", another)
+        monkeypatch.setattr(Builder, "build", lambda self, state: make_build(state.patch))
+        nothing: Any = None
+        tester: Any = guest
+        return Worse(Builder(nothing, nothing, "x86_64"), tester, STATES[0], STATES[-1], ("kut", "self")), guest
+
+    return make
+
+
+def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
+    question, guest = ask(lambda patch, test, before: patch >= 3 and test == "hyper@shadow")
+    seen: list[Observation] = [question.look(STATES[4], 0, ())]
+    assert (seen[0].answer, seen[0].about) == (Answer.BAD, ("hyper@shadow",))
+    assert len(guest.ran) == 8  # the base and the last state, in full
+    seen.append(question.look(STATES[0], 0, seen))
+    assert seen[-1].answer is Answer.GOOD and len(guest.ran) == 8  # the base was run already
+    for patch, answer in ((2, Answer.GOOD), (3, Answer.BAD), (3, Answer.BAD)):
+        seen.append(question.look(STATES[patch], sum(one.patch == patch for one in seen), seen))
+        assert seen[-1].answer is answer
+    assert guest.ran[8:] == [(2, "hyper@shadow"), (3, "hyper@shadow"), (3, "hyper@shadow")]
+    question.look(STATES[4], 1, seen)
+    assert len(guest.ran) == 11 + 4  # the last state is always run in full
+
+
+def test_one_unlucky_run_of_the_base_hides_nothing(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
+    question, guest = ask(lambda patch, test, before: test == "tlb" and (patch >= 2 or not before))
+    assert question.look(STATES[4], 0, ()).answer is Answer.BAD
+    assert guest.ran.count((0, "tlb")) == 2 and guest.ran.count((0, "hyper")) == 1
+
+
+def test_what_fails_on_the_base_is_no_fault_of_the_series(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
+    question, _ = ask(lambda patch, test, before: test == "tlb")
+    assert question.look(STATES[4], 0, ()).answer is Answer.GOOD
+    assert question.look(STATES[0], 1, ()).answer is Answer.GOOD
+
+
+def test_a_case_that_is_not_there(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
+    question, _ = ask(lambda patch, test, before: False)
+    question.case = "nosuch*"
+    with pytest.raises(InputError, match="no case on the base is called"):
+        question.look(STATES[4], 0, ())
