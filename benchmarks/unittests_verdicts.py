@@ -5,8 +5,8 @@
 DIR is a checkout in which `./configure && make` was run. For each entry of its x86/unittests.cfg upstream's own
 ./run_tests.sh runs first, then kpt's plan, command line and verdict (those a test gets inside the guest), with the same
 accelerator and timeout. They agree when the word is the same, where upstream gives a summary or a reason kpt's begins
-with it, and upstream's log has as many cases (but for a test that was cut short). The status is 1 where an entry differs
-in each of its runs (`--runs`).
+with it, and upstream's log has as many cases (but for a test that was cut short). The status is 1 where an entry
+differs in each of its runs (`--runs`).
 """
 
 from __future__ import annotations
