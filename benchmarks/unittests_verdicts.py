@@ -4,8 +4,9 @@
 
 DIR is a checkout in which `./configure && make` was run. For each entry of its x86/unittests.cfg upstream's own
 ./run_tests.sh runs first, then kpt's plan, command line and verdict (those a test gets inside the guest), with the same
-accelerator and timeout. They agree when the word is the same and, where upstream gives a summary or a reason, kpt's
-begins with it. The status is 1 where an entry differs in each of its runs (`--runs`).
+accelerator and timeout. They agree when the word is the same, where upstream gives a summary or a reason kpt's begins
+with it, and upstream's log has as many cases (but for a test that was cut short). The status is 1 where an entry
+differs in each of its runs (`--runs`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool import process
-from kpatch_tool.suites import catalogue, jobs, unittests_cfg, variants
+from kpatch_tool.suites import catalogue, jobs, output, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.host import Host
 from kpatch_tool.suites.model import CaseResult, Verdict
@@ -44,11 +45,13 @@ _WORDS: Mapping[Verdict, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one side said of an entry: its word, the text in parentheses, the seconds it took."""
+    """What upstream said of an entry: its word, the text in parentheses, the seconds it took with its scripts, and the
+    number of PASS, FAIL and SKIP lines in its log."""
 
     word: str
     text: str
     seconds: float
+    cases: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,13 @@ class Checkout:
             argv = ["./run_tests.sh", *(["-a"] if self.everything else []), name]
             done = process.run(argv, cwd=self.directory, env=env, timeout=unittests_cfg.NO_TIMEOUT + _SLACK)
             seconds = time.monotonic() - start
+            log = Path(env["unittest_log_dir"]) / f"{name}.log"
+            cases = len(output.unit_test_cases(name, log.read_bytes() if log.is_file() else b"", seconds))
         lines = _COLOUR.sub("", done.stdout.decode("utf-8", "replace")).splitlines()
         found = [match for line in lines if (match := _RESULT.match(line.strip())) and match[2] == name]
         if len(found) != 1:
             return Said("?", printable(done.last_line()), seconds)
-        return Said(found[0][1], (found[0][3] or "").strip(), seconds)
+        return Said(found[0][1], (found[0][3] or "").strip(), seconds, cases)
 
 
 def main() -> None:
@@ -87,8 +92,8 @@ def main() -> None:
     parsed = unittests_cfg.parse(config.read_text("utf-8", "replace"))
     for problem in parsed.problems:
         _print(f"unittests.cfg, {problem}")
-    with tempfile.TemporaryDirectory(prefix="kpt-verdicts-") as out:
-        host = Host(options.qemu or qemu.find(), options.accel, Path(out))
+    with tempfile.TemporaryDirectory(prefix="kpt-verdicts-") as scratch:
+        host = Host(options.qemu or qemu.find(), options.accel, Path(scratch))
         upstream = Checkout(directory, host, options.timeout, options.all)
         here = unittests_cfg.Here(
             suite="upstream",
@@ -128,14 +133,15 @@ def _compare(row: jobs.Planned, upstream: Checkout, runs: int) -> bool:
     for _ in range(runs):
         theirs = upstream.run(row.name)
         whole, *cases = upstream.host.run(row)
-        agree = _agree(theirs, whole)
-        _show(row.name, theirs, whole, len(cases), agree)
-        if agree:
+        same = agree(theirs, whole, len(cases))
+        _show(row.name, theirs, whole, len(cases), same)
+        if same:
             return True
     return False
 
 
-def _agree(theirs: Said, mine: CaseResult) -> bool:
+def agree(theirs: Said, mine: CaseResult, cases: int) -> bool:
+    """Whether kpt's verdict, and the number of its cases, are the ones of upstream."""
     # A QEMU that outlives timeout(1)'s TERM by a second is killed: upstream names the signal, not the timeout.
     killed = theirs.text == "terminated on SIGKILL" and theirs.seconds > mine.seconds
     if mine.verdict is Verdict.TIMEOUT and killed:
@@ -147,14 +153,15 @@ def _agree(theirs: Said, mine: CaseResult) -> bool:
         and mine.why.startswith(theirs.text)
         and (mine.verdict is Verdict.TIMEOUT) == timed_out
         and (not signalled or mine.verdict is Verdict.ABORT)
+        and (timed_out or theirs.cases == cases)
     )
 
 
-def _show(name: str, theirs: Said, mine: CaseResult, cases: int, agree: bool) -> None:
-    text = theirs.text if agree else f"{theirs.text} | {mine.why}"
+def _show(name: str, theirs: Said, mine: CaseResult, cases: int, same: bool) -> None:
+    text = theirs.text if same else f"{theirs.text} | {mine.why}"
     times = f"{theirs.seconds:6.1f} {mine.seconds:6.1f} s"
-    mark = "" if agree else "! "
-    _print(f"{mark}{name:28} {theirs.word:5} {mine.verdict:8} {cases:5} cases {times}  {text}")
+    mark = "" if same else "! "
+    _print(f"{mark}{name:28} {theirs.word:5} {mine.verdict:8} {theirs.cases:5} {cases:5} cases {times}  {text}")
 
 
 def _print(line: str) -> None:

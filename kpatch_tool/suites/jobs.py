@@ -120,14 +120,17 @@ def emulated(job: Job) -> Job:
     return replace(job, timeout=max(own, _EMULATED_LEAST, min(_EMULATED_MOST, 2 * own)))
 
 
-def entries(planned: Sequence[Planned], qemu_version: str, kernel: str = "") -> tuple[Entry, ...]:
-    """The images of the nested tests, at their place in the guest, and their environment."""
+def entries(planned: Sequence[Planned], qemu_version: str) -> tuple[Entry, ...]:
+    """The images of the nested tests, at their place in the guest, and their environment.
+
+    Which kernel they will run on is not known here; no test of x86 asks.
+    """
     images = tuple(
         Entry(_guest_path(row.kind, row.test), source=row.test.path)
         for row in planned
         if row.job is not None and row.kind is SuiteKind.UNIT_TESTS
     )
-    text = environment(IN_GUEST.accel, qemu_version, kernel)
+    text = environment(IN_GUEST.accel, qemu_version)
     return (*images, Entry(IN_GUEST.environment, data=text)) if images else ()
 
 

@@ -96,6 +96,7 @@ class _Run:
         jobs = ((index, job) for index, group in enumerate(work.groups) for job in group.jobs)
         self._jobs = [Numbered(number, group, job) for number, (group, job) in enumerate(jobs, 1)]
         self._done: dict[int, JobOutcome] = {}
+        self._again: set[int] = set()
         self._stopped = ""
         self.boots: list[Boot] = []
 
@@ -113,7 +114,7 @@ class _Run:
                     break
                 # QEMU that ends by itself before the kernel printed a thing is this machine's fault.
                 return (GuestStatus.INFRA if ended.how == "qemu" else GuestStatus.FAILED), boot.ended
-            if not recorder.outcomes:
+            if not recorder.outcomes and recorder.first_job is None:
                 self._stopped = f"no job could be started: {boot.ended}"
                 if not self._done:  # dies while it loads the modules, or cannot read its root
                     return GuestStatus.FAILED, self._stopped
@@ -145,7 +146,7 @@ class _Run:
             ended = self._session(left, console, recorder)
             traces = find_traces(console.text())
             sentence = _sentence(ended, traces, recorder)
-            if recorder.running() is not None:
+            if not self._is_to_run_again(recorder, ended):
                 ending = _ending(ended, traces)
                 recorder.cut_off(ending, sentence, ended.seconds - (recorder.last_start or 0.0))
         finally:
@@ -169,6 +170,14 @@ class _Run:
             )
         )
         return recorder, ended
+
+    def _is_to_run_again(self, recorder: Recorder, ended: session.Ended) -> bool:
+        """Whether a job that ran when QEMU itself died gets its second chance: the guest did not end it."""
+        running = recorder.running()
+        if running is None or ended.how != "qemu" or running.id in self._again:
+            return False
+        self._again.add(running.id)
+        return True
 
     def _session(self, left: Sequence[Numbered], console: session.Console, recorder: Recorder) -> session.Ended:
         total = self._patience.boot + sum(numbered.job.timeout + 30 for numbered in left)

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which(qemu.NAME) is None, reason="needs QEMU"),
 ]
 
-SECONDS = 6.0
+HOST_SECONDS, GUEST_SECONDS = 10.0, 40.0  # all but one end at once; a busy machine needs the room
 _LOAD_ADDRESS = 0x100000
 _STOP = bytes.fromhex("f4 ebfd")  # hlt, again and again
 CFG = """\
@@ -86,7 +86,6 @@ WANTED = {
     "signal": ("abort", "terminated on SIGBUS"),
     "reset": ("abort", "QEMU ended by itself with status 0"),
     "silent": ("pass", ""),
-    "hang": ("timeout", "timeout; duration=6s"),
     "cpu": ("skip", "qemu-system-x86_64: unable to find CPU model 'nosuch'"),
     "device": ("fail", "QEMU: -device nosuch: 'nosuch' is not a valid device model name"),
     "check": ("skip", "/proc/sys/kernel/ostype not equal to Minix"),
@@ -133,16 +132,17 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def check(results: Sequence[CaseResult]) -> None:
+def check(results: Sequence[CaseResult], seconds: float) -> None:
     whole = {result.test: (str(result.verdict), result.why) for result in results if not result.case}
-    assert {name: said for name, said in whole.items() if name in WANTED} == WANTED
+    wanted = WANTED | {"hang": ("timeout", f"timeout; duration={seconds:g}s")}
+    assert {name: said for name, said in whole.items() if name in wanted} == wanted
     cases = {name: [result.case for result in results if result.test == name and result.case] for name in CASES}
     assert cases == CASES
     # QEMU's own words differ from version to version.
     assert whole["cpus"][0] == "skip"
     assert "300" in whole["cpus"][1]
     timed = [result for result in results if result.test == "hang"]
-    assert all(SECONDS <= result.seconds < SECONDS + 10 for result in timed)
+    assert all(seconds <= result.seconds < seconds + 20 for result in timed)
 
 
 def test_on_this_machine(suite: Path, tmp_path: Path) -> None:
@@ -150,9 +150,9 @@ def test_on_this_machine(suite: Path, tmp_path: Path) -> None:
     here = unittests_cfg.Here("mine", suite, os.cpu_count() or 1, 0, accel="tcg")
     tests = unittests_cfg.tests_of(unittests_cfg.parse(CFG), here)
     ways = [variants.known()[variants.DEFAULT]]
-    rows = jobs.plan("mine", SuiteKind.UNIT_TESTS, tests, ways, SECONDS, place=host.place())
+    rows = jobs.plan("mine", SuiteKind.UNIT_TESTS, tests, ways, HOST_SECONDS, place=host.place())
     results = [result for row in rows for result in host.run(row)]
-    check(results)
+    check(results, HOST_SECONDS)
     whole = {result.test: result for result in results if not result.case}
     # TCG does not emulate 3DNow!: QEMU warns, and no more.
     assert whole["warned"].verdict == "pass", whole["warned"]
@@ -162,8 +162,8 @@ def test_inside_a_guest(built: Subject, suite: Path, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     catalogue.add_directory(workspace, "mine", suite)
     subject = dataclasses.replace(built, workspace=workspace)
-    plan = run.plan_suite(subject, "mine", Options(timeout=SECONDS))
+    plan = run.plan_suite(subject, "mine", Options(timeout=GUEST_SECONDS))
     (tests,) = run.test_state(subject, [plan], Choice("tcg", qemu.version(qemu.find()), "asked for"))
     assert tests.status == "ok", tests.why
     assert "1 boot" in tests.why
-    check(tests.results)
+    check(tests.results, GUEST_SECONDS)

@@ -131,6 +131,23 @@ def test_a_guest_that_falls_silent_is_killed(boot: Callable[..., GuestRun]) -> N
     assert children(os.getpid()) == []
 
 
+def test_a_qemu_that_dies_costs_a_job_a_second_run(boot: Callable[..., GuestRun]) -> None:
+    deaths = iter(["hang", "plain", "plain"])
+    due = next(deaths)
+
+    def kill(job: Job, outcome: JobOutcome | None) -> None:
+        nonlocal due
+        if job.name == due and outcome is None:
+            due = next(deaths, "")
+            for child in children(os.getpid()):
+                os.kill(child, signal.SIGKILL)
+
+    done = boot(job("hang", timeout=2), job("plain"), job("leave"), watcher=kill)
+    assert endings(done) == [("hang", Ending.TIMEOUT, 0), ("plain", Ending.LOST, 0), ("leave", Ending.EXIT, 7)]
+    assert done.outcomes[1].why == "QEMU ended by itself (status -9)"
+    assert len(done.boots) == 4
+
+
 def test_modules_that_do_not_load_are_the_states_fault(built: Subject, tmp_path: Path, cache: Path) -> None:
     broken = tmp_path / "kvm.ko"
     broken.write_bytes(b"no module")
