@@ -30,6 +30,8 @@ _SEALED = {
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
+_OUTLOOKS_LINE = re.compile(r"<(/?)p\b", re.IGNORECASE)
+_ONLY_BLANK = re.compile(r"^\N{NO-BREAK SPACE}+$", re.MULTILINE)
 _SIGNATURE = re.compile(rb"^-- ?\r?\n", re.MULTILINE)
 _GUESSED = re.compile(
     rb"^--([^\s-][^\n]{0,68}?|-{2,}[^\s-][^\n]{0,66}?)[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
@@ -64,9 +66,10 @@ class Text:
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     """The text of a mail with the header `fields` and the body `raw`."""
     texts = list(islice(_texts(content_of(fields), raw, 0), _MOST_PARTS))
-    written = any(text.body and not (text.html or text.attached) for text in texts)
+    written = any(text.body.strip() and not (text.html or text.attached) for text in texts)
     shown = [text for text in texts if text.body and not (text.html and written)]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
+    shown = _once(shown)
     sealed = next((text.sealed for text in texts if text.sealed), "")
     if not shown:
         return Text(b"", enclosed=enclosed, sealed=sealed)
@@ -77,6 +80,25 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     flowed = shown[patch].flowed
     delsp, squeezed = flowed and shown[patch].delsp, shown[patch].squeezed
     return Text(body, shown[0].charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
+
+
+def _once(texts: list[Text]) -> list[Text]:
+    """The texts without a diff that is there a second time: written into the mail, and attached so that nothing happens
+    to it on its way. The attached one counts."""
+    for at, text in enumerate(texts):
+        own = _DIFF.search(text.body)
+        if not own or text.attached:
+            continue
+        for copy in texts:
+            attached = _DIFF.search(copy.body) if copy.attached else None
+            if attached and _bare(text.body[own.start() :]).startswith(_bare(copy.body[attached.start() :])):
+                return [*texts[:at], replace(text, body=text.body[: own.start()]), *texts[at + 1 :]]
+    return texts
+
+
+def _bare(text: bytes) -> bytes:
+    """A text without white space, which is what differs between two copies of a diff."""
+    return b"".join(text.split())
 
 
 def _without_signature(body: bytes) -> bytes:
@@ -105,7 +127,7 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
     if content.kind == "multipart/digest":  # where a part says nothing it is a mail (RFC 2046, 5.1.5)
         parts = [(part if part.kind else replace(part, kind="message/rfc822"), body) for part, body in parts]
     if content.kind == "multipart/alternative":
-        plain = [part for part in parts if part[0].kind in ("text/plain", "")]
+        plain = [part for part in parts if part[0].kind in ("text/plain", "") and part[1].strip()]
         parts = plain[:1] or parts
     for part, body in parts:
         yield from _texts(part, body, depth + 1)
@@ -124,11 +146,21 @@ def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:
 
 
 def _of_html(data: bytes, charset: str, attached: bool) -> Text:
-    """The text of a mail that has no other: as a browser shows it, which keeps the white space of `<pre>` only."""
+    """The text of a mail that has no other: as a browser shows it, which keeps the white space of `<pre>` only.
+
+    Mail programs write runs of blanks with no-break spaces then, which stay (Damage.NO_BREAK_SPACES undoes them), and
+    Outlook every line as a paragraph without a margin.
+    """
     from kpatch_tool.mail import pages
 
-    body = pages.text(charsets.decode(data, charset).replace("\r\n", "\n")).encode("utf-8", "replace")
-    return Text(body, "utf-8", html=True, squeezed=not _PREFORMATTED.search(data), attached=attached)
+    page = charsets.decode(data, charset).replace("\r\n", "\n")
+    kept = _PREFORMATTED.search(data) is not None
+    if not kept:
+        page = _OUTLOOKS_LINE.sub(r"<\1div", page) if "MsoNormal" in page else page
+        page = page.replace("&nbsp;", "\N{NO-BREAK SPACE}")
+    body = _ONLY_BLANK.sub("", pages.text(page))
+    squeezed = not kept and "\N{NO-BREAK SPACE}" not in body
+    return Text(body.encode("utf-8", "replace"), "utf-8", html=True, squeezed=squeezed, attached=attached)
 
 
 def _read(content: Content, raw: bytes, depth: int) -> bytes:
