@@ -248,7 +248,7 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         return
     _refuse(text, name)
     if _DIFF.search(text):
-        yield _bare(text, name)
+        yield _of_commit(text, name) or _bare(text, name)
         return
     raise NothingFound(
         "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
@@ -312,6 +312,14 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     )
     for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
         yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)
+
+
+def _of_commit(text: bytes, name: str) -> Message | None:
+    if not text.startswith(b"commit "):
+        return None
+    from kpatch_tool.mail import logged
+
+    return logged.read_commit(text, name)
 
 
 def _bare(text: bytes, name: str) -> Message:
