@@ -119,7 +119,7 @@ def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
         outcome = apply_file(before, file, fuzz=0)
         post = outcome.post if isinstance(outcome, Applied) else None
         exact = file.old_path is None or is_blob(before or b"", file.old_blob)
-        named = file.new_blob and file.new_path and not file.binary and file.hunks
+        named = file.new_blob and file.new_path and (file.hunks or file.payload)
         right = right and not (exact and named and not is_blob(post or b"", file.new_blob))
         if isinstance(outcome, Applied):
             trial.put(file, post)
