@@ -37,6 +37,9 @@ _GUESSED = re.compile(
     rb"^--([^\s-][^\n]{0,68}?|-{2,}[^\s-][^\n]{0,66}?)[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
 )
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
+# A digest of Mailman in one text: every mail below a rule and its number, at the end the list's footer.
+_DIGESTED = re.compile(rb"^-{30,70}\n\nMessage: \d+\n(?=[!-9;-~]+:)", re.MULTILINE)
+_DIGESTS_END = re.compile(rb"\n-{30}\n\n(?:Subject: Digest Footer|_{20,}|End of )")
 _NEWLINE = 0x0A
 _MAX_DEPTH = 12
 _MOST_PARTS = 1000
@@ -69,6 +72,8 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     written = any(text.body.strip() and not (text.html or text.attached) for text in texts)
     shown = [text for text in texts if text.body and not (text.html and written)]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
+    if len(shown) == 1 and (digest := _digested(shown[0].body)):
+        return Text(b"", enclosed=(*enclosed, *digest))
     shown = _once(shown)
     sealed = next((text.sealed for text in texts if text.sealed), "")
     if not shown:
@@ -80,6 +85,16 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     flowed = shown[patch].flowed
     delsp, squeezed = flowed and shown[patch].delsp, shown[patch].squeezed
     return Text(body, shown[0].charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
+
+
+def _digested(text: bytes) -> tuple[bytes, ...]:
+    """The mails in the text of a digest, raw; () where it is none."""
+    starts = list(_DIGESTED.finditer(text))
+    ends = [*(start.start() for start in starts[1:]), len(text)]
+    mails = [text[start.end() : end] for start, end in zip(starts, ends, strict=False)]
+    if mails and (end := _DIGESTS_END.search(mails[-1])):
+        mails[-1] = mails[-1][: end.start() + 1]
+    return tuple(mails)
 
 
 def _once(texts: list[Text]) -> list[Text]:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +38,8 @@ _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 _COLOURED = re.compile(rb"^\x1b\[[0-9;]{0,20}mdiff --", re.MULTILINE)
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[mK]")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ \t])", re.MULTILINE)
+_MOST_HEADERS = 100
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
 
@@ -248,7 +251,10 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         return
     _refuse(text, name)
     if _DIFF.search(text):
-        yield _of_commit(text, name) or _bare(text, name)
+        if (at := _header_inside(text)) is not None:
+            yield from _from_mail(text[at:], name)
+        else:
+            yield _of_commit(text, name) or _bare(text, name)
         return
     raise NothingFound(
         "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
@@ -312,6 +318,17 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     )
     for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
         yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)
+
+
+def _header_inside(text: bytes) -> int | None:
+    """Where the header of a mail begins that stands below something else (what a web mail shows above a mail's source,
+    a line of somebody's own); None without one that names From, Subject and Date."""
+    diff = _DIFF.search(text)
+    for found in islice(_FIELDS.finditer(text, 0, diff.start() if diff else 0), _MOST_HEADERS):
+        fields, _ = headers.split(text[found.start() : found.start() + _MOST_JUNK])
+        if {"from", "subject", "date"} <= fields.keys():
+            return found.start()
+    return None
 
 
 def _of_commit(text: bytes, name: str) -> Message | None:

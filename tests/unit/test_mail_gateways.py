@@ -307,3 +307,35 @@ def test_answers_to_a_patch_that_was_sent_twice_count() -> None:
     changed = replace(again, body=again.body.replace("return  2", "return  3"))
     series = assemble(read(mbox(cover, first, acked, tested, letter, changed)), where="x")
     assert all(trailer.source == "patch" for trailer in series.patches[0].trailers)
+
+
+def test_a_digest_in_one_text() -> None:
+    """As Mailman sends it to who asked for no MIME."""
+    rule, long = "-" * 30, "-" * 70
+    shown = "".join(f"Message: {n}\n{mail.decode().rstrip()}\n\n\n{rule}\n\n" for n, mail in enumerate(RAW, start=1))
+    digest = (
+        "From: kvm-request@x.org\nSubject: kvm Digest, Vol 1, Issue 2\nDate: Thu, 17 Apr 2014 12:00:00 +0000\n\n"
+        f"Send kvm mailing list submissions to\n\tkvm@x.org\n\nToday's Topics:\n\n   1. [PATCH 1/2] mm: one\n\n\n"
+        f"{long}\n\n{shown}Subject: Digest Footer\n\n{'_' * 47}\nkvm mailing list\nkvm@x.org\n\n{rule}\n\n"
+        "End of kvm Digest, Vol 1\n"
+    )
+    series = assemble(read(digest.encode()), where="x")
+    assert [(one.number, one.subject, one.author.name) for one in series.patches] == [
+        (1, "mm: one", "Jane Doe"),
+        (2, "mm: two", "Jane Doe"),
+    ]
+    assert series.patches[0].diff == PATCH
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Original Message\nMessage ID\t<x@y>\nFrom:\tA <a@x.org>\nSubject:\t[PATCH] x\n\nDownload Original\n",
+        "Please try this:\n\n",
+        "From: Ann Other <ann@x.org>\n\nLook.\n\n",
+    ],
+)
+def test_a_mails_source_below_something_else(above: str) -> None:
+    mail = "Delivered-To: me@x.org\nReceived: by x with SMTP id y;\n        Thu, 17 Apr 2014\n" + RAW[0].decode()
+    (one,) = assemble(read((above + mail).encode()), where="x").patches
+    assert (one.number, one.subject, one.author.name, one.diff) == (1, "mm: one", "Jane Doe", PATCH)
