@@ -33,6 +33,7 @@ _MOST_JUNK = 1 << 14
 _TAG = re.compile(rb"<[A-Za-z/!]")
 _API = b"GET /api/"  # what patchwork shows of itself in a browser
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks
+_BOM = b"\xef\xbb\xbf"
 _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 # Colours of git diff; those of an author stay, as no line of a diff itself begins with an escape.
 _COLOURED = re.compile(rb"^\x1b\[[0-9;]{0,20}mdiff --", re.MULTILINE)
@@ -294,6 +295,7 @@ def _from_mbox(data: bytes, name: str) -> Iterator[Message]:
 
 
 def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Iterator[Message]:
+    raw = raw.removeprefix(_BOM)
     if commit == "" and (found := _COMMIT.match(raw)):
         commit = found[1].decode()
     fields, body = headers.split(raw)
@@ -304,7 +306,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         subject=headers.text(fields, "subject"),
         author=relayed.author(fields),
         date=headers.date(headers.text(fields, "date")),
-        body=text.body.removeprefix(b"\xef\xbb\xbf"),
+        body=text.body.removeprefix(_BOM),
         charset=text.charset,
         origin=origin,
         message_id=own[0] if own else "",

@@ -36,6 +36,8 @@ def test_mailboxes_of_other_kinds() -> None:
     utf16 = mbox(ONE, TWO).decode().replace("\n", "\r\n").encode("utf-16")
     for data in (mmdf, utf16, mbox(ONE, TWO).replace(b"\n", b"\r")):
         assert [(message.subject, message.body.rstrip()) for message in read(data)] == wanted
+    marked = b"".join(b"From a@b Thu Apr 17 09:00:00 2014\n\xef\xbb\xbf" + mail + b"\n" for mail in RAW)
+    assert [message.subject for message in read(marked)] == [subject for subject, _ in wanted]
     emlx = b"%d      \n" % len(RAW[0]) + RAW[0] + b'<?xml version="1.0"?>\n<plist version="1.0"><dict/></plist>\n'
     assert [(message.subject, message.body.rstrip()) for message in read(emlx)] == wanted[:1]
 
