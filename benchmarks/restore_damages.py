@@ -40,9 +40,16 @@ _MAIL = (
 
 
 def outcome(
-    sent: bytes, patch: list[Case], damage: Damager, rng: random.Random, *, hidden: bool = False
+    sent: bytes,
+    patch: list[Case],
+    damage: Damager,
+    rng: random.Random,
+    *,
+    old: Path | None = None,
+    hidden: bool = False,
 ) -> tuple[str, str]:
-    """The column a damaged patch belongs to, and why; `hidden`: the source is an archive's that hides addresses."""
+    """The column a damaged patch belongs to, and why; `old` is where other files of the base are; `hidden`: the source
+    is an archive's that hides addresses."""
     body = damage(_MAIL % sent, rng)
     message = Message("[PATCH] x", Address("A U Thor", "author@example.com"), None, body, "utf-8", "benchmark")
     if hidden:
@@ -53,7 +60,12 @@ def outcome(
         return "refused", error.line()
     series = Series("x", "x", 1, 1, None, (read,))
     base = {case.sent.old_path: case.base for case in patch if case.sent.old_path}
-    (done,) = restore_series(series, base.get).patches
+
+    def read_base(path: str) -> bytes | None:
+        other = old / path if old and path not in base else None
+        return other.read_bytes() if other and other.is_file() else base.get(path)
+
+    (done,) = restore_series(series, read_base).patches
     same = done.diff == sent or (done.exactness is Exactness.INTACT and format_diff(done.files) == sent)
     if done.exactness is Exactness.PROVEN:
         right = same or _same_lines(done.diff, sent)
@@ -101,7 +113,7 @@ def main() -> int:
     for name, damage in ways.items():
         if options.only and name not in options.only:
             continue
-        counts, seconds, slowest = _measure(name, damage, samples, options.seed, failures)
+        counts, seconds, slowest = _measure(name, damage, samples, options, failures)
         wrong += counts["WRONG"]
         total = sum(counts.values())
         share = f"{100 * counts['proven'] / total:5.1f}%" if total else "     -"
@@ -118,17 +130,21 @@ def main() -> int:
 
 
 def _measure(
-    name: str, damage: Damager, samples: list[tuple[bytes, list[Case]]], seed: int, failures: list[dict[str, str]]
+    name: str,
+    damage: Damager,
+    samples: list[tuple[bytes, list[Case]]],
+    options: argparse.Namespace,
+    failures: list[dict[str, str]],
 ) -> tuple[Counter[str], float, float]:
     counts: Counter[str] = Counter()
-    slowest = 0.0
+    slowest, seed = 0.0, options.seed
     began = time.monotonic()
     for number, (text, patch) in enumerate(samples):
         rng = random.Random(seed * 1000 + number)
         if damage(text, random.Random(seed * 1000 + number)) == text:
             continue
         start = time.monotonic()
-        column, why = outcome(text, patch, damage, rng, hidden=name.startswith("hidden"))
+        column, why = outcome(text, patch, damage, rng, old=options.old, hidden=name.startswith("hidden"))
         slowest = max(slowest, time.monotonic() - start)
         counts[column] += 1
         if column != "proven":

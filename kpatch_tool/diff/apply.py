@@ -2,8 +2,10 @@
 
 Source of the rules: git's apply.c (find_pos, match_fragment, apply_one_fragment). A hunk is looked for at the line its
 header says, then ever farther away, below before above; no line may differ. A hunk that starts at line 1 must match
-at the start of the file, one without trailing context at its end. What git refuses may be tried with fuzz, like
-patch(1): up to two context lines at the ends of the hunk are left out, and the placement says so.
+at the start of the file, one without trailing context at its end. One without any context (`git diff -U0`) goes where
+its header says, as with `git apply --unidiff-zero`: where the lines it removes stand there, or where the file is the
+very one it was made for. What git refuses may be tried with fuzz, like patch(1): up to two context lines at the ends of
+the hunk are left out, and the placement says so.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff import binary, nearest
+from kpatch_tool.diff.blob import is_blob
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.diff.printer import hunk_header
 
@@ -94,12 +97,14 @@ def apply_file(pre: bytes | None, file: FileDiff, *, fuzz: int = MAX_FUZZ) -> Ap
     text = pre or b""
     if file.binary:
         return _binary(pre, file)
+    bare = any(not hunk.count(Kind.CONTEXT) for hunk in file.hunks)
+    exact = bare and file.old_path is not None and is_blob(text, file.old_blob)
     if not file.hunks:
         return _finished(text, file, ())
     placed: list[_Place] = []
     placements = []
     for index, hunk in enumerate(file.hunks):
-        found = _placed(text, hunk, placed, fuzz)
+        found = _placed(text, hunk, placed, fuzz, exact=exact)
         if found is None:
             return _conflict(text, file, index)
         place, offset, used = found
@@ -137,9 +142,11 @@ def _binary(pre: bytes | None, file: FileDiff) -> Applied | Conflict:
     return _finished(post, replace(file, hunks=()), ())
 
 
-def _placed(text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int) -> tuple[_Place, int, int] | None:
-    """The hunk's place, its offset and the fuzz it took."""
-    for attempt in _attempts(hunk, fuzz):
+def _placed(
+    text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int, *, exact: bool = False
+) -> tuple[_Place, int, int] | None:
+    """The hunk's place, its offset and the fuzz it took. `exact`: the file is the one the patch was made for."""
+    for attempt in _attempts(hunk, fuzz, exact=exact):
         lines = hunk.lines[attempt.lead : len(hunk.lines) - attempt.trail]
         old, new = _text(lines, Kind.ADDED), _text(lines, Kind.REMOVED)
         wanted = max(0, hunk.new_start - (1 if hunk.new_count else 0)) + attempt.lead
@@ -154,7 +161,7 @@ def _placed(text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int) -> tuple[_
     return None
 
 
-def _attempts(hunk: Hunk, fuzz: int) -> Iterator[_Attempt]:
+def _attempts(hunk: Hunk, fuzz: int, *, exact: bool = False) -> Iterator[_Attempt]:
     """The strict way first, then without the tie to the file's ends, then with ever fewer context lines."""
     kinds = [line.kind for line in hunk.lines]
     lead = next((at for at, kind in enumerate(kinds) if kind is not Kind.CONTEXT), 0)
@@ -162,6 +169,8 @@ def _attempts(hunk: Hunk, fuzz: int) -> Iterator[_Attempt]:
     at_start, at_end = hunk.old_start <= 1, trail == 0
     # git would move a hunk without any context to the end of the file; `git diff -U0` makes them.
     yield _Attempt(0, 0, 0, at_start, at_end, no_offset=not lead and not trail)
+    if not hunk.count(Kind.CONTEXT) and (hunk.count(Kind.REMOVED) or exact):
+        yield _Attempt(0, 0, 0, False, False, no_offset=True)
     if fuzz and (at_start or at_end):
         yield _Attempt(1, 0, 0, False, False)
     longer = max(lead, trail)

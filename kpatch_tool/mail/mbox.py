@@ -9,7 +9,8 @@ from collections.abc import Iterator
 # git's mailsplit (is_from_line) asks for a time and a year; the field that must follow keeps a commit message that
 # quotes such a line in one piece.
 _SEPARATOR = re.compile(
-    rb"^From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n(?=[!-9;-~]+[ \t]*:|>?From )",
+    rb"^From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n"
+    rb"(?=(?:\xef\xbb\xbf)?(?:[!-9;-~]+[ \t]*:|>?From ))",
     re.MULTILINE,
 )
 _LITERAL, _STRICT_LITERAL = b"\nFrom ", b"\nFrom mboxrd@z "

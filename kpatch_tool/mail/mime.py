@@ -30,11 +30,16 @@ _SEALED = {
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
+_OUTLOOKS_LINE = re.compile(r"<(/?)p\b", re.IGNORECASE)
+_ONLY_BLANK = re.compile(r"^\N{NO-BREAK SPACE}+$", re.MULTILINE)
 _SIGNATURE = re.compile(rb"^-- ?\r?\n", re.MULTILINE)
 _GUESSED = re.compile(
     rb"^--([^\s-][^\n]{0,68}?|-{2,}[^\s-][^\n]{0,66}?)[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
 )
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
+# A digest of Mailman in one text: every mail below a rule and its number, at the end the list's footer.
+_DIGESTED = re.compile(rb"^-{30,70}\n\nMessage: \d+\n(?=[!-9;-~]+:)", re.MULTILINE)
+_DIGESTS_END = re.compile(rb"\n-{30}\n\n(?:Subject: Digest Footer|_{20,}|End of )")
 _NEWLINE = 0x0A
 _MAX_DEPTH = 12
 _MOST_PARTS = 1000
@@ -64,9 +69,12 @@ class Text:
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     """The text of a mail with the header `fields` and the body `raw`."""
     texts = list(islice(_texts(content_of(fields), raw, 0), _MOST_PARTS))
-    written = any(text.body and not (text.html or text.attached) for text in texts)
+    written = any(text.body.strip() and not (text.html or text.attached) for text in texts)
     shown = [text for text in texts if text.body and not (text.html and written)]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
+    if len(shown) == 1 and (digest := _digested(shown[0].body)):
+        return Text(b"", enclosed=(*enclosed, *digest))
+    shown = _once(shown)
     sealed = next((text.sealed for text in texts if text.sealed), "")
     if not shown:
         return Text(b"", enclosed=enclosed, sealed=sealed)
@@ -77,6 +85,35 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     flowed = shown[patch].flowed
     delsp, squeezed = flowed and shown[patch].delsp, shown[patch].squeezed
     return Text(body, shown[0].charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
+
+
+def _digested(text: bytes) -> tuple[bytes, ...]:
+    """The mails in the text of a digest, raw; () where it is none."""
+    starts = list(_DIGESTED.finditer(text))
+    ends = [*(start.start() for start in starts[1:]), len(text)]
+    mails = [text[start.end() : end] for start, end in zip(starts, ends, strict=False)]
+    if mails and (end := _DIGESTS_END.search(mails[-1])):
+        mails[-1] = mails[-1][: end.start() + 1]
+    return tuple(mails)
+
+
+def _once(texts: list[Text]) -> list[Text]:
+    """The texts without a diff that is there a second time: written into the mail, and attached so that nothing happens
+    to it on its way. The attached one counts."""
+    for at, text in enumerate(texts):
+        own = _DIFF.search(text.body)
+        if not own or text.attached:
+            continue
+        for copy in texts:
+            attached = _DIFF.search(copy.body) if copy.attached else None
+            if attached and _bare(text.body[own.start() :]).startswith(_bare(copy.body[attached.start() :])):
+                return [*texts[:at], replace(text, body=text.body[: own.start()]), *texts[at + 1 :]]
+    return texts
+
+
+def _bare(text: bytes) -> bytes:
+    """A text without white space, which is what differs between two copies of a diff."""
+    return b"".join(text.split())
 
 
 def _without_signature(body: bytes) -> bytes:
@@ -105,7 +142,7 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
     if content.kind == "multipart/digest":  # where a part says nothing it is a mail (RFC 2046, 5.1.5)
         parts = [(part if part.kind else replace(part, kind="message/rfc822"), body) for part, body in parts]
     if content.kind == "multipart/alternative":
-        plain = [part for part in parts if part[0].kind in ("text/plain", "")]
+        plain = [part for part in parts if part[0].kind in ("text/plain", "") and part[1].strip()]
         parts = plain[:1] or parts
     for part, body in parts:
         yield from _texts(part, body, depth + 1)
@@ -124,11 +161,21 @@ def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:
 
 
 def _of_html(data: bytes, charset: str, attached: bool) -> Text:
-    """The text of a mail that has no other: as a browser shows it, which keeps the white space of `<pre>` only."""
+    """The text of a mail that has no other: as a browser shows it, which keeps the white space of `<pre>` only.
+
+    Mail programs write runs of blanks with no-break spaces then, which stay (Damage.NO_BREAK_SPACES undoes them), and
+    Outlook every line as a paragraph without a margin.
+    """
     from kpatch_tool.mail import pages
 
-    body = pages.text(charsets.decode(data, charset).replace("\r\n", "\n")).encode("utf-8", "replace")
-    return Text(body, "utf-8", html=True, squeezed=not _PREFORMATTED.search(data), attached=attached)
+    page = charsets.decode(data, charset).replace("\r\n", "\n")
+    kept = _PREFORMATTED.search(data) is not None
+    if not kept:
+        page = _OUTLOOKS_LINE.sub(r"<\1div", page) if "MsoNormal" in page else page
+        page = page.replace("&nbsp;", "\N{NO-BREAK SPACE}")
+    body = _ONLY_BLANK.sub("", pages.text(page))
+    squeezed = not kept and "\N{NO-BREAK SPACE}" not in body
+    return Text(body.encode("utf-8", "replace"), "utf-8", html=True, squeezed=squeezed, attached=attached)
 
 
 def _read(content: Content, raw: bytes, depth: int) -> bytes:

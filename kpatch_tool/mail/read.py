@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,11 +33,14 @@ _MOST_JUNK = 1 << 14
 _TAG = re.compile(rb"<[A-Za-z/!]")
 _API = b"GET /api/"  # what patchwork shows of itself in a browser
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks
+_BOM = b"\xef\xbb\xbf"
 _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 # Colours of git diff; those of an author stay, as no line of a diff itself begins with an escape.
 _COLOURED = re.compile(rb"^\x1b\[[0-9;]{0,20}mdiff --", re.MULTILINE)
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[mK]")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ \t])", re.MULTILINE)
+_MOST_HEADERS = 100
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
 
@@ -248,7 +252,10 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         return
     _refuse(text, name)
     if _DIFF.search(text):
-        yield _bare(text, name)
+        if (at := _header_inside(text)) is not None:
+            yield from _from_mail(text[at:], name)
+        else:
+            yield _of_commit(text, name) or _bare(text, name)
         return
     raise NothingFound(
         "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
@@ -288,6 +295,7 @@ def _from_mbox(data: bytes, name: str) -> Iterator[Message]:
 
 
 def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Iterator[Message]:
+    raw = raw.removeprefix(_BOM)
     if commit == "" and (found := _COMMIT.match(raw)):
         commit = found[1].decode()
     fields, body = headers.split(raw)
@@ -298,7 +306,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         subject=headers.text(fields, "subject"),
         author=relayed.author(fields),
         date=headers.date(headers.text(fields, "date")),
-        body=text.body.removeprefix(b"\xef\xbb\xbf"),
+        body=text.body.removeprefix(_BOM),
         charset=text.charset,
         origin=origin,
         message_id=own[0] if own else "",
@@ -312,6 +320,25 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     )
     for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
         yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)
+
+
+def _header_inside(text: bytes) -> int | None:
+    """Where the header of a mail begins that stands below something else (what a web mail shows above a mail's source,
+    a line of somebody's own); None without one that names From, Subject and Date."""
+    diff = _DIFF.search(text)
+    for found in islice(_FIELDS.finditer(text, 0, diff.start() if diff else 0), _MOST_HEADERS):
+        fields, _ = headers.split(text[found.start() : found.start() + _MOST_JUNK])
+        if {"from", "subject", "date"} <= fields.keys():
+            return found.start()
+    return None
+
+
+def _of_commit(text: bytes, name: str) -> Message | None:
+    if not text.startswith(b"commit "):
+        return None
+    from kpatch_tool.mail import logged
+
+    return logged.read_commit(text, name)
 
 
 def _bare(text: bytes, name: str) -> Message:

@@ -16,7 +16,7 @@ from kpatch_tool.restore.loose import LooseHunk, read_loose
 from kpatch_tool.restore.undoing import joinings
 
 _CERTAIN = 0.75  # what the next best reading must cost more
-_CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild")
+_CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild", "Kconfig")
 _LEAST_TABS = 2  # lines that begin as tabs made blanks do
 _CODED = re.compile(rb"=(?:3D|09|E2=80|C2=A0)|=20$", re.MULTILINE)
 _TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
+from kpatch_tool.restore import binaries
 from kpatch_tool.restore.header import Header, file_header, header_line, is_file_header
 from kpatch_tool.restore.hidden import without_addresses
 
@@ -102,6 +103,9 @@ class _Reader:
             return None
         self.at += 1
         while self.at < len(self.lines) and header_line(header, self.lines[self.at].strip()):
+            if self.lines[self.at].strip() == binaries.START:
+                header.payload, self.at = binaries.read_payload(self.lines, self.at)
+                break
             self.at += 1
         return header
 

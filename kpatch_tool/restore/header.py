@@ -31,6 +31,7 @@ class Header:
     renamed: bool = False
     copied: bool = False
     binary: bool = False
+    payload: bytes = b""
     created: bool = False
     deleted: bool = False
     hunks: list[Hunk] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Header:
             renamed=self.renamed,
             copied=self.copied,
             binary=self.binary,
+            payload=self.payload,
         )
 
 

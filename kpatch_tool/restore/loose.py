@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.restore import binaries
 from kpatch_tool.restore.header import Header, file_header, header_line
 
 # The second @@ may be gone (a line broken there), the blanks too.
@@ -138,6 +139,10 @@ class _Reader:
                     return
                 self.at += 1
                 continue
+            if line == binaries.START:
+                header.binary = True
+                header.payload, self.at = binaries.read_payload(self.lines, self.at)
+                return
             if _HEADER.match(line):
                 header_line(header, self._joined(_header_whole))
             else:

@@ -22,7 +22,7 @@ from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.loose import LooseFile
 from kpatch_tool.restore.plans import Plan, plans_of
 from kpatch_tool.restore.search import Bound, Judge
-from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, unchanged
+from kpatch_tool.restore.styled import Restoration, binary_change, other_blob, restore_file, unchanged
 from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, undone_by, why_misplaced
 from kpatch_tool.restore.undoing import UNDOS, Evidence
 from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
@@ -44,6 +44,8 @@ def restore_loose(
     the diff or the base hold: a failure is a Restoration that was not found, with the reason.
     """
     header = file.header
+    if header.binary:
+        return binary_change(header, base)
     if why := _unfit(file, base):
         return Restoration(header, None, False, False, why)
     content = base or b""
@@ -53,8 +55,6 @@ def restore_loose(
 def _unfit(file: LooseFile, base: bytes | None) -> str:
     """Why nothing can be restored, "" where it may be."""
     header = file.header
-    if header.binary:
-        return "a binary patch cannot be restored from damaged text"
     if header.old_path and header.new_path and header.old_path != header.new_path and not _moved(header):
         return f"the names in its header disagree: {header.old_path} and {header.new_path}"
     if not file.hunks and _changes_text(header):

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob
-from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.hidden import lost
@@ -54,7 +55,7 @@ def restore_file(
     Never raises for what the diff or the base hold: a failure is a Restoration that was not found, with the reason.
     """
     if file.binary:
-        return Restoration(file, None, False, False, "a binary patch cannot be restored from squeezed text")
+        return binary_change(file, base)
     if file.old_path is None:
         if base:
             return Restoration(file, None, False, False, "the patch creates it, but the base has it already")
@@ -86,6 +87,24 @@ def unchanged(file: FileDiff, base: bytes) -> Restoration:
     right = not file.new_blob or is_blob(base, file.new_blob)
     why = "no text changes" if right else f"no text changes, but the base is not blob {file.new_blob}"
     return Restoration(file, base, True, right, why)
+
+
+def binary_change(file: FileDiff, base: bytes | None) -> Restoration:
+    """Restore a binary change against `base` (None: no such file): what it makes must have the blob id it names, and
+    the way back lead back."""
+    outcome = apply_file(base, file)
+    if not isinstance(outcome, Applied):
+        return Restoration(file, None, False, False, outcome.reason)
+    (back,) = reversed_diff((file,))
+    again = apply_file(outcome.post, back) if back.payload != file.payload else Applied(base)
+    if not isinstance(again, Applied) or again.post != base:
+        return Restoration(file, None, False, False, "the binary data does not lead back to the base")
+    if outcome.post is None:
+        right = is_blob(base or b"", file.old_blob)
+        return Restoration(file, None, right, right, f"removes blob {file.old_blob}")
+    if not is_blob(outcome.post, file.new_blob):
+        return Restoration(file, None, False, False, f"the binary data does not make blob {file.new_blob}")
+    return Restoration(file, outcome.post, True, True, f"blob {file.new_blob}")
 
 
 class _Restorer:

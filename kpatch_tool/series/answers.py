@@ -6,19 +6,22 @@ from collections.abc import Iterator, Sequence
 
 from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting
+from kpatch_tool.series.split import split_body
 from kpatch_tool.series.subject import Tag
 
 
 def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> Iterator[tuple[Post, int | None]]:
     """The posts that answer `chosen`, oldest first, each with the number of the patch (0: the cover, None: unknown).
 
-    Told by headers; where a page has none, by subject. Answers to other postings are left out.
+    Told by headers; where a page has none, by subject. Answers to other postings are left out, but for those to a
+    patch that was sent twice without a change.
     """
     taken = {post.order for posting in found for post in posting.posts} | {p.order for p in chosen.posts}
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     numbers = {post.order: number for number, post in chosen.patches.items()}
     if chosen.letter:
         numbers[chosen.letter.order] = 0
+    numbers |= _sent_before(chosen, found)
     ends = frozenset(taken | numbers.keys())
     whole = {parent for post in chosen.posts for parent in post.parents if parent} | chosen.ids
     for post in sorted(posts, key=lambda p: (p.when, p.order)):
@@ -34,6 +37,28 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
             yield post, number
         elif whole.intersection(post.parents) or (not any(post.parents) and _names(post.tag, chosen)):
             yield post, None
+
+
+def _sent_before(chosen: Posting, found: Sequence[Posting]) -> dict[int, int]:
+    """The patches of other postings that are those of `chosen` (a resend), by place; the cover where all are."""
+    same: dict[int, int] = {}
+    for other in found:
+        if other is chosen or other.version != chosen.version:
+            continue
+        twins = {
+            number: twin
+            for number, post in chosen.patches.items()
+            if (twin := other.patches.get(number)) and twin is not post and _equal(twin, post)
+        }
+        same |= {twin.order: number for number, twin in twins.items()}
+        if other.letter and len(twins) == len(chosen.patches):
+            same[other.letter.order] = 0
+    return same
+
+
+def _equal(one: Post, other: Post) -> bool:
+    diffs = [split_body(post.message.body, post.message.charset).diff for post in (one, other)]
+    return diffs[0] == diffs[1] != b"" and subject.same_title(one.tag.title, other.tag.title)
 
 
 def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int]) -> Post | None:

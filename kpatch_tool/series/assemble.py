@@ -22,8 +22,10 @@ from kpatch_tool.series.posting import Post, Posting
 from kpatch_tool.series.split import has_diff, strip_space
 from kpatch_tool.series.subject import parse
 from kpatch_tool.series.undone import broken
+from kpatch_tool.text import plural
 
 _LONGEST_SLUG = 34
+_QUOTED = re.compile(rb"^>[> ]{0,9}(?:diff --git |--- \S[^\n]*\n>[> ]{0,9}\+\+\+ )", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def _no_patch(posts: Sequence[Post]) -> str:
             f"{replies} messages have a diff, but they are replies or notices"
         )  # fmt: skip
         return f"no patch found: {what}"
+    if quoted := sum(1 for post in posts if _QUOTED.search(post.message.body)):
+        return f"no patch found: {plural(quoted, 'mail quotes', 'mails quote')} a diff; import the mails that they answer"
     if sealed := next((post.message.sealed for post in posts if post.message.sealed), ""):
         return f"no patch found: the mail holds {sealed}, which kpt does not read"
     return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"

@@ -123,8 +123,10 @@ def shortcomings(chosen: Posting) -> list[str]:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
         problems.append("the patch was sent as a reply: the source holds no other")
-    if any(post.tag.forward for post in chosen.patches.values()):
+    if any(post.tag.forward and not post.forwarder for post in chosen.patches.values()):
         problems.append("the patch was forwarded: its author and date may be the forwarder's")
+    for who in dict.fromkeys(post.forwarder for post in chosen.patches.values() if post.forwarder):
+        problems.append(f"forwarded by {who.name or who.email}: author and date are those that the text gives")
     undated = [number for number, post in chosen.patches.items() if post.message.date is None]
     if undated:
         problems.append(f"no readable date: patch {spelt(undated)}")

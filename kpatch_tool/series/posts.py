@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from kpatch_tool.mail.message import Address, Message
-from kpatch_tool.series import split, subject
+from kpatch_tool.series import forwarded, split, subject
 from kpatch_tool.series.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,12 +19,13 @@ _BATCH = re.compile(r"(\d{14}\.\d+|\d{10}-\d+)-\d+-")  # git send-email: <201404
 @dataclass(frozen=True, slots=True)
 class Post:
     """A message with what its subject says. `order` is its place in the source, from 0; `diff` tells of a diff in a
-    message that is no reply."""
+    message that is no reply; `forwarder` sent it, where the message is the one inside his."""
 
     message: Message
     tag: Tag
     order: int
     diff: bool
+    forwarder: Address | None = None
     # What connects it with others: its id, those it answers, the run of git send-email that sent it. Asked for often.
     links: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -180,7 +181,12 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
             continue
         seen.add(identity)
         tag = subject.parse(message.subject)
-        posts.append(Post(message, tag, len(posts), not tag.reply and split.has_diff(message.body)))
+        inner = forwarded.opened(message) if tag.forward else None
+        if inner is not None:
+            tag = replace(subject.parse(inner.subject), forward=True)
+        forwarder = message.author if inner else None
+        text = inner or message
+        posts.append(Post(text, tag, len(posts), not tag.reply and split.has_diff(text.body), forwarder))
     return posts
 
 

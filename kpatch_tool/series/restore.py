@@ -24,7 +24,7 @@ from kpatch_tool.text import plural
 
 ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
-_PEOPLE = "MAINTAINERS"  # of a kernel tree: addresses that may be meant
+_PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 
 
@@ -119,7 +119,7 @@ def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
         outcome = apply_file(before, file, fuzz=0)
         post = outcome.post if isinstance(outcome, Applied) else None
         exact = file.old_path is None or is_blob(before or b"", file.old_blob)
-        named = file.new_blob and file.new_path and not file.binary and file.hunks
+        named = file.new_blob and file.new_path and (file.hunks or file.payload)
         right = right and not (exact and named and not is_blob(post or b"", file.new_blob))
         if isinstance(outcome, Applied):
             trial.put(file, post)
@@ -149,7 +149,7 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
             return tried[-1]
     loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
     if _hides(patch):
-        people = (*people, *addresses.others(files.read(_PEOPLE) or b""))
+        people = (*people, *addresses.others(b"\n".join(files.read(path) or b"" for path in _PEOPLE)))
     if loose:
         headers = [file.header for file in loose.values()]
         tried.append(

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
+from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
@@ -40,6 +41,30 @@ def test_below_and_above() -> None:
     down = [b"new"] * 4 + TEXT
     assert _applied(joined(down), CHANGE).placements == (Placement(0, 21, 4, 0),)
     assert _applied(joined(TEXT[3:]), CHANGE).placements == (Placement(0, 14, -3, 0),)
+
+
+def test_without_context_where_the_header_says() -> None:
+    """`git diff -U0`: git applies it with --unidiff-zero."""
+    changed = [*TEXT[:9], b"changed", *TEXT[10:29], b"more", *TEXT[29:]]
+    file = FileDiff(
+        "f",
+        "f",
+        (
+            Hunk(10, 1, 10, 1, b"", (Line(Kind.REMOVED, TEXT[9]), Line(Kind.ADDED, b"changed"))),
+            Hunk(29, 0, 30, 1, b"", (Line(Kind.ADDED, b"more"),)),
+        ),
+        old_blob=blob_id(joined(TEXT)),
+    )
+    done = Applied(joined(changed), (Placement(0, 10, 0, 0), Placement(1, 30, 0, 0)))
+    assert _applied(joined(TEXT), file, fuzz=0) == done
+    other = joined([*TEXT[:39], b"other"])
+    assert _refused(other, file, fuzz=0).hunk == 1  # nothing shows that the new line belongs there
+    assert [place.fuzz for place in _applied(other, file).placements] == [0, 1]
+    assert _refused(joined([b"new", *TEXT]), file, fuzz=0).hunk == 0
+    assert is_already(joined(changed), FileDiff("f", "f", file.hunks[:1]))
+    gone = FileDiff("f", "f", (Hunk(10, 1, 9, 0, b"", (Line(Kind.REMOVED, TEXT[9]),)),))
+    assert not is_already(joined(TEXT), gone)
+    assert not is_already(joined([*TEXT[:9], *TEXT[10:]]), gone)  # what would tell is the line that is not there
 
 
 def test_the_nearest_of_two_and_below_on_a_tie() -> None:

@@ -125,6 +125,17 @@ def marc(mails: list[Mail]) -> str:
     )
 
 
+def mhonarc(mails: list[Mail]) -> str:
+    """As lists.xenproject.org has it; lists.gnu.org and lists.debian.org are in test_page_variants."""
+    return "".join(
+        f"[Date Prev][Date Next][Thread Prev][Thread Next][Date Index][Thread Index]\n\n{m.subject}\n\n"
+        f"* To: <kvm@xxxxxxxxxxx>\n* From: {m.name} <jane@xxxxxxxxxxx>\n"
+        f"* Date: Thu, 17 Apr 2014 09:{m.minute:02d}:00 +0000\n* Cc: A <a@xxxxxxxxxxx>\n* Delivery-date: x\n\n"
+        f"{m.body.replace('@example.org', '@xxxxxxxxxxx')}\n \nFollow-Ups:\n\n    Re: x\n"
+        for m in mails
+    )
+
+
 def patchew(mails: list[Mail]) -> str:
     page = f"{mails[0].subject}\n\nJane Doe posted {len(mails)} patches 9 years ago\nMaintainers: A <a@x.org>\n"
     page += "".join(f"{m.subject}\nPosted by {m.name} 9 years, 1 month ago\n{m.body}\n" for m in mails)
@@ -144,6 +155,7 @@ SHAPES: dict[str, tuple[Callable[[list[Mail]], str], set[Damage], str]] = {
     "pipermail": (pipermail, set(), "jane@example.org"),
     "mail-archive": (mail_archive, {Damage.ADDRESSES_HIDDEN}, ""),
     "lkml.org": (lkml_org, set(), ""),
+    "MHonArc": (mhonarc, {Damage.ADDRESSES_HIDDEN}, ""),
     "patchew": (patchew, set(), ""),
     "marc": (marc, set(), "jane@example.org"),
 }

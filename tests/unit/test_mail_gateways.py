@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import quopri
 import time
+from dataclasses import replace
+from html import escape
 
 import pytest
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.footers import BANNERS, banner_end
-from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.mail.transfer import decoded
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.subject import parse as parse_subject
-from tests.mail_fixtures import DIFF, mbox, patch
+from tests.mail_fixtures import DIFF, Mail, mbox, patch
 
 ONE, TWO = patch("[PATCH 1/2] mm: one", "p1"), patch("[PATCH 2/2] mm: two", "p2", file="mm/g.c", minute=1)
 RAW = [mail.rfc5322().encode() for mail in (ONE, TWO)]
@@ -34,6 +36,8 @@ def test_mailboxes_of_other_kinds() -> None:
     utf16 = mbox(ONE, TWO).decode().replace("\n", "\r\n").encode("utf-16")
     for data in (mmdf, utf16, mbox(ONE, TWO).replace(b"\n", b"\r")):
         assert [(message.subject, message.body.rstrip()) for message in read(data)] == wanted
+    marked = b"".join(b"From a@b Thu Apr 17 09:00:00 2014\n\xef\xbb\xbf" + mail + b"\n" for mail in RAW)
+    assert [message.subject for message in read(marked)] == [subject for subject, _ in wanted]
     emlx = b"%d      \n" % len(RAW[0]) + RAW[0] + b'<?xml version="1.0"?>\n<plist version="1.0"><dict/></plist>\n'
     assert [(message.subject, message.body.rstrip()) for message in read(emlx)] == wanted[:1]
 
@@ -181,3 +185,159 @@ def test_a_header_that_says_quoted_printable_of_a_decoded_text() -> None:
     assert decoded("quoted-printable", text) == text
     assert decoded("quoted-printable", quopri.encodestring(text)) == text
     assert decoded("quoted-printable", b"a =\nb == c\n") == b"a b == c\n"  # nothing says that it is not encoded
+
+
+INNER = "Why.\n\nSigned-off-by: Jane Doe <jane@example.org>\n---\n" + DIFF
+GMAIL = (
+    "FYI\n\n---------- Forwarded message ---------\nFrom: Jane Doe <jane@example.org>\n"
+    "Date: Thu, Apr 17, 2014 at 10:00 AM\nSubject: [PATCH v2 1/2] mm: one\nTo: <kvm@vger.kernel.org>\n"
+    "Cc: A <a@x.org>,\n  B <b@x.org>\n\n\n"
+)
+THUNDERBIRD = (
+    "\n\n-------- Weitergeleitete Nachricht --------\nBetreff: \t[PATCH v2 1/2] mm:\n one\n"
+    "Datum: \tThu, 17 Apr 2014 12:00:00 +0200\nVon: \tJane Doe <jane@example.org>\nAn: \tkvm@vger.kernel.org\n\n\n"
+)
+OUTLOOK = (
+    "-----Original Message-----\nFrom: Jane Doe <jane@example.org>\nSent: Thursday, April 17, 2014 10:00 AM\n"
+    "To: kvm@vger.kernel.org\nSubject: [PATCH v2 1/2] mm: one\n\n"
+)
+APPLE = (
+    "Look:\n\nBegin forwarded message:\n\nFrom: Jane Doe <jane@example.org>\nSubject: [PATCH v2 1/2] mm: one\n"
+    "Date: 17 April 2014 at 10:00:00 GMT\nTo: kvm@vger.kernel.org\n\n"
+)
+SQUEEZED = GMAIL.replace("\n  B", "\nB").replace("\n\n", "\n")  # as a page shows it that dropped blank lines
+
+
+def forward(text: str, subject: str = "Fwd: [PATCH v2 1/2] mm: one") -> bytes:
+    head = (
+        f"From: Bob Roe <bob@x.org>\nDate: Mon, 21 Apr 2014 08:00:00 +0000\nSubject: {subject}\nMessage-ID: <f@x>\n\n"
+    )
+    return (head + text).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        (GMAIL + INNER, "2014-04-17T10:00:00+00:00"),
+        (THUNDERBIRD + INNER, "2014-04-17T12:00:00+02:00"),
+        (OUTLOOK + INNER, "2014-04-17T10:00:00+00:00"),
+        (SQUEEZED + INNER, "2014-04-17T10:00:00+00:00"),
+        (APPLE.replace("17 April 2014 at 10:00:00 GMT", "soon") + INNER, "2014-04-21T08:00:00+00:00"),
+    ],
+    ids=["gmail", "thunderbird", "outlook", "squeezed", "apple, no date"],
+)
+def test_what_is_forwarded_is_its_authors(text: str, date: str) -> None:
+    series = assemble(read(forward(text)), where="x")
+    (one,) = series.patches
+    assert (series.revision, one.number, one.subject, one.message) == (
+        2,
+        1,
+        "mm: one",
+        "Why.\n\nSigned-off-by: Jane Doe <jane@example.org>",
+    )
+    assert (one.author, one.date and one.date.isoformat()) == (Address("Jane Doe", "jane@example.org"), date)
+    assert "forwarded by Bob Roe: author and date are those that the text gives" in series.problems
+
+
+def test_what_is_no_forwarded_mail() -> None:
+    (one,) = assemble(read(forward("It is this:\n\n" + INNER)), where="x").patches
+    assert one.author == Address("Bob Roe", "bob@x.org")  # no header of another mail
+    (one,) = assemble(read(forward("----- Original Message -----\nHm.\n\n" + INNER)), where="x").patches
+    assert one.author == Address("Bob Roe", "bob@x.org")
+    answer = read(forward("Thanks.\n\n" + OUTLOOK + INNER, "RE: [PATCH v2 1/2] mm: one"))
+    with pytest.raises(InputError, match="reply"):  # Outlook's way to quote
+        assemble(answer, where="x")
+
+
+def test_only_quoted_diffs_are_said_to_be_that() -> None:
+    quoted = "".join(f"> {line}\n" for line in INNER.splitlines())
+    with pytest.raises(InputError, match="1 mail quotes a diff; import the mails that they answer"):
+        assemble(read(forward("On Thu, Jane wrote:\n" + quoted + "Fine.\n", "Re: [PATCH 1/2] mm: one")), where="x")
+
+
+def parts(kind: str, *found: tuple[str, str]) -> bytes:
+    inner = "".join(f"--BB\nContent-Type: {fields}\n\n{body}\n" for fields, body in found)
+    head = f'From: J <j@x.org>\nSubject: [PATCH] x\nContent-Type: multipart/{kind}; boundary="BB"\n\n'
+    return (head + inner + "--BB--\n").encode()
+
+
+@pytest.mark.parametrize("written", [INNER, INNER.replace("\t", "        "), INNER.replace("\n", "\r\n")])
+def test_a_patch_written_and_attached_is_one_patch(written: str) -> None:
+    attached = ('text/x-patch; name="x.patch"\nContent-Transfer-Encoding: base64', base64.b64encode(PATCH).decode())
+    (one,) = assemble(read(parts("mixed", ("text/plain", written), attached)), where="x").patches
+    assert (one.message, one.diff) == ("Why.\n\nSigned-off-by: Jane Doe <jane@example.org>", PATCH)
+    other = ('text/x-patch; name="x.patch"', DIFF.replace("mm/f.c", "mm/g.c"))
+    (one,) = assemble(read(parts("mixed", ("text/plain", INNER), other)), where="x").patches
+    assert [file.path for file in one.files] == ["mm/f.c", "mm/g.c"]
+
+
+def test_html_beside_an_empty_text() -> None:
+    mail = parts("alternative", ("text/plain", "\n"), ("text/html", f"<pre>{escape(INNER)}</pre>"))
+    assert assemble(read(mail), where="x").patches[0].diff == PATCH
+
+
+def outlook(line: str) -> str:
+    shown = escape(line).replace("\t", "&nbsp;" * 7 + " ").replace("  ", "&nbsp; ") if line.strip() else "&nbsp;"
+    shown = "&nbsp;" + shown[1:] if shown.startswith(" ") else shown
+    return f'<p class="MsoNormal">{shown}<o:p></o:p></p>\n'
+
+
+def test_html_of_outlook_keeps_lines_and_runs_of_blanks() -> None:
+    page = "".join(map(outlook, INNER.split("\n")))
+    mail = f"From: J <j@x.org>\nSubject: [PATCH] x\nContent-Type: text/html; charset=utf-8\n\n<html>{page}</html>"
+    (one,) = assemble(read(mail.encode()), where="x").patches
+    assert one.message == "Why.\n\nSigned-off-by: Jane Doe <jane@example.org>"
+    assert Damage.SQUEEZED not in one.damage
+    assert Damage.NO_BREAK_SPACES in one.damage
+
+
+def test_answers_to_a_patch_that_was_sent_twice_count() -> None:
+    """What was resent without a change keeps its reviews; what changed does not."""
+    first, cover = patch("[PATCH 1/1] mm: one", "p1", reply_to="p0"), Mail("[PATCH 0/1] mm: all", "All.\n", "p0")
+    again = patch("[PATCH RESEND 1/1] mm: one", "q1", minute=9, reply_to="q0")
+    letter = Mail("[PATCH RESEND 0/1] mm: all", "All.\n", "q0", minute=8)
+    acked = Mail(
+        "Re: [PATCH 1/1] mm: one", "Acked-by: John Roe <john@x.org>\n", "r1", "p1", "John Roe", "john@x.org", 2
+    )
+    ann = ("Ann Poe", "ann@x.org", 3)
+    tested = Mail("Re: [PATCH 0/1] mm: all", "Tested-by: Ann Poe <ann@x.org>\n", "r2", "p0", *ann)
+    series = assemble(read(mbox(cover, first, acked, tested, letter, again)), where="x")
+    assert [trailer.value for trailer in series.patches[0].trailers if trailer.source == "reply"] == [
+        "John Roe <john@x.org>",
+        "Ann Poe <ann@x.org>",
+    ]
+    changed = replace(again, body=again.body.replace("return  2", "return  3"))
+    series = assemble(read(mbox(cover, first, acked, tested, letter, changed)), where="x")
+    assert all(trailer.source == "patch" for trailer in series.patches[0].trailers)
+
+
+def test_a_digest_in_one_text() -> None:
+    """As Mailman sends it to who asked for no MIME."""
+    rule, long = "-" * 30, "-" * 70
+    shown = "".join(f"Message: {n}\n{mail.decode().rstrip()}\n\n\n{rule}\n\n" for n, mail in enumerate(RAW, start=1))
+    digest = (
+        "From: kvm-request@x.org\nSubject: kvm Digest, Vol 1, Issue 2\nDate: Thu, 17 Apr 2014 12:00:00 +0000\n\n"
+        f"Send kvm mailing list submissions to\n\tkvm@x.org\n\nToday's Topics:\n\n   1. [PATCH 1/2] mm: one\n\n\n"
+        f"{long}\n\n{shown}Subject: Digest Footer\n\n{'_' * 47}\nkvm mailing list\nkvm@x.org\n\n{rule}\n\n"
+        "End of kvm Digest, Vol 1\n"
+    )
+    series = assemble(read(digest.encode()), where="x")
+    assert [(one.number, one.subject, one.author.name) for one in series.patches] == [
+        (1, "mm: one", "Jane Doe"),
+        (2, "mm: two", "Jane Doe"),
+    ]
+    assert series.patches[0].diff == PATCH
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Original Message\nMessage ID\t<x@y>\nFrom:\tA <a@x.org>\nSubject:\t[PATCH] x\n\nDownload Original\n",
+        "Please try this:\n\n",
+        "From: Ann Other <ann@x.org>\n\nLook.\n\n",
+    ],
+)
+def test_a_mails_source_below_something_else(above: str) -> None:
+    mail = "Delivered-To: me@x.org\nReceived: by x with SMTP id y;\n        Thu, 17 Apr 2014\n" + RAW[0].decode()
+    (one,) = assemble(read((above + mail).encode()), where="x").patches
+    assert (one.number, one.subject, one.author.name, one.diff) == (1, "mm: one", "Jane Doe", PATCH)

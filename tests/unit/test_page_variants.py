@@ -156,6 +156,26 @@ def test_lore_with_a_subject_in_two_lines() -> None:
     assert (message.subject, message.message_id) == ("[PATCH v2 2/3] mm: a long subject", "p1@x")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[Top][All Lists]\n\n[Date Prev][Date Next][Thread Index]\n\n[PATCH v2 1/2] mm: one\n\nFrom: \tJane Doe\n"
+        "Subject: \t[PATCH v2 1/2] mm: one\nDate: \tThu, 17 Apr 2014 09:00:00 +0000\n\n",
+        "[Date Prev][Date Next] [Thread Prev][Thread Next] [Date Index]\n[PATCH v2 1/2] mm: one\n\n"
+        "    To: x@example.org\n    Subject: [PATCH v2 1/2] mm: one\n    From: Jane Doe <jane@example.org>\n"
+        "    Date: Thu, 17 Apr 2014 09:00:00 +0000\n    Message-id: <p1@x>\n    In-reply-to: <p0@x>\n\n",
+    ],
+    ids=["gnu", "debian"],
+)
+def test_mhonarc_with_links_above_the_subject(header: str) -> None:
+    message = one(header + TEXT + "\nreply via email to\n[Prev in Thread]\n")
+    assert (message.subject, message.author.name, message.archive) == ("[PATCH v2 1/2] mm: one", "Jane Doe", "MHonArc")
+    assert str(message.date) == "2014-04-17 09:00:00+00:00"
+    assert (message.message_id, message.in_reply_to) == (("p1@x", "p0@x") if "p1@x" in header else ("", ""))
+    assert message.damage == frozenset()
+    assert assemble([message], where="x").patches[0].diff == DIFF.encode()
+
+
 def test_patchew() -> None:
     footer = "_______________________________________________\nXen-devel mailing list\nXen-devel@lists.xen.org\n"
     page = (

@@ -79,6 +79,21 @@ ARCHIVES = (
         _SQUEEZED,
         _MAJORDOMO,
     ),
+    # MHonArc as lists.gnu.org, lists.debian.org and lists.xenproject.org have it: links above the subject, then fields.
+    Archive(
+        "MHonArc",
+        _pattern(
+            rb"^(?:\[Top\][^\n]*\n(?>(?:[ \t]*\n)*))?\[Date Prev\][^\n]*\n(?>(?:[ \t]*\n)*)"
+            rb"(?!(?i:" + _SPINICS_FIELD + rb"|From|Date|Message-id):)(?P<subject>[^\n]+)\n(?>(?:[ \t]*\n)*)"
+            rb"(?>(?:[ \t]*(?:[-*] ?)?(?:In-reply-to:[ \t]*(?P<reply><[^\n]*)|(?i:"
+            + _SPINICS_FIELD
+            + rb"):[ \t]*[^\n]*|"
+            rb"(?:Delivery-date|Reply-to|References):[^\n]*|Date:[ \t]*(?P<date>[^\n]*)|"
+            rb"(?i:Message-id):[ \t]*<?(?P<id>[^\n>]*)>?|From:[ \t]*" + _PERSON + rb")\n){2,20})\n*"
+        ),
+        _HIDDEN,
+        _pattern(rb"^[ \t]*(?:Follow-Ups:|reply via email to$|Reply to:\n|(?:\* )?Prev by Date:)"),
+    ),
     # spinics.net: blanks are kept; the domain of every address is written in x. Older pages show no header.
     Archive(
         "spinics",
