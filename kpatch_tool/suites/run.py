@@ -258,6 +258,8 @@ class _Share:
     def _how(self, run: GuestRun) -> str:
         first = run.boots[0].first_job if run.boots else None
         parts = [f"{plural(len(run.boots), 'boot')} with {self.choice.accel if self.choice else 'no accelerator'}"]
+        if run.boots and run.boots[0].saved:
+            parts.append("gone on from a saved machine")
         if first is not None:
             parts.append(f"first test {first:.1f} s after the start")
         if self.plan.problems:

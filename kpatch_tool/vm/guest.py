@@ -30,6 +30,8 @@ _ENDINGS = {
     "reset": "the guest's kernel rebooted",
 }
 
+_REVIVAL_SECONDS = 30.0  # until the first word of a machine that was saved; it takes one
+
 Watcher = Callable[[Job, JobOutcome | None], None]
 
 
@@ -107,12 +109,11 @@ class _Run:
 
     def run(self) -> tuple[GuestStatus, str]:
         """Boot until every job has its outcome or booting does not help."""
-        self._go_on()
         while left := [numbered for numbered in self._jobs if numbered.id not in self._done]:
             if len(self.boots) == self._patience.boots:
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
-            recorder, ended = self._boot(left)
+            recorder, ended = self._attempt(left)
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
@@ -132,17 +133,18 @@ class _Run:
         why = f"{ran} of {len(self._jobs)} jobs ran in {boots}" + (f"; {self._stopped}" if self._stopped else "")
         return GuestStatus.OK, why
 
-    def _go_on(self) -> None:
-        """Do the jobs in a machine that was saved, where there is one. One that does not come back to life is
-        forgotten, and counts as no boot."""
+    def _attempt(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
+        """Do jobs in a machine that was saved, where there is one, else in one that boots. A saved one that does not
+        come back to life is forgotten, and counts as no boot."""
         saved = None if self._host.saved is None else self._host.saved.opened()
-        if saved is None or self._host.saved is None:
-            return
-        with saved:
-            self._boot(self._jobs, saved)
-        if self.boots[-1].ready is None:
+        if saved is not None and self._host.saved is not None:
+            with saved:
+                done = self._boot(left, saved)
+            if self.boots[-1].ready is not None:
+                return done
             self._host.saved.forget()
-            self.boots.clear()
+            self.boots.pop()
+        return self._boot(left)
 
     def outcomes(self) -> tuple[JobOutcome, ...]:
         """An outcome for every job, in order."""
@@ -185,6 +187,7 @@ class _Run:
                 ended=sentence,
                 traces=traces,
                 modules=tuple(recorder.modules),
+                saved=saved is not None,
             )
         )
         return recorder, ended
@@ -192,8 +195,9 @@ class _Run:
     def _session(
         self, left: Sequence[Numbered], console: session.Console, recorder: Recorder, saved: IO[bytes] | None
     ) -> session.Ended:
-        total = self._patience.boot + sum(numbered.job.timeout + 30 for numbered in left)
-        limits = session.Limits(self._patience.boot, self._patience.silence, total)
+        first_word = self._patience.boot if saved is None else min(_REVIVAL_SECONDS, self._patience.boot)
+        total = first_word + sum(numbered.job.timeout + 30 for numbered in left)
+        limits = session.Limits(first_word, self._patience.silence, total)
         message = wire.message([*self._host.files, *_program(self._work, left)])
 
         def command(wires: qemu.Wires) -> tuple[str, ...]:
