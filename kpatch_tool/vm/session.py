@@ -15,7 +15,7 @@ from typing import IO, Any
 from qemu.qmp import EventListener, QMPClient
 from qemu.qmp.error import QMPError
 
-from kpatch_tool.process import known_to_end
+from kpatch_tool.process import known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 
@@ -143,7 +143,7 @@ class _Session:
         for end in theirs:
             end.close()
         try:
-            with known_to_end(process.pid):
+            with known_to_stop(process.pid):
                 await self._attend(process, *ours)
         finally:
             with contextlib.suppress(ProcessLookupError):
