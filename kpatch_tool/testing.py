@@ -164,6 +164,13 @@ class Tester:
             self._base |= {tests.suite: tests for tests in answer}
         return answer
 
+    def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
+        """Note in the store that what is kept of these suites is true of this state as well."""
+        subject = self._subject(state, build)
+        for suite in suites:
+            key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
+            self.store.answered(key, _build_key(build))
+
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, choice: Choice) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
         base = self._base.get(tests.suite)
@@ -250,6 +257,7 @@ class _Turns:
             return lambda: [_untested(state, suite, status, build) for suite in self.suites]
         prints = {suite: (suite, self.tester.fingerprint(state, build, suite)) for suite in self.suites}
         fresh = tuple(suite for suite in self.suites if prints[suite] not in self._said)
+        self.tester.speaks_for(state, build, [suite for suite in self.suites if suite not in fresh])
         if fresh:
             self.tester.choose(state, build)
             future = pool.submit(partial(self.tester.test, state, build, fresh))

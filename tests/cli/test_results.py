@@ -60,7 +60,7 @@ def test_what_is_kept_is_listed(built: Path, kpt: Kpt, workspace: Workspace) -> 
     configs = {row["config"] for row in rows}
     assert len(configs) == 1 and len(str(configs.pop())) == 64, "the resolved configuration, by content"
     out = kpt("results").out
-    assert "5 builds, 0 of tests, 0 runs; the store takes" in out
+    assert "5 builds, 0 results of tests, 0 runs; the store takes" in out
     assert all(len(line) <= 80 for line in out.splitlines())
 
 

@@ -35,6 +35,7 @@ class FakeTester:
     progress = staticmethod(silent)
     tested: list[int] = field(default_factory=list)
     prepared: list[int] = field(default_factory=list)
+    spoken_for: list[int] = field(default_factory=list)
     base_done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -45,6 +46,9 @@ class FakeTester:
         self.prepared.append(state.patch)
 
     def choose(self, state: State, build: StateBuild) -> None: ...
+
+    def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
+        self.spoken_for += [state.patch for _ in suites]
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return repr(build.modules)
@@ -70,6 +74,8 @@ def test_what_is_the_same_is_not_run_again(toy: Path, workspace: Workspace, gues
     tester = FakeTester(workspace, fail=frozenset({3}))
     found = run(workspace, tester, guests)
     assert sorted(tester.tested) == [0, 1, 3], "2 does not build, 4 changes no module"
+    assert tester.prepared == [0, 1, 3, 4]
+    assert tester.spoken_for == [4]
     assert [(one.patch, one.status, one.same_as) for one in found] == [
         (0, "ok", None), (1, "ok", None), (2, "failed", None), (3, "ok", None), (4, "ok", 3),
     ]  # fmt: skip
