@@ -210,6 +210,35 @@ def test_two_at_once(built: Path, kpt: Kpt, workspace: Workspace) -> None:
         pruner.wait()
 
 
+@pytest.fixture
+def small_disk(workspace: Workspace) -> Iterator[Path]:
+    """The workspace's state on a file system of 8 MiB."""
+    workspace.state.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", workspace.state], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a file system is not allowed here")
+    yield workspace.state
+    subprocess.run(["umount", workspace.state], check=True)
+
+
+def test_a_full_disk_can_be_pruned(small_disk: Path, toy: Path, kpt: Kpt) -> None:
+    kpt("build", "s", "--patch", "1")
+    kpt("build", "s", "--base")
+    (large,) = (Path(str(row["directory"])) for row in results(kpt, "--patch", "1"))
+    (large / "more").write_bytes(bytes(3 << 20))
+    os.utime(large, (time.time() - 60,) * 2)
+    with (small_disk / "fill").open("wb", buffering=0) as fill, pytest.raises(OSError, match="No space left"):
+        while True:
+            fill.write(bytes(4096))
+    err = kpt("results", status=3).err
+    assert "store.sqlite: cannot be" in err and len(err.splitlines()) == 1
+    kpt("results", "prune")
+    assert [row["states"] for row in results(kpt)] == [[{"series": "s", "patch": 0}]]
+    assert kpt("build", "s", "--patch", "1", "--json").json["states"][0]["status"] == "ok"
+
+
 def test_another_kpt_prunes(workspace: Workspace, kpt: Kpt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kpatch_tool.results.prune._LOCK_SECONDS", 0.0)
     from kpatch_tool.errors import MachineError
