@@ -97,8 +97,9 @@ class Threads:
     ) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         while not all(future.done() for future in self._futures):
-            process.end_programs_of(self._idents)
+            process.stop(self._idents)
             time.sleep(_POLL_SECONDS)
+        process.forget(self._idents)
 
 
 def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:

@@ -17,6 +17,7 @@ from typing import Self
 from kpatch_tool.errors import MachineError
 
 _running: dict[int, int] = {}  # process groups -> the thread that waits for each
+_unwanted: set[int] = set()  # threads
 _WATCH_SECONDS = 0.25
 _LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
 
@@ -110,21 +111,37 @@ def run_logged(
     return Finished(words, process.returncode, b"", b"", seconds, dog.timed_out, dog.why)
 
 
-def end_programs_of(threads: Collection[int]) -> None:
-    """Kill the programs that these threads (by their ident) wait for now, with everything they started."""
+class Unwanted(Exception):
+    """Raised in a thread whose work nobody waits for any more (`stop`), where it starts a program or waits for one."""
+
+
+def stop(threads: Collection[int]) -> None:
+    """Kill the programs that these threads (by their ident) wait for, with everything they started. Whatever the
+    threads do next, they get Unwanted instead of the outcome of a program. Call it until they have ended, then `forget`
+    them."""
+    _unwanted.update(threads)
     for group, thread in tuple(_running.items()):
         if thread in threads:
             _kill(group)
 
 
+def forget(threads: Collection[int]) -> None:
+    """Take back what `stop` said; a later thread may have the same ident."""
+    _unwanted.difference_update(threads)
+
+
 @contextlib.contextmanager
-def known_to_end(group: int) -> Iterator[None]:
-    """Let `end_programs_of` find the process group `group`, which this thread started and waits for in the block."""
-    _running[group] = threading.get_ident()
+def known_to_stop(group: int) -> Iterator[None]:
+    """Let `stop` find the process group `group`, which this thread started and waits for in the block. Raises Unwanted
+    after it where the thread was stopped, so that a program that was killed is not taken for one that failed."""
+    thread = threading.get_ident()
+    _running[group] = thread
     try:
         yield
     finally:
         del _running[group]
+    if thread in _unwanted:
+        raise Unwanted
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -165,7 +182,7 @@ def _start(
 
 @contextlib.contextmanager
 def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    with known_to_end(process.pid):
+    with known_to_stop(process.pid):
         try:
             yield
         finally:

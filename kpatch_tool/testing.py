@@ -98,12 +98,17 @@ class Tested:
         return any(delta.change is Change.WORSE for delta in self.deltas(tests)) or bool(tests.trace)
 
 
+def _is_there() -> None:
+    """The base's results need not be waited for."""
+
+
 @dataclass(slots=True)
 class Tester:
     """Tests states of one tree, remembering what it found; made for kpatch_tool.pipeline.Steps.
 
     `runs` is how often a test that seems worse is run before it counts; `fresh` tests again what is remembered; `keep`
     is False where what was found must not be remembered (one look of a search at a test that may be flaky).
+    `wait_for_base` returns when the base's results are there, where they are found out at the same time.
     """
 
     workspace: Workspace
@@ -115,6 +120,7 @@ class Tester:
     progress: Progress = silent
     runs: int = _RUNS
     keep: bool = True
+    wait_for_base: Callable[[], object] = _is_there
     _choice: Choice | None = None
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     _base: dict[str, StateTests] = field(default_factory=dict)
@@ -164,10 +170,20 @@ class Tester:
             self._base |= {tests.suite: tests for tests in answer}
         return answer
 
+    def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
+        """Note in the store that what is kept of these suites is true of this state as well."""
+        subject = self._subject(state, build)
+        for suite in suites:
+            key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
+            self.store.answered(key, _build_key(build))
+
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, choice: Choice) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
+        if subject.state.patch == 0:
+            return tests
+        self.wait_for_base()
         base = self._base.get(tests.suite)
-        if base is None or subject.state.patch == 0:
+        if base is None:
             return tests
         for runs in range(2, self.runs + 1):
             suspects = doubtful(tests, base, {row.name for row in plan.rows if row.job})[:_REPEATED_AT_MOST]
@@ -250,12 +266,13 @@ class _Turns:
             return lambda: [_untested(state, suite, status, build) for suite in self.suites]
         prints = {suite: (suite, self.tester.fingerprint(state, build, suite)) for suite in self.suites}
         fresh = tuple(suite for suite in self.suites if prints[suite] not in self._said)
+        self.tester.speaks_for(state, build, [suite for suite in self.suites if suite not in fresh])
         if fresh:
             self.tester.choose(state, build)
             future = pool.submit(partial(self.tester.test, state, build, fresh))
             self._said |= {prints[suite]: future for suite in fresh}
-            if state.patch == 0:  # what the others are compared with, while they may still be run again
-                future.result()
+            if state.patch == 0:
+                self.tester.wait_for_base = future.result
         return lambda: [self._of(state, suite, self._said[prints[suite]]) for suite in self.suites]
 
     @staticmethod

@@ -19,7 +19,11 @@ def list_text(found: Sequence[Kept], on_disk: int) -> str:
     lines = [_line(one) for one in found]
     counts = {kind: sum(one.kind is kind for one in found) for kind in Kind}
     told = ", ".join(
-        (plural(counts[Kind.BUILD], "build"), f"{counts[Kind.TESTS]} of tests", plural(counts[Kind.RUN], "run"))
+        (
+            plural(counts[Kind.BUILD], "build"),
+            plural(counts[Kind.TESTS], "result of tests", "results of tests"),
+            plural(counts[Kind.RUN], "run"),
+        )
     )
     return "\n".join([*lines, f"{told}; the store takes {size(on_disk)}"])
 

@@ -2,8 +2,7 @@
 
 An entry goes in three steps, each whole: its directory gets another name (nobody finds it any more), its row goes,
 its files go. A kpt killed in between leaves a directory without a row or a row without a directory, neither of which
-counts, and the next prune removes it. Contents go when their last name did (kpatch_tool.contents). Nothing is written
-before files were removed, so that a full disk does not stand in the way.
+counts, and the next prune removes it. Contents go when their last name did (kpatch_tool.contents).
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from kpatch_tool.workspace import Workspace
 
 _LOCK_SECONDS = 60.0
 _ABANDONED_SECONDS = 3600.0  # a directory without a row, this old, is nobody's work in progress
+_ROOM = 1 << 20  # bytes that SQLite wants for its own files beside the store
 _REMOVED = ".kpt-removed-"
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -73,7 +73,22 @@ def prune(
     """
     with lock.held(workspace.lock("prune"), wait_seconds=_LOCK_SECONDS), Database(workspace) as database:
         before = disk_use(places(workspace))
+        if not pretend:
+            _make_room(workspace)
         return _Pruning(workspace, database, pretend, before).run(max_size, older_than)
+
+
+def _make_room(workspace: Workspace) -> None:
+    """On a full disk SQLite cannot even read: what is of no use for the longest time goes without asking it, until it
+    can."""
+    oldest_first = sorted(_directories(workspace), key=_modified)
+    contents = Contents.of(workspace)
+    while oldest_first and shutil.disk_usage(workspace.state).free < _ROOM:
+        directory = oldest_first.pop(0)
+        with lock.unused(directory) as free:
+            if free:
+                _delete(directory)
+        contents.sweep()
 
 
 class _Pruning:
@@ -156,10 +171,14 @@ def _freed(directory: Path) -> int:
 
 
 def _is_old(directory: Path) -> bool:
+    return time.time() - _modified(directory) > _ABANDONED_SECONDS
+
+
+def _modified(directory: Path) -> float:
     try:
-        return time.time() - directory.stat().st_mtime > _ABANDONED_SECONDS
+        return directory.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return time.time()
 
 
 def _set_aside(directory: Path) -> Path | None:

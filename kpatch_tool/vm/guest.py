@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from kpatch_tool import atomic
 from kpatch_tool.errors import MachineError
-from kpatch_tool.vm import qemu, root, session
+from kpatch_tool.vm import qemu, root, session, wire
 from kpatch_tool.vm.console import FATAL, Trace, find_traces
 from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Boot, Ending, GuestRun, GuestStatus, GuestWork, Job, JobOutcome
 from kpatch_tool.vm.record import Numbered, Recorder, traces_within
-from kpatch_tool.vm.wire import Step, encode_program
+from kpatch_tool.vm.saved import SavedFile, SavedMachine
+from kpatch_tool.vm.wire import Step
 
 MODULES = "/kpt/modules"
 _ENDINGS = {
@@ -27,6 +29,8 @@ _ENDINGS = {
     "off": "the guest switched itself off",
     "reset": "the guest's kernel rebooted",
 }
+
+_REVIVAL_SECONDS = 30.0  # until the first word of a machine that was saved; it takes one
 
 Watcher = Callable[[Job, JobOutcome | None], None]
 
@@ -57,11 +61,13 @@ def run_guest(
     program: Path | None = None,
     patience: Patience = PATIENCE,
     watcher: Watcher = _nobody,
+    save: bool = False,
 ) -> GuestRun:
     """Boot `work.kernel` on `machine`, do its jobs in order and return what became of each.
 
     `out` gets console-N.log and one file a job; `cache` keeps init and the unchanging part of the root; `program` is
-    the QEMU to run (found where None). After a panic or hang the jobs left are done in a fresh boot. `watcher` is told
+    the QEMU to run (found where None). With `save` a boot of the same image and root that was saved in `cache` is gone
+    on from, or this one saved. After a panic or hang the jobs left are done in a fresh boot. `watcher` is told
     of every start (None) and end. Raises MachineError when QEMU or a file of `work` is missing or the disk is full.
     """
     start = time.monotonic()
@@ -71,7 +77,8 @@ def run_guest(
             raise MachineError("is not there", where=str(path), todo="build the state again")
     base = root.base_layer(cache, work.qemu)
     entries = (*work.files, *root.program_entries(work.programs), *_module_entries(work))
-    host = _Host(emulator, machine, qemu.sandbox(emulator), base, entries, out)
+    saved = SavedMachine.of(cache, work.kernel, base, machine, emulator) if save else None
+    host = _Host(emulator, machine, qemu.sandbox(emulator), base, root.file_steps(entries), out, saved)
     run = _Run(work, host, patience, watcher)
     status, why = run.run()
     return GuestRun(status, why, run.outcomes(), tuple(run.boots), time.monotonic() - start)
@@ -85,8 +92,9 @@ class _Host:
     machine: qemu.Machine
     sandbox: tuple[str, ...]
     base: Path
-    entries: Sequence[Entry]
+    files: Sequence[Step]
     out: Path
+    saved: SavedMachine | None
 
 
 class _Run:
@@ -106,7 +114,7 @@ class _Run:
             if len(self.boots) == self._patience.boots:
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
-            recorder, ended = self._boot(left)
+            recorder, ended = self._attempt(left)
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
@@ -126,6 +134,19 @@ class _Run:
         why = f"{ran} of {len(self._jobs)} jobs ran in {boots}" + (f"; {self._stopped}" if self._stopped else "")
         return GuestStatus.OK, why
 
+    def _attempt(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
+        """Do jobs in a machine that was saved, where there is one, else in one that boots. A saved one that does not
+        come back to life is forgotten, and counts as no boot."""
+        saved = None if self._host.saved is None else self._host.saved.opened()
+        if saved is not None and self._host.saved is not None:
+            with saved:
+                done = self._boot(left, saved)
+            if self.boots[-1].ready is not None:
+                return done
+            self._host.saved.forget()
+            self.boots.pop()
+        return self._boot(left)
+
     def outcomes(self) -> tuple[JobOutcome, ...]:
         """An outcome for every job, in order."""
         return tuple(self._done.get(numbered.id) or self._not_run(numbered) for numbered in self._jobs)
@@ -133,7 +154,7 @@ class _Run:
     def _not_run(self, numbered: Numbered) -> JobOutcome:
         return JobOutcome(numbered.job, numbered.group, Ending.NOT_RUN, 0, 0.0, None, self._stopped or "not run")
 
-    def _boot(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
+    def _boot(self, left: Sequence[Numbered], saved: IO[bytes] | None = None) -> tuple[Recorder, session.Ended]:
         console = session.Console()
         recorder = Recorder(
             jobs={numbered.id: numbered for numbered in left},
@@ -143,7 +164,7 @@ class _Run:
         )
         path = self._host.out / f"console-{len(self.boots) + 1}.log"
         try:
-            ended = self._session(left, console, recorder)
+            ended = self._session(left, console, recorder, saved)
             traces = find_traces(console.text())
             sentence = _sentence(ended, traces, recorder)
             if not self._is_to_run_again(recorder, ended):
@@ -167,6 +188,7 @@ class _Run:
                 ended=sentence,
                 traces=traces,
                 modules=tuple(recorder.modules),
+                saved=saved is not None,
             )
         )
         return recorder, ended
@@ -179,27 +201,42 @@ class _Run:
         self._again.add(running.id)
         return True
 
-    def _session(self, left: Sequence[Numbered], console: session.Console, recorder: Recorder) -> session.Ended:
-        total = self._patience.boot + sum(numbered.job.timeout + 30 for numbered in left)
-        limits = session.Limits(self._patience.boot, self._patience.silence, total)
-        with tempfile.TemporaryDirectory(prefix="kpt-guest-") as name:
-            initrd = Path(name) / "initrd"
-            steps = _program(self._work, left)
-            program = Entry(root.PROGRAM, data=encode_program(steps))
-            root.write_initrd(initrd, self._host.base, [*self._host.entries, program])
+    def _session(
+        self, left: Sequence[Numbered], console: session.Console, recorder: Recorder, saved: IO[bytes] | None
+    ) -> session.Ended:
+        first_word = self._patience.boot if saved is None else min(_REVIVAL_SECONDS, self._patience.boot)
+        total = first_word + sum(numbered.job.timeout + 30 for numbered in left)
+        limits = session.Limits(first_word, self._patience.silence, total)
+        message = wire.message([*self._host.files, *_program(self._work, left)])
 
-            def command(wires: qemu.Wires) -> tuple[str, ...]:
-                host = self._host
-                return qemu.command_line(
-                    host.emulator, host.machine, self._work.kernel, initrd, wires, extra=host.sandbox
-                )
+        def command(wires: qemu.Wires) -> tuple[str, ...]:
+            host = self._host
+            return qemu.command_line(
+                host.emulator, host.machine, self._work.kernel, host.base, wires, extra=host.sandbox
+            )
 
+        with self._to_save(saved) as save:
             try:
-                return session.boot(command, limits, console, recorder.take)
+                ended = session.boot(
+                    command,
+                    session.Task(message, saved, None if save is None else save.file),
+                    limits,
+                    console,
+                    recorder.take,
+                )
             except FileNotFoundError as error:
                 raise MachineError(
                     f"program {error.filename!r} is not installed", todo="run `kpt doctor --install`"
                 ) from error
+            if ended.saved and save is not None and self._host.saved is not None:
+                self._host.saved.keep(save)
+        return ended
+
+    def _to_save(self, saved: IO[bytes] | None) -> AbstractContextManager[SavedFile | None]:
+        """A file for the machine, where it is to be saved and was not gone on from one that is."""
+        if self._host.saved is None or saved is not None:
+            return nullcontext()
+        return self._host.saved.begun()
 
 
 def _module_entries(work: GuestWork) -> list[Entry]:

@@ -93,7 +93,7 @@ class JobOutcome:
 class Boot:
     """One boot of the guest. `ready` is the seconds from QEMU's start to init's first word, None if it never came;
     `first_job` those to the first job's start. `release` is the kernel's name for itself, `cpu` "amd", "intel" or
-    "none"; `console` the file with its console, `ended` a sentence."""
+    "none"; `console` the file with its console, `ended` a sentence. `saved`: it went on from a saved machine."""
 
     ready: float | None
     first_job: float | None
@@ -104,6 +104,7 @@ class Boot:
     ended: str
     traces: tuple[Trace, ...] = ()
     modules: tuple[str, ...] = ()
+    saved: bool = False
 
 
 class GuestStatus(StrEnum):

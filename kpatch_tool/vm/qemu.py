@@ -38,11 +38,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """File descriptors of connected sockets, QEMU's ends: control (QMP), console, init's port."""
+    """File descriptors of connected sockets, QEMU's ends: control (QMP), console, init's port; and `saved` of the file
+    with a saved machine to go on from."""
 
     control: int
     console: int
     port: int
+    saved: int | None = None
 
 
 def find() -> Path:
@@ -106,6 +108,7 @@ def command_line(
         *("-chardev", f"socket,id=console,fd={wires.console}", "-device", "isa-serial,chardev=console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={wires.port}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
+        *(("-incoming", f"fd:{wires.saved}") if wires.saved is not None else ()),
         *extra,
     )
     devices = (_KVM,) if machine.accel == "kvm" else ()

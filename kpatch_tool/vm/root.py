@@ -1,14 +1,12 @@
-"""The guest's root: an initramfs that holds init, the modules, what the jobs run and their libraries; nothing else.
+"""The guest's root: an initramfs with what no state changes (init, QEMU, libraries, firmware), kept in the cache. Init
+waits there for the host, which sends the rest: modules, what the jobs run and their libraries.
 
 It is uncompressed: under TCG the guest would spend seconds on decompressing, while copying 50 MB takes it 0.2 s.
-The part that no state changes (init, QEMU, libraries, firmware) is kept in the cache as an archive of its own; the
-kernel unpacks any number of archives one after the other.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import libraries
+from kpatch_tool.vm.wire import Step, encode_program
 
 GUEST_QEMU = "/usr/bin/qemu-system-x86_64"
 GUEST_FIRMWARE = "/usr/share/qemu"
@@ -98,8 +97,9 @@ def qemu_entries(qemu: Path) -> list[Entry]:
 
 
 def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ()) -> Path:
-    """An archive with init, QEMU (where `qemu` is given) and `programs`, kept in `cache`."""
+    """An archive with an init that waits for the host, QEMU (where `qemu` is given) and `programs`, kept in `cache`."""
     entries = [
+        Entry(PROGRAM, data=encode_program([Step("W")])),
         Entry("/init", 0o755, source=build_init(cache)),
         Entry(PRELOAD, 0o755, source=build_preload(cache)),
         *program_entries(programs),
@@ -118,19 +118,32 @@ def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ())
     return target
 
 
-def write_initrd(target: Path, base: Path, entries: Iterable[Entry]) -> None:
-    """Write `base` followed by an archive of `entries` to `target`."""
-    with atomic.machine_errors(target), target.open("wb") as out:
-        with base.open("rb") as layer:
-            shutil.copyfileobj(layer, out, 1 << 20)
-        write_archive(out, entries)
+def file_steps(entries: Iterable[Entry]) -> list[Step]:
+    """The steps that make init write `entries`, each path once (the first counts).
+
+    Raises MachineError for a source that cannot be read.
+    """
+    files = {entry.path: entry for entry in reversed(tuple(entries))}
+    return [Step("F", (path, f"{files[path].mode:o}", _content(files[path]))) for path in sorted(files)]
+
+
+def _content(entry: Entry) -> bytes:
+    if entry.source is None:
+        return entry.data
+    try:
+        return entry.source.read_bytes()
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        reason = (error.strerror or "unreadable").lower()
+        raise MachineError(f"cannot put this file into the guest: {reason}", where=str(entry.source)) from error
 
 
 def _identity(entries: Iterable[Entry]) -> str:
     """Names, sizes and times of the files: a package update changes them, and reading 50 MB for a hash takes longer."""
     digest = hashlib.sha256()
     for entry in entries:
-        assert entry.source is not None
+        if entry.source is None:
+            digest.update(repr((entry.path, entry.mode, entry.data)).encode())
+            continue
         status = entry.source.stat()
         digest.update(repr((entry.path, entry.mode, status.st_size, status.st_mtime_ns, status.st_ino)).encode())
     return digest.hexdigest()[:32]

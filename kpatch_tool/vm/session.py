@@ -10,9 +10,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
-from kpatch_tool.process import known_to_end
+from qemu.qmp import EventListener, QMPClient
+from qemu.qmp.error import QMPError
+
+from kpatch_tool.process import known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 
@@ -22,6 +25,9 @@ _STDERR_LIMIT = 64 << 10
 _READ = 64 << 10
 _GRACE = 5.0
 _TICK = 0.25
+_SAVE_TICK = 0.02
+_SAVING = ("none", "setup", "active", "device", "pre-switchover")
+_UNLIMITED = 1 << 40  # bytes a second
 
 
 @dataclass(slots=True)
@@ -43,6 +49,7 @@ class Ended:
     qemu_status: int | None = None
     qemu_said: str = ""
     seconds: float = 0.0
+    saved: bool = False
 
 
 @dataclass(slots=True)
@@ -70,8 +77,19 @@ class Console:
         return len(self.head) + len(self.tail)
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What init gets when it waits for the host. `saved` is the file with a machine that waits already, to go on from;
+    `save` one to save the machine to when it waits. Both are open files."""
+
+    message: bytes
+    saved: IO[bytes] | None = None
+    save: IO[bytes] | None = None
+
+
 def boot(
     command: Callable[[Wires], tuple[str, ...]],
+    task: Task,
     limits: Limits,
     console: Console,
     on_frame: Callable[[Frame, float], None],
@@ -81,11 +99,18 @@ def boot(
     `on_frame` gets every frame and the seconds since the start. Raises FileNotFoundError when setpriv or QEMU is not
     there.
     """
-    return asyncio.run(_Session(limits, console, on_frame).run(command))
+
+    async def session() -> Ended:
+        return await _Session(task, limits, console, on_frame).run(command)
+
+    return asyncio.run(session())
 
 
 class _Session:
-    def __init__(self, limits: Limits, console: Console, on_frame: Callable[[Frame, float], None]) -> None:
+    def __init__(self, task: Task, limits: Limits, console: Console, on_frame: Callable[[Frame, float], None]) -> None:
+        self._task = task
+        self._waits = asyncio.Event()
+        self._client = QMPClient("kpt")
         self._limits = limits
         self._console = console
         self._on_frame = on_frame
@@ -100,13 +125,15 @@ class _Session:
         ours = [pair[0] for pair in pairs]
         theirs = [pair[1] for pair in pairs]
         try:
-            wires = Wires(*(end.fileno() for end in theirs))
+            saved = self._task.saved
+            control, console, port = (end.fileno() for end in theirs)
+            wires = Wires(control, console, port, None if saved is None else saved.fileno())
             process = await asyncio.create_subprocess_exec(
                 *command(wires),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                pass_fds=tuple(end.fileno() for end in theirs),
+                pass_fds=tuple(end.fileno() for end in (*theirs, *((saved,) if saved is not None else ()))),
                 start_new_session=True,
             )
         except BaseException:
@@ -116,7 +143,7 @@ class _Session:
         for end in theirs:
             end.close()
         try:
-            with known_to_end(process.pid):
+            with known_to_stop(process.pid):
                 await self._attend(process, *ours)
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -141,6 +168,7 @@ class _Session:
         ]
         others = [
             asyncio.create_task(self._control(control, stop)),
+            asyncio.create_task(self._hand_over(control, port)),
             asyncio.create_task(self._watch(stop)),
         ]
         ended = asyncio.create_task(process.wait())
@@ -179,6 +207,8 @@ class _Session:
         self._last = time.monotonic()
         self._ready = True
         self._on_frame(frame, self._last - self._start)
+        if frame.type is FrameType.WAITING:
+            self._waits.set()
         if frame.type is FrameType.DONE:
             self._stop("done", stop)
         elif frame.type is FrameType.STUCK:
@@ -190,14 +220,10 @@ class _Session:
 
     async def _control(self, end: socket.socket, stop: asyncio.Event) -> None:
         """Listen to QEMU's own account of why the guest ended (QMP)."""
-        from qemu.qmp import EventListener, QMPClient
-        from qemu.qmp.error import QMPError
-
-        client = QMPClient("kpt")
         listener = EventListener(names=("SHUTDOWN", "GUEST_PANICKED"))
-        client.register_listener(listener)
+        self._client.register_listener(listener)
         try:
-            await client.connect(end)
+            await self._client.connect(end)
             async for event in listener:
                 data: Any = event.get("data", {})
                 reason = data.get("reason", "") if isinstance(data, dict) else ""
@@ -206,7 +232,36 @@ class _Session:
             return  # QEMU has gone; whoever waits for the process sees that
         finally:
             with contextlib.suppress(QMPError, OSError, EOFError):
-                await client.disconnect()
+                await self._client.disconnect()
+
+    async def _hand_over(self, control: socket.socket, port: socket.socket) -> None:
+        """Give init its steps once it waits, the machine saved before that where it shall be."""
+        if self._task.saved is None:
+            await self._waits.wait()
+        if self._task.save is not None:
+            with contextlib.suppress(QMPError, OSError):  # a machine that cannot be saved can still go on
+                await self._save(control, self._task.save)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.get_running_loop().sock_sendall(port, self._task.message)
+
+    async def _save(self, control: socket.socket, file: IO[bytes]) -> None:
+        """Write the machine to `file`. It is not stopped before, or the one that goes on from it would be, too: it
+        waits for the host and changes nothing."""
+        try:
+            await self._client.execute("migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
+            socket.send_fds(control, [b" "], [file.fileno()])
+            await self._client.execute("getfd", {"fdname": "saved"})
+            await self._client.execute("migrate", {"uri": "fd:saved"})
+            while (state := await self._migration()) in _SAVING:
+                await asyncio.sleep(_SAVE_TICK)
+            if state == "completed":
+                self._ended.saved = True
+        finally:
+            await self._client.execute("cont")
+
+    async def _migration(self) -> str:
+        told: Any = await self._client.execute("query-migrate")
+        return str(told.get("status", "none"))
 
     async def _watch(self, stop: asyncio.Event) -> None:
         while True:

@@ -32,6 +32,7 @@ class FrameType(StrEnum):
     DROPPED = "D"
     HEARTBEAT = "H"
     STUCK = "K"
+    WAITING = "W"
     DONE = "X"
 
 
@@ -52,23 +53,29 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of init's program: its kind ("G", "M", "R") and fields."""
+    """One step of init's program: its kind ("W", "F", "G", "M", "R") and fields."""
 
     kind: str
-    fields: tuple[str, ...] = ()
+    fields: tuple[str | bytes, ...] = ()
 
 
 def encode_program(steps: Iterable[Step]) -> bytes:
-    """The file /kpt/program. Raises ValueError for a field with a NUL in it."""
+    """Steps as init reads them. Raises ValueError for a field of text with a NUL in it."""
     out = bytearray()
     for step in steps:
         out += step.kind.encode("ascii") + struct.pack("<I", len(step.fields))
         for field in step.fields:
-            encoded = field.encode("utf-8", "surrogateescape")
-            if b"\0" in encoded:
+            encoded = field if isinstance(field, bytes) else field.encode("utf-8", "surrogateescape")
+            if isinstance(field, str) and b"\0" in encoded:
                 raise ValueError(f"NUL in {field!r}")
             out += struct.pack("<I", len(encoded)) + encoded + b"\0"
     return bytes(out)
+
+
+def message(steps: Iterable[Step]) -> bytes:
+    """What the host answers to a frame WAITING."""
+    program = encode_program(steps)
+    return struct.pack("<Q", len(program)) + program
 
 
 class FrameReader:

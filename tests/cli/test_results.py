@@ -60,7 +60,7 @@ def test_what_is_kept_is_listed(built: Path, kpt: Kpt, workspace: Workspace) -> 
     configs = {row["config"] for row in rows}
     assert len(configs) == 1 and len(str(configs.pop())) == 64, "the resolved configuration, by content"
     out = kpt("results").out
-    assert "5 builds, 0 of tests, 0 runs; the store takes" in out
+    assert "5 builds, 0 results of tests, 0 runs; the store takes" in out
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
@@ -208,6 +208,35 @@ def test_two_at_once(built: Path, kpt: Kpt, workspace: Workspace) -> None:
     finally:
         os.killpg(pruner.pid, signal.SIGKILL)
         pruner.wait()
+
+
+@pytest.fixture
+def small_disk(workspace: Workspace) -> Iterator[Path]:
+    """The workspace's state on a file system of 8 MiB."""
+    workspace.state.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", workspace.state], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a file system is not allowed here")
+    yield workspace.state
+    subprocess.run(["umount", workspace.state], check=True)
+
+
+def test_a_full_disk_can_be_pruned(small_disk: Path, toy: Path, kpt: Kpt) -> None:
+    kpt("build", "s", "--patch", "1")
+    kpt("build", "s", "--base")
+    (large,) = (Path(str(row["directory"])) for row in results(kpt, "--patch", "1"))
+    (large / "more").write_bytes(bytes(3 << 20))
+    os.utime(large, (time.time() - 60,) * 2)
+    with (small_disk / "fill").open("wb", buffering=0) as fill, pytest.raises(OSError, match="No space left"):
+        while True:
+            fill.write(bytes(4096))
+    err = kpt("results", status=3).err
+    assert "store.sqlite: cannot be" in err and len(err.splitlines()) == 1
+    kpt("results", "prune")
+    assert [row["states"] for row in results(kpt)] == [[{"series": "s", "patch": 0}]]
+    assert kpt("build", "s", "--patch", "1", "--json").json["states"][0]["status"] == "ok"
 
 
 def test_another_kpt_prunes(workspace: Workspace, kpt: Kpt, monkeypatch: pytest.MonkeyPatch) -> None:

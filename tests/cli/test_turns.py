@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class FakeTester:
     progress = staticmethod(silent)
     tested: list[int] = field(default_factory=list)
     prepared: list[int] = field(default_factory=list)
+    spoken_for: list[int] = field(default_factory=list)
+    wait_for_base: Callable[[], object] = tuple
     base_done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -46,15 +49,22 @@ class FakeTester:
 
     def choose(self, state: State, build: StateBuild) -> None: ...
 
+    def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
+        self.spoken_for += [state.patch for _ in suites]
+
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return repr(build.modules)
 
     def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
         if state.patch == self.dies_at:
             raise MachineError("QEMU is gone")
-        assert state.patch == 0 or self.base_done.is_set(), "the base is what the others are compared with"
+        if state.patch == 0:
+            time.sleep(0.3)
+            self.base_done.set()
+        else:
+            self.wait_for_base()
+            assert self.base_done.is_set(), "the base is what the others are compared with"
         self.tested.append(state.patch)
-        self.base_done.set()
         verdict = Verdict.FAIL if state.patch in self.fail else Verdict.PASS
         return tuple(
             StateTests(state.patch, suite, "ok", 1.0, (CaseResult("t", "", verdict, 1.0),), "ran") for suite in suites
@@ -70,6 +80,8 @@ def test_what_is_the_same_is_not_run_again(toy: Path, workspace: Workspace, gues
     tester = FakeTester(workspace, fail=frozenset({3}))
     found = run(workspace, tester, guests)
     assert sorted(tester.tested) == [0, 1, 3], "2 does not build, 4 changes no module"
+    assert tester.prepared == [0, 1, 3, 4]
+    assert tester.spoken_for == [4]
     assert [(one.patch, one.status, one.same_as) for one in found] == [
         (0, "ok", None), (1, "ok", None), (2, "failed", None), (3, "ok", None), (4, "ok", 3),
     ]  # fmt: skip

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -75,3 +78,47 @@ def test_the_patch_that_breaks_hypercalls_is_found(
     assert time.monotonic() - begun < 20, "everything is remembered"
     assert second["sentence"] == first["sentence"]
     assert all(state["cached"] for state in (*second["build"]["states"], *second["test"]["states"]))
+
+
+def test_each_state_beside_the_one_before(kept: Workspace, debian_git_dir: Path, kpt: Kpt, tmp_path: Path) -> None:
+    kpt("import", make_series(debian_git_dir, tmp_path / "mails"), "--name", "break", "--force", cwd=kept.root)
+    kpt("apply", "break", "--tree", "debian-6.1", cwd=kept.root)
+    test = ("test", "break", "--each", "--suite", "kpt-guest", "--test", "hypercall", "--json")
+    base, comment, refuse = kpt(*test, cwd=kept.root, status=1, timeout=2400).json["states"]
+    assert base["deltas"] == comment["deltas"] == []
+    assert (comment["same_as"], refuse["same_as"], refuse["previous"]) == (0, None, 1)
+    worse = {(delta["test"], delta["previous"]) for delta in refuse["deltas_previous"] if delta["change"] == "worse"}
+    assert ("hypercall", "pass") in worse
+    kept_ones = kpt("results", "--kind", "tests", "--series", "break", "--patch", "1", "--json", cwd=kept.root).json
+    assert any({state["patch"] for state in one["states"]} >= {0, 1} for one in kept_ones["results"])
+
+    begun = time.monotonic()
+    again = kpt(*test, cwd=kept.root, status=1).json["states"]
+    assert time.monotonic() - begun < 10, "everything is remembered"
+    assert [state["results"] for state in again] == [state["results"] for state in (base, comment, refuse)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_kpt_leaves_no_guest_and_no_verdict(kept: Workspace, kpt: Kpt, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "kpatch_tool", "test", "break", "--each", "--fresh", "--suite", "kpt-guest"]
+    before = kpt("results", "--kind", "tests", "--json", cwd=kept.root).json["results"]
+    with subprocess.Popen(command, cwd=kept.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(b"testing patch 2"):
+                break
+        guests = [pid for pid in children(process.pid) if Path(f"/proc/{pid}/comm").read_text("ascii") == "kpt-guest\n"]
+        process.send_signal(number)
+        process.stderr.read()
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    time.sleep(0.5)
+    assert guests and not any(Path(f"/proc/{pid}").exists() for pid in guests)
+    after = kpt("results", "--kind", "tests", "--json", cwd=kept.root).json["results"]
+    new = {one["key"] for one in after} - {one["key"] for one in before}
+    assert all(state["patch"] == 0 for one in after if one["key"] in new for state in one["states"][:1])
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()  # a thread's children are its own
+    words = [word for task in tasks for word in (task / "children").read_text("ascii").split()]
+    return sorted({int(word) for word in words})

@@ -148,6 +148,29 @@ def test_a_qemu_that_dies_costs_a_job_a_second_run(boot: Callable[..., GuestRun]
     assert len(done.boots) == 4
 
 
+def test_a_machine_is_saved_once_and_gone_on_from(built: Subject, misbehave: Path, tmp_path: Path, cache: Path) -> None:
+    def start(*jobs: Job) -> GuestRun:
+        work = GuestWork(built.image, (JobGroup((), jobs),), programs=(Program(misbehave, HERE),))
+        return run_guest(work, TCG, out=tmp_path / "out", cache=cache, save=True)
+
+    first = start(job("plain"))
+    (machine,) = (cache / "machines").iterdir()
+    second = start(job("plain"), job("signal"))
+    assert [boot.saved for boot in (*first.boots, *second.boots)] == [False, True]
+    assert endings(second) == [("plain", Ending.EXIT, 3), ("signal", Ending.SIGNAL, 6)]
+    assert second.boots[0].release == first.boots[0].release
+    assert (second.boots[0].first_job or 99) < (first.boots[0].first_job or 0)
+    panics = start(job("panic"), job("plain"))
+    assert [boot.saved for boot in panics.boots] == [True, True]
+    assert endings(panics) == [("panic", Ending.PANIC, 0), ("plain", Ending.EXIT, 3)]
+    assert panics.outcomes[0].traces
+    machine.write_bytes(machine.read_bytes()[:1_000_000])
+    broken = start(job("plain"))
+    assert endings(broken) == [("plain", Ending.EXIT, 3)]
+    assert [boot.saved for boot in broken.boots] == [False]
+    assert machine.stat().st_size > 1_000_000, "and it is saved again"
+
+
 def test_modules_that_do_not_load_are_the_states_fault(built: Subject, tmp_path: Path, cache: Path) -> None:
     broken = tmp_path / "kvm.ko"
     broken.write_bytes(b"no module")

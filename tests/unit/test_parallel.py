@@ -46,12 +46,14 @@ def test_an_error_comes_in_its_place() -> None:
 @pytest.mark.parametrize("error", [SystemExit(130), MachineError("x")])
 def test_programs_end_when_their_user_is_interrupted(tmp_path: Path, error: BaseException) -> None:
     begun: list[int] = []
+    ended: list[int] = []
 
     def work(number: int) -> int:
         begun.append(number)
         if number == 0:
             return 0
-        return process.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 60; echo"], timeout=90).status
+        ended.append(process.run(["sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 60; echo"], timeout=90).status)
+        return 1
 
     start = time.monotonic()
     with pytest.raises(type(error)), closing(ahead(work, range(3))) as results:
@@ -61,6 +63,7 @@ def test_programs_end_when_their_user_is_interrupted(tmp_path: Path, error: Base
         raise error
     assert time.monotonic() - start < 30
     assert begun == [0, 1], "nothing is begun any more"
+    assert ended == [], "what was killed is not taken for an outcome"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import os
 
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
-from kpatch_tool.testing import Tested
+import pytest
+from rich.console import Console
+
+from kpatch_tool.report.tests import show
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict, inherited
+from kpatch_tool.testing import Tested, guests_at_once
 
 
 def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok", trace: str = "") -> StateTests:
@@ -36,3 +41,25 @@ def test_each_suite_has_its_own_base() -> None:
     assert done.base_of(done.states[2]) is done.states[1]
     assert [(delta.base, delta.now) for delta in done.deltas(done.states[2])] == [("pass", "timeout")]
     assert done.deltas(done.states[1]) == ()
+
+
+def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
+    same = inherited(suite_results(2, Verdict.FAIL), 3)
+    states = (suite_results(0), suite_results(1, Verdict.FAIL), suite_results(2, Verdict.FAIL), same, suite_results(4))
+    done = Tested(states, "tcg", "asked for")
+    assert [found and found.patch for found in map(done.previous_of, states)] == [None, 0, 1, 2, 3]
+    assert [(delta.base, delta.now) for delta in done.deltas_previous(states[4])] == [("fail", "pass")]
+    console = Console(width=80, record=True, file=io.StringIO())
+    show(done, console)
+    parts = console.export_text().split("\n\n")[1:]
+    assert "worse: t: pass, now fail\n" in parts[1]
+    assert "worse: t: pass, now fail, as after patch 1\n" in parts[2]
+    assert parts[3].startswith("patch 3: s (ok, same as patch 2)\nkernel, modules and tests are identical to patch 2's")
+    assert "worse" not in parts[4]
+    assert "better by this patch: t: fail, now pass\n" in parts[4]
+
+
+def test_no_more_guests_than_there_is_memory_for() -> None:
+    assert guests_at_once(1) == 1
+    assert 1 <= guests_at_once(None) <= len(os.sched_getaffinity(0))
+    assert guests_at_once(100_000) < 100_000

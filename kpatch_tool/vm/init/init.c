@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The first and only program of kpt's guest: loads modules, runs the jobs of /kpt/program one after the other, sends
- * what happens over a virtio-serial port (wire.h), powers off. Linked statically; runs on Linux 3.15 and later.
+ * The first and only program of kpt's guest: gets files and steps from the host, loads modules, runs one job after the
+ * other, sends what happens over a virtio-serial port (wire.h), powers off. Linked statically; runs on Linux 3.15 and
+ * later.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -159,6 +160,25 @@ static void write_file(const char *path, const char *text)
 		say("%s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
+}
+
+static void read_all(void *data, size_t length)
+{
+	char *at = data;
+
+	while (length) {
+		ssize_t n = read(port, at, length);
+
+		if (n > 0) {
+			at += n;
+			length -= (size_t)n;
+		} else if (n == 0 || errno == EINTR || errno == EAGAIN) {
+			pause_ms(1);
+		} else {
+			say("cannot read from the port: %s", strerror(errno));
+			end();
+		}
+	}
 }
 
 static void mount_one(const char *type, const char *where, const char *options)
@@ -556,6 +576,52 @@ static void step_run(char **field, uint32_t n)
 		send_text(FRAME_ENDED, out.id, "exit %d", WEXITSTATUS(status));
 }
 
+static void step_file(char **field, uint32_t length)
+{
+	const char *path = field[0];
+	char parent[512];
+	int fd;
+
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		if ((size_t)(slash - path) >= sizeof(parent))
+			break;
+		memcpy(parent, path, (size_t)(slash - path));
+		parent[slash - path] = 0;
+		mkdir(parent, 0755);
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	for (char *at = field[2]; fd >= 0 && length;) {
+		ssize_t n = write(fd, at, length);
+
+		if (n <= 0)
+			break;
+		at += n;
+		length -= (uint32_t)n;
+	}
+	if (fd < 0 || length || fchmod(fd, (mode_t)strtoul(field[1], NULL, 8)))
+		say("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* More steps, from the host; their length goes to `length`. */
+static char *steps_from_host(size_t *length)
+{
+	uint64_t size;
+	char *steps;
+
+	send_frame(FRAME_WAITING, 0, "", 0);
+	read_all(&size, sizeof(size));
+	steps = malloc(size + 1);
+	if (!steps) {
+		say("no memory for %llu bytes of steps", (unsigned long long)size);
+		end();
+	}
+	read_all(steps, size);
+	*length = size;
+	return steps;
+}
+
 static uint32_t number(const char *at)
 {
 	uint32_t value;
@@ -589,12 +655,19 @@ static bool next_step(char **at, char *last, char *kind, char **field, uint32_t 
 	return true;
 }
 
+static void say_booted(void)
+{
+	struct utsname name;
+
+	uname(&name);
+	send_text(FRAME_BOOTED, 0, "%s\n%s", name.release, cpu);
+}
+
 int main(void)
 {
 	struct sigaction child = { .sa_handler = on_child };
 	static char *field[MAX_FIELDS + 1];
 	char *program, *at, kind;
-	struct utsname name;
 	sigset_t blocked;
 	size_t length;
 	uint32_t n;
@@ -611,8 +684,7 @@ int main(void)
 		end();
 	}
 	find_cpu();
-	uname(&name);
-	send_text(FRAME_BOOTED, 0, "%s\n%s", name.release, cpu);
+	say_booted();
 	program = slurp("/kpt/program", SIZE_MAX, &length);
 	if (!program) {
 		say("/kpt/program cannot be read");
@@ -620,7 +692,13 @@ int main(void)
 	}
 	at = program;
 	for (uint32_t step = 0; next_step(&at, program + length, &kind, field, &n); step++) {
-		if (kind == 'G')
+		if (kind == 'W') {
+			at = program = steps_from_host(&length);
+			/* A guest that was saved here goes on from here, and its host has not heard it yet. */
+			say_booted();
+		} else if (kind == 'F' && n == 3)
+			step_file(field, number(field[2] - 4));
+		else if (kind == 'G')
 			step_group(step);
 		else if (kind == 'M' && n == 4)
 			step_module(step, field);

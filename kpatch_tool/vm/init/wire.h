@@ -2,10 +2,13 @@
 /*
  * What init and kpt say to each other; kpatch_tool/vm/wire.py is the other side.
  *
- * The program init runs lies in the file /kpt/program: steps, each one byte of kind, the number of fields (u32), then
+ * The program init begins with lies in the file /kpt/program: steps, each one byte of kind, the number of fields (u32), then
  * every field as length (u32), bytes and one NUL. Numbers in fields are decimal text. All binary numbers are little
  * endian.
  *
+ *   W                              say so (FRAME_WAITING), then read more steps from the port: their length in bytes
+ *                                  (u64), then the steps; they take the place of what is left of these
+ *   F path mode data               write a file; mode in octal
  *   G                              a new module group: unload what the last one loaded
  *   M path name params vendor      load a module; vendor "amd" or "intel": only on such a CPU; "" on any
  *   R id timeout_ms limit n check*n argv...   run a program; limit: bytes of output passed on
@@ -41,6 +44,7 @@ enum frame_type {
 	FRAME_DROPPED = 'D',   /* decimal: bytes of output beyond the limit (before E) */
 	FRAME_HEARTBEAT = 'H', /* init is alive */
 	FRAME_STUCK = 'K',     /* a process survived SIGKILL; init gives up */
+	FRAME_WAITING = 'W',   /* the next thing is the host's */
 	FRAME_DONE = 'X',      /* every step was done */
 };
 
