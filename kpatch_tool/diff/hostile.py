@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from posixpath import dirname, join, normpath
 
@@ -36,7 +35,7 @@ _NAMES = (
         "the name of a device",
     ),
 )
-# What git reads as its own settings; it refuses to follow a link there (fsck.symlinkTargetPath and kin in git-fsck(1)).
+# What git reads as its own settings; git-fsck(1) refuses links there (gitmodulesSymlink and kin).
 _SETTINGS = re.compile(r"\.git.*|\.mailmap", re.IGNORECASE)
 _TYPE = 0o170000
 _REGULAR, _SPECIAL_BITS = 0o100000, 0o7000
@@ -142,5 +141,7 @@ def _added(file: FileDiff) -> Iterator[tuple[int, str]]:
 
 def _unseen(text: str) -> str:
     """The characters of a line that do not show as they are, named."""
+    import unicodedata  # a megabyte that hardly any patch needs
+
     signs = sorted({*HIDDEN.findall(text), *_ACTING.findall(text)})
     return ", ".join(f"U+{ord(sign):04X} {unicodedata.name(sign, '(a control character)')}" for sign in signs)

@@ -79,14 +79,21 @@ def other_blob(file: FileDiff, base: bytes) -> str:
     return f"the base has blob {have}, the patch is made for {file.old_blob}"
 
 
+_NO_TEXT, _WHOLE = "no text changes", 100
+
+
 def unchanged(file: FileDiff, base: bytes) -> Restoration:
-    """A rename, a mode change, an empty file: no text was damaged."""
+    """A rename, a mode change, an empty file: no text was damaged, if none was lost."""
     if file.new_path is None:
         right = is_blob(base, file.old_blob)
         return Restoration(file, None, True, right, "an empty file is removed")
-    right = not file.new_blob or is_blob(base, file.new_blob)
-    why = "no text changes" if right else f"no text changes, but the base is not blob {file.new_blob}"
-    return Restoration(file, base, True, right, why)
+    if file.new_blob:
+        right = is_blob(base, file.new_blob)
+        why = "" if right else f", but the base is not blob {file.new_blob}"
+        return Restoration(file, base, True, right, _NO_TEXT + why)
+    # git writes no index line where the content stays; then a rename is of 100%.
+    whole = file.similarity == _WHOLE or not (file.renamed or file.copied)
+    return Restoration(file, base, True, whole, _NO_TEXT + ("" if whole else ", and nothing says that none was lost"))
 
 
 def binary_change(file: FileDiff, base: bytes | None) -> Restoration:

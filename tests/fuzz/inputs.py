@@ -42,6 +42,19 @@ PIECES: tuple[bytes, ...] = (
     b'diff --git "a/\\303\\244" "b/x"\n', DIFF.encode(), DIFF[:90].encode(), DIFF.replace("\t", " ").encode(),
 )  # fmt: skip
 
+# Of what programs print and of unittests.cfg.
+OF_PROGRAMS: tuple[bytes, ...] = (
+    b"[access]\n", b"file = access.flat\n", b"smp = $(($MAX_SMP*2))\n", b"timeout = 1h\n", b"check = /proc/x=0\n",
+    b'extra_params = """-cpu max\n', b'"""\n', b"groups = a b\n", b"test_args = '`date +%s`'\n", b"arch = i386\n",
+    b"  CC      arch/x86/kvm/mmu.o\n", b"/w/tree/mm/f.c:1:2: error: no `x'\n", b"mm/f.c: In function 'f':\n",
+    b"mm/f.c:9: warning: unused [-Wunused]\n", b"make[2]: *** [mm/f.o] Error 1\n", b"ld: undefined reference to `f'\n",
+    b"No space left on device\n", b"In file included from a.h:1,\n", b"a:" * 40,
+    b"[    0.000001] BUG: unable to handle page fault\n", b"[    1.000001] WARNING: CPU: 0 PID: 1 at mm/f.c:1 f+0x1\n",
+    b"------------[ cut here ]------------\n", b"---[ end trace 0 ]---\n", b"Kernel panic - not syncing: x\n",
+    b"PASS: a\n", b"FAIL: b\n", b"SKIP: c\n", b"SUMMARY: 2 tests, 1 unexpected failures\n", b"ok 1 - a\n",
+    b"not ok 2 b # SKIP\n", b"1..4\n", b"==== Test Assertion Failure ====\n  x.c:1: a == b\n", b"KPT",
+)  # fmt: skip
+
 
 def seeds() -> list[bytes]:
     """Whole inputs to change."""
@@ -71,6 +84,9 @@ def seeds() -> list[bytes]:
         DIFF.replace("\n\t", "\n").replace("  ", " ").encode(),
         b"<html><body><pre>" + raw.replace(b"<", b"&lt;") + b"</pre></body></html>\n",
         gzip.compress(thread, mtime=0),
+        b"".join(OF_PROGRAMS[:10]),
+        b"".join(OF_PROGRAMS[10:19]),
+        b"".join(OF_PROGRAMS[19:]),
     ]
 
 
@@ -88,7 +104,10 @@ def make(random: Random, whole: Sequence[bytes]) -> bytes:
 
 
 def _piece(random: Random) -> bytes:
-    return random.choice(PIECES) if random.random() < 0.9 else random.randbytes(random.randrange(1, 12))
+    way = random.random()
+    if way < 0.65:
+        return random.choice(PIECES)
+    return random.choice(OF_PROGRAMS) if way < 0.9 else random.randbytes(random.randrange(1, 12))
 
 
 def _repeated(random: Random, whole: Sequence[bytes]) -> bytes:

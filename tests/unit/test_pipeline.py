@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
@@ -73,6 +75,18 @@ def test_a_conflict_ends_it() -> None:
     assert words(record, Stage.APPLY) == ["clean", "conflict", "skipped"]
     assert words(record, Stage.TEST) == ["-", "-", "-"]
     assert record.sentence == "demo does not apply to toy: patch 2 conflicts (it is conflict)."
+    assert record.exit_status == 1
+
+
+def test_hidden_characters_are_a_finding_and_stop_nothing() -> None:
+    applied = make_applied(SERIES)
+    first, second, third = applied.patches
+    applied = replace(applied, patches=(first, replace(second, hidden=("f.c:1 adds U+202E",)), third))
+    record = run(SERIES, FakeSteps(applied, builds("a", "a", "a", "a"), same_results(0)), Recorder())
+    cell = record.cell(2, Stage.APPLY)
+    assert cell is not None
+    assert (cell.outcome, cell.text, cell.why) == (Outcome.FINDING, "clean", "it is clean; f.c:1 adds U+202E")
+    assert record.sentence.startswith("demo applies to toy, but patch 2 adds hidden characters; all 3 patches build")
     assert record.exit_status == 1
 
 

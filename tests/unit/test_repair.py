@@ -315,3 +315,9 @@ def test_a_diff_in_another_charset_than_the_file() -> None:
     sent = format_diff([sent_diff(base, new)])
     done = restored(received(DAMAGES["latin-1"], sent), base)
     assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
+def test_a_rename_is_proven_where_git_says_that_nothing_else_changes() -> None:
+    for similarity, proven in (("similarity index 100%\n", True), ("similarity index 90%\n", False), ("", False)):
+        (file,) = read_loose(f"diff --git a/f b/g\n{similarity}rename from f\nrename to g\n".encode())
+        assert restore_loose(file, b"a\n").proven is proven

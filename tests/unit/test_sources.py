@@ -46,9 +46,14 @@ def test_packed(pack: object) -> None:
 
 
 def test_what_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "LARGEST", 1 << 26)
+    monkeypatch.setattr(unpack, "LARGEST", 1 << 24)
     with pytest.raises(InputError, match="too large unpacked"):
-        read(gzip.compress(bytes(1 << 25)) * 3)
+        read(gzip.compress(bytes(1 << 23)) * 3)
+
+
+def test_what_unpacks_to_more_than_any_mail_does() -> None:
+    with pytest.raises(InputError, match="more than 64 times its size"):
+        read(lzma.compress(bytes(17 << 20), preset=0))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""Mail and patches by somebody who means harm: each refused or made harmless, with one line that says so."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kpatch_tool import workspace as workspaces
+from kpatch_tool.errors import InputError
+from kpatch_tool.importing import Request, import_request
+from kpatch_tool.tree.command import apply_named
+from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
+from tests.hostile_patches import HARMLESS, REFUSED, TREE, new, series
+from tests.mail_fixtures import Mail, mbox
+
+HIDDEN = "if (admin\u202e /* \u2066begin\u2069 */) {"
+ESCAPES = "\x1b[31m\x1b]0;owned\x07\x9b2J\u202eevil\u200b"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace with a tree `toy` of TREE's files; beside it `toy`, the work tree it was made of."""
+    where = tmp_path_factory.mktemp("hostile")
+    toy = where / "toy"
+    for name, text in TREE.items():
+        (toy / name).parent.mkdir(parents=True, exist_ok=True)
+        if text.startswith("-> "):
+            (toy / name).symlink_to(text[3:])
+        else:
+            (toy / name).write_text(text)
+    as_somebody = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    git("init", "-q", "-b", "main", cwd=toy)
+    git("add", "-A", cwd=toy)
+    git(*as_somebody, "commit", "-qm", "base", cwd=toy)
+    made = workspaces.create(where / "w")
+    command = [sys.executable, "-m", "kpatch_tool", "tree", "add", "toy", "--git", str(toy), "--ref", "main"]
+    subprocess.run(command, cwd=made.root, check=True, capture_output=True)
+    yield made
+
+
+def state(where: Workspace) -> list[str]:
+    """All that there is in and around a workspace, but for the series and kpt's own things, and the tree's refs."""
+    top = where.root.parent
+    names = [str(path.relative_to(top)) for path in top.rglob("*") if ".kpt" not in path.parts]
+    kept = [name for name in names if not name.startswith(("w/series", "w/kernel-trees", "toy/.git", "mails"))]
+    return sorted(kept) + git("for-each-ref", cwd=where.trees / "toy.git").splitlines()
+
+
+def put(where: Workspace, name: str, mails: bytes, *, check: bool = False) -> str:
+    """Import and apply; the refusal in one line, or "" where the series was applied."""
+    path = where.root.parent / "mails" / f"{name}.mbox"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(mails)
+    try:
+        import_request(where, Request((str(path),), name=name, attest=False))
+        outcome = apply_named(where, name, tree="toy", patches=None, check=check, reverse=False).outcome
+    except InputError as error:
+        return error.line()
+    return "; ".join(patch.why for patch in outcome.patches if outcome.conflicts)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what: str, place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.root)
+    diffs, reason = REFUSED[what]
+    before = state(place)
+    said = put(place, f"r{list(REFUSED).index(what)}", series(*diffs))
+    assert reason in said
+    assert said.isprintable()
+    assert state(place) == before
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_is_harmless_becomes_what_git_makes_of_it(
+    what: str, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.root)
+    name = f"h{list(HARMLESS).index(what)}"
+    assert put(place, name, series(HARMLESS[what])) == ""
+    toy = place.root.parent / "toy"
+    monkeypatch.setenv("GIT_INDEX_FILE", str(place.root.parent / f"index-{name}"))
+    git("read-tree", "main", cwd=toy)
+    git("apply", "--cached", "-", cwd=toy, stdin=HARMLESS[what].encode())
+    wanted = git("write-tree", cwd=toy)
+    monkeypatch.delenv("GIT_INDEX_FILE")
+    assert git("rev-parse", f"kpt/{name}^{{tree}}", cwd=place.trees / "toy.git") == wanted
+
+
+def test_the_command_line_refuses_in_one_line(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    path = tmp_path / "m.mbox"
+    path.write_bytes(series(new(".git/hooks/post-checkout", "#!/bin/sh", mode="100755")))
+    shown = kpt("import", path, "--name", "hook", cwd=place.root).out
+    assert "problem: patch 1" in shown
+    refused = kpt("apply", "hook", "--tree", "toy", cwd=place.root, status=2)
+    assert refused.out == ""
+    assert refused.err.count("\n") == 1
+    assert "refused: a path inside .git; do not apply this series" in refused.err
+
+
+def test_hidden_characters_are_a_finding(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    path = tmp_path / "m.mbox"
+    path.write_bytes(series(new("mm/ok.c", "int ok;"), new("mm/h.c", "int a;", HIDDEN, "\ta = 1; /*\x08\x08 */")))
+    told = "mm/h.c:2 adds U+202E RIGHT-TO-LEFT OVERRIDE, U+2066 LEFT-TO-RIGHT ISOLATE, U+2069 POP DIRECTIONAL ISOLATE"
+    control = "mm/h.c:3 adds U+0008 (a control character)"
+    kpt("import", path, "--name", "trojan", cwd=place.root)
+    problems = kpt("show", "trojan", "--json", cwd=place.root).json["problems"]
+    assert problems == [f"patch 2: {told}", f"patch 2: {control}"]
+    whole = kpt("show", "trojan", "--patch", "2", cwd=place.root).out
+    assert "if (admin\\u202e /* \\u2066begin\\u2069 */) {" in whole
+    checked = kpt("apply", "trojan", "--tree", "toy", "--check", cwd=place.root, status=1)
+    assert "finding: mm/h.c:2 adds U+202E" in checked.out
+    document = kpt("apply", "trojan", "--tree", "toy", "--check", "--json", cwd=place.root, status=1).json
+    assert [patch["hidden"] for patch in document["patches"]] == [[], [told, control]]
+    assert [patch["status"] for patch in document["patches"]] == ["clean", "clean"]
+
+
+def test_nothing_acts_on_the_terminal(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """Escapes in every field of a mail, and in every place of a diff that is shown."""
+    body = f"{ESCAPES}\n\nReviewed-by: {ESCAPES} <a@b.c>\n---\n{ESCAPES}\n"
+    diff = (
+        "diff --git a/mm/f.c b/mm/f.c\n--- a/mm/f.c\n+++ b/mm/f.c\n"
+        f"@@ -1,3 +1,4 @@ {ESCAPES}\n a\n+{ESCAPES}\n b\n-{ESCAPES}\n+c\n"
+    )
+    mails = (
+        Mail(f"[PATCH 0/1] {ESCAPES}", f"{ESCAPES}\n", "c", name=ESCAPES),
+        Mail(f"[PATCH 1/1] {ESCAPES}", body + diff, "p", "c", name=ESCAPES),
+        Mail(f"Re: [PATCH 1/1] {ESCAPES}", f"{ESCAPES}\nAcked-by: {ESCAPES} <b@b.c>\n", "r", "p", name=ESCAPES),
+    )
+    path = tmp_path / "m.mbox"
+    path.write_bytes(mbox(*mails))
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("import", path, "--name", "esc"), ("list",), ("show", "esc"), ("show", "esc", "--patch", "0"),
+        ("show", "esc", "--patch", "1"), ("deps", "esc"), ("apply", "esc", "--tree", "toy", "--check"),
+        ("show", "esc", "--json"), ("deps", "esc", "--json"), ("apply", "esc", "--tree", "toy", "--check", "--json"),
+        ("index", path), ("index", path, "--json"),
+    )  # fmt: skip
+    for command in commands:
+        done = kpt(*command, cwd=place.root, status=None)
+        for text in (done.out, done.err):
+            acting = {sign for sign in text if not sign.isprintable()} - set("\n\t")
+            assert not acting, (command, acting)
+        if "--json" in command:
+            assert json.loads(done.out)["kpt"] == 1
+    assert kpt("show", "esc", "--json", cwd=place.root).json["patches"][0]["files"][0]["path"] == "mm/f.c"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (gzip.compress(bytes(64 << 20)), "more than 64 times its size"),
+        (series("".join(f"diff --git a/d/{n} b/d/{n}\nnew file mode 100644\n" for n in range(60_000))), "50,000 files"),
+    ],
+    ids=["bomb", "files"],
+)
+def test_what_is_too_much(data: bytes, reason: str, place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    path = tmp_path / "m.mbox"
+    path.write_bytes(data)
+    refused = kpt("import", path, "--name", "much", cwd=place.root, status=2)
+    assert reason in refused.err
+    assert refused.err.count("\n") == 1
+    assert not os.path.lexists(place.series / "much")
