@@ -132,7 +132,8 @@ def step(state: State, line: bytes) -> State:
     if is_directive(stripped) and not state.macro:
         return _directive(state, stripped)
     if state.directive:
-        return replace(state, directive=stripped.endswith(b"\\"))
+        goes_on = stripped.endswith(b"\\")
+        return replace(state, directive=goes_on, continuation=indent if goes_on else None)
     goes_on = stripped.endswith(b"\\")
     after = _code(state, line[: line.rindex(b"\\")].rstrip() if goes_on else line, indent)
     if state.macro and not goes_on:
@@ -184,16 +185,17 @@ def _directive(state: State, stripped: bytes) -> State:
     goes_on = stripped.endswith(b"\\")
     conditionals = state.conditionals
     if word.startswith(b"if"):
-        return replace(state, conditionals=(*conditionals, state.outer()), directive=goes_on)
+        return replace(state, conditionals=(*conditionals, state.outer()), directive=goes_on, continuation=None)
     if word.startswith(b"el") and conditionals:
-        return replace(_resumed(state, conditionals[-1]), directive=goes_on)
+        return replace(_resumed(state, conditionals[-1]), directive=goes_on, continuation=None)
     if word.startswith(b"endif") and conditionals:
         return replace(state, conditionals=conditionals[:-1], directive=goes_on)
     if word.startswith(b"define") and goes_on:
         inside = State(macro=state.outer(), conditionals=conditionals)
         # The value may open brackets on the first line: `#define X do { \`.
         parts = re.match(rb"define\s+\w+(\([^)]*\))?", word)
-        rest = word[parts.end() : -1] if parts else b""
+        head = stripped[: len(stripped) - len(word) + parts.end()] if parts else stripped
+        rest = b" " * width(head) + word[parts.end() : -1] if parts else b""
         after = _code(inside, rest, b"") if rest.strip() else inside
         return after if after.sibling or after.stack else replace(after, statement=None, sibling=None)
     if b"/*" in word and b"*/" not in word:

@@ -175,6 +175,7 @@ def _kind(state: State, text: bytes) -> str:
     tests = (
         ("comment", state.comment is not None),
         ("directive", is_directive(text) and not state.macro),
+        ("condition", state.directive),
         ("close", text.startswith(b"}")),
         ("case", state.statement is None and bool(_CASE.match(text))),
         ("paren", bool(state.parens)),
@@ -188,6 +189,14 @@ def _kind(state: State, text: bytes) -> str:
 
 def _directive(state: State, _text: bytes, _style: Style, _recent: Recent) -> Readings:
     return {b"": 1.0, **({state.sibling: 0.02} if state.sibling else {})}
+
+
+def _condition(state: State, _text: bytes, _style: Style, _recent: Recent) -> Readings:
+    """A preprocessor line goes on: below the text after `#if `, or a tab deeper."""
+    out: Readings = {b"    ": 0.45, b"\t": 0.4, b"     ": 0.08, b"\t\t": 0.04, b"  ": 0.02, b"": 0.01}
+    if state.continuation is not None:
+        _more(out, state.continuation, 12.0)
+    return out
 
 
 def _label(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
@@ -364,6 +373,7 @@ def _statement(state: State, _text: bytes, style: Style, recent: Recent) -> Read
 _RULES = {
     "comment": _comment,
     "directive": _directive,
+    "condition": _condition,
     "close": _closing,
     "case": _case,
     "paren": _parens,
