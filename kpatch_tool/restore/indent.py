@@ -265,7 +265,12 @@ def _parens(state: State, text: bytes, style: Style, recent: Recent) -> Readings
     if entry.inner is not None:
         out[entry.inner] = 12.0
     if text.startswith(b")"):
-        _more(out, entry.indent, 6.0)
+        # It stands below the line that opened it, where nothing followed the parenthesis there.
+        outer = state.stack[-2] if len(state.stack) > 1 else None
+        opened = outer.inner if outer and outer.char != b"{" and outer.inner is not None else entry.indent
+        if entry.column < 0:
+            return {opened: 0.9, **{indent: 0.1 for indent in out if indent != opened}}
+        _more(out, opened, 6.0)
     scale = 0.6 if entry.inner is not None else 1.0
     for indent, weight in _styled(state, text, style, recent).items():
         _more(out, indent, weight * scale)
