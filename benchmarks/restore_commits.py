@@ -7,9 +7,9 @@ seed is fixed). Each is mailed with `git format-patch`, shown in every shape ask
 default those that squeeze white space), read back by kpt's own reader, restored against the commit's parent, and its
 diff compared with the one sent, byte by byte. Commits that change a binary file or no text are left out.
 
-Prints per shape what benchmarks/restore_pages.py prints, with the CPU time of the slowest commit. With --first the mails
-have no `index` lines, so that nothing judges and the first reading is taken. --failures takes one JSON object for each
-commit that did not come back, with the lines that differ.
+Prints per shape what benchmarks/restore_pages.py prints, with the CPU time of the slowest commit. With --first the
+mails have no `index` lines, so that nothing judges and the first reading is taken. --failures takes one JSON object
+for each commit that did not come back, with the lines that differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.archive_shapes import SHAPES, Shape
-from benchmarks.restore_pages import Tally, from_page, mail_of, outcome, show, text_of, unlisted
+from benchmarks.restore_pages import Tally, from_page, mail_of, outcome, show, unlisted
 from kpatch_tool.diff.model import Kind
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Message
