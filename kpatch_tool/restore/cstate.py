@@ -117,6 +117,11 @@ class State:
             count += 1
         return count
 
+    @property
+    def listed(self) -> int:
+        """The column of the text after the brace of a list that is open with text behind it, -1 where none is."""
+        return self.stack[-1].column if self.stack and self.stack[-1].char == b"{" else -1
+
     def outer(self) -> Outer:
         return Outer(self.stack, self.statement, self.controls, self.sibling)
 
@@ -288,7 +293,7 @@ class _Run:
         if len(self.stack) >= _DEEPEST:
             return
         is_list = self.last in _LIST_BEFORE or self.head == b"enum"
-        if self.last == b")" and self.assign < 0:
+        if self.last == b")" and self.assign < 0 and not self.in_parens():
             is_list = False
         if self.statement is None and self.controls:
             indent = self.controls[-1]

@@ -239,6 +239,9 @@ _COLUMNS = {
     "backslash": ((72, 0.16), (64, 0.03), (56, 0.02), (80, 0.015), (48, 0.01)),
     "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
 }
+# Of macros with a line that reaches past the usual column of backslashes, most end that line in one blank.
+_FARTHEST = 72
+_PAST = 0.9
 # Kinds of gap that make columns.
 TABLE_KEYS = ("define", "member", "assign", "colon", "trailing", "backslash", "operator")
 Stats = dict[str, Counter["Gap"]]
@@ -297,6 +300,7 @@ def options(
         _add(out, Gap(b"  "), doubled)
     _add(out, SINGLE, single * 0.5 + (_CALLED if called and not edge else 0.0))
     _add(out, Gap(b"\t"), tab * 0.5)
+    _add(out, SINGLE, _past_columns(index, chunks))
     if key in _COLUMNS:
         for column, weight in _COLUMNS[key]:
             _add(out, Gap(b"\t", column), weight)
@@ -318,6 +322,12 @@ def options(
                 weight *= 0.3
             _vote(out, line, at, key, weight)
     return out
+
+
+def _past_columns(index: int, chunks: Chunks) -> float:
+    """More weight of one blank before a backslash that no usual column can take."""
+    long = chunks.keys[index] == "backslash" and len(b" ".join(chunks.words[: index + 1])) > _FARTHEST
+    return _PAST if long else 0.0
 
 
 def _has_parameters(chunks: Chunks, index: int) -> bool:

@@ -57,7 +57,7 @@ _MOST_LINES = 30.0  # what the lines of the file weigh at most
 _OTHER_SITUATION = 0.15  # what a line of another situation weighs
 _DTS_ALIGNED = 0.95
 # What a block's first line stands deeper by, in lines' worth; below one that is indented by blanks.
-_STEPS = {b"\t": 4.0, b"    ": 0.03, b"        ": 0.02, b"  ": 0.01}
+_STEPS = {b"\t": 1.0, b"    ": 0.02, b"        ": 0.01, b"  ": 0.005}
 _STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
 _SAME_STEP = 12.0  # what the patch's own last step weighs
 _RARE_STEP = 0.001
@@ -100,7 +100,8 @@ def situation(state: State) -> str:
         return "return"
     if state.assign >= 0:
         return "assign" if state.last == b"=" else "value"
-    return "other" if state.statement or state.stack else "top"
+    outside = "other" if state.statement or state.stack else "top"
+    return outside if state.listed < 0 else "value"
 
 
 def deeper(indent: bytes, style: Style, recent: Recent) -> Readings:
@@ -132,7 +133,7 @@ def block_step(state: State, line: bytes) -> tuple[bool, bytes] | None:
 def style_options(state: State) -> dict[str, bytes]:
     """The indentation each style gives to a continuation line."""
     statement = state.statement or b""
-    column = state.stack[-1].column if state.parens else state.assign
+    column = state.stack[-1].column if state.parens else max(state.assign, state.listed)
     options = {
         "tab1": statement + b"\t",
         "tab2": statement + b"\t\t",
