@@ -117,6 +117,11 @@ class State:
             count += 1
         return count
 
+    @property
+    def listed(self) -> int:
+        """The column of the text after the brace of a list that is open with text behind it, -1 where none is."""
+        return self.stack[-1].column if self.stack and self.stack[-1].char == b"{" else -1
+
     def outer(self) -> Outer:
         return Outer(self.stack, self.statement, self.controls, self.sibling)
 
@@ -132,7 +137,8 @@ def step(state: State, line: bytes) -> State:
     if is_directive(stripped) and not state.macro:
         return _directive(state, stripped)
     if state.directive:
-        return replace(state, directive=stripped.endswith(b"\\"))
+        goes_on = stripped.endswith(b"\\")
+        return replace(state, directive=goes_on, continuation=indent if goes_on else None)
     goes_on = stripped.endswith(b"\\")
     after = _code(state, line[: line.rindex(b"\\")].rstrip() if goes_on else line, indent)
     if state.macro and not goes_on:
@@ -184,16 +190,17 @@ def _directive(state: State, stripped: bytes) -> State:
     goes_on = stripped.endswith(b"\\")
     conditionals = state.conditionals
     if word.startswith(b"if"):
-        return replace(state, conditionals=(*conditionals, state.outer()), directive=goes_on)
+        return replace(state, conditionals=(*conditionals, state.outer()), directive=goes_on, continuation=None)
     if word.startswith(b"el") and conditionals:
-        return replace(_resumed(state, conditionals[-1]), directive=goes_on)
+        return replace(_resumed(state, conditionals[-1]), directive=goes_on, continuation=None)
     if word.startswith(b"endif") and conditionals:
         return replace(state, conditionals=conditionals[:-1], directive=goes_on)
     if word.startswith(b"define") and goes_on:
         inside = State(macro=state.outer(), conditionals=conditionals)
         # The value may open brackets on the first line: `#define X do { \`.
         parts = re.match(rb"define\s+\w+(\([^)]*\))?", word)
-        rest = word[parts.end() : -1] if parts else b""
+        head = stripped[: len(stripped) - len(word) + parts.end()] if parts else stripped
+        rest = b" " * width(head) + word[parts.end() : -1] if parts else b""
         after = _code(inside, rest, b"") if rest.strip() else inside
         return after if after.sibling or after.stack else replace(after, statement=None, sibling=None)
     if b"/*" in word and b"*/" not in word:
@@ -286,7 +293,7 @@ class _Run:
         if len(self.stack) >= _DEEPEST:
             return
         is_list = self.last in _LIST_BEFORE or self.head == b"enum"
-        if self.last == b")" and self.assign < 0:
+        if self.last == b")" and self.assign < 0 and not self.in_parens():
             is_list = False
         if self.statement is None and self.controls:
             indent = self.controls[-1]

@@ -24,6 +24,8 @@ _MEMBER = re.compile(
 )
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
+_ASM_LABEL = re.compile(rb'"\d+:(?:\\t)?$')
+_INSTRUCTION = re.compile(rb"(?:\\t)?[a-z][\w.]*$")
 _MARKS = frozenset({b"*", b"#", b"/", b'"', b":", b"."})
 _REMARKS = frozenset({b"#", b"@", b";"})  # what comments of assembly and scripts begin with
 _OPERATORS = frozenset({b"||", b"&&", b"|"})
@@ -34,8 +36,8 @@ _COLONS = frozenset({b":", b"=", b"-", b"--", b"|", b"=>", b"->", b"RO", b"RW"})
 _STARS = frozenset({b"*", b"/*", b"/**", b"//", b"#"})
 _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.", b"(e.g.", b"Dr.", b"St."})
 _MAX_WORDS = 200  # a line of more words is taken as single-spaced
-_MAX_OPTIONS = 9
-_MAX_COMBINATIONS = 20
+_MAX_OPTIONS = 14
+_MAX_COMBINATIONS = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,14 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
     if out.count("trailing") > 1:
         begins = out.index("trailing")
         out = [key if key != "trailing" or index == begins else "" for index, key in enumerate(out)]
+    _by_first_word(words, out)
+    if words[0] not in _DIRECTIVES:
+        out[0] = out[0] or "first"
+    return tuple(out)
+
+
+def _by_first_word(words: tuple[bytes, ...], out: list[str]) -> None:
+    """Put in the kinds of gaps that the beginning of the line tells."""
     first = words[0]
     if first == b"#define" and len(words) > 2:
         at = 1 if b"(" not in words[1] or b")" in words[1] else _closing(words)
@@ -95,13 +105,21 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
         name = _declarator(words)
         if name is not None:
             out[name] = out[name] or "member"
+    elif first[:1] == b'"':
+        _in_string(words, out)
     elif first[-1:] == b":" and first[:-1].isalnum():
         out[0] = out[0] or "label"
     elif first.startswith((b"{", b"[")) or first[-1:] in {b",", b":"}:
-        out = [key or f"table{index}" for index, key in enumerate(out)]
-    if first not in _DIRECTIVES:
-        out[0] = out[0] or "first"
-    return tuple(out)
+        out[:] = [key or f"table{index}" for index, key in enumerate(out)]
+
+
+def _in_string(words: tuple[bytes, ...], out: list[str]) -> None:
+    """The gaps of a line that is a string: after its quote, and after the instruction of inline assembly."""
+    at = 0
+    if words[0] == b'"' or _ASM_LABEL.match(words[0]):
+        out[0], at = "quote", 1
+    if at < len(out) and _INSTRUCTION.match(words[at].lstrip(b'"')):
+        out[at] = out[at] or "instruction"
 
 
 def _local_key(words: tuple[bytes, ...], index: int) -> str:
@@ -201,6 +219,8 @@ _SINGLE = {
     "assign": (0.97, 0.03),
     "value": (0.995, 0.005),
     "colon": (0.97, 0.02),
+    "quote": (0.55, 0.3),
+    "instruction": (0.85, 0.13),
     "member": (0.96, 0.04),
     "sentence": (0.97, 0.0),
     "star": (0.95, 0.02),
@@ -219,6 +239,9 @@ _COLUMNS = {
     "backslash": ((72, 0.16), (64, 0.03), (56, 0.02), (80, 0.015), (48, 0.01)),
     "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
 }
+# Of macros with a line that reaches past the usual column of backslashes, most end that line in one blank.
+_FARTHEST = 72
+_PAST = 0.9
 # Kinds of gap that make columns.
 TABLE_KEYS = ("define", "member", "assign", "colon", "trailing", "backslash", "operator")
 Stats = dict[str, Counter["Gap"]]
@@ -234,8 +257,8 @@ def survey(lines: Iterable[bytes]) -> Stats:
                 continue
             counts = out.setdefault(key, Counter())
             counts[SINGLE if gap == b" " else Gap(gap)] += 1
-            if key in _COLUMNS and gap[-1:] == b"\t":
-                counts[Gap(b"\t", column)] += 1
+            if key in _COLUMNS and len(gap) + gap.count(b"\t") > 1:
+                counts[Gap(gap[-1:], column)] += 1
     return out
 
 
@@ -277,6 +300,7 @@ def options(
         _add(out, Gap(b"  "), doubled)
     _add(out, SINGLE, single * 0.5 + (_CALLED if called and not edge else 0.0))
     _add(out, Gap(b"\t"), tab * 0.5)
+    _add(out, SINGLE, _past_columns(index, chunks))
     if key in _COLUMNS:
         for column, weight in _COLUMNS[key]:
             _add(out, Gap(b"\t", column), weight)
@@ -300,13 +324,19 @@ def options(
     return out
 
 
+def _past_columns(index: int, chunks: Chunks) -> float:
+    """More weight of one blank before a backslash that no usual column can take."""
+    long = chunks.keys[index] == "backslash" and len(b" ".join(chunks.words[: index + 1])) > _FARTHEST
+    return _PAST if long else 0.0
+
+
 def _has_parameters(chunks: Chunks, index: int) -> bool:
     """Whether the macro whose value follows gap `index` has parameters."""
     return any(b"(" in word for word in chunks.words[1 : index + 1])
 
 
 def _same_gap(line: Chunks, key: str, index: int) -> int | None:
-    if key in {"first", "star", "hash", "label"}:
+    if key in {"first", "star", "hash", "label", "quote"}:
         return 0 if line.keys and line.keys[0] == key else None
     if key.startswith("table"):
         return index if index < len(line.keys) and line.keys[index] == key else None

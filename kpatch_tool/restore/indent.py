@@ -57,7 +57,7 @@ _MOST_LINES = 30.0  # what the lines of the file weigh at most
 _OTHER_SITUATION = 0.15  # what a line of another situation weighs
 _DTS_ALIGNED = 0.95
 # What a block's first line stands deeper by, in lines' worth; below one that is indented by blanks.
-_STEPS = {b"\t": 4.0, b"    ": 0.03, b"        ": 0.02, b"  ": 0.01}
+_STEPS = {b"\t": 1.0, b"    ": 0.02, b"        ": 0.01, b"  ": 0.005}
 _STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
 _SAME_STEP = 12.0  # what the patch's own last step weighs
 _RARE_STEP = 0.001
@@ -100,7 +100,8 @@ def situation(state: State) -> str:
         return "return"
     if state.assign >= 0:
         return "assign" if state.last == b"=" else "value"
-    return "other" if state.statement or state.stack else "top"
+    outside = "other" if state.statement or state.stack else "top"
+    return outside if state.listed < 0 else "value"
 
 
 def deeper(indent: bytes, style: Style, recent: Recent) -> Readings:
@@ -132,7 +133,7 @@ def block_step(state: State, line: bytes) -> tuple[bool, bytes] | None:
 def style_options(state: State) -> dict[str, bytes]:
     """The indentation each style gives to a continuation line."""
     statement = state.statement or b""
-    column = state.stack[-1].column if state.parens else state.assign
+    column = state.stack[-1].column if state.parens else max(state.assign, state.listed)
     options = {
         "tab1": statement + b"\t",
         "tab2": statement + b"\t\t",
@@ -175,6 +176,7 @@ def _kind(state: State, text: bytes) -> str:
     tests = (
         ("comment", state.comment is not None),
         ("directive", is_directive(text) and not state.macro),
+        ("condition", state.directive),
         ("close", text.startswith(b"}")),
         ("case", state.statement is None and bool(_CASE.match(text))),
         ("paren", bool(state.parens)),
@@ -188,6 +190,14 @@ def _kind(state: State, text: bytes) -> str:
 
 def _directive(state: State, _text: bytes, _style: Style, _recent: Recent) -> Readings:
     return {b"": 1.0, **({state.sibling: 0.02} if state.sibling else {})}
+
+
+def _condition(state: State, _text: bytes, _style: Style, _recent: Recent) -> Readings:
+    """A preprocessor line goes on: below the text after `#if `, or a tab deeper."""
+    out: Readings = {b"    ": 0.45, b"\t": 0.4, b"     ": 0.08, b"\t\t": 0.04, b"  ": 0.02, b"": 0.01}
+    if state.continuation is not None:
+        _more(out, state.continuation, 12.0)
+    return out
 
 
 def _label(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
@@ -256,7 +266,12 @@ def _parens(state: State, text: bytes, style: Style, recent: Recent) -> Readings
     if entry.inner is not None:
         out[entry.inner] = 12.0
     if text.startswith(b")"):
-        _more(out, entry.indent, 6.0)
+        # It stands below the line that opened it, where nothing followed the parenthesis there.
+        outer = state.stack[-2] if len(state.stack) > 1 else None
+        opened = outer.inner if outer and outer.char != b"{" and outer.inner is not None else entry.indent
+        if entry.column < 0:
+            return {opened: 0.9, **{indent: 0.1 for indent in out if indent != opened}}
+        _more(out, opened, 6.0)
     scale = 0.6 if entry.inner is not None else 1.0
     for indent, weight in _styled(state, text, style, recent).items():
         _more(out, indent, weight * scale)
@@ -364,6 +379,7 @@ def _statement(state: State, _text: bytes, style: Style, recent: Recent) -> Read
 _RULES = {
     "comment": _comment,
     "directive": _directive,
+    "condition": _condition,
     "close": _closing,
     "case": _case,
     "paren": _parens,

@@ -27,6 +27,7 @@ _GAPS_AFTER_STAR = (
 )
 _DESCRIBED = frozenset({"title", "param"})
 _HABIT = 10.0
+_UNDER_TITLE = 4.0
 
 
 def goes_on(state: State, line: bytes) -> Note | None:
@@ -71,6 +72,10 @@ def star(
         _weigh(out, text, weight)
     if comment.about in _DESCRIBED and not is_doc:
         _habitual(out, comment.about, habits, recent)
+        if comment.about == "title" and around.above:
+            _under_text(out, around.above[0], _UNDER_TITLE)
+            _weigh(out, b"\t", 1.0)
+            _weigh(out, b"  ", 0.5)
     return out
 
 
@@ -107,14 +112,14 @@ def _after_item(out: gaps.Options, words: tuple[bytes, ...], around: gaps.Around
         _weigh(out, last + b" " * (len(before[1]) + 1), 1.2)
 
 
-def _under_text(out: gaps.Options, line: gaps.Chunks) -> None:
+def _under_text(out: gaps.Options, line: gaps.Chunks, weight: float = 1.0) -> None:
     """Text that goes on under the text after `@name:`, or after `name -`."""
     for index in range(1, min(4, len(line.words) - 1)):
         if line.words[index][-1:] in {b":", b"-"}:
             column = line.columns[index + 1]
             star = line.columns[0] + 1
-            _weigh(out, b" " * (column - star), 1.0)
-            _weigh(out, pad(column)[star // 8 :] if star < 8 else b" " * (column - star), 0.7)
+            _weigh(out, b" " * (column - star), weight)
+            _weigh(out, pad(column)[star // 8 :] if star < 8 else b" " * (column - star), 0.7 * weight)
             break
 
 

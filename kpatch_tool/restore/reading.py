@@ -19,7 +19,7 @@ from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.outline import expected_text
 from kpatch_tool.restore.rows import C_LIKE, DOUBLED, WINDOW, Model, Row, Survey, file_rows, split_cached
 
-_MAX_CANDIDATES = 28
+_MAX_CANDIDATES = 40
 _UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
@@ -357,13 +357,14 @@ _COLUMN_KEPT = frozenset({"backslash", "trailing"})
 # What the bits of a kind of line are multiplied with, for the shares that the weights make are more even than those
 # with which the first reading is right (fitted to 30,000 added lines of mails to lists of the kernel).
 _SHARPER = {
-    **{"comment": 1.8, "directive": 1.3, "close": 1.6, "case": 1.8, "paren": 1.2, "plain": 1.3},
+    **{"comment": 1.8, "directive": 1.3, "condition": 1.0, "close": 1.6, "case": 1.8, "paren": 1.2, "plain": 1.3},
     **{"label": 1.0, "body": 2.2, "else": 1.4, "statement": 1.6, "text": 1.1},
 }
 # How much the rules weigh against a resembling removed line.
 _TRUST = {
     "comment": 8.0,
     "directive": 8.0,
+    "condition": 4.0,
     "close": 5.0,
     "case": 5.0,
     "paren": 2.0,

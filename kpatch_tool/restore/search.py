@@ -21,9 +21,11 @@ from kpatch_tool.restore.reading import LONE, Candidate, Memory, Reader
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
 _MOST = 30_000  # unlikely readings of a file
+_FEW_DEVIATIONS = 3_000  # of a file for which two unlikely gaps in one line are tried
+_AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
-_BY_CHANCE = 20_000  # of so many files for which no reading is right, at most one is taken for proven
+_BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 _FEWEST = 2_000
 _KEPT = 5_000  # hash states kept
 _LISTED = 600  # deviations followed up to list what is not decided
@@ -282,12 +284,22 @@ class _Effects:
         self._push(parent, at + 1)
         _, number, option = parent.more[at]
         if option.kind == LONE:
-            lone = ((number, option.text + parent.plan.endings[number]),)
-            return Effect(cost, lone, frozenset({number}), parent.path, parent.plan)
+            return self._lone(cost, number, option, parent)
         old = parent.path
         path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
         count = _continue(parent.plan.reader, path, old, number)
         return self._effect(_Fresh(cost, path, number, number + 1 + count), parent, parent.plan)
+
+    def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
+        """The effect of a reading from which nothing follows; a second one may be in the same line."""
+        row = ((number, option.text + parent.plan.endings[number]),)
+        effect = Effect(cost, row, frozenset({number}), parent.path, parent.plan)
+        if parent is self.root and len(self.root.more) <= _FEW_DEVIATIONS:
+            again = parent.plan.reader.unlikely(number, [*parent.path.texts[:number], option.text])
+            effect.more = [(one.cost - _AGAIN, number, one) for one in again if one.kind == LONE]
+            effect.more.sort(key=_order)
+            self._push(effect, 0)
+        return effect
 
     def _other(self, other: Alternative) -> Effect:
         """The effect of another plan: its rows are read from where it differs."""

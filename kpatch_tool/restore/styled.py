@@ -23,7 +23,8 @@ from kpatch_tool.restore.reading import file_reader
 from kpatch_tool.restore.rows import Row, survey_file
 from kpatch_tool.restore.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
 
-_UNDECIDED = 7.0  # bits: a reading this much less likely than the chosen one still counts as possible
+_UNDECIDED = 9.0  # bits: a reading this much less likely than the chosen one still counts as possible
+_NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class _Restorer:
             plan, _ = self._prepare(readings, wanted)
             return self._result(plan, path, proven=True, why=f"blob {wanted} (reading {tried})")
         why = f"none of the {tried} likeliest readings has blob id {wanted}"
-        return self._result(plan, path, proven=False, why=why, ambiguous=self._ambiguous(plan, path))
+        ambiguous = self._ambiguous(plan, path, _NONE_RIGHT)
+        return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _alternatives(self, plan: Plan) -> list[Alternative]:
         """The other ways to tell each hunk's context from its changes."""
@@ -200,7 +202,7 @@ class _Restorer:
         why = "the patch names no blob ids" if exact else self._inexact()
         if hidden:
             why = "the archive hid an e-mail address in an added line"
-        ambiguous = hidden + self._ambiguous(plan, path)
+        ambiguous = hidden + self._ambiguous(plan, path, _UNDECIDED)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Plan, Judge]:
@@ -262,12 +264,12 @@ class _Restorer:
         section = _section(hunk.section, self.text, placement.start)
         return replace(hunk, section=section, lines=tuple(lines))
 
-    def _ambiguous(self, plan: Plan, path: Path) -> tuple[str, ...]:
-        """The added lines that have more than one likely reading, also where that follows from another line."""
+    def _ambiguous(self, plan: Plan, path: Path, bits: float) -> tuple[str, ...]:
+        """The added lines that have a second reading within `bits`, also where that follows from another line."""
         out: list[str] = []
         starts = [placement.hunk.new_start for placement in self.placed]
         seen = [0] * len(starts)
-        counts = undecided(plan, _UNDECIDED, self._alternatives(plan))
+        counts = undecided(plan, bits, self._alternatives(plan))
         for number, (row, text) in enumerate(zip(plan.reader.rows, path.texts, strict=True)):
             if not row.shown:
                 continue

@@ -18,6 +18,7 @@ from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.styled import Restoration, restore_file
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
+from kpatch_tool.series.guessed import Guesses
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.undone import NOT_COMPARED, told
 from kpatch_tool.text import plural
@@ -41,9 +42,9 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     do not make of it the blob they name: then something happened to them as well. What is passed through changes the
     files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
-    files = _Files(read_base)
+    files, guesses = _Files(read_base), Guesses()
     people = _people(series)
-    return replace(series, patches=tuple(_patch(patch, files, people) for patch in series.patches))
+    return replace(series, patches=tuple(_patch(patch, files, people, guesses) for patch in series.patches))
 
 
 class _Files:
@@ -99,14 +100,14 @@ def _person(name: str, email: str) -> Person:
     return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
 
 
-def _patch(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
+def _patch(patch: Patch, files: _Files, people: Sequence[Person], guesses: Guesses) -> Patch:
     if patch.exactness in _SURE:
         return _sure(patch, files, people)
     if not patch.files and not read_loose(patch.received or patch.diff):
         return replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read")
     trial, results = _best(patch, files, people)
     files.take(trial)
-    return _judged(patch, results)
+    return guesses.followed(_judged(patch, results), results)
 
 
 def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
