@@ -13,7 +13,7 @@ from kpatch_tool.restore.likeness import without_entities, without_quoted_printa
 
 START = b"GIT binary patch"
 _BLOCK = re.compile(rb"(?:literal|delta) \d{1,9}")
-_BASE_85 = re.compile(rb"[A-Za-z][0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]{5,65}")
+_BASE_85 = re.compile(rb"[A-Za-z][!#-&(-+\-0-9;-Z^-~]{5,65}")
 _BLOCKS = 2
 
 
