@@ -118,4 +118,3 @@ def test_an_interrupted_kpt_leaves_no_guest_and_no_verdict(kept: Workspace, kpt:
     after = kpt("results", "--kind", "tests", "--json", cwd=kept.root).json["results"]
     new = {one["key"] for one in after} - {one["key"] for one in before}
     assert all(state["patch"] == 0 for one in after if one["key"] in new for state in one["states"][:1])
-
