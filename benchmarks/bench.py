@@ -21,27 +21,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import applying, mailbox, restoring, states
+from benchmarks.making import make_of, module_goals, plan_of
 from benchmarks.measure import KPT, Absent, Row, passed, run, seconds, side_by_side, table
 from kpatch_tool import process, sandbox
 from kpatch_tool import workspace as workspaces
 from kpatch_tool.errors import KptError
-from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import Artifacts
-from kpatch_tool.kbuild.make import Make, environment
-from kpatch_tool.kbuild.objdir import ObjectDirectory
-from kpatch_tool.kbuild.plan import make_plan
+from kpatch_tool.kbuild.make import environment
 from kpatch_tool.sandbox import guarded
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing import Request, test_request
 from kpatch_tool.text import printable
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
-from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.vm import qemu
 from kpatch_tool.workspace import Workspace
 
 _MESSAGES, _WITH_PEERS = 20_000, 3_000  # `make bench` is to end in minutes
-TREE, SERIES, ARCH = "debian-6.1", "dirty-log-6.1", "x86_64"
+TREE, SERIES = "debian-6.1", "dirty-log-6.1"
 _ONLY_ASKED = ("states",)
 _FIRST_TEST = re.compile(r"first test ([\d.]+) s")
 
@@ -101,17 +98,6 @@ def _starting(workspace: Workspace, git_dir: Path) -> list[Row]:
     return [*rows, Row("kpt show, 5 patches", ours, "git log --stat, 3 commits", theirs, "250 ms", ours <= 0.250)]
 
 
-def _maker(workspace: Workspace) -> tuple[Make, list[str]]:
-    """Make for the kernel of the rows, and the goals that rebuild KVM's modules."""
-    plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
-    directory = ObjectDirectory(workspace.state / "build" / f"{TREE}-{ARCH}")
-    variables = {**plan.compat.variables(plan.tools, directory.notes / "compat"), **plan.tree.make}
-    source = worktree_of(workspace, plan.tree).path
-    make = Make(source, directory.path, directory.notes, plan.arch.make_arch, variables, 2)
-    places = " ".join(dict.fromkeys(str(Path(module).parent) for module in plan.modules))
-    return make, ["modules", f"vmlinux-dirs={places}"]
-
-
 def _shut_in(workspace: Workspace) -> Row:
     """Processor time of make and all it starts, kpt's own included, in the sandbox and without.
 
@@ -120,7 +106,8 @@ def _shut_in(workspace: Workspace) -> Row:
     if why := sandbox.missing():
         sys.exit(why)
     run(KPT, "build", SERIES, "--tree", TREE, cwd=workspace.root)
-    make, goals = _maker(workspace)
+    plan = plan_of(workspace, TREE)
+    make, goals = make_of(workspace, plan), module_goals(plan)
     log = workspace.state / "bench.log"
 
     timed = ("sh", "-c", '"$@" || exit; times', "sh", *make.argv(goals))
@@ -150,9 +137,9 @@ def _told_times(log: str) -> float:
 def _next_patch(workspace: Workspace) -> Row:
     """Moving from patch 2 to patch 3 and rebuilding the modules, beside make alone after the same file changed."""
     applied = load_applied(workspace, SERIES, tree=TREE)
-    plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
+    plan = plan_of(workspace, TREE)
     artifacts = Artifacts(workspace)
-    make, goals = _maker(workspace)
+    make, goals = make_of(workspace, plan), module_goals(plan)
 
     def build(patch: int) -> float:
         state = applied.state(patch)
@@ -185,7 +172,7 @@ def _first_test(workspace: Workspace) -> Row:
             sys.exit(f"no test ran: {tested.states[0].why}")
         return float(found[1])
 
-    plan = make_plan(Catalogue(workspace).get(TREE), archs.load(ARCH), ())
+    plan = plan_of(workspace, TREE)
     base = load_applied(workspace, SERIES, tree=TREE).states[0]
     image = Artifacts(workspace).directory(plan.key(base)) / Path(plan.arch.image).name
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +45,14 @@ class Usage:
     processor: float
 
 
-def run(*argv: str | Path, cwd: Path | None = None, ok: Sequence[int] = (0,)) -> str:
+def run(
+    *argv: str | Path, cwd: Path | None = None, ok: Sequence[int] = (0,), env: Mapping[str, str] | None = None
+) -> str:
     """Run a program; its output. Ends the benchmark, showing why, when the program fails."""
     words = [str(word) for word in argv]
-    done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode not in ok:
         sys.exit(f"{' '.join(words)}: exit status {done.returncode}\n{done.stderr}{done.stdout}")
     return done.stdout

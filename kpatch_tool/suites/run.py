@@ -134,11 +134,12 @@ def test_state(
     *,
     progress: Progress = silent,
     patience: Patience = PATIENCE,
+    boots: bool = False,
 ) -> tuple[StateTests, ...]:
     """Boot the build of a state, run all `plans` in that one boot, and return what each suite said, in order.
 
-    Outputs lie below .kpt/logs/test/. Raises MachineError when QEMU, a file or disk space is missing, or another kpt
-    tests the very same.
+    `boots`: go on from no saved machine. Outputs lie below .kpt/logs/test/. Raises MachineError when QEMU, a file or
+    disk space is missing, or another kpt tests the very same.
     """
     workspace, build = subject.workspace, subject.build
     rows = [row for plan in plans for row in plan.rows]
@@ -170,7 +171,7 @@ def test_state(
             cache=workspace.cache,
             patience=patience,
             watcher=watcher,
-            save=choice.accel == "tcg",
+            save=choice.accel == "tcg" and not boots,
         )
         contents = Contents.of(workspace)
         for path in out.iterdir():

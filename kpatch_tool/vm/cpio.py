@@ -15,6 +15,7 @@ from typing import BinaryIO
 from kpatch_tool.errors import MachineError
 
 _BLOCK = 512
+_INIT = "/init"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,14 @@ class Entry:
 def write_archive(out: BinaryIO, entries: Iterable[Entry]) -> None:
     """Write `entries`, with the directories they need, as one archive padded to 512 bytes, to `out`.
 
-    Of two entries with one path the first counts. Raises MachineError for a source that cannot be read.
+    Of two entries with one path the first counts. /init comes last: a kernel that has no room for all of it must not
+    start with a part. Raises MachineError for a source that cannot be read.
     """
     files = {entry.path: entry for entry in reversed(tuple(entries))}
     writer = _Writer(out)
     for directory in _directories(files):
         writer.header(directory, stat.S_IFDIR | 0o755, 0)
-    for path in sorted(files):
+    for path in sorted(files, key=lambda path: (path == _INIT, path)):
         writer.file(files[path])
     writer.header("TRAILER!!!", 0, 0)
     writer.pad(_BLOCK)

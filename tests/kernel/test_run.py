@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool import workspace as workspaces
+from kpatch_tool.sandbox import descendants
 from kpatch_tool.workspace import Workspace
 from tests.conftest import REPO_ROOT, Kpt, git
 
@@ -107,7 +108,8 @@ def test_an_interrupted_kpt_leaves_no_guest_and_no_verdict(kept: Workspace, kpt:
         for line in process.stderr:
             if line.startswith(b"testing patch 2"):
                 break
-        guests = [pid for pid in children(process.pid) if Path(f"/proc/{pid}/comm").read_text("ascii") == "kpt-guest\n"]
+        below = [one.pid for one in descendants(process.pid)]  # QEMU is in a room
+        guests = [pid for pid in below if Path(f"/proc/{pid}/comm").read_text("ascii") == "kpt-guest\n"]
         process.send_signal(number)
         process.stderr.read()
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
@@ -116,9 +118,3 @@ def test_an_interrupted_kpt_leaves_no_guest_and_no_verdict(kept: Workspace, kpt:
     after = kpt("results", "--kind", "tests", "--json", cwd=kept.root).json["results"]
     new = {one["key"] for one in after} - {one["key"] for one in before}
     assert all(state["patch"] == 0 for one in after if one["key"] in new for state in one["states"][:1])
-
-
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()  # a thread's children are its own
-    words = [word for task in tasks for word in (task / "children").read_text("ascii").split()]
-    return sorted({int(word) for word in words})
