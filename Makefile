@@ -37,8 +37,8 @@ demo: packages
 	$(KPT) tree add debian-6.1
 	$(KPT) run series/dirty-log-6.1
 
-# What tests read kpt's reports, manual page and completion with. No command needs it, and without it they are skipped.
-TEST_PACKAGES := chromium git-email libmailtools-perl mandoc man-db fish zsh
+# What tests read kpt's output with, sign mails with and turn clocks with. No command needs it; without it they are skipped.
+TEST_PACKAGES := chromium cpio fish git-email libfaketime libmailtools-perl man-db mandoc openssh-client openssl zsh
 
 test-packages: packages
 	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { $(ROOT) apt-get update -q && $(APT_INSTALL) $(TEST_PACKAGES); } || \

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from kpatch_tool.errors import MachineError
 
-_STAGING_PREFIX = ".kpt-staging-"
+STAGING = ".kpt-staging-"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2)
 
@@ -37,7 +37,7 @@ def staged_file(target: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """
     with machine_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_STAGING_PREFIX, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=STAGING, dir=target.parent)
         with os.fdopen(handle, "wb") as out:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -56,7 +56,7 @@ def sweep(directory: Path) -> None:
 
     The caller holds a lock that every writer of this directory holds, too: a file is not locked yet when it is born.
     """
-    for path in directory.glob(f"{_STAGING_PREFIX}*"):
+    for path in directory.glob(f"{STAGING}*"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
@@ -75,8 +75,8 @@ def staged_directory(target: Path) -> Iterator[Path]:
     between two renames). What a killed run left behind is removed by the next one for the same target. Two writers of
     one target must hold a lock (kpatch_tool.lock).
     """
-    stage = target.parent / f"{_STAGING_PREFIX}{target.name}"
-    old = target.parent / f"{_STAGING_PREFIX}{target.name}.old"
+    stage = target.parent / f"{STAGING}{target.name}"
+    old = target.parent / f"{STAGING}{target.name}.old"
     with machine_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if old.exists() and not target.exists():  # killed between the two renames below

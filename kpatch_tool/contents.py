@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.atomic import machine_errors
+from kpatch_tool.atomic import STAGING, machine_errors
 from kpatch_tool.workspace import Workspace
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
@@ -92,7 +92,7 @@ class Contents:
 
 def _replaced(file: Path, kept: Path) -> bool:
     """Put a link to `kept` in the place of `file`; False where `kept` is gone."""
-    with tempfile.TemporaryDirectory(prefix=".kpt-staging-", dir=file.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=STAGING, dir=file.parent) as scratch:
         link = Path(scratch) / file.name
         try:
             os.link(kept, link)

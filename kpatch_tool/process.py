@@ -65,7 +65,7 @@ def run(
             out, err = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             timed_out = True
-            kill_group(process)
+            kill_group(process.pid)
             out, err = process.communicate()
     return Finished(words, process.returncode, out, err, time.monotonic() - start, timed_out)
 
@@ -122,7 +122,7 @@ def stop(threads: Collection[int]) -> None:
     _unwanted.update(threads)
     for group, thread in tuple(_running.items()):
         if thread in threads:
-            _kill(group)
+            kill_group(group)
 
 
 def forget(threads: Collection[int]) -> None:
@@ -144,12 +144,8 @@ def known_to_stop(group: int) -> Iterator[None]:
         raise Unwanted
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process started by this module together with everything it started."""
-    _kill(process.pid)
-
-
-def _kill(group: int) -> None:
+def kill_group(group: int) -> None:
+    """Kill a process that leads a group of its own (its id is the group's) together with everything it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 
@@ -187,7 +183,7 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
             yield
         finally:
             if process.poll() is None:
-                kill_group(process)
+                kill_group(process.pid)
                 process.wait()
 
 
@@ -218,7 +214,7 @@ class _Watchdog:
     def stop(self, why: str) -> None:
         """Kill it, for this reason."""
         self.why = self.why or why
-        kill_group(self._process)
+        kill_group(self._process.pid)
 
     def _look(self) -> None:
         while True:
@@ -227,7 +223,7 @@ class _Watchdog:
                 return
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self.timed_out = True
-                kill_group(self._process)
+                kill_group(self._process.pid)
                 return
             why = self._watch(self._process.pid) if self._watch is not None else ""
             if why:

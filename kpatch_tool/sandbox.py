@@ -254,8 +254,7 @@ class Watch:
         return ""
 
     def _of_memory(self) -> str:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
-        free, size = (int(fields[name].split()[0]) * 1024 for name in ("MemAvailable", "MemTotal"))
+        free, size = memory()
         low = free < min(self._limits.spare, size // 20)
         return f"only {_size(free)} of the machine's memory are left" if low else ""
 
@@ -269,6 +268,13 @@ class Watch:
             if used > self._limits.memory:
                 return f"it used more than {_size(self._limits.memory)} of memory"
         return ""
+
+
+def memory() -> tuple[int, int]:
+    """The bytes of memory that this machine can still give to programs, and all it has (proc(5))."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+    free, size = (int(fields[name].split()[0]) << 10 for name in ("MemAvailable", "MemTotal"))
+    return free, size
 
 
 @dataclass(frozen=True, slots=True)

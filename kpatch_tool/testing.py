@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
-from kpatch_tool import doctor
+from kpatch_tool import doctor, sandbox
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
@@ -210,9 +208,8 @@ class Tester:
 
 def guests_at_once(wanted: int | None) -> int:
     """How many guests to run: `wanted`, or a processor each; no more than there is memory for."""
-    found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
-    most = 1 if found is None else max(1, int(found[1]) // 1024 // run.GUEST_MEMORY)
-    return min(wanted or len(os.sched_getaffinity(0)), most)
+    free, _ = sandbox.memory()
+    return min(wanted or len(os.sched_getaffinity(0)), max(1, (free >> 20) // run.GUEST_MEMORY))
 
 
 def default_suites(workspace: Workspace) -> tuple[str, ...]:

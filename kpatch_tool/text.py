@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # Bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and paragraph separators,
 # tags.
@@ -16,6 +16,7 @@ HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]")
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_HIDDEN_CLASS}]")
 _UNSAFE_IN_JSON = re.compile(f"[\x7f-\x9f{_HIDDEN_CLASS}]")  # JSON's own rules have the C0 controls escaped
 _NARROWEST, _WIDEST = 40, 80
+_LIKE = 0.5  # of difflib's ratio, in which 1 is equal
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -74,6 +75,16 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _escaped_but_layout(found: re.Match[str]) -> str:
     return found.group() if found.group() in "\n\t" else _escaped(found)
+
+
+def nearest(wrong: str, names: Sequence[str], *, most: int) -> list[str]:
+    """At most `most` of `names`, for a message that nothing is called `wrong`: those it is a part of, then those most
+    like it; the first ones where it is like none."""
+    import difflib  # only messages need it
+
+    inside = [name for name in names if wrong and wrong in name]
+    alike = difflib.get_close_matches(wrong, names, n=most, cutoff=_LIKE)
+    return list(dict.fromkeys([*inside, *alike]))[:most] or list(names[:most])
 
 
 def spelt(values: Iterable[int]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +11,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import catalogue, selftests, unittests_cfg
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
 from kpatch_tool.suites.run import GUEST_CPUS
-from kpatch_tool.text import printable
+from kpatch_tool.text import nearest, printable
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import Workspace
 
@@ -46,11 +45,8 @@ def require_match(globs: Sequence[str], names: Collection[str], where: str) -> N
 
 def near(wrong: str, names: Collection[str]) -> str:
     """The names most like `wrong`, or some of them, for a line."""
-    plain = wrong.translate(_GLOB)
     names = [name for name in names if "/" not in name]
-    inside = [name for name in names if plain and plain in name]
-    alike = difflib.get_close_matches(plain, names, n=_NEAR, cutoff=0.5)
-    found = list(dict.fromkeys([*inside, *alike]))[:_NEAR] or names[:_NEAR]
+    found = nearest(wrong.translate(_GLOB), names, most=_NEAR)
     more = len(names) - len(found)
     return ", ".join(map(printable, found)) + (f" and {more} more" if more else "")
 

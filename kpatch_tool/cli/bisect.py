@@ -22,9 +22,7 @@ def command(
     suite: Annotated[
         list[str] | None, typer.Option("--suite", metavar="NAME", help="Ask: is this suite worse? (may be repeated)")
     ] = None,
-    test: Annotated[
-        list[str] | None, typer.Option("--test", metavar="GLOB", help="Only tests of such a name (may be repeated).")
-    ] = None,
+    test: common.TestOption = None,
     case: Annotated[str | None, typer.Option("--case", metavar="GLOB", help="Only such cases of the tests.")] = None,
     run: Annotated[
         str | None, typer.Option("--run", metavar="CMD", help="Ask a command: 0 good, 125 skip, 1-127 bad.")
@@ -51,13 +49,9 @@ def command(
     minimal: Annotated[
         bool, typer.Option("--minimal", help="Then find the smallest set of patches that shows it.")
     ] = False,
-    variant: Annotated[
-        list[str] | None, typer.Option("--variant", metavar="V", help="How to test: default, shadow.")
-    ] = None,
-    arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=1, max=86400, help="Seconds for each test, in place of its own.")
-    ] = None,
+    variant: common.VariantOption = None,
+    arch: common.ArchOption = "x86_64",
+    timeout: common.TimeoutOption = None,
     confidence: Annotated[float, typer.Option("--confidence", metavar="P", help="How sure to be.")] = 0.95,
     once: Annotated[bool, typer.Option("--once", help="Trust every answer; look at each state once.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget what an earlier search found.")] = False,

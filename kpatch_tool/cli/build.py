@@ -14,15 +14,15 @@ def command(
     series: common.OptionalSeries = None,
     *,
     tree: common.TreeOption = None,
-    arch: Annotated[str, typer.Option("--arch", metavar="NAME", help="The architecture.")] = "x86_64",
-    patch: Annotated[int | None, typer.Option("--patch", metavar="K", help="The state after this patch.")] = None,
+    arch: common.ArchOption = "x86_64",
+    patch: Annotated[int | None, typer.Option("--patch", metavar="K", help="The state after patch K.")] = None,
     each: Annotated[bool, typer.Option("--each", help="The base and the state after every patch.")] = False,
     base: Annotated[bool, typer.Option("--base", help="The tree without the series.")] = False,
     config: Annotated[
         list[Path] | None, typer.Option("--config", metavar="FRAGMENT", help="Configuration to add (may be repeated).")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("-j", "--jobs", min=1, help="Jobs of make; all processors if not given.")
+        int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Jobs of make; all processors if not given.")
     ] = None,
     no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,

@@ -31,6 +31,20 @@ OptionalSeries = Annotated[
     str | None, typer.Argument(metavar="[SERIES]", help="A series; the one applied last where left out.")
 ]
 TreeOption = Annotated[str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to use.")]
+ArchOption = Annotated[str, typer.Option("--arch", metavar="NAME", help="The architecture to build for.")]
+SuiteOption = Annotated[
+    list[str] | None, typer.Option("--suite", metavar="NAME", help="Only this suite (may be repeated).")
+]
+TestOption = Annotated[
+    list[str] | None, typer.Option("--test", metavar="GLOB", help="Only tests of such a name (may be repeated).")
+]
+VariantOption = Annotated[
+    list[str] | None, typer.Option("--variant", metavar="V", help="How to test: default, shadow (may be repeated).")
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="S", min=1, max=86400, help="Seconds for each test, in place of its own."),
+]
 
 
 def _without_sandbox(chosen: bool) -> bool:
@@ -134,11 +148,16 @@ class _PlainProgress:
 
 
 __all__ = [
+    "ArchOption",
     "JsonOption",
     "NoSandboxOption",
     "OptionalSeries",
     "SeriesArgument",
+    "SuiteOption",
+    "TestOption",
+    "TimeoutOption",
     "TreeOption",
+    "VariantOption",
     "chosen",
     "console",
     "emit_json",

@@ -24,7 +24,9 @@ class Format(StrEnum):
 def command(
     series: OptionalSeries = None,
     form: Annotated[Format, typer.Option("--format", help="What to write; mail: a reply to the series.")] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to this file.")
+    ] = None,
 ) -> None:
     """The results of the last `kpt run` of a series."""
     from kpatch_tool.report import reports

@@ -69,7 +69,7 @@ def prune(
     pretend: Annotated[bool, typer.Option("--pretend", help="Remove nothing, tell what would be.")] = False,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Remove what was not used for the longest time; what a running kpt uses stays. Without options: leftovers only."""
+    """Remove what was not used for the longest time. What a running kpt uses stays. Without options: leftovers only."""
     from kpatch_tool.report import kept as show
     from kpatch_tool.results.prune import age_of, size_of
     from kpatch_tool.results.prune import prune as prune_store

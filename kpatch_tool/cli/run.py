@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from kpatch_tool.cli.common import (
+    ArchOption,
     JsonOption,
     NoSandboxOption,
     SeriesArgument,
+    SuiteOption,
     TreeOption,
     chosen,
     console,
@@ -22,10 +24,8 @@ def command(
     series: SeriesArgument = None,
     *,
     tree: TreeOption = None,
-    arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
-    suite: Annotated[
-        list[str] | None, typer.Option("--suite", metavar="NAME", help="Only this suite (may be repeated).")
-    ] = None,
+    arch: ArchOption = "x86_64",
+    suite: SuiteOption = None,
     each: Annotated[bool, typer.Option("--each", help="Test every state, even where nothing changed.")] = False,
     head: Annotated[bool, typer.Option("--head", help="Test the base and the last state only.")] = False,
     no_sandbox: NoSandboxOption = False,

@@ -13,31 +13,24 @@ def command(
     series: common.OptionalSeries = None,
     *,
     tree: common.TreeOption = None,
-    suite: Annotated[
-        list[str] | None, typer.Option("--suite", metavar="NAME", help="Only this suite (may be repeated).")
-    ] = None,
-    test: Annotated[
-        list[str] | None, typer.Option("--test", metavar="GLOB", help="Only tests of such a name (may be repeated).")
-    ] = None,
+    suite: common.SuiteOption = None,
+    test: common.TestOption = None,
     patch: Annotated[
         list[int] | None, typer.Option("--patch", metavar="K", help="The state after patch K (may be repeated).")
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="Every state.")] = False,
     base: Annotated[bool, typer.Option("--base", help="The base alone.")] = False,
-    variant: Annotated[
-        list[str] | None, typer.Option("--variant", metavar="V", help="How: default, shadow (may be repeated).")
-    ] = None,
-    arch: Annotated[str, typer.Option("--arch", help="The architecture to build and test.")] = "x86_64",
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=1, max=86400, help="Seconds for each test, in place of its own.")
-    ] = None,
+    variant: common.VariantOption = None,
+    arch: common.ArchOption = "x86_64",
+    timeout: common.TimeoutOption = None,
     accel: Annotated[
         str | None, typer.Option("--accel", metavar="kvm|tcg", help="Instead of what a trial says.")
     ] = None,
     by_hand: Annotated[bool, typer.Option("--nodefault", help="Also tests marked to be run by hand only.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Test again what is remembered.")] = False,
     jobs: Annotated[
-        int | None, typer.Option("-j", "--jobs", min=1, help="Guests at once; as many as fit if not given.")
+        int | None,
+        typer.Option("-j", "--jobs", metavar="N", min=1, help="Guests at once; as many as fit if not given."),
     ] = None,
     no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,

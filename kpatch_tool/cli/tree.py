@@ -75,7 +75,7 @@ def use(name: NameArgument) -> None:
 
 @app.command("remove")
 def remove(name: NameArgument) -> None:
-    """Remove a tree from this workspace (its description in trees.toml stays)."""
+    """Remove a tree from this workspace. Its description in trees.toml stays."""
     from kpatch_tool.tree.adding import remove as remove_tree
     from kpatch_tool.tree.catalogue import Catalogue
 

@@ -132,7 +132,7 @@ def disk_use(paths: Iterable[Path]) -> int:
     """The bytes of all files below `paths`, one with several names counted once."""
     seen: dict[tuple[int, int], int] = {}
     for path in paths:
-        for status in _stats(path):
+        for status in stats(path):
             seen[status.st_dev, status.st_ino] = status.st_size
     return sum(seen.values())
 
@@ -144,7 +144,8 @@ def places(workspace: Workspace) -> tuple[Path, ...]:
     return (state / "objects", state / "artifacts", workspace.logs / "test", *database)
 
 
-def _stats(path: Path) -> Iterator[os.stat_result]:
+def stats(path: Path) -> Iterator[os.stat_result]:
+    """What the file system says of the file `path`, or of all files below that directory."""
     if path.is_file():
         yield path.stat()
     for directory, _, names in os.walk(path):

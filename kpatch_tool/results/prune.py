@@ -21,7 +21,7 @@ from kpatch_tool.atomic import machine_errors
 from kpatch_tool.contents import Contents
 from kpatch_tool.database import Database
 from kpatch_tool.errors import InputError, MachineError
-from kpatch_tool.results.kept import Kept, Kind, disk_use, kept, places
+from kpatch_tool.results.kept import Kept, Kind, disk_use, kept, places, stats
 from kpatch_tool.workspace import Workspace
 
 _LOCK_SECONDS = 60.0
@@ -162,12 +162,7 @@ def _directories(workspace: Workspace) -> Iterator[Path]:
 
 def _freed(directory: Path) -> int:
     """The bytes that go with a directory: contents whose only other name is the one below objects/."""
-    total = 0
-    for path in directory.rglob("*"):
-        status = path.stat()
-        if path.is_file() and status.st_nlink <= 2:
-            total += status.st_size
-    return total
+    return sum(status.st_size for status in stats(directory) if status.st_nlink <= 2)
 
 
 def _is_old(directory: Path) -> bool:

@@ -33,7 +33,7 @@ from kpatch_tool.series.attesting import documents, from_table
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.subject import parse
-from kpatch_tool.text import spelt
+from kpatch_tool.text import nearest, spelt
 from kpatch_tool.workspace import Workspace
 
 MARKER = "series.toml"
@@ -266,10 +266,8 @@ def _some(known: Sequence[str], like: str) -> str:
     """The names for a line: all of a few, else those most like the one asked for."""
     if len(known) <= _NAMED:
         return ", ".join(known)
-    import difflib
-
-    nearest = difflib.get_close_matches(like, known[:_COMPARED], n=_NAMED, cutoff=0.4) or known[:_NAMED]
-    return f"{', '.join(nearest)}, and {len(known) - len(nearest)} more (`kpt list`)"
+    named = nearest(like, known[:_COMPARED], most=_NAMED)
+    return f"{', '.join(named)}, and {len(known) - len(named)} more (`kpt list`)"
 
 
 def _lock_of(directory: Path) -> Path:

@@ -22,8 +22,6 @@ from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
 
-_STAGING = ".kpt-staging-"
-
 
 class Source(Protocol):
     """Where a tree comes from. `kind`, `source` and `ref` go into its record; two adds with the same three are the
@@ -82,7 +80,7 @@ def remove(catalogue: Catalogue, name: str) -> None:
     """Remove tree `name` from this workspace. Raises InputError when it is not here."""
     target = catalogue.git_dir(name)
     with tree_lock(catalogue, name):
-        doomed = target.parent / f"{_STAGING}{target.name}"
+        doomed = target.parent / f"{atomic.STAGING}{target.name}"
         shutil.rmtree(doomed, ignore_errors=True)
         if not target.exists():
             catalogue.get(name)
@@ -122,8 +120,8 @@ def makefile_version(git_dir: Path, commit: str) -> tuple[int, ...]:
 
 def _sweep(catalogue: Catalogue, name: str) -> None:
     """Clear away what killed adds and removals of other names left (this name's is cleared by staged_directory)."""
-    for leftover in catalogue.workspace.trees.glob(f"{_STAGING}*.git"):
-        other = leftover.name.removeprefix(_STAGING).removesuffix(".git")
+    for leftover in catalogue.workspace.trees.glob(f"{atomic.STAGING}*.git"):
+        other = leftover.name.removeprefix(atomic.STAGING).removesuffix(".git")
         if other != name:
             with contextlib.suppress(MachineError), tree_lock(catalogue, other):
                 shutil.rmtree(leftover, ignore_errors=True)

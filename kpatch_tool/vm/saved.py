@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from kpatch_tool.atomic import machine_errors
+from kpatch_tool.atomic import STAGING, machine_errors
 from kpatch_tool.vm.qemu import KERNEL_WORDS, Machine
 
 _KEPT = 3  # about 150 MB each
-_STAGING = ".kpt-staging-"
 _ABANDONED_SECONDS = 3600.0
 _FORMAT = 1
 SavedFile: TypeAlias = "tempfile._TemporaryFileWrapper[bytes]"
@@ -54,7 +53,7 @@ class SavedMachine:
         """A file to save the machine to, which `keep` makes this one; it is gone when it is closed before."""
         with machine_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return tempfile.NamedTemporaryFile(prefix=_STAGING, dir=self.path.parent)
+            return tempfile.NamedTemporaryFile(prefix=STAGING, dir=self.path.parent)
 
     def keep(self, file: SavedFile) -> None:
         """Make `file`, written whole, the one to go on from, if no other was first; the oldest ones make room."""
@@ -63,7 +62,7 @@ class SavedMachine:
         there = sorted(self.path.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in there[_KEPT:]:
             old.unlink(missing_ok=True)
-        for left in self.path.parent.glob(f"{_STAGING}*"):  # by a kpt that was killed
+        for left in self.path.parent.glob(f"{STAGING}*"):  # by a kpt that was killed
             if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
                 left.unlink(missing_ok=True)
 

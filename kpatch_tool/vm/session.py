@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +13,7 @@ from typing import IO, Any
 from qemu.qmp import EventListener, QMPClient
 from qemu.qmp.error import QMPError
 
-from kpatch_tool.process import known_to_stop
+from kpatch_tool.process import kill_group, known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 
@@ -146,8 +144,7 @@ class _Session:
             with known_to_stop(process.pid):
                 await self._attend(process, *ours)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process.pid)
             await process.wait()
             for end in ours:
                 end.close()

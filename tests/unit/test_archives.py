@@ -224,9 +224,9 @@ def test_no_archive() -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_page_that_almost_matches_takes_no_longer(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     page = SHAPES[name][0](MAILS)
     for line in ("  2014-04-17  9:00 ` x\n", "To:\ta@b\n", "Cc: a\n  b\n", " \n", "\t \t\n", "Subject: x\n"):
         for place in [found.end() for found in re.finditer("\n", page)][:14]:
             archives.recognise((page[:place] + line * 60 + "x\n" + page[place:]).encode())
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

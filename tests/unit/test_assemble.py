@@ -276,7 +276,7 @@ def test_names() -> None:
 
 
 def test_a_mailbox_of_many_series_takes_linear_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     many = [
         patch(f"[PATCH {number}/2] mm: {topic} {number}", f"m{topic}.{number}", minute=topic % 60)
         for topic in range(1500)
@@ -285,4 +285,4 @@ def test_a_mailbox_of_many_series_takes_linear_time() -> None:
     found = assemble(messages(*many), where="box", pick="700")
     assert [one.number for one in found.patches] == [1, 2]
     assert found.problems[-1] == "and 1494 more series"
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

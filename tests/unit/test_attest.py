@@ -314,10 +314,10 @@ def test_broken_signatures_are_told_not_raised(head: bytes, developer: SigningKe
 
 
 def test_hostile_blanks_take_no_long_time(signer: Dkim, developer: SigningKey) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     raw = signer.sign(signed(developer)) + b" \t" * 200_000 + b"x\n"
     assert {one[2] for one in said(checked(raw, signer.record))} == {"unchecked"}
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def _series(raw: bytes) -> Series:

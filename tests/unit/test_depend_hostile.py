@@ -107,6 +107,6 @@ def test_long_lines_take_no_long_time(line: str) -> None:
     diff = f"--- a/f.c\n+++ b/f.c\n@@ -1 +1 @@ {line}\n-{line}\n+{line}x\n".encode()
     assert parse_diff(diff)
     text = f"{line}\nCc: stable@ {'#' * 50_000}\nneeds {' ' * 50_000}x\nFixes:{' ' * 50_000}\n"
-    start = time.monotonic()
+    start = time.process_time()
     dependencies(series(patch(1, diff, message=text), patch(2, diff, message=text)))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5

@@ -32,7 +32,7 @@ def test_the_first_own_line(body: str, said: str) -> None:
 
 
 def test_any_text_takes_linear_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for piece in ("hi ", "...", "> a\n", "On a:\n> b\n", "[", "\n", "a\n"):
         gist(piece * 50_000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

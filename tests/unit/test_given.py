@@ -184,6 +184,6 @@ def test_any_text_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["Reviewed-by: ", "-- >8 ", "<", "a@", "From: x\n", "[", "- ", "x: <a", "by "])
 def test_hostile_text_takes_no_long_time(piece: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     of_reply(piece * 50_000, JANE)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2

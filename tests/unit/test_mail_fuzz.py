@@ -54,9 +54,9 @@ def test_the_small_parts(words: str, data: bytes) -> None:
 
 def test_long_inputs_take_linear_time() -> None:
     for piece in PIECES:
-        start = time.perf_counter()
+        start = time.process_time()
         mail(piece * (300_000 // len(piece)))
-        assert time.perf_counter() - start < 15, piece
+        assert time.process_time() - start < 15, piece
 
 
 # A patch in all the clothes that mail programs and lists give it comes out as it was sent.

@@ -217,9 +217,9 @@ def test_fifty_by_fifty_patches_are_quick() -> None:
             mails.append(f"From: J <j@x.org>\nSubject: [PATCH {n + 1}/50] {n}\n\nWhy.\n---\n{head}{text} }}\n")
         box = "".join(f"From mboxrd@z Thu Jan  1 00:00:00 1970\n{mail}\n" for mail in mails)
         series.append(assemble(list(parse(box.encode(), "box")), where="box"))
-    start = time.monotonic()
+    start = time.process_time()
     pairs = compare(*series).pairs
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert [(pair.a, pair.b) for pair in pairs] == list(zip(series[0].patches, series[1].patches, strict=True))
 
 

@@ -262,12 +262,12 @@ HOSTILE = [
 def test_hostile_text_is_read_in_bounded_time(number: int) -> None:
     text = HOSTILE[number].replace(b"--- a/f", b"index 1234567..7654321\n--- a/f", 1)
     base = b" a\n\na\n\n" * 2000
-    began = time.monotonic()
+    began = time.process_time()
     for file in read_loose(text)[:3]:
         exact = replace(file, header=replace(file.header, old_blob=blob_id(base)[:12], new_blob="7654321"))
         restore_loose(exact, base)
     read_blind(text)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 PIECES = st.sampled_from(

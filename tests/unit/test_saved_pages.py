@@ -350,12 +350,12 @@ def test_other_pages_are_refused(page: str, what: str) -> None:
 )
 def test_hostile_pages_take_time_in_proportion(piece: str) -> None:
     page = "<html>" + piece * (200_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         list(parse(page.encode(), "x"))
     except InputError as error:
         assert "\n" not in error.line()
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 6
 
 
 PIECES = ["<", ">", "<pre>", "</pre>", "<br>", "<p", "<!--", "-->", "X-Body-of-Message", "<a href='", "&lt;", "&#0;"]

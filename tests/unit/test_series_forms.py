@@ -118,10 +118,10 @@ def test_many_series_in_one_thread_are_no_question() -> None:
 
 
 def test_a_crowded_thread_takes_linear_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     answers = [patch(f"[PATCH] mm: thing {i} of many", f"p{i}", minute=i % 60, reply_to="r") for i in range(1500)]
     again = [patch("[PATCH 2/3] mm: the same", f"q{i}", minute=i % 60) for i in range(1500)]
     revisions = [patch(f"[PATCH v{i} 1/2] net: one", f"v{i}", minute=i % 60, reply_to="r") for i in range(1, 900)]
     mails = messages(patch("[PATCH] mm: the root of it", "r"), *answers, *again, *revisions)
     assert assemble(mails, where="x", pick="1").title == "mm: the root of it"
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

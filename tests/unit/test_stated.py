@@ -109,9 +109,9 @@ def test_message_ids_in_addresses() -> None:
 
 
 def test_hostile_text_takes_linear_time() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     pieces = ["depends on ", "Based-on:\n", "[1] ", "<a@", "a@b ", "https://", "based on on top of ", "a" * 50 + "@"]
     pieces += ["v1.2.3.", "[PATCH ", '"[PATCH] ', "next/", "\n\n", "base-commit: ", "commit \t", "0" * 41]
     for piece in pieces:
         said(piece * (200_000 // len(piece)))
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20

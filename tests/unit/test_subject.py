@@ -127,8 +127,8 @@ def test_same_title() -> None:
 
 
 def test_long_subjects_take_linear_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for piece in ("-", "[", "]", "[PATCH ", "re:", "1", "1/2 ", "v", " ", "[-", "patch-"):
         parse(piece * 50_000)
         parse("[PATCH " + piece * 50_000 + "] x")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

@@ -1,0 +1,82 @@
+"""The rooms of docs/architecture.md: data flows one way, and nothing imports upward."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kpatch_tool
+
+_PACKAGE = Path(kpatch_tool.__file__).parent
+# From the bottom up; rooms of one row may not import one another.
+_ROOMS = (
+    ("diff", "mail"),
+    ("restore",),
+    ("series",),
+    ("depend",),
+    ("tree",),
+    ("kbuild",),
+    ("vm",),
+    ("suites",),
+    ("results",),
+    ("bisect",),
+    ("report",),
+    ("cli",),
+)
+_HEIGHT = {room: height for height, row in enumerate(_ROOMS, start=1) for room in row}
+# What a command does as a whole stands above the rooms that it calls; all other single files are below every room.
+_HEIGHT |= {"importing": _HEIGHT["series"] + 0.5, "testing": _HEIGHT["results"] + 0.5}
+_HEIGHT |= {"pipeline": _HEIGHT["results"] + 0.5, "runner": _HEIGHT["report"] + 0.5, "__main__": _HEIGHT["cli"] + 0.5}
+
+
+def _imports(file: Path) -> Iterator[tuple[int, str]]:
+    """The line and the room (or single file) of everything of kpt's that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "kpatch_tool" and rest:
+                yield node.lineno, rest.split(".")[0]
+
+
+def _upward(file: Path, room: str) -> list[str]:
+    mine = _HEIGHT.get(room, 0)
+    return [
+        f"{file.name}:{line} imports {other}"
+        for line, other in _imports(file)
+        if other != room and (_HEIGHT.get(other, 0) > mine or (mine and _HEIGHT.get(other, 0) == mine))
+    ]
+
+
+@pytest.mark.parametrize("room", sorted(path.name for path in _PACKAGE.iterdir() if (path / "__init__.py").is_file()))
+def test_a_room_imports_from_below_only(room: str) -> None:
+    assert room in _HEIGHT, "a new room: say in docs/architecture.md and here where it stands"
+    files = sorted((_PACKAGE / room).rglob("*.py"))
+    assert files
+    assert [found for file in files for found in _upward(file, room)] == []
+
+
+def test_single_files_import_from_below_only() -> None:
+    files = sorted(_PACKAGE.glob("*.py"))
+    assert [found for file in files for found in _upward(file, file.stem)] == []
+
+
+def test_an_upward_import_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text(
+        "from kpatch_tool import lock, report\n"
+        "from kpatch_tool.tree.objects import Objects\n"
+        "def late():\n    from kpatch_tool.cli import common\n",
+        "utf-8",
+    )
+    told = ["bad.py:1 imports report", "bad.py:2 imports tree", "bad.py:4 imports cli"]
+    assert sorted(_upward(file, "tree")) == [told[0], told[2]]
+    assert sorted(_upward(file, "mail")) == told
