@@ -30,6 +30,7 @@ _FEWEST = 2_000
 _KEPT = 5_000  # hash states kept
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
+_NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +435,7 @@ def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
 
 def undecided(plan: Plan, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
     """The rows that a reading at most `bits` less likely than the likeliest has otherwise, also where that only follows
-    from another line; and how many readings each has."""
+    from another line; and how many readings each has. A row next to one of them is held to a stricter limit."""
     effects = _Effects(plan, alternatives, unlikely=False)
     found: dict[int, set[bytes]] = {}
     at = 0
@@ -442,8 +443,19 @@ def undecided(plan: Plan, bits: float, alternatives: Sequence[Alternative] = ())
         for row, text in effect.rows:
             found.setdefault(row, {effects.first[row]}).add(text)
         at += 1
-    for row, options in enumerate(effects.root.path.options):
-        near = {option.text for option in options or () if option.cost - (options or [option])[0].cost <= bits}
-        if len(near) > 1 and plan.reader.rows[row].shown:
-            found.setdefault(row, set()).update(text + plan.endings[row] for text in near)
+    for row in range(len(plan.reader.rows)):
+        _open_readings(effects, row, bits, found)
+    for row in sorted(found):
+        for beside in (row - 1, row + 1):
+            if 0 <= beside < len(plan.reader.rows) and beside not in found:
+                _open_readings(effects, beside, max(bits, _NEAR), found)
     return {row: len(texts) for row, texts in found.items()}
+
+
+def _open_readings(effects: _Effects, row: int, bits: float, found: dict[int, set[bytes]]) -> None:
+    """Add to `found` the readings of a row within `bits` of its likeliest, where there is more than one."""
+    root = effects.root
+    options = root.path.options[row]
+    near = {option.text for option in options or () if option.cost - (options or [option])[0].cost <= bits}
+    if len(near) > 1 and root.plan.reader.rows[row].shown:
+        found.setdefault(row, set()).update(text + root.plan.endings[row] for text in near)
