@@ -44,7 +44,9 @@ def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iter
         return
     waiting = iter(tasks)
     with ExitStack() as stack:
-        pipes = [_worker(function, stack) for _ in range(count)]
+        pipes: list[Connection] = []
+        for _ in range(count):
+            pipes.append(_worker(function, stack, pipes))
         given = taken = 0
         for task in islice(waiting, count * _AHEAD):
             pipes[given % count].send(task)
@@ -102,11 +104,13 @@ class Threads:
         process.forget(self._idents)
 
 
-def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:
+def _worker(function: Callable[[T], R], stack: ExitStack, others: Iterable[Connection]) -> Connection:
     # A fork starts in no time, but must not be made beside other threads (the progress line has one).
-    context = get_context("fork") if threading.active_count() == 1 else get_context("spawn")
+    forks = threading.active_count() == 1
+    context = get_context("fork") if forks else get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(function, theirs), daemon=True)
+    inherited = (*others, ours) if forks else ()
+    process = context.Process(target=_work, args=(function, theirs, inherited), daemon=True)
     process.start()
     theirs.close()
     stack.callback(process.join)
@@ -129,7 +133,10 @@ class _Results(Generic[R]):
         return cast("R", value)
 
 
-def _work(function: Callable[[T], R], pipe: Connection) -> None:
+def _work(function: Callable[[T], R], pipe: Connection, inherited: Iterable[Connection]) -> None:
+    """Do tasks until the pipe ends, which it does with this process's parent once nobody else holds the other end."""
+    for end in inherited:
+        end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while True:

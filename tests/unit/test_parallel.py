@@ -1,8 +1,11 @@
-"""Threads beside their user: order, errors, and nothing left when they are left."""
+"""Processes and threads beside their user: order, errors, and nothing left when they are left."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -75,3 +78,29 @@ def test_programs_of_others_are_left_alone() -> None:
             theirs.submit(lambda: process.run(["sleep", "60"], timeout=90).status)
             time.sleep(0.2)
         assert other.result() == 7
+
+
+_WITH_WORKERS = """
+import os, sys
+from kpatch_tool.parallel import in_order
+def name(task):
+    return os.getpid()
+results = in_order(name, range(100), 3)
+print(*{next(results) for _ in range(6)}, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    """They would keep its locks otherwise, which they have inherited."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _WITH_WORKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        os.kill(parent.pid, signal.SIGKILL)
+    assert len(workers) == 3
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
