@@ -93,7 +93,8 @@ class Measured:
         reading = self.gauge.read(state)
         answer = Answer.SKIP if reading.value is None else Answer.GOOD
         if answer is Answer.SKIP and state.patch == self.base.patch:
-            raise InputError(f"cannot be measured on the base: {reading.why}", where=self.gauge.name)
+            what = f"cannot be measured on the base: {reading.why}"
+            raise InputError(what, where=self.gauge.name, todo="ask for a number that the base has")
         return Observation(
             state.patch, answer, reading.seconds, reading.cached, reading.why, reading.fingerprint, value=reading.value
         )
@@ -180,7 +181,8 @@ class Size:
         try:
             return float(done.stdout.split(b"\n")[1].split()[_COLUMNS[self.kind]])
         except (IndexError, ValueError) as error:
-            raise MachineError(f"size(1) cannot tell: {done.last_line()}", where=str(path)) from error
+            what = f"size(1) cannot tell: {done.last_line()}"
+            raise MachineError(what, where=str(path), todo="see whether binutils is in order") from error
 
 
 @dataclass(slots=True)

@@ -93,6 +93,9 @@ def signed_mails(files: Iterable[SourceFile], wanted: frozenset[str]) -> Mapping
 def _mails(data: bytes) -> Iterator[tuple[bytes, bool]]:
     """The raw mails in a file, and whether quoted From lines are as they were sent."""
     data = data.lstrip(b"\r\n\t \xef\xbb\xbf")
+    if others := mbox.of_other_kinds(data):
+        yield from ((raw, True) for raw in others)
+        return
     if not mbox.is_mbox(data):
         yield re.sub(rb"\AFrom [^\n]*\n", b"", data), True
         return

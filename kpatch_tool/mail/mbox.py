@@ -1,4 +1,4 @@
-"""An mbox file -> the mails in it."""
+"""A mailbox in one file -> the mails in it."""
 
 from __future__ import annotations
 
@@ -36,25 +36,13 @@ def is_strict(data: bytes) -> bool:
     return _STRICT.match(data) is not None
 
 
-def is_mmdf(data: bytes) -> bool:
-    """Whether `data` is a mailbox as MMDF and SCO's Unix have it."""
-    return data.startswith(_MMDF)
-
-
-def split_mmdf(data: bytes) -> Iterator[bytes]:
-    """The raw mails in an MMDF mailbox."""
-    return (mail for mail in data.split(_MMDF) if mail.strip())
-
-
-def is_emlx(data: bytes) -> bool:
-    """Whether `data` is a mail as Apple's Mail keeps it."""
-    return _EMLX.match(data) is not None
-
-
-def of_emlx(data: bytes) -> Iterator[bytes]:
-    """The one raw mail in it."""
-    if found := _EMLX.match(data):
-        yield data[found.end() : found.end() + int(found[1])]
+def of_other_kinds(data: bytes) -> list[bytes]:
+    """The raw mails of a mailbox as MMDF (and SCO's Unix) has it, or the one of a file of Apple's Mail; none where
+    `data` is neither."""
+    if data.startswith(_MMDF):
+        return [mail for mail in data.split(_MMDF) if mail.strip()]
+    found = _EMLX.match(data)
+    return [data[found.end() : found.end() + int(found[1])]] if found else []
 
 
 def starts(data: bytes | bytearray, *, strict: bool, end: int = sys.maxsize) -> Iterator[re.Match[bytes]]:

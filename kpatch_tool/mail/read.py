@@ -189,8 +189,8 @@ def parse(data: bytes, name: str) -> Iterator[Message]:
         data = _COLOUR.sub(b"", data)
     start = _BLANK_JUNK.match(data)
     text = data[start.end() :] if start else data
-    if mbox.is_mmdf(text) or mbox.is_emlx(text):
-        for number, mail in enumerate(mbox.split_mmdf(text) if mbox.is_mmdf(text) else mbox.of_emlx(text), start=1):
+    if others := mbox.of_other_kinds(text):
+        for number, mail in enumerate(others, start=1):
             yield from _from_mail(mail, f"{name}, message {number}")
         return
     if not mbox.is_mbox(text):

@@ -25,7 +25,7 @@ class Recipients:
 
 
 def by_message_id(files: Iterable[SourceFile]) -> Mapping[str, Recipients]:
-    """The recipients of every mail in `files` (mboxes, single mails, compressed or not) that has a message id.
+    """The recipients of every mail in `files` (mailboxes, single mails, compressed or not) that has a message id.
 
     Pages of archives have none of it and add nothing. Raises nothing.
     """
@@ -43,7 +43,7 @@ def _mails(data: bytes) -> Iterator[bytes]:
     if mbox.is_mbox(data):
         yield from (mail for _, mail in mbox.split(data))
     else:
-        yield data
+        yield from mbox.of_other_kinds(data) or [data]
 
 
 def _recipients(fields: Mapping[str, list[bytes]]) -> Recipients:

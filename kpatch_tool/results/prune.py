@@ -51,7 +51,7 @@ def size_of(text: str) -> int:
     """The bytes in "2G", "1.5G", "500M", "1000" (K, M, G, T: powers of 1024). Raises InputError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise InputError(f"{text!r} is no size", todo="write 500M or 2G")
+        raise InputError(f"{text!r} is no size", where="--max-size", todo="write 500M or 2G")
     return int(float(match[1]) * _SIZES[match[2].upper()])
 
 
@@ -59,7 +59,7 @@ def age_of(text: str) -> timedelta:
     """The time in "30d", "12h", "2w". Raises InputError for anything else."""
     match = re.fullmatch(r"(\d{1,5})([hdw])", text.strip())
     if match is None:
-        raise InputError(f"{text!r} is no age", todo="write 12h, 30d or 4w")
+        raise InputError(f"{text!r} is no age", where="--older-than", todo="write 12h, 30d or 4w")
     return int(match[1]) * _AGES[match[2]]
 
 

@@ -102,7 +102,7 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
 
 def _check(diff: bytes, where: str) -> None:
     if not diff:
-        raise InputError("there is no diff in it", where=where)
+        raise InputError("there is no diff in it", where=where, todo=_ADVICE)
     if max(diff.count(b"\ndiff --git "), diff.count(b"\n+++ ")) > _MOST_FILES:
         raise InputError(f"a patch of more than {_MOST_FILES:,} files", where=where, todo="do not apply this series")
 

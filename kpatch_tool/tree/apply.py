@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.hostile import hidden, unsafe_file
 from kpatch_tool.diff.model import FileDiff, reversed_diff
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.adding import tree_lock
@@ -56,10 +56,7 @@ def apply_series(
     order, brought = _order(series, patches, needed=needed, reverse=reverse)
     settle(tree.git_dir)
     with Objects(tree.git_dir) as objects:
-        base = objects.commit(tree.base)
-        if base is None:
-            todo = f"run `kpt tree add {tree.name} --force` to make the tree anew"
-            raise MachineError("the base of this tree is missing", where=str(tree.git_dir), todo=todo)
+        base = objects.base(tree.base)
         _refuse_foreign_branch(objects, tree, series.name)
         tried = _try(list(reversed(order)) if reverse else order, objects, tree, reverse=reverse)
     commits: Mapping[int, str] = {}
@@ -91,9 +88,7 @@ def steps_on(
 ) -> tuple[tuple[Step, ...], Mapping[str, str | None]] | str:
     """The commits that `patches`, in that order, make on the base of `tree`, and the blob of every file they change
     (None: deleted); why they do not fit, where they do not. Nothing is written."""
-    base = objects.commit(tree.base)
-    if base is None:
-        raise MachineError("the base of this tree is missing", where=str(tree.git_dir))
+    base = objects.base(tree.base)
     tried = _try(list(patches), objects, tree, reverse=False)
     stuck = next((one for one in tried if one.put.status is ApplyStatus.CONFLICT), None)
     if stuck is not None:

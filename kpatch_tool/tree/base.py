@@ -123,7 +123,8 @@ def wanted_files(series: Series) -> tuple[Wanted, ...]:
         for file in patch.files:
             for path in (file.old_path, file.new_path):
                 if path is not None and unsafe_path(path):
-                    raise InputError(f"refused: {unsafe_path(path)}", where=f"patch {patch.number}: {path!a}")
+                    where = f"patch {patch.number}: {path!a}"
+                    raise InputError(f"refused: {unsafe_path(path)}", where=where, todo="do not apply this series")
             old, new = file.old_path, file.new_path
             if old is not None and old not in made and old not in found:
                 found[old] = Wanted(old, _named(file.old_blob), patch.number, file, _is_damaged(patch))

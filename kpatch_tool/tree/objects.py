@@ -105,6 +105,13 @@ class Objects:
         found = self._ask(f"{rev}^{{commit}}")
         return None if found is None else _parse_commit(found[0], found[2])
 
+    def base(self, tree_base: str) -> Commit:
+        """The base commit of the tree that this is the repository of. Raises MachineError when it is gone."""
+        found = self.commit(tree_base)
+        if found is None:
+            raise MachineError("the base of this tree is missing", where=str(self._git_dir), todo=REPAIR)
+        return found
+
     def tree_id(self, commit: str) -> str:
         """The full tree id of a commit. Raises InputError when there is no such commit."""
         found = self.commit(commit)
@@ -119,7 +126,7 @@ class Objects:
             return None
         found = self._ask(known[1])
         if found is None:
-            raise MachineError(f"blob {known[1]} of {path} is missing", where=str(self._git_dir), todo=_REPAIR)
+            raise MachineError(f"blob {known[1]} of {path} is missing", where=str(self._git_dir), todo=REPAIR)
         return Entry(known[0], known[1], found[2])
 
     def _directory(self, name: str) -> dict[bytes, tuple[str, str]]:
@@ -143,7 +150,7 @@ class Objects:
         except BrokenPipeError:
             header = b""
         if not header:
-            raise MachineError("git cannot read this repository", where=str(self._git_dir), todo=_REPAIR)
+            raise MachineError("git cannot read this repository", where=str(self._git_dir), todo=REPAIR)
         words = header.rstrip(b"\n").rsplit(b" ", 2)
         if len(words) != 3 or not words[2].isdigit() or words[1] not in _TYPES:
             return None  # "... missing" or "... ambiguous"
@@ -164,7 +171,7 @@ class Objects:
         return self._process
 
 
-_REPAIR = "remove the tree and add it again (`kpt tree add NAME --force`)"
+REPAIR = "remove the tree and add it again (`kpt tree add NAME --force`)"
 _TYPES = (b"blob", b"tree", b"commit", b"tag")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.tree.fastimport import git_failed
+from kpatch_tool.tree.objects import REPAIR
 
 _NOTE = "kpt-moving-refs"
 _LOCK = "kpt-refs.lock"
@@ -108,7 +109,7 @@ def _transaction(git_dir: Path, moves: Sequence[Move], held: int | None = None) 
 def _read(git_dir: Path, names: Sequence[str]) -> dict[str, str]:
     done = process.run(["git", f"--git-dir={git_dir}", "for-each-ref", "--format=%(objectname) %(refname)", *names])
     if done.status != 0:
-        raise MachineError(f"git cannot read this repository: {done.last_line()}", where=str(git_dir))
+        raise MachineError(f"git cannot read this repository: {done.last_line()}", where=str(git_dir), todo=REPAIR)
     rows = (line.partition(" ") for line in os.fsdecode(done.stdout).splitlines())
     return {ref: oid for oid, _, ref in rows}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Patch, Series
 from kpatch_tool.tree.apply import steps_on
 from kpatch_tool.tree.committing import write_states
@@ -56,10 +56,7 @@ class SetStates:
         found = steps_on(self._tree, self._patches(numbers), self._objects)
         if isinstance(found, str):
             return found
-        base = self._objects.commit(self._tree.base)
-        if base is None:
-            raise MachineError("the base of this tree is missing", where=str(self._tree.git_dir))
-        return write_states(self._tree, base, found[0])[-1]
+        return write_states(self._tree, self._objects.base(self._tree.base), found[0])[-1]
 
     def _files(self, numbers: Sequence[int]) -> Mapping[str, str | None] | None:
         found = steps_on(self._tree, self._patches(numbers), self._objects)

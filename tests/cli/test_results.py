@@ -54,9 +54,9 @@ def keep_tests(workspace: Workspace, build: str, name: str = "t", status: str = 
 def test_what_is_kept_is_listed(built: Path, kpt: Kpt, workspace: Workspace) -> None:
     rows = results(kpt)
     assert [(row["kind"], row["status"], row["tree"]) for row in rows].count(("build", "ok", "toy")) == 4
-    assert {row["states"][0]["patch"] for row in rows} == {0, 1, 2, 3, 4}  # type: ignore[index]
+    assert {row["states"][0]["patch"] for row in rows} == {0, 1, 2, 3, 4}
     trees = {git("rev-parse", f"kpt/s~{4 - k}^{{tree}}", cwd=workspace.trees / "toy.git"): k for k in range(5)}
-    assert {row["git_trees"][0]: row["states"][0]["patch"] for row in rows} == trees  # type: ignore[index]
+    assert {row["git_trees"][0]: row["states"][0]["patch"] for row in rows} == trees
     configs = {row["config"] for row in rows}
     assert len(configs) == 1 and len(str(configs.pop())) == 64, "the resolved configuration, by content"
     out = kpt("results").out

@@ -72,7 +72,7 @@ class FakeTester:
 
 
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
-    return _Turns(tester, ("s",), guests).run(load_applied(workspace, "s").states)  # type: ignore[arg-type]
+    return _Turns(tester, ("s",), guests).run(load_applied(workspace, "s").states)
 
 
 @pytest.mark.parametrize("guests", [1, 3])

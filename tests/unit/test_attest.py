@@ -90,6 +90,8 @@ def test_a_mail_as_it_was_sent(signer: Dkim) -> None:
     assert said(checked(raw, signer.record)) == GOOD
     assert said(checked(raw.replace(b"\n", b"\r\n"), signer.record)) == GOOD
     assert said(checked(b"From mboxrd@z Thu Jan  1 00:00:00 1970\n" + raw + b"\n", signer.record)) == GOOD
+    assert said(checked(b"\1\1\1\1\n" + raw + b"\1\1\1\1\n", signer.record)) == GOOD  # MMDF
+    assert said(checked(b"%d\n%s<?xml?>\n" % (len(raw), raw), signer.record)) == GOOD  # Apple's Mail
     assert checked(raw, signer.record)[0].identity == "@example.org"
 
 

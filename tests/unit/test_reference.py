@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tomllib
@@ -24,12 +25,18 @@ def test_it_is_up_to_date(path: Path) -> None:
 def test_every_command_and_option_is_there() -> None:
     known = {command.name: command for command in manual().commands}
     root = typer.main.get_command(build_app(None))
-    for name, command in root.commands.items():  # type: ignore[attr-defined]
+    for name, command in root.commands.items():
         for inner, one in getattr(command, "commands", {"": command}).items():
             told = known[f"{name} {inner}".strip()]
             assert told.told and all(term.told for term in (*told.arguments, *told.options)), told.name
             options = {option for parameter in one.params for option in parameter.opts if option.startswith("-")}
             assert options <= {word.rstrip(",") for term in told.options for word in term.typed.split()}
+
+
+def test_every_variable_of_its_own_is_there() -> None:
+    sources = [path.read_text("utf-8") for path in (REPO_ROOT / "kpatch_tool").rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r'"(KPT_[A-Z_]+)"', source)}
+    assert read and read == {term.typed for term in manual().lists["Environment"] if term.typed.startswith("KPT_")}
 
 
 def test_text_is_safe_for_roff() -> None:
