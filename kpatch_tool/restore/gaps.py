@@ -38,6 +38,7 @@ _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.",
 _MAX_WORDS = 200  # a line of more words is taken as single-spaced
 _MAX_OPTIONS = 14
 _MAX_COMBINATIONS = 28
+_LEAST = 2.0**-14  # the share of a combination that is still kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -477,7 +478,8 @@ def combinations(choices: Sequence[Options]) -> list[tuple[float, tuple[Gap, ...
             continue
         ranked = sorted(readings.items(), key=lambda item: -item[1])
         top = list(islice(((gap, weight / total) for gap, weight in ranked), _MAX_OPTIONS))
-        best = [(p * q, (*gaps, gap)) for p, gaps in best for gap, q in top]
+        least = min(_LEAST, best[0][0] * top[0][1])
+        best = [(p * q, (*gaps, gap)) for p, gaps in best for gap, q in top if p * q >= least]
         best.sort(key=lambda item: -item[0])
         del best[_MAX_COMBINATIONS:]
     return best

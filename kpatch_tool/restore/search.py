@@ -41,7 +41,7 @@ class Bound:
 
     readings: int = 100_000
     hashed: int = 2_500_000_000
-    lines: int = 40_000
+    lines: int = 15_000
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
@@ -238,7 +238,8 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` forbids others of its kind."""
+    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` forbids others of
+    its kind."""
 
     cost: float
     path: Path

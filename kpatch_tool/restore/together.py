@@ -23,6 +23,7 @@ _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _FARTHEST = 8  # columns that a run is shifted by
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
+_FIRST = 4  # column that blanks fill up to
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,12 @@ def _gaps(lines: Lines) -> _Found:
     kinds: dict[tuple[str, int], list[tuple[int, int]]] = {}
     for number, run in _runs(lines):
         chunks = lines.rows[number].chunks
+        note = notes.goes_on(lines.states[number], lines.texts[number])
         for at, key in enumerate(chunks.keys if chunks else ()):
-            if key == "star" and (note := notes.goes_on(lines.states[number], lines.texts[number])):
-                key = f"star of {note[0]}"
-            if key:
-                kinds.setdefault((key, -1), []).append((number, at))
-                kinds.setdefault((key, run), []).append((number, at))
+            kind = f"star of {note[0]}" if note and key == "star" else key
+            if kind:
+                kinds.setdefault((kind, -1), []).append((number, at))
+                kinds.setdefault((kind, run), []).append((number, at))
     for (key, run), places in kinds.items():
         if len(places) < 2:
             continue
@@ -141,6 +142,8 @@ def _gaps(lines: Lines) -> _Found:
             yield _GAPS + more + rank / 8, _with_gaps(lines, places, gaps.Gap(text))
         for column in _COLUMNS if key in gaps.TABLE_KEYS else ():
             yield _GAPS + more + 1.0, _with_gaps(lines, places, gaps.Gap(b"\t", column))
+        for column in range(_FIRST, _COLUMNS.stop) if key in gaps.TABLE_KEYS and run >= 0 else ():
+            yield _GAPS + more + 2.5, _with_gaps(lines, places, gaps.Gap(b" ", column))
 
 
 def _with_gaps(lines: Lines, places: Sequence[tuple[int, int]], gap: gaps.Gap) -> Mapping[int, bytes]:
