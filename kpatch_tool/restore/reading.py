@@ -104,7 +104,7 @@ class Reader:
         indents = self._indents(row, (kind, rule), state, memory, above)[:_MAX_INDENTS]
         combos = self._gap_combinations(number, state, memory, above)
         # Most of what changes above a line changes neither of them.
-        key = (number, row.words, row.gone, kind, tuple(indents), tuple(combos) if len(combos) < 2 else id(combos))
+        key = (number, kind, tuple(indents), tuple(combos) if len(combos) < 2 else id(combos))
         found = self.rendered.get(key)
         if found is None:
             found = self.rendered[key] = _rendered(row, kind, indents, combos)
@@ -178,7 +178,7 @@ class Reader:
         if len(same) == 1:
             return same
         profile = tuple(above) if state.comment or not self.is_c else tuple(map(_profile, above))
-        key = (number, row.words, row.gone, state.comment, memory.doubled, memory.notes, profile)
+        key = (number, state.comment, memory.doubled, memory.notes, profile)
         found = self.read.get(key)
         if found is None:
             read = self._gaps_read(row, state, memory, above)
