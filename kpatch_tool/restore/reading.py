@@ -8,7 +8,7 @@ lines that follow its style.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import log2
@@ -17,6 +17,7 @@ from operator import itemgetter
 from kpatch_tool.restore import gaps, indent, notes
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
+from kpatch_tool.restore.grids import in_grid
 from kpatch_tool.restore.outline import expected_text
 from kpatch_tool.restore.rows import C_LIKE, DOUBLED, WINDOW, Model, Row, Survey, file_rows, split_cached
 
@@ -37,6 +38,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 # The share of added lines whose very bytes are removed in the same block of changes (git would have called them
 # context) among those whose squeezed text is: 1 of 236 between Debian's 6.1.187 and 6.1.190.
 _KEPT_BYTES = 0.005
+_IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those of its border
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
@@ -182,11 +184,18 @@ class Reader:
         found = self.read.get(key)
         if found is None:
             read = self._gaps_read(row, state, memory, above)
+            if not self.is_c and (grid := in_grid(row.words, above, self._below(number))) is not None:
+                read = [(_IN_GRID, grid)] + [(share * (1.0 - _IN_GRID), gap) for share, gap in read]
             if same:
                 kept = [(share * _AS_REMOVED, gap) for share, gap in same]
                 read = kept + [(share * (1.0 - _AS_REMOVED), gap) for share, gap in read]
             found = self.read[key] = read
         return found
+
+    def _below(self, number: int) -> Iterator[bytes]:
+        """The lines below a row, those that are added with single blanks."""
+        for row in self.rows[number + 1 : number + 1 + WINDOW]:
+            yield b" ".join(row.words) if row.text is None else row.text
 
     def _gaps_read(
         self, row: Row, state: State, memory: Memory, above: Sequence[bytes]
