@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
 from itertools import islice
 
 from kpatch_tool.restore.cstate import TAB, width
@@ -418,42 +417,6 @@ def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False
                 end = line.columns[at + 1] + len(mark) - len(chunks.words[index + 1])
                 if end > 0:
                     _add(entry, Gap(gap, end), weight * 0.3)
-    return out
-
-
-Pairs = dict[tuple[bytes, bytes], Counter[bytes]]
-_WIDE = re.compile(rb"(?<=\S)(?:\t|  )[ \t]*(?=\S)")
-_LONGEST_WORD = 80
-
-
-def wide_pairs(lines: Iterable[bytes]) -> Pairs:
-    """The words of a file that have more than one blank between them."""
-    out: Pairs = {}
-    for line in lines:
-        for words, gap in _wide_gaps(line):
-            out.setdefault(words, Counter())[gap] += 1
-    return out
-
-
-@lru_cache(maxsize=4096)
-def _wide_gaps(line: bytes) -> tuple[tuple[tuple[bytes, bytes], bytes], ...]:
-    """The words of a line that have more than one blank between them, and what they have."""
-    out: list[tuple[tuple[bytes, bytes], bytes]] = []
-    for match in _WIDE.finditer(line):
-        left = line[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
-        right = line[match.end() : match.end() + _LONGEST_WORD].split()
-        out.append(((left[-1], right[0]), match[0]))
-    return tuple(out)
-
-
-def paired(chunks: Chunks, pairs: Pairs) -> dict[int, Options]:
-    """Gaps between words that the file has a wide gap between: index -> readings with weights."""
-    out: dict[int, Options] = {}
-    for index, key in enumerate(chunks.keys):
-        found = pairs.get((chunks.words[index], chunks.words[index + 1]))
-        if found and not key.startswith("sentence"):
-            total = sum(found.values()) + 0.5
-            out[index] = {Gap(gap): 1.5 * count / total for gap, count in found.most_common(3)}
     return out
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import log2
 from operator import itemgetter
 
-from kpatch_tool.restore import gaps, indent, notes
+from kpatch_tool.restore import gaps, indent, notes, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
@@ -72,7 +72,7 @@ class Reader:
     doubled: float
     rows: list[Row]
     stats: gaps.Stats = field(default_factory=dict)
-    pairs: gaps.Pairs = field(default_factory=dict)
+    pairs: word_pairs.Pairs = field(default_factory=dict)
     habits: notes.Habits = field(default_factory=dict)
     cache: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
@@ -228,7 +228,7 @@ class Reader:
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
         """What lines with the same words say about the gaps: the line replaced, the same line elsewhere, word pairs."""
         out = gaps.copied(chunks, row.model.chunks) if row.model else {}
-        sources = [gaps.paired(chunks, self.pairs), gaps.paired(chunks, gaps.wide_pairs(above))]
+        sources = [word_pairs.paired(chunks, self.pairs), word_pairs.paired(chunks, word_pairs.wide_pairs(above))]
         if row.twin and len(row.twin.gaps) == len(chunks.keys):
             twin = enumerate(row.twin.gaps)
             sources.append({index: {gaps.Gap(gap): 3.0} for index, gap in twin if gap != b" "})

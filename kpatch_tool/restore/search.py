@@ -9,7 +9,6 @@ The bound is a number of readings, of bytes hashed and of lines read, so that th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -17,6 +16,7 @@ from itertools import chain
 
 from kpatch_tool.restore.align import Step
 from kpatch_tool.restore.cstate import State
+from kpatch_tool.restore.judge import Judge, Variations
 from kpatch_tool.restore.reading import LONE, Candidate, Memory, Reader
 from kpatch_tool.restore.together import Joint, Lines, joint
 
@@ -29,7 +29,6 @@ _CHEAPER = 100  # listing what else a line could be is cheaper than reading it b
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 _FEWEST = 2_000
-_KEPT = 5_000  # hash states kept
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -76,80 +75,6 @@ class Alternative:
     first: int
     last: int
     plan: Callable[[], Plan]
-
-
-class Judge:
-    """Says whether a reading gives the blob whose id begins with `wanted` (hexadecimal)."""
-
-    def __init__(self, wanted: str, pieces: Sequence[bytes | tuple[int, int]]) -> None:
-        """`pieces` make up the file: known bytes, or (first, last) of rows to take from a reading."""
-        self.wanted = wanted
-        self.new = hashlib.sha256 if len(wanted) > 40 else hashlib.sha1
-        self.pieces = pieces
-        self.hashed = 0
-
-    def content(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
-        """The file these rows give."""
-        return b"".join(
-            piece
-            if isinstance(piece, bytes)
-            else b"".join([texts[row] + endings[row] for row in range(piece[0], piece[1])])
-            for piece in self.pieces
-        )
-
-    def right(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bool:
-        """Whether these rows (each with its line ending) give the wanted blob."""
-        content = self.content(texts, endings)
-        self.hashed += len(content)
-        digest = self.new(b"blob %d\0" % len(content) + content, usedforsecurity=False)
-        return digest.hexdigest().startswith(self.wanted)
-
-
-class _Variations:
-    """Hashes many variations of one file, each from the first row that differs."""
-
-    def __init__(self, judge: Judge, texts: Sequence[bytes], endings: Sequence[bytes]) -> None:
-        self.judge = judge
-        self.whole = memoryview(judge.content(texts, endings))
-        self.spans: dict[int, tuple[int, int]] = {}
-        self.begun: dict[tuple[int, int], hashlib._Hash] = {}
-        at = 0
-        for piece in judge.pieces:
-            if isinstance(piece, bytes):
-                at += len(piece)
-                continue
-            for row in range(*piece):
-                end = at + len(texts[row]) + len(endings[row])
-                self.spans[row] = (at, end)
-                at = end
-
-    def right(self, changes: Sequence[tuple[int, bytes]]) -> bool:
-        """Whether the file has the wanted id with these rows (in order) changed."""
-        spans = self.spans
-        length = len(self.whole)
-        for row, text in changes:
-            start, end = spans[row]
-            length += len(text) - (end - start)
-        at = spans[changes[0][0]][0] if changes else 0
-        digest = self._begin(length, at)
-        self.judge.hashed += length - at
-        for row, text in changes:
-            start, end = spans[row]
-            digest.update(self.whole[at:start])
-            digest.update(text)
-            at = end
-        digest.update(self.whole[at:])
-        return digest.hexdigest().startswith(self.judge.wanted)
-
-    def _begin(self, length: int, at: int) -> hashlib._Hash:
-        digest = self.begun.get((length, at))
-        if digest is None:
-            digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
-            digest.update(self.whole[:at])
-            self.judge.hashed += at
-            if len(self.begun) < _KEPT:
-                self.begun[length, at] = digest
-        return digest.copy()
 
 
 def greedy(reader: Reader) -> Path:
@@ -435,7 +360,7 @@ def search(
     """
     effects = _Effects(plan, alternatives, unlikely=unlikely)
     root = effects.root.path
-    variations = _Variations(judge, root.texts, plan.endings)
+    variations = Variations(judge, root.texts, plan.endings)
     tried = 1
     bound = bound.for_id(judge.wanted)
     if variations.right(()):
