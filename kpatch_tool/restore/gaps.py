@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
 from itertools import islice
 
 from kpatch_tool.restore.cstate import TAB, width
@@ -38,6 +37,7 @@ _ABBREVIATIONS = frozenset({b"i.e.", b"e.g.", b"etc.", b"vs.", b"cf.", b"(i.e.",
 _MAX_WORDS = 200  # a line of more words is taken as single-spaced
 _MAX_OPTIONS = 14
 _MAX_COMBINATIONS = 28
+_LEAST = 2.0**-14  # the share of a combination that is still kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,42 +420,6 @@ def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False
     return out
 
 
-Pairs = dict[tuple[bytes, bytes], Counter[bytes]]
-_WIDE = re.compile(rb"(?<=\S)(?:\t|  )[ \t]*(?=\S)")
-_LONGEST_WORD = 80
-
-
-def wide_pairs(lines: Iterable[bytes]) -> Pairs:
-    """The words of a file that have more than one blank between them."""
-    out: Pairs = {}
-    for line in lines:
-        for words, gap in _wide_gaps(line):
-            out.setdefault(words, Counter())[gap] += 1
-    return out
-
-
-@lru_cache(maxsize=4096)
-def _wide_gaps(line: bytes) -> tuple[tuple[tuple[bytes, bytes], bytes], ...]:
-    """The words of a line that have more than one blank between them, and what they have."""
-    out: list[tuple[tuple[bytes, bytes], bytes]] = []
-    for match in _WIDE.finditer(line):
-        left = line[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
-        right = line[match.end() : match.end() + _LONGEST_WORD].split()
-        out.append(((left[-1], right[0]), match[0]))
-    return tuple(out)
-
-
-def paired(chunks: Chunks, pairs: Pairs) -> dict[int, Options]:
-    """Gaps between words that the file has a wide gap between: index -> readings with weights."""
-    out: dict[int, Options] = {}
-    for index, key in enumerate(chunks.keys):
-        found = pairs.get((chunks.words[index], chunks.words[index + 1]))
-        if found and not key.startswith("sentence"):
-            total = sum(found.values()) + 0.5
-            out[index] = {Gap(gap): 1.5 * count / total for gap, count in found.most_common(3)}
-    return out
-
-
 def render(words: Sequence[bytes], indent: bytes, gaps: Sequence[Gap]) -> bytes:
     """The line these gaps give after `indent`."""
     out = [indent, words[0]]
@@ -477,7 +441,8 @@ def combinations(choices: Sequence[Options]) -> list[tuple[float, tuple[Gap, ...
             continue
         ranked = sorted(readings.items(), key=lambda item: -item[1])
         top = list(islice(((gap, weight / total) for gap, weight in ranked), _MAX_OPTIONS))
-        best = [(p * q, (*gaps, gap)) for p, gaps in best for gap, q in top]
+        least = min(_LEAST, best[0][0] * top[0][1])
+        best = [(p * q, (*gaps, gap)) for p, gaps in best for gap, q in top if p * q >= least]
         best.sort(key=lambda item: -item[0])
         del best[_MAX_COMBINATIONS:]
     return best

@@ -59,6 +59,7 @@ _DTS_ALIGNED = 0.95
 # What a block's first line stands deeper by, in lines' worth; below one that is indented by blanks.
 _STEPS = {b"\t": 1.0, b"    ": 0.02, b"        ": 0.01, b"  ": 0.005}
 _STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
+_TRACED = 60.0
 _SAME_STEP = 12.0  # what the patch's own last step weighs
 _RARE_STEP = 0.001
 
@@ -272,6 +273,9 @@ def _parens(state: State, text: bytes, style: Style, recent: Recent) -> Readings
         if entry.column < 0:
             return {opened: 0.9, **{indent: 0.1 for indent in out if indent != opened}}
         _more(out, opened, 6.0)
+    if text.startswith(b"TP_"):
+        # The parts of a trace event (include/trace/events) stand one tab deep, whatever other calls do.
+        _more(out, (state.statement or b"") + b"\t", _TRACED)
     scale = 0.6 if entry.inner is not None else 1.0
     for indent, weight in _styled(state, text, style, recent).items():
         _more(out, indent, weight * scale)

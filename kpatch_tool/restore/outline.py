@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from kpatch_tool.restore.cstate import indent_of, pad, width
@@ -34,6 +34,16 @@ _TOPMOST = re.compile(
     rb"|[\w-]+ ?[+:?]?= |(?:required|properties|additionalProperties|unevaluatedProperties|examples|maintainers|allOf"
     rb"|title|description|patternProperties|select|if|then):(?: |$)|\.\. _|#!|=+$|\.\.\. $|---$"
 )
+# What a Kconfig entry begins with, and its attributes, of which the help text comes last
+# (Documentation/kbuild/kconfig-language.rst).
+_ENTRY = re.compile(rb"(?:(?:menu)?config \w|choice\b|comment \")")
+_ATTRIBUTE = re.compile(
+    rb"(?:bool|tristate|string|int|hex|prompt|default|def_bool|def_tristate|depends on|select|imply|visible if|range"
+    rb"|help|---help---|modules)(?: |$)"
+)
+_HELP = re.compile(rb"(?:help|---help---)$")
+_AS_ATTRIBUTE = 3.0
+_CLOSES = 4.0
 _DEEPEST = 8  # blanks of one level
 _BRACKETS = {41: 40, 93: 91, 125: 123, 62: 60}  # ) ] } >
 
@@ -52,9 +62,8 @@ def expected_text(
             for start in list(out):
                 if width(start) < width(indent_of(previous)) + (0 if text.startswith(b"- ") else 1):
                     out[start] *= 0.02
-    opener = _opener(above, text)
-    if opener is not None:
-        _more(out, opener, 4.0)
+    for start, weight in _told(above, text):
+        _more(out, start, weight)
     for distance, line in enumerate(reversed(above[-14:])):
         if line.strip():
             alike = _same_start(line, text)
@@ -142,6 +151,26 @@ def _opener(above: Sequence[bytes], text: bytes) -> bytes | None:
                 if not depth:
                     return indent_of(line)
                 depth -= 1
+    return None
+
+
+def _told(above: Sequence[bytes], text: bytes) -> Iterator[tuple[bytes, float]]:
+    """The indentations, with weights, that follow from what `text` closes or belongs to."""
+    opener, entry = _opener(above, text), _entry(above, text)
+    if opener is not None:
+        yield opener, _CLOSES
+    if entry is not None:
+        yield entry + b"\t", _AS_ATTRIBUTE
+
+
+def _entry(above: Sequence[bytes], text: bytes) -> bytes | None:
+    """The indentation of the Kconfig entry that `text` is an attribute of."""
+    for line in reversed(above) if _ATTRIBUTE.match(text) else ():
+        stripped = line.strip()
+        if _HELP.match(stripped):
+            return None
+        if _ENTRY.match(stripped):
+            return indent_of(line)
     return None
 
 

@@ -8,18 +8,21 @@ lines that follow its style.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import log2
 from operator import itemgetter
 
-from kpatch_tool.restore import gaps, indent, notes
+from kpatch_tool.restore import gaps, indent, notes, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
+from kpatch_tool.restore.grids import in_grid
 from kpatch_tool.restore.outline import expected_text
 from kpatch_tool.restore.rows import C_LIKE, DOUBLED, WINDOW, Model, Row, Survey, file_rows, split_cached
 
 _MAX_CANDIDATES = 40
+_MAX_INDENTS = 12
 _UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
@@ -35,6 +38,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 # The share of added lines whose very bytes are removed in the same block of changes (git would have called them
 # context) among those whose squeezed text is: 1 of 236 between Debian's 6.1.187 and 6.1.190.
 _KEPT_BYTES = 0.005
+_IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those of its border
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
@@ -68,11 +72,13 @@ class Reader:
     doubled: float
     rows: list[Row]
     stats: gaps.Stats = field(default_factory=dict)
-    pairs: gaps.Pairs = field(default_factory=dict)
+    pairs: word_pairs.Pairs = field(default_factory=dict)
     habits: notes.Habits = field(default_factory=dict)
     cache: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
     yaml: bool = False
+    read: dict[tuple[object, ...], list[tuple[float, tuple[gaps.Gap, ...]]]] = field(default_factory=dict)
+    rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
 
     def candidates(self, number: int, state: State, memory: Memory, texts: Sequence[bytes]) -> list[Candidate]:
         """The readings of row `number`, cheapest first, when `texts` are the lines chosen above it."""
@@ -86,33 +92,25 @@ class Reader:
         key = (number, row.words, state, memory, tuple(above))
         found = self.cache.get(key)
         if found is None:
-            found = self._candidates(row, state, memory, above)
+            found = self._candidates(number, state, memory, above)
             self.cache[key] = found
         return found
 
-    def _candidates(self, row: Row, state: State, memory: Memory, above: Sequence[bytes]) -> list[Candidate]:
-        assert row.chunks is not None
+    def _candidates(self, number: int, state: State, memory: Memory, above: Sequence[bytes]) -> list[Candidate]:
+        row = self.rows[number]
         text = b" ".join(row.words)
         if self.is_c:
             kind, rule = indent.expected(state, text, self.style, memory.style)
         else:
             kind, rule = expected_text(above, row.below, text, self.style.unit, yaml=self.yaml)
-        indents = self._indents(row, (kind, rule), state, memory, above)
-        combos = self._gap_combinations(row, state, memory, above)
-        pairs = [
-            (weight * share, start, chosen)
-            for start, weight in indents[:12]
-            for share, chosen in combos
-            if weight * share > _FLOOR
-        ]
-        pairs.sort(key=itemgetter(0), reverse=True)
-        found: dict[bytes, float] = {}
-        for share, start, chosen in pairs[:_MAX_CANDIDATES]:
-            line = gaps.render(row.words, start, chosen)
-            found[line] = found.get(line, 0.0) + (share * _KEPT_BYTES if line in row.gone else share)
-        ranked = sorted(found.items(), key=lambda item: -item[1])
-        scale = _SHARPER[kind]
-        return [Candidate(line, -log2(min(1.0, share)) * scale, kind) for line, share in ranked]
+        indents = self._indents(row, (kind, rule), state, memory, above)[:_MAX_INDENTS]
+        combos = self._gap_combinations(number, state, memory, above)
+        # Most of what changes above a line changes neither of them.
+        key = (number, kind, tuple(indents), tuple(combos) if len(combos) < 2 else id(combos))
+        found = self.rendered.get(key)
+        if found is None:
+            found = self.rendered[key] = _rendered(row, kind, indents, combos)
+        return found
 
     def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
         """Readings of row `number` that no rule gives: any column, any gap doubled, a blank at the end.
@@ -136,18 +134,14 @@ class Reader:
                     if column >= 8:
                         found.setdefault(b" " * column + text, cost + 2.0)
         wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
-        alone: set[bytes] = set()
         for index, match in enumerate(_BLANKS.finditer(rest)):
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
                 line = start + rest[: match.start()] + gap + rest[match.end() :]
                 found.setdefault(line, _UNLIKELY + cost)
-                if index not in wide:
-                    alone.add(line)
         for end in (b" ", b"\t"):
             found.setdefault(known + end, _UNLIKELY + 2.0)
-            alone.add(known + end)
         found.pop(known, None)
-        return [Candidate(text, cost, LONE if text in alone else "unlikely") for text, cost in found.items()]
+        return [Candidate(text, cost, LONE) for text, cost in found.items()]
 
     def _indents(
         self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]
@@ -179,19 +173,29 @@ class Reader:
         return sorted(((start, weight / total) for start, weight in usable.items()), key=lambda item: -item[1])
 
     def _gap_combinations(
-        self, row: Row, state: State, memory: Memory, above: Sequence[bytes]
+        self, number: int, state: State, memory: Memory, above: Sequence[bytes]
     ) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
-        chunks = row.chunks
-        assert chunks is not None
+        row = self.rows[number]
         same = _as_removed(row)
         if len(same) == 1:
             return same
-        read = self._gaps_read(row, state, memory, above)
-        if not same:
-            return read
-        return [(share * _AS_REMOVED, gap) for share, gap in same] + [
-            (share * (1.0 - _AS_REMOVED), gap) for share, gap in read
-        ]
+        profile = tuple(above) if state.comment or not self.is_c else tuple(map(_profile, above))
+        key = (number, state.comment, memory.doubled, memory.notes, profile)
+        found = self.read.get(key)
+        if found is None:
+            read = self._gaps_read(row, state, memory, above)
+            if not self.is_c and (grid := in_grid(row.words, above, self._below(number))) is not None:
+                read = [(_IN_GRID, grid)] + [(share * (1.0 - _IN_GRID), gap) for share, gap in read]
+            if same:
+                kept = [(share * _AS_REMOVED, gap) for share, gap in same]
+                read = kept + [(share * (1.0 - _AS_REMOVED), gap) for share, gap in read]
+            found = self.read[key] = read
+        return found
+
+    def _below(self, number: int) -> Iterator[bytes]:
+        """The lines below a row, those that are added with single blanks."""
+        for row in self.rows[number + 1 : number + 1 + WINDOW]:
+            yield b" ".join(row.words) if row.text is None else row.text
 
     def _gaps_read(
         self, row: Row, state: State, memory: Memory, above: Sequence[bytes]
@@ -224,7 +228,7 @@ class Reader:
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
         """What lines with the same words say about the gaps: the line replaced, the same line elsewhere, word pairs."""
         out = gaps.copied(chunks, row.model.chunks) if row.model else {}
-        sources = [gaps.paired(chunks, self.pairs), gaps.paired(chunks, gaps.wide_pairs(above))]
+        sources = [word_pairs.paired(chunks, self.pairs), word_pairs.paired(chunks, word_pairs.wide_pairs(above))]
         if row.twin and len(row.twin.gaps) == len(chunks.keys):
             twin = enumerate(row.twin.gaps)
             sources.append({index: {gaps.Gap(gap): 3.0} for index, gap in twin if gap != b" "})
@@ -266,6 +270,33 @@ class Reader:
         if note:
             memory = replace(memory, notes=(*(one for one in memory.notes if one[0] != note[0]), note))
         return memory
+
+
+def _rendered(
+    row: Row, kind: str, indents: Sequence[tuple[bytes, float]], combos: Sequence[tuple[float, tuple[gaps.Gap, ...]]]
+) -> list[Candidate]:
+    """The likeliest lines these indentations and gaps give, cheapest first."""
+    pairs = [
+        (weight * share, start, chosen)
+        for start, weight in indents
+        for share, chosen in combos
+        if weight * share > _FLOOR
+    ]
+    pairs.sort(key=itemgetter(0), reverse=True)
+    found: dict[bytes, float] = {}
+    for share, start, chosen in pairs[:_MAX_CANDIDATES]:
+        line = gaps.render(row.words, start, chosen)
+        found[line] = found.get(line, 0.0) + (share * _KEPT_BYTES if line in row.gone else share)
+    ranked = sorted(found.items(), key=lambda item: -item[1])
+    scale = _SHARPER[kind]
+    return [Candidate(line, -log2(min(1.0, share)) * scale, kind) for line, share in ranked]
+
+
+@lru_cache(maxsize=8192)
+def _profile(line: bytes) -> bytes:
+    """What a line says about the gaps of others: where all of its own are single, its indentation says nothing."""
+    bare = line.strip(b" \t")
+    return line if b"  " in bare or b"\t" in bare else bare
 
 
 def _as_removed(row: Row) -> list[tuple[float, tuple[gaps.Gap, ...]]]:

@@ -19,9 +19,10 @@ from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.fitting import fit_hunks
 from kpatch_tool.restore.hidden import hides
+from kpatch_tool.restore.judge import Judge
 from kpatch_tool.restore.loose import LooseFile
 from kpatch_tool.restore.plans import Plan, plans_of
-from kpatch_tool.restore.search import Bound, Judge
+from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, binary_change, other_blob, restore_file, unchanged
 from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, undone_by, why_misplaced
 from kpatch_tool.restore.undoing import UNDOS, Evidence

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.diff.model import Kind
-from kpatch_tool.restore import gaps, indent, notes
+from kpatch_tool.restore import gaps, indent, notes, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, step
 from kpatch_tool.restore.damaged import squeeze
@@ -97,7 +97,7 @@ class Survey:
     style: indent.Style
     doubled: float
     stats: gaps.Stats
-    pairs: gaps.Pairs
+    pairs: word_pairs.Pairs
     habits: notes.Habits = field(default_factory=dict)
 
 
@@ -108,7 +108,7 @@ def survey_file(path: str, base: BaseText, placed: Sequence[Placement]) -> Surve
     for placement in placed[:20]:
         near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
     stats = gaps.survey(base.lines[number] for number in sorted(near))
-    return Survey(states, style, _doubled_share(base), stats, gaps.wide_pairs(base.lines), habits)
+    return Survey(states, style, _doubled_share(base), stats, word_pairs.wide_pairs(base.lines), habits)
 
 
 def file_rows(

@@ -9,14 +9,16 @@ The bound is a number of readings, of bytes hashed and of lines read, so that th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import chain
 
 from kpatch_tool.restore.align import Step
 from kpatch_tool.restore.cstate import State
+from kpatch_tool.restore.judge import Judge, Variations
 from kpatch_tool.restore.reading import LONE, Candidate, Memory, Reader
+from kpatch_tool.restore.together import Joint, Lines, joint
 
 _MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
@@ -27,7 +29,6 @@ _CHEAPER = 100  # listing what else a line could be is cheaper than reading it b
 _SAME = 3  # so many equal lines above, and the same state, make the rest the same
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 _FEWEST = 2_000
-_KEPT = 5_000  # hash states kept
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -39,7 +40,7 @@ class Bound:
 
     readings: int = 100_000
     hashed: int = 2_500_000_000
-    lines: int = 40_000
+    lines: int = 25_000
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
@@ -76,80 +77,6 @@ class Alternative:
     plan: Callable[[], Plan]
 
 
-class Judge:
-    """Says whether a reading gives the blob whose id begins with `wanted` (hexadecimal)."""
-
-    def __init__(self, wanted: str, pieces: Sequence[bytes | tuple[int, int]]) -> None:
-        """`pieces` make up the file: known bytes, or (first, last) of rows to take from a reading."""
-        self.wanted = wanted
-        self.new = hashlib.sha256 if len(wanted) > 40 else hashlib.sha1
-        self.pieces = pieces
-        self.hashed = 0
-
-    def content(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
-        """The file these rows give."""
-        return b"".join(
-            piece
-            if isinstance(piece, bytes)
-            else b"".join([texts[row] + endings[row] for row in range(piece[0], piece[1])])
-            for piece in self.pieces
-        )
-
-    def right(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bool:
-        """Whether these rows (each with its line ending) give the wanted blob."""
-        content = self.content(texts, endings)
-        self.hashed += len(content)
-        digest = self.new(b"blob %d\0" % len(content) + content, usedforsecurity=False)
-        return digest.hexdigest().startswith(self.wanted)
-
-
-class _Variations:
-    """Hashes many variations of one file, each from the first row that differs."""
-
-    def __init__(self, judge: Judge, texts: Sequence[bytes], endings: Sequence[bytes]) -> None:
-        self.judge = judge
-        self.whole = memoryview(judge.content(texts, endings))
-        self.spans: dict[int, tuple[int, int]] = {}
-        self.begun: dict[tuple[int, int], hashlib._Hash] = {}
-        at = 0
-        for piece in judge.pieces:
-            if isinstance(piece, bytes):
-                at += len(piece)
-                continue
-            for row in range(*piece):
-                end = at + len(texts[row]) + len(endings[row])
-                self.spans[row] = (at, end)
-                at = end
-
-    def right(self, changes: Sequence[tuple[int, bytes]]) -> bool:
-        """Whether the file has the wanted id with these rows (in order) changed."""
-        spans = self.spans
-        length = len(self.whole)
-        for row, text in changes:
-            start, end = spans[row]
-            length += len(text) - (end - start)
-        at = spans[changes[0][0]][0] if changes else 0
-        digest = self._begin(length, at)
-        self.judge.hashed += length - at
-        for row, text in changes:
-            start, end = spans[row]
-            digest.update(self.whole[at:start])
-            digest.update(text)
-            at = end
-        digest.update(self.whole[at:])
-        return digest.hexdigest().startswith(self.judge.wanted)
-
-    def _begin(self, length: int, at: int) -> hashlib._Hash:
-        digest = self.begun.get((length, at))
-        if digest is None:
-            digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
-            digest.update(self.whole[:at])
-            self.judge.hashed += at
-            if len(self.begun) < _KEPT:
-                self.begun[length, at] = digest
-        return digest.copy()
-
-
 def greedy(reader: Reader) -> Path:
     """The likeliest reading, row by row."""
     path = Path([], [], [])
@@ -157,14 +84,15 @@ def greedy(reader: Reader) -> Path:
     return path
 
 
-def _continue(reader: Reader, path: Path, parent: Path | None, from_row: int) -> int:
-    """Read the rows left in `path`, taking the parent's rest where the state is the same again; rows read."""
+def _continue(reader: Reader, path: Path, parent: Path | None, from_row: int) -> tuple[int, int]:
+    """Read the rows left in `path`, taking the parent's where the state is the same again; how many rows were read, and
+    the row behind the last of them."""
     if path.before:
         state, memory = _after_last(reader, path)
     else:
         state, memory = State(), Memory()
     count = 0
-    number = len(path.texts)
+    number = last = len(path.texts)
     while number < len(reader.rows):
         row = reader.rows[number]
         if row.start is not None:
@@ -177,7 +105,7 @@ def _continue(reader: Reader, path: Path, parent: Path | None, from_row: int) ->
                 path.options += parent.options[number:end]
                 path.before += [(same, memory) for same, _ in parent.before[number:end]]
                 if end == len(reader.rows):
-                    return count
+                    return count, last
                 if end > number:
                     number = end
                     state = parent.before[number][0]
@@ -195,7 +123,8 @@ def _continue(reader: Reader, path: Path, parent: Path | None, from_row: int) ->
             path.options.append(candidates)
             state, memory = reader.after(number, state, memory, chosen, chosen.text)
         number += 1
-    return count
+        last = number
+    return count, last
 
 
 def _indifferent(reader: Reader, parent: Path, number: int) -> int:
@@ -203,7 +132,7 @@ def _indifferent(reader: Reader, parent: Path, number: int) -> int:
     while number < len(reader.rows):
         row, options = reader.rows[number], parent.options[number]
         if options and row.chunks:
-            told = any(key.startswith("sentence") or key == "end" for key in row.chunks.keys)
+            told = any(key.startswith("sentence") or key in {"end", "star"} for key in row.chunks.keys)
             if told or row.model is not None or options[0].kind in {"paren", "plain"}:
                 break
         number += 1
@@ -234,7 +163,8 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A path that deviates in row `number` and was read anew up to row `end`; `mark` forbids others of its kind."""
+    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` forbids others of
+    its kind."""
 
     cost: float
     path: Path
@@ -254,9 +184,13 @@ class _Effects:
         self._heap: list[tuple[float, int, Effect, int]] = []
         self._others: list[Alternative] = sorted(alternatives, key=lambda other: other.cost)
         self._serial = 0
-        self.root.more = self._deviations(self.root, -1)
+        self.root.more = self._deviations(self.root, -1, len(self.root.path.options))
+        self._joints: list[Joint] = []
         if unlikely:
             self._add_unlikely()
+            path = self.root.path
+            lines = Lines(plan.reader.rows, path.texts, path.options, [state for state, _ in path.before])
+            self._joints = joint(lines)[::-1]
         self._push(self.root, 0)
 
     def get(self, at: int) -> Effect | None:
@@ -277,6 +211,8 @@ class _Effects:
     def _next(self) -> Effect | None:
         if self._others and (not self._heap or self._others[0].cost <= self._heap[0][0]):
             return self._other(self._others.pop(0))
+        if self._joints and (not self._heap or self._joints[-1].cost <= self._heap[0][0]):
+            return self._together(self._joints.pop())
         if not self._heap:
             return None
         cost, _, parent, at = heappop(self._heap)
@@ -288,8 +224,9 @@ class _Effects:
             return self._lone(cost, number, option, parent)
         old = parent.path
         path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
-        count = _continue(parent.plan.reader, path, old, number)
-        return self._effect(_Fresh(cost, path, number, number + 1 + count), parent, parent.plan)
+        count, end = _continue(parent.plan.reader, path, old, number)
+        self.lines += 1 + count
+        return self._effect(_Fresh(cost, path, number, end), parent, parent.plan)
 
     def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
         """The effect of a reading from which nothing follows; a second one may be in the same line."""
@@ -302,18 +239,29 @@ class _Effects:
             self._push(effect, 0)
         return effect
 
+    def alone(self) -> Iterator[tuple[Effect]]:
+        """Each joint deviation by itself: few readings, which cheap deviations in many lines must not crowd out."""
+        for one in reversed(self._joints.copy()):
+            yield (self._together(one),)
+
+    def _together(self, one: Joint) -> Effect:
+        """The effect of a joint deviation, from which nothing else follows."""
+        endings = self.root.plan.endings
+        rows = tuple((row, text + endings[row]) for row, text in one.rows)
+        return Effect(one.cost, rows, frozenset(row for row, _ in rows), self.root.path, self.root.plan)
+
     def _other(self, other: Alternative) -> Effect:
         """The effect of another plan: its rows are read from where it differs."""
         plan, old = other.plan(), self.root.path
         path = Path(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
-        count = _continue(plan.reader, path, old, other.last)
+        count, end = _continue(plan.reader, path, old, other.last)
+        self.lines += count
         mark = frozenset({-1 - plan.reader.rows[other.first].hunk})
-        return self._effect(_Fresh(other.cost, path, other.first - 1, other.first + count, mark), self.root, plan)
+        return self._effect(_Fresh(other.cost, path, other.first - 1, end, mark), self.root, plan)
 
     def _effect(self, fresh: _Fresh, parent: Effect, plan: Plan) -> Effect:
         """The effect of a path that was read anew in some rows and is `parent`'s in the others."""
         path, number, end = fresh.path, fresh.number, fresh.end
-        self.lines += end - number
         low = max(0, number)
         rows = [change for change in parent.rows if change[0] < low]
         for row in range(low, end):
@@ -324,15 +272,19 @@ class _Effects:
         numbers = frozenset([row for row, _ in rows]) | fresh.mark | {row for row in parent.numbers if row < 0}
         effect = Effect(fresh.cost, tuple(rows), numbers, path, plan)
         if rows:
-            effect.more = self._deviations(effect, number)
+            effect.more = self._deviations(effect, number, end)
+            # Below the rows that were read anew, what was open for the parent still is.
+            effect.more += [one for one in parent.more if one[1] >= end] if parent is not self.root else []
+            effect.more.sort(key=_order)
             self._push(effect, 0)
         return effect
 
-    def _deviations(self, effect: Effect, after: int) -> list[tuple[float, int, Candidate]]:
-        """What else could be chosen below row `after`, where that is not the same as in the greedy reading."""
+    def _deviations(self, effect: Effect, after: int, end: int) -> list[tuple[float, int, Candidate]]:
+        """What else could be chosen in the rows between `after` and `end`, where that is not the same as in the greedy
+        reading."""
         found: list[tuple[float, int, Candidate]] = []
         path, root = effect.path, self.root.path
-        for number in range(after + 1, len(path.options)):
+        for number in range(after + 1, end):
             options = path.options[number]
             if not options or len(options) < 2:
                 continue
@@ -342,7 +294,7 @@ class _Effects:
                     continue
             least = options[0].cost
             found += [(option.cost - least, number, option) for option in options[1:]]
-        self.lines += (len(path.options) - after) // _CHEAPER
+        self.lines += (end - after) // _CHEAPER
         found.sort(key=_order)
         return found
 
@@ -408,12 +360,12 @@ def search(
     """
     effects = _Effects(plan, alternatives, unlikely=unlikely)
     root = effects.root.path
-    variations = _Variations(judge, root.texts, plan.endings)
+    variations = Variations(judge, root.texts, plan.endings)
     tried = 1
     bound = bound.for_id(judge.wanted)
     if variations.right(()):
         return root, (plan,), True, tried
-    for chosen in _combined(effects):
+    for chosen in chain(effects.alone(), _combined(effects)):
         rows = chosen[0].rows if len(chosen) == 1 else tuple(sorted(row for effect in chosen for row in effect.rows))
         tried += 1
         if variations.right(rows):

@@ -18,10 +18,11 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.hidden import lost
+from kpatch_tool.restore.judge import Judge
 from kpatch_tool.restore.limited import Limit, limited
 from kpatch_tool.restore.reading import file_reader
 from kpatch_tool.restore.rows import Row, survey_file
-from kpatch_tool.restore.search import Alternative, Bound, Judge, Path, Plan, greedy, search, undecided
+from kpatch_tool.restore.search import Alternative, Bound, Path, Plan, greedy, search, undecided
 
 _UNDECIDED = 9.0  # bits: a reading this much less likely than the chosen one still counts as possible
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right

@@ -43,6 +43,12 @@ FIRST = {
         "\tTP_fast_assign(\n\t\t__entry->b = b;\n\t),\n\n",
         '\tTP_printk("%d", __entry->b)\n);\n',
     ),
+    "attributes of a Kconfig entry below another entry's help": (
+        "config A\n\tbool\n\thelp\n\t  The first\n\n",
+        'config B\n\tbool "B"\n\tdepends on A\n\thelp\n\t  The second\n\n'
+        'config C\n\tbool "C"\n\thelp\n\t  The third\n\n',
+        "config Z\n\tbool\n",
+    ),
     "a condition of the preprocessor among instructions": (
         "f:\n\tmov\tr0, r1\n\tadd\tr0, r2\n\tsub\tr0, r3\n",
         "#ifdef CONFIG_B\n\tadd\tr0, r4\n#endif\n",
@@ -59,7 +65,8 @@ FIRST = {
 @pytest.mark.parametrize("name", FIRST)
 def test_the_likeliest_reading_follows_the_file(name: str) -> None:
     above, added, below = (text.encode() for text in FIRST[name])
-    path = "a.S" if "instructions" in name and "inline" not in name else "a.h"
+    named = {"a condition of the preprocessor among instructions": "a.S"}
+    path = named.get(name, "Kconfig" if "Kconfig" in name else "a.h")
     assert restored(above + below, above + added + below, path, exact=False).post == above + added + below
 
 
@@ -80,6 +87,18 @@ PROVEN = {
     "a continuation line that stands three tabs in": (
         "void f(struct a *a)\n{\n\tb();\n}\n",
         "void f(struct a *a)\n{\n\tassert_that(a->one && a->other,\n\t\t\t\"neither is\");\n\tb();\n}\n",
+    ),
+    "descriptions that go on alike, with what is sure between them": (
+        "int z;\n",
+        "/**\n * a - take the first of all that there are, and if there is\n *  none of them\n * @b: one\n */\n"
+        "void a(int b);\n\nint c;\nint d;\nint e;\n\n"
+        "/**\n * f - take the last of all that there are, and if there is\n *  none of those\n * @b: one\n */\n"
+        "void f(int b);\n\nint z;\n",
+    ),
+    "a run of continuation lines in a style of its own": (
+        "void f(struct a *a)\n{\n\tb();\n}\n",
+        "void f(struct a *a)\n{\n" + "".join(f"\tcall_{n}(a->one,\n\t\t\t\ta->more_of_{n});\n" for n in range(12))
+        + "\tb();\n}\n",
     ),
 }  # fmt: skip
 

@@ -1,0 +1,82 @@
+"""Says whether a reading of a file has the git blob id that a patch names (git-hash-object(1))."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+_KEPT = 5_000  # hash states kept
+
+
+class Judge:
+    """Says whether a reading gives the blob whose id begins with `wanted` (hexadecimal)."""
+
+    def __init__(self, wanted: str, pieces: Sequence[bytes | tuple[int, int]]) -> None:
+        """`pieces` make up the file: known bytes, or (first, last) of rows to take from a reading."""
+        self.wanted = wanted
+        self.new = hashlib.sha256 if len(wanted) > 40 else hashlib.sha1
+        self.pieces = pieces
+        self.hashed = 0
+
+    def content(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
+        """The file these rows give."""
+        return b"".join(
+            piece
+            if isinstance(piece, bytes)
+            else b"".join([texts[row] + endings[row] for row in range(piece[0], piece[1])])
+            for piece in self.pieces
+        )
+
+    def right(self, texts: Sequence[bytes], endings: Sequence[bytes]) -> bool:
+        """Whether these rows (each with its line ending) give the wanted blob."""
+        content = self.content(texts, endings)
+        self.hashed += len(content)
+        digest = self.new(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+        return digest.hexdigest().startswith(self.wanted)
+
+
+class Variations:
+    """Hashes many variations of one file, each from the first row that differs."""
+
+    def __init__(self, judge: Judge, texts: Sequence[bytes], endings: Sequence[bytes]) -> None:
+        self.judge = judge
+        self.whole = memoryview(judge.content(texts, endings))
+        self.spans: dict[int, tuple[int, int]] = {}
+        self.begun: dict[tuple[int, int], hashlib._Hash] = {}
+        at = 0
+        for piece in judge.pieces:
+            if isinstance(piece, bytes):
+                at += len(piece)
+                continue
+            for row in range(*piece):
+                end = at + len(texts[row]) + len(endings[row])
+                self.spans[row] = (at, end)
+                at = end
+
+    def right(self, changes: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether the file has the wanted id with these rows (in order) changed."""
+        spans = self.spans
+        length = len(self.whole)
+        for row, text in changes:
+            start, end = spans[row]
+            length += len(text) - (end - start)
+        at = spans[changes[0][0]][0] if changes else 0
+        digest = self._begin(length, at)
+        self.judge.hashed += length - at
+        for row, text in changes:
+            start, end = spans[row]
+            digest.update(self.whole[at:start])
+            digest.update(text)
+            at = end
+        digest.update(self.whole[at:])
+        return digest.hexdigest().startswith(self.judge.wanted)
+
+    def _begin(self, length: int, at: int) -> hashlib._Hash:
+        digest = self.begun.get((length, at))
+        if digest is None:
+            digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
+            digest.update(self.whole[:at])
+            self.judge.hashed += at
+            if len(self.begun) < _KEPT:
+                self.begun[length, at] = digest
+        return digest.copy()

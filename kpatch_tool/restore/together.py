@@ -1,0 +1,197 @@
+"""Deviations that one habit of an author explains: the same in all lines of a kind at once.
+
+Each changes a reading of a file in some rows and costs about as much as a deviation in one line. Nothing further is
+read for them, so that they can be tried in great numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kpatch_tool.restore import gaps, indent, notes
+from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, width
+from kpatch_tool.restore.reading import Candidate
+from kpatch_tool.restore.rows import Row
+
+_SHIFT = 10.0  # bits: a run of lines that stands elsewhere as a whole
+_ALIKE = 1.0  # bits more: all lines with the same text have the same other reading
+_MOST_READINGS = 8  # of a text that many lines have
+_DEPTH = 7.0  # bits: another indentation of all lines that have the same
+_STYLE = 7.0  # bits: a style of continuation of the author's own
+_GAPS = 8.0  # bits: one width or column of all gaps of a kind
+_FARTHEST = 8  # columns that a run is shifted by
+_GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
+_COLUMNS = range(TAB, 81, TAB)
+_FIRST = 4  # column that blanks fill up to
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Rows with the text they have together, in order, and what that costs in bits."""
+
+    cost: float
+    rows: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A reading of a file: the rows with their text, what else they could be (None for a known row), and the state of
+    C before each."""
+
+    rows: Sequence[Row]
+    texts: Sequence[bytes]
+    options: Sequence[Sequence[Candidate] | None]
+    states: Sequence[State]
+
+    def added(self) -> list[int]:
+        """The added rows that are not empty."""
+        return [number for number, row in enumerate(self.rows) if row.text is None and row.words]
+
+
+def joint(lines: Lines) -> list[Joint]:
+    """The joint deviations of at least two rows, the cheapest first, each once."""
+    found: dict[tuple[tuple[int, bytes], ...], float] = {}
+    for source in (_same_text, _depths, _continuations, _gaps, _shifts):
+        for cost, texts in source(lines):
+            rows = tuple((row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
+            if len(rows) > 1:
+                found[rows] = min(cost, found.get(rows, cost))
+    return sorted((Joint(cost, rows) for rows, cost in found.items()), key=lambda one: one.cost)
+
+
+_Found = Iterator[tuple[float, Mapping[int, bytes]]]
+
+
+def _same_text(lines: Lines) -> _Found:
+    """Lines with the same text take the same other reading."""
+    by_words: dict[tuple[bytes, ...], list[int]] = {}
+    for number in lines.added():
+        by_words.setdefault(lines.rows[number].words, []).append(number)
+    for numbers in by_words.values():
+        options = lines.options[numbers[0]] or ()
+        for option in options[1:_MOST_READINGS] if len(numbers) > 1 else ():
+            cost = option.cost - options[0].cost + _ALIKE
+            yield cost, dict.fromkeys(numbers, option.text)
+            rest = option.text[len(indent_of(option.text)) :]
+            yield cost, {number: indent_of(lines.texts[number]) + rest for number in numbers}
+
+
+def _depths(lines: Lines) -> _Found:
+    """All lines that stand at one indentation stand at another, and those that stand deeper with them."""
+    by_start: dict[bytes, list[int]] = {}
+    for number in lines.added():
+        by_start.setdefault(indent_of(lines.texts[number]), []).append(number)
+    for old, numbers in by_start.items():
+        options = [option for number in numbers for option in (lines.options[number] or ())[:_MOST_READINGS]]
+        starts = dict.fromkeys(indent_of(option.text) for option in options)
+        deeper = [number for start, more in by_start.items() if old and start.startswith(old) for number in more]
+        for start in starts if old else ():
+            yield _DEPTH, {number: start + lines.texts[number][len(old) :] for number in numbers}
+            yield _DEPTH, {number: start + lines.texts[number][len(old) :] for number in deeper}
+
+
+def _continuations(lines: Lines) -> _Found:
+    """Lines that continue a statement in the same situation do so in the same style."""
+    begins: dict[str, list[int]] = {}
+    styles: dict[int, dict[str, bytes]] = {}
+    for number in lines.added():
+        state, options = lines.states[number], lines.options[number]
+        inner = state.stack[-1].inner if state.parens else state.continuation
+        if options and options[0].kind in indent.CONTINUES and inner is None:
+            begins.setdefault(indent.situation(state), []).append(number)
+            styles[number] = indent.style_options(state)
+    for numbers in [*begins.values(), sorted(styles)]:
+        names = dict.fromkeys(name for number in numbers for name in styles[number])
+        for name in names if len(numbers) > 1 else ():
+            texts: dict[int, bytes] = {}
+            for number in numbers:
+                if (start := styles[number].get(name)) is not None:
+                    texts.update(_moved(lines, number, start))
+            yield _STYLE, texts
+
+
+def _moved(lines: Lines, first: int, start: bytes) -> Mapping[int, bytes]:
+    """Row `first` with another indentation, and the rows below it that had the same one."""
+    old = indent_of(lines.texts[first])
+    texts: dict[int, bytes] = {}
+    for number in range(first, len(lines.rows)):
+        row, text = lines.rows[number], lines.texts[number]
+        if row.text is not None or not row.words or indent_of(text) != old:
+            break
+        texts[number] = start + text[len(old) :]
+    return texts
+
+
+def _gaps(lines: Lines) -> _Found:
+    """All gaps of a kind have the same width, or end at the same column: in the whole file, and in one run of lines."""
+    kinds: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for number, run in _runs(lines):
+        chunks = lines.rows[number].chunks
+        note = notes.goes_on(lines.states[number], lines.texts[number])
+        for at, key in enumerate(chunks.keys if chunks else ()):
+            kind = f"star of {note[0]}" if note and key == "star" else key
+            if kind:
+                kinds.setdefault((kind, -1), []).append((number, at))
+                kinds.setdefault((kind, run), []).append((number, at))
+    for (key, run), places in kinds.items():
+        if len(places) < 2:
+            continue
+        more = 0.0 if run < 0 else 0.5
+        for rank, text in enumerate(_GAP_TEXTS):
+            yield _GAPS + more + rank / 8, _with_gaps(lines, places, gaps.Gap(text))
+        for column in _COLUMNS if key in gaps.TABLE_KEYS else ():
+            yield _GAPS + more + 1.0, _with_gaps(lines, places, gaps.Gap(b"\t", column))
+        for column in range(_FIRST, _COLUMNS.stop) if key in gaps.TABLE_KEYS and run >= 0 else ():
+            yield _GAPS + more + 2.5, _with_gaps(lines, places, gaps.Gap(b" ", column))
+
+
+def _with_gaps(lines: Lines, places: Sequence[tuple[int, int]], gap: gaps.Gap) -> Mapping[int, bytes]:
+    """The rows with that gap at each of the places (row, index)."""
+    texts: dict[int, bytes] = {}
+    for number, at in places:
+        text = texts.get(number, lines.texts[number])
+        start, words = indent_of(text), lines.rows[number].words
+        own = gaps.split(text).gaps
+        if len(own) != len(words) - 1:
+            continue
+        every = [gap if index == at else gaps.Gap(one) for index, one in enumerate(own)]
+        texts[number] = gaps.render(words, start, every)
+    return texts
+
+
+def _shifts(lines: Lines) -> _Found:
+    """A line and those below it that stand as deep, or deeper, all stand elsewhere."""
+    run_of = dict(_runs(lines))
+    for first, run in run_of.items():
+        text = lines.texts[first]
+        if not lines.rows[first].lead:
+            continue
+        edge = width(indent_of(text))
+        below = [first]
+        for number in range(first + 1, len(lines.rows)):
+            if run_of.get(number) != run and lines.rows[number].words:
+                break
+            if number in run_of:
+                if width(indent_of(lines.texts[number])) < edge or not lines.rows[number].lead:
+                    break
+                below.append(number)
+        for column in range(max(1, edge - _FARTHEST), edge + _FARTHEST + 1):
+            cost = _SHIFT + abs(column - edge) / 8.0
+            yield cost, _moved(lines, first, pad(column))
+            yield cost + 0.5, {number: _shifted(lines.texts[number], column - edge) for number in below}
+
+
+def _shifted(text: bytes, by: int) -> bytes:
+    start = indent_of(text)
+    return pad(max(0, width(start) + by)) + text[len(start) :]
+
+
+def _runs(lines: Lines) -> Iterator[tuple[int, int]]:
+    """Each added row that is not empty, with the number of its run: added rows that no known one parts."""
+    run = 0
+    for number, row in enumerate(lines.rows):
+        if row.text is not None:
+            run += 1
+        elif row.words:
+            yield number, run

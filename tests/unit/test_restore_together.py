@@ -1,0 +1,75 @@
+"""Deviations in all lines of a kind at once: what one habit of an author explains, pure text in and out."""
+
+from __future__ import annotations
+
+from kpatch_tool.restore import gaps
+from kpatch_tool.restore.cstate import State, step
+from kpatch_tool.restore.reading import Candidate
+from kpatch_tool.restore.rows import Row
+from kpatch_tool.restore.together import Lines, joint
+
+
+def lines_of(*texts: bytes, kinds: str = "", others: dict[int, tuple[bytes, ...]] | None = None) -> Lines:
+    """Added lines as a first reading has them; `kinds` names a kind for each, `others` has other readings by row."""
+    state, states, rows, options = State(), [], [], []
+    names = kinds.split() or ["statement"] * len(texts)
+    for number, (text, kind) in enumerate(zip(texts, names, strict=True)):
+        states.append(state)
+        state = step(state, text)
+        squeezed = b" ".join(text.split())
+        words = tuple(squeezed.split(b" "))
+        rows.append(Row(None, words=words, chunks=gaps.split(squeezed), lead=text[:1] in b" \t"))
+        more = (others or {}).get(number, ())
+        options.append([Candidate(one, 3.0 * at, kind) for at, one in enumerate((text, *more))])
+    return Lines(rows, texts, options, states)
+
+
+def made(lines: Lines) -> list[bytes]:
+    """The file that each joint deviation gives."""
+    out: list[bytes] = []
+    for one in joint(lines):
+        texts = list(lines.texts)
+        for row, text in one.rows:
+            texts[row] = text
+        out.append(b"\n".join(texts))
+    return out
+
+
+def test_continuations_take_one_style_together() -> None:
+    lines = lines_of(
+        b"\tone(a,",
+        b"\t    b);",
+        b"\tlonger(a,",
+        b"\t       b,",
+        b"\t       c);",
+        kinds="statement paren " * 2 + "paren",
+    )
+    assert b"\tone(a,\n\t\tb);\n\tlonger(a,\n\t\tb,\n\t\tc);" in made(lines)
+
+
+def test_gaps_of_a_kind_are_as_wide_together() -> None:
+    lines = lines_of(b"#define ONE 1", b"#define TWENTY 20")
+    together = made(lines)
+    assert b"#define ONE\t1\n#define TWENTY\t20" in together
+    assert b"#define ONE\t\t\t1\n#define TWENTY\t\t\t20" in together
+    assert b"#define ONE\t\t1\n#define TWENTY\t\t20" in together
+    assert b"#define ONE          1\n#define TWENTY       20" in together
+
+
+def test_lines_with_the_same_text_take_the_same_reading() -> None:
+    lines = lines_of(b"\tint a;", b"\tint b;", b"\tint a;", others={0: (b"\tint\ta;",), 2: (b"\tint\ta;",)})
+    assert b"\tint\ta;\n\tint b;\n\tint\ta;" in made(lines)
+
+
+def test_a_run_stands_elsewhere_as_a_whole() -> None:
+    lines = lines_of(b"\tif (a) {", b"\t\tb();", b"\t}")
+    assert b"    if (a) {\n\t    b();\n    }" in made(lines)
+
+
+def test_every_deviation_touches_more_than_one_line_and_comes_once() -> None:
+    lines = lines_of(b"#define ONE 1", b"#define TWO 2", b"\tdo_it(a,", b"\t      b);")
+    found = joint(lines)
+    assert all(len(one.rows) > 1 for one in found)
+    assert all(text != lines.texts[row] for one in found for row, text in one.rows)
+    assert len({one.rows for one in found}) == len(found)
+    assert [one.cost for one in found] == sorted(one.cost for one in found)
