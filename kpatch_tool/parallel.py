@@ -106,11 +106,11 @@ def _worker(function: Callable[[T], R], stack: ExitStack) -> Connection:
     # A fork starts in no time, but must not be made beside other threads (the progress line has one).
     context = get_context("fork") if threading.active_count() == 1 else get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(function, theirs), daemon=True)
-    process.start()
+    child = context.Process(target=_work, args=(function, theirs), daemon=True)
+    child.start()
     theirs.close()
-    stack.callback(process.join)
-    stack.callback(process.terminate)
+    stack.callback(child.join)
+    stack.callback(child.terminate)
     stack.callback(ours.close)
     return ours
 
