@@ -110,11 +110,11 @@ def _worker(function: Callable[[T], R], stack: ExitStack, others: Iterable[Conne
     context = get_context("fork") if forks else get_context("spawn")
     ours, theirs = context.Pipe()
     inherited = (*others, ours) if forks else ()
-    process = context.Process(target=_work, args=(function, theirs, inherited), daemon=True)
-    process.start()
+    child = context.Process(target=_work, args=(function, theirs, inherited), daemon=True)
+    child.start()
     theirs.close()
-    stack.callback(process.join)
-    stack.callback(process.terminate)
+    stack.callback(child.join)
+    stack.callback(child.terminate)
     stack.callback(ours.close)
     return ours
 

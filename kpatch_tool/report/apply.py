@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from kpatch_tool.report.lines import cut, from_here
 from kpatch_tool.text import columns, plural, printable
 from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, Tree
 
@@ -23,7 +23,7 @@ def text(outcome: ApplyOutcome, tree: Tree, *, notes: Sequence[str] = ()) -> str
 
 def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
     head = f"{patch.number:4} {patch.status:8} {patch.exactness:7}  "
-    yield head + _cut(printable(patch.subject), columns() - len(head))
+    yield head + cut(printable(patch.subject), columns() - len(head))
     told = "" if patch.status is ApplyStatus.CLEAN else patch.why
     if told:
         yield from _wrapped(printable(told), " " * 5)
@@ -32,7 +32,7 @@ def _patch_lines(patch: AppliedPatch) -> Iterator[str]:
     details = [line for line in patch.details if line not in told]
     for line in details[:_DETAILS]:
         if line.startswith(_VERBATIM):
-            yield " " * 7 + _cut(line, columns() - 7)
+            yield " " * 7 + cut(line, columns() - 7)
         else:
             yield from _wrapped(line, " " * 7)
     if len(details) > _DETAILS:
@@ -50,20 +50,8 @@ def _ending(outcome: ApplyOutcome, tree: Tree) -> list[str]:
     if not made:
         return [f"nothing to do on tree {tree.name}: branch {outcome.branch} is its base {outcome.base[:12]}"]
     base = "base" if outcome.base == tree.base else outcome.base[:12]
-    where = f"git -C {_short(tree.git_dir)} log --oneline {base}..{outcome.branch}"
+    where = f"git -C {from_here(tree.git_dir)} log --oneline {base}..{outcome.branch}"
     return [f"{plural(made, 'commit')} on branch {outcome.branch} of tree {tree.name}; to look at them:", f"  {where}"]
-
-
-def _short(path: Path) -> str:
-    """The path as seen from here, where that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 3] + "..."
 
 
 def _wrapped(sentence: str, indent: str) -> list[str]:

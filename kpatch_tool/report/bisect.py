@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from kpatch_tool.bisect.command import Found
 from kpatch_tool.bisect.model import Observation
 from kpatch_tool.bisect.sets import Minimal, Reason
-from kpatch_tool.text import plural, printable, spelt
+from kpatch_tool.text import columns, plural, printable, spelt
 
-_WIDTH = 80
 _WHY_COLUMNS = 49
 _JOINT = "\0"
 
@@ -100,9 +99,9 @@ def _place(patch: int) -> str:
 
 
 def _wrapped(sentence: str, first: str = "", rest: str = "  ") -> list[str]:
-    """Lines of 80 columns; what stands between backticks, to be typed, is not broken where that can be."""
+    """Lines that fit the terminal; what stands between backticks, to be typed, is not broken where that can be."""
     joined = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", _JOINT), sentence)
     lines = textwrap.wrap(
-        joined, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        joined, columns(), initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
     return [line.replace(_JOINT, " ") for line in lines]

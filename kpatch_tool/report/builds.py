@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from kpatch_tool.kbuild.command import Built
 from kpatch_tool.kbuild.model import (
@@ -14,9 +13,9 @@ from kpatch_tool.kbuild.model import (
     module_changes,
     new_warnings,
 )
-from kpatch_tool.text import plural, printable
+from kpatch_tool.report.lines import cut, diagnostic_line, from_here
+from kpatch_tool.text import columns, plural, printable
 
-_WIDTH = 80
 _SHOWN = 10  # errors and warnings of one state that are shown
 
 
@@ -30,12 +29,12 @@ def _lines(build: StateBuild, base: StateBuild | None, previous: StateBuild | No
     took = "known from before" if build.cached else f"{build.seconds:.1f} s"
     yield f"{name:9} {build.status:7} {took:18} {build.commit[:12]}"
     if build.status is BuildStatus.INFRA:
-        yield _cut(f"  {printable(build.why)}")
+        yield cut(f"  {printable(build.why)}", columns())
     yield from _found("error", build.errors)
     yield from _warned(build, base, previous)
     yield from _binaries(build, base, previous)
     place = build.artifacts if build.artifacts is not None else build.log
-    yield f"  {'kept in' if build.artifacts else 'log:'} {_short(place)}"
+    yield f"  {'kept in' if build.artifacts else 'log:'} {from_here(place)}"
 
 
 def _warned(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Iterator[str]:
@@ -93,19 +92,6 @@ def _state(build: StateBuild) -> str:
 
 def _found(what: str, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
     for one in diagnostics[:_SHOWN]:
-        place = f"{one.file}:{one.line}: " if one.line else f"{one.file}: " if one.file else ""
-        option = f" [{one.option}]" if one.option else ""
-        yield f"  {what}: {printable(f'{place}{one.message}{option}')}"
+        yield f"  {what}: {printable(diagnostic_line(one))}"
     if len(diagnostics) > _SHOWN:
         yield f"  ... and {plural(len(diagnostics) - _SHOWN, what)} more (--json has them)"
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."

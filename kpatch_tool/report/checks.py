@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kpatch_tool.kbuild.model import Diagnostic, StateBuild
+from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.report.excerpt import excerpt
+from kpatch_tool.report.lines import diagnostic_line
 from kpatch_tool.results.deltas import Change, Delta, transition
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
@@ -118,15 +119,8 @@ def _evidence(record: RunRecord, number: int, stage: Stage) -> Iterator[str]:
 
 def build_evidence(record: RunRecord, build: StateBuild) -> Iterator[str]:
     """The errors and new warnings of a build, each as a compiler writes it."""
-    yield from (f"{place(error)}" for error in build.errors)
-    yield from (f"new warning: {place(warning)}" for warning in record.new_warnings(build))
-
-
-def place(found: Diagnostic) -> str:
-    """A diagnostic on one line: "file:line: message [option]", as far as these are known."""
-    line = f":{found.line}" if found.line else ""
-    where = f"{found.file}{line}: " if found.file else ""
-    return f"{where}{found.message}{f' [{found.option}]' if found.option else ''}"
+    yield from map(diagnostic_line, build.errors)
+    yield from (f"new warning: {diagnostic_line(warning)}" for warning in record.new_warnings(build))
 
 
 def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:

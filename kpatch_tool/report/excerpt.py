@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kpatch_tool.report.lines import cut
 from kpatch_tool.text import printable_bytes
 
 _MOST_BYTES = 1 << 20  # of a log that are looked at, from its end
@@ -67,5 +68,4 @@ def _start(lines: list[bytes], most: int, telling: bytes) -> int:
 
 
 def _shown(line: bytes) -> str:
-    text = printable_bytes(line.replace(b"\t", b"    ")[: 2 * _LONGEST_LINE].rstrip())
-    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 3] + "..."
+    return cut(printable_bytes(line.replace(b"\t", b"    ")[: 2 * _LONGEST_LINE].rstrip()), _LONGEST_LINE)

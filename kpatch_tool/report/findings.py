@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.report.checks import place
 from kpatch_tool.report.excerpt import excerpt
+from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.results.deltas import Change, Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.text import plural
@@ -74,7 +74,7 @@ def _building(record: RunRecord, number: int) -> Iterator[Evidence]:
         )
         at = next(((one.file, one.line) for one in found if one.line), ("", 0))
         log = _log(build.log, f"{at[0]}:{at[1]}" if at[0] else "")
-        lines = _limited([place(one) for one in found] or [build.why])
+        lines = limited(map(diagnostic_line, found) if found else [build.why], _MOST_LINES)
         yield Evidence(told, lines, "make", log, at)
 
 
@@ -84,7 +84,8 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
             continue
         if tests.status != "ok":
             yield Evidence(
-                f"With this patch {tests.suite} cannot be run: {tests.why}.", _limited(tests.trace.splitlines())
+                f"With this patch {tests.suite} cannot be run: {tests.why}.",
+                limited(tests.trace.splitlines(), _MOST_LINES),
             )
             if not tests.results:
                 continue
@@ -94,7 +95,7 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
             output = tests.outputs.get(first.test)
             passes = "passes" if len(worse) == 1 else "pass"
             told = f"With this patch {plural(len(worse), 'case')} of {tests.suite} no longer {passes}:"
-            yield Evidence(told, _limited(_delta(one) for one in worse), first.test, _log(output, first.case))
+            yield Evidence(told, limited(map(_delta, worse), _MOST_LINES), first.test, _log(output, first.case))
 
 
 def _delta(delta: Delta) -> str:
@@ -104,9 +105,3 @@ def _delta(delta: Delta) -> str:
 def _log(path: Path | None, telling: str) -> tuple[str, ...]:
     found = excerpt(path, _LOG_LINES, telling) if path is not None else None
     return () if found is None else found.lines
-
-
-def _limited(lines: Iterable[str]) -> tuple[str, ...]:
-    shown = tuple(lines)
-    left = len(shown) - _MOST_LINES
-    return (*shown[:_MOST_LINES], f"... and {left} more") if left > 0 else shown

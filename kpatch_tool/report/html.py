@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 from kpatch_tool.depend.model import External
+from kpatch_tool.report.findings import findings
 from kpatch_tool.report.graph import layout
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, row, table, tag, text
 from kpatch_tool.report.pictures import graph_picture, timings_picture
@@ -61,8 +62,7 @@ def _header(record: RunRecord) -> str:
 
 def _findings(record: RunRecord) -> str:
     """The cells that are findings, the first of each stage and patch first."""
-    found = [one for one in record.cells if one.outcome is Outcome.FINDING]
-    found.sort(key=lambda one: (one.patch, list(Stage).index(one.stage)))
+    found = findings(record)
     items = [tag("li", f"{link(_anchor(one), _where(one))}: {text(one.text)}{_because(one)}") for one in found]
     if len(items) > _MOST_FINDINGS:
         more = plural(len(items) - _MOST_FINDINGS, "more finding")

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formataddr
 from pathlib import Path
@@ -20,6 +20,7 @@ from kpatch_tool import __version__
 from kpatch_tool.diff.model import Hunk, Kind
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings
+from kpatch_tool.report.lines import cut, limited
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.files import encoded, rfc_date
 from kpatch_tool.series.model import Exactness, Series
@@ -186,7 +187,8 @@ def _finding(record: RunRecord, series: Series, number: int) -> Iterator[str]:
     if others:
         yield from _prose("Found further on:")
         yield ""
-        yield from _limited([f"  patch {cell.patch}, {cell.stage}: {printable(cell.text)}" for cell in others])
+        told = limited((f"patch {cell.patch}, {cell.stage}: {printable(cell.text)}" for cell in others), _MORE)
+        yield from (f"  {line}" for line in told)
         yield ""
     yield from _tested(record)
 
@@ -273,11 +275,6 @@ def _suites(record: RunRecord) -> str:
     )
 
 
-def _limited(lines: Sequence[str]) -> list[str]:
-    left = len(lines) - _MORE
-    return [*lines[:_MORE], f"  ... and {left} more"] if left > 0 else list(lines)
-
-
 def _prose(words: str, first: str = "", later: str | None = None) -> Iterable[str]:
     return textwrap.wrap(
         printable(words), _WIDTH, initial_indent=first, subsequent_indent=first if later is None else later,
@@ -286,5 +283,4 @@ def _prose(words: str, first: str = "", later: str | None = None) -> Iterable[st
 
 
 def _whole_line(line: str) -> str:
-    text = printable(line, lines=True)
-    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 3] + "..."
+    return cut(printable(line, lines=True), _LONGEST_LINE)

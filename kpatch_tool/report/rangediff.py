@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kpatch_tool.report.lines import cut
 from kpatch_tool.series.model import Series
 from kpatch_tool.series.rangediff import Change, Pair, Part, RangeDiff
 from kpatch_tool.text import columns, plural, printable, printable_bytes
@@ -116,8 +117,7 @@ def _row(pair: Pair, width: int) -> Spans:
     mark = _MARKS.get(pair.change, "!")
     head = f"{a:>{width}} {mark} {b:>{width}}  {pair.change:<9}  "
     subject = printable(pair.patch.subject)
-    room = columns() - len(head)
-    subject = subject if len(subject) <= room else subject[: room - 3] + "..."
+    subject = cut(subject, columns() - len(head))
     if style := _STYLES.get(pair.change):
         return [(head + subject, style)]
     if mark == "=":

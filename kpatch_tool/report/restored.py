@@ -7,6 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from kpatch_tool.report.lines import cut
 from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.text import columns, plural, printable
 from kpatch_tool.tree.restoring import Restored
@@ -26,13 +27,13 @@ def text(done: Restored) -> str:
 
 def _patch_lines(patch: Patch) -> Iterator[str]:
     head = f"{patch.number:4} {patch.exactness:8}  "
-    yield _cut(head + printable(patch.subject))
+    yield cut(head + printable(patch.subject), columns())
     yield from textwrap.wrap(
         printable(patch.why), columns(), initial_indent=" " * 5, subsequent_indent=" " * 5, break_long_words=False
     )
     shown = in_runs(patch.ambiguous)
     for line in shown[:_LINES]:
-        yield _cut(f"       {printable(line)}")
+        yield cut(f"       {printable(line)}", columns())
     if len(shown) > _LINES:
         yield f"       ... and {plural(len(shown) - _LINES, 'place')} more (--json has every line)"
 
@@ -60,10 +61,6 @@ def _run(lines: Sequence[str]) -> str:
     start = int(first["line"])
     text = lines[0][first.end() :].rpartition(": ")[0]
     return f"{first['file']}:+{start}-{start + len(lines) - 1}, {len(lines)} lines: {text}"
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= columns() else line[: columns() - 3] + "..."
 
 
 def document(done: Restored) -> dict[str, object]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild
-from kpatch_tool.report.checks import place
 from kpatch_tool.report.excerpt import excerpt
+from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
@@ -68,23 +68,17 @@ def building(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
         if build.patch == number:
             took = "cached" if build.cached else f"{build.seconds:.1f} s"
             yield paragraph(f"{build.status} ({took}): {build.why}")
-            yield pre(_bounded(place(error) for error in build.errors))
+            yield pre(limited(map(diagnostic_line, build.errors), _MOST_PLACES))
             fresh = record.new_warnings(build)
             if fresh:
                 yield paragraph(plural(len(fresh), "new warning"), "finding")
-                yield pre(_bounded(place(warning) for warning in fresh))
+                yield pre(limited(map(diagnostic_line, fresh), _MOST_PLACES))
             yield _modules(record, build)
             if build.status is not BuildStatus.OK or fresh:
                 first = next((f"{found.file}:{found.line}" for found in (*build.errors, *fresh) if found.line), "")
                 yield logs.shown(build.log, "make's output", first)
             else:
                 yield tag("p", f"log: {tag('code', text(build.log))}", kind="dim")
-
-
-def _bounded(lines: Iterable[str]) -> list[str]:
-    shown = list(lines)
-    left = len(shown) - _MOST_PLACES
-    return [*shown[:_MOST_PLACES], f"... {left} more"] if left > 0 else shown
 
 
 def _modules(record: RunRecord, build: StateBuild) -> str:

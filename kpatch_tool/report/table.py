@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.report.lines import diagnostic_line
 from kpatch_tool.results.deltas import UNBUILT, Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.text import plural, printable
@@ -176,10 +177,9 @@ def _building(record: RunRecord) -> list[str]:
         state = f"patch {build.patch}" if build.patch else "the base"
         if build.status is not BuildStatus.OK:
             lines.append(f"{state}: {build.status}: {build.why}")
-            lines += [f"   {error.file}:{error.line}: {error.message}" for error in build.errors[:5]]
+            lines += [f"   {diagnostic_line(error)}" for error in build.errors[:5]]
             lines.append(f"   log: {build.log}")
-        for warning in record.new_warnings(build):
-            lines.append(f"{state}: new warning {warning.file}:{warning.line}: {warning.message} [{warning.option}]")
+        lines += [f"{state}: new warning {diagnostic_line(warning)}" for warning in record.new_warnings(build)]
     return lines
 
 

@@ -38,6 +38,11 @@ def undone_ref(series: str) -> str:
     return f"refs/kpt/undone/{series}"
 
 
+def refs_of(series: str) -> tuple[str, str, str, str]:
+    """The refs of a series that move together: its branch, record, history and what was undone."""
+    return f"refs/heads/{branch_name(series)}", record_ref(series), history_ref(series), undone_ref(series)
+
+
 def encode(applied: Applied) -> bytes:
     """The record as JSON."""
     states = [

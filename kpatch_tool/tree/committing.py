@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kpatch_tool.series.model import Patch
-from kpatch_tool.tree.applied import RECORD_FILE, decode, encode, history_ref, record_ref, undone_ref
+from kpatch_tool.tree.applied import RECORD_FILE, decode, encode, refs_of
 from kpatch_tool.tree.fastimport import Change, FastImport, Identity
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Commit, Entry, Objects
@@ -40,12 +40,11 @@ def write_series(tree: Tree, base: Commit, series: str, steps: Sequence[Step]) -
     seen that the branch is kpt's own. Raises MachineError (disk full, a ref locked by another program); the refs are
     then as they were.
     """
-    branch = branch_name(series)
-    names = (f"refs/heads/{branch}", record_ref(series), history_ref(series), undone_ref(series))
+    names = refs_of(series)
     there = read_refs(tree.git_dir, names)
     with FastImport(tree.git_dir) as stream:
         states, head = _states(stream, base, steps)
-        applied = Applied(series, tree.name, branch, states)
+        applied = Applied(series, tree.name, branch_name(series), states)
         blob = stream.blob(encode(applied))
         wanted = (applied.head.commit, stream.oid(blob))
         same = (there.get(names[0]), there.get(names[1])) == wanted

@@ -12,15 +12,7 @@ from pathlib import Path
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
 from kpatch_tool.tree.adding import tree_lock
-from kpatch_tool.tree.applied import (
-    LAST,
-    RECORD_FILE,
-    decode,
-    history_ref,
-    record_ref,
-    tree_of,
-    undone_ref,
-)
+from kpatch_tool.tree.applied import LAST, RECORD_FILE, decode, refs_of, tree_of
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
@@ -81,7 +73,7 @@ def undo_named(workspace: Workspace, name: str | None, *, tree: str | None = Non
 
 
 def _undo(objects: Objects, tree: Tree, series: str, *, redo: bool) -> Undone:
-    names = (f"refs/heads/{branch_name(series)}", record_ref(series), history_ref(series), undone_ref(series))
+    names = refs_of(series)
     there = read_refs(tree.git_dir, names)
     now = _Refs(*(there.get(name) for name in names))
     _refuse_moved(objects, tree, series, now)

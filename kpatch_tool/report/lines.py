@@ -1,0 +1,35 @@
+"""Lines for a terminal, a page or a mail: cut to a width, limited in number, diagnostics and paths in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from kpatch_tool.kbuild.model import Diagnostic
+
+
+def cut(line: str, width: int) -> str:
+    """`line`, its end replaced by dots where it is longer than `width` columns."""
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def limited(lines: Iterable[str], most: int) -> tuple[str, ...]:
+    """The first `most` of `lines`, and one that counts the rest where there are more."""
+    shown = tuple(lines)
+    left = len(shown) - most
+    return (*shown[:most], f"... and {left} more") if left > 0 else shown
+
+
+def diagnostic_line(found: Diagnostic) -> str:
+    """A diagnostic as a compiler writes it: "file:line: message [option]", as far as these are known."""
+    line = f":{found.line}" if found.line else ""
+    where = f"{found.file}{line}: " if found.file else ""
+    return f"{where}{found.message}{f' [{found.option}]' if found.option else ''}"
+
+
+def from_here(path: Path) -> str:
+    """The path as seen from the current directory, where it lies below that."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
