@@ -20,6 +20,7 @@ _MOST_READINGS = 8  # of a text that many lines have
 _DEPTH = 7.0  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
+_TABLE = 8.0  # bits: columns behind commas
 _FARTHEST = 8  # columns that a run is shifted by
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
@@ -52,7 +53,7 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _depths, _continuations, _gaps, _shifts):
+    for source in (_same_text, _depths, _continuations, _gaps, _tables, _shifts):
         for cost, texts in source(lines):
             rows = tuple((row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
@@ -158,6 +159,45 @@ def _with_gaps(lines: Lines, places: Sequence[tuple[int, int]], gap: gaps.Gap) -
         every = [gap if index == at else gaps.Gap(one) for index, one in enumerate(own)]
         texts[number] = gaps.render(words, start, every)
     return texts
+
+
+def _tables(lines: Lines) -> _Found:
+    """Lines one after another with as many commas between words are a table: what follows a comma stands in columns."""
+    group: list[int] = []
+    for number, row in [*enumerate(lines.rows), (len(lines.rows), None)]:
+        cells = _cells(row.words) if row is not None and row.text is None else ()
+        if group and len(cells) != len(_cells(lines.rows[group[-1]].words)):
+            yield from _aligned(lines, group)
+            group = []
+        if len(cells) > 1:
+            group.append(number)
+
+
+def _cells(words: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The parts of a line that end in a comma, and its rest."""
+    out: list[list[bytes]] = [[]]
+    for at, word in enumerate(words):
+        out[-1].append(word)
+        if word.endswith(b",") and at + 1 < len(words):
+            out.append([])
+    return tuple(b" ".join(cell) for cell in out)
+
+
+def _aligned(lines: Lines, numbers: Sequence[int]) -> _Found:
+    """The lines of a table with all of its columns aligned, or one of them, by blanks or tabs."""
+    if len(numbers) < 2:
+        return
+    rows = [_cells(lines.rows[number].words) for number in numbers]
+    last = len(rows[0]) - 1
+    for wide in ({*range(last)}, *({at} for at in range(last) if last > 1)):
+        for tabs in (False, True):
+            texts = [indent_of(lines.texts[number]) + row[0] for number, row in zip(numbers, rows, strict=True)]
+            for at in range(last):
+                edge = max(width(text) for text in texts) + 1
+                gap = gaps.Gap(b"\t", -(-edge // TAB) * TAB) if tabs else gaps.Gap(b" ", edge)
+                used = gap if at in wide else gaps.SINGLE
+                texts = [text + used.render(width(text)) + row[at + 1] for text, row in zip(texts, rows, strict=True)]
+            yield _TABLE + tabs, dict(zip(numbers, texts, strict=True))
 
 
 def _shifts(lines: Lines) -> _Found:

@@ -61,13 +61,20 @@ def test_lines_with_the_same_text_take_the_same_reading() -> None:
     assert b"\tint\ta;\n\tint b;\n\tint\ta;" in made(lines)
 
 
+def test_what_follows_commas_stands_in_columns() -> None:
+    together = made(lines_of(b"GET(u32, function, 0)", b"GET(unsigned long, arg1, 1)"))
+    assert b"GET(u32,           function, 0)\nGET(unsigned long, arg1,     1)" in together
+    assert b"GET(u32, function, 0)\nGET(unsigned long, arg1, 1)" not in together
+    assert b"\t{ 1,\t\t2 },\n\t{ 1000000,\t2 }," in made(lines_of(b"\t{ 1, 2 },", b"\t{ 1000000, 2 },"))
+
+
 def test_a_run_stands_elsewhere_as_a_whole() -> None:
     lines = lines_of(b"\tif (a) {", b"\t\tb();", b"\t}")
     assert b"    if (a) {\n\t    b();\n    }" in made(lines)
 
 
 def test_every_deviation_touches_more_than_one_line_and_comes_once() -> None:
-    lines = lines_of(b"#define ONE 1", b"#define TWO 2", b"\tdo_it(a,", b"\t      b);")
+    lines = lines_of(b"#define ONE 1", b"#define TWO 2", b"\tdo_it(a, c, d,", b"\t      b);", b"\tone(a, b);", b"")
     found = joint(lines)
     assert all(len(one.rows) > 1 for one in found)
     assert all(text != lines.texts[row] for one in found for row, text in one.rows)
