@@ -42,6 +42,8 @@ _STRIP_SECONDS = 60.0
 _BUILDING = ".kpt-building"
 _CONTENT = ".kpt-content"
 _MAKES_OWN = re.compile(r"\] Error \d+$")
+# Where try-run of scripts/Makefile.compiler tries options (-no-pie): by itself in the sources, which are read-only.
+_TRIES = "TMPOUT=/tmp/.tmp_$$$$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +368,7 @@ class _Build:
         self._run(self.source / DIRECTORY, goals, log)
 
     def _run(self, directory: Path, goals: Sequence[str], log: Path) -> None:
-        argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", *goals]
+        argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", _TRIES, *goals]
         with atomic.machine_errors(log):
             room = Room((self._out, self._installed), (self.source, *sandbox.beyond_system(programs(self.variables))))
             done = sandbox.run_logged(argv, log, room, cwd=directory, env=environment())
