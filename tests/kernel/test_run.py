@@ -118,3 +118,11 @@ def test_an_interrupted_kpt_leaves_no_guest_and_no_verdict(kept: Workspace, kpt:
     after = kpt("results", "--kind", "tests", "--json", cwd=kept.root).json["results"]
     new = {one["key"] for one in after} - {one["key"] for one in before}
     assert all(state["patch"] == 0 for one in after if one["key"] in new for state in one["states"][:1])
+
+
+def test_selftests_build_in_the_sandbox_and_pass(kept: Workspace, kpt: Kpt) -> None:
+    chosen = ("--test", "cpuid_test", "--test", "set_sregs_test")
+    done = kpt("test", "--base", "--tree", "debian-6.1", "--suite", "selftests", *chosen, "--json", cwd=kept.root)
+    (state,) = done.json["states"]
+    whole = {row["test"]: row["status"] for row in state["results"] if not row["case"]}
+    assert {whole["cpuid_test"], whole["set_sregs_test"]} == {"pass"}, state
