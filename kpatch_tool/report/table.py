@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.report.lines import diagnostic_line
+from kpatch_tool.report.lines import diagnostic_line, from_here
 from kpatch_tool.results.deltas import UNBUILT, Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.text import plural, printable
@@ -46,7 +46,7 @@ def show(record: RunRecord, console: Console, reports: Sequence[Path] = ()) -> N
     for line in _wrapped(printable(record.sentence), console.width, later=""):
         console.print(Text(line, style="bold"), soft_wrap=True)
     for path in reports:
-        console.print(Text(f"report: {printable(str(path))}"), soft_wrap=True)
+        console.print(Text(f"report: {from_here(path)}"), soft_wrap=True)
 
 
 def print_trimmed(console: Console, table: Table) -> None:
