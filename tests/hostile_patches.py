@@ -57,6 +57,7 @@ def series(*diffs: str) -> bytes:
 # t7450-bad-git-dotfiles, t1014-read-tree-confusing, t0060-path-utils.
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "dotdot": ((new("../x"),), "'..'"),
+    "dotdot twice": ((new("../../x/y"),), "'..'"),
     "dotdot inside": ((new("mm/../../x"),), "'..'"),
     "dotdot renamed to": ((renamed("mm/f.c", "../f.c"),), "'..'"),
     "dotdot removed": ((gone("Makefile").replace("Makefile", "../x"),), "'..'"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError, MachineError
 
 TREE_MODE = "40000"
@@ -89,11 +90,11 @@ class Objects:
     def exists(self, commit: str, path: str) -> bool:
         """Whether anything (file, directory, submodule) is called `path` in `commit`."""
         directory, _, name = path.rpartition("/")
-        return os.fsencode(name) in self._directory(f"{commit}:{directory}")
+        return os.fsencode(name) in self._directory(commit, directory)
 
     def names(self, commit: str, directory: str) -> tuple[str, ...]:
         """The names inside `directory` ("" for the top) of `commit`; empty when there is no such directory."""
-        return tuple(os.fsdecode(name) for name in self._directory(f"{commit}:{directory}"))
+        return tuple(os.fsdecode(name) for name in self._directory(commit, directory))
 
     def blob(self, oid: str) -> bytes | None:
         """The content of a blob by full or abbreviated id; None when it is absent or the id names several."""
@@ -121,7 +122,7 @@ class Objects:
 
     def _read_file(self, commit: str, path: str) -> Entry | None:
         directory, _, name = path.rpartition("/")
-        known = self._directory(f"{commit}:{directory}").get(os.fsencode(name))
+        known = self._directory(commit, directory).get(os.fsencode(name))
         if known is None or known[0] in (TREE_MODE, GITLINK_MODE):
             return None
         found = self._ask(known[1])
@@ -129,7 +130,10 @@ class Objects:
             raise MachineError(f"blob {known[1]} of {path} is missing", where=str(self._git_dir), todo=REPAIR)
         return Entry(known[0], known[1], found[2])
 
-    def _directory(self, name: str) -> dict[bytes, tuple[str, str]]:
+    def _directory(self, commit: str, directory: str) -> dict[bytes, tuple[str, str]]:
+        if directory and unsafe_path(directory):  # no tree has it, and git ends at a "../" that leads out
+            return {}
+        name = f"{commit}:{directory}"
         if name not in self._trees:
             found = self._ask(name)
             is_tree = found is not None and found[1] == "tree"
