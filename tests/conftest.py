@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,14 @@ _KEPT = ("PATH", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 TOY_GITIGNORE = ".*\n*.o\n*.ko\n/*\n!/debian/\n"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def sealed_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once for several tests is made with the same HOME and git; what apt may need of the rest stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        _seal(tmp_path_factory.mktemp("home"), patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty HOME and a git that reads no configuration but the test's; returns that HOME."""
@@ -40,6 +48,11 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     for name in list(os.environ):
         if name not in _KEPT and not name.startswith("PYTEST"):
             monkeypatch.delenv(name)
+    _seal(home, monkeypatch)
+    return home
+
+
+def _seal(home: Path, patch: pytest.MonkeyPatch) -> None:
     config = home / "gitconfig"
     config.write_text("[user]\n\tname = Test Person\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n")
     values = {
@@ -58,8 +71,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         **_NO_SANDBOX,
     }
     for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    return home
+        patch.setenv(name, value)
 
 
 @dataclass(frozen=True, slots=True)

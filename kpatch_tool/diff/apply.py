@@ -169,7 +169,8 @@ def _attempts(hunk: Hunk, fuzz: int, *, exact: bool = False) -> Iterator[_Attemp
     at_start, at_end = hunk.old_start <= 1, trail == 0
     # git would move a hunk without any context to the end of the file; `git diff -U0` makes them.
     yield _Attempt(0, 0, 0, at_start, at_end, no_offset=not lead and not trail)
-    if not hunk.count(Kind.CONTEXT) and (hunk.count(Kind.REMOVED) or exact):
+    # At the first line it may as well be the whole of a small file, which must then be there as a whole.
+    if not hunk.count(Kind.CONTEXT) and ((hunk.count(Kind.REMOVED) and not at_start) or exact):
         yield _Attempt(0, 0, 0, False, False, no_offset=True)
     if fuzz and (at_start or at_end):
         yield _Attempt(1, 0, 0, False, False)

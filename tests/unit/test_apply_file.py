@@ -67,6 +67,12 @@ def test_without_context_where_the_header_says() -> None:
     assert not is_already(joined([*TEXT[:9], *TEXT[10:]]), gone)  # what would tell is the line that is not there
 
 
+def test_without_context_at_the_first_line_it_is_the_whole_file() -> None:
+    file = FileDiff("f", "f", (Hunk(1, 1, 0, 0, b"", (Line(Kind.REMOVED, b"a"),)),), old_blob=blob_id(joined([b"a"])))
+    assert _applied(joined([b"a"]), file, fuzz=0).post == b""
+    assert _refused(joined([b"a", b"a"]), file, fuzz=0).hunk == 0
+
+
 def test_the_nearest_of_two_and_below_on_a_tie() -> None:
     block = TEXT[16:23]
     filler = [b"x"] * 4
