@@ -78,7 +78,7 @@ def hint(tree: Tree, series: Series, outcome: ApplyOutcome) -> Iterator[str]:
     bases = [commit for _, commit in declared_commits(tree, series)]
     if history.count(tree.git_dir, [tree.base], most=_QUICK + 1) <= _QUICK or bases:
         exact = base.search(tree.git_dir, series, own=tree.base, declared=[one.value for one in bases_of(series)]).exact
-    if exact:
+    if exact and exact[0].commit != tree.base:  # else the conflict is the series' own
         commit = exact[0].commit
         before = history.distance(tree.git_dir, commit, tree.base)
         apart = f"{plural(before, 'commit')} before base" if before else "not in the history of base"

@@ -18,7 +18,7 @@ from kpatch_tool.importing import Request, import_request
 from kpatch_tool.tree.command import apply_named
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
-from tests.hostile_patches import HARMLESS, REFUSED, TREE, new, series
+from tests.hostile_patches import HARMLESS, REFUSED, TREE, link, new, series
 from tests.mail_fixtures import Mail, mbox
 
 HIDDEN = "if (admin\u202e /* \u2066begin\u2069 */) {"
@@ -103,6 +103,14 @@ def test_the_command_line_refuses_in_one_line(place: Workspace, kpt: Kpt, tmp_pa
     assert refused.out == ""
     assert refused.err.count("\n") == 1
     assert "refused: a path inside .git; do not apply this series" in refused.err
+
+
+def test_a_conflict_on_the_right_base_is_not_blamed_on_the_base(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    path = tmp_path / "m.mbox"
+    path.write_bytes(series(link("mm/in", "../kernel"), new("mm/in/below", "int below;")))
+    kpt("import", path, "--name", "through", cwd=place.root)
+    shown = kpt("apply", "through", "--tree", "toy", cwd=place.root, status=1)
+    assert "commit that fits" not in shown.out + shown.err
 
 
 def test_hidden_characters_are_a_finding(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
