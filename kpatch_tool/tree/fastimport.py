@@ -21,6 +21,7 @@ from kpatch_tool.errors import MachineError
 # The branch a stream builds on. It is given back before the stream ends, so it never exists in the repository.
 _SCRATCH = b"refs/kpt/stream"
 ZERO = "0" * 40
+_PATIENCE = 10.0  # seconds that git may take to end
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -85,10 +86,14 @@ class FastImport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._finished:
-            self._process.kill()
+            self._process.terminate()  # git takes its lock files away then
         with contextlib.suppress(BrokenPipeError):
             self._in.close()
-        self._process.wait()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._out.close()
         if self._process.stderr is not None:
             self._process.stderr.close()

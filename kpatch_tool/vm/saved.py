@@ -8,20 +8,21 @@ one that booted. Under TCG going on takes a quarter of the time of a boot (docs/
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from kpatch_tool import lock
 from kpatch_tool.atomic import STAGING, machine_errors
 from kpatch_tool.vm.qemu import KERNEL_WORDS, Machine
 
 _KEPT = 3  # about 150 MB each
-_ABANDONED_SECONDS = 3600.0
 _FORMAT = 1
+_LOCK_SECONDS = 30.0
 SavedFile: TypeAlias = "tempfile._TemporaryFileWrapper[bytes]"
 
 
@@ -51,21 +52,34 @@ class SavedMachine:
 
     def begun(self) -> SavedFile:
         """A file to save the machine to, which `keep` makes this one; it is gone when it is closed before."""
+        directory = self.path.parent
         with machine_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return tempfile.NamedTemporaryFile(prefix=STAGING, dir=self.path.parent)
+            directory.mkdir(parents=True, exist_ok=True)
+        with machine_errors(self.path), lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
+            _sweep(directory)
+            return _in_use(tempfile.NamedTemporaryFile(prefix=STAGING, dir=directory))
 
     def keep(self, file: SavedFile) -> None:
         """Make `file`, written whole, the one to go on from, if no other was first; the oldest ones make room."""
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.link(file.name, self.path)
         there = sorted(self.path.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in there[_KEPT:]:
             old.unlink(missing_ok=True)
-        for left in self.path.parent.glob(f"{STAGING}*"):  # by a kpt that was killed
-            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                left.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove it: it did not come back to life."""
         self.path.unlink(missing_ok=True)
+
+
+def _in_use(file: SavedFile) -> SavedFile:
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a killed kpt left: files that nobody has in use any more."""
+    for left in directory.glob(f"{STAGING}*"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
