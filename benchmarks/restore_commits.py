@@ -156,8 +156,8 @@ def differences(sent: Patch, got: Patch) -> Iterator[tuple[str, str, str, str]]:
             above = b""
             for a, b in zip(ours.lines, other.lines, strict=False):
                 if a != b:
-                    both = (f"{line.kind.value}{line.text.decode('latin-1')}" for line in (a, b))
-                    yield mine.path, above.decode("latin-1"), *both
+                    one, two = (f"{line.kind.value}{line.text.decode('latin-1')}" for line in (a, b))
+                    yield mine.path, above.decode("latin-1"), one, two
                 above = above if a.kind is Kind.REMOVED else a.text
 
 

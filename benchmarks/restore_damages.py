@@ -27,8 +27,8 @@ from benchmarks.restore_corpus import Case, changed_files, patches
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address, Damage, Message
-from kpatch_tool.series.assemble import read_patch
 from kpatch_tool.series.model import Exactness, Series
+from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series
 from tests.damages import DAMAGES, PAIRS, Damager, both
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import ordered
-from kpatch_tool.errors import MachineError
-from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.errors import KptError, MachineError
+from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import run
 from kpatch_tool.report.live import Silent
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.model import Exactness, Series
+from kpatch_tool.suites.model import StateTests
 from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests, renamed
 
 ERROR = Diagnostic("arch/x86/kvm/mmu.c", 12, "implicit declaration of function 'foo'", "-Werror=implicit")
@@ -104,8 +105,8 @@ def infra() -> RunRecord:
     """This machine could build two states only, and test none."""
     series = three()
     full = MachineError("no space left on device", where=".kpt", todo="free some space")
-    builds = {0: make_build(0), 1: make_build(1), 2: full, 3: full}
-    tests = {0: MachineError("QEMU does not start"), 1: ()}
+    builds: dict[int, StateBuild | KptError] = {0: make_build(0), 1: make_build(1), 2: full, 3: full}
+    tests: dict[int, tuple[StateTests, ...] | KptError] = {0: MachineError("QEMU does not start"), 1: ()}
     return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
 
 

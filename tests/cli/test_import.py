@@ -203,8 +203,8 @@ def test_other_mistakes(kpt: Kpt, page: Path, tmp_path: Path) -> None:
     ):
         assert len(kpt(*words, status=2).err.splitlines()) == 1
     kpt("import", page, "--name", "s")
-    for words in (("--patch", "7"), ("--patch", "7", "--json"), ("--patch", "-1")):
-        assert "it has 1-2" in kpt("show", "s", *words, status=2).err
+    for options in (("--patch", "7"), ("--patch", "7", "--json"), ("--patch", "-1")):
+        assert "it has 1-2" in kpt("show", "s", *options, status=2).err
     kpt("import", page, cwd=tmp_path.parent, status=2)
 
 

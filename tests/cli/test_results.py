@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,10 @@ from tests.conftest import Kpt, git
 from tests.toy_series import toy
 
 __all__ = ["toy"]  # a fixture
-Rows = list[dict[str, object]]
+Rows = list[dict[str, Any]]
 
 
-def results(kpt: Kpt, *args: str) -> list[dict[str, object]]:
+def results(kpt: Kpt, *args: str) -> Rows:
     rows: Rows = kpt("results", *args, "--json").json["results"]
     return rows
 

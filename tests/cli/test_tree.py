@@ -14,6 +14,7 @@ import tempfile
 import termios
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -22,6 +23,8 @@ from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 from tests.conftest import TOY_GITIGNORE, Kpt, git
+
+_Mode = Literal["w", "w:gz", "w:xz"]
 
 
 def tree_ids(workspace: Workspace, *names: str) -> set[str]:
@@ -33,7 +36,7 @@ def only_described(workspace: Workspace) -> bool:
     return [path.name for path in workspace.trees.iterdir()] == ["trees.toml"]
 
 
-def archive(source: Path, target: Path, mode: str) -> Path:
+def archive(source: Path, target: Path, mode: _Mode) -> Path:
     with tarfile.open(target, mode) as tar:
         tar.add(source, arcname="linux-toy")
     return target
@@ -41,7 +44,8 @@ def archive(source: Path, target: Path, mode: str) -> Path:
 
 def test_every_source_gives_the_same_tree(toy_kernel: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     kpt("tree", "add", "plain", "--dir", toy_kernel)
-    for name, mode in (("toy.tar", "w"), ("toy.tar.gz", "w:gz"), ("toy.tar.xz", "w:xz")):
+    archives: tuple[tuple[str, _Mode], ...] = (("toy.tar", "w"), ("toy.tar.gz", "w:gz"), ("toy.tar.xz", "w:xz"))
+    for name, mode in archives:
         archive(toy_kernel, tmp_path / name, mode)
     kpt("tree", "add", "tar", "--tarball", "toy.tar")
     kpt("tree", "add", "gz", "--tarball", "toy.tar.gz")
@@ -182,24 +186,25 @@ def test_bad_input_is_one_line(toy_kernel: Path, workspace: Workspace, kpt: Kpt)
         assert len(failed.err.splitlines()) == 1
         assert "\x1b" not in failed.err
     (workspace.root / "nothing").mkdir()
-    for options in (
+    mistakes: tuple[tuple[str, ...], ...] = (
         ("--dir", "nowhere"),
-        ("--dir", toy_kernel / "Makefile"),
+        ("--dir", str(toy_kernel / "Makefile")),
         ("--dir", "nothing"),
         ("--tarball", "nowhere.tar"),
         ("--git", "nowhere"),
         ("--git", "ext::sh -c true"),
-        ("--git", toy_kernel),
-        ("--dir", toy_kernel, "--ref", "x"),
-        ("--dir", toy_kernel, "--git", "x"),
+        ("--git", str(toy_kernel)),
+        ("--dir", str(toy_kernel), "--ref", "x"),
+        ("--dir", str(toy_kernel), "--git", "x"),
         ("--debian", "../x"),
         ("--skeleton", "nowhere"),
         (),
-    ):
+    )
+    for options in mistakes:
         failed = kpt("tree", "add", "t", *options, status=2)
         assert failed.err.splitlines()[-1].startswith("kpt: "), options
         if options[:1] == ("--dir",):
-            assert str(options[1]) in failed.err or len(options) > 2
+            assert options[1] in failed.err or len(options) > 2
     assert only_described(workspace)
 
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from kpatch_tool import testing
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import silent
@@ -72,7 +74,7 @@ class FakeTester:
 
 
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
-    return _Turns(tester, ("s",), guests).run(load_applied(workspace, "s").states)
+    return _Turns(cast("testing.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)
 
 
 @pytest.mark.parametrize("guests", [1, 3])

@@ -44,10 +44,9 @@ def job(how: str, timeout: float = 30.0, limit: int = 1 << 20, checks: tuple[str
 def boot(built: Subject, misbehave: Path, tmp_path: Path, cache: Path) -> Callable[..., GuestRun]:
     """Boots the kernel with jobs (no modules)."""
 
-    def start(*jobs: Job, patience: Patience = PATIENCE, watcher: Watcher | None = None) -> GuestRun:
+    def start(*jobs: Job, patience: Patience = PATIENCE, watcher: Watcher = lambda *_: None) -> GuestRun:
         work = GuestWork(built.image, (JobGroup((), jobs),), programs=(Program(misbehave, HERE),))
-        more = {} if watcher is None else {"watcher": watcher}
-        return run_guest(work, TCG, out=tmp_path / "out", cache=cache, patience=patience, **more)
+        return run_guest(work, TCG, out=tmp_path / "out", cache=cache, patience=patience, watcher=watcher)
 
     return start
 

@@ -156,8 +156,8 @@ def make(root: Path, names: Sequence[str] = ()) -> World:
     shutil.copytree(world.source, root / "plain", ignore=shutil.ignore_patterns(".git"))
     subprocess.run(["tar", "cf", root / "toy.tar", "-C", root, "plain"], check=True)
     _git(world, "checkout", "-q", "-b", "work")
-    for path, lines in _CHANGES:
-        with (world.source / path).open("a") as file:
+    for name, lines in _CHANGES:
+        with (world.source / name).open("a") as file:
             file.write(f"\n{lines}")
         _commit(world, f"more of {path}")
     _git(world, "format-patch", "-q", "-o", str(root / "mails"), "main..work")

@@ -239,7 +239,7 @@ def test_a_page_that_lost_white_space() -> None:
     found = assemble(list(parse(page, "page")), where="page")
     one, two = found.patches
     assert shape(found) == [(1, "mm: one"), (2, "mm: two")]
-    assert (one.exactness, one.damage) == (Exactness.DAMAGED, {Damage.SQUEEZED, Damage.ADDRESSES_HIDDEN})
+    assert (one.exactness, one.damage) == (Exactness.DAMAGED, frozenset({Damage.SQUEEZED, Damage.ADDRESSES_HIDDEN}))
     assert (one.author.name, one.author.email) == ("Jane Doe", "")
     assert [t.value for t in one.trailers] == ["Joe <[email protected]>", "Jane Doe <[email protected]>"]
     added = [line.text.strip() for line in one.files[0].hunks[0].lines if line.kind is Kind.ADDED]
@@ -256,7 +256,7 @@ def test_a_wrapped_diff_is_joined_and_not_called_intact() -> None:
     raw = mbox(Mail("[PATCH] s", "Why.\n---\n\n" + wrapped, "p"))
     flowed = raw.replace(b"Subject:", b"Content-Type: text/plain; format=flowed\nSubject:")
     one = assemble(list(parse(flowed, "x")), where="x").patches[0]
-    assert (one.exactness, one.damage) == (Exactness.DAMAGED, {Damage.REWRAPPED})
+    assert (one.exactness, one.damage) == (Exactness.DAMAGED, frozenset({Damage.REWRAPPED}))
     assert one.diff == DIFF.encode()
     assert assemble(list(parse(raw, "x")), where="x").patches[0].exactness is Exactness.DAMAGED
 

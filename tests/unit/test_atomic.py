@@ -66,7 +66,7 @@ def test_what_a_killed_writer_left_goes_but_not_what_another_writes(tmp_path: Pa
         "with atomic.staged_file(Path(sys.argv[1])) as out:\n"
         "    out.write(b'x'); out.flush(); print('writing', flush=True); time.sleep(60)\n"
     )
-    command = [sys.executable, "-c", code, tmp_path / "file"]
+    command = [sys.executable, "-c", code, str(tmp_path / "file")]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"writing\n"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import dkim
 import dns.message
+import dns.rcode
 import dns.rrset
 import patatt
 import pytest
@@ -116,7 +117,7 @@ def test_quoting_of_an_mbox_is_undone(signer: Dkim, separator: bytes) -> None:
     assert said(checked(separator + quoted + b"\n" + separator + quoted, signer.record)) == GOOD
 
 
-ALTERED = {
+ALTERED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "footer": (lambda raw: raw + b"_____\nlist mailing list\n", "the body was altered (mailing list footer?)"),
     "diff": (lambda raw: raw.replace(b"return  2", b"return  3"), "the body was altered (mailing list footer?)"),
     "subject": (lambda raw: raw.replace(b"mm: one", b"mm: two"), "the header was altered, or the key is another"),
@@ -201,7 +202,7 @@ def dns_server(signer: Dkim) -> Iterator[tuple[str, int]]:
                 text = signer.record.decode()
                 reply.answer.append(dns.rrset.from_text(name, 60, "IN", "TXT", f'"{text[:20]}" "{text[20:]}"'))
             else:
-                reply.set_rcode(3)  # no such name
+                reply.set_rcode(dns.rcode.NXDOMAIN)
             server.sendto(reply.to_wire(), peer)
 
     thread = threading.Thread(target=serve, daemon=True)

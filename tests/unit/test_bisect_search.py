@@ -97,7 +97,8 @@ def test_one_patch(rates: Rates | None) -> None:
 @pytest.mark.parametrize("bad", [range(3, 6), {3, 4, 5, 8, 9}, {2, 9}])
 def test_a_fault_that_goes_and_comes_back(bad: Collection[int]) -> None:
     """Whoever is blamed: the state before answered good, twice, and the state after bad, twice."""
-    search, seen = Search(9, FLAKY), []
+    search = Search(9, FLAKY)
+    seen: list[Observation] = []
     while (state := next_state(search, seen)) is not None:
         seen.append(Observation(state, Answer.BAD if state in bad else Answer.GOOD))
         assert len(seen) < 100

@@ -310,4 +310,4 @@ def test_what_a_base_holds_of_a_reverted_commit() -> None:
     assert reverted_is_there(revert, files.get) is False
     files["virt/kvm/kvm_main.c"] = b"other\n"
     assert reverted_is_there(revert, files.get) is None
-    assert reverted_is_there(revert, {}.get) is None
+    assert reverted_is_there(revert, lambda _: None) is None

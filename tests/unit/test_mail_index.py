@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import index, index_scan
-from kpatch_tool.mail.index_scan import Scanner
+from kpatch_tool.mail.index_scan import Batch, Scanner
 from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.progress import silent
@@ -246,7 +246,12 @@ def test_a_mailbox_that_grows_is_read_on(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_bytes(text)
     begun: list[int] = []
     scan = Scanner.scan
-    monkeypatch.setattr(Scanner, "scan", lambda self, read, at, stop: begun.append(at) or scan(self, read, at, stop))
+
+    def noted(self: Scanner, read_into: Callable[[memoryview], int], at: int, stop: int | None) -> Iterator[Batch]:
+        begun.append(at)
+        return scan(self, read_into, at, stop)
+
+    monkeypatch.setattr(Scanner, "scan", noted)
     assert from_index(path, at) == whole(path)
     assert begun and min(begun) > cut - 1000
     begun.clear()

@@ -387,8 +387,9 @@ def mailinfo(mail: bytes, where: Path, *options: str) -> tuple[Read | None, byte
         return None, b""
     said = dict(line.split(": ", 1) for line in done.stdout.decode("utf-8", "replace").splitlines() if ": " in line)
     message = strip_space((where / "m").read_bytes().decode("utf-8", "replace"))
-    fields = (said.get(key, "") for key in ("Author", "Email", "Subject"))
-    return Read(*fields, str(headers.date(said.get("Date", "").strip())), message), (where / "p").read_bytes()
+    author, email, subject = (said.get(key, "") for key in ("Author", "Email", "Subject"))
+    date = str(headers.date(said.get("Date", "").strip()))
+    return Read(author, email, subject, date, message), (where / "p").read_bytes()
 
 
 def ours(mail: bytes) -> tuple[Read, bytes]:

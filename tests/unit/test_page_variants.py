@@ -131,7 +131,7 @@ def test_lkml_org_indented_and_squeezed() -> None:
     lines = squeezed(TEXT.replace(" <jane@example.org>", ""), dropped=False).split("\n")
     body = "".join(f"    {line}\n" if line else "\n" for line in lines)
     message = one("Subject[PATCH] mm: one\nFromJane Doe <>\nDateThu, 17 Apr 2014 09:00:00 +0000\n\n" + body)
-    assert (message.damage, message.body[:4]) == ({Damage.SQUEEZED}, b"Why ")
+    assert (message.damage, message.body[:4]) == (frozenset({Damage.SQUEEZED}), b"Why ")
 
 
 def test_pipermail_with_the_name_on_a_line_of_its_own() -> None:

@@ -39,7 +39,7 @@ def test_an_error_comes_in_its_place() -> None:
             raise MachineError("broken")
         return number
 
-    taken = []
+    taken: list[int] = []
     with pytest.raises(MachineError, match="broken"):
         taken += ahead(work, range(5))
     results = ahead(work, range(5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +52,9 @@ PIECES = st.sampled_from(
     ]
 )
 
-TWO_BLOBS = {"old_blob": "1234567", "new_blob": "89abcde"}
+
+def two_blobs(file: FileDiff) -> FileDiff:
+    return replace(file, old_mode="100644", new_mode="100644", old_blob="1234567", new_blob="89abcde")
 
 
 def test_plain_diff() -> None:
@@ -114,37 +118,21 @@ HEADERS = {
     ),
     "binary without data": (
         b"diff --git a/b b/b\nindex 1234567..89abcde 100644\nBinary files a/b and b/b differ\n",
-        FileDiff(
-            "b",
-            "b",
-            old_mode="100644",
-            new_mode="100644",
-            **TWO_BLOBS,
-            binary=True,
-            payload=b"Binary files a/b and b/b differ\n",
-        ),
+        two_blobs(FileDiff("b", "b", binary=True, payload=b"Binary files a/b and b/b differ\n")),
     ),
     "name with a blank": (
         b"diff --git a/x y b/x y\nindex 1234567..89abcde 100644\n--- a/x y\t\n+++ b/x y\t\n@@ -0,0 +1 @@\n+z\n",
-        FileDiff(
-            "x y",
-            "x y",
-            (Hunk(0, 0, 1, 1, b"", (Line(Kind.ADDED, b"z"),)),),
-            old_mode="100644",
-            new_mode="100644",
-            **TWO_BLOBS,
-        ),
+        two_blobs(FileDiff("x y", "x y", (Hunk(0, 0, 1, 1, b"", (Line(Kind.ADDED, b"z"),)),))),
     ),
     "no newline, on both sides": (
         b"diff --git a/n b/n\nindex 1234567..89abcde 100644\n--- a/n\n+++ b/n\n@@ -1 +1 @@\n"
         b"-x\n\\ No newline at end of file\n+y\n\\ No newline at end of file\n",
-        FileDiff(
-            "n",
-            "n",
-            (Hunk(1, 1, 1, 1, b"", (Line(Kind.REMOVED, b"x", False), Line(Kind.ADDED, b"y", False))),),
-            old_mode="100644",
-            new_mode="100644",
-            **TWO_BLOBS,
+        two_blobs(
+            FileDiff(
+                "n",
+                "n",
+                (Hunk(1, 1, 1, 1, b"", (Line(Kind.REMOVED, b"x", False), Line(Kind.ADDED, b"y", False))),),
+            )
         ),
     ),
 }

@@ -218,9 +218,10 @@ def test_fifty_by_fifty_patches_are_quick() -> None:
         box = "".join(f"From mboxrd@z Thu Jan  1 00:00:00 1970\n{mail}\n" for mail in mails)
         series.append(assemble(list(parse(box.encode(), "box")), where="box"))
     start = time.process_time()
-    pairs = compare(*series).pairs
+    a, b = series
+    pairs = compare(a, b).pairs
     assert time.process_time() - start < 5
-    assert [(pair.a, pair.b) for pair in pairs] == list(zip(series[0].patches, series[1].patches, strict=True))
+    assert [(pair.a, pair.b) for pair in pairs] == list(zip(a.patches, b.patches, strict=True))
 
 
 TEXTS = st.lists(st.sampled_from([b"a", b"b", b"c", b""]), max_size=24)

@@ -25,6 +25,7 @@ def test_it_is_up_to_date(path: Path) -> None:
 def test_every_command_and_option_is_there() -> None:
     known = {command.name: command for command in manual().commands}
     root = typer.main.get_command(build_app(None))
+    assert isinstance(root, typer.core.TyperGroup)
     for name, command in root.commands.items():
         for inner, one in getattr(command, "commands", {"": command}).items():
             told = known[f"{name} {inner}".strip()]

@@ -225,7 +225,7 @@ def test_a_missing_newline_at_the_end_that_the_mail_lost() -> None:
 
 def test_without_a_base_only_what_is_certain_is_undone() -> None:
     patch = received(DAMAGES["wrapped at 76"])
-    assert (patch.exactness, patch.damage) == (Exactness.DAMAGED, {Damage.REWRAPPED})
+    assert (patch.exactness, patch.damage) == (Exactness.DAMAGED, frozenset({Damage.REWRAPPED}))
     assert patch.files == parse_diff(SENT)
     assert "not compared with a tree" in patch.why
     assert patch.received != patch.diff

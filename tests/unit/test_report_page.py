@@ -20,11 +20,13 @@ from kpatch_tool.series.model import Exactness
 from tests import report_records as records
 from tests.unit.test_report import Page
 
+NONE = Dependencies((), (), ())
 
-def graph(count: int, pairs: list[tuple[int, int]], **more: object) -> Graph:
+
+def graph(count: int, pairs: list[tuple[int, int]], others: Dependencies = NONE) -> Graph:
     patches = [PatchRecord(number, f"patch {number}", "", Exactness.INTACT, "") for number in range(1, count + 1)]
     edges = tuple(Edge(patch, needs, EdgeKind.TEXTUAL, "why") for patch, needs in pairs)
-    return layout(replace(Dependencies(edges, (), ()), **more), patches)
+    return layout(replace(others, edges=edges), patches)
 
 
 def lanes(found: Graph) -> dict[int, tuple[int, list[int]]]:
@@ -45,14 +47,14 @@ def test_what_others_imply_is_not_drawn() -> None:
 
 
 def test_patches_that_need_one_another_are_all_drawn() -> None:
-    found = graph(3, [(1, 2), (2, 1), (3, 1)], cycles=((1, 2),))
+    found = graph(3, [(1, 2), (2, 1), (3, 1)], replace(NONE, cycles=((1, 2),)))
     assert lanes(found) == {0: (1, [1, 2]), 1: (0, [0])} and found.implied == 0
 
 
 def test_what_is_needed_from_outside_has_a_row_of_its_own() -> None:
     outside = (External(2, EdgeKind.REVERT, "5befdc385ddb", True, "it reverts it"),
                External(0, EdgeKind.DECLARED, "v6.1", None, "its base"))  # fmt: skip
-    found = graph(2, [], external=outside)
+    found = graph(2, [], replace(NONE, external=outside))
     assert [node.label for node in found.nodes] == ["5befdc385ddb", "v6.1", "1", "2"]
     assert lanes(found) == {0: (1, [3]), 1: (0, [2])}
 

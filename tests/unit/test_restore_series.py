@@ -107,7 +107,7 @@ def test_another_base_gives_matched_with_the_reason(mails: list[bytes]) -> None:
 
 def test_without_its_file_a_patch_stays_damaged_whole(mails: list[bytes]) -> None:
     received = series(patch(1, mails[1]))
-    done = restore_series(received, {}.get)
+    done = restore_series(received, lambda _: None)
     assert done.patches[0] == replace(received.patches[0], why="f.c: not in the base")
 
 

@@ -10,7 +10,7 @@ import pytest
 from kpatch_tool import workspace
 from kpatch_tool.errors import InputError, KptError
 from kpatch_tool.mail.read import SourceFile, read_files
-from kpatch_tool.series import store
+from kpatch_tool.series import files, store
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.workspace import Workspace
@@ -132,7 +132,7 @@ def test_a_failed_save_leaves_nothing(here: Workspace, monkeypatch: pytest.Monke
     def full(*_: object) -> bytes:
         raise KptError("disk full")
 
-    monkeypatch.setattr(store.files, "patch_text", full)
+    monkeypatch.setattr(files, "patch_text", full)
     with pytest.raises(KptError, match="disk full"):
         put(here, THREAD)
     assert list(here.series.iterdir()) == []
