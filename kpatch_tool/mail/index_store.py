@@ -27,6 +27,7 @@ from kpatch_tool.mail.index_scan import Batch
 VERSION = 2
 _PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
 _PAGE = 16 << 10  # bytes; with SQLite's 4 KiB, written twice and one by one, a run makes four times as many calls
+_ROWS = 50  # rows taken at once: a batch's have some ten KiB each
 _CACHE = 4 << 10  # KiB that SQLite keeps of the file
 _SCHEMA = """
 CREATE TABLE file (
@@ -238,7 +239,9 @@ class IndexFile:
         """What a query gives, row by row."""
         with _trouble(self.path):
             # Not `yield from` the cursor: a reader that stops early would have it closed, maybe after the file.
-            yield from iter(self._connection.execute(query, values).fetchone, None)
+            cursor = self._connection.execute(query, values)
+            while rows := cursor.fetchmany(_ROWS):
+                yield from rows
 
     def row(self, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
         """The first row a query gives; the query gives one."""

@@ -91,8 +91,12 @@ class Mailbox:
         rows = self._index.rows(
             f"SELECT {_COLUMNS} FROM posting WHERE sent >= ? AND sent < ? ORDER BY number", (first, last)
         )
+        listed = map(_listed, rows)
+        if not wanted.author and not wanted.subject:
+            yield from listed
+            return
         author, title = wanted.author.casefold(), wanted.subject.casefold()
-        for one in map(_listed, rows):
+        for one in listed:
             if author in f"{one.author.name} <{one.author.email}>".casefold() and title in one.title.casefold():
                 yield one
 
