@@ -26,7 +26,7 @@ from kpatch_tool.series.plain import Found, Row
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch
 from kpatch_tool.series.threads import FORWARD, NOTICE, PATCH, REPLY, RESEND, RFC, Kinds, Loose, Threads
 
-_AT_ONCE = 500  # posts that are gathered before the results are written
+_AT_ONCE = 2000  # posts that are gathered before the results are written
 # The subject of nearly every patch; subject.parse reads the others. Set apart are titles in which it sees more.
 _USUAL = re.compile(
     r"\[(RFC )?PATCH(?: v([0-9]{1,3}))?(?: ([0-9]{1,4})/([0-9]{1,4}))?\] "
