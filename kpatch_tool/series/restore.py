@@ -27,6 +27,7 @@ ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
 _PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
+_TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
 
 
 def needs_restoring(series: Series) -> bool:
@@ -139,18 +140,18 @@ _Tried = tuple[_Files, list[Restoration]]
 def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
     lost = bool(patch.damage & LOST)
+    if _hides(patch):
+        people = (*people, *_known_people(patch, files))
     tried: list[_Tried] = []
     if not lost and patch.files:
         tried.append(_each(patch.files, files, _as_received))
         if _rank(tried[-1]) == 2:
             return tried[-1]
     if lost and patch.files:
-        tried.append(_each(patch.files, files, restore_file))
-        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not _more_damage(patch)):
+        tried.append(_each(patch.files, files, lambda file, base: restore_file(file, base, people=people)))
+        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _TRIED):
             return tried[-1]
     loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
-    if _hides(patch):
-        people = (*people, *addresses.others(b"\n".join(files.read(path) or b"" for path in _PEOPLE)))
     if loose:
         headers = [file.header for file in loose.values()]
         tried.append(
@@ -164,15 +165,16 @@ def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
     return max(tried if lost else reversed(tried), key=_rank)
 
 
-def _more_damage(patch: Patch) -> bool:
-    """Whether more than white space was lost in the diff."""
-    more = patch.damage - LOST
-    return bool(more - {Damage.ADDRESSES_HIDDEN}) or (bool(more) and _hides(patch))
-
-
 def _hides(patch: Patch) -> bool:
     """Whether an archive hid an address in a line of the diff."""
     return any(hides(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
+
+
+def _known_people(patch: Patch, files: _Files) -> list[Person]:
+    """Those whose addresses the base shows: in the files that the patch changes, and in its lists of people."""
+    changed = b"\n".join(files.before(file) or b"" for file in patch.files)
+    listed = b"\n".join(files.read(path) or b"" for path in _PEOPLE)
+    return [*addresses.people_in(changed, _SOMEBODY), *addresses.others(listed)]
 
 
 def _each(
