@@ -39,6 +39,8 @@ C_LIKE = (
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
 DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
+_DEEP_WINDOW = 80  # the same above, where the levels that are open are told by their beginnings
+YAML = (".yaml", ".yml")
 _TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
@@ -111,16 +113,21 @@ def survey_file(path: str, base: BaseText, placed: Sequence[Placement]) -> Surve
     return Survey(states, style, _doubled_share(base), stats, word_pairs.wide_pairs(base.lines), habits)
 
 
+def window_of(path: str) -> int:
+    """How many lines above an added line are looked at in a file of that name."""
+    return _DEEP_WINDOW if path.endswith(YAML) else WINDOW
+
+
 def file_rows(
-    base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
+    base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey, window: int
 ) -> list[Row]:
-    """The rows of all hunks; `readings` holds one reading of each placed hunk."""
+    """The rows of all hunks, with `window` lines above each; `readings` holds one reading of each placed hunk."""
     rows: list[Row] = []
     floor = 0
     removed = [s.base for reading in readings for s in reading if s.kind is Kind.REMOVED and s.base is not None]
     pool = _Pool(base, removed, survey)
     for number, (placement, reading) in enumerate(zip(placed, readings, strict=True)):
-        low = max(floor, placement.start - WINDOW)
+        low = max(floor, placement.start - window)
         lead_in = [Row(line, shown=False, hunk=number) for line in base.lines[low : placement.start]]
         hunk_rows = lead_in + _hunk_rows(number, placement, reading, base, pool)
         if hunk_rows:

@@ -20,9 +20,10 @@ from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, plac
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.judge import Judge
 from kpatch_tool.restore.limited import Limit, limited
+from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
 from kpatch_tool.restore.reading import Reader, file_reader
 from kpatch_tool.restore.rows import Row, survey_file
-from kpatch_tool.restore.search import Alternative, Bound, Path, Plan, greedy, search, undecided
+from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
 
 _UNDECIDED = 9.0  # bits: a reading this much less likely than the chosen one still counts as possible
