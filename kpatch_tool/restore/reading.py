@@ -234,6 +234,8 @@ class Reader:
             readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():
                 readings[gap] = readings.get(gap, 0.0) + weight
+            if key:
+                gaps.as_above(readings, index, chunks, around, told=index in copied)
             choices.append(readings)
         return gaps.combinations(choices)
 
