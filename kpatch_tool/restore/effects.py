@@ -205,14 +205,15 @@ class Effects:
         self.root.more.sort(key=_order)
 
     def _unruled(self, effect: Effect, number: int) -> Iterator[More]:
-        """The readings of a row that no rule gives."""
+        """The readings of a row that no rule gives, or that a rule makes less likely than if none did."""
         path = effect.path
         options = path.options[number]
         if options is None or len(path.texts[number]) > _LONGEST:
             return
-        given = {option.text for option in options}
+        least = options[0].cost if options else 0.0
+        given = {option.text: option.cost - least for option in options}
         for option in effect.plan.reader.unlikely(number, path.texts):
-            if option.text not in given:
+            if option.cost < given.get(option.text, MAX_COST):
                 yield option.cost, number, option
 
     def _expand(self, effect: Effect) -> None:

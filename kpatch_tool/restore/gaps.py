@@ -98,7 +98,7 @@ def _by_first_word(words: tuple[bytes, ...], out: list[str]) -> None:
     elif first == b"#" and words[1] == b"define" and len(words) > 3:
         out[0], out[2] = "hash", out[2] or "define"
     elif first in _STARS:
-        out[0] = "hash" if first == b"#" else "star"
+        out[0] = out[0] if out[0] == "backslash" else "hash" if first == b"#" else "star"
         if len(words) > 2 and words[1].startswith(b"@") and words[1].endswith(b":"):
             out[1] = "kdoc"
     elif _MEMBER.match(b" ".join(words)):
@@ -387,6 +387,11 @@ def _vote(out: Options, line: Chunks, at: int, key: str, weight: float) -> None:
 def _add(out: Options, gap: Gap, weight: float) -> None:
     if weight > 0:
         out[gap] = out.get(gap, 0.0) + weight
+
+
+def vote(out: Options, text: bytes, weight: float) -> None:
+    """Count a gap as wide as `text`."""
+    _add(out, SINGLE if text == b" " else Gap(text), weight)
 
 
 def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:

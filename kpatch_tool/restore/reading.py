@@ -50,6 +50,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 # context) among those whose squeezed text is: 1 of 236 between Debian's 6.1.187 and 6.1.190.
 _KEPT_BYTES = 0.005
 _IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those of its border
+_SAME_NOTE = 1.5  # what the gap after the star weighs in a line with the same text elsewhere, against all else
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
@@ -229,7 +230,10 @@ class Reader:
         choices: list[gaps.Options] = []
         for index, key in enumerate(chunks.keys):
             if key == "star" and state.comment:
-                choices.append(notes.star(row.words, state, around, self.habits, memory.notes))
+                star = notes.star(row.words, state, around, self.habits, memory.notes)
+                if row.twin and len(row.twin.gaps) == len(chunks.keys):
+                    gaps.vote(star, row.twin.gaps[index], sum(star.values()) * _SAME_NOTE)
+                choices.append(star)
                 continue
             readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():

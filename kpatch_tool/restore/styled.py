@@ -15,14 +15,14 @@ from functools import partial
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
-from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
+from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 from kpatch_tool.restore.judge import Judge
 from kpatch_tool.restore.limited import Limit, limited
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
 from kpatch_tool.restore.reading import Reader, file_reader
-from kpatch_tool.restore.rows import Row, survey_file
+from kpatch_tool.restore.rows import Row, Survey, survey_file
 from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
 
@@ -55,13 +55,13 @@ def restore_file(
     base: bytes | None,
     bound: Bound | None = None,
     limits: Sequence[Limit] = (),
-    people: Sequence[Person] = (),
+    beside: Elsewhere = NOTHING,
 ) -> Restoration:
     """Restore one file diff read by `damaged.parse_damaged`.
 
     `base` is the content of the file the patch is made for (or near it), None where it is not known or does not exist.
-    `limits` are what the received text tells of the added lines, one for each, in order; `people` those whose addresses
-    an archive may have hidden in them, besides those of the base.
+    `limits` are what the received text tells of the added lines, one for each, in order; `beside` is what is known of
+    them from outside the file.
     Never raises for what the diff or the base hold: a failure is a Restoration that was not found, with the reason.
     """
     if file.binary:
@@ -76,28 +76,35 @@ def restore_file(
         return unchanged(file, base)
     bound = bound or Bound()
     if hides_address(file):
-        return _with_addresses(file, base, bound, people)
-    return _placed(file, base, bound, partial(limited, limits=limits))
+        return _with_addresses(file, base, bound, beside)
+    return _placed(file, base, bound, partial(limited, limits=limits), beside)
 
 
-def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known) -> Restoration:
+def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
     """Restore a file diff with hunks."""
     text = BaseText(base)
     placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced):
         return Restoration(file, None, False, False, placed.why)
-    return _Restorer(file, base, text, placed, known).restore(bound)
+    survey = survey_file(file.path, text, placed, beside)
+    return _Restorer(file, base, text, placed, survey, known).restore(bound)
 
 
-def _with_addresses(file: FileDiff, base: bytes, bound: Bound, people: Sequence[Person]) -> Restoration:
+def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere) -> Restoration:
     """Restore a file diff in whose added lines addresses are hidden: only the blob id tells which they are."""
     exact = file.old_path is None or is_blob(base, file.old_blob)
-    tried = spelled_out(file, base, people) if exact and file.new_blob else None
-    found = _placed(tried.file, base, bound, partial(spelled, others=tried.others)) if tried else None
+    tried = spelled_out(file, base, beside.people) if exact and file.new_blob else None
+    found = _placed(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
     if found is not None and found.proven:
         return found
     # Nothing can judge these lines, so that the file is read as if nothing named its blob id.
-    left = _placed(replace(with_likeliest(file, base, people), new_blob=None), base, bound, partial(limited, limits=()))
+    left = _placed(
+        replace(with_likeliest(file, base, beside.people), new_blob=None),
+        base,
+        bound,
+        partial(limited, limits=()),
+        beside,
+    )
     if not left.found:
         return replace(left, file=file)
     why = "the archive hid an e-mail address in an added line" + (f", and {found.why}" if found else "")
@@ -148,24 +155,22 @@ def binary_change(file: FileDiff, base: bytes | None) -> Restoration:
     return Restoration(file, outcome.post, True, True, f"blob {file.new_blob}")
 
 
+@dataclass(frozen=True, slots=True)
 class _Restorer:
-    """The restoration of one file whose hunks have their places."""
+    """The restoration of one file whose hunks have their places: the diff, the file it is made for (`base`, and by
+    lines), and what is known of it."""
 
-    def __init__(
-        self,
-        file: FileDiff,
-        base: bytes,
-        text: BaseText,
-        placed: tuple[Placement, ...],
-        known: Known,
-    ) -> None:
-        self.file = file
-        self.base = base
-        self.text = text
-        self.placed = placed
-        self.known = known
-        self.survey = survey_file(file.path, text, placed)
-        self.carriage = b"\r" if text.lines and text.lines[0].endswith(b"\r") else b""
+    file: FileDiff
+    base: bytes
+    text: BaseText
+    placed: tuple[Placement, ...]
+    survey: Survey
+    known: Known
+
+    @property
+    def carriage(self) -> bytes:
+        """What lines of the file end in before their newline."""
+        return b"\r" if self.text.lines and self.text.lines[0].endswith(b"\r") else b""
 
     def restore(self, bound: Bound) -> Restoration:
         """The file restored, with as much searching as `bound` allows."""
