@@ -28,6 +28,7 @@ _GAPS_AFTER_STAR = (
 _DESCRIBED = frozenset({"title", "param"})
 _HABIT = 10.0
 _UNDER_TITLE = 4.0
+_BRACKET = 1.0
 
 
 def goes_on(state: State, line: bytes) -> Note | None:
@@ -59,6 +60,7 @@ def star(
     else:
         _weigh(out, last, 4.0)
     _after_item(out, words, around, last)
+    _in_brackets(out, around)
     for line in around.above[1:]:
         if line.words[0] == b"*" and len(line.words) > 1:
             alike = mine and gaps.mark_width(line.words[1:])
@@ -110,6 +112,23 @@ def _after_item(out: gaps.Options, words: tuple[bytes, ...], around: gaps.Around
         _under_text(out, around.above[0])
     elif before[:1] == (b"*",) and len(before) > 2 and _NOTE.match(before[1]):
         _weigh(out, last + b" " * (len(before[1]) + 1), 1.2)
+
+
+def _in_brackets(out: gaps.Options, around: gaps.Around) -> None:
+    """Under what follows the bracket that the line above leaves open: a function's head that goes on, a remark."""
+    line = around.above[0] if around.above else None
+    if line is None or line.words[0] not in {b"*", b"/*", b"/**"}:
+        return
+    for word, column in reversed(list(zip(line.words, line.columns, strict=True))[1:]):
+        at = word.rfind(b"(")
+        if b")" in word[at + 1 :] or (at < 0 and b")" in word):
+            return
+        if at >= 0:
+            star = line.columns[0] + line.words[0].count(b"/") + 1
+            behind = column + at + 1
+            _weigh(out, b" " * (behind - star), _BRACKET)
+            _weigh(out, pad(behind)[star // 8 :] if star < 8 else b" " * (behind - star), _BRACKET / 2)
+            return
 
 
 def _under_text(out: gaps.Options, line: gaps.Chunks, weight: float = 1.0) -> None:

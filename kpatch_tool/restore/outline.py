@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from kpatch_tool.restore.cstate import indent_of, pad, width
+from kpatch_tool.restore.yaml_text import expected_columns
 
 Readings = dict[bytes, float]
 
@@ -27,7 +28,6 @@ _CLOSERS = (
     (re.compile(rb"\)"), re.compile(rb".*\($"), re.compile(rb"\)")),
     (re.compile(rb"\]"), re.compile(rb".*\[$"), re.compile(rb"\]")),
 )
-_HOLDS = re.compile(rb".*:(?: [|>][-+]?)?$")
 _LEAVES = re.compile(rb"(?:return|break|continue|raise|pass|exit|die|;;)\b|.*;;$")
 _TOPMOST = re.compile(
     rb"(?:(?:menu)?config|endif|endmenu|menu|source|choice|endchoice|def|class|function|ifeq|ifneq|ifdef|ifndef|include)\b"
@@ -44,6 +44,7 @@ _ATTRIBUTE = re.compile(
 _HELP = re.compile(rb"(?:help|---help---)$")
 _AS_ATTRIBUTE = 3.0
 _CLOSES = 4.0
+_STRUCTURE = 0.96  # the share of what the structure of YAML tells
 _DEEPEST = 8  # blanks of one level
 _BRACKETS = {41: 40, 93: 91, 125: 123, 62: 60}  # ) ] } >
 
@@ -57,11 +58,6 @@ def expected_text(
     previous = next((line for line in reversed(above) if line.strip()), b"")
     if previous:
         _after(out, previous, above, text, _own_unit(above) or unit)
-        if yaml and _HOLDS.match(previous.strip()) and above and above[-1].strip():
-            # What a key that ends its line holds stands below it, deeper; a list may stand at the same column.
-            for start in list(out):
-                if width(start) < width(indent_of(previous)) + (0 if text.startswith(b"- ") else 1):
-                    out[start] *= 0.02
     for start, weight in _told(above, text):
         _more(out, start, weight)
     for distance, line in enumerate(reversed(above[-14:])):
@@ -79,7 +75,16 @@ def expected_text(
         _more(out, unit, 0.3)
     if _TOPMOST.match(text):
         _more(out, b"", 0.3)
-    return "text", out
+    return "text", _with_columns(out, expected_columns(above, text)) if yaml else out
+
+
+def _with_columns(out: Readings, columns: Mapping[int, float]) -> Readings:
+    """Indentations by what is known of lines of that kind, and columns that the structure of the text gives."""
+    total = sum(out.values()) / (1.0 - _STRUCTURE) if columns else 1.0
+    mixed = {start: weight / total for start, weight in out.items()}
+    for column, weight in columns.items():
+        _more(mixed, b" " * column, weight * _STRUCTURE)
+    return mixed
 
 
 def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, unit: bytes) -> None:

@@ -19,11 +19,22 @@ from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
 from kpatch_tool.restore.outline import expected_text
-from kpatch_tool.restore.rows import C_LIKE, DOUBLED, WINDOW, Model, Row, Survey, file_rows, split_cached
+from kpatch_tool.restore.rows import (
+    C_LIKE,
+    DOUBLED,
+    WINDOW,
+    YAML,
+    Model,
+    Row,
+    Survey,
+    file_rows,
+    split_cached,
+    window_of,
+)
 
 _MAX_CANDIDATES = 40
 _MAX_INDENTS = 12
-_UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
+UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
 _MAX_COLUMN = 90
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
 _RARE_GAPS = ((b"  ", 0.5), (b"\t", 0.5), (b" ", 0.5), (b"\t\t", 2.0), (b"   ", 1.5), (b"    ", 2.0))
@@ -39,6 +50,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 # context) among those whose squeezed text is: 1 of 236 between Debian's 6.1.187 and 6.1.190.
 _KEPT_BYTES = 0.005
 _IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those of its border
+_SAME_NOTE = 1.5  # what the gap after the star weighs in a line with the same text elsewhere, against all else
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
@@ -77,6 +89,7 @@ class Reader:
     cache: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
     yaml: bool = False
+    window: int = WINDOW
     read: dict[tuple[object, ...], list[tuple[float, tuple[gaps.Gap, ...]]]] = field(default_factory=dict)
     rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
 
@@ -86,7 +99,7 @@ class Reader:
         if not row.words:
             return [Candidate(b"", 0.0, "blank")]
         low = number
-        while low > 0 and number - low < WINDOW and self.rows[low].start is None:
+        while low > 0 and number - low < self.window and self.rows[low].start is None:
             low -= 1
         above = texts[low:number]
         key = (number, row.words, state, memory, tuple(above))
@@ -120,7 +133,7 @@ class Reader:
         row = self.rows[number]
         known = texts[number]
         if not row.words:
-            return [Candidate(text, _UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
+            return [Candidate(text, UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         start = indent_of(known)
         rest = known[len(start) :]
         found: dict[bytes, float] = {}
@@ -129,7 +142,7 @@ class Reader:
             moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
             for text in dict.fromkeys([rest, *moved]):
                 for column in range(1, _MAX_COLUMN):
-                    cost = _UNLIKELY + abs(column - width(start)) / 16.0
+                    cost = UNLIKELY + abs(column - width(start)) / 16.0
                     found.setdefault(pad(column) + text, cost)
                     if column >= 8:
                         found.setdefault(b" " * column + text, cost + 2.0)
@@ -137,9 +150,9 @@ class Reader:
         for index, match in enumerate(_BLANKS.finditer(rest)):
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
                 line = start + rest[: match.start()] + gap + rest[match.end() :]
-                found.setdefault(line, _UNLIKELY + cost)
+                found.setdefault(line, UNLIKELY + cost)
         for end in (b" ", b"\t"):
-            found.setdefault(known + end, _UNLIKELY + 2.0)
+            found.setdefault(known + end, UNLIKELY + 2.0)
         found.pop(known, None)
         return [Candidate(text, cost, LONE) for text, cost in found.items()]
 
@@ -217,11 +230,16 @@ class Reader:
         choices: list[gaps.Options] = []
         for index, key in enumerate(chunks.keys):
             if key == "star" and state.comment:
-                choices.append(notes.star(row.words, state, around, self.habits, memory.notes))
+                star = notes.star(row.words, state, around, self.habits, memory.notes)
+                if row.twin and len(row.twin.gaps) == len(chunks.keys):
+                    gaps.vote(star, row.twin.gaps[index], sum(star.values()) * _SAME_NOTE)
+                choices.append(star)
                 continue
             readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():
                 readings[gap] = readings.get(gap, 0.0) + weight
+            if key:
+                gaps.as_above(readings, index, chunks, around, told=index in copied)
             choices.append(readings)
         return gaps.combinations(choices)
 
@@ -412,7 +430,8 @@ def file_reader(
     path: str, base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
 ) -> Reader:
     """Prepare reading the added lines of a file; `readings` holds one reading of each placed hunk."""
-    rows = file_rows(base, placed, readings, survey)
+    window = window_of(path)
+    rows = file_rows(base, placed, readings, survey, window)
     return Reader(
         path.endswith(C_LIKE),
         survey.style,
@@ -421,5 +440,6 @@ def file_reader(
         survey.stats,
         survey.pairs,
         survey.habits,
-        yaml=path.endswith((".yaml", ".yml")),
+        yaml=path.endswith(YAML),
+        window=window,
     )

@@ -17,6 +17,7 @@ from kpatch_tool.restore import gaps, indent, notes, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, step
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 
 C_LIKE = (
     ".c",
@@ -39,6 +40,8 @@ C_LIKE = (
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
 DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
+_DEEP_WINDOW = 80  # the same above, where the levels that are open are told by their beginnings
+YAML = (".yaml", ".yml")
 _TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
@@ -91,7 +94,7 @@ def split_cached(line: bytes) -> gaps.Chunks:
 class Survey:
     """What is known of the file itself before its hunks are read: the states of its structure before the lines that
     hunks begin at (and WINDOW above), its continuation style, how often it ends sentences with two blanks, how wide its
-    gaps are, and between which words, and how its comments go on under a description."""
+    gaps are, and between which words, how its comments go on under a description; and what is known from elsewhere."""
 
     states: dict[int, State]
     style: indent.Style
@@ -99,28 +102,34 @@ class Survey:
     stats: gaps.Stats
     pairs: word_pairs.Pairs
     habits: notes.Habits = field(default_factory=dict)
+    elsewhere: Elsewhere = NOTHING
 
 
-def survey_file(path: str, base: BaseText, placed: Sequence[Placement]) -> Survey:
-    """Read the file once for all readings of its hunks."""
+def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: Elsewhere = NOTHING) -> Survey:
+    """Read the file once for all readings of its hunks; `beside` is what is known from outside it."""
     states, style, habits = _structure(base, placed, path)
     near: set[int] = set()
     for placement in placed[:20]:
         near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
     stats = gaps.survey(base.lines[number] for number in sorted(near))
-    return Survey(states, style, _doubled_share(base), stats, word_pairs.wide_pairs(base.lines), habits)
+    return Survey(states, style, _doubled_share(base), stats, word_pairs.wide_pairs(base.lines), habits, beside)
+
+
+def window_of(path: str) -> int:
+    """How many lines above an added line are looked at in a file of that name."""
+    return _DEEP_WINDOW if path.endswith(YAML) else WINDOW
 
 
 def file_rows(
-    base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
+    base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey, window: int
 ) -> list[Row]:
-    """The rows of all hunks; `readings` holds one reading of each placed hunk."""
+    """The rows of all hunks, with `window` lines above each; `readings` holds one reading of each placed hunk."""
     rows: list[Row] = []
     floor = 0
     removed = [s.base for reading in readings for s in reading if s.kind is Kind.REMOVED and s.base is not None]
     pool = _Pool(base, removed, survey)
     for number, (placement, reading) in enumerate(zip(placed, readings, strict=True)):
-        low = max(floor, placement.start - WINDOW)
+        low = max(floor, placement.start - window)
         lead_in = [Row(line, shown=False, hunk=number) for line in base.lines[low : placement.start]]
         hunk_rows = lead_in + _hunk_rows(number, placement, reading, base, pool)
         if hunk_rows:
@@ -201,6 +210,8 @@ class _Pool:
                 best = alike, at
         if text in self.exact and len(text) > 1:
             return self._model(self.exact[text], 1.0, same_block=False)
+        if (line := self.survey.elsewhere.moved.get(text)) is not None:
+            return Model(line, split_cached(line), 1.0, same_block=False)
         return self._model(best[1], min(0.95, best[0]), same_block=True) if best else None
 
     def _model(self, at: int, alike: float, *, same_block: bool) -> Model:
@@ -257,7 +268,7 @@ def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base:
             row.gone = frozenset([base.lines[at] for at in block])
             order = _nearest_first(blocks[index], index)
             row.removed = tuple(split_cached(base.lines[reading[at].base or 0]) for at in order[:WINDOW])
-            row.twin = _twin(base, text, placement.start)
+            row.twin = _twin(base, text, placement.start, pool.survey.elsewhere)
             below = [line for line in known[index + 1 : index + 40] if line is not None]
             row.below = tuple([*below, *after][:WINDOW])
         rows.append(row)
@@ -284,10 +295,13 @@ def _find_edges(rows: Sequence[Row]) -> None:
                 run, edge = [], 0
 
 
-def _twin(base: BaseText, text: bytes, near: int) -> gaps.Chunks | None:
-    """The line of the base nearest to `near` that has this text, where the text says something."""
+def _twin(base: BaseText, text: bytes, near: int, beside: Elsewhere) -> gaps.Chunks | None:
+    """The line of the base nearest to `near` that has this text, where the text says something; else another file's."""
     found = base.positions.get(text) if len(text) >= _TELLING else None
-    return split_cached(base.lines[min(found, key=lambda at: abs(at - near))]) if found else None
+    if found:
+        return split_cached(base.lines[min(found, key=lambda at: abs(at - near))])
+    line = beside.seen.get(text)
+    return None if line is None else split_cached(line)
 
 
 def _nearest_first(block: Sequence[int], index: int) -> list[int]:

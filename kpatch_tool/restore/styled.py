@@ -8,7 +8,7 @@ Bound.readings are tried, the likeliest first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,15 +17,18 @@ from kpatch_tool.diff.blob import blob_id, is_blob
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
-from kpatch_tool.restore.hidden import lost
+from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 from kpatch_tool.restore.judge import Judge
 from kpatch_tool.restore.limited import Limit, limited
-from kpatch_tool.restore.reading import file_reader
-from kpatch_tool.restore.rows import Row, survey_file
-from kpatch_tool.restore.search import Alternative, Bound, Path, Plan, greedy, search, undecided
+from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
+from kpatch_tool.restore.reading import Reader, file_reader
+from kpatch_tool.restore.rows import Row, Survey, survey_file
+from kpatch_tool.restore.search import Bound, search, undecided
+from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
 
 _UNDECIDED = 9.0  # bits: a reading this much less likely than the chosen one still counts as possible
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
+Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,17 @@ class Restoration:
 
 
 def restore_file(
-    file: FileDiff, base: bytes | None, bound: Bound | None = None, limits: Sequence[Limit] = ()
+    file: FileDiff,
+    base: bytes | None,
+    bound: Bound | None = None,
+    limits: Sequence[Limit] = (),
+    beside: Elsewhere = NOTHING,
 ) -> Restoration:
     """Restore one file diff read by `damaged.parse_damaged`.
 
     `base` is the content of the file the patch is made for (or near it), None where it is not known or does not exist.
-    `limits` are what the received text tells of the added lines, one for each, in order.
+    `limits` are what the received text tells of the added lines, one for each, in order; `beside` is what is known of
+    them from outside the file.
     Never raises for what the diff or the base hold: a failure is a Restoration that was not found, with the reason.
     """
     if file.binary:
@@ -66,11 +74,42 @@ def restore_file(
         return Restoration(file, None, False, False, "not in the base")
     if not file.hunks:
         return unchanged(file, base)
+    bound = bound or Bound()
+    if hides_address(file):
+        return _with_addresses(file, base, bound, beside)
+    return _placed(file, base, bound, partial(limited, limits=limits), beside)
+
+
+def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
+    """Restore a file diff with hunks."""
     text = BaseText(base)
     placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced):
         return Restoration(file, None, False, False, placed.why)
-    return _Restorer(file, base, text, placed, limits).restore(bound or Bound())
+    survey = survey_file(file.path, text, placed, beside)
+    return _Restorer(file, base, text, placed, survey, known).restore(bound)
+
+
+def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere) -> Restoration:
+    """Restore a file diff in whose added lines addresses are hidden: only the blob id tells which they are."""
+    exact = file.old_path is None or is_blob(base, file.old_blob)
+    tried = spelled_out(file, base, beside.people) if exact and file.new_blob else None
+    found = _placed(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
+    if found is not None and found.proven:
+        return found
+    # Nothing can judge these lines, so that the file is read as if nothing named its blob id.
+    left = _placed(
+        replace(with_likeliest(file, base, beside.people), new_blob=None),
+        base,
+        bound,
+        partial(limited, limits=()),
+        beside,
+    )
+    if not left.found:
+        return replace(left, file=file)
+    why = "the archive hid an e-mail address in an added line" + (f", and {found.why}" if found else "")
+    restored = replace(left.file, new_blob=file.new_blob)
+    return replace(left, file=restored, why=why, ambiguous=hidden_lines(file) + left.ambiguous)
 
 
 def other_blob(file: FileDiff, base: bytes) -> str:
@@ -116,19 +155,22 @@ def binary_change(file: FileDiff, base: bytes | None) -> Restoration:
     return Restoration(file, outcome.post, True, True, f"blob {file.new_blob}")
 
 
+@dataclass(frozen=True, slots=True)
 class _Restorer:
-    """The restoration of one file whose hunks have their places."""
+    """The restoration of one file whose hunks have their places: the diff, the file it is made for (`base`, and by
+    lines), and what is known of it."""
 
-    def __init__(
-        self, file: FileDiff, base: bytes, text: BaseText, placed: tuple[Placement, ...], limits: Sequence[Limit]
-    ) -> None:
-        self.file = file
-        self.base = base
-        self.text = text
-        self.placed = placed
-        self.limits = limits
-        self.survey = survey_file(file.path, text, placed)
-        self.carriage = b"\r" if text.lines and text.lines[0].endswith(b"\r") else b""
+    file: FileDiff
+    base: bytes
+    text: BaseText
+    placed: tuple[Placement, ...]
+    survey: Survey
+    known: Known
+
+    @property
+    def carriage(self) -> bytes:
+        """What lines of the file end in before their newline."""
+        return b"\r" if self.text.lines and self.text.lines[0].endswith(b"\r") else b""
 
     def restore(self, bound: Bound) -> Restoration:
         """The file restored, with as much searching as `bound` allows."""
@@ -137,9 +179,8 @@ class _Restorer:
         wanted = file.new_blob
         if file.new_path is None:
             return self._deleted(exact)
-        hidden = self._hidden_addresses()
-        if not exact or not wanted or hidden:
-            return self._unproven(exact, hidden)
+        if not exact or not wanted:
+            return self._unproven(exact)
         readings = [placement.readings[0] for placement in self.placed]
         plan, judge = self._prepare(readings, wanted)
         path, plans, right, tried = search(plan, judge, bound, alternatives=self._alternatives(plan))
@@ -187,27 +228,16 @@ class _Restorer:
     def _inexact(self) -> str:
         return other_blob(self.file, self.base)
 
-    def _hidden_addresses(self) -> tuple[str, ...]:
-        """The added lines in which the archive hid an e-mail address: nothing can give it back."""
-        return tuple(
-            f"{self.file.path}:+{hunk.new_start}.. `{line.text.decode('utf-8', 'replace').strip()}`: a hidden address"
-            for hunk in self.file.hunks
-            for line in hunk.lines
-            if line.kind is Kind.ADDED and lost(line.text)
-        )
-
-    def _unproven(self, exact: bool, hidden: tuple[str, ...]) -> Restoration:
+    def _unproven(self, exact: bool) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]
         plan, _ = self._prepare(readings, "")
         path = greedy(plan.reader)
         why = "the patch names no blob ids" if exact else self._inexact()
-        if hidden:
-            why = "the archive hid an e-mail address in an added line"
-        ambiguous = hidden + self._ambiguous(plan, path, _UNDECIDED)
+        ambiguous = self._ambiguous(plan, path, _UNDECIDED)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Plan, Judge]:
-        reader = limited(file_reader(self.file.path, self.text, self.placed, readings, self.survey), self.limits)
+        reader = self.known(file_reader(self.file.path, self.text, self.placed, readings, self.survey))
         endings = [b"\n"] * len(reader.rows)
         pieces: list[bytes | tuple[int, int]] = []
         lines, at, row = self.text.lines, 0, 0

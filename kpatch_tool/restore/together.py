@@ -14,10 +14,11 @@ from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, width
 from kpatch_tool.restore.reading import Candidate
 from kpatch_tool.restore.rows import Row
 
+LEAST = 7.0  # bits: what joint deviations cost at least, but for lines with the same text
 _SHIFT = 10.0  # bits: a run of lines that stands elsewhere as a whole
 _ALIKE = 1.0  # bits more: all lines with the same text have the same other reading
 _MOST_READINGS = 8  # of a text that many lines have
-_DEPTH = 7.0  # bits: another indentation of all lines that have the same
+_DEPTH = LEAST  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _TABLE = 8.0  # bits: columns behind commas
@@ -37,13 +38,14 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A reading of a file: the rows with their text, what else they could be (None for a known row), and the state of
-    C before each."""
+    """A reading of a file, or of some lines of it: the rows with their text, what else they could be (None for a known
+    row), and the state of C before each; `first` is the number of the first one."""
 
     rows: Sequence[Row]
     texts: Sequence[bytes]
     options: Sequence[Sequence[Candidate] | None]
     states: Sequence[State]
+    first: int = 0
 
     def added(self) -> list[int]:
         """The added rows that are not empty."""
@@ -55,7 +57,7 @@ def joint(lines: Lines) -> list[Joint]:
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
     for source in (_same_text, _depths, _continuations, _gaps, _tables, _shifts):
         for cost, texts in source(lines):
-            rows = tuple((row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
+            rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
                 found[rows] = min(cost, found.get(rows, cost))
     return sorted((Joint(cost, rows) for rows, cost in found.items()), key=lambda one: one.cost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob
@@ -12,6 +13,7 @@ from kpatch_tool.diff.printer import format_diff, second_reading
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
+from kpatch_tool.restore.elsewhere import added_lines, elsewhere
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
@@ -27,6 +29,7 @@ ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
 _PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
+_TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
 
 
 def needs_restoring(series: Series) -> bool:
@@ -139,40 +142,41 @@ _Tried = tuple[_Files, list[Restoration]]
 def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
     lost = bool(patch.damage & LOST)
+    if _hides(patch):
+        people = (*people, *_known_people(patch, files))
     tried: list[_Tried] = []
     if not lost and patch.files:
         tried.append(_each(patch.files, files, _as_received))
         if _rank(tried[-1]) == 2:
             return tried[-1]
     if lost and patch.files:
-        tried.append(_each(patch.files, files, restore_file))
-        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not _more_damage(patch)):
+        tried.append(_styled(patch.files, files, people))
+        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _TRIED):
             return tried[-1]
     loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
-    if _hides(patch):
-        people = (*people, *addresses.others(b"\n".join(files.read(path) or b"" for path in _PEOPLE)))
     if loose:
         headers = [file.header for file in loose.values()]
         tried.append(
             _each(headers, files, lambda file, base: restore_loose(loose[id(file)], base, people)),
         )
     if not lost and not loose:
-        tried.append(_each(patch.files, files, restore_file))
+        tried.append(_styled(patch.files, files, people))
     if lost and patch.files:
         # Without white space almost any line is near some line of the base: what only fits is not what was sent.
         return tried[-1] if _rank(tried[-1]) == 2 else tried[0]
     return max(tried if lost else reversed(tried), key=_rank)
 
 
-def _more_damage(patch: Patch) -> bool:
-    """Whether more than white space was lost in the diff."""
-    more = patch.damage - LOST
-    return bool(more - {Damage.ADDRESSES_HIDDEN}) or (bool(more) and _hides(patch))
-
-
 def _hides(patch: Patch) -> bool:
     """Whether an archive hid an address in a line of the diff."""
     return any(hides(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
+
+
+def _known_people(patch: Patch, files: _Files) -> list[Person]:
+    """Those whose addresses the base shows: in the files that the patch changes, and in its lists of people."""
+    changed = b"\n".join(files.before(file) or b"" for file in patch.files)
+    listed = b"\n".join(files.read(path) or b"" for path in _PEOPLE)
+    return [*addresses.people_in(changed, _SOMEBODY), *addresses.others(listed)]
 
 
 def _each(
@@ -186,6 +190,30 @@ def _each(
             trial.put(result.file, result.post)
         results.append(result)
     return trial, results
+
+
+def _styled(headers: Sequence[FileDiff], files: _Files, people: Sequence[Person]) -> _Tried:
+    """Each file with its white space read by style; those that were not proven once more where they share lines with
+    others that were."""
+    beside = elsewhere([(file, files.before(file) or b"") for file in headers], people)
+    trial, results = _each(headers, files, partial(restore_file, beside=beside))
+    taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
+    again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}
+    if not again:
+        return trial, results
+    told, first = beside.also(taught), {id(file): result for file, result in zip(headers, results, strict=True)}
+    return _each(
+        headers,
+        files,
+        lambda file, base: restore_file(file, base, beside=told) if id(file) in again else first[id(file)],
+    )
+
+
+def _may_learn(result: Restoration, taught: Mapping[bytes, bytes]) -> bool:
+    """Whether a file that was not proven has a line that was read otherwise in one that was."""
+    if result.proven or not result.found:
+        return False
+    return any(taught.get(text, line) != line for text, line in added_lines(result.file).items())
 
 
 def _rank(tried: _Tried) -> int:

@@ -1,0 +1,262 @@
+"""The ways a reading of a file can deviate from the likeliest one, in the order of their cost.
+
+Each deviation in one line, with all that follows from it for the lines below, is an `Effect`: the rows that come out
+otherwise, and a cost in bits. What one habit explains in many lines (`together`), and readings that no rule gives, are
+effects from which nothing else follows; they are looked for in the likeliest reading, and then in the lines that an
+effect changed. Effects are made when their turn comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from operator import itemgetter
+
+from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
+from kpatch_tool.restore.reading import LONE, UNLIKELY, Candidate
+from kpatch_tool.restore.together import LEAST, Joint, Lines, joint
+
+MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
+_LONGEST = 200  # bytes of a line whose unlikely readings are tried
+_MOST = 30_000  # unlikely readings of a file
+_FEW_DEVIATIONS = 3_000  # of a file for which two unlikely gaps in one line are tried
+_AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
+_CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
+_KNOWN = 8  # and so is reading a line again as it was read before
+_FOLLOWED = 9.0  # bits: effects that cost more are not looked into again
+_EXPAND = -1
+
+More = tuple[float, int, Candidate | Joint]  # bits, (first) row, what it has
+_order = itemgetter(0, 1)
+
+
+@dataclass(slots=True)
+class Effect:
+    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `more`
+    lists the deviations that are open only after it, cheapest first. `lone` is the row that alone was changed by a
+    reading that no rule gives, -1 otherwise."""
+
+    cost: float
+    rows: tuple[tuple[int, bytes], ...]
+    numbers: frozenset[int]
+    path: Path
+    plan: Plan
+    more: list[More] = field(default_factory=list)
+    lone: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` forbids others of
+    its kind."""
+
+    cost: float
+    path: Path
+    number: int
+    end: int
+    mark: frozenset[int] = frozenset()
+
+
+class Effects:
+    """All effects in the order of their cost, made one by one."""
+
+    def __init__(self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool) -> None:
+        self.root = Effect(0.0, (), frozenset(), greedy(plan.reader), plan)
+        self.made: list[Effect] = []
+        self.first = [text + end for text, end in zip(self.root.path.texts, plan.endings, strict=True)]
+        self._unlikely = unlikely
+        self._heap: list[tuple[float, int, Effect, int]] = []
+        self._others: list[Alternative] = sorted(alternatives, key=lambda other: other.cost)
+        self._serial = 0
+        self._asked = self._looked = 0
+        self._known = len(plan.reader.cache)
+        self.root.more = self._deviations(self.root, -1, len(self.root.path.options))
+        self._joints: list[Joint] = []
+        if unlikely:
+            self._add_unlikely()
+            self._joints = joint(_lines(self.root, 0, len(plan.reader.rows)))[::-1]
+        self._push(self.root, 0)
+
+    @property
+    def lines(self) -> int:
+        """The lines that were read so far."""
+        return len(self.root.plan.reader.cache) - self._known + self._looked + self._asked // _KNOWN
+
+    def get(self, at: int) -> Effect | None:
+        """Effect number `at`, None where there are no more."""
+        while at >= len(self.made):
+            effect = self._next()
+            if effect is None:
+                return None
+            if effect.rows:
+                self.made.append(effect)
+        return self.made[at]
+
+    def alone(self) -> Iterator[tuple[Effect]]:
+        """Each joint deviation by itself: few readings, which cheap deviations in many lines must not crowd out."""
+        for one in reversed(self._joints.copy()):
+            yield (self._together(one, one.cost, self.root),)
+
+    def _push(self, parent: Effect, at: int) -> None:
+        if at < len(parent.more):
+            self._at(parent.cost + parent.more[at][0], parent, at)
+
+    def _at(self, cost: float, parent: Effect, at: int) -> None:
+        self._serial += 1
+        heappush(self._heap, (cost, self._serial, parent, at))
+
+    def _next(self) -> Effect | None:
+        while self._heap and self._heap[0][3] == _EXPAND:
+            self._expand(heappop(self._heap)[2])
+        if self._others and (not self._heap or self._others[0].cost <= self._heap[0][0]):
+            return self._other(self._others.pop(0))
+        if self._joints and (not self._heap or self._joints[-1].cost <= self._heap[0][0]):
+            one = self._joints.pop()
+            return self._together(one, one.cost, self.root)
+        return self._cheapest() if self._heap else None
+
+    def _cheapest(self) -> Effect | None:
+        """What lies on top of the heap, None where that costs too much."""
+        cost, _, parent, at = heappop(self._heap)
+        if cost > MAX_COST:
+            return None
+        self._push(parent, at + 1)
+        _, number, option = parent.more[at]
+        if isinstance(option, Joint):
+            return self._together(option, cost, parent)
+        if option.kind == LONE:
+            return self._lone(cost, number, option, parent)
+        old = parent.path
+        path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
+        count, end = read_on(parent.plan.reader, path, old, number)
+        self._asked += 1 + count
+        return self._effect(_Fresh(cost, path, number, end), parent, parent.plan)
+
+    def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
+        """The effect of a reading from which nothing follows; a second one may be in the same line."""
+        effect = _also(parent, cost, ((number, option.text),))
+        if parent.lone < 0 and len(self.root.more) <= _FEW_DEVIATIONS:
+            effect.lone = number
+            self._at(cost + UNLIKELY - _AGAIN, effect, _EXPAND)
+        return effect
+
+    def _together(self, one: Joint, cost: float, parent: Effect) -> Effect:
+        """The effect of a joint deviation, from which nothing else follows."""
+        return _also(parent, cost, one.rows)
+
+    def _other(self, other: Alternative) -> Effect:
+        """The effect of another plan: its rows are read from where it differs."""
+        plan, old = other.plan(), self.root.path
+        path = Path(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
+        count, end = read_on(plan.reader, path, old, other.last)
+        self._asked += count
+        mark = frozenset({-1 - plan.reader.rows[other.first].hunk})
+        return self._effect(_Fresh(other.cost, path, other.first - 1, end, mark), self.root, plan)
+
+    def _effect(self, fresh: _Fresh, parent: Effect, plan: Plan) -> Effect:
+        """The effect of a path that was read anew in some rows and is `parent`'s in the others."""
+        path, number, end = fresh.path, fresh.number, fresh.end
+        low = max(0, number)
+        rows = [change for change in parent.rows if change[0] < low]
+        for row in range(low, end):
+            text = path.texts[row] + plan.endings[row]
+            if text != self.first[row] and plan.reader.rows[row].shown:
+                rows.append((row, text))
+        rows += [change for change in parent.rows if change[0] >= end]
+        numbers = frozenset([row for row, _ in rows]) | fresh.mark | {row for row in parent.numbers if row < 0}
+        effect = Effect(fresh.cost, tuple(rows), numbers, path, plan)
+        if rows:
+            effect.more = self._deviations(effect, number, end)
+            # Below the rows that were read anew, what was open for the parent still is.
+            effect.more += [one for one in parent.more if one[1] >= end] if parent is not self.root else []
+            effect.more.sort(key=_order)
+            self._push(effect, 0)
+            if self._unlikely and fresh.cost <= _FOLLOWED and len(rows) > 1:
+                self._at(fresh.cost + LEAST, effect, _EXPAND)
+        return effect
+
+    def _deviations(self, effect: Effect, after: int, end: int) -> list[More]:
+        """What else could be chosen in the rows between `after` and `end`, where that is not the same as in the greedy
+        reading."""
+        found: list[More] = []
+        path, root = effect.path, self.root.path
+        for number in range(after + 1, end):
+            options = path.options[number]
+            if not options or len(options) < 2:
+                continue
+            if effect is not self.root and number not in effect.numbers:
+                others = root.options[number]
+                if others is options or (others and _texts(others) == _texts(options)):
+                    continue
+            least = options[0].cost
+            found += [(option.cost - least, number, option) for option in options[1:]]
+        self._looked += (end - after) // _CHEAPER
+        found.sort(key=_order)
+        return found
+
+    def _add_unlikely(self) -> None:
+        """List the readings that no rule gives, too."""
+        path = self.root.path
+        for number in range(len(path.options)):
+            if len(self.root.more) > _MOST:
+                break
+            self.root.more += self._unruled(self.root, number)
+        self.root.more.sort(key=_order)
+
+    def _unruled(self, effect: Effect, number: int) -> Iterator[More]:
+        """The readings of a row that no rule gives, or that a rule makes less likely than if none did."""
+        path = effect.path
+        options = path.options[number]
+        if options is None or len(path.texts[number]) > _LONGEST:
+            return
+        least = options[0].cost if options else 0.0
+        given = {option.text: option.cost - least for option in options}
+        for option in effect.plan.reader.unlikely(number, path.texts):
+            if option.cost < given.get(option.text, MAX_COST):
+                yield option.cost, number, option
+
+    def _expand(self, effect: Effect) -> None:
+        """List for an effect what was not listed when it was made: a second reading of a line that no rule gives, or
+        what no rule and what a habit gives for the lines it changed."""
+        if effect.lone >= 0:
+            effect.more = list(self._again(effect))
+        else:
+            rows = [row for row, _ in effect.rows]
+            more = [one for row in rows for one in self._unruled(effect, row)]
+            low, high = rows[0], rows[-1] + 1
+            for one in joint(_lines(effect, low, high)):
+                if not effect.numbers.isdisjoint(row for row, _ in one.rows):
+                    more.append((one.cost, one.rows[0][0], one))
+            self._looked += high - low
+            effect.more = more
+        effect.more.sort(key=_order)
+        self._push(effect, 0)
+
+    def _again(self, effect: Effect) -> Iterator[More]:
+        number = effect.lone
+        ending = effect.plan.endings[number]
+        text = dict(effect.rows)[number]
+        texts = [*effect.path.texts[:number], text[: len(text) - len(ending)]]
+        for one in effect.plan.reader.unlikely(number, texts):
+            if one.kind == LONE:
+                yield one.cost - _AGAIN, number, one
+
+
+def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> Effect:
+    """`parent` with further rows changed, from which nothing else follows."""
+    endings = parent.plan.endings
+    rows = dict(parent.rows)
+    rows.update((row, text + endings[row]) for row, text in changes)
+    return Effect(cost, tuple(sorted(rows.items())), parent.numbers | rows.keys(), parent.path, parent.plan)
+
+
+def _lines(effect: Effect, low: int, high: int) -> Lines:
+    """What joint deviations are made from: the rows low..high-1 as an effect left them."""
+    path, rows = effect.path, effect.plan.reader.rows
+    states = [state for state, _ in path.before[low:high]]
+    return Lines(rows[low:high], path.texts[low:high], path.options[low:high], states, low)
+
+
+def _texts(options: Sequence[Candidate]) -> list[bytes]:
+    return [option.text for option in options]
