@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.suites.model import CaseResult, StateTests
 
 _STEADY = "worse in "
+Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the suites say of the base, and of the nearest state before that is tested; nothing where there is none."""
+
+    base: Waiting = tuple
+    previous: Waiting = tuple
+
+    def then(self, patch: int, results: Waiting) -> Before:
+        """What is before the state after `patch` (0: the base), whose own `results` these are."""
+        return Before(results) if patch == 0 else Before(self.base, results)
+
+
+NOTHING_BEFORE = Before()
 
 
 def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
