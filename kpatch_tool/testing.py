@@ -18,7 +18,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, settled
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
 from kpatch_tool.suites.model import StateTests, inherited
@@ -175,11 +175,15 @@ class Tester:
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
-        base = next((one for one in before.base() if one.suite == tests.suite), None)
-        if base is None:
+        base, names = _of_suite(before.base(), tests.suite), {row.name for row in plan.rows if row.job}
+        if base is None or not doubtful(tests, base, names):
             return tests
+        previous = _of_suite(before.previous(), tests.suite)
+        if previous is not None:
+            tests, sure = proven_before(tests, base, previous, names)
+            names -= sure
         for runs in range(2, self.runs + 1):
-            suspects = doubtful(tests, base, {row.name for row in plan.rows if row.job})[:_REPEATED_AT_MOST]
+            suspects = doubtful(tests, base, names)[:_REPEATED_AT_MOST]
             if not suspects:
                 break
             rows = tuple(row for row in plan.rows if row.name in suspects)
@@ -340,6 +344,10 @@ def _build_key(build: StateBuild) -> str:
     """The key that the build is kept by: its directory's name."""
     assert build.artifacts is not None
     return build.artifacts.name
+
+
+def _of_suite(results: Sequence[StateTests], suite: str) -> StateTests | None:
+    return next((tests for tests in results if tests.suite == suite), None)
 
 
 def _there(tests: StateTests | None) -> StateTests:
