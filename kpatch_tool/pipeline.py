@@ -1,4 +1,5 @@
-"""What `kpt run` does: restore, deps, apply, build, test, one stage after the other, each for every patch.
+"""What `kpt run` does: restore, deps, apply, build, test, each for every patch; what is built is tested while the next
+is being built.
 
 A stage that fails for one patch goes on with the next; a stage that this machine cannot do leaves the later ones to do
 what they can without it. The stages themselves are the rooms'; this file only decides their order, which states are
@@ -8,15 +9,20 @@ built and tested, and what goes into the record.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
+from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import (
@@ -27,6 +33,7 @@ from kpatch_tool.results.record import (
     RunRecord,
     Stage,
 )
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import StateTests, inherited
 from kpatch_tool.text import plural
@@ -60,6 +67,10 @@ class Steps(Protocol):
         """The suites to run, in order."""
 
     @property
+    def guests(self) -> int:
+        """How many states to test at once."""
+
+    @property
     def accelerator(self) -> str:
         """What the guests ran with; empty before the first."""
 
@@ -82,8 +93,9 @@ class Steps(Protocol):
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
 
-    def test(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> tuple[StateTests, ...]:
-        """What each of `suites` said of the state (one boot), in their order."""
+    def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
+        """What each of `suites` said of the state (one boot), in their order. `before` has the results of the states
+        before. Several states are tested at once, by threads."""
 
 
 class Watcher(Protocol):
@@ -105,7 +117,29 @@ def run(series: Series, steps: Steps, watcher: Watcher, *, which: Which = Which.
     return _Run(series, steps, watcher, which).record()
 
 
-_Built = tuple[State, StateBuild]
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A state that was built, and for each suite what it would run on it; or why that is not known."""
+
+    state: State
+    build: StateBuild
+    prints: Mapping[str, str] = field(default_factory=dict)
+    trouble: MachineError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A state whose tests are under way: for each suite the run that answers, an earlier state's where it is not among
+    `fresh`."""
+
+    of: _Built
+    runs: Mapping[str, Future[tuple[StateTests, ...]]]
+    fresh: tuple[str, ...]
+    before: Before = NOTHING_BEFORE
+
+    @property
+    def is_over(self) -> bool:
+        return all(run.done() for run in self.runs.values())
 
 
 @dataclass(slots=True)
@@ -120,6 +154,9 @@ class _Run:
     applied: ApplyOutcome | None = None
     builds: list[StateBuild] = field(default_factory=list)
     tests: list[StateTests] = field(default_factory=list)
+    _said: dict[tuple[str, str], Future[tuple[StateTests, ...]]] = field(default_factory=dict)
+    _before: Before = NOTHING_BEFORE
+    _untestable: MachineError | None = None
 
     def record(self) -> RunRecord:
         started, clock = datetime.now(UTC), time.monotonic()
@@ -195,62 +232,106 @@ class _Run:
             self._cell(patch.number, Stage.APPLY, outcome, str(patch.status), why)
 
     def _build_and_test(self) -> None:
+        """One state is built while others are tested; what a suite said of one counts for every other that runs the
+        very same programs."""
         try:
             states = self.steps.states()
         except MachineError as error:
             self._cannot(Stage.BUILD, error)
             return
-        built = self._build(states)
-        self._test(_wanted(built, self.which))
+        turns: deque[_Turn] = deque()
+        with Threads(self.steps.guests) as pool:
+            for one in _wanted(self._build(states), self.which):
+                turns.append(self._begin(one, pool))
+                while turns and turns[0].is_over:
+                    self._finish(turns.popleft())
+            for turn in turns:
+                self._finish(turn)
 
-    def _build(self, states: Sequence[State]) -> list[_Built]:
-        """Build every state; the pairs of those that can be booted."""
-        built = []
-        for state in states:
-            self._cell(state.patch, Stage.BUILD, Outcome.RUNNING, "...")
-            try:
-                build = self.steps.build(state)
-            except MachineError as error:  # whatever it is, the next state would meet it too
-                self._cannot(Stage.BUILD, error, (state.patch for state in states[len(self.builds) :]))
-                break
-            self.builds.append(build)
-            self._put(build_cell(build, self.builds[0]))
-            if build.status is BuildStatus.OK:
-                built.append((state, build))
-            elif build.status is BuildStatus.INFRA:
-                self.problems.append(f"{_state(state.patch)} could not be built: {build.why}")
-        return built
-
-    def _test(self, built: Sequence[_Built]) -> None:
-        """Test the states given; what a suite said of one counts for every other that runs the very same programs."""
-        said: dict[tuple[str, str], StateTests] = {}
-        for place, (state, build) in enumerate(built):
-            self._cell(state.patch, Stage.TEST, Outcome.RUNNING, "...")
-            try:
-                self._test_state(state, build, said)
-            except MachineError as error:
-                self._cannot(Stage.TEST, error, (state.patch for state, _ in built[place:]))
+    def _build(self, states: Sequence[State]) -> Iterator[_Built]:
+        """Build every state; those that can be booted, each as soon as it is there."""
+        with closing(ahead(self._ready, states)) as ready:
+            for state in states:
+                self._cell(state.patch, Stage.BUILD, Outcome.RUNNING, "...")
+                try:
+                    one = next(ready)
+                except MachineError as error:  # whatever it is, the next state would meet it too
+                    trouble = error
+                    break
+                self.builds.append(one.build)
+                self._put(build_cell(one.build, self.builds[0]))
+                if one.build.status is BuildStatus.OK:
+                    yield one
+                elif one.build.status is BuildStatus.INFRA:
+                    self.problems.append(f"{_state(state.patch)} could not be built: {one.build.why}")
+            else:
                 return
+        self._cannot(Stage.BUILD, trouble, (state.patch for state in states[len(self.builds) :]))
 
-    def _test_state(self, state: State, build: StateBuild, said: dict[tuple[str, str], StateTests]) -> None:
-        prints = {suite: self.steps.fingerprint(state, build, suite) for suite in self.steps.suites}
-        known = {} if self.which is Which.EACH else {s: said[s, p] for s, p in prints.items() if (s, p) in said}
-        fresh = tuple(suite for suite in self.steps.suites if suite not in known)
-        results = {tests.suite: tests for tests in self.steps.test(state, build, fresh)} if fresh else {}
-        for suite, tests in known.items():
-            results[suite] = inherited(tests, state.patch)
-        for suite in fresh:
-            if results[suite].status != "infra":
-                said[suite, prints[suite]] = results[suite]
-        now = [results[suite] for suite in self.steps.suites]
+    def _ready(self, state: State) -> _Built:
+        """A state built, and its suites, too, where it is sure to be tested: they are built in the same checkout."""
+        one = _Built(state, self.steps.build(state))
+        sure = self.which is not Which.HEAD or state.patch == 0
+        return self._printed(one) if sure and one.build.status is BuildStatus.OK else one
+
+    def _printed(self, one: _Built) -> _Built:
+        try:
+            prints = {suite: self.steps.fingerprint(one.state, one.build, suite) for suite in self.steps.suites}
+        except MachineError as error:
+            return replace(one, trouble=error)
+        return replace(one, prints=prints)
+
+    def _begin(self, one: _Built, pool: Threads) -> _Turn:
+        """Have a state tested as far as it differs from those before."""
+        one = one if one.prints or one.trouble else self._printed(one)
+        if one.trouble is not None or self._untestable is not None:
+            return _Turn(one, {}, ())
+        known = {} if self.which is Which.EACH else self._said
+        fresh = tuple(suite for suite in self.steps.suites if (suite, one.prints[suite]) not in known)
+        before = self._before
+        if fresh:
+            future = pool.submit(partial(self._tested, one, fresh, before))
+            self._said |= {(suite, one.prints[suite]): future for suite in fresh}
+            self._before = before.then(one.state.patch, future.result)
+        runs = {suite: self._said[suite, print_] for suite, print_ in one.prints.items()}
+        return _Turn(one, runs, fresh, before)
+
+    def _tested(self, one: _Built, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
+        self._cell(one.state.patch, Stage.TEST, Outcome.RUNNING, "...")
+        return self.steps.test(one.state, one.build, suites, before)
+
+    def _finish(self, turn: _Turn) -> None:
+        """Wait for the results of a state and note them."""
+        patch, trouble = turn.of.state.patch, turn.of.trouble or self._untestable
+        if trouble is None:
+            try:
+                now = [self._result(turn, suite) for suite in self.steps.suites]
+            except MachineError as error:
+                trouble = error
+        if trouble is not None:
+            if self._untestable is None:
+                self.problems.append(f"{Stage.TEST}: {trouble.line()}")
+            self._untestable = self._untestable or trouble
+            self._cell(patch, Stage.TEST, Outcome.INFRA, "cannot", trouble.line())
+            return
         self.tests += now
         self.problems += [
-            f"{_state(state.patch)} could not be tested with {tests.suite}: {tests.why}"
+            f"{_state(patch)} could not be tested with {tests.suite}: {tests.why}"
             for tests in now
             if tests.status == "infra"
         ]
-        same = {tests.patch for tests in known.values()} if not fresh else set()
-        self._put(tests_cell(state.patch, now, self.tests, same_as=max(same, default=None)))
+        same = max((tests.same_as for tests in now if tests.same_as is not None), default=None)
+        self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
+
+    def _result(self, turn: _Turn, suite: str) -> StateTests:
+        """What a suite said of a state. Where this machine failed in an earlier one's run, it runs now."""
+        one = turn.of
+        tests = _of_suite(turn.runs[suite].result(), suite)
+        if suite in turn.fresh:
+            return tests
+        if tests.status == "infra":
+            return _of_suite(self._tested(one, (suite,), turn.before), suite)
+        return inherited(tests, one.state.patch)
 
     # Cells
 
@@ -329,10 +410,20 @@ def tests_cell(
     return Cell(patch, Stage.TEST, outcome, ", ".join(words) or "same", why)
 
 
-def _wanted(built: Sequence[_Built], which: Which) -> list[_Built]:
-    if which is not Which.HEAD:
-        return list(built)
-    return [pair for place, pair in enumerate(built) if pair[0].patch == 0 or place == len(built) - 1]
+def _wanted(built: Iterable[_Built], which: Which) -> Iterator[_Built]:
+    """Those to test, each as soon as that is sure."""
+    last = None
+    for one in built:
+        if which is not Which.HEAD or one.state.patch == 0:
+            yield one
+        else:
+            last = one
+    if last is not None:
+        yield last
+
+
+def _of_suite(found: Sequence[StateTests], suite: str) -> StateTests:
+    return next(tests for tests in found if tests.suite == suite)
 
 
 def _needs_cell(patch: Patch, needs: Dependencies) -> Cell:

@@ -12,9 +12,10 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.pipeline import Which
-from kpatch_tool.progress import Progress
+from kpatch_tool.progress import Progress, told
 from kpatch_tool.report import reports
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
 from kpatch_tool.series import store as series_store
 from kpatch_tool.series.model import Series
@@ -39,6 +40,7 @@ class Request:
     arch: str = "x86_64"
     suites: tuple[str, ...] = ()
     which: Which = Which.CHANGED
+    jobs: int | None = None  # guests at once; as many as this machine carries where None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,16 @@ def run_series(workspace: Workspace, request: Request, watcher: Watcher) -> RunO
         catalogue.get(workspace, suite, watcher.progress)
     with Store(workspace, note=watcher.progress) as store:
         tester = testing.Tester(workspace, tree, store, request.arch, progress=watcher.progress)
-        rooms = Rooms(workspace, directory, tree, request.arch, suites, tester, watcher.progress)
+        rooms = Rooms(
+            workspace,
+            directory,
+            tree,
+            request.arch,
+            suites,
+            tester,
+            testing.guests_at_once(request.jobs),
+            watcher.progress,
+        )
         record = pipeline.run(series, rooms, watcher, which=request.which)
         return _kept(workspace, record, store, watcher.progress)
 
@@ -102,6 +113,7 @@ class Rooms:
     arch: str
     suites: tuple[str, ...]
     tester: testing.Tester
+    guests: int
     progress: Progress
 
     @property
@@ -124,8 +136,9 @@ class Rooms:
     def restore(self, series: Series) -> Series:
         if not needs_restoring(series) or self.kernel.skeleton:
             return series
-        self.progress(f"restoring against {self.kernel.name}")
-        restored = restore_against(self.kernel, series_store.reread(self.directory))
+        with told(self.progress):
+            self.progress(f"restoring against {self.kernel.name}")
+            restored = restore_against(self.kernel, series_store.reread(self.directory))
         series_store.save_patches(self.directory, restored)
         return restored
 
@@ -133,17 +146,21 @@ class Rooms:
         return dependencies_on(self.kernel, series, self.workspace)
 
     def apply(self, series: Series) -> ApplyOutcome:
-        self.progress(f"applying to {self.kernel.name}")
-        return apply_series(self.workspace, self.kernel, series)
+        with told(self.progress):
+            self.progress(f"applying to {self.kernel.name}")
+            return apply_series(self.workspace, self.kernel, series)
 
     def states(self) -> tuple[State, ...]:
         return load_applied(self.workspace, self.directory.name, tree=self.kernel.name).states
 
     def build(self, state: State) -> StateBuild:
-        return build_state(self.workspace, self.kernel, state, self.arch, progress=self.progress)
+        with told(self.progress):
+            return build_state(self.workspace, self.kernel, state, self.arch, progress=self.progress)
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
-        return self.tester.fingerprint(state, build, suite)
+        with told(self.progress):
+            return self.tester.fingerprint(state, build, suite)
 
-    def test(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> tuple[StateTests, ...]:
-        return self.tester.test(state, build, suites)
+    def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
+        with told(self.progress):
+            return self.tester.test(state, build, suites, before)

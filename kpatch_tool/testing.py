@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -15,9 +16,9 @@ from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
-from kpatch_tool.progress import Progress, silent
+from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
-from kpatch_tool.results.repeats import doubtful, settled
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
 from kpatch_tool.suites.model import StateTests, inherited
@@ -96,17 +97,13 @@ class Tested:
         return any(delta.change is Change.WORSE for delta in self.deltas(tests)) or bool(tests.trace)
 
 
-def _is_there() -> None:
-    """The base's results need not be waited for."""
-
-
 @dataclass(slots=True)
 class Tester:
     """Tests states of one tree, remembering what it found; made for kpatch_tool.pipeline.Steps.
 
     `runs` is how often a test that seems worse is run before it counts; `fresh` tests again what is remembered; `keep`
-    is False where what was found must not be remembered (one look of a search at a test that may be flaky).
-    `wait_for_base` returns when the base's results are there, where they are found out at the same time.
+    is False where what was found must not be remembered (one look of a search at a test that may be flaky). Threads may
+    test several states at once; whoever builds suites (`prepare`, `fingerprint`) does it in one.
     """
 
     workspace: Workspace
@@ -118,10 +115,9 @@ class Tester:
     progress: Progress = silent
     runs: int = _RUNS
     keep: bool = True
-    wait_for_base: Callable[[], object] = _is_there
     _choice: Choice | None = None
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
-    _base: dict[str, StateTests] = field(default_factory=dict)
+    _choosing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def choice(self) -> Choice | None:
@@ -134,16 +130,20 @@ class Tester:
 
     def choose(self, state: State, build: StateBuild) -> Choice:
         """The acceleration; the first time a trial may boot the state."""
-        if self._choice is None:
-            self._choice = run.choose_accel(self._subject(state, build), self.options)
-        return self._choice
+        with self._choosing:
+            if self._choice is None:
+                self._choice = run.choose_accel(self._subject(state, build), self.options)
+            return self._choice
 
     def prepare(self, state: State, build: StateBuild, suite: str) -> None:
         """Have the suite's programs for a state built, so that nothing but the guest's time is left for `test`."""
         self._plan(state, build, suite)
 
-    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
-        """What each of `suites` says of a state that was built: remembered, or found out in one boot.
+    def test(
+        self, state: State, build: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
+    ) -> tuple[StateTests, ...]:
+        """What each of `suites` says of a state that was built: remembered, or found out in one boot. What seems worse
+        than in the results `before` is run again.
 
         Raises InputError for an unknown suite or variant, MachineError when the guest cannot be run at all.
         """
@@ -156,7 +156,7 @@ class Tester:
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
-            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, choice) for tests in results}
+            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in results}
             for suite, tests in found.items() if self.keep else ():
                 origin = Origin(_build_key(build), plans[suite].version, choice.accel)
                 self.store.keep_tests(keys[suite], tests, origin)
@@ -164,8 +164,6 @@ class Tester:
         for tests in answer if self.keep else ():
             if tests.status != "infra":
                 self.store.answered(keys[tests.suite], _build_key(build))
-        if state.patch == 0:
-            self._base |= {tests.suite: tests for tests in answer}
         return answer
 
     def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
@@ -175,21 +173,23 @@ class Tester:
             key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
             self.store.answered(key, _build_key(build))
 
-    def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, choice: Choice) -> StateTests:
+    def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
-        if subject.state.patch == 0:
+        base, names = _of_suite(before.base(), tests.suite), {row.name for row in plan.rows if row.job}
+        if base is None or not doubtful(tests, base, names):
             return tests
-        self.wait_for_base()
-        base = self._base.get(tests.suite)
-        if base is None:
-            return tests
+        previous = _of_suite(before.previous(), tests.suite)
+        if previous is not None:
+            tests, sure = proven_before(tests, base, previous, names)
+            names -= sure
         for runs in range(2, self.runs + 1):
-            suspects = doubtful(tests, base, {row.name for row in plan.rows if row.job})[:_REPEATED_AT_MOST]
+            suspects = doubtful(tests, base, names)[:_REPEATED_AT_MOST]
             if not suspects:
                 break
             rows = tuple(row for row in plan.rows if row.name in suspects)
             repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
-            self.progress(f"running again what got worse: {', '.join(suspects)}")
+            self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
+            choice = self.choose(subject.state, subject.build)
             (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
             if again.status != "ok":
                 break
@@ -241,14 +241,20 @@ class _Turns:
     suites: tuple[str, ...]
     guests: int
     _said: dict[tuple[str, str], Future[tuple[StateTests, ...]]] = field(default_factory=dict)
+    _before: Before = NOTHING_BEFORE
 
     def run(self, states: Sequence[State]) -> tuple[StateTests, ...]:
         """The results of all `states`, base first, one a suite each."""
+        self.tester.progress("")
         with Threads(self.guests) as pool, closing(ahead(self._ready, states)) as built:
             parts = [self._begin(state, build, pool) for state, build in built]
             return tuple(tests for part in parts for tests in part())
 
     def _ready(self, state: State) -> tuple[State, StateBuild]:
+        with told(self.tester.progress):
+            return self._built(state)
+
+    def _built(self, state: State) -> tuple[State, StateBuild]:
         tester = self.tester
         build = build_state(tester.workspace, tester.tree, state, tester.arch, progress=tester.progress)
         if build.status is BuildStatus.OK:
@@ -265,12 +271,16 @@ class _Turns:
         fresh = tuple(suite for suite in self.suites if prints[suite] not in self._said)
         self.tester.speaks_for(state, build, [suite for suite in self.suites if suite not in fresh])
         if fresh:
-            self.tester.choose(state, build)
-            future = pool.submit(partial(self.tester.test, state, build, fresh))
+            future = pool.submit(partial(self._tested, state, build, fresh, self._before))
             self._said |= {prints[suite]: future for suite in fresh}
-            if state.patch == 0:
-                self.tester.wait_for_base = future.result
+            self._before = self._before.then(state.patch, future.result)
         return lambda: [self._of(state, suite, self._said[prints[suite]]) for suite in self.suites]
+
+    def _tested(
+        self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before
+    ) -> tuple[StateTests, ...]:
+        with told(self.tester.progress):
+            return self.tester.test(state, build, suites, before)
 
     @staticmethod
     def _of(state: State, suite: str, future: Future[tuple[StateTests, ...]]) -> StateTests:
@@ -334,6 +344,10 @@ def _build_key(build: StateBuild) -> str:
     """The key that the build is kept by: its directory's name."""
     assert build.artifacts is not None
     return build.artifacts.name
+
+
+def _of_suite(results: Sequence[StateTests], suite: str) -> StateTests | None:
+    return next((tests for tests in results if tests.suite == suite), None)
 
 
 def _there(tests: StateTests | None) -> StateTests:

@@ -12,6 +12,7 @@ from kpatch_tool.errors import KptError
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild
 from kpatch_tool.mail.message import Address
 from kpatch_tool.results.record import Cell, PatchRecord
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, State
@@ -79,7 +80,7 @@ def make_applied(series: Series, *statuses: str) -> ApplyOutcome:
 class FakeSteps:
     """The rooms, as a run sees them, with answers given beforehand. A KptError among them is raised."""
 
-    tree, base, arch, accelerator, unbuildable = "toy", "0" * 40, "x86_64", "tcg", ""
+    tree, base, arch, accelerator, unbuildable, guests = "toy", "0" * 40, "x86_64", "tcg", "", 1
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class FakeSteps:
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return ",".join(module.sha256 for module in build.modules)
 
-    def test(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> tuple[StateTests, ...]:
+    def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         self.tested.append((state.patch, suites))
         return tuple(tests for tests in _given(self._tests[state.patch]) if tests.suite in suites)
 

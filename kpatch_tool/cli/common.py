@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,6 +55,9 @@ def _without_sandbox(chosen: bool) -> bool:
     return chosen
 
 
+JobsOption = Annotated[
+    int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Guests at once; as many as fit if not given.")
+]
 NoSandboxOption = Annotated[
     bool,
     typer.Option(
@@ -100,37 +104,40 @@ def finish(*, findings: bool) -> None:
         raise typer.Exit(1)
 
 
-def console() -> Console:
-    """The terminal for a person: standard output, nothing but text where NO_COLOR or a pipe says so."""
+def console(*, stderr: bool = False) -> Console:
+    """The terminal for a person (standard output or error), nothing but text where NO_COLOR or a pipe says so."""
     from rich.console import Console
 
     plain = bool(os.environ.get("NO_COLOR"))  # rich would still print bold
-    return Console(highlight=False, soft_wrap=False, color_system=None if plain else "auto")
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, color_system=None if plain else "auto")
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
-    """A Progress on standard error: one live line on a terminal, a plain line a step elsewhere."""
+    """A Progress on standard error: a live line for each thread on a terminal, a plain line a step elsewhere."""
     if not sys.stderr.isatty():
         yield _PlainProgress()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
     bars = Bars(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console(stderr=True),
         transient=True,
     )
     with bars:
-        task = bars.add_task("", total=None)
+        tasks = {threading.get_ident(): bars.add_task("", total=None)}
 
         def show(what: str, done: int = 0, total: int = 0) -> None:
-            bars.update(task, description=what, completed=done, total=total or None)
+            thread = threading.get_ident()
+            if thread not in tasks:
+                tasks[thread] = bars.add_task("", total=None)
+            bars.update(tasks[thread], description=what, completed=done, total=total or None, visible=bool(what))
 
         yield show
 
@@ -139,16 +146,17 @@ class _PlainProgress:
     """Says each step once (for logs and pipes)."""
 
     def __init__(self) -> None:
-        self._said = ""
+        self._said: set[str] = set()
 
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
-        if what != self._said:
-            self._said = what
+        if what and what not in self._said:
+            self._said.add(what)
             sys.stderr.write(f"{what}\n")
 
 
 __all__ = [
     "ArchOption",
+    "JobsOption",
     "JsonOption",
     "NoSandboxOption",
     "OptionalSeries",

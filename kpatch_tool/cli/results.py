@@ -16,7 +16,7 @@ app = typer.Typer(rich_markup_mode=None)
 def list_results(
     context: typer.Context,
     *,
-    kind: Annotated[Kind | None, typer.Option("--kind", help="Only builds, tests or runs.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only builds, tests, runs or saved guests.")] = None,
     tree: Annotated[
         str | None, typer.Option("--tree", metavar="NAME|ID", help="Of this kernel tree, or git tree id.")
     ] = None,
@@ -26,7 +26,7 @@ def list_results(
     status: Annotated[str | None, typer.Option("--status", metavar="ok|failed", help="With this verdict.")] = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """What is kept of builds, tests and runs, used last first: kind, id, status, age, size, tree or suite, states."""
+    """What is kept of builds, tests, runs and guests, used last first: kind, id, status, age, size, what of, states."""
     if context.invoked_subcommand is not None:
         return
     from kpatch_tool.report import kept as show

@@ -8,6 +8,7 @@ import typer
 
 from kpatch_tool.cli.common import (
     ArchOption,
+    JobsOption,
     JsonOption,
     NoSandboxOption,
     SeriesArgument,
@@ -28,6 +29,7 @@ def command(
     suite: SuiteOption = None,
     each: Annotated[bool, typer.Option("--each", help="Test every state, even where nothing changed.")] = False,
     head: Annotated[bool, typer.Option("--head", help="Test the base and the last state only.")] = False,
+    jobs: JobsOption = None,
     no_sandbox: NoSandboxOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -37,9 +39,14 @@ def command(
 
     workspace = here()
     request = runner.Request(
-        chosen(workspace, series), tree=tree, arch=arch, suites=tuple(suite or ()), which=runner.which(each, head)
+        chosen(workspace, series),
+        tree=tree,
+        arch=arch,
+        suites=tuple(suite or ()),
+        which=runner.which(each, head),
+        jobs=jobs,
     )
-    with live.watcher_for() as watcher:
+    with live.watcher_for(console(stderr=True)) as watcher:
         done = runner.run_series(workspace, request, watcher)
     if json:
         emit_json({**reports.run_document(done.record), "reports": [str(path) for path in done.reports]})

@@ -28,10 +28,7 @@ def command(
     ] = None,
     by_hand: Annotated[bool, typer.Option("--nodefault", help="Also tests marked to be run by hand only.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Test again what is remembered.")] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option("-j", "--jobs", metavar="N", min=1, help="Guests at once; as many as fit if not given."),
-    ] = None,
+    jobs: common.JobsOption = None,
     no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:

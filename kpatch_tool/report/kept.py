@@ -23,6 +23,7 @@ def list_text(found: Sequence[Kept], on_disk: int) -> str:
             plural(counts[Kind.BUILD], "build"),
             plural(counts[Kind.TESTS], "result of tests", "results of tests"),
             plural(counts[Kind.RUN], "run"),
+            *([plural(counts[Kind.GUEST], "saved guest")] if counts[Kind.GUEST] else []),
         )
     )
     return "\n".join([*lines, f"{told}; the store takes {size(on_disk)}"])

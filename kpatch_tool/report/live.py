@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from kpatch_tool.report.table import stage_table, table_width
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
 from kpatch_tool.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.live import Live
 
 
@@ -42,9 +41,10 @@ class Silent:
 class PlainLines:
     """A line for each stage that ended ("patch 2  build  ok 12 s"), and one for each long step inside it."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: IO[str]) -> None:
         self._out = out
-        self._said = ""
+        self._said: set[str] = set()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -60,34 +60,32 @@ class PlainLines:
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
         step = what.partition(":")[0]  # "testing patch 2: vmexit": what is counted would fill a log
-        if step != self._said:
-            self._said = step
+        if step and step not in self._said:
+            self._said.add(step)
             self._say(f"          {step}")
 
     def _say(self, line: str) -> None:
-        self._out.write(printable(line).rstrip() + "\n")
-        self._out.flush()
+        with self._lock:
+            self._out.write(printable(line).rstrip() + "\n")
+            self._out.flush()
 
 
 class LiveTable:
-    """The table of the run, redrawn in place, with a line below that says what is going on."""
+    """The table of the run, redrawn in place, with a line below for each thing that is going on."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._patches: tuple[PatchRecord, ...] = ()
         self._cells: dict[tuple[int, Stage], Cell] = {}
-        self._doing = ""
+        self._doing: dict[int, str] = {}
         self._lock = threading.Lock()
         self._live: Live | None = None
-        self._width = 80
 
     def __enter__(self) -> Self:
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console(stderr=True, highlight=False)
-        self._width = table_width(console)
         self._live = Live(
-            console=console,
+            console=self._console,
             get_renderable=self.picture,
             refresh_per_second=8,
             transient=True,
@@ -110,18 +108,22 @@ class LiveTable:
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
         share = f" {min(100, 100 * done // total)}%" if total else ""
         with self._lock:
-            self._doing = f"{what}{share}"
+            if what:
+                self._doing[threading.get_ident()] = f"{what}{share}"
+            else:
+                self._doing.pop(threading.get_ident(), None)
 
     def picture(self) -> Group:
         from rich.console import Group
         from rich.text import Text
 
         with self._lock:
-            table = stage_table(self._patches, tuple(self._cells.values()), self._width)
-            doing = Text(printable(self._doing), no_wrap=True, overflow="ellipsis")
+            table = stage_table(self._patches, tuple(self._cells.values()), table_width(self._console))
+            lines = "\n".join(printable(line) for line in self._doing.values())
+        doing = Text(lines, no_wrap=True, overflow="ellipsis")
         return Group(table, Text(""), doing)
 
 
-def watcher_for(out: TextIO = sys.stderr) -> LiveTable | PlainLines:
-    """What suits standard error: the live table on a terminal, plain lines elsewhere."""
-    return LiveTable() if out.isatty() else PlainLines(out)
+def watcher_for(console: Console) -> LiveTable | PlainLines:
+    """What suits standard error, whose `console` this is: the live table on a terminal, plain lines elsewhere."""
+    return LiveTable(console) if console.is_terminal else PlainLines(console.file)

@@ -1,4 +1,4 @@
-"""What the store holds, as a list that can be looked through: builds, results of tests, records of runs."""
+"""What the store holds, as a list to look through: builds, results of tests, records of runs, saved guests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kpatch_tool.database import FILE_NAME, Database, Row
 from kpatch_tool.errors import InputError
 from kpatch_tool.tree.applied import all_applied
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.vm import saved
 from kpatch_tool.workspace import Workspace
 
 _LEAST_ID = 4
@@ -26,6 +28,7 @@ class Kind(StrEnum):
     BUILD = "build"
     TESTS = "tests"
     RUN = "run"
+    GUEST = "guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Named:
 class Kept:
     """One thing in the store.
 
-    `key` is what it depends on, hashed (a run: its number). `status` is "ok" or "failed" ("" for a run). `git_trees`
-    are the states it speaks for, `states` the same by name, as far as the series applied here have them; several where
-    a patch changed nothing, or where two revisions of a series share a tree. `config` is the sha256 of the resolved
+    `key` is what it depends on, hashed (a run: its number). `status` is "ok", "failed" or empty. `git_trees` are the
+    states it speaks for, `states` the same by name, as far as the series applied here have them; several where a patch
+    changed nothing, or where two revisions of a series share a tree. `config` is the sha256 of the resolved
     configuration, `toolchain` a digest of tools and flags. `kept_at` and `used_at` are ISO 8601, UTC. `size` is in
     bytes, contents that others share included. `directory` holds its files, None where it has none; `files` are those
     a reader may want, by what they are. `why` is a sentence.
@@ -113,7 +116,7 @@ def kept(workspace: Workspace, wanted: Filter = Filter()) -> tuple[Kept, ...]:
     read."""
     names = _names(workspace)
     with Database(workspace) as database:
-        found = [*_builds(workspace, database, names), *_tests(database, names), *_runs(database)]
+        found = [*_builds(workspace, database, names), *_tests(database, names), *_runs(database), *_guests(workspace)]
     return tuple(sorted(filter(wanted.holds, found), key=lambda one: one.used_at, reverse=True))
 
 
@@ -141,7 +144,7 @@ def places(workspace: Workspace) -> tuple[Path, ...]:
     """Where the store and its files lie."""
     state = workspace.state
     database = (state / FILE_NAME, state / f"{FILE_NAME}-wal")
-    return (state / "objects", state / "artifacts", workspace.logs / "test", *database)
+    return (state / "objects", state / "artifacts", workspace.logs / "test", saved.place(workspace.cache), *database)
 
 
 def stats(path: Path) -> Iterator[os.stat_result]:
@@ -237,6 +240,25 @@ def _runs(database: Database) -> Iterator[Kept]:
             tree=str(record.get("tree", "")),
             states=(Named(series, len(patches) if isinstance(patches, list) else 0),),
             accelerator=str(record.get("accelerator", "")),
+        )
+
+
+def _guests(workspace: Workspace) -> Iterator[Kept]:
+    for machine in saved.saved_machines(workspace.cache):
+        try:
+            status = machine.path.stat()
+        except FileNotFoundError:
+            continue
+        used = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
+        yield Kept(
+            kind=Kind.GUEST,
+            key=machine.path.name,
+            status="",
+            kept_at=used,
+            used_at=used,
+            size=status.st_size,
+            why="a guest that has booted, to go on from instead of booting",
+            files={"machine": machine.path},
         )
 
 

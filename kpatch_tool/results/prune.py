@@ -22,6 +22,7 @@ from kpatch_tool.contents import Contents
 from kpatch_tool.database import Database
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.results.kept import Kept, Kind, disk_use, kept, places, stats
+from kpatch_tool.vm import saved
 from kpatch_tool.workspace import Workspace
 
 _LOCK_SECONDS = 60.0
@@ -81,6 +82,9 @@ def prune(
 def _make_room(workspace: Workspace) -> None:
     """On a full disk SQLite cannot even read: what is of no use for the longest time goes without asking it, until it
     can."""
+    for machine in saved.saved_machines(workspace.cache):
+        if shutil.disk_usage(workspace.state).free < _ROOM and machine.unused():
+            machine.forget()
     oldest_first = sorted(_directories(workspace), key=_modified)
     contents = Contents.of(workspace)
     while oldest_first and shutil.disk_usage(workspace.state).free < _ROOM:
@@ -116,6 +120,9 @@ class _Pruning:
 
     def _remove(self, one: Kept) -> None:
         """Remove one entry, unless it is in use."""
+        if one.kind is Kind.GUEST:
+            self._remove_guest(one)
+            return
         if one.directory is None:
             self._forget(one)
             return
@@ -130,6 +137,16 @@ class _Pruning:
         if not self._pretend:
             _delete(aside)
             self._contents.sweep()
+
+    def _remove_guest(self, one: Kept) -> None:
+        machine = saved.SavedMachine(one.files["machine"])
+        if not machine.unused():
+            self._in_use.append(one)
+            return
+        self._now -= one.size
+        if not self._pretend:
+            machine.forget()
+        self._removed.append(one)
 
     def _forget(self, one: Kept) -> None:
         self._removed.append(one)
@@ -151,6 +168,7 @@ class _Pruning:
                     aside = _set_aside(directory) if free else None
                 _delete(aside)
         self._database.execute("DELETE FROM tested WHERE key NOT IN (SELECT key FROM tests)")
+        saved.sweep(self._workspace.cache)
         self._contents.sweep()
 
 

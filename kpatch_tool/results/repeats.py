@@ -2,19 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.suites.model import CaseResult, StateTests
 
 _STEADY = "worse in "
+_PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
+Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the suites say of the base, and of the nearest state before that is tested; nothing where there is none."""
+
+    base: Waiting = tuple
+    previous: Waiting = tuple
+
+    def then(self, patch: int, results: Waiting) -> Before:
+        """What is before the state after `patch` (0: the base), whose own `results` these are."""
+        return Before(results) if patch == 0 else Before(self.base, results)
+
+
+NOTHING_BEFORE = Before()
 
 
 def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names` that are worse than on the base, in their order."""
     worse = dict.fromkeys(delta.test for delta in compare(tests, base) if delta.change is Change.WORSE)
     return tuple(test for test in worse if test in names)
+
+
+def proven_before(
+    tests: StateTests, base: StateTests, previous: StateTests, names: Collection[str]
+) -> tuple[StateTests, frozenset[str]]:
+    """`tests`, and those of its tests called `names` that need no other run: worse than on the base in the very way in
+    which the `previous` state is, where repeated runs have shown it. Each says so.
+
+    For one of them to be no regression, a patch must have mended the fault and the test then have failed by chance in
+    the same cases.
+    """
+    now, then = _worse_cases(tests, base), _worse_cases(previous, base)
+    runs = {result.test: match[1] for result in previous.results if _is_whole(result) if (match := _PROVEN(result.why))}
+    sure = frozenset(name for name in names if name in runs and now.get(name, {}) == then.get(name))
+    results = tuple(
+        _noted(result, f"worse as in {runs[result.test]} of an earlier state")
+        if result.test in sure and _is_whole(result)
+        else result
+        for result in tests.results
+    )
+    return replace(tests, results=results), sure
+
+
+def _worse_cases(tests: StateTests, base: StateTests) -> dict[str, set[tuple[str, str]]]:
+    """For each test the cases that are worse than on the base, and what became of them."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for delta in compare(tests, base):
+        if delta.change is Change.WORSE:
+            found.setdefault(delta.test, set()).add((delta.case, delta.now))
+    return found
 
 
 def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Collection[str], runs: int) -> StateTests:

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -39,15 +40,17 @@ class SavedMachine:
         status = emulator.stat()
         qemu = (str(emulator), status.st_size, status.st_mtime_ns)
         digest.update(repr((_FORMAT, base.name, machine, qemu, KERNEL_WORDS)).encode())
-        return cls(cache / "machines" / digest.hexdigest()[:32])
+        return cls(place(cache) / digest.hexdigest()[:32])
 
     def opened(self) -> IO[bytes] | None:
-        """The file to go on from, None where there is none."""
+        """The file to go on from, None where there is none. Nobody prunes it while it is open."""
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
             return None
-        self.path.touch()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with contextlib.suppress(FileNotFoundError):  # pruned this moment: the open file is still whole
+            os.utime(self.path)
         return file
 
     def begun(self) -> SavedFile:
@@ -55,8 +58,7 @@ class SavedMachine:
         directory = self.path.parent
         with machine_errors(self.path):
             directory.mkdir(parents=True, exist_ok=True)
-        with machine_errors(self.path), lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
-            _sweep(directory)
+        with machine_errors(self.path), _swept(directory):
             return _in_use(tempfile.NamedTemporaryFile(prefix=STAGING, dir=directory))
 
     def keep(self, file: SavedFile) -> None:
@@ -71,15 +73,46 @@ class SavedMachine:
         """Remove it: it did not come back to life."""
         self.path.unlink(missing_ok=True)
 
+    def unused(self) -> bool:
+        """Whether no guest goes on from it right now."""
+        try:
+            with self.path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except FileNotFoundError:
+            return True
+        return True
+
+
+def place(cache: Path) -> Path:
+    """The directory with the saved machines."""
+    return cache / "machines"
+
+
+def saved_machines(cache: Path) -> Iterator[SavedMachine]:
+    """All that are kept."""
+    yield from (SavedMachine(path) for path in sorted(place(cache).glob("[0-9a-f]*")))
+
+
+def sweep(cache: Path) -> None:
+    """Remove what a killed kpt left of machines it was saving."""
+    if place(cache).is_dir():
+        with _swept(place(cache)):
+            pass
+
 
 def _in_use(file: SavedFile) -> SavedFile:
     fcntl.flock(file, fcntl.LOCK_SH)
     return file
 
 
-def _sweep(directory: Path) -> None:
-    """Remove what a killed kpt left: files that nobody has in use any more."""
-    for left in directory.glob(f"{STAGING}*"):
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+@contextlib.contextmanager
+def _swept(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock, and what a killed kpt left removed: files that nobody has in use any more."""
+    with lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
+        for left in directory.glob(f"{STAGING}*"):
+            with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+        yield

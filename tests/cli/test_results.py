@@ -16,6 +16,7 @@ import pytest
 from kpatch_tool import lock
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.vm.saved import SavedMachine
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 from tests.toy_series import toy
@@ -127,6 +128,35 @@ def test_old_ones_go(built: Path, kpt: Kpt, workspace: Workspace) -> None:
     assert not output.parent.exists()
     assert "is no age" in kpt("results", "prune", "--older-than", "soon", status=2).err
     assert "is no size" in kpt("results", "prune", "--max-size", "much", status=2).err
+
+
+def test_saved_guests_are_counted_and_go_with_the_rest(kpt: Kpt, workspace: Workspace) -> None:
+    machines = workspace.cache / "machines"
+    machines.mkdir(parents=True)
+    for name, age in (("a1", 100), ("b2", 50), ("c3", 0)):
+        (machines / name).write_bytes(bytes(1 << 20))
+        os.utime(machines / name, (time.time() - 86400 * age,) * 2)
+    (machines / ".kpt-staging-left").write_bytes(bytes(1 << 20))
+    before = kpt("results", "--json").json
+    assert [row["key"] for row in before["results"]] == ["c3", "b2", "a1"]
+    assert before["bytes"] >= 4 << 20
+    assert "0 runs, 3 saved guests; the store takes" in kpt("results").out
+    going_on = SavedMachine(machines / "a1").opened()
+    assert going_on is not None
+    with going_on:
+        os.utime(machines / "a1", (time.time() - 86400 * 100,) * 2)
+        kpt("results", "prune")
+        limit = str(kpt("results", "--json").json["bytes"] - 1)
+        kept = kpt("results", "prune", "--max-size", limit, "--pretend", "--json").json
+        assert [row["key"] for row in kept["removed"]] == ["b2"] and len(results(kpt)) == 3
+        pruned = kpt("results", "prune", "--max-size", limit, "--json").json
+        assert [row["key"] for row in pruned["in_use"]] == ["a1"]
+        assert [row["key"] for row in pruned["removed"]] == ["b2"]
+    assert sorted(path.name for path in machines.iterdir()) == ["a1", "c3"]
+    kpt("results", "prune", "--older-than", "30d")
+    assert [row["key"] for row in results(kpt)] == ["c3"]
+    kpt("results", "prune", "--max-size", "0")
+    assert list(machines.iterdir()) == []
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -12,6 +13,7 @@ from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import State
@@ -226,3 +228,51 @@ def test_a_tree_that_cannot_be_built() -> None:
     assert words(record, Stage.BUILD) == ["-", "-", "-"]
     assert record.sentence == "demo applies to toy; nothing was built: it is made of the series' own lines."
     assert record.exit_status == 0
+
+
+def test_one_state_is_tested_while_the_next_is_built() -> None:
+    tested, built = Event(), Event()
+
+    class Steps(FakeSteps):
+        def build(self, state: State) -> StateBuild:
+            if state.patch == 1:
+                assert tested.wait(5), "the base is tested before patch 1 is built"
+                built.set()
+            return super().build(state)
+
+        def test(
+            self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before
+        ) -> tuple[StateTests, ...]:
+            tested.set()
+            assert built.wait(5)
+            return super().test(state, build, suites, before)
+
+    recorder = Recorder()
+    record = run(SERIES, Steps(make_applied(SERIES), builds("a", "b"), same_results(0, 1)), recorder)
+    assert words(record, Stage.TEST)[:2] == ["2 cases", "same"]
+    seen = [(cell.patch, cell.stage) for cell in recorder.seen if cell.outcome is Outcome.RUNNING]
+    assert seen.index((0, Stage.TEST)) < seen.index((1, Stage.TEST))
+
+
+def test_guests_side_by_side_are_compared_with_a_base_that_takes_longer() -> None:
+    second = Event()
+
+    class Steps(FakeSteps):
+        guests = 2
+
+        def test(
+            self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before
+        ) -> tuple[StateTests, ...]:
+            if state.patch == 0:
+                assert second.wait(5), "patch 1 is tested beside it"
+            else:
+                second.set()
+            found = super().test(state, build, suites, before)
+            assert [tests.patch for tests in before.base()] == ([0] if state.patch else [])
+            assert [tests.patch for tests in before.previous()] == ([state.patch - 1] if state.patch > 1 else [])
+            return found
+
+    tests = same_results(0, 1, 2, 3) | {2: (make_tests(2, "vmexit=fail", "msr=fail"),)}
+    record = run(SERIES, Steps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST) == ["2 cases", "same", "1 worse", "same"]
+    assert [tests.patch for tests in record.tests] == [0, 1, 2, 3]

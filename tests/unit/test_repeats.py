@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kpatch_tool.results.deltas import compare
-from kpatch_tool.results.repeats import doubtful, settled
+from kpatch_tool.results.repeats import doubtful, proven_before, settled
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 NAMES = {"tlb", "vmexit"}
@@ -41,3 +41,21 @@ def test_what_passes_again_is_unsteady_and_no_delta() -> None:
     assert [result.test for result in kept.results] == [result.test for result in BAD.results]
     assert kept.results[1].why == "ended; unsteady: worse in 1 of 2 runs"
     assert kept.seconds == 4.0
+
+
+def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
+    earlier = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 3)
+    later, sure = proven_before(state(2, tlb="fail", vmexit="fail"), BASE, earlier, NAMES)
+    assert sure == {"tlb"}, "vmexit was not worse before"
+    assert later.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
+    assert later.results[3].why == "ended"
+    last, sure = proven_before(state(3, tlb="fail", vmexit="pass"), BASE, later, NAMES)
+    assert (sure, last.results[1].why) == ({"tlb"}, "ended; worse as in 3 of 3 runs of an earlier state")
+
+
+def test_what_is_worse_in_another_way_or_was_never_repeated_is_run_again() -> None:
+    assert proven_before(state(2, tlb="fail"), BASE, BAD, NAMES)[1] == set()
+    earlier = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 3)
+    assert proven_before(state(2, tlb="timeout"), BASE, earlier, NAMES)[1] == set()
+    unsteady = settled(BAD, state(1, tlb="pass"), BASE, ("tlb",), 2)
+    assert proven_before(state(2, tlb="fail"), BASE, unsteady, NAMES)[1] == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.console import Console
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.parallel import Threads
 from kpatch_tool.pipeline import run
 from kpatch_tool.report import html, table
 from kpatch_tool.report.document import run_document
@@ -173,22 +175,42 @@ def test_plain_lines_for_a_log() -> None:
     lines.progress("compiling")
     lines.progress("compiling", 3, 10)
     lines.progress("testing the base: vmexit", 1, 10)
+    lines.progress("building patch 2", 2, 10)
     lines.progress("testing the base: msr", 2, 10)
+    lines.progress("building patch 2", 4, 10)
+    lines.progress("")
     lines.cell(Cell(1, Stage.BUILD, Outcome.WELL, "ok 2 s"))
     lines.cell(Cell(0, Stage.TEST, Outcome.FINDING, "\x1b[31m"))
-    assert (
-        out.getvalue()
-        == "          compiling\n          testing the base\npatch 1   build    ok 2 s\nbase      test     \\x1b[31m\n"
-    )
+    assert out.getvalue().splitlines() == [
+        "          compiling",
+        "          testing the base",
+        "          building patch 2",
+        "patch 1   build    ok 2 s",
+        "base      test     \\x1b[31m",
+    ]
 
 
 def test_the_live_table_draws_what_it_knows() -> None:
-    live = LiveTable()
+    console = Console(file=io.StringIO(), width=80)
+    live = LiveTable(console)
     record = hostile_record()
     live.patches(record.patches)
     for cell in record.cells:
         live.cell(cell)
     live.progress("compiling \x1b[2J", 1, 3)
-    out = io.StringIO()
-    Console(file=out, width=80).print(live.picture())
-    assert "compiling \\x1b[2J 33%" in out.getvalue() and "FAILED" in out.getvalue()
+    with Threads(1) as other:
+        other.submit(partial(live.progress, "testing the base: vmexit")).result()
+        for console.width in (40, 60, 80):
+            lines = drawn(live, console)
+            assert lines[-2:] == ["compiling \\x1b[2J 33%", "testing the base: vmexit"]
+            assert any("FAILED" in line for line in lines) and max(map(len, lines)) <= console.width
+        other.submit(partial(live.progress, "")).result()
+    live.progress("")
+    assert not [line for line in drawn(live, console) if "testing" in line or "compiling" in line]
+
+
+def drawn(live: LiveTable, console: Console) -> list[str]:
+    """The lines of the live table."""
+    with console.capture() as captured:
+        console.print(live.picture())
+    return [line.rstrip() for line in captured.get().splitlines()]
