@@ -41,8 +41,10 @@ class Directory:
     def _refuse_changes(self, top: Path) -> None:
         # Without the first option it would write what it learns of the files into the user's index; with the last it
         # starts no git in a submodule, which has settings of its own.
-        asked = ["git", "--no-optional-locks", "-C", top, "status", "--porcelain", "-z", "--ignore-submodules=dirty"]
-        status = process.run(asked, env={**os.environ, **settings(_no_filters(top))})
+        asked = ["status", "--porcelain", "-z", "--ignore-submodules=dirty"]
+        status = process.run(
+            ["git", "--no-optional-locks", "-C", top, *asked], env={**os.environ, **settings(_no_filters(top))}
+        )
         if status.status != 0:
             raise InputError(f"git cannot read it: {status.last_line()}", where=self.source)
         changed = [row for row in status.stdout.split(b"\0") if row]
