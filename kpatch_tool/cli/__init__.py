@@ -20,7 +20,7 @@ from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
 from kpatch_tool.errors import InputError, KptError
 from kpatch_tool.text import printable
-from kpatch_tool.tree.environment import forget_outer_repository
+from kpatch_tool.tree.environment import forget_outer_repository, run_no_programs_of_repositories
 
 FINDING = 1
 MACHINE = 3
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     forget_outer_repository()
+    run_no_programs_of_repositories()
     try:
         sys.exit(build_app(_wanted(args))(args=args, prog_name="kpt", standalone_mode=False) or 0)
     except _Usage as error:

@@ -17,6 +17,8 @@ import typer
 from typer.models import ParameterInfo
 
 from kpatch_tool import workspace
+from kpatch_tool.errors import InputError
+from kpatch_tool.series import ondisk
 from kpatch_tool.workspace import Workspace
 
 Offer = tuple[str, str]  # a word and what it means
@@ -65,13 +67,13 @@ def series(where: Workspace, given: Mapping[str, object]) -> Iterator[Offer]:
     for path in sorted(where.series.iterdir()):
         listed = path / "series.toml"
         if not path.name.startswith(".") and (listed.is_file() or any(path.glob("*.patch"))):
-            yield path.name, _title(listed)
+            yield path.name, _title(path)
 
 
-def _title(listed: Path) -> str:
+def _title(directory: Path) -> str:
     try:
-        table = tomllib.loads(listed.read_text("utf-8"))
-    except (OSError, ValueError):
+        table = ondisk.table(directory, "series.toml")
+    except (FileNotFoundError, InputError):
         return ""
     return " ".join(filter(str.isprintable, str(table.get("title", "")).replace("\n", " ").split(" ")))
 

@@ -97,7 +97,8 @@ def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str
         done = process.run([*words, *base_option, *asked], cwd=directory, timeout=_SECONDS)
         if done.status == 0:
             return done.stdout.replace(_BLURB, b"")
-    raise MachineError(f"git format-patch failed: {done.last_line()}", where=str(directory))
+    todo = "if it is a partial clone, fetch what it lacks: `git log -p` in it"
+    raise MachineError(f"git format-patch failed: {done.last_line()}", where=str(directory), todo=todo)
 
 
 def _known(directory: Path, revision: str, where: str) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,7 +27,7 @@ from kpatch_tool.mail import read
 from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.mail.read import Received, SourceFile
-from kpatch_tool.series import files, toml
+from kpatch_tool.series import files, ondisk, toml
 from kpatch_tool.series.attesting import documents, from_table
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
@@ -66,10 +65,10 @@ class _Asked:
     def of(cls, table: Mapping[str, Any]) -> _Asked:
         return cls(
             bool(table.get("ordered")),
-            table.get("revision-asked"),
+            ondisk.number(table, "revision-asked"),
             bool(table.get("sloppy")),
             str(table.get("series-asked", "")),
-            tuple(map(str, table.get("from", []))),
+            ondisk.strings(table, "from"),
         )
 
 
@@ -117,16 +116,18 @@ def save(
 def save_patches(directory: Path, series: Series) -> None:
     """Write `series` over its directory (after restoring): patches and series.toml, whole or not at all.
 
-    source/ and files that are not kpt's are kept.
+    source/ and files that are not kpt's are kept. Raises InputError where one of these is no file, link or directory.
     """
     with lock.held(_lock_of(directory), wait_seconds=10):
         old = _table(directory)
         with atomic.staged_directory(directory) as stage:
-            shutil.copytree(directory, stage, dirs_exist_ok=True)
+            try:
+                shutil.copytree(directory, stage, symlinks=True, dirs_exist_ok=True)
+            except shutil.Error as error:
+                raise InputError(f"cannot be copied: {error.args[0][0][2]}", where=str(directory)) from error
             for name in _patch_names(directory, old):
                 (stage / name).unlink(missing_ok=True)
-            source = [str(name) for name in old.get("source", [])]
-            _write(stage, series, source, _Asked.of(old))
+            _write(stage, series, ondisk.strings(old, "source"), _Asked.of(old))
 
 
 def load(directory: Path) -> Series:
@@ -140,7 +141,7 @@ def load(directory: Path) -> Series:
     patches = []
     revision = total = 0
     for place, file in enumerate(listed, start=1):
-        patch, tag_revision, tag_total = _load_patch(directory / file, place, entries.get(file, {}))
+        patch, tag_revision, tag_total = _load_patch(directory, file, place, entries.get(file, {}))
         revision, total = revision or tag_revision, max(total, tag_total)
         patches.append(patch)
     cover = _load_cover(directory, table)
@@ -148,12 +149,12 @@ def load(directory: Path) -> Series:
     return Series(
         name=name,
         title=str(title) if title else (cover.subject if cover else patches[0].subject),
-        revision=_int(table.get("revision")) or revision or 1,
-        total=_int(table.get("total")) or max(total, len(patches)),
+        revision=ondisk.number(table, "revision") or revision or 1,
+        total=ondisk.number(table, "total") or max(total, len(patches)),
         cover=cover,
         patches=_attested(patches, table),
         replies=tuple(_load_reply(directory, entry) for entry in _tables(table, "reply")),
-        problems=tuple(map(str, table.get("problems", []))),
+        problems=ondisk.strings(table, "problems"),
         tree=str(table["tree"]) if table.get("tree") else None,
     )
 
@@ -181,20 +182,26 @@ def reread(directory: Path, revision: int | None = None) -> Series:
     if series.revision != table.get("revision"):
         return series
     # What was known at the import only: signatures, and what was wrong with the source.
-    problems = tuple(map(str, table.get("problems", series.problems)))
+    problems = ondisk.strings(table, "problems") if "problems" in table else series.problems
     return replace(series, patches=_attested(series.patches, table), problems=problems)
 
 
 def received_of(directory: Path) -> Received:
     """The mails of source/. Raises InputError when it is not there."""
     source = directory / "source"
-    paths = [source / str(name) for name in _table(directory).get("source", [])]
-    missing = next((path for path in paths if not path.is_file()), None)
-    if missing or not paths:
-        where = str(missing or source)
-        raise InputError("the source of the series is not there", where=where, todo="import it again")
-    loaded = [SourceFile(str(path.relative_to(source)), path.read_bytes()) for path in paths]
+    loaded = []
+    try:
+        for name in ondisk.strings(_table(directory), "source"):
+            loaded.append(SourceFile(name, ondisk.contents(directory, f"source/{name}")))
+    except FileNotFoundError as error:
+        raise _no_source(Path(error.filename)) from error
+    if not loaded:
+        raise _no_source(source)
     return read.read_files([file for file in loaded if file.path != "series"], where=str(source))
+
+
+def _no_source(path: Path) -> InputError:
+    return InputError("the source of the series is not there", where=str(path), todo="import it again")
 
 
 def names(where: Workspace) -> tuple[str, ...]:
@@ -326,28 +333,27 @@ def _who(author: Address, date: datetime | None) -> toml.Table:
     return {"name": author.name, "email": author.email, "date": date.isoformat() if date else None}
 
 
-def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch, int, int]:
+def _load_patch(directory: Path, file: str, place: int, entry: Mapping[str, Any]) -> tuple[Patch, int, int]:
     """A patch file with what series.toml says of it, and the revision and total its subject names (0: none)."""
+    path = directory / file
     try:
-        data = path.read_bytes()
+        data = ondisk.contents(directory, file)
     except FileNotFoundError:
         raise InputError("the patch file is not there", where=str(path), todo="import the series again") from None
-    except OSError as error:
-        raise _unreadable(path, error) from error
     message = next(read.parse(data, str(path)))
     exactness = _exactness(entry, path)
-    damage = frozenset(Damage(name) for name in entry.get("damage", []) if name in set(Damage))
+    damage = frozenset(Damage(name) for name in ondisk.strings(entry, "damage") if name in set(Damage))
     lost = damage if exactness is Exactness.DAMAGED else frozenset()
     tag = parse(message.subject)
-    number = _int(entry.get("number")) or place
-    replied = tuple(_trailer(str(text)) for text in entry.get("replied", []))
+    number = ondisk.number(entry, "number") or place
+    replied = tuple(map(_trailer, ondisk.strings(entry, "replied")))
     patch = read_patch(replace(message, damage=lost), number, replied=replied, kept=exactness is not None)
     if exactness is not None:
         patch = replace(
             patch,
             exactness=exactness,
             why=str(entry.get("why", patch.why)),
-            ambiguous=tuple(map(str, entry.get("ambiguous", []))),
+            ambiguous=ondisk.strings(entry, "ambiguous"),
             damage=damage,
         )
     return patch, tag.revision or 0, tag.total or 0
@@ -355,10 +361,10 @@ def _load_patch(path: Path, place: int, entry: Mapping[str, Any]) -> tuple[Patch
 
 def _attested(patches: Iterable[Patch], table: Mapping[str, Any]) -> tuple[Patch, ...]:
     """The patches with what series.toml says of their signatures."""
-    known: dict[object, list[Attestation]] = {}
+    known: dict[int | None, list[Attestation]] = {}
     for entry in _tables(table, "attestation"):
         if one := from_table(entry):
-            known.setdefault(entry.get("patch"), []).append(one)
+            known.setdefault(ondisk.number(entry, "patch"), []).append(one)
     return tuple(replace(patch, attestation=tuple(known.get(patch.number, ()))) for patch in patches)
 
 
@@ -379,11 +385,11 @@ def _trailer(text: str) -> Trailer:
 
 
 def _load_cover(directory: Path, table: Mapping[str, Any]) -> Cover | None:
-    path = directory / "cover.txt"
     entry = table.get("cover")
-    if not path.is_file():
+    try:
+        text = ondisk.contents(directory, "cover.txt").decode("utf-8", "replace")
+    except FileNotFoundError:
         return None
-    text = path.read_bytes().decode("utf-8", "replace")
     if not isinstance(entry, dict):
         first = text.strip().splitlines()
         return Cover(first[0] if first else "", Address("", ""), None, text.removesuffix("\n"))
@@ -392,9 +398,10 @@ def _load_cover(directory: Path, table: Mapping[str, Any]) -> Cover | None:
 
 
 def _load_reply(directory: Path, entry: Mapping[str, Any]) -> Reply:
-    path = directory / str(entry.get("file", ""))
-    text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
-    to_patch = entry.get("to-patch")
+    text = ""
+    with contextlib.suppress(FileNotFoundError):
+        text = ondisk.contents(directory, str(entry.get("file", ""))).decode("utf-8", "replace")
+    to_patch = ondisk.number(entry, "to-patch")
     return Reply(_author(entry), _date(entry), str(entry.get("subject", "")), to_patch, files.letter_body(text))
 
 
@@ -409,27 +416,13 @@ def _date(entry: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
 def _table(directory: Path) -> dict[str, Any]:
-    path = directory / MARKER
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return ondisk.table(directory, MARKER)
     except FileNotFoundError:
         if _by_hand(directory):
             return {}
         raise InputError("not a series: no patch files in it", where=str(directory), todo="import one") from None
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not readable as TOML: {error}", where=str(path)) from error
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    reason = (error.strerror or "input/output error").lower()
-    return InputError(f"cannot be read: {reason}", where=str(path), todo="see what it is, or import the series again")
 
 
 def _tables(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
@@ -440,11 +433,11 @@ def _tables(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
 def _patch_names(directory: Path, table: Mapping[str, Any]) -> list[str]:
     """The patch files of a series in order: as series.toml lists them, else as quilt's list does, else by name."""
     listed = [str(entry["file"]) for entry in _tables(table, "patch") if "file" in entry]
-    quilt = directory / "series"
-    if not listed and quilt.is_file():
+    if not listed:
         from kpatch_tool.mail.directories import quilt_names
 
-        listed = quilt_names(quilt.read_bytes())
+        with contextlib.suppress(FileNotFoundError):
+            listed = quilt_names(ondisk.contents(directory, "series"))
     outside = next((name for name in listed if Path(name).name != name), None)
     if outside is not None:
         raise InputError(f"{outside!r} is not a file of this directory", where=str(directory / MARKER))
@@ -483,10 +476,10 @@ def _same_source(
 ) -> bool:
     try:
         table = _table(directory)
-        same = all((directory / "source" / name).read_bytes() == data for name, data in stored)
+        same = all(ondisk.contents(directory, f"source/{name}") == data for name, data in stored)
     except (OSError, InputError):
         return False
-    listed = [str(name) for name in table.get("source", [])] == [name for name, _ in stored]
+    listed = ondisk.strings(table, "source") == tuple(name for name, _ in stored)
     asked = _Asked.of(table)
     alike = (asked.revision, asked.sloppy, asked.pick) == wanted
     return same and listed and alike and tree in (None, table.get("tree"))

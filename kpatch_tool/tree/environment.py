@@ -1,8 +1,9 @@
-"""What a git hook, `git rebase --exec` or the like leaves in the environment."""
+"""What git takes from the environment: not the repository of a hook around kpt, and no programs of a stranger's."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 # `git rev-parse --local-env-vars` without the configuration, which is the user's wish and not a repository.
 _LOCAL = (
@@ -31,3 +32,29 @@ def forget_outer_repository() -> None:
     """
     for name in _LOCAL:
         os.environ.pop(name, None)
+
+
+# Settings that let a repository name a program for commands which only read it (git-config(1)). Its own configuration
+# is whose it is: of a repository out of an archive, a stranger's.
+_NO_PROGRAMS = {"core.fsmonitor": "false", "log.showSignature": "false"}
+
+
+def run_no_programs_of_repositories() -> None:
+    """Let every git that this process starts run nothing that the configuration of the repository it reads names.
+
+    Objects that a partial clone has left out are not fetched (which would run its core.sshCommand, and write into it;
+    git 2.39.4, 2.45.1 and later).
+    """
+    os.environ["GIT_NO_LAZY_FETCH"] = "1"
+    os.environ.update(settings(_NO_PROGRAMS))
+
+
+def settings(values: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables that give git these settings before all others (git-config(1), GIT_CONFIG_COUNT), besides
+    those that the environment has already."""
+    there = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(there) if there.isdecimal() else 0
+    given = {"GIT_CONFIG_COUNT": str(first + len(values))}
+    for place, (key, value) in enumerate(values.items(), start=first):
+        given |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
+    return given

@@ -175,3 +175,44 @@ def test_what_is_too_much(data: bytes, reason: str, place: Workspace, kpt: Kpt, 
     assert reason in refused.err
     assert refused.err.count("\n") == 1
     assert not os.path.lexists(place.series / "much")
+
+
+@pytest.fixture
+def armed(tmp_path: Path) -> Path:
+    """A repository whose own settings name a program, `ran`, for whatever git may run when it reads."""
+    repository, evil = tmp_path / "armed", tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\necho $0 >> {tmp_path}/ran\nexit 1\n")
+    evil.chmod(0o755)
+    git("init", "-q", "-b", "main", str(repository), cwd=tmp_path)
+    (repository / ".gitattributes").write_text("*.c filter=evil diff=evil\n")
+    for text in ("old", "new"):
+        (repository / "f.c").write_text(f"int {text};\n")
+        git("add", "-A", cwd=repository)
+        git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qm", text, cwd=repository)
+    head = git("cat-file", "commit", "HEAD", cwd=repository).replace("\n\n", "\ngpgsig x\n\n", 1) + "\n"
+    signed = git("hash-object", "-t", "commit", "-w", "--stdin", cwd=repository, stdin=head.encode())
+    git("update-ref", "refs/heads/main", signed, cwd=repository)
+    (repository / "f.c").write_text("int new;\n")  # of another time: git status asks the filter what is in it
+    programs = ("core.fsmonitor", "core.sshCommand", "gpg.program", "diff.external", "diff.evil.command",
+                "diff.evil.textconv", "filter.evil.clean", "filter.evil.process")  # fmt: skip
+    others = {"log.showSignature": "true", "core.repositoryFormatVersion": "1", "extensions.partialClone": "o",
+              "remote.o.promisor": "true", "remote.o.url": "ssh://localhost/x"}  # fmt: skip
+    for key, value in {**dict.fromkeys(programs, str(evil)), **others}.items():
+        git("config", key, value, cwd=repository)
+    return repository
+
+
+def test_no_program_of_a_repository_is_run(place: Workspace, kpt: Kpt, armed: Path) -> None:
+    top = place.root
+    kpt("tree", "add", "armed-dir", "--dir", armed, cwd=top)
+    kpt("tree", "add", "armed-git", "--git", armed, "--ref", "main", cwd=top)
+    kpt("import", "--git", armed, "main~1..main", "--name", "armed", cwd=top)
+    wanted = top / "wanted.patch"
+    wanted.write_text("--- a/f.c\n+++ b/f.c\n@@ -1 +1 @@\n-int none;\n+int x;\n")
+    kpt("import", wanted, "--name", "wanted", cwd=top)
+    kpt("base", "wanted", "--tree", "armed-git", cwd=top, status=None)  # looks at the signed commits, too
+    blob = git("rev-parse", "main:f.c", cwd=armed)
+    (armed / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    failed = kpt("import", "--git", armed, "main~1..main", "--name", "lazy", cwd=top, status=3)
+    assert "git log -p" in failed.err
+    assert not (armed.parent / "ran").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,7 +178,7 @@ def test_found_by_name_and_path(here: Workspace, monkeypatch: pytest.MonkeyPatch
         ("", "no patches"),
         ('[[patch]]\nfile = "gone.patch"\n', "not there"),
         ('[[patch]]\nfile = "../../x.patch"\n', "not a file of this directory"),
-        ('[[patch]]\nfile = "directory.patch"\n', "cannot be read: is a directory"),
+        ('[[patch]]\nfile = "directory.patch"\n', "cannot be read: this is no file"),
         ('[[patch]]\nfile = "ok.patch"\nexactness = "sure"\n', "exactness 'sure' is none of"),
     ],
 )
@@ -189,6 +191,61 @@ def test_a_broken_directory_is_one_line(tmp_path: Path, text: str, what: str) ->
     with pytest.raises(InputError, match=what) as caught:
         store.load(tmp_path)
     assert "\n" not in caught.value.line()
+
+
+WRONG = ("5", "-1", "[[1], {}]", '"../../x"', "{ a = 1 }", "true", "1979-05-27", "[" * 5000, "9" * 5000)
+
+
+@pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
+def test_values_of_any_kind_in_series_toml_are_no_crash(here: Workspace, value: str) -> None:
+    put(here, THREAD)
+    listed = here.series / "s" / "series.toml"
+    lines = listed.read_text().splitlines()
+    keys = [at for at, line in enumerate(lines) if " = " in line]
+    assert len(keys) > 20
+    for at in keys:
+        key = lines[at].partition(" = ")[0]
+        listed.write_text("\n".join([*lines[:at], f"{key} = {value}", *lines[at + 1 :]]))
+        for read in (store.load, store.reread):
+            with contextlib.suppress(InputError):
+                read(here.series / "s")
+    listed.write_text(
+        "\n".join([f"from = {value}", *lines, f"damage = {value}", "[[attestation]]", f"patch = {value}"])
+    )
+    with contextlib.suppress(InputError):
+        store.load(here.series / "s")
+
+
+@pytest.mark.parametrize(
+    "name", ["0002-mm-two.patch", "cover.txt", "series.toml", "replies/0001.txt", "source/page.txt"]
+)
+@pytest.mark.parametrize("target", ["/dev/zero", "../../secret", "pipe", "loop"])
+def test_what_is_no_file_of_the_series_is_not_read(here: Workspace, name: str, target: str) -> None:
+    put(here, THREAD)
+    (here.root / "secret").write_text("From: A <a@b.c>\nSubject: secret\n\nsecret\n")
+    path = here.series / "s" / name
+    path.unlink()
+    if target == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"loop": path.name, "../../secret": here.root / "secret"}.get(target, target))
+    with pytest.raises(InputError, match=r"cannot be read|leads out") as caught:
+        store.load(here.series / "s")
+        store.reread(here.series / "s")
+    assert "\n" not in caught.value.line()
+
+
+def test_a_pipe_in_the_directory_stops_a_restore_and_loses_nothing(here: Workspace) -> None:
+    series = put(here, THREAD)
+    os.mkfifo(here.series / "s" / "pipe")
+    (here.series / "s" / "endless").symlink_to("/dev/zero")
+    before = contents(here.series / "s")
+    with pytest.raises(InputError, match="named pipe"):
+        store.save_patches(here.series / "s", series)
+    (here.series / "s" / "pipe").unlink()
+    store.save_patches(here.series / "s", series)
+    assert contents(here.series / "s") == before
+    assert (here.series / "s" / "endless").is_symlink()
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "-x", "a..b", "x.lock", "é", "a b", "x" * 99, "x."])

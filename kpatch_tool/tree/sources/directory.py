@@ -14,6 +14,7 @@ from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import plural, printable
+from kpatch_tool.tree.environment import settings
 from kpatch_tool.tree.importing import FILE, LINK, PROGRAM, Item, import_items
 from kpatch_tool.tree.sources.git import GitRepository
 
@@ -38,8 +39,12 @@ class Directory:
         return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n", where=self.source)
 
     def _refuse_changes(self, top: Path) -> None:
-        # Without that option it would write what it learns of the files into the user's index.
-        status = process.run(["git", "--no-optional-locks", "-C", top, "status", "--porcelain", "-z"])
+        # Without the first option it would write what it learns of the files into the user's index; with the last it
+        # starts no git in a submodule, which has settings of its own.
+        asked = ["status", "--porcelain", "-z", "--ignore-submodules=dirty"]
+        status = process.run(
+            ["git", "--no-optional-locks", "-C", top, *asked], env={**os.environ, **settings(_no_filters(top))}
+        )
         if status.status != 0:
             raise InputError(f"git cannot read it: {status.last_line()}", where=self.source)
         changed = [row for row in status.stdout.split(b"\0") if row]
@@ -47,6 +52,14 @@ class Directory:
             first = printable(os.fsdecode(changed[0][3:]))
             what = f"{plural(len(changed), 'uncommitted change')} ({first}{', ...' if len(changed) > 1 else ''})"
             raise InputError(what, where=self.source, todo="commit or stash them, or use --git PATH --ref COMMIT")
+
+
+def _no_filters(top: Path) -> dict[str, str]:
+    """Settings that empty the filters (gitattributes(5)) which the repository's own configuration defines: programs."""
+    shown = process.run(["git", "-C", top, "config", "--show-scope", "--name-only", "-z", "--get-regexp", "^filter[.]"])
+    words = shown.stdout.split(b"\0")
+    named = zip(words[::2], words[1::2], strict=False)
+    return {os.fsdecode(key): "" for scope, key in named if scope in (b"local", b"worktree")}
 
 
 def _items(top: Path, progress: Progress) -> Iterator[Item]:
