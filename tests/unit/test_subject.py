@@ -48,6 +48,8 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[linux-next] [PATCH v3 2/5] x", 3, 2, 5, "x"),
         ("[PATCH net,v2,1/3] x", 2, 1, 3, "x"),
         ("[PATCH v2.1 1/2] x", 2, 1, 2, "x"),
+        ("[some-list] [[PATCH v2 net] v2 1/4] x: y [z]", 2, 1, 4, "x: y [z]"),
+        ("[PATCH [RFC] 1/4] x: [[y] z]", None, 1, 4, "x: [[y] z]"),
     ],
 )
 def test_patches(subject: str, revision: int | None, number: int | None, total: int | None, clean: str) -> None:
