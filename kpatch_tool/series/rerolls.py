@@ -53,12 +53,12 @@ def _introduces(cover: Post, one: Posting) -> bool:
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
     """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2"): a mail of the sender, no reply
     and without a diff, that the first patch answers, and the others too; on a page without threads, the sender's mail
-    right before the first patch."""
+    right before the first patch. That of a single patch must be of one run of git send-email with it."""
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
     for one in found:
-        if one.cover or one.total < 2 or 1 not in one.patches:
+        if one.cover or 1 not in one.patches:
             continue
         first = one.patches[1]
         letter: Post | None
@@ -66,7 +66,7 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
             letter = ordered[before[first.order] - 1]
         else:
             letter = by_id.get(first.parent)
-        if letter is not None and _is_letter(letter, one):
+        if letter is not None and _is_letter(letter, one) and (one.total > 1 or letter.batch == first.batch != ""):
             one.cover = letter
 
 

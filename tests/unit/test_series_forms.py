@@ -30,6 +30,8 @@ ONLY_BY_IDS = {
     "patches dated before their cover",
     "one number twice in one run",
     "no headers of threads: by subject, sender and time",
+    "a later version, in the thread by way of an answer alone",
+    "a letter before a single patch",
 }
 
 
