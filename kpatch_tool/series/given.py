@@ -105,11 +105,12 @@ def _objection(trailer: Trailer, sender: Address) -> str:
         return ""
     if munged := _MUNGED.fullmatch(sender.name):
         sender = Address(munged[1], "")
-    name = people_name(trailer.value)
+    name = people.name_of(trailer.value)
     who = sender.name or sender.email or "somebody unknown"
     email = sender.email or sender.shown
     same = people.same_address(trailer.value, email)
-    if same is True or (same is None and people.same_name(name, sender.name)):
+    named = people.same_name(name, sender.name) or people.is_named_in(people.address_in(trailer.value), sender.name)
+    if same is True or (same is None and named):
         known = same or people.has_address(trailer.value) or not people.address_in(email)
         return "" if known else f"was sent by {who}: not taken, it names no address"
     if same is False and people.same_name(name, sender.name):
@@ -117,11 +118,6 @@ def _objection(trailer: Trailer, sender: Address) -> str:
     if not people.has_address(trailer.value):
         return _NO_PERSON
     return f"was sent by {who}: not taken"
-
-
-def people_name(value: str) -> str:
-    """The name in a person's trailer: what stands before the address, hidden or not."""
-    return re.split(r"<|\[email|\[EMAIL|\S+@", value, maxsplit=1)[0]
 
 
 def _found(text: str) -> Iterator[tuple[Trailer, str]]:

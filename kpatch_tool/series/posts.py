@@ -49,6 +49,11 @@ class Post:
         return self.message.in_reply_to or next(iter(self.message.references[-1:]), "")
 
     @property
+    def unthreaded(self) -> bool:
+        """Whether it is from an archive's page that does not show what a mail answers."""
+        return self.message.archive != "" and not any(self.parents)
+
+    @property
     def batch(self) -> str:
         """The run of git send-email that sent it; empty where its id does not tell."""
         found = _BATCH.match(self.message.message_id)

@@ -45,7 +45,7 @@ _RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
 _NOTICE = re.compile(
     r"[-+] \S+\.patch (?:added|removed)|incoming\b|patch \".{1,200}\" (?:has been )?added to|FAILED: patch \"|"
     r"\[(?:to-be-|folded-|alternative-)*(?:merged|updated|withdrawn|nacked|obsolete|dropped|failures)\b|"
-    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|git pull|pull\b(?![^\]]{0,40}\d/\d))",
+    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d))",
     re.IGNORECASE,
 )
 _LONGEST_TAG = 200  # characters inside brackets that are read

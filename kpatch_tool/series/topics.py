@@ -22,7 +22,7 @@ def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> lis
     Two are related when one takes patches from the other, one run of git send-email sent both, or one answers the other
     with the same version and total; when one person sent both and they share a title; when one person sent both in one
     thread, or on a page that shows no ids, as different revisions; when different people sent different revisions under
-    one title.
+    one title, or in one thread with a patch of one title.
     """
     groups = _Groups(found)
     for place, posting in enumerate(found):
@@ -37,6 +37,7 @@ def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> lis
         for batch in {post.batch for post in posting.posts} - {""}:
             groups.by_batch(batch, place)
         groups.by_heading(posting, place)
+        groups.by_patch(posting, place, threads)
         groups.by_answer(place)
     return groups.gathered()
 
@@ -53,6 +54,7 @@ class _Groups:
         self._owners: dict[str, int] = {}
         self._batches: dict[str, int] = {}
         self._headings: dict[str, list[int]] = {}
+        self._patches: dict[str, list[int]] = {}
 
     def place_of(self, posting: Posting) -> int:
         return self._places[id(posting)]
@@ -107,6 +109,18 @@ class _Groups:
         if len(known) < _MOST_ALIKE:
             known.append(place)
 
+    def by_patch(self, posting: Posting, place: int, threads: Sequence[AbstractSet[str]]) -> None:
+        """Another person's later revision, in one thread with a patch of the same title."""
+        for title in {subject.plain(post.tag.title) for post in posting.own.values()}:
+            if len(title) < _LONG_ENOUGH:
+                continue
+            known = self._patches.setdefault(title, [])
+            for other in known:
+                if self._found[other].version != posting.version and not threads[other].isdisjoint(threads[place]):
+                    self.join(other, place)
+            if len(known) < _MOST_ALIKE:
+                known.append(place)
+
     def root(self, place: int) -> int:
         group = self._group
         while group[place] != place:
@@ -127,7 +141,7 @@ class _Groups:
 
 def _threads(posting: Posting, threads: AbstractSet[str]) -> Iterator[_Key]:
     for person in identities(posting.sender):
-        if not posting.ids:
+        if not posting.ids or all(post.unthreaded for post in posting.posts):
             yield person, "page", ""
         for thread in threads:
             yield person, "thread", thread
