@@ -163,6 +163,10 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
         ("Jane Doe <jd@xxxxxxxxxxx>", SHOWN, False),
         ("Jane Doe <jane@example.org>", Address("Jane Doe", "", "jane@...mple.org"), True),
         ("Jane Doe <jane@other.org>", Address("Jane Doe", "", "jane@...mple.org"), False),
+        ("Jane Doe <janex.doe@example.org>", Address("Doe, JaneX", ""), True),
+        ("Jane Doe <janex.roe@example.org>", Address("Doe, JaneX", ""), False),
+        ("Jürgen Doe <jdoe@example.org>", Address("Juergen Doe", ""), True),
+        ("Jorgen Doe <jdoe@example.org>", Address("Joergen Doe", ""), False),
     ],
 )
 def test_where_an_archive_hides_addresses(value: str, sender: Address, good: bool) -> None:
