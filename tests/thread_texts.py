@@ -468,4 +468,24 @@ THREADS = (
         ("v2 1-2/2 c",),
         "p1 p2",
     ),
+    Thread(
+        "a later version by another person, in the thread, with a patch of one title",
+        """
+        p1 jane 1 [PATCH v3 1/2] mm: get ready for all of it
+        p2 < p1 jane 2 [PATCH v3 2/2] mm: finally do all of it
+        q1 < p2 greg 18:1 [PATCH v4] mm: finally do all of it
+        """,
+        ("v3 1-2/2", "v4 1/1"),
+        "q1",
+    ),
+    Thread(
+        "patches of a pull request",
+        """
+        c jane 0 ~ [GIT PULL 0/2] mm: changes
+        p1 < c jane 1 [GIT PULL 1/2] mm: one
+        p2 < c jane 2 [GIT PULL 2/2] mm: two
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
 )

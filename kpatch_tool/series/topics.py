@@ -116,7 +116,10 @@ class _Groups:
                 continue
             known = self._patches.setdefault(title, [])
             for other in known:
-                if self._found[other].version != posting.version and not threads[other].isdisjoint(threads[place]):
+                near = not threads[other].isdisjoint(threads[place]) or (
+                    _on_a_page(posting) and _on_a_page(self._found[other])
+                )
+                if near and self._found[other].version != posting.version:
                     self.join(other, place)
             if len(known) < _MOST_ALIKE:
                 known.append(place)
@@ -139,9 +142,14 @@ class _Groups:
         return list(found.values())
 
 
+def _on_a_page(posting: Posting) -> bool:
+    """Whether nothing tells what its messages answer."""
+    return not posting.ids or all(post.unthreaded for post in posting.posts)
+
+
 def _threads(posting: Posting, threads: AbstractSet[str]) -> Iterator[_Key]:
     for person in identities(posting.sender):
-        if not posting.ids or all(post.unthreaded for post in posting.posts):
+        if _on_a_page(posting):
             yield person, "page", ""
         for thread in threads:
             yield person, "thread", thread
