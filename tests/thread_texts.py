@@ -429,4 +429,63 @@ THREADS = (
         "p1 p3",
         ("patch 2 is not in the source (of 3)",),
     ),
+    Thread(
+        "a later version, in the thread by way of an answer alone",
+        """
+        p1 jane 1 [PATCH net] mm: one
+        r < p1 joe 18:0 ~ Re: [PATCH net] mm: one
+        s < r jane 18:1 ~ Re: [PATCH net] mm: one
+        q1 < s jane 18:2 [PATCH net v2] mm: quite another title
+        """,
+        ("v1 1/1", "v2 1/1"),
+        "q1",
+    ),
+    Thread(
+        "a letter before a single patch",
+        """
+        20140417090546.1234-1-jane jane 0 ~ Do it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH] mm: one
+        """,
+        ("v1 1/1 c",),
+        "20140417090546.1234-2-jane",
+    ),
+    Thread(
+        "a single patch after a mail of its sender's",
+        """
+        q jane 0 ~ Is this a bug?
+        p1 < q jane 1 [PATCH] mm: one
+        """,
+        ("v1 1/1",),
+        "p1",
+    ),
+    Thread(
+        "a tag inside a tag",
+        """
+        c jane 0 ~ [list] [[PATCH v2 net] v2 0/2] mm: do all of it
+        p1 < c jane 1 [list] [[PATCH v2 net] v2 1/2] mm: one
+        p2 < c jane 2 [list] [[PATCH v2 net] v2 2/2] mm: two
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a later version by another person, in the thread, with a patch of one title",
+        """
+        p1 jane 1 [PATCH v3 1/2] mm: get ready for all of it
+        p2 < p1 jane 2 [PATCH v3 2/2] mm: finally do all of it
+        q1 < p2 greg 18:1 [PATCH v4] mm: finally do all of it
+        """,
+        ("v3 1-2/2", "v4 1/1"),
+        "q1",
+    ),
+    Thread(
+        "patches of a pull request",
+        """
+        c jane 0 ~ [GIT PULL 0/2] mm: changes
+        p1 < c jane 1 [GIT PULL 1/2] mm: one
+        p2 < c jane 2 [GIT PULL 2/2] mm: two
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
 )

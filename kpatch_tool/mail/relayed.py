@@ -29,5 +29,11 @@ def author(fields: Mapping[str, list[bytes]]) -> Address:
     return sent
 
 
+def writer(name: str) -> str:
+    """The person in a name of the kind `Jane Doe via kvm`; empty where it is none."""
+    via = _VIA.fullmatch(name)
+    return via[1] if via else ""
+
+
 def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", name.casefold()))

@@ -63,7 +63,7 @@ def assemble(
     found = posting.gather(posts, in_order=in_order)
     if not found:
         raise InputError(_no_patch(posts), where=where)
-    chosen, others = choose(found, revision=revision, pick=pick, where=where)
+    chosen, others = choose(found, posts, revision=revision, pick=pick, where=where)
     others += announced(posts, found, chosen)
     answers = _answers(posts, chosen, found, sloppy=sloppy)
     patches = tuple(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import subject
-from kpatch_tool.series.posts import Post, Posting, same_person
+from kpatch_tool.series.posts import Post, Posting, same_person, threads_above
 from kpatch_tool.series.topics import topics
 from kpatch_tool.text import spelt
 
@@ -14,9 +14,11 @@ _MOST_OTHERS = 5  # series that are left out and named; with more, one must be c
 _MOST_LISTED = 3  # series that an error names
 
 
-def choose(found: Sequence[Posting], *, revision: int | None, pick: str, where: str) -> tuple[Posting, list[str]]:
-    """The posting of `found` (oldest first, as posting.gather gives them) that is meant, and sentences on what else
-    the source holds.
+def choose(
+    found: Sequence[Posting], posts: Sequence[Post], *, revision: int | None, pick: str, where: str
+) -> tuple[Posting, list[str]]:
+    """The posting of `found` (oldest first, as posting.gather gives them of `posts`) that is meant, and sentences on
+    what else the source holds.
 
     `pick` is the number of a posting in `found`, from 1, a message id in it, or a part of its title; "" takes the first
     series. Of a series the latest revision is taken, or `revision`: a complete posting before one in part, then the
@@ -26,7 +28,8 @@ def choose(found: Sequence[Posting], *, revision: int | None, pick: str, where: 
     series and no `pick`; when the revision is not there.
     """
     numbers = {id(one): number for number, one in enumerate(found, start=1)}
-    groups = topics(found)
+    threads = list(map(threads_above(posts), found))
+    groups = topics(found, threads)
     exact = _named(found, pick)
     if exact is not None:
         group = next(group for group in groups if exact in group)
@@ -35,7 +38,8 @@ def choose(found: Sequence[Posting], *, revision: int | None, pick: str, where: 
     elif pick:
         group = _titled(groups, pick, numbers, where)
     else:
-        group = _first(groups, numbers, where)
+        above = {id(one): thread for one, thread in zip(found, threads, strict=True)}
+        group = _first(groups, _unconnected(groups, above), numbers, where)
     chosen = _latest(group, revision, where)
     return chosen, _others(groups, group, chosen, numbers)
 
@@ -63,8 +67,9 @@ def _titled(groups: Sequence[list[Posting]], pick: str, numbers: dict[int, int],
     raise InputError(what, where=where, todo=f"choose with --series: {_list(meant or groups, numbers)}")
 
 
-def _first(groups: Sequence[list[Posting]], numbers: dict[int, int], where: str) -> list[Posting]:
-    apart = _unconnected(groups)
+def _first(
+    groups: Sequence[list[Posting]], apart: Sequence[list[Posting]], numbers: dict[int, int], where: str
+) -> list[Posting]:
     if len(apart) > _MOST_OTHERS:
         raise InputError(
             f"{len(groups)} series are here",
@@ -75,14 +80,14 @@ def _first(groups: Sequence[list[Posting]], numbers: dict[int, int], where: str)
     return groups[0]
 
 
-def _unconnected(groups: Sequence[list[Posting]]) -> list[list[Posting]]:
+def _unconnected(groups: Sequence[list[Posting]], above: dict[int, frozenset[str]]) -> list[list[Posting]]:
     """The series that are not in the thread of the first."""
-    thread = _links(groups[0])
-    return [group for group in groups if not (thread & _links(group))]
+    thread = {id_ for one in groups[0] for id_ in _links(one, above)}
+    return [group for group in groups if thread.isdisjoint(id_ for one in group for id_ in _links(one, above))]
 
 
-def _links(group: Sequence[Posting]) -> set[str]:
-    return {link for one in group for post in one.posts for link in post.links}
+def _links(one: Posting, above: dict[int, frozenset[str]]) -> set[str]:
+    return {post.batch for post in one.posts if post.batch} | above[id(one)]
 
 
 def _list(groups: Sequence[list[Posting]], numbers: dict[int, int]) -> str:

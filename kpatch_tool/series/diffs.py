@@ -79,8 +79,7 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
     if message.flowed and not message.damage:
         received, plain = plain, _unflowed(message, plain)
         if received.diff != plain.diff:
-            damage = frozenset({Damage.REWRAPPED})
-            return Reading(plain, parse_diff(plain.diff), Exactness.DAMAGED, because(damage), damage, received.diff)
+            return _stuffed(plain, parse_diff(plain.diff), message, received.diff)
     try:
         files = parse_diff(plain.diff)
     except DiffError as error:
@@ -122,8 +121,10 @@ def _input_error(where: str, parts: Split, error: DiffError) -> InputError:
 
 def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Reading:
     """A diff that reads as it stands: is it what the author sent?"""
-    from kpatch_tool.restore.blind import hides_address, suspicions
+    from kpatch_tool.restore.blind import hides_address, suspicions, unstuffed
 
+    if not message.damage - _HIDDEN_ONLY and unstuffed(files) is not files:
+        return _stuffed(parts, files, message, parts.diff)
     damage = message.damage - _HIDDEN_ONLY
     damage |= {Damage(name) for name in suspicions(files, parts.diff)}
     if Damage.ADDRESSES_HIDDEN in message.damage and hides_address(files):
@@ -134,6 +135,17 @@ def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Read
         whole = split_body(message.body, message.charset, damaged=True)
         return Reading(parts, files, Exactness.DAMAGED, because(damage), message.damage | damage, whole.diff)
     return Reading(parts, files, Exactness.INTACT, _INTACT, message.damage)
+
+
+def _stuffed(parts: Split, files: tuple[FileDiff, ...], message: Message, received: bytes) -> Reading:
+    """The reading of format=flowed text, declared (then it is joined) or not, without its blanks before context."""
+    from kpatch_tool.restore.blind import unstuffed
+
+    bare = unstuffed(files)
+    if bare is not files:
+        parts = replace(parts, diff=format_diff(bare))
+    damage = message.damage | {Damage.REWRAPPED}
+    return Reading(parts, bare, Exactness.DAMAGED, because(damage), damage, received)
 
 
 def _read_lost(message: Message, where: str) -> Reading:

@@ -44,12 +44,15 @@ _QUOTED_HEADER = re.compile(r"(?:Sent|Date|To|Cc|Subject): ")
 _ASKED = re.compile(r"if you fix (?:the|this) issue|(?:kindly|please) add (?:the )?following tag", re.IGNORECASE)
 _OF_A_FIX = frozenset({"reported-by", "closes", "link", "fixes"})
 _LINKS = frozenset({"link", "closes", "buglink"})
+_FOOTNOTE = re.compile(r"\[\d{1,2}\]$")  # "Link: https://example.org/ [1]"
 _SIGNS_OFF = re.compile(r"(?:signed-off|co-developed|co-authored)-by$")
 # Words before "-by" that people misspell, and others that are near one of them and are meant.
 _MEANT = ("acked", "reviewed", "tested", "reported", "suggested", "signed-off", "co-developed")
 _OTHERS = frozenset({"asked", "nacked", "backed", "rested", "listed", "noted", "exported", "ported", "reposted"})
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\xad]")
 _BLANKS = re.compile("[\xa0\u2000-\u200a\u202f\u3000]")
+_JOINED_ADDRESS = re.compile(r"(?<=[^\s<>])<(?=[^\s<>@]{1,64}@[^<>]{1,255}(?:>|$))")
+_OPEN_ADDRESS = re.compile(r"[^<>]{1,200} <[^\s<>@]{1,64}@[^\s<>]{1,255}")
 _NO_PERSON = "names nobody"  # "Caused-by: the change"
 _LONGEST_LINE = 1000
 _LONGEST_NAME = 6  # words of a wrapped line that is still a name and an address
@@ -102,11 +105,12 @@ def _objection(trailer: Trailer, sender: Address) -> str:
         return ""
     if munged := _MUNGED.fullmatch(sender.name):
         sender = Address(munged[1], "")
-    name = people_name(trailer.value)
+    name = people.name_of(trailer.value)
     who = sender.name or sender.email or "somebody unknown"
     email = sender.email or sender.shown
     same = people.same_address(trailer.value, email)
-    if same is True or (same is None and people.same_name(name, sender.name)):
+    named = people.same_name(name, sender.name) or people.is_named_in(people.address_in(trailer.value), sender.name)
+    if same is True or (same is None and named):
         known = same or people.has_address(trailer.value) or not people.address_in(email)
         return "" if known else f"was sent by {who}: not taken, it names no address"
     if same is False and people.same_name(name, sender.name):
@@ -114,11 +118,6 @@ def _objection(trailer: Trailer, sender: Address) -> str:
     if not people.has_address(trailer.value):
         return _NO_PERSON
     return f"was sent by {who}: not taken"
-
-
-def people_name(value: str) -> str:
-    """The name in a person's trailer: what stands before the address, hidden or not."""
-    return re.split(r"<|\[email|\[EMAIL|\S+@", value, maxsplit=1)[0]
 
 
 def _found(text: str) -> Iterator[tuple[Trailer, str]]:
@@ -146,6 +145,8 @@ def _found(text: str) -> Iterator[tuple[Trailer, str]]:
                 doubt = "is a sign-off in a reply: not taken"
             elif asked and trailer.key.lower() in _OF_A_FIX:
                 doubt = "is asked for in a fix of what is reported: not taken"
+            elif not person and (mark := _FOOTNOTE.search(trailer.value)) and text.count(mark[0]) > 1:
+                doubt = "is a footnote of the reply: not taken"
             yield trailer, doubt
         asked = asked and not tagged
 
@@ -215,10 +216,10 @@ def _goes_on(last: str, line: str) -> bool:
     if head is None:
         return False
     key, value = head[1].lower(), head[2]
+    if key in _LINKS:
+        return _FOOTNOTE.fullmatch(line) is not None if value else line.startswith("http")
     if line.startswith("[") and line.endswith("]") and "protected" not in line.lower():
         return key.endswith("-by") and people.has_address(value)
-    if key in _LINKS:
-        return not value and line.startswith("http")
     if key == "fixes":
         return value.count("(") > value.count(")") and _LINE.match(line) is None
     if not key.endswith("-by") or people.has_address(value):
@@ -273,12 +274,16 @@ def _near(word: str, known: str) -> bool:
 
 def clean(value: str) -> str:
     """A trailer's value as git would want it: RFC 2047 words decoded, odd blanks made plain, what a mail program put
-    around an address removed; a comment (#, [, or parentheses) stays, other text after the address goes."""
+    around an address removed, its blank and its last bracket in place; a comment (#, [, or parentheses) stays, other text
+    after the address goes."""
     if "=?" in value:
         value = headers.decode_words(value.encode("utf-8", "replace"))
     value = _BLANKS.sub(" ", _INVISIBLE.sub("", value))
     value = value.replace("&lt;", "<").replace("&gt;", ">")
     value = " ".join(re.sub(r"<mailto:[^<>]*>", "", value).replace("**", "").split())
+    value = _JOINED_ADDRESS.sub(" <", value)
+    if _OPEN_ADDRESS.fullmatch(value):
+        value += ">"
     found = re.match(r"([^<>]{0,200}<[^<>]{1,320}>)(.*)", value) or re.match(r"(\S{1,64}@[\w.-]{1,255})(.*)", value)
     if found is None:
         return value

@@ -12,6 +12,8 @@ _LONGEST = 320  # characters an address can have (RFC 5321)
 _ADDRESS = re.compile(r"[^\s<>(),;:\"\[\]]{1,64}(?:@| at )[^\s<>(),;\"\[\]]{1,255}")
 _HIDDEN = re.compile(r"\[email[\s\xa0]?protected\]|\[EMAIL PROTECTED\]|hidden@archive\.invalid", re.IGNORECASE)
 _X = re.compile(r"x{2,}(?:\.x+)*$")
+_WITHOUT_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "æ": "ae", "ø": "oe"})
+_LONG_ENOUGH = 6  # characters of what stands before an @ that tell a person
 _GMANE = re.compile(r"(.+)-[\w/+-]{16,}$")  # gmane's hash of the address
 
 
@@ -28,6 +30,17 @@ class _Shown:
 def has_address(text: str) -> bool:
     """Whether a text names an address, be it hidden by an archive."""
     return _ADDRESS.search(text) is not None or _HIDDEN.search(text) is not None
+
+
+def name_of(value: str) -> str:
+    """The name in a person's trailer: what stands before the address, hidden or not."""
+    return re.split(r"<|\[email|\[EMAIL|\S+@", value, maxsplit=1)[0]
+
+
+def is_whole(address: str) -> bool:
+    """Whether an address is all there: no archive hid it or a part of it."""
+    shown = _shown(address)
+    return shown is not None and not shown.cut and shown.domain is not None and "..." not in address
 
 
 def address_in(text: str) -> str:
@@ -84,9 +97,21 @@ def _shown(address: str) -> _Shown | None:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names have the same words: people write `Doe, John` and `John Doe`, with and without (Company)."""
+    """Whether two names have the same words: people write `Doe, John` and `John Doe`, with and without (Company),
+    `Jürgen` and `Juergen`."""
     words = name_words(one)
-    return bool(words) and words == name_words(other)
+    return bool(words) and (words == name_words(other) or name_words(_spelt_out(one)) == name_words(_spelt_out(other)))
+
+
+def is_named_in(address: str, name: str) -> bool:
+    """Whether the words of a name are those before the @: `Doe, JaneX` and janex.doe@example.org."""
+    local = address.partition("@")[0].partition("+")[0]
+    words = name_words(re.sub(r"[._-]", " ", local))
+    return len(local) >= _LONG_ENOUGH and words == name_words(name)
+
+
+def _spelt_out(name: str) -> str:
+    return unicodedata.normalize("NFC", name[:_LONGEST]).casefold().translate(_WITHOUT_UMLAUTS)
 
 
 def name_words(name: str) -> frozenset[str]:

@@ -62,9 +62,11 @@ def read(root: int, rows: Sequence[Row], kinds: Kinds) -> Plain | None:
             cover = row
         elif row.number == 0 or kind not in (0, PATCH) or (row.diff and not kinds.marked):
             return None
-        # Any other is no patch, and could be no more than the cover letter of patches without one.
+        # Any other is no patch, and could be no more than a cover letter without a number.
     if cover is None:
-        return _plain(root, patches) if len(patches) == 1 and patches[0].number < 0 else None
+        # A patch that answers a letter may have it for a cover.
+        letters = len(rows) > 1 and any(Record.of(row.record).in_reply_to for row in patches)
+        return _plain(root, patches) if len(patches) == 1 and patches[0].number < 0 and not letters else None
     if len(patches) != cover.total or {row.number for row in patches} != set(range(1, cover.total + 1)):
         return None
     alike = all(row.total == cover.total and row.revision == cover.revision for row in patches)

@@ -13,6 +13,7 @@ __all__ = ["Post", "Posting", "gather", "identities", "read_posts", "same_person
 
 _NEAR = timedelta(days=7)  # between posts of one posting that no header connects
 _AT_ONCE = timedelta(hours=1)  # between posts of one run of git send-email whose tags differ
+_ONE_RUN = timedelta(minutes=5)  # the same where no header tells
 _LATEST = 12  # of a sender's postings that a patch without thread headers is compared with
 
 
@@ -242,8 +243,9 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
         return introduced
     # Tags forgotten or mistyped in a run of git send-email.
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
-    at_once = abs(post.when - posting.posts[-1].when) < _AT_ONCE
-    return answers and at_once and (None in (known[0], said[0]) or introduced)
+    apart = abs(post.when - posting.posts[-1].when)
+    lost = post.unthreaded and all(one.unthreaded for one in posting.posts) and apart < _ONE_RUN
+    return (answers or lost) and apart < _AT_ONCE and (None in (known[0], said[0]) or introduced)
 
 
 def _answers_cover(posting: Posting, post: Post) -> bool:

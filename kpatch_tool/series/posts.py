@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -47,6 +47,11 @@ class Post:
     def parent(self) -> str:
         """The id it answers itself; empty where it answers none or none is known."""
         return self.message.in_reply_to or next(iter(self.message.references[-1:]), "")
+
+    @property
+    def unthreaded(self) -> bool:
+        """Whether it is from an archive's page that does not show what a mail answers."""
+        return self.message.archive != "" and not any(self.parents)
 
     @property
     def batch(self) -> str:
@@ -188,6 +193,24 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
         text = inner or message
         posts.append(Post(text, tag, len(posts), not tag.reply and split.has_diff(text.body), forwarder))
     return posts
+
+
+def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:
+    """A function that gives the ids of a posting and of all that it answers, directly or by way of `posts`: not every
+    mail's References name the whole thread above it."""
+    above = {post.message.message_id: post.parents for post in posts if post.message.message_id}
+
+    def ids(posting: Posting) -> frozenset[str]:
+        found: set[str] = set()
+        todo = [id_ for post in posting.posts for id_ in (post.message.message_id, *post.parents)]
+        while todo:
+            id_ = todo.pop()
+            if id_ and id_ not in found:
+                found.add(id_)
+                todo += above.get(id_, ())
+        return frozenset(found)
+
+    return ids
 
 
 def is_whole_patch(post: Post) -> bool:

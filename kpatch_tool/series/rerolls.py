@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
 
 _NEAR = timedelta(days=7)
 _LATE_COVER = timedelta(hours=1)  # by which a cover's clock may be late
+_ANY = -1  # for any total
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
 
@@ -27,18 +29,23 @@ def related(found: Sequence[Posting], posts: Sequence[Post]) -> list[Posting]:
 
 
 def _adopt_covers(found: Sequence[Posting]) -> None:
-    """Give covers left alone (their version differs from the patches') to the posting they introduce."""
+    """Give covers left alone (their version differs from the patches') to the posting they introduce. On a page without
+    threads the total may differ as well, if a patch follows soon."""
     without: dict[tuple[str, int], list[Posting]] = {}
     for one in found:
         if one.patches and one.cover is None:
             for name in identities(one.sender):
-                without.setdefault((name, one.total), []).append(one)
+                for total in (one.total, _ANY):
+                    without.setdefault((name, total), []).append(one)
     for lonely in found:
         cover = lonely.cover
         if lonely.patches or cover is None:
             continue
         names = identities(lonely.sender)
         near = [one for name in names for one in without.get((name, lonely.total), ()) if _introduces(cover, one)]
+        if not near and cover.unthreaded:
+            soon = [one for name in names for one in without.get((name, _ANY), ()) if _introduces(cover, one)]
+            near = [one for one in soon if one.when - cover.when < _LATE_COVER and one.version == lonely.version]
         if near:
             min(near, key=lambda one: abs(one.when - cover.when)).cover = cover
 
@@ -53,20 +60,20 @@ def _introduces(cover: Post, one: Posting) -> bool:
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
     """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2"): a mail of the sender, no reply
     and without a diff, that the first patch answers, and the others too; on a page without threads, the sender's mail
-    right before the first patch."""
+    right before the first patch. That of a single patch must be of one run of git send-email with it."""
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
     for one in found:
-        if one.cover or one.total < 2 or 1 not in one.patches:
+        if one.cover or 1 not in one.patches:
             continue
         first = one.patches[1]
         letter: Post | None
-        if not first.parent and first.message.archive and before[first.order]:
+        if first.unthreaded and before[first.order]:
             letter = ordered[before[first.order] - 1]
         else:
             letter = by_id.get(first.parent)
-        if letter is not None and _is_letter(letter, one):
+        if letter is not None and _is_letter(letter, one) and (one.total > 1 or letter.batch == first.batch != ""):
             one.cover = letter
 
 
@@ -74,7 +81,8 @@ def _is_letter(post: Post, one: Posting) -> bool:
     tag = post.tag
     if tag.reply or tag.forward or tag.notice or post.diff or tag.number is not None:
         return False
-    answering = all(patch.parent in (post.message.message_id, *one.ids) for patch in one.own.values())
+    ids = (post.message.message_id, *one.ids)
+    answering = all(patch.unthreaded or patch.parent in ids for patch in one.own.values())
     close = abs(one.when - post.when) < _LATE_COVER
     return answering and close and same_person(one.sender, post.message.author)
 
@@ -122,12 +130,14 @@ def _goes_on(earlier: Posting, later: Posting) -> bool:
 
 def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
     """A later posting of a few patches, sent as answers to an earlier one or to its reviews, keeps the earlier one's
-    others."""
+    others. Where a page shows no threads, the titles tell."""
     owner: dict[str, Posting] = {}
-    for one in found:
+    for place, one in enumerate(found):
         part = not one.cover and not one.continues and len(one.own) < one.total
         if part and not any(post.tag.between for post in one.own.values()):
             answered = {_answered(post, one, owner, by_id) for post in one.own.values()} - {one}
+            if all(post.unthreaded for post in one.own.values()):
+                answered = {_titled_alike(one, found[:place])}
             if len(answered) == 1:
                 (earlier,) = answered
                 if earlier is not None and _replaces(one, earlier):
@@ -147,6 +157,17 @@ def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[s
             return owner[here]
         seen.add(here)
         here = by_id[here].parent if here in by_id else ""
+    return None
+
+
+def _titled_alike(one: Posting, earlier: Sequence[Posting]) -> Posting | None:
+    """The sender's latest posting before `one` whose patches of the same numbers have the same titles."""
+    for other in reversed(earlier[-_LATEST:]):
+        pairs = [(post, other.patches.get(number)) for number, post in one.own.items()]
+        if same_person(one.sender, other.sender) and all(
+            twin is not None and subject.same_title(post.tag.title, twin.tag.title) for post, twin in pairs
+        ):
+            return other
     return None
 
 

@@ -20,6 +20,8 @@ _WARNING = re.compile(
 )
 _LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
+# "[list] [[PATCH v2 net] 1/4]": a whole tag given to git as its prefix.
+_NESTED = re.compile(r"((?:\[[^\[\]]*\]\s*)*)\[([^\[\]]{0,80})\[([^\[\]]{1,80})\]([^\[\]]{0,80})\]")
 # "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
 _NUMBER = re.compile(
     r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE
@@ -43,7 +45,7 @@ _RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
 _NOTICE = re.compile(
     r"[-+] \S+\.patch (?:added|removed)|incoming\b|patch \".{1,200}\" (?:has been )?added to|FAILED: patch \"|"
     r"\[(?:to-be-|folded-|alternative-)*(?:merged|updated|withdrawn|nacked|obsolete|dropped|failures)\b|"
-    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|git pull|pull\b(?![^\]]{0,40}\d/\d))",
+    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d))",
     re.IGNORECASE,
 )
 _LONGEST_TAG = 200  # characters inside brackets that are read
@@ -77,6 +79,7 @@ class Tag:
 def parse(subject: str) -> Tag:
     """Take a subject (decoded, white space squeezed) apart. Any text gives a Tag."""
     rest, reply, forward = _prefixes(subject.strip())
+    rest = _mended(rest)
     if _NOTICE.match(rest):
         return Tag(title(subject), reply=reply, forward=forward, notice=True)
     tags, rest, answered = _tags(rest)
@@ -107,8 +110,6 @@ def _tags(text: str) -> tuple[list[str], str, bool]:
     """The texts in the brackets at the start, what follows, and whether a "Re:" stands behind the tag of a list."""
     tags: list[str] = []
     answered = False
-    if _LOST_BRACKET.match(text):
-        text = "[" + text
     while True:
         if found := _BRACKETS.match(text):
             tags.append(found[1])
@@ -129,11 +130,18 @@ def _revision(inside: str) -> tuple[int | None, str]:
 
 
 def title(subject: str) -> str:
-    """The subject without Re: and [tags], as git's mailinfo cleans it (cleanup_subject)."""
-    text = _prefixes(subject)[0]
+    """The subject without Re: and [tags], as git's mailinfo cleans it (cleanup_subject), which knows no tag inside a tag."""
+    return " ".join(_GIT_TRASH.sub("", _mended(_prefixes(subject)[0])).split())
+
+
+def _mended(text: str) -> str:
+    """A subject whose tags have both brackets, and none inside another."""
     if _LOST_BRACKET.match(text):
         text = "[" + text
-    return " ".join(_GIT_TRASH.sub("", text).split())
+    if found := _NESTED.match(text):
+        before, *inner = found.groups()
+        return f"{before}[{' '.join(inner)}]{text[found.end() :]}"
+    return text
 
 
 def _prefixes(subject: str) -> tuple[str, bool, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from kpatch_tool.series import subject
@@ -14,13 +15,14 @@ _MOST_ALIKE = 100  # titles of one beginning, or postings of one title, that are
 _LONG_ENOUGH = 16  # letters of a title that two people do not choose by chance
 
 
-def topics(found: Sequence[Posting]) -> list[list[Posting]]:
-    """Postings that are revisions of one another, in groups; the group of the first posting first.
+def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> list[list[Posting]]:
+    """Postings that are revisions of one another, in groups; the group of the first posting first. `threads` are, for
+    each, its ids and those of all above it (posts.threads_above).
 
     Two are related when one takes patches from the other, one run of git send-email sent both, or one answers the other
-    with the same version and total; when one person sent
-    both and they share a title; when one person sent both in one thread, or on a page that shows no ids, as different
-    revisions; when different people sent different revisions under one title.
+    with the same version and total; when one person sent both and they share a title; when one person sent both in one
+    thread, or on a page that shows no ids, as different revisions; when different people sent different revisions under
+    one title, or in one thread with a patch of one title.
     """
     groups = _Groups(found)
     for place, posting in enumerate(found):
@@ -30,11 +32,12 @@ def topics(found: Sequence[Posting]) -> list[list[Posting]]:
     for place, posting in enumerate(found):
         for key, title in _titles(posting):
             groups.by_title(key, title, place)
-        for key in _threads(posting):
+        for key in _threads(posting, threads[place]):
             groups.by_thread(key, place)
         for batch in {post.batch for post in posting.posts} - {""}:
             groups.by_batch(batch, place)
         groups.by_heading(posting, place)
+        groups.by_patch(posting, place, threads)
         groups.by_answer(place)
     return groups.gathered()
 
@@ -51,6 +54,7 @@ class _Groups:
         self._owners: dict[str, int] = {}
         self._batches: dict[str, int] = {}
         self._headings: dict[str, list[int]] = {}
+        self._patches: dict[str, list[int]] = {}
 
     def place_of(self, posting: Posting) -> int:
         return self._places[id(posting)]
@@ -105,6 +109,21 @@ class _Groups:
         if len(known) < _MOST_ALIKE:
             known.append(place)
 
+    def by_patch(self, posting: Posting, place: int, threads: Sequence[AbstractSet[str]]) -> None:
+        """Another person's later revision, in one thread with a patch of the same title."""
+        for title in {subject.plain(post.tag.title) for post in posting.own.values()}:
+            if len(title) < _LONG_ENOUGH:
+                continue
+            known = self._patches.setdefault(title, [])
+            for other in known:
+                near = not threads[other].isdisjoint(threads[place]) or (
+                    _on_a_page(posting) and _on_a_page(self._found[other])
+                )
+                if near and self._found[other].version != posting.version:
+                    self.join(other, place)
+            if len(known) < _MOST_ALIKE:
+                known.append(place)
+
     def root(self, place: int) -> int:
         group = self._group
         while group[place] != place:
@@ -123,10 +142,14 @@ class _Groups:
         return list(found.values())
 
 
-def _threads(posting: Posting) -> Iterator[_Key]:
-    threads = {parent for post in posting.posts for parent in post.parents if parent} | posting.ids
+def _on_a_page(posting: Posting) -> bool:
+    """Whether nothing tells what its messages answer."""
+    return not posting.ids or all(post.unthreaded for post in posting.posts)
+
+
+def _threads(posting: Posting, threads: AbstractSet[str]) -> Iterator[_Key]:
     for person in identities(posting.sender):
-        if not posting.ids:
+        if _on_a_page(posting):
             yield person, "page", ""
         for thread in threads:
             yield person, "thread", thread

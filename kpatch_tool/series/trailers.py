@@ -81,15 +81,23 @@ def added(own: Iterable[Trailer], replied: Iterable[Trailer]) -> tuple[Trailer, 
     """`own` followed by those of `replied` that say something new, in their order.
 
     So does `git interpret-trailers --where end --if-exists addIfDifferent`, and so does b4 am with its default order
-    (b4.trailer-order = *): what a patch was sent with stays as and where it is.
+    (b4.trailer-order = *): what a patch was sent with stays as and where it is. Of a person's two in replies the one
+    with a name is kept.
     """
     out = list(own)
-    seen = {identity(trailer) for trailer in out}
+    fixed = len(out)
+    seen: dict[tuple[str, str], int] = {identity(trailer): 0 for trailer in out}
     for trailer in replied:
-        if identity(trailer) not in seen:
-            seen.add(identity(trailer))
+        place = seen.setdefault(identity(trailer), len(out))
+        if place == len(out):
             out.append(trailer)
+        elif place >= fixed and _is_nameless(out[place]):
+            out[place] = trailer
     return tuple(out)
+
+
+def _is_nameless(trailer: Trailer) -> bool:
+    return people.address_in(trailer.value) == trailer.value.strip("<>").lower()
 
 
 def identity(trailer: Trailer) -> tuple[str, str]:

@@ -47,6 +47,8 @@ TAKEN = {
     "folded": ("Reviewed-by: Jane Doe\n  <jane@example.org>\n", [MINE]),
     "wrapped in the name": ("Reviewed-by: Jane\nDoe <jane@example.org>\n", [MINE]),
     "no-break spaces": ("Reviewed-by:\xa0Jane\xa0Doe <jane@example.org>\u200b", [MINE]),
+    "an open bracket": (MINE.rstrip(">"), [MINE]),
+    "no blank before the address": (MINE.replace(" <", "<"), [MINE]),
     "encoded words": ("Reviewed-by: =?utf-8?q?Jane_Doe?= <jane@example.org>", [MINE]),
     "html left over": ("Reviewed-by: Jane Doe <jane@example.org<mailto:jane@example.org>>", [MINE]),
     "stars": (f"**{MINE}**".replace("by:", "by:**"), [MINE]),
@@ -105,6 +107,7 @@ LISTED = {
         f"Why.\n\n{MINE}\nSigned-off-by: Jane Doe <jane@example.org>\n\n{DIFF}",
         "is a counter-patch's",
     ),
+    "a footnote": ("There is a v2 [1].\n\nLink:\nhttps://x.org/y\n[1]\n", "is a footnote of the reply"),
     "a robot's": (
         "If you fix the issue in a separate patch, kindly add following tag\nReported-by: Jane Doe <jane@example.org>",
         "is asked for in a fix",
@@ -160,6 +163,10 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
         ("Jane Doe <jd@xxxxxxxxxxx>", SHOWN, False),
         ("Jane Doe <jane@example.org>", Address("Jane Doe", "", "jane@...mple.org"), True),
         ("Jane Doe <jane@other.org>", Address("Jane Doe", "", "jane@...mple.org"), False),
+        ("Jane Doe <janex.doe@example.org>", Address("Doe, JaneX", ""), True),
+        ("Jane Doe <janex.roe@example.org>", Address("Doe, JaneX", ""), False),
+        ("Jürgen Doe <jdoe@example.org>", Address("Juergen Doe", ""), True),
+        ("Jorgen Doe <jdoe@example.org>", Address("Joergen Doe", ""), False),
     ],
 )
 def test_where_an_archive_hides_addresses(value: str, sender: Address, good: bool) -> None:

@@ -227,6 +227,50 @@ def test_patchworks_api() -> None:
     assert (message.author.name, message.subject) == ("Jos\u00e9", "[PATCH v2 1/3] mm: one")
 
 
+FLOWED = """\
+diff --git a/mm/x.c b/mm/x.c
+--- a/mm/x.c
++++ b/mm/x.c
+@@ -1,4 +1,4 @@ int f(void)
+  \tone();
+  \tif (two())
+-\t\tthree();
++\t\tfour();
+  }
+"""
+
+
+def test_blanks_that_flowed_text_puts_before_context() -> None:
+    """A page does not say that a mail was format=flowed."""
+    (message,) = parse(LORE.encode() + TEXT.replace(DIFF, FLOWED).encode(), "page")
+    patch = assemble([message], where="x").patches[0]
+    assert patch.diff == FLOWED.replace("\n  ", "\n ").encode()
+    assert (patch.exactness.value, patch.received) == ("damaged", FLOWED.encode())
+    # A file that does so itself: its changed lines begin with a blank as well.
+    own = FLOWED.replace("-\t", "- \t").replace("+\t", "+ \t")
+    (message,) = parse(LORE.encode() + TEXT.replace(DIFF, own).encode(), "page")
+    assert assemble([message], where="x").patches[0].diff == own.encode()
+
+
+def test_an_author_whose_address_is_hidden_has_that_of_the_sign_off() -> None:
+    page = re.sub(r"<[^<>]*>", "<[email protected]>", LORE, count=1) + TEXT
+    for signed, known in (
+        ("Jane Doe <jane@example.org>", "jane@example.org"),
+        ("Joe <joe@example.org>", ""),
+        ("Jane Doe <jane@...mple.org>", ""),
+        ("Jane Doe <jane@xxxxxxx>", ""),
+    ):
+        text = page.replace("Jane Doe <jane@example.org>", signed)
+        (message,) = parse(text.encode(), "page")
+        assert assemble([message], where="x").patches[0].author.email == known, signed
+
+
+def test_a_log_quoted_in_a_mail_is_no_log() -> None:
+    quoted = "".join(f"commit {digit * 40}\nAuthor: A <a@b>\n\n" for digit in "12")
+    (message,) = parse((LORE + "Like these:\n" * 4 + quoted + TEXT).encode(), "page")
+    assert assemble([message], where="x").patches[0].diff == DIFF.encode()
+
+
 VANISHED = re.sub(r"<[A-Za-z/!][^>]*>", "", TEXT.replace(" {\n", " #include <linux/mm.h>\n"))
 ONE_LINE = " ".join((LORE + TEXT * 2).split())
 IN_ONE = "one line a mail"

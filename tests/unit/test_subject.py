@@ -48,6 +48,9 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[linux-next] [PATCH v3 2/5] x", 3, 2, 5, "x"),
         ("[PATCH net,v2,1/3] x", 2, 1, 3, "x"),
         ("[PATCH v2.1 1/2] x", 2, 1, 2, "x"),
+        ("[GIT PULL 01/10] KVM: s390: x", None, 1, 10, "KVM: s390: x"),
+        ("[some-list] [[PATCH v2 net] v2 1/4] x: y [z]", 2, 1, 4, "x: y [z]"),
+        ("[PATCH [RFC] 1/4] x: [[y] z]", None, 1, 4, "x: [[y] z]"),
     ],
 )
 def test_patches(subject: str, revision: int | None, number: int | None, total: int | None, clean: str) -> None:
@@ -86,7 +89,7 @@ def test_replies_behind_other_prefixes(subject: str) -> None:
         'Patch "x: y" has been added to the 5.10-stable tree',
         'FAILED: patch "[PATCH] x: y" failed to apply to 5.10-stable tree',
         "[tip: x86/mm] x86/mm: y",
-        "[GIT PULL 3/5] x",
+        "[GIT PULL v2] x",
         "[syzbot] [kvm?] WARNING in x",
     ],
 )

@@ -70,6 +70,14 @@ def test_what_says_the_same_is_added_once(key: str, value: str, other_key: str, 
     assert added(own, [again, news, news]) == (own[0], news)
 
 
+def test_of_one_persons_two_replies_the_one_with_a_name_is_kept() -> None:
+    bare = Trailer("Tested-by", "jane@example.org", "reply")
+    named = Trailer("Tested-by", "Jane Doe <jane@example.org>", "reply")
+    assert added([], [bare, named]) == added([], [named, bare]) == (named,)
+    sent = Trailer("Tested-by", "jane@example.org", "patch")
+    assert added([sent], [named]) == (sent,)
+
+
 def test_what_differs_is_added() -> None:
     own = [Trailer("Acked-by", "J <j@x.org>", "patch"), Trailer("Closes", "https://x.org/a", "patch")]
     news = [

@@ -15,6 +15,7 @@ _TAG = re.compile(rb"<[A-Za-z/!]")
 _SIGNED = re.compile(rb"^[ \t]*(?:Signed-off-by|Acked-by|Reviewed-by):([^\n]*)$", re.MULTILINE | re.IGNORECASE)
 _NO_INCLUDE = re.compile(rb"^[ +-]?#[ \t]*include[ \t]*$|#include #include", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff -|--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_FIRST_LINES = rb"\A(?:[^\n]{0,500}\n){0,5}?"  # a mail may quote a log
 _LOGGED = rb"^commit [0-9a-f]{40}(?: [^\n]{0,200})?\n(?:[A-Z][A-Za-z]{1,20}: [^\n]{0,500}\n){0,6}?Author: "
 _OTHER_COPY = "import another copy of the thread (raw mail, or the archive's page saved as HTML)"
 
@@ -66,7 +67,7 @@ REFUSALS = (
         "import its patch (cgit: /patch/ instead of /commit/), or `kpt import COMMIT` in a clone",
     ),
     Refusal(
-        re.compile(_LOGGED + rb".*?" + _LOGGED, re.MULTILINE | re.DOTALL),
+        re.compile(_FIRST_LINES + _LOGGED + rb".*?" + _LOGGED, re.MULTILINE | re.DOTALL),
         "several commits as git log shows them, not patches",
         "make mails of them (git format-patch --stdout A..B), or `kpt import A..B` in the clone",
     ),
