@@ -50,7 +50,8 @@ def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
     assert later.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
     assert later.results[3].why == "ended"
     last, sure = proven_before(state(3, tlb="fail", vmexit="pass"), BASE, later, NAMES)
-    assert (sure, last.results[1].why) == ({"tlb"}, "ended; worse as in 3 of 3 runs of an earlier state")
+    assert sure == {"tlb"}
+    assert last.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
 
 
 def test_what_is_worse_in_another_way_or_was_never_repeated_is_run_again() -> None:

@@ -228,7 +228,7 @@ def test_what_is_no_file_of_the_series_is_not_read(here: Workspace, name: str, t
     if target == "pipe":
         os.mkfifo(path)
     else:
-        path.symlink_to({"loop": path.name, "../../secret": here.root / "secret"}.get(target, target))
+        path.symlink_to({"loop": path.name, "../../secret": str(here.root / "secret")}.get(target, target))
     with pytest.raises(InputError, match=r"cannot be read|leads out") as caught:
         store.load(here.series / "s")
         store.reread(here.series / "s")
