@@ -9,8 +9,9 @@ effect changed. Effects are made when their turn comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from math import log2
 from operator import itemgetter
 
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
@@ -24,6 +25,7 @@ _FEW_DEVIATIONS = 3_000  # of a file for which two unlikely gaps in one line are
 _AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _KNOWN = 8  # and so is reading a line again as it was read before
+_FEW_JOINTS = 32
 _FOLLOWED = 9.0  # bits: effects that cost more are not looked into again
 _EXPAND = -1
 
@@ -75,7 +77,8 @@ class Effects:
         self._joints: list[Joint] = []
         if unlikely:
             self._add_unlikely()
-            self._joints = joint(_lines(self.root, 0, len(plan.reader.rows)))[::-1]
+            found = joint(_lines(self.root, 0, len(plan.reader.rows)))
+            self._joints = [replace(one, cost=one.cost + _spread(found)) for one in reversed(found)]
         self._push(self.root, 0)
 
     @property
@@ -219,19 +222,20 @@ class Effects:
     def _expand(self, effect: Effect) -> None:
         """List for an effect what was not listed when it was made: a second reading of a line that no rule gives, or
         what no rule and what a habit gives for the lines it changed."""
-        if effect.lone >= 0:
-            effect.more = list(self._again(effect))
-        else:
-            rows = [row for row, _ in effect.rows]
-            more = [one for row in rows for one in self._unruled(effect, row)]
-            low, high = rows[0], rows[-1] + 1
-            for one in joint(_lines(effect, low, high)):
-                if not effect.numbers.isdisjoint(row for row, _ in one.rows):
-                    more.append((one.cost, one.rows[0][0], one))
-            self._looked += high - low
-            effect.more = more
-        effect.more.sort(key=_order)
-        self._push(effect, 0)
+        more = list(self._again(effect) if effect.lone >= 0 else self._beside(effect))
+        more.sort(key=_order)
+        self._push(replace(effect, more=more), 0)
+
+    def _beside(self, effect: Effect) -> Iterator[More]:
+        rows = [row for row, _ in effect.rows]
+        low, high = rows[0], rows[-1] + 1
+        self._looked += high - low
+        for row in rows:
+            yield from self._unruled(effect, row)
+        found = joint(_lines(effect, low, high))
+        for one in found:
+            if not effect.numbers.isdisjoint(row for row, _ in one.rows):
+                yield one.cost + _spread(found), one.rows[0][0], one
 
     def _again(self, effect: Effect) -> Iterator[More]:
         number = effect.lone
@@ -249,6 +253,11 @@ def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> 
     rows = dict(parent.rows)
     rows.update((row, text + endings[row]) for row, text in changes)
     return Effect(cost, tuple(sorted(rows.items())), parent.numbers | rows.keys(), parent.path, parent.plan)
+
+
+def _spread(joints: Sequence[Joint]) -> float:
+    """What each of many joint deviations costs more, for the more there are the less likely is each."""
+    return log2(max(1.0, len(joints) / _FEW_JOINTS)) / 2.0
 
 
 def _lines(effect: Effect, low: int, high: int) -> Lines:
