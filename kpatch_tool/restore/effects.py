@@ -27,6 +27,11 @@ _CHEAPER = 100  # listing what else a line could be is cheaper than reading it b
 _KNOWN = 8  # and so is reading a line again as it was read before
 _FEW_JOINTS = 32
 _FOLLOWED = 9.0  # bits: effects that cost more are not looked into again
+# So that memory stays small: effects that are looked into again, the lines they may reach over, and what is listed.
+_MOST_EXPANDED = 40
+_LONGEST_EXPANDED = 120
+_MOST_BESIDE = 300
+_DEAREST_BESIDE = 15.0
 _EXPAND = -1
 
 More = tuple[float, int, Candidate | Joint]  # bits, (first) row, what it has
@@ -71,7 +76,7 @@ class Effects:
         self._heap: list[tuple[float, int, Effect, int]] = []
         self._others: list[Alternative] = sorted(alternatives, key=lambda other: other.cost)
         self._serial = 0
-        self._asked = self._looked = 0
+        self._asked = self._looked = self._expanded = 0
         self._known = len(plan.reader.cache)
         self.root.more = self._deviations(self.root, -1, len(self.root.path.options))
         self._joints: list[Joint] = []
@@ -229,13 +234,16 @@ class Effects:
     def _beside(self, effect: Effect) -> Iterator[More]:
         rows = [row for row, _ in effect.rows]
         low, high = rows[0], rows[-1] + 1
+        self._expanded += 1
+        if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED:
+            return
         self._looked += high - low
         for row in rows:
-            yield from self._unruled(effect, row)
+            yield from (one for one in self._unruled(effect, row) if one[0] <= _DEAREST_BESIDE)
         found = joint(_lines(effect, low, high))
-        for one in found:
-            if not effect.numbers.isdisjoint(row for row, _ in one.rows):
-                yield one.cost + _spread(found), one.rows[0][0], one
+        beside = [one for one in found if not effect.numbers.isdisjoint(row for row, _ in one.rows)]
+        for one in beside[:_MOST_BESIDE]:
+            yield one.cost + _spread(found), one.rows[0][0], one
 
     def _again(self, effect: Effect) -> Iterator[More]:
         number = effect.lone
