@@ -47,6 +47,7 @@ _WIDE_GAPS = (
     *((b"\t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 8)),
     *((b"\t\t" + b" " * count, 3.5 + 0.2 * count) for count in range(1, 8)),
     *((b" " + b"\t" * count, 2.0 + 0.5 * count) for count in range(1, 4)),
+    *((b" \t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 5)),
 )
 _ONE_TAB, _NEAR_COLUMN, _FAR_COLUMN, _BY_BLANKS, _AT_END = 0.5, 3.0, 5.0, 2.5, 3.0
 _NEAR = 10  # columns
@@ -95,6 +96,7 @@ class Reader:
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
     yaml: bool = False
     window: int = WINDOW
+    blanks: bool = False  # lines are indented by blanks alone
     read: dict[tuple[object, ...], list[tuple[float, tuple[gaps.Gap, ...]]]] = field(default_factory=dict)
     rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
 
@@ -148,9 +150,10 @@ class Reader:
             for text in dict.fromkeys([rest, *moved]):
                 for column in range(1, _MAX_COLUMN):
                     cost = UNLIKELY + _off_by(abs(column - width(start)))
-                    found.setdefault(pad(column) + text, cost)
+                    found.setdefault(self._start(pad(column)) + text, cost)
                     if column >= TAB:
-                        found.setdefault(b" " * column + text, cost + _BY_BLANKS)
+                        other = pad(column) if self.blanks else b" " * column
+                        found.setdefault(other + text, cost + _BY_BLANKS)
         wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
         for index, match in enumerate(_BLANKS.finditer(rest)):
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
@@ -178,7 +181,10 @@ class Reader:
             _resemble(out, row.model, kind, state, memory)
         if self.is_c:
             _neighbours(out, row, kind, above)
-        usable = {start: weight for start, weight in out.items() if bool(start) == row.lead}
+        usable: indent.Readings = {}
+        for start, weight in out.items():
+            if bool(start) == row.lead:
+                _vote(usable, self._start(start), weight)
         if not usable:
             usable = {b"\t": 0.6, b"\t\t": 0.2, b" ": 0.1, b"    ": 0.1} if row.lead else {b"": 1.0}
         elif row.lead:
@@ -186,9 +192,13 @@ class Reader:
             most = usable[deep]
             for other, weight in ((deep + b"\t", 0.012), (deep[:-1], 0.008), (b"\t", 0.004), (deep + b" ", 0.002)):
                 if other:
-                    usable[other] = usable.get(other, 0.0) + weight * most
+                    _vote(usable, self._start(other), weight * most)
         total = sum(usable.values())
         return sorted(((start, weight / total) for start, weight in usable.items()), key=lambda item: -item[1])
+
+    def _start(self, start: bytes) -> bytes:
+        """An indentation as the file's lines are indented."""
+        return b" " * width(start) if self.blanks else start
 
     def _gap_combinations(
         self, number: int, state: State, memory: Memory, above: Sequence[bytes]
@@ -438,6 +448,11 @@ _TRUST = {
 }
 
 
+def _by_blanks(lines: Sequence[bytes]) -> bool:
+    """Whether a file has lines that blanks indent, and none that a tab does."""
+    return any(line.startswith(b"  ") for line in lines) and not any(line.startswith(b"\t") for line in lines)
+
+
 def file_reader(
     path: str, base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
 ) -> Reader:
@@ -454,4 +469,5 @@ def file_reader(
         survey.habits,
         yaml=path.endswith(YAML),
         window=window,
+        blanks=not path.endswith(C_LIKE) and (path.endswith(YAML) or _by_blanks(base.lines)),
     )
