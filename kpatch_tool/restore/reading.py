@@ -324,8 +324,10 @@ def _rendered(
     ]
     pairs.sort(key=itemgetter(0), reverse=True)
     found: dict[bytes, float] = {}
+    plain = b" ".join(row.words)
     for share, start, chosen in pairs[:_MAX_CANDIDATES]:
-        line = gaps.render(row.words, start, chosen)
+        single = chosen.count(gaps.SINGLE) == len(chosen)
+        line = start + plain if single else gaps.render(row.words, start, chosen)
         found[line] = found.get(line, 0.0) + (share * _KEPT_BYTES if line in row.gone else share)
     ranked = sorted(found.items(), key=lambda item: -item[1])
     scale = _SHARPER[kind]

@@ -33,7 +33,7 @@ class Bound:
 
     readings: int = 100_000
     hashed: int = 2_500_000_000
-    lines: int = 25_000
+    lines: int = 18_000
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
