@@ -16,7 +16,9 @@ Columns = dict[int, float]
 
 _CODE = re.compile(rb".*(?:\{|;|,|\*/)$|[\w-]+ = .*|#(?:include|define) .*|/\*.*|//.*|\};?$")
 _VALUE = re.compile(rb"[ \t]*[^=<\"]*?=\s+(?=\S)")  # what stands before the first value of `name = value,`
-_STEPS = ((4, 0.8), (8, 0.14), (2, 0.04), (6, 0.01), (5, 0.01))  # columns of one level
+# Columns of one level, where lines are indented by blanks and where by tabs.
+_STEPS = ((4, 0.8), (8, 0.14), (2, 0.04), (6, 0.01), (5, 0.01))
+_TABS = ((8, 0.96), (4, 0.02), (2, 0.02))
 _KNOWN_STEP = 0.93  # the share of blocks that are as deep as the last one
 _UNKNOWN = 0.02  # what is left for other columns
 
@@ -32,6 +34,7 @@ class _Block:
     value: int = -1
     last: int = -1
     opened: bool = False
+    tabs: bool = False
 
 
 def is_code(line: bytes) -> bool:
@@ -53,6 +56,7 @@ def columns(above: Sequence[bytes], text: bytes) -> Columns:
 
 def _take(block: _Block, line: bytes) -> None:
     text, column = line.strip(), width(indent_of(line))
+    block.tabs = block.tabs or line.startswith(b"\t")
     if block.opened and column > block.openers[-1]:
         block.step = column - block.openers[-1]
     block.opened = False
@@ -77,7 +81,7 @@ def _expected(block: _Block, text: bytes) -> Columns:
         _more(out, block.openers[-1], 1.0 - _UNKNOWN)
         _more(out, block.last, _UNKNOWN)
     elif block.opened:
-        for step, share in _STEPS:
+        for step, share in _TABS if block.tabs else _STEPS:
             _more(out, block.openers[-1] + step, share * (1.0 - _KNOWN_STEP if block.step else 1.0))
         if block.step:
             _more(out, block.openers[-1] + block.step, _KNOWN_STEP)

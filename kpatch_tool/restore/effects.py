@@ -9,8 +9,9 @@ effect changed. Effects are made when their turn comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from math import log2
 from operator import itemgetter
 
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
@@ -24,25 +25,32 @@ _FEW_DEVIATIONS = 3_000  # of a file for which two unlikely gaps in one line are
 _AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _KNOWN = 8  # and so is reading a line again as it was read before
+_FEW_JOINTS = 32
 _FOLLOWED = 9.0  # bits: effects that cost more are not looked into again
+# So that memory stays small: effects that are looked into again, the lines they may reach over, and what is listed.
+_MOST_EXPANDED = 40
+_LONGEST_EXPANDED = 120
+_MOST_BESIDE = 300
+_DEAREST_BESIDE = 15.0
 _EXPAND = -1
 
 More = tuple[float, int, Candidate | Joint]  # bits, (first) row, what it has
+Stream = tuple[Sequence[More], int]  # deviations, cheapest first, of which those from that row on are open
 _order = itemgetter(0, 1)
 
 
 @dataclass(slots=True)
 class Effect:
     """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `more`
-    lists the deviations that are open only after it, cheapest first. `lone` is the row that alone was changed by a
-    reading that no rule gives, -1 otherwise."""
+    are the deviations that are open only after it. `lone` is the row that alone was changed by a reading that no rule
+    gives, -1 otherwise."""
 
     cost: float
     rows: tuple[tuple[int, bytes], ...]
     numbers: frozenset[int]
     path: Path
     plan: Plan
-    more: list[More] = field(default_factory=list)
+    more: tuple[Stream, ...] = ()
     lone: int = -1
 
 
@@ -66,17 +74,20 @@ class Effects:
         self.made: list[Effect] = []
         self.first = [text + end for text, end in zip(self.root.path.texts, plan.endings, strict=True)]
         self._unlikely = unlikely
-        self._heap: list[tuple[float, int, Effect, int]] = []
+        self._heap: list[tuple[float, int, Effect, int, int]] = []
         self._others: list[Alternative] = sorted(alternatives, key=lambda other: other.cost)
         self._serial = 0
-        self._asked = self._looked = 0
+        self._asked = self._looked = self._expanded = 0
         self._known = len(plan.reader.cache)
-        self.root.more = self._deviations(self.root, -1, len(self.root.path.options))
+        more = self._deviations(self.root, -1, len(self.root.path.options))
         self._joints: list[Joint] = []
         if unlikely:
-            self._add_unlikely()
-            self._joints = joint(_lines(self.root, 0, len(plan.reader.rows)))[::-1]
-        self._push(self.root, 0)
+            self._add_unlikely(more)
+            found = joint(_lines(self.root, 0, len(plan.reader.rows)))
+            self._joints = [replace(one, cost=one.cost + _spread(found)) for one in reversed(found)]
+        self.root.more = ((more, 0),)
+        self._few = len(more) <= _FEW_DEVIATIONS
+        self._open(self.root)
 
     @property
     def lines(self) -> int:
@@ -98,13 +109,21 @@ class Effects:
         for one in reversed(self._joints.copy()):
             yield (self._together(one, one.cost, self.root),)
 
-    def _push(self, parent: Effect, at: int) -> None:
-        if at < len(parent.more):
-            self._at(parent.cost + parent.more[at][0], parent, at)
+    def _open(self, effect: Effect) -> None:
+        for stream in range(len(effect.more)):
+            self._push(effect, stream, 0)
 
-    def _at(self, cost: float, parent: Effect, at: int) -> None:
+    def _push(self, parent: Effect, stream: int, at: int) -> None:
+        """Put the next deviation of a stream on the heap."""
+        more, first = parent.more[stream]
+        while at < len(more) and more[at][1] < first:
+            at += 1
+        if at < len(more):
+            self._at(parent.cost + more[at][0], parent, stream, at)
+
+    def _at(self, cost: float, parent: Effect, stream: int, at: int = 0) -> None:
         self._serial += 1
-        heappush(self._heap, (cost, self._serial, parent, at))
+        heappush(self._heap, (cost, self._serial, parent, stream, at))
 
     def _next(self) -> Effect | None:
         while self._heap and self._heap[0][3] == _EXPAND:
@@ -118,11 +137,11 @@ class Effects:
 
     def _cheapest(self) -> Effect | None:
         """What lies on top of the heap, None where that costs too much."""
-        cost, _, parent, at = heappop(self._heap)
+        cost, _, parent, stream, at = heappop(self._heap)
         if cost > MAX_COST:
             return None
-        self._push(parent, at + 1)
-        _, number, option = parent.more[at]
+        self._push(parent, stream, at + 1)
+        _, number, option = parent.more[stream][0][at]
         if isinstance(option, Joint):
             return self._together(option, cost, parent)
         if option.kind == LONE:
@@ -136,7 +155,7 @@ class Effects:
     def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
         """The effect of a reading from which nothing follows; a second one may be in the same line."""
         effect = _also(parent, cost, ((number, option.text),))
-        if parent.lone < 0 and len(self.root.more) <= _FEW_DEVIATIONS:
+        if parent.lone < 0 and self._few:
             effect.lone = number
             self._at(cost + UNLIKELY - _AGAIN, effect, _EXPAND)
         return effect
@@ -167,11 +186,11 @@ class Effects:
         numbers = frozenset([row for row, _ in rows]) | fresh.mark | {row for row in parent.numbers if row < 0}
         effect = Effect(fresh.cost, tuple(rows), numbers, path, plan)
         if rows:
-            effect.more = self._deviations(effect, number, end)
             # Below the rows that were read anew, what was open for the parent still is.
-            effect.more += [one for one in parent.more if one[1] >= end] if parent is not self.root else []
-            effect.more.sort(key=_order)
-            self._push(effect, 0)
+            below = parent.more if parent is not self.root else ()
+            own = self._deviations(effect, number, end)
+            effect.more = ((own, 0), *((more, max(first, end)) for more, first in below))
+            self._open(effect)
             if self._unlikely and fresh.cost <= _FOLLOWED and len(rows) > 1:
                 self._at(fresh.cost + LEAST, effect, _EXPAND)
         return effect
@@ -195,14 +214,13 @@ class Effects:
         found.sort(key=_order)
         return found
 
-    def _add_unlikely(self) -> None:
+    def _add_unlikely(self, more: list[More]) -> None:
         """List the readings that no rule gives, too."""
-        path = self.root.path
-        for number in range(len(path.options)):
-            if len(self.root.more) > _MOST:
+        for number in range(len(self.root.path.options)):
+            if len(more) > _MOST:
                 break
-            self.root.more += self._unruled(self.root, number)
-        self.root.more.sort(key=_order)
+            more += self._unruled(self.root, number)
+        more.sort(key=_order)
 
     def _unruled(self, effect: Effect, number: int) -> Iterator[More]:
         """The readings of a row that no rule gives, or that a rule makes less likely than if none did."""
@@ -219,19 +237,23 @@ class Effects:
     def _expand(self, effect: Effect) -> None:
         """List for an effect what was not listed when it was made: a second reading of a line that no rule gives, or
         what no rule and what a habit gives for the lines it changed."""
-        if effect.lone >= 0:
-            effect.more = list(self._again(effect))
-        else:
-            rows = [row for row, _ in effect.rows]
-            more = [one for row in rows for one in self._unruled(effect, row)]
-            low, high = rows[0], rows[-1] + 1
-            for one in joint(_lines(effect, low, high)):
-                if not effect.numbers.isdisjoint(row for row, _ in one.rows):
-                    more.append((one.cost, one.rows[0][0], one))
-            self._looked += high - low
-            effect.more = more
-        effect.more.sort(key=_order)
-        self._push(effect, 0)
+        more = list(self._again(effect) if effect.lone >= 0 else self._beside(effect))
+        more.sort(key=_order)
+        self._open(replace(effect, more=((more, 0),)))
+
+    def _beside(self, effect: Effect) -> Iterator[More]:
+        rows = [row for row, _ in effect.rows]
+        low, high = rows[0], rows[-1] + 1
+        self._expanded += 1
+        if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED:
+            return
+        self._looked += high - low
+        for row in rows:
+            yield from (one for one in self._unruled(effect, row) if one[0] <= _DEAREST_BESIDE)
+        found = joint(_lines(effect, low, high))
+        beside = [one for one in found if not effect.numbers.isdisjoint(row for row, _ in one.rows)]
+        for one in beside[:_MOST_BESIDE]:
+            yield one.cost + _spread(found), one.rows[0][0], one
 
     def _again(self, effect: Effect) -> Iterator[More]:
         number = effect.lone
@@ -249,6 +271,11 @@ def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> 
     rows = dict(parent.rows)
     rows.update((row, text + endings[row]) for row, text in changes)
     return Effect(cost, tuple(sorted(rows.items())), parent.numbers | rows.keys(), parent.path, parent.plan)
+
+
+def _spread(joints: Sequence[Joint]) -> float:
+    """What each of many joint deviations costs more, for the more there are the less likely is each."""
+    return log2(max(1.0, len(joints) / _FEW_JOINTS)) / 2.0
 
 
 def _lines(effect: Effect, low: int, high: int) -> Lines:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from kpatch_tool.restore import braces
 from kpatch_tool.restore.cstate import indent_of, pad, width
 from kpatch_tool.restore.yaml_text import expected_columns
 
@@ -45,6 +46,7 @@ _HELP = re.compile(rb"(?:help|---help---)$")
 _AS_ATTRIBUTE = 3.0
 _CLOSES = 4.0
 _STRUCTURE = 0.96  # the share of what the structure of YAML tells
+_CODE = 0.9  # the share of what the structure of code tells that other text quotes
 _DEEPEST = 8  # blanks of one level
 _BRACKETS = {41: 40, 93: 91, 125: 123, 62: 60}  # ) ] } >
 
@@ -75,16 +77,30 @@ def expected_text(
         _more(out, unit, 0.3)
     if _TOPMOST.match(text):
         _more(out, b"", 0.3)
-    return "text", _with_columns(out, expected_columns(above, text)) if yaml else out
+    if yaml:
+        return "text", _with_columns(out, expected_columns(above, text), _STRUCTURE, tabs=False)
+    code = _code(above)
+    columns = braces.columns(code, text) if code else {}
+    return "text", _with_columns(out, columns, _CODE, tabs=any(line.startswith(b"\t") for line in code))
 
 
-def _with_columns(out: Readings, columns: Mapping[int, float]) -> Readings:
+def _with_columns(out: Readings, columns: Mapping[int, float], share: float, *, tabs: bool) -> Readings:
     """Indentations by what is known of lines of that kind, and columns that the structure of the text gives."""
-    total = sum(out.values()) / (1.0 - _STRUCTURE) if columns else 1.0
+    total = sum(out.values()) / (1.0 - share) if columns else 1.0
     mixed = {start: weight / total for start, weight in out.items()}
     for column, weight in columns.items():
-        _more(mixed, b" " * column, weight * _STRUCTURE)
+        _more(mixed, pad(column) if tabs else b" " * column, weight * share)
     return mixed
+
+
+def _code(above: Sequence[bytes]) -> Sequence[bytes]:
+    """The indented lines right above that are quoted code with braces; none where they are not."""
+    begin = len(above)
+    while begin and (not above[begin - 1].strip() or above[begin - 1][:1] in {b" ", b"\t"}):
+        begin -= 1
+    lines = [line for line in above[begin:] if line.strip()]
+    opened = any(line.rstrip().endswith(b"{") for line in lines)
+    return lines if opened and lines and braces.is_code(lines[-1]) else ()
 
 
 def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, unit: bytes) -> None:

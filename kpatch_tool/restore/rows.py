@@ -40,8 +40,8 @@ C_LIKE = (
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
 DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
-_DEEP_WINDOW = 80  # the same above, where the levels that are open are told by their beginnings
 YAML = (".yaml", ".yml")
+_WINDOWS = ((YAML, 80), ((".rst", ".txt"), 24))  # the same above, where the beginning of what is open tells more
 _TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
@@ -117,7 +117,7 @@ def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: 
 
 def window_of(path: str) -> int:
     """How many lines above an added line are looked at in a file of that name."""
-    return _DEEP_WINDOW if path.endswith(YAML) else WINDOW
+    return next((lines for ends, lines in _WINDOWS if path.endswith(ends)), WINDOW)
 
 
 def file_rows(

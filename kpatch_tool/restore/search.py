@@ -19,6 +19,9 @@ from kpatch_tool.restore.paths import Alternative, Path, Plan
 
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 _FEWEST = 2_000
+# Where the likeliest reading has one in 2^HOPELESS chances or less, trying 100,000 of them finds nothing.
+_HOPELESS = 42.0
+_TRIED_ANYWAY = 5_000
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -30,7 +33,7 @@ class Bound:
 
     readings: int = 100_000
     hashed: int = 2_500_000_000
-    lines: int = 25_000
+    lines: int = 18_000
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
@@ -85,11 +88,14 @@ def search(
     bound = bound.for_id(judge.wanted)
     if variations.right(()):
         return root, (plan,), True, tried
+    doubt = sum(options[0].cost for options in root.options if options)
     for chosen in chain(effects.alone(), _combined(effects)):
         rows = chosen[0].rows if len(chosen) == 1 else tuple(sorted(row for effect in chosen for row in effect.rows))
         tried += 1
         if variations.right(rows):
             return _merged(effects.root, chosen), tuple(effect.plan for effect in chosen), True, tried
+        if tried > _TRIED_ANYWAY and doubt + sum(effect.cost for effect in chosen) > _HOPELESS:
+            break
         if tried >= bound.readings or judge.hashed >= bound.hashed or effects.lines >= bound.lines:
             break
     return root, (plan,), False, tried

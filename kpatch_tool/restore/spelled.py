@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import log2
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore import addresses
@@ -70,7 +71,9 @@ def spelled_out(file: FileDiff, base: bytes, people: Sequence[Person]) -> Spelle
         if not ways:
             return None
         least, written[text] = ways[0]
-        others[number] = tuple((cost - least, tuple(squeeze(one).split(b" "))) for cost, one in ways[1:])
+        # The more others there are, the less likely is each.
+        spread = log2(len(ways))
+        others[number] = tuple((cost - least + spread, tuple(squeeze(one).split(b" "))) for cost, one in ways[1:])
     return Spelled(_rewritten(file, lambda text: written.get(text, text)), others)
 
 

@@ -17,6 +17,7 @@ from kpatch_tool.restore.elsewhere import added_lines, elsewhere
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
+from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, restore_file
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
@@ -29,6 +30,7 @@ ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
 _PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
+_AGAIN = Bound(20_000, 500_000_000, 5_000)  # of the search for a file that others have told of
 _TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
 
 
@@ -205,7 +207,7 @@ def _styled(headers: Sequence[FileDiff], files: _Files, people: Sequence[Person]
     return _each(
         headers,
         files,
-        lambda file, base: restore_file(file, base, beside=told) if id(file) in again else first[id(file)],
+        lambda file, base: restore_file(file, base, _AGAIN, beside=told) if id(file) in again else first[id(file)],
     )
 
 
