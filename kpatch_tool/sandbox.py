@@ -28,8 +28,9 @@ from kpatch_tool.errors import MachineError
 VARIABLE = "KPT_NO_SANDBOX"
 # The user of root's builds: above every range that systemd (its UIDS-GIDS.md), distributions and containers give away.
 BUILDER = 1_900_000_000
-# Debian Policy 9.2.1 keeps the name of that home free; ccache has no place for its files inside.
-_INSIDE = {"HOME": "/nonexistent", "TMPDIR": "/tmp", "CCACHE_DISABLE": "1"}
+# Debian Policy 9.2.1 keeps the name of that home free.
+_INSIDE = {"HOME": "/nonexistent", "TMPDIR": "/tmp"}
+_NO_CCACHE = {"CCACHE_DISABLE": "1"}  # where the caller gives it no directory: it would want one at home
 _GIB = 1 << 30
 _MIB = 1 << 20
 # What compilers, make and scripts are made of. Links among them (merged /usr) stay links.
@@ -110,7 +111,7 @@ def run_logged(
     words = command(argv, room, bounds, _entered(room), cwd=cwd)
     watch = Watch(bounds, room.writable)
     return process.run_logged(
-        words, log, cwd=cwd, env={**env, **_INSIDE}, timeout=seconds, on_line=on_line, watch=watch, most=bounds.output
+        words, log, cwd=cwd, env=_environment(env), timeout=seconds, on_line=on_line, watch=watch, most=bounds.output
     )
 
 
@@ -119,7 +120,11 @@ def run(argv: Sequence[str], room: Room, *, cwd: Path, env: Mapping[str, str], t
     if not wanted():
         return process.run(argv, cwd=cwd, env=env, timeout=timeout)
     words = command(argv, room, default_limits(), _entered(room), cwd=cwd)
-    return process.run(words, cwd=cwd, env={**env, **_INSIDE}, timeout=timeout)
+    return process.run(words, cwd=cwd, env=_environment(env), timeout=timeout)
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    return {**env, **_INSIDE, **({} if "CCACHE_DIR" in env else _NO_CCACHE)}
 
 
 def where_it_can(argv: Sequence[str], room: Room, limits: Limits) -> tuple[str, ...] | None:

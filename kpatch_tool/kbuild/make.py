@@ -18,7 +18,10 @@ _REPRODUCIBLE = {
     "KBUILD_BUILD_HOST": "kpt",
     "KBUILD_BUILD_VERSION": "1",
 }
-_KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CCACHE_DIR")
+_KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+# Where distributions keep compilers' names that lead to ccache (its manual, "Run modes"): Debian, Arch, Fedora.
+_CCACHE = tuple(map(Path, ("/usr/lib/ccache", "/usr/lib/ccache/bin", "/usr/lib64/ccache")))
+_CCACHE_SIZE = "2G"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,34 @@ class Make:
         on_line: Callable[[bytes], None] | None = None,
     ) -> process.Finished:
         """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
-        words = {**environment(), **(env or {})}
+        words = {**environment(), **self._cached(), **(env or {})}
         return sandbox.run_logged(self.argv(goals), log, self.room, cwd=self.source, env=words, on_line=on_line)
 
     @property
     def room(self) -> Room:
         """What make may write and read."""
         own = sandbox.beyond_system(["make", *programs(self.variables)])
-        return Room((self.objects,), (self.source, self.notes, *own))
+        return Room(self._writable, (self.source, self.notes, *own))
+
+    @property
+    def _writable(self) -> tuple[Path, ...]:
+        return (self.objects, self.cache) if ccache() is not None else (self.objects,)
+
+    @property
+    def cache(self) -> Path:
+        """ccache's directory. It has the objects' own scope, a tree and an architecture: whoever may write the one may
+        write the other, so that a Makefile that lies in its cache fools nobody whom it could not fool without."""
+        return self.objects.with_name(f"{self.objects.name}.ccache")
+
+    def _cached(self) -> dict[str, str]:
+        """The environment in which compilers' names lead to ccache. `CC` stays what it is: Kbuild would make everything
+        anew where it changes."""
+        links = ccache()
+        if links is None:
+            return {}
+        self.cache.mkdir(parents=True, exist_ok=True)
+        path = f"{links}:{os.environ.get('PATH', os.defpath)}"
+        return {"PATH": path, "CCACHE_DIR": str(self.cache), "CCACHE_MAXSIZE": _CCACHE_SIZE}
 
     def argv(self, goals: Sequence[str]) -> tuple[str, ...]:
         """The words of the command."""
@@ -64,6 +87,14 @@ class Make:
             *(f"{name}={value}" for name, value in sorted(self.variables.items())),
             *goals,
         )
+
+
+def ccache() -> Path | None:
+    """The directory with compilers' names that lead to ccache; None where it is not installed or not wanted
+    (CCACHE_DISABLE, ccache(1))."""
+    if os.environ.get("CCACHE_DISABLE"):
+        return None
+    return next((links for links in _CCACHE if (links / "gcc").exists()), None)
 
 
 def environment() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from kpatch_tool.kbuild.model import Diagnostic
 def cut(line: str, width: int) -> str:
     """`line`, its end replaced by dots where it is longer than `width` columns."""
     return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def wrapped(line: str, width: int, later: str | None = None) -> list[str]:
+    """`line` as lines of at most `width` columns (40 at least) that break at blanks; those after the first begin with
+    `later`, four columns more than the first where None."""
+    later = " " * (len(line) - len(line.lstrip()) + 4) if later is None else later
+    return textwrap.wrap(
+        line, max(width, 40), subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    ) or [""]  # fmt: skip
 
 
 def limited(lines: Iterable[str], most: int) -> tuple[str, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.report.lines import diagnostic_line, from_here
+from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
 from kpatch_tool.results.deltas import UNBUILT, Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.text import plural, printable
@@ -36,14 +35,14 @@ def show(record: RunRecord, console: Console, reports: Sequence[Path] = ()) -> N
     """Print a whole run, and where its `reports` are."""
     from rich.text import Text
 
-    for line in _wrapped(heading(record), console.width):
+    for line in wrapped(heading(record), console.width):
         console.print(Text(line, style="bold"), soft_wrap=True)
     print_trimmed(console, stage_table(record.patches, record.cells, table_width(console)))
     for line in details(record):
-        for piece in _wrapped(line, console.width):
+        for piece in wrapped(line, console.width):
             console.print(Text(piece), soft_wrap=True)
     console.print()
-    for line in _wrapped(printable(record.sentence), console.width, later=""):
+    for line in wrapped(printable(record.sentence), console.width, later=""):
         console.print(Text(line, style="bold"), soft_wrap=True)
     for path in reports:
         console.print(Text(f"report: {from_here(path)}"), soft_wrap=True)
@@ -55,13 +54,6 @@ def print_trimmed(console: Console, table: Table) -> None:
         console.print(table)
     for line in captured.get().splitlines():
         console.file.write(line.rstrip() + "\n")
-
-
-def _wrapped(line: str, width: int, later: str | None = None) -> list[str]:
-    later = " " * (len(line) - len(line.lstrip()) + 4) if later is None else later
-    return textwrap.wrap(
-        line, max(width, 40), subsequent_indent=later, break_long_words=False, break_on_hyphens=False
-    ) or [""]  # fmt: skip
 
 
 def heading(record: RunRecord) -> str:

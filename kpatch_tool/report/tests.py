@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kpatch_tool.report.lines import cut, wrapped
+from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, transition
 from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.suites.catalogue import Suite
@@ -25,16 +28,25 @@ _STYLES = {
 _CHANGES = {Change.WORSE: "bold red", Change.BETTER: "bold green", Change.CHANGED: "yellow"}
 _TRACE_LINES = 40
 _NAME_WIDTH = 44
+_NARROWEST = 10
+_HEAD = ("test", "result", "cases", "s")
+_GAP = 2
+_REASON_WIDTH = 20
 
 
 def show(tested: Tested, console: Console) -> None:
     """Print every state: what differs from the base first, then a row a test."""
-    from rich.text import Text
-
     if tested.accel:
-        console.print(Text(f"accelerator: {tested.accel} ({printable(tested.why_accel)})", style="dim"), soft_wrap=True)
+        _say(console, f"accelerator: {tested.accel} ({tested.why_accel})", "dim")
     for tests in tested.states:
         _show_state(tested, tests, console)
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    from rich.text import Text
+
+    for piece in wrapped(printable(line), console.width):
+        console.print(Text(piece, style=style), soft_wrap=True)
 
 
 def suite_text(suite: Suite) -> str:
@@ -55,26 +67,23 @@ def suite_document(suite: Suite) -> dict[str, object]:
 
 
 def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
-    from rich.text import Text
-
     state = f"patch {tests.patch}" if tests.patch else "base"
     console.print()
-    console.print(Text(f"{state}: {tests.suite} ({_how(tests)})", style="bold"))
-    console.print(Text(printable(tests.why)), soft_wrap=True)
+    _say(console, f"{state}: {tests.suite} ({_how(tests)})", "bold")
+    _say(console, tests.why)
     if tests.same_as is not None:
         return
     for delta in _telling(tested.deltas(tests)):
         why = f" ({delta.why})" if delta.why else ""
         line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}{_since(tested, tests, delta)}"
-        console.print(Text(printable(line), style=_CHANGES[delta.change]), soft_wrap=True)
+        _say(console, line, _CHANGES[delta.change])
     for delta in _own(tested, tests):
         line = f"{delta.change} by this patch: {delta_name(delta)}: {transition(delta)}"
-        console.print(Text(printable(line), style=_CHANGES[delta.change]), soft_wrap=True)
-    if tests.trace:
-        for line in tests.trace.splitlines()[:_TRACE_LINES]:
-            console.print(Text("  " + printable(line), style="red"), soft_wrap=True)
+        _say(console, line, _CHANGES[delta.change])
+    for line in tests.trace.splitlines()[:_TRACE_LINES]:
+        _say(console, f"  {line}", "red")
     if tests.results:
-        console.print(_table(tests))
+        _show_results(tests, console)
 
 
 def _how(tests: StateTests) -> str:
@@ -110,26 +119,37 @@ def _telling(deltas: tuple[Delta, ...]) -> list[Delta]:
     return sorted((delta for delta in deltas if not delta.follows), key=lambda delta: order.index(delta.change))
 
 
-def _table(tests: StateTests) -> Table:
+def _show_results(tests: StateTests, console: Console) -> None:
+    """A row a test; on a narrow terminal the reasons stand below, and only of what did not pass."""
+    whole = [result for result in tests.results if not result.case]
+    rows = [
+        (str(result.verdict), _cases(tests, result.test), f"{result.seconds:.1f}" if result.seconds else "")
+        for result in whole
+    ]
+    taken = sum(max(map(len, column)) + _GAP for column in zip(_HEAD[1:], *rows, strict=True))
+    names = [cut(printable(result.test), max(_NARROWEST, min(_NAME_WIDTH, console.width - taken))) for result in whole]
+    taken += max(map(len, names)) + _GAP
+    beside = console.width - taken >= _REASON_WIDTH
+    print_trimmed(console, _table(whole, names, rows, reasons=beside))
+    for result in whole:
+        if not beside and result.why and result.verdict is not Verdict.PASS:
+            _say(console, f"  {result.test}: {result.why}")
+
+
+def _table(
+    results: Sequence[CaseResult], names: Sequence[str], rows: Sequence[tuple[str, str, str]], *, reasons: bool
+) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    # The last column alone gives way on a narrow terminal.
-    table.add_column("test", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
-    table.add_column("result", no_wrap=True)
-    table.add_column("cases", no_wrap=True, justify="right")
-    table.add_column("s", no_wrap=True, justify="right")
-    table.add_column("why", overflow="fold")
-    for result in tests.results:
-        if not result.case:
-            table.add_row(
-                Text(printable(result.test)),
-                Text(str(result.verdict), style=_STYLES[result.verdict]),
-                _cases(tests, result.test),
-                f"{result.seconds:.1f}" if result.seconds else "",
-                Text(printable(result.why)),
-            )
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=True, header_style="dim")
+    for name in _HEAD:
+        table.add_column(name, no_wrap=True, justify="right" if name in ("cases", "s") else "left")
+    if reasons:
+        table.add_column("why", overflow="fold")
+    for result, name, (verdict, cases, seconds) in zip(results, names, rows, strict=True):
+        why = [Text(printable(result.why))] if reasons else []
+        table.add_row(Text(name), Text(verdict, style=_STYLES[result.verdict]), cases, seconds, *why)
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from kpatch_tool import lock
 from kpatch_tool.kbuild import build as building
+from kpatch_tool.kbuild.make import ccache
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -308,3 +310,26 @@ def test_a_clock_that_went_back_hides_no_error(toy: Path, kpt: Kpt, workspace: W
         os.utime(path, (written, written), follow_symlinks=False)
     states = kpt("build", "s", "--each", "--json", status=1).json["states"]
     assert [one["status"] for one in states] == ["ok", "ok", "failed", "ok", "ok"]
+
+
+@pytest.mark.skipif(ccache() is None, reason="ccache is not installed, or its links are not where kpt looks")
+def test_ccache_beside_the_objects_and_nowhere_else(toy: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    first = kpt("build", "s", "--each", "--json", status=1, env={"CCACHE_DIR": str(users)}).json["states"]
+    cache = workspace.state / "build" / "toy-x86_64.ccache"
+    assert list(cache.rglob("*R")) and not users.exists()
+    shutil.rmtree(cache.with_name("toy-x86_64"))
+    shutil.rmtree(cache.with_name("toy-x86_64.notes"))
+    shutil.rmtree(workspace.state / "artifacts")
+    before = hits(cache)
+    again = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert hits(cache) > before
+    told = ("status", "modules", "errors", "new_warnings")
+    assert [[state[what] for what in told] for state in again] == [[state[what] for what in told] for state in first]
+
+
+def hits(cache: Path) -> int:
+    """How many compilations ccache has answered from this cache."""
+    rows = subprocess.check_output(["ccache", "--print-stats", "-d", cache], text=True).splitlines()
+    answered = ("direct_cache_hit", "preprocessed_cache_hit")
+    return sum(int(row.split("\t")[1]) for row in rows if row.startswith(answered))

@@ -49,9 +49,10 @@ def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
     done = Tested(states, "tcg", "asked for")
     assert [found and found.patch for found in map(done.previous_of, states)] == [None, 0, 1, 2, 3]
     assert [(delta.base, delta.now) for delta in done.deltas_previous(states[4])] == [("fail", "pass")]
-    console = Console(width=80, record=True, file=io.StringIO())
+    out = io.StringIO()
+    console = Console(width=80, file=out)
     show(done, console)
-    parts = console.export_text().split("\n\n")[1:]
+    parts = out.getvalue().split("\n\n")[1:]
     assert "worse: t: pass, now fail\n" in parts[1]
     assert "worse: t: pass, now fail, as after patch 1\n" in parts[2]
     assert parts[3].startswith("patch 3: s (ok, same as patch 2)\nkernel, modules and tests are identical to patch 2's")
@@ -63,3 +64,20 @@ def test_no_more_guests_than_there_is_memory_for() -> None:
     assert guests_at_once(1) == 1
     assert 1 <= guests_at_once(None) <= len(os.sched_getaffinity(0))
     assert guests_at_once(100_000) < 100_000
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_results_fit_the_terminal(width: int) -> None:
+    why = "10 tests, 1 unexpected failures; worse in 3 of 3 runs"
+    names = ("shootdown3@shadow", "svm_unsupported_instruction_intercept_test")
+    results = [CaseResult(name, "", Verdict.FAIL, 12.5, why) for name in names]
+    results += [CaseResult("hypercall", case, Verdict.FAIL, 1.0) for case in ("a", "b")]
+    passed = StateTests(0, "s", "ok", 1.0, tuple(CaseResult(name, "", Verdict.PASS, 1.0) for name in names), "ran")
+    worse = StateTests(1, "s", "ok", 1.0, tuple(results), "2 tests: 2 fail; 1 boot with tcg, first test 2.4 s after it")
+    out = io.StringIO()
+    console = Console(width=width, file=out)
+    show(Tested((passed, worse), "tcg", "a trial guest with KVM failed: Assertion `ret == nmsrs' failed"), console)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "10 tests, 1 unexpected" in " ".join(lines), "why, beside or below"
+    assert any(line.split()[:2] == ["shootdown3@shadow", "fail"] for line in lines) or width == 40
