@@ -15,7 +15,7 @@ import typer
 from kpatch_tool import sandbox, workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.text import json_printable
+from kpatch_tool.text import json_printable, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,7 +120,7 @@ def progress() -> Iterator[Progress]:
 
     bars = Bars(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of files and tests are in it
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
         console=Console(stderr=True),
@@ -130,7 +130,7 @@ def progress() -> Iterator[Progress]:
         task = bars.add_task("", total=None)
 
         def show(what: str, done: int = 0, total: int = 0) -> None:
-            bars.update(task, description=what, completed=done, total=total or None)
+            bars.update(task, description=printable(what), completed=done, total=total or None)
 
         yield show
 
@@ -144,7 +144,7 @@ class _PlainProgress:
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
         if what != self._said:
             self._said = what
-            sys.stderr.write(f"{what}\n")
+            sys.stderr.write(f"{printable(what)}\n")
 
 
 __all__ = [

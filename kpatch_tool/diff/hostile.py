@@ -37,6 +37,7 @@ _NAMES = (
 )
 # What git reads as its own settings; git-fsck(1) refuses links there (gitmodulesSymlink and kin).
 _SETTINGS = re.compile(r"\.git.*|\.mailmap", re.IGNORECASE)
+_MODE = re.compile("[0-7]{5,6}")
 _TYPE = 0o170000
 _REGULAR, _SPECIAL_BITS = 0o100000, 0o7000
 _TYPES = {
@@ -88,6 +89,8 @@ def unsafe_file(file: FileDiff) -> str:
 
 
 def _unsafe_mode(mode: str) -> str:
+    if not _MODE.fullmatch(mode):
+        return "a mode that is none"
     bits = int(mode, 8)
     if what := _TYPES.get(bits & _TYPE):
         return f"{what} (mode {mode})"

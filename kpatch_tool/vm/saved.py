@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -47,7 +48,7 @@ class SavedMachine:
             file = self.path.open("rb")
         except FileNotFoundError:
             return None
-        self.path.touch()
+        os.utime(file.fileno())
         return file
 
     def begun(self) -> SavedFile:
@@ -55,21 +56,27 @@ class SavedMachine:
         directory = self.path.parent
         with machine_errors(self.path):
             directory.mkdir(parents=True, exist_ok=True)
-        with machine_errors(self.path), lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
+        with machine_errors(self.path), self._locked():
             _sweep(directory)
             return _in_use(tempfile.NamedTemporaryFile(prefix=STAGING, dir=directory))
 
     def keep(self, file: SavedFile) -> None:
         """Make `file`, written whole, the one to go on from, if no other was first; the oldest ones make room."""
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            os.link(file.name, self.path)
-        there = sorted(self.path.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in there[_KEPT:]:
-            old.unlink(missing_ok=True)
+        with self._locked():
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, self.path)
+            there = sorted(self.path.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for old in there[_KEPT:]:
+                old.unlink()
 
     def forget(self) -> None:
         """Remove it: it did not come back to life."""
-        self.path.unlink(missing_ok=True)
+        with self._locked():
+            self.path.unlink(missing_ok=True)
+
+    def _locked(self) -> AbstractContextManager[int]:
+        """The right to add files to the directory and to remove some."""
+        return lock.held(self.path.parent.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS)
 
 
 def _in_use(file: SavedFile) -> SavedFile:
