@@ -17,6 +17,7 @@ from kpatch_tool.text import HIDDEN, plural
 
 LINK = "120000"
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes: NAME_MAX and PATH_MAX of limits.h
+_DEEPEST = 100  # Debian's 6.1 has none through more than 9; programs walk through trees by recursion
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOT_GIT = re.compile(r"\.git[. ]*|git~.*", re.IGNORECASE)
 _PATHS = (
@@ -60,6 +61,8 @@ def unsafe_path(path: str) -> str:
         return "an empty path"
     if len(os.fsencode(path)) > _LONGEST_PATH:
         return f"a path of more than {_LONGEST_PATH} bytes"
+    if path.count("/") > _DEEPEST:
+        return f"a path through more than {_DEEPEST} directories"
     told = (why for pattern, why in _PATHS if pattern.search(path))
     return next(told, "") or next(filter(None, map(_unsafe_name, path.split("/"))), "")
 
