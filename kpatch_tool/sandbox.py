@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kpatch_tool import process
+from kpatch_tool import leftovers, process
 from kpatch_tool.errors import MachineError
 
 VARIABLE = "KPT_NO_SANDBOX"
@@ -365,10 +365,10 @@ def _hand_over(directory: Path) -> None:
     """Give a directory and all in it to the builder, unless it is the builder's (or root's other builds') already."""
     if directory.stat().st_uid == BUILDER:
         return
-    for place, _, files in os.walk(directory):
+    for place, files in leftovers.walk(directory):
         for name in files:
-            os.chown(Path(place, name), BUILDER, BUILDER, follow_symlinks=False)
-        if place != str(directory):
+            os.chown(place / name, BUILDER, BUILDER, follow_symlinks=False)
+        if place != directory:
             os.chown(place, BUILDER, BUILDER, follow_symlinks=False)
     os.chown(directory, BUILDER, BUILDER)  # last: it says that the rest is done
 

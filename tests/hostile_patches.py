@@ -93,6 +93,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a directory's mode": ((new("x", mode="040000"),), "directory"),
     "a pipe": ((new("x", mode="010644"),), "named pipe"),
     "a disk": ((new("x", mode="060644"),), "block device"),
+    "a mode that is none": ((new("x", mode="999999"),), "a mode that is none"),
     "setuid": ((new("x", mode="104755"),), "104755"),
     "setgid later": ((modes("mm/f.c", "100644", "102755"),), "102755"),
     "a file becomes a link": ((modes("mm/f.c", "100644", "120000"),), "becomes a symbolic link"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kpatch_tool.bisect.model import Answer, Observation
+from kpatch_tool.text import printable
 from kpatch_tool.tree.model import State
 
 
@@ -18,7 +19,10 @@ def git_log(states: Sequence[State], seen: Sequence[Observation]) -> str:
     for patch in dict.fromkeys(one.patch for one in seen):
         word = _word([one.answer for one in seen if one.patch == patch])
         state = commits[patch]
-        lines += [f"# {word}: [{state.commit}] {state.subject or 'the base'}", f"git bisect {word} {state.commit}"]
+        lines += [
+            f"# {word}: [{state.commit}] {printable(state.subject) or 'the base'}",
+            f"git bisect {word} {state.commit}",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ import typer
 from kpatch_tool import sandbox, workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.text import json_printable
+from kpatch_tool.text import json_printable, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,6 +124,7 @@ def progress() -> Iterator[Progress]:
 
     bars = Bars(
         SpinnerColumn(),
+        # No markup: names of files and tests are in it.
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
@@ -137,7 +138,8 @@ def progress() -> Iterator[Progress]:
             thread = threading.get_ident()
             if thread not in tasks:
                 tasks[thread] = bars.add_task("", total=None)
-            bars.update(tasks[thread], description=what, completed=done, total=total or None, visible=bool(what))
+            shown = printable(what)
+            bars.update(tasks[thread], description=shown, completed=done, total=total or None, visible=bool(what))
 
         yield show
 
@@ -151,7 +153,7 @@ class _PlainProgress:
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
         if what and what not in self._said:
             self._said.add(what)
-            sys.stderr.write(f"{what}\n")
+            sys.stderr.write(f"{printable(what)}\n")
 
 
 __all__ = [

@@ -23,7 +23,8 @@ _VERB = (
     r"|added\s+(?:in|by))"
 )
 _NUMBERED = re.compile(
-    _VERB + r"\s+(?:the\s+)?(?:patch(?:es)?\s+#?)?(?:(\d+)/(\d+)|(?<=patch )(\d+)|(?<=patch #)(\d+))", re.I
+    _VERB + r"\s+(?:the\s+)?(?:patch(?:es)?\s+#?)?(?:(\d{1,9})/(\d{1,9})|(?<=patch )(\d{1,9})|(?<=patch #)(\d{1,9}))",
+    re.I,
 )
 _PREVIOUS = re.compile(_VERB + r"\s+the\s+(?:previous|preceding)\s+patch\b", re.I)
 _REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)

@@ -17,6 +17,7 @@ from kpatch_tool.text import HIDDEN, plural
 
 LINK = "120000"
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes: NAME_MAX and PATH_MAX of limits.h
+_DEEPEST = 100  # Debian's 6.1 has none through more than 9; programs walk through trees by recursion
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOT_GIT = re.compile(r"\.git[. ]*|git~.*", re.IGNORECASE)
 _PATHS = (
@@ -37,6 +38,7 @@ _NAMES = (
 )
 # What git reads as its own settings; git-fsck(1) refuses links there (gitmodulesSymlink and kin).
 _SETTINGS = re.compile(r"\.git.*|\.mailmap", re.IGNORECASE)
+_MODE = re.compile("[0-7]{5,6}")
 _TYPE = 0o170000
 _REGULAR, _SPECIAL_BITS = 0o100000, 0o7000
 _TYPES = {
@@ -59,6 +61,8 @@ def unsafe_path(path: str) -> str:
         return "an empty path"
     if len(os.fsencode(path)) > _LONGEST_PATH:
         return f"a path of more than {_LONGEST_PATH} bytes"
+    if path.count("/") > _DEEPEST:
+        return f"a path through more than {_DEEPEST} directories"
     told = (why for pattern, why in _PATHS if pattern.search(path))
     return next(told, "") or next(filter(None, map(_unsafe_name, path.split("/"))), "")
 
@@ -88,6 +92,8 @@ def unsafe_file(file: FileDiff) -> str:
 
 
 def _unsafe_mode(mode: str) -> str:
+    if not _MODE.fullmatch(mode):
+        return "a mode that is none"
     bits = int(mode, 8)
     if what := _TYPES.get(bits & _TYPE):
         return f"{what} (mode {mode})"

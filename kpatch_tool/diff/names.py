@@ -106,13 +106,32 @@ def git_pair(rest: bytes) -> tuple[bytes, bytes] | None:
     if rest.endswith(b'"') and b' "' in rest:
         first, after = rest.split(b' "', 1)
         return first, unquote(b'"' + after)[0]
-    cuts = [at for at, byte in enumerate(rest) if byte == 0x20]
-    same = [at for at in cuts if _stripped(rest[:at]) == _stripped(rest[at + 1 :])]
+    same = _equal_halves(rest)
     if len(same) == 1:
         return rest[: same[0]], rest[same[0] + 1 :]
-    if len(cuts) == 1:
-        return rest[: cuts[0]], rest[cuts[0] + 1 :]
+    if rest.count(b" ") == 1:
+        first, _, second = rest.partition(b" ")
+        return first, second
     return None
+
+
+def _equal_halves(rest: bytes) -> list[int]:
+    """The blanks that cut `rest` into two names which are the same without their first components.
+
+    The time grows with the length of `rest`: only halves of one length are compared, and these are few.
+    """
+    found = []
+    first = later = rest.find(b"/")
+    at = rest.find(b" ")
+    while at >= 0:
+        if 0 <= later < at:
+            later = rest.find(b"/", at)
+        left = first + 1 if 0 <= first < at else 0
+        right = (later if later >= 0 else at) + 1
+        if at - left == len(rest) - right and rest[left:at] == rest[right:]:
+            found.append(at)
+        at = rest.find(b" ", at + 1)
+    return found
 
 
 def git_strip(first: bytes, second: bytes, *, moved: bool) -> int:
@@ -133,10 +152,6 @@ def plain_strip(both: Sequence[bytes]) -> int:
     if not any(b"/" in name for name in both):
         return 0
     return 0 if len(tops) == 1 and tops <= _TOP_LEVEL else 1
-
-
-def _stripped(name: bytes) -> bytes:
-    return name.split(b"/", 1)[-1]
 
 
 def usable(name: bytes, *, strip: int) -> str:

@@ -15,7 +15,7 @@ from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
 HUNK_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(.*)", re.DOTALL)
 _INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
 _BINARY_FILES = re.compile(rb"Binary files (.*) differ$")
-_BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d+$")
+_BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d{1,10}$")
 _GIT_VERSION = re.compile(rb"\d+\.\d+")
 _MODE = re.compile(rb"[0-7]{5,6}$")
 _DIFF_STARTS = re.compile(

@@ -327,7 +327,8 @@ def _kconfig_files(source: Path, arch: str) -> Iterable[Path]:
         if directory == str(source / "arch"):
             names[:] = [name for name in names if name == arch]
         names[:] = [name for name in names if name not in ("Documentation", "include")]
-        yield from (Path(directory, name) for name in files if name.startswith("Kconfig"))
+        found = (Path(directory, name) for name in files if name.startswith("Kconfig"))
+        yield from (path for path in found if path.is_file())  # a link may lead nowhere
 
 
 def _check_path(root: Path) -> None:

@@ -50,7 +50,7 @@ def _form(pattern: str, *, error: bool, last_resort: bool = False) -> _Form:
     return _Form(re.compile(pattern), error, last_resort)
 
 
-_PLACE = r"(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)?"
+_PLACE = r"(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}):(?:\d+:)?"
 _OPTION = r"(?:\s\[(?P<option>-W[^\]]+)\])?$"
 
 # The first form that matches a line decides.
@@ -58,8 +58,8 @@ _FORMS: tuple[_Form, ...] = (
     _form(rf"^{_PLACE} (?:fatal )?error: (?P<message>.*?){_OPTION}", error=True),
     _form(rf"^{_PLACE} internal compiler error: (?P<message>.*)$", error=True),
     _form(rf"^{_PLACE} warning: (?P<message>.*?){_OPTION}", error=False),
-    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+): Error: (?P<message>.*)$", error=True),
-    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+): Warning: (?P<message>.*)$", error=False),
+    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}): Error: (?P<message>.*)$", error=True),
+    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}): Warning: (?P<message>.*)$", error=False),
     # gcc's "error: ..." without a place: bad options, plugins
     _form(r"^(?:gcc|cc1|clang|cc)(?:-[\d.]+)?: (?:fatal )?error: (?P<message>.*)$", error=True),
     _form(r"^cc1: (?P<message>(?:all|some) warnings being treated as errors)$", error=True, last_resort=True),
@@ -73,7 +73,8 @@ _FORMS: tuple[_Form, ...] = (
     _form(r"^(?P<file>[\w./-]+\.o): warning: objtool: (?P<message>.*)$", error=False),
     # ld: a place in an object, then what is wrong
     _form(
-        r"^(?:\S*ld(?:\.bfd|\.lld)?: )?(?P<file>[^\s:]+\.[cSh]):(?P<line>\d+): (?P<message>(?:undefined|multiple).*)$",
+        r"^(?:\S*ld(?:\.bfd|\.lld)?: )?(?P<file>[^\s:]+\.[cSh]):(?P<line>\d{1,9}): "
+        r"(?P<message>(?:undefined|multiple).*)$",
         error=True,
     ),
     _form(
@@ -86,17 +87,17 @@ _FORMS: tuple[_Form, ...] = (
         r"^\S*ld(?:\.bfd|\.lld)?: (?:error: )?(?P<message>(?:cannot|undefined|unrecognized|duplicate).*)$", error=True
     ),
     # Kconfig: file:line:warning: / file:line: syntax error / error: recursive dependency detected!
-    _form(r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d+):\s?warning: (?P<message>.*)$", error=False),
+    _form(r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?warning: (?P<message>.*)$", error=False),
     _form(
-        r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d+):\s?(?:error: )?"
+        r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?(?:error: )?"
         r"(?P<message>.*(?:error|unknown|invalid|unexpected|recursive).*)$",
         error=True,
     ),
     # make: a rule it has no way to run is a root cause; "Error 2" is not
     _form(r"^make(?:\[\d+\])?: \*\*\* (?P<message>No rule to make target .*?)(?:\.  Stop\.)?$", error=True),
-    _form(r"^(?P<file>[^\s:]+):(?P<line>\d+): \*\*\* (?P<message>.*?)(?:\.  Stop\.)?$", error=True),
+    _form(r"^(?P<file>[^\s:]+):(?P<line>\d{1,9}): \*\*\* (?P<message>.*?)(?:\.  Stop\.)?$", error=True),
     _form(
-        r"^make(?:\[\d+\])?: \*\*\* \[(?:(?P<file>[^\s:\]]+):(?P<line>\d+): )?(?P<message>.*)$",
+        r"^make(?:\[\d+\])?: \*\*\* \[(?:(?P<file>[^\s:\]]+):(?P<line>\d{1,9}): )?(?P<message>.*)$",
         error=True,
         last_resort=True,
     ),

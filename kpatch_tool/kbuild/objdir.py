@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import stat
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from kpatch_tool import atomic
+from kpatch_tool import atomic, leftovers
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
 
@@ -76,8 +74,7 @@ class ObjectDirectory:
         record = Record() if self._clock_went_back() else self.record()
         if record.generation != generation:
             for place in (self.notes, self.path):  # the record first: never one without its objects
-                if place.exists():
-                    shutil.rmtree(place)
+                leftovers.remove(place)
         with atomic.machine_errors(self.path):
             for place in (self.path, self.notes):
                 place.mkdir(parents=True, exist_ok=True)
@@ -112,7 +109,7 @@ class ObjectDirectory:
         Generated headers are exempt: Kbuild moves them into place whole.
         """
         since = (self.notes / _BUILDING).stat().st_mtime_ns
-        for directory, _, names in os.walk(self.path):
+        for directory, names in leftovers.walk(self.path):
             inside = os.path.relpath(directory, self.path)
             if inside.startswith("include") or "/include/generated" in f"/{inside}":
                 continue
@@ -174,8 +171,7 @@ def without_vanished(
 
 def _vanished(target: Path) -> bool:
     try:
-        command = target.with_name(f".{target.name}.cmd")
-        source = _SOURCE.search(command.read_bytes()) if stat.S_ISREG(command.lstat().st_mode) else None
+        source = _SOURCE.search(leftovers.listing(target.with_name(f".{target.name}.cmd")))
     except (FileNotFoundError, NotADirectoryError):
         return False
     return source is not None and not Path(os.fsdecode(source[1])).exists()

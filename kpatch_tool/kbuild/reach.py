@@ -21,12 +21,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import atomic
+from kpatch_tool import atomic, leftovers
 from kpatch_tool.kbuild.arch import Arch
 
 _FILE = "reach.json"
@@ -73,13 +72,12 @@ def collect(objects: Path, source: Path, arch: Arch) -> Uses:
     modules: set[str] = set()
     prefix = os.fsencode(source) + b"/"
     word = re.compile(rb"(?<![^\s])" + re.escape(prefix) + rb"([^\s)]+)")
-    for directory, _, names in os.walk(objects):
+    for directory, names in leftovers.walk(objects):
         inside = os.path.relpath(directory, objects) + "/"
         into = modules if inside.startswith(arch.module_directories) else image
         for name in names:
             if name.startswith(".") and name.endswith((".cmd", ".d")):
-                path = Path(directory, name)
-                text = path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else b""
+                text = leftovers.listing(directory / name)
                 into.update(os.path.normpath(os.fsdecode(found)) for found in word.findall(text))
     return Uses(frozenset(image), frozenset(modules))
 

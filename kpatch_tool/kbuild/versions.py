@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 Version = tuple[int, ...]
 
-_NUMBERS = re.compile(r"\d+(?:\.\d+)*")
+_NUMBERS = re.compile(r"\d{1,9}(?:\.\d{1,9})*")
 
 
 def parse(text: str) -> Version:

@@ -24,6 +24,7 @@ _MOST_SIGNATURES = 5  # of a mail that are checked
 _LONGEST_FIELD = 8192
 _NAME = re.compile(rb"[A-Za-z0-9._-]{1,253}")
 _WITHDRAWN = re.compile(rb"(?:^|;)\s*p=\s*(?:;|$)")
+_LENGTH = re.compile(rb"[0-9]{1,12}")
 _UNSIGNED_DIFF = re.compile(rb"^(?:diff --git |--- \S|\+\+\+ \S|@@ -)", re.MULTILINE)
 # What dkimpy lets through on damaged signatures and keys, besides its own errors.
 _BROKEN = (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError, AttributeError, binascii.Error)
@@ -167,7 +168,7 @@ def _verify(raw: bytes, place: int, tags: Mapping[bytes, bytes], record: bytes) 
 def _covered(body: bytes, tags: Mapping[bytes, bytes], raw: bytes) -> tuple[Standing, str]:
     """A signature that holds: does it cover what matters?"""
     said = []
-    if (length := tags.get(b"l", b"")).isdigit() and int(length) < len(body.rstrip()):
+    if _LENGTH.fullmatch(length := tags.get(b"l", b"")) and int(length) < len(body.rstrip()):
         if _UNSIGNED_DIFF.search(body, int(length)):
             return Standing.FAILED, f"a diff stands below the first {int(length)} bytes, which alone are signed"
         said.append(f"only the first {int(length)} bytes of the body are signed")

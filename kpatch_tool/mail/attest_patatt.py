@@ -23,6 +23,7 @@ from kpatch_tool.mail.attestation import Attestation, SignedBy, Standing
 
 _AT_ONCE = 4
 _IN_TREE = ("ref:::.keys", "ref:::.local-keys", "ref::refs/meta/keyring:")
+_LENGTH = re.compile("[0-9]{1,12}")
 _UNSIGNED_DIFF = re.compile(rb"^(?:diff --git |--- \S|\+\+\+ \S|@@ -)", re.MULTILINE)
 _BROKEN = (patatt.Error, RuntimeError, ValueError, KeyError, IndexError, TypeError, binascii.Error, UnicodeError)
 
@@ -114,12 +115,12 @@ def _signature(raw: bytes, identity: str) -> tuple[patatt.DevsigHeader | None, b
 def _unsigned(raw: bytes, identity: str) -> bytes:
     signature, body = _signature(raw, identity)
     length = signature.get_field_as_str("l") if signature else None
-    return body[int(length) :] if length and length.isdigit() else b""
+    return body[int(length) :] if length and _LENGTH.fullmatch(length) else b""
 
 
 def _body_altered(raw: bytes, identity: str) -> bool:
     signature, body = _signature(raw, identity)
     length = signature.get_field_as_str("l") if signature else None
-    signed = body[: int(length)] if length and length.isdigit() else body
+    signed = body[: int(length)] if length and _LENGTH.fullmatch(length) else body
     stated = signature.get_field_as_bytes("bh") if signature else None
     return base64.b64encode(hashlib.sha256(signed).digest()) != stated

@@ -18,7 +18,7 @@ from kpatch_tool.restore import binaries
 from kpatch_tool.restore.header import Header, file_header, header_line, is_file_header
 from kpatch_tool.restore.hidden import without_addresses
 
-_HUNK = re.compile(rb"@@ ?-(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? ?@@(.*)")
+_HUNK = re.compile(rb"@@ ?-(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? ?@@(.*)")
 _BLANKS = re.compile(rb"[ \t\r\f\v]+")
 _SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
 _UNENDED = 5  # what it costs to end a hunk where nothing says that it ends

@@ -93,7 +93,7 @@ def _take_new_mode(header: Header, value: bytes) -> None:
 
 def _take_similarity(header: Header, value: bytes) -> None:
     number = value.rstrip(b"%")
-    header.similarity = int(number) if number.isdigit() else None
+    header.similarity = int(number) if number.isdigit() and len(number) <= 3 else None
 
 
 def _take_binary(header: Header, _value: bytes) -> None:

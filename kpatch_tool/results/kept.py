@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from kpatch_tool import leftovers
 from kpatch_tool.database import FILE_NAME, Database, Row
 from kpatch_tool.errors import InputError
 from kpatch_tool.tree.applied import all_applied
@@ -151,10 +152,10 @@ def stats(path: Path) -> Iterator[os.stat_result]:
     """What the file system says of the file `path`, or of all files below that directory."""
     if path.is_file():
         yield path.stat()
-    for directory, _, names in os.walk(path):
+    for directory, names in leftovers.walk(path):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                yield Path(directory, name).stat()
+                yield (directory / name).lstat()
 
 
 def _names(workspace: Workspace) -> dict[str, tuple[Named, ...]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from kpatch_tool import lock
+from kpatch_tool import leftovers, lock
 from kpatch_tool.atomic import machine_errors
 from kpatch_tool.contents import Contents
 from kpatch_tool.database import Database
@@ -206,4 +206,5 @@ def _set_aside(directory: Path) -> Path | None:
 
 def _delete(directory: Path | None) -> None:
     if directory is not None:
-        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(MachineError):
+            leftovers.remove(directory)

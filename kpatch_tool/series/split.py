@@ -14,7 +14,7 @@ _SEPARATOR_LINE = re.compile(rb">?From (?:[0-9a-f]{40}) Mon Sep 17 00:00:00 2001
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---[ \t\r\f\v]*$)", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
-_HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
     rb"diff --git |index [0-9a-f]+\.\.|(?:old|new|new file|deleted file) mode |(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to) |Binary files |--- |\+\+\+ "

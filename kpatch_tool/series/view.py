@@ -300,7 +300,8 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
     yield from text(series)
     for line in attesting.summary(series):
         yield from _wrapped(line, "")
-    if worst(series) is Exactness.DAMAGED:
+    refused = any(unsafe_file(file) for patch in series.patches for file in patch.files)
+    if worst(series) is Exactness.DAMAGED and not refused:
         yield from _wrapped(f"kpt restore {series.name} --tree NAME gives the white space back", "next: ")
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kpatch_tool import atomic, lock
+from kpatch_tool import atomic, leftovers, lock
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.sandbox import plain
@@ -131,7 +131,7 @@ def add_git(workspace: Workspace, name: str, source: str, ref: str, progress: Pr
         commit = fetch_sources(stage / "work", source, ref, workspace.cache, progress)
         build_unit_tests(stage / "work", log, progress)
         _keep_images(stage / "work" / "build" / _IMAGES, stage / "work" / "source" / _IMAGES / _CFG, stage / _IMAGES)
-        shutil.rmtree(stage / "work")
+        leftovers.remove(stage / "work")
         _write(stage, _Row(1, name, source, commit, _IMAGES))
     return get(workspace, name)
 

@@ -41,7 +41,7 @@ _PROGRAM = re.compile(rb"^qemu-system-\w+: ")
 _ABORT = re.compile(rb"^ABORT: (.+)", re.MULTILINE)
 _SUMMARY = re.compile(rb"SUMMARY: (.+)")
 _SUMMARY_LINES = 5  # of the end, in which upstream looks for it
-_SIGNALLED = re.compile(rb"terminating on signal (\d+)")
+_SIGNALLED = re.compile(rb"terminating on signal (\d{1,3})")
 _NO_KERNEL = re.compile(rb"[Cc]ould not (?:load|open) kernel|error loading|failed to load")
 
 

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic, lock, process, sandbox
+from kpatch_tool import atomic, leftovers, lock, process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild import diagnostics, toolchain
 from kpatch_tool.kbuild.make import environment, programs
@@ -302,9 +302,9 @@ class _Build:
         if later_than_now(content, self.objects / _BUILDING):  # make would not see what changed since then
             held = []
         if held[:1] != [headers]:
-            shutil.rmtree(self.objects, ignore_errors=True)
+            leftovers.remove(self.objects)
         if held[1:] != [common] or (self.objects / _BUILDING).exists():
-            shutil.rmtree(self._out, ignore_errors=True)
+            leftovers.remove(self._out)
         with atomic.machine_errors(self.objects):
             for place in (self._out, self._installed):
                 place.mkdir(parents=True, exist_ok=True)

@@ -113,7 +113,7 @@ def makefile_version(git_dir: Path, commit: str) -> tuple[int, ...]:
         makefile = objects.file(commit, "Makefile")
     if makefile is None:
         return ()
-    found = dict(re.findall(rb"^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d+)\s*$", makefile.data, re.MULTILINE))
+    found = dict(re.findall(rb"^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d{1,9})\s*$", makefile.data, re.MULTILINE))
     numbers = [found.get(key) for key in (b"VERSION", b"PATCHLEVEL", b"SUBLEVEL")]
     return tuple(int(number) for number in numbers if number is not None) if numbers[0] is not None else ()
 

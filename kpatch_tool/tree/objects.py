@@ -131,11 +131,10 @@ class Objects:
         return Entry(known[0], known[1], found[2])
 
     def _directory(self, commit: str, directory: str) -> dict[bytes, tuple[str, str]]:
-        if directory and unsafe_path(directory):  # no tree has it, and git ends at a "../" that leads out
-            return {}
         name = f"{commit}:{directory}"
         if name not in self._trees:
-            found = self._ask(name)
+            # Where a path is unsafe no tree has it, and git ends at a "../" that leads out.
+            found = None if directory and unsafe_path(directory) else self._ask(name)
             is_tree = found is not None and found[1] == "tree"
             self._trees[name] = _parse_tree(found[2], len(found[0]) // 2) if found is not None and is_tree else {}
         return self._trees[name]

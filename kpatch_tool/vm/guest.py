@@ -206,7 +206,7 @@ class _Run:
     ) -> session.Ended:
         first_word = self._patience.boot if saved is None else min(_REVIVAL_SECONDS, self._patience.boot)
         total = first_word + sum(numbered.job.timeout + 30 for numbered in left)
-        limits = session.Limits(first_word, self._patience.silence, total)
+        deadlines = session.Deadlines(first_word, self._patience.silence, total)
         message = wire.message([*self._host.files, *_program(self._work, left)])
 
         def command(wires: qemu.Wires) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ class _Run:
                 ended = session.boot(
                     command,
                     session.Task(message, saved, None if save is None else save.file),
-                    limits,
+                    deadlines,
                     console,
                     recorder.take,
                 )

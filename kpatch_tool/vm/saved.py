@@ -13,6 +13,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -49,8 +50,7 @@ class SavedMachine:
         except FileNotFoundError:
             return None
         fcntl.flock(file, fcntl.LOCK_SH)
-        with contextlib.suppress(FileNotFoundError):  # pruned this moment: the open file is still whole
-            os.utime(self.path)
+        os.utime(file.fileno())
         return file
 
     def begun(self) -> SavedFile:
@@ -58,20 +58,23 @@ class SavedMachine:
         directory = self.path.parent
         with machine_errors(self.path):
             directory.mkdir(parents=True, exist_ok=True)
-        with machine_errors(self.path), _swept(directory):
+        with machine_errors(self.path), _locked(directory):
+            _sweep(directory)
             return _in_use(tempfile.NamedTemporaryFile(prefix=STAGING, dir=directory))
 
     def keep(self, file: SavedFile) -> None:
         """Make `file`, written whole, the one to go on from, if no other was first; the oldest ones make room."""
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            os.link(file.name, self.path)
-        there = sorted(self.path.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in there[_KEPT:]:
-            old.unlink(missing_ok=True)
+        with _locked(self.path.parent):
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, self.path)
+            there = sorted(self.path.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for old in there[_KEPT:]:
+                old.unlink()
 
     def forget(self) -> None:
         """Remove it: it did not come back to life."""
-        self.path.unlink(missing_ok=True)
+        with _locked(self.path.parent):
+            self.path.unlink(missing_ok=True)
 
     def unused(self) -> bool:
         """Whether no guest goes on from it right now."""
@@ -98,8 +101,8 @@ def saved_machines(cache: Path) -> Iterator[SavedMachine]:
 def sweep(cache: Path) -> None:
     """Remove what a killed kpt left of machines it was saving."""
     if place(cache).is_dir():
-        with _swept(place(cache)):
-            pass
+        with _locked(place(cache)):
+            _sweep(place(cache))
 
 
 def _in_use(file: SavedFile) -> SavedFile:
@@ -107,12 +110,14 @@ def _in_use(file: SavedFile) -> SavedFile:
     return file
 
 
-@contextlib.contextmanager
-def _swept(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock, and what a killed kpt left removed: files that nobody has in use any more."""
-    with lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
-        for left in directory.glob(f"{STAGING}*"):
-            with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-        yield
+def _locked(directory: Path) -> AbstractContextManager[int]:
+    """The right to add files to the directory and to remove some."""
+    return lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a killed kpt left: files that nobody has in use any more."""
+    for left in directory.glob(f"{STAGING}*"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()

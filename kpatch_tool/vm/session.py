@@ -29,7 +29,7 @@ _UNLIMITED = 1 << 40  # bytes a second
 
 
 @dataclass(slots=True)
-class Limits:
+class Deadlines:
     """Seconds: `boot` until init's first word, `silence` between two frames after it, `total` for all of it."""
 
     boot: float
@@ -88,7 +88,7 @@ class Task:
 def boot(
     command: Callable[[Wires], tuple[str, ...]],
     task: Task,
-    limits: Limits,
+    deadlines: Deadlines,
     console: Console,
     on_frame: Callable[[Frame, float], None],
 ) -> Ended:
@@ -99,17 +99,19 @@ def boot(
     """
 
     async def session() -> Ended:
-        return await _Session(task, limits, console, on_frame).run(command)
+        return await _Session(task, deadlines, console, on_frame).run(command)
 
     return asyncio.run(session())
 
 
 class _Session:
-    def __init__(self, task: Task, limits: Limits, console: Console, on_frame: Callable[[Frame, float], None]) -> None:
+    def __init__(
+        self, task: Task, deadlines: Deadlines, console: Console, on_frame: Callable[[Frame, float], None]
+    ) -> None:
         self._task = task
         self._waits = asyncio.Event()
         self._client = QMPClient("kpt")
-        self._limits = limits
+        self._deadlines = deadlines
         self._console = console
         self._on_frame = on_frame
         self._ended = Ended()
@@ -264,9 +266,9 @@ class _Session:
         while True:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
-            if now - self._last > (self._limits.silence if self._ready else self._limits.boot):
+            if now - self._last > (self._deadlines.silence if self._ready else self._deadlines.boot):
                 self._stop("silent", stop)
-            elif now - self._start > self._limits.total:
+            elif now - self._start > self._deadlines.total:
                 self._stop("late", stop)
 
     def _stop(self, how: str, stop: asyncio.Event) -> None:
@@ -300,4 +302,4 @@ def _last_complaint(stderr: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in told[-1])[:500] if told else ""
 
 
-__all__ = ["Console", "Ended", "Limits", "boot"]
+__all__ = ["Console", "Deadlines", "Ended", "boot"]

@@ -99,6 +99,7 @@ def test_the_command_line_refuses_in_one_line(place: Workspace, kpt: Kpt, tmp_pa
     path.write_bytes(series(new(".git/hooks/post-checkout", "#!/bin/sh", mode="100755")))
     shown = kpt("import", path, "--name", "hook", cwd=place.root).out
     assert "problem: patch 1" in shown
+    assert "next: " not in shown
     refused = kpt("apply", "hook", "--tree", "toy", cwd=place.root, status=2)
     assert refused.out == ""
     assert refused.err.count("\n") == 1
@@ -175,6 +176,20 @@ def test_what_is_too_much(data: bytes, reason: str, place: Workspace, kpt: Kpt, 
     assert reason in refused.err
     assert refused.err.count("\n") == 1
     assert not os.path.lexists(place.series / "much")
+
+
+@pytest.mark.parametrize(
+    "diff",
+    ["@@ -1 +1,N @@", "@@ -N +1 @@", "@@ -1,N +N,N @@", "similarity index N%\n@@ -1 +1 @@",
+     "@@ -1 +1 @@\n-a\n+a\n@@ -N,N +N,N @@", "GIT binary patch\nliteral N"],
+)  # fmt: skip
+def test_numbers_of_any_length(diff: str, place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python refuses to read one of more than 4300 digits, by an error that nobody expects."""
+    monkeypatch.chdir(place.root)
+    long = "9" * 5000
+    text = f"diff --git a/mm/f.c b/mm/f.c\n{diff}\n-a\n+b\n".replace("N", long)
+    mails = series(text).replace(b"do 1", b"v%b 1/%b" % (long.encode(), long.encode()))
+    put(place, "numbers", mails.replace(b"Why.", b"Depends on patch %b/%b." % (long.encode(), long.encode())))
 
 
 @pytest.fixture

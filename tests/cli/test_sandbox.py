@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process, sandbox
+from kpatch_tool import leftovers, process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.sandbox import Limits, Room
 from kpatch_tool.workspace import Workspace
@@ -160,6 +161,26 @@ def test_links_left_in_the_object_directory_lead_nowhere(
     assert (sealed / "precious").read_text() == "precious\n"
     kept = [path for path in (workspace.state / "artifacts").rglob("*") if path.is_file()]
     assert kept and not any(b"SECRET-KEY" in path.read_bytes() for path in kept)
+
+
+@works
+def test_what_is_deep_or_huge_in_the_object_directory(
+    toy_repo: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Directories as deep as a path can be, a list of 8 GB that takes no disk, links that go round."""
+    deep = "for i in `seq 1500`; do mkdir -p d; cd d; done"
+    tries = f"({deep}); mkdir -p x; truncate -s 8G x/.huge.d; mkfifo x/.pipe.d; ln -sf loop loop"
+    patched(toy_repo, kpt, tmp_path, f"$(shell {tries})")
+    built = kpt("build", "evil", "--json")
+    assert [state["status"] for state in built.json["states"]] == ["ok"]
+    objects = next((workspace.state / "build").glob("toy-*[!s]"))
+    assert (objects / "d/d/d").is_dir() and (objects / "loop").is_symlink()
+    kpt("results")
+    (objects.with_name(f"{objects.name}.notes") / "record.json").unlink()
+    shutil.rmtree(workspace.state / "artifacts")
+    assert [one["status"] for one in kpt("build", "evil", "--json").json["states"]] == ["ok"]
+    leftovers.remove(objects)
+    assert not objects.exists()
 
 
 @works

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import sys
 
 import pytest
 
+from kpatch_tool.cli import common
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.store import load
 from kpatch_tool.workspace import Workspace
@@ -83,3 +85,18 @@ def test_a_cut_subject_keeps_the_columns(workspace: Workspace, kpt: Kpt) -> None
     wide = kpt("report", env={"COLUMNS": "80"}).out
     narrow = kpt("report", env={"COLUMNS": "80", "PYTHONIOENCODING": "ascii"}).out
     assert wide.count("\u2026") == 3 and narrow == wide.replace("\u2026", "~")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_names_in_the_progress_are_no_markup(stream: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream())
+    with common.progress() as say:
+        say("testing [red][/x]\x1b]0;owned\x07")
+    assert isinstance(sys.stderr, io.StringIO)
+    assert "testing [red][/x]\\x1b]0;owned\\x07" in ESCAPE.sub("", sys.stderr.getvalue())

@@ -165,3 +165,9 @@ def test_bytes_that_are_not_text() -> None:
     log = b"  CC      x.o\n" + SRC.encode() + b"/x.c:1:1: warning: caf\xe9 \x1b[31m [-Wx]\n\xff\xfe\n"
     (unit,) = diagnostics.read(log, ROOTS)
     assert unit.warnings[0].option == "-Wx"
+
+
+def test_a_line_number_of_any_length() -> None:
+    long = "9" * 5000
+    log = f"mm/f.c:{long}: error: x\nmm/Kconfig:{long}: error: y\nmake: *** [x:{long}: z] Error 1\n"
+    assert len(diagnostics.root_causes(log.encode(), ROOTS)) > 0
