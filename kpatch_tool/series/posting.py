@@ -239,13 +239,14 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
     known, said = (posting.revision, posting.minor), (post.tag.revision, post.tag.minor)
     if known == said:
         return True
-    if not posting.patches:
-        return introduced
     # Tags forgotten or mistyped in a run of git send-email.
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
     apart = abs(post.when - posting.posts[-1].when)
     lost = post.unthreaded and all(one.unthreaded for one in posting.posts) and apart < _ONE_RUN
-    return (answers or lost) and apart < _AT_ONCE and (None in (known[0], said[0]) or introduced)
+    one_untagged = None in (known[0], said[0])
+    if not posting.patches:
+        return introduced or (lost and one_untagged)
+    return (answers or lost) and apart < _AT_ONCE and (one_untagged or introduced)
 
 
 def _answers_cover(posting: Posting, post: Post) -> bool:
