@@ -488,4 +488,15 @@ THREADS = (
         ("v1 1-2/2 c",),
         "p1 p2",
     ),
+    Thread(
+        "one patch tagged, its cover and the other not",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH V2 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+        ("without a version in the subject: patch 2",),
+    ),
 )

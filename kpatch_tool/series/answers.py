@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting
 from kpatch_tool.series.split import split_body
 from kpatch_tool.series.subject import Tag
+
+_WRONG_CLOCK = timedelta(days=1)
 
 
 def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> Iterator[tuple[Post, int | None]]:
@@ -23,6 +26,8 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
         numbers[chosen.letter.order] = 0
     numbers |= _sent_before(chosen, found)
     ends = frozenset(taken | numbers.keys())
+    # A clock may be wrong; what came before a later posting may be about an earlier one.
+    early = _WRONG_CLOCK if chosen is found[0] else timedelta(0)
     whole = {parent for post in chosen.posts for parent in post.parents if parent} | chosen.ids
     for post in sorted(posts, key=lambda p: (p.when, p.order)):
         if post.order in numbers or post.order in taken:
@@ -32,7 +37,7 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
             if ancestor.order in numbers:
                 yield post, _number_answered(post, numbers[ancestor.order], chosen, by_id)
             continue
-        number = _by_subject(post, chosen)
+        number = _by_subject(post, chosen, early)
         if number is not None:
             yield post, number
         elif whole.intersection(post.parents) or (not any(post.parents) and _names(post.tag, chosen)):
@@ -91,9 +96,10 @@ def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, 
     return number if post.message.in_reply_to in by_id else named
 
 
-def _by_subject(post: Post, chosen: Posting) -> int | None:
+def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
+    """The number of the patch whose subject a reply names; it may have been sent `early` before the posting."""
     tag = post.tag
-    if not tag.reply or (post.message.date and post.when < chosen.when):
+    if not tag.reply or (post.message.date and chosen.when - post.when > early):
         return None
     if chosen.cover and _means(tag, chosen.cover.tag):
         return 0

@@ -42,7 +42,7 @@ _MUNGED = re.compile(r"'?([^']{1,80}?)'? via [\w .-]{1,80}")
 _QUOTED_HEADER = re.compile(r"(?:Sent|Date|To|Cc|Subject): ")
 # What robots say before a tag that is meant for somebody's later patch, not for the one they tested.
 _ASKED = re.compile(r"if you fix (?:the|this) issue|(?:kindly|please) add (?:the )?following tag", re.IGNORECASE)
-_OF_A_FIX = frozenset({"reported-by", "closes", "link", "fixes"})
+_OF_A_FIX = frozenset({"reported-by", "tested-by", "closes", "link", "fixes"})
 _LINKS = frozenset({"link", "closes", "buglink"})
 _FOOTNOTE = re.compile(r"\[\d{1,2}\]$")  # "Link: https://example.org/ [1]"
 _SIGNS_OFF = re.compile(r"(?:signed-off|co-developed|co-authored)-by$")

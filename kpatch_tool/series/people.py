@@ -73,9 +73,10 @@ def same_address(one: str, other: str) -> bool | None:
 
 
 def _same_domain(one: str, other: str) -> bool:
-    for cut, whole in ((one, other), (other, one)):
-        if cut.startswith("..."):
-            return whole.endswith(cut.lstrip("."))
+    if one.startswith("...") or other.startswith("..."):
+        cut, whole = sorted((one, other), key=lambda domain: (not domain.startswith("..."), len(domain)))
+        seen = cut.lstrip(".")
+        return whole.endswith(seen) or (whole.startswith("...") and seen.endswith(whole.lstrip(".")))
     shorter, longer = sorted((one, other), key=len)
     return one == other or (
         "." in shorter and longer.endswith(f".{shorter}") and longer.count(".") == shorter.count(".") + 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from datetime import timedelta
+from datetime import datetime, timedelta
+from operator import itemgetter
 
 from kpatch_tool.series import rerolls
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, read_posts, same_person
@@ -112,7 +114,7 @@ class _Index:
     def __init__(self) -> None:
         self.found: list[Posting] = []
         self._by_link: dict[str, list[Posting]] = {}
-        self._by_sender: dict[tuple[str, int | None], list[Posting]] = {}
+        self._by_sender: dict[tuple[str, int | None], list[tuple[datetime, int, Posting]]] = {}  # by time
         self._links: dict[int, set[str]] = {}
         self._ids: dict[int, set[str]] = {}
         self._anchors: dict[int, set[int]] = {}
@@ -129,9 +131,10 @@ class _Index:
             self._covers.add(posting.cover.message.message_id)
         for post in posting.posts:
             self.know(post, posting)
+        entry = (posting.when, len(self.found), posting)
         for name in identities(posting.sender):
-            self._by_sender.setdefault((name, posting.total), []).append(posting)
-            self._by_sender.setdefault((name, None), []).append(posting)
+            for total in (posting.total, None):
+                insort(self._by_sender.setdefault((name, total), []), entry)
 
     def know(self, post: Post, posting: Posting) -> None:
         """`post` is in `posting` now."""
@@ -169,11 +172,14 @@ class _Index:
         return self._links[id(posting)]
 
     def near(self, post: Post) -> list[Posting]:
-        """The postings that `post`, a patch, may belong to: of its thread, or its sender's latest."""
+        """The postings that `post`, a patch, may belong to: of its thread, or its sender's latest before it and the
+        first after it (its clock may be wrong; whole runs are known from the beginning)."""
         close = [one for link in post.links for one in self._by_link.get(link, [])[-_LATEST:]]
         for name in identities(post.message.author):
-            close += self._by_sender.get((name, post.tag.total or 1), [])[-_LATEST:]
-            close += self._by_sender.get((name, None), [])[-_LATEST:]
+            for total in (post.tag.total or 1, None):
+                known = self._by_sender.get((name, total), [])
+                place = bisect_right(known, post.when, key=itemgetter(0))
+                close += [entry[2] for entry in known[max(0, place - _LATEST) : place + 1]]
         return list(dict.fromkeys(close))
 
 
@@ -239,13 +245,14 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
     known, said = (posting.revision, posting.minor), (post.tag.revision, post.tag.minor)
     if known == said:
         return True
-    if not posting.patches:
-        return introduced
     # Tags forgotten or mistyped in a run of git send-email.
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
     apart = abs(post.when - posting.posts[-1].when)
     lost = post.unthreaded and all(one.unthreaded for one in posting.posts) and apart < _ONE_RUN
-    return (answers or lost) and apart < _AT_ONCE and (None in (known[0], said[0]) or introduced)
+    one_untagged = None in (known[0], said[0])
+    if not posting.patches:
+        return introduced or (lost and one_untagged)
+    return (answers or lost) and apart < _AT_ONCE and (one_untagged or introduced)
 
 
 def _answers_cover(posting: Posting, post: Post) -> bool:

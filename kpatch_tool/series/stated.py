@@ -91,6 +91,8 @@ _BASE_VERB = (
 )
 _VERB = re.compile(rf"\b(?:(?P<need>{_PREREQUISITE_VERB})|(?P<base>{_BASE_VERB}))(?=[\s:<\[(])", re.IGNORECASE)
 _END = re.compile(r"[.!?](?=\s|$)|\n[ \t]*\n|;\s")
+_ITEM = re.compile(r"\n[ \t]{0,8}(?:[-*+o]|\d{1,2}[.)])[ \t]")  # the next one of a list
+_COMPARED = re.compile(r"\b(?:range-?diff|interdiff)\s{1,3}$", re.IGNORECASE)  # "Range-diff against v3:"
 _REFERENCE = re.compile(r"\[(\d{1,2})\]")
 _FOOTNOTE = re.compile(r"^[ \t]{0,8}\[(\d{1,2})\][ \t:.-]{0,4}(?:\n[ \t]{0,8})?(.{3,500})$", re.MULTILINE)
 _REACH = 300  # characters after a verb in which what it speaks of is looked for
@@ -311,7 +313,7 @@ def _sentences(number: int, text: str) -> Iterator[Stated]:
     plain = "\n".join("" if _FIELD.match(line) else line for line in text.split("\n"))
     done = 0
     for verb in _VERB.finditer(plain):
-        if verb.start() < done:
+        if verb.start() < done or _COMPARED.search(plain, max(0, verb.start() - 20), verb.start()):
             continue
         rest = plain[verb.end() : verb.end() + _REACH]
         end = _sentence_end(rest)
@@ -330,7 +332,11 @@ def _sentences(number: int, text: str) -> Iterator[Stated]:
 
 
 def _sentence_end(text: str) -> int:
-    """Where a sentence ends: at its stop, a blank line, or after an address that stands on the next line."""
+    """Where a sentence ends: at its stop, a blank line, the next item of a list, or after an address that stands on the
+    next line."""
+    item = _ITEM.search(text)
+    if item and not text[: item.start()].rstrip().endswith(":"):
+        text = text[: item.start()]
     match = _END.search(text)
     end = match.start() if match else len(text)
     if match and match[0].startswith("\n") and text[:end].rstrip().endswith(":"):

@@ -108,6 +108,10 @@ LISTED = {
         "is a counter-patch's",
     ),
     "a footnote": ("There is a v2 [1].\n\nLink:\nhttps://x.org/y\n[1]\n", "is a footnote of the reply"),
+    "a robot's test": (
+        "please add the following tag to your commit message:\n  Tested-by: Jane Doe <jane@example.org>\n",
+        "is asked for in a fix",
+    ),
     "a robot's": (
         "If you fix the issue in a separate patch, kindly add following tag\nReported-by: Jane Doe <jane@example.org>",
         "is asked for in a fix",
@@ -153,6 +157,9 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
         ("Jane Doe <jd@xxxxxxxxxxx>", JANE, False),
         ("Jane Doe <jane@...mple.org>", JANE, True),
         ("Jane Doe <jane@...mple.net>", JANE, False),
+        ("Jane Doe <jane@...ux.example.org>", Address("Jane Doe", "", "jane@...mple.org"), True),
+        ("Jane Doe <jane@...mple.org>", Address("Jane Doe", "", "jane@...ux.example.org"), True),
+        ("Jane Doe <jane@...mple.org>", Address("Jane Doe", "", "jane@...mple.net"), False),
         ("Jane Doe <ja...@example.org>", JANE, True),
         ("Jane Doe <jo...@example.org>", JANE, False),
         ("Jane Doe <jane at example.org>", JANE, True),

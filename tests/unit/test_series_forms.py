@@ -117,3 +117,17 @@ def test_a_crowded_thread_takes_linear_time() -> None:
     mails = messages(patch("[PATCH] mm: the root of it", "r"), *answers, *again, *revisions)
     assert assemble(mails, where="x", pick="1").title == "mm: the root of it"
     assert time.process_time() - start < 20
+
+
+def test_a_sender_of_many_series() -> None:
+    """A number too many, sent without headers of a thread, finds its posting among all that its sender sent later."""
+    later = "".join(
+        f"""
+        r{day}.{number} jane {day}:{number} [PATCH {number}/3] mm: of day {day}, part {number}"""
+        for day in range(1, 29)
+        for number in (1, 2, 3)
+    )
+    many = Thread("", later + "\n x jane 3:9 [PATCH 4/3] mm: one more", (), "")
+    found = posting.gather(posting.read_posts(messages(*many.mails())))
+    assert [shown(one) for one in found if 4 in one.patches] == ["v1 1-4/3"]
+    assert len(found) == 28
