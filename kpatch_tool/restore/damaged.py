@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore import binaries
@@ -104,7 +104,8 @@ class _Reader:
         self.at += 1
         while self.at < len(self.lines) and header_line(header, self.lines[self.at].strip()):
             if self.lines[self.at].strip() == binaries.START:
-                header.payload, self.at = binaries.read_payload(self.lines, self.at)
+                payload, self.at = binaries.read_payload(self.lines, self.at)
+                header.diff = replace(header.diff, payload=payload)
                 break
             self.at += 1
         return header
@@ -117,9 +118,10 @@ class _Reader:
         header = Header()
         header_line(header, line)
         header_line(header, below)
-        if header.old_path is None and header.new_path is None:
+        diff = header.diff
+        if diff.old_path is None and diff.new_path is None:
             raise self._error("file header without a name")
-        header.created, header.deleted = header.old_path is None, header.new_path is None
+        header.created, header.deleted = diff.old_path is None, diff.new_path is None
         self.at += 2
         return header
 

@@ -7,97 +7,84 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kpatch_tool.diff import names
 from kpatch_tool.diff.model import FileDiff, Hunk
 
 _GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
+_UNNAMED = FileDiff(None, None)
 _ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
 
 
 @dataclass(slots=True)
 class Header:
-    """What the lines between `diff --git` and the first hunk say."""
+    """What the lines between `diff --git` and the first hunk say: the file diff as far as it was read, and whether one
+    of them says that the file is created or deleted."""
 
-    old_path: str | None = None
-    new_path: str | None = None
-    old_mode: str | None = None
-    new_mode: str | None = None
-    old_blob: str | None = None
-    new_blob: str | None = None
-    similarity: int | None = None
-    renamed: bool = False
-    copied: bool = False
-    binary: bool = False
-    payload: bytes = b""
+    diff: FileDiff = _UNNAMED
     created: bool = False
     deleted: bool = False
     hunks: list[Hunk] = field(default_factory=list)
 
     def file(self) -> FileDiff:
-        return FileDiff(
-            old_path=None if self.created else self.old_path,
-            new_path=None if self.deleted else self.new_path,
+        return replace(
+            self.diff,
+            old_path=None if self.created else self.diff.old_path,
+            new_path=None if self.deleted else self.diff.new_path,
             hunks=tuple(self.hunks),
-            old_mode=self.old_mode,
-            new_mode=self.new_mode,
-            old_blob=self.old_blob,
-            new_blob=self.new_blob,
-            similarity=self.similarity,
-            renamed=self.renamed,
-            copied=self.copied,
-            binary=self.binary,
-            payload=self.payload,
         )
 
 
 def _take_old(header: Header, value: bytes) -> None:
-    header.old_path = _side(value)
-    header.created = header.created or header.old_path is None
+    header.diff = replace(header.diff, old_path=_side(value))
+    header.created = header.created or header.diff.old_path is None
 
 
 def _take_new(header: Header, value: bytes) -> None:
-    header.new_path = _side(value)
-    header.deleted = header.deleted or header.new_path is None
+    header.diff = replace(header.diff, new_path=_side(value))
+    header.deleted = header.deleted or header.diff.new_path is None
 
 
 def _take_source(header: Header, value: bytes) -> None:
-    header.old_path = _unquote(value)
+    header.diff = replace(header.diff, old_path=_unquote(value))
 
 
 def _take_rename(header: Header, value: bytes) -> None:
-    header.new_path, header.renamed = _unquote(value), True
+    header.diff = replace(header.diff, new_path=_unquote(value), renamed=True)
 
 
 def _take_copy(header: Header, value: bytes) -> None:
-    header.new_path, header.copied = _unquote(value), True
+    header.diff = replace(header.diff, new_path=_unquote(value), copied=True)
 
 
 def _take_created(header: Header, value: bytes) -> None:
-    header.created, header.new_mode = True, value.decode("ascii", "replace")
+    header.created = True
+    _take_new_mode(header, value)
 
 
 def _take_deleted(header: Header, value: bytes) -> None:
-    header.deleted, header.old_mode = True, value.decode("ascii", "replace")
+    header.deleted = True
+    _take_old_mode(header, value)
 
 
 def _take_old_mode(header: Header, value: bytes) -> None:
-    header.old_mode = value.decode("ascii", "replace")
+    header.diff = replace(header.diff, old_mode=value.decode("ascii", "replace"))
 
 
 def _take_new_mode(header: Header, value: bytes) -> None:
-    header.new_mode = value.decode("ascii", "replace")
+    header.diff = replace(header.diff, new_mode=value.decode("ascii", "replace"))
 
 
 def _take_similarity(header: Header, value: bytes) -> None:
     number = value.rstrip(b"%")
-    header.similarity = int(number) if number.isdigit() and len(number) <= 3 else None
+    known = number.isdigit() and len(number) <= 3
+    header.diff = replace(header.diff, similarity=int(number) if known else None)
 
 
 def _take_binary(header: Header, _value: bytes) -> None:
-    header.binary = True
+    header.diff = replace(header.diff, binary=True)
 
 
 def _ignore(_header: Header, _value: bytes) -> None:
@@ -131,7 +118,7 @@ def is_file_header(line: bytes) -> bool:
 def file_header(line: bytes) -> Header | None:
     """The header that a `diff --git` line begins, None for any other line."""
     match = _GIT.match(line)
-    return Header(*_git_names(line, match)) if match else None
+    return Header(FileDiff(*_git_names(line, match))) if match else None
 
 
 def header_line(header: Header, line: bytes) -> bool:
@@ -142,9 +129,9 @@ def header_line(header: Header, line: bytes) -> bool:
     if line.startswith((b"@@ -", b"@@-", b"diff --git ")):
         return False
     if index := _INDEX.match(line):
-        header.old_blob, header.new_blob = index[1].decode(), index[2].decode()
+        header.diff = replace(header.diff, old_blob=index[1].decode(), new_blob=index[2].decode())
         if index[3]:
-            header.old_mode = header.new_mode = index[3].decode()
+            header.diff = replace(header.diff, old_mode=index[3].decode(), new_mode=index[3].decode())
         return True
     for start, take in _HEADER_LINES.items():
         if line.startswith(start):

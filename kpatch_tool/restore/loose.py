@@ -140,8 +140,8 @@ class _Reader:
                 self.at += 1
                 continue
             if line == binaries.START:
-                header.binary = True
-                header.payload, self.at = binaries.read_payload(self.lines, self.at)
+                payload, self.at = binaries.read_payload(self.lines, self.at)
+                header.diff = replace(header.diff, binary=True, payload=payload)
                 return
             if _HEADER.match(line):
                 header_line(header, self._joined(_header_whole))

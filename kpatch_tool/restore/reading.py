@@ -96,7 +96,6 @@ class Reader:
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
     yaml: bool = False
     window: int = WINDOW
-    blanks: bool = False  # lines are indented by blanks alone
     read: dict[tuple[object, ...], list[tuple[float, tuple[gaps.Gap, ...]]]] = field(default_factory=dict)
     rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
 
@@ -152,7 +151,7 @@ class Reader:
                     cost = UNLIKELY + _off_by(abs(column - width(start)))
                     found.setdefault(self._start(pad(column)) + text, cost)
                     if column >= TAB:
-                        other = pad(column) if self.blanks else b" " * column
+                        other = pad(column) if self.yaml else b" " * column
                         found.setdefault(other + text, cost + _BY_BLANKS)
         wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
         for index, match in enumerate(_BLANKS.finditer(rest)):
@@ -197,8 +196,8 @@ class Reader:
         return sorted(((start, weight / total) for start, weight in usable.items()), key=lambda item: -item[1])
 
     def _start(self, start: bytes) -> bytes:
-        """An indentation as the file's lines are indented."""
-        return b" " * width(start) if self.blanks else start
+        """An indentation as it can be: YAML has no tabs there (YAML 1.2.2, chapter 6.1)."""
+        return b" " * width(start) if self.yaml else start
 
     def _gap_combinations(
         self, number: int, state: State, memory: Memory, above: Sequence[bytes]
@@ -450,11 +449,6 @@ _TRUST = {
 }
 
 
-def _by_blanks(lines: Sequence[bytes]) -> bool:
-    """Whether a file has lines that blanks indent, and none that a tab does."""
-    return any(line.startswith(b"  ") for line in lines) and not any(line.startswith(b"\t") for line in lines)
-
-
 def file_reader(
     path: str, base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
 ) -> Reader:
@@ -471,5 +465,4 @@ def file_reader(
         survey.habits,
         yaml=path.endswith(YAML),
         window=window,
-        blanks=not path.endswith(C_LIKE) and (path.endswith(YAML) or _by_blanks(base.lines)),
     )

@@ -1,0 +1,49 @@
+"""White space between words: what the line above says, and deviations that follow from others."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch_tool.restore import gaps
+from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.styled import restore_file
+from tests.unit.test_restore import changed, damaged, restored
+
+
+def likeliest(above: bytes, text: bytes, key: str) -> bytes:
+    """The line with its gap of that kind as the line above has it, from an even choice."""
+    chunks = gaps.split(text)
+    index = chunks.keys.index(key)
+    out: gaps.Options = {gaps.SINGLE: 1.0, gaps.Gap(b"\t"): 1.0, gaps.Gap(b"\t\t"): 1.0}
+    gaps.as_above(out, index, chunks, gaps.Around([gaps.split(above)], (), ()), told=False)
+    best = max(out, key=lambda gap: out[gap])
+    return gaps.render(chunks.words, b"", [best if at == index else gaps.SINGLE for at in range(len(chunks.gaps))])
+
+
+@pytest.mark.parametrize(
+    ("above", "text", "key", "line"),
+    [
+        (b"#define A\t\t1", b"#define LONGER_THAN_IT 2", "define", b"#define LONGER_THAN_IT\t2"),
+        (b"#define A 1", b"#define LONGER_THAN_IT 2", "define", b"#define LONGER_THAN_IT 2"),
+        (b"one(a);\t\t\t\\", b"another(b); \\", "backslash", b"another(b);\t\t\\"),
+    ],
+)
+def test_a_gap_is_as_in_the_line_above(above: bytes, text: bytes, key: str, line: bytes) -> None:
+    assert likeliest(above, text, key) == line
+
+
+def test_the_backslash_of_a_comment_in_a_macro_is_one() -> None:
+    assert gaps.split(b"/* \\").keys == ("backslash",)
+    assert gaps.split(b"/* Text. */").keys[0] == "star"
+
+
+def test_an_odd_gap_is_found_in_a_line_that_deviates_otherwise_too() -> None:
+    base = b"int f(int a)\n{\n\treturn 0;\n}\n"
+    new = base.replace(b"{\n", b"{\n\tif (a &&\n\t\t\ta  < 9)\n\t\treturn 1;\n")
+    assert restored(base, new).proven
+
+
+def test_text_goes_on_under_an_open_bracket_in_a_comment() -> None:
+    base = b"/* A file. */\n"
+    new = base + b"\n/*\n * int light(struct lamp *lamp, int much,\n *           int more)\n */\n"
+    assert restore_file(damaged(changed(base, new)), base, Bound(readings=40)).proven
