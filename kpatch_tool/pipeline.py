@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -240,15 +240,15 @@ class _Run:
             self._cannot(Stage.BUILD, error)
             return
         turns: deque[_Turn] = deque()
-        with Threads(self.steps.guests) as pool:
-            for one in _wanted(self._build(states), self.which):
+        with Threads(self.steps.guests) as pool, closing(self._build(states)) as built:
+            for one in _wanted(built, self.which):
                 turns.append(self._begin(one, pool))
                 while turns and turns[0].is_over:
                     self._finish(turns.popleft())
             for turn in turns:
                 self._finish(turn)
 
-    def _build(self, states: Sequence[State]) -> Iterator[_Built]:
+    def _build(self, states: Sequence[State]) -> Generator[_Built, None, None]:
         """Build every state; those that can be booted, each as soon as it is there."""
         with closing(ahead(self._ready, states)) as ready:
             for state in states:
