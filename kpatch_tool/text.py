@@ -89,8 +89,8 @@ def nearest(wrong: str, names: Sequence[str], *, most: int) -> list[str]:
 
 
 def some_of(names: Sequence[str], wrong: str, *, others: str) -> str:
-    """`names` for a message that none is called `wrong`: all of a few, else those most like it, and the command `others`
-    that lists them all."""
+    """`names` for a message that none is called `wrong`: all of a few; else those most like it, and `others`, the
+    command that lists them all."""
     if len(names) <= _FEW:
         return ", ".join(map(printable, names))
     named = nearest(wrong, names[:_COMPARED], most=_FEW)

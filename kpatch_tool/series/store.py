@@ -264,7 +264,8 @@ def find(where: Workspace, name_or_path: str) -> Path:
     with contextlib.suppress(OSError, ValueError):
         if given and Path(given).name == given and (where.series / given).is_dir():
             raise InputError("there is no patch in it", where=str(where.series / given), todo="import it, or remove it")
-    todo = f"there is: {some_of(known, given, others="kpt list")}" if known else "import one: kpt import FILE --name NAME"
+    there = some_of(known, given, others="kpt list")
+    todo = f"there is: {there}" if known else "import one: kpt import FILE --name NAME"
     raise InputError("no such series", where=name_or_path, todo=todo)
 
 
