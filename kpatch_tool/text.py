@@ -16,6 +16,7 @@ HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]")
 _UNSAFE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_HIDDEN_CLASS}]")
 _UNSAFE_IN_JSON = re.compile(f"[\x7f-\x9f{_HIDDEN_CLASS}]")  # JSON's own rules have the C0 controls escaped
 _NARROWEST, _WIDEST = 40, 80
+_FEW, _COMPARED = 8, 2000  # names in a message; names that are compared for it
 _LIKE = 0.5  # of difflib's ratio, in which 1 is equal
 
 
@@ -85,6 +86,15 @@ def nearest(wrong: str, names: Sequence[str], *, most: int) -> list[str]:
     inside = [name for name in names if wrong and wrong in name]
     alike = difflib.get_close_matches(wrong, names, n=most, cutoff=_LIKE)
     return list(dict.fromkeys([*inside, *alike]))[:most] or list(names[:most])
+
+
+def some_of(names: Sequence[str], wrong: str, *, others: str) -> str:
+    """`names` for a message that none is called `wrong`: all of a few; else those most like it, and `others`, the
+    command that lists them all."""
+    if len(names) <= _FEW:
+        return ", ".join(map(printable, names))
+    named = nearest(wrong, names[:_COMPARED], most=_FEW)
+    return f"{', '.join(map(printable, named))}, and {len(names) - len(named)} more (`{others}`)"
 
 
 def spelt(values: Iterable[int]) -> str:

@@ -92,6 +92,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "a file becomes a submodule": ((modes("mm/f.c", "100644", "160000"),), "submodule"),
     "a directory's mode": ((new("x", mode="040000"),), "directory"),
     "a pipe": ((new("x", mode="010644"),), "named pipe"),
+    "too deep": ((new("a/" * 101 + "x"),), "through more than 100 directories"),
     "a disk": ((new("x", mode="060644"),), "block device"),
     "a mode that is none": ((new("x", mode="999999"),), "a mode that is none"),
     "setuid": ((new("x", mode="104755"),), "104755"),

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from kpatch_tool.mail import headers
 
 _LOOKED_AT = 4096  # bytes in which a page says what it is and in which charset
+_NO_CHARACTER = re.compile(r"&#[0-9]{100,};?")
 _HTML = re.compile(
     rb"<(?:!doctype\s+html|html|head|body|title|meta|table|pre|div|!--\s?(?:MHonArc|X-Subject))\b", re.IGNORECASE
 )
@@ -104,14 +105,20 @@ def _cut(page: str) -> Iterator[Token]:
 
 def _unescaped(text: str) -> str:
     """`text` with its entities decoded. `&nbsp;` is how an archive keeps blanks apart; a mail's own is a character."""
-    return entities.unescape(text.replace("&nbsp;", " "))
+    return _decoded(text.replace("&nbsp;", " "))
+
+
+def _decoded(text: str) -> str:
+    """The text without entities. The number of one may be of any length, which Python does not read; what no character
+    has is U+FFFD (WHATWG, 13.2.5.80)."""
+    return entities.unescape(_NO_CHARACTER.sub("\ufffd", text) if "&#" in text else text)
 
 
 def _markup(page: str, mark: int) -> tuple[Token | None, int]:
     """What begins with the `<` at `mark`, None where nothing is to be shown of it, and where it ends."""
     if page.startswith("<!--", mark):
         end = page.find("-->", mark + 4)  # without one a browser shows nothing either
-        comment = Token(Kind.COMMENT, entities.unescape(page[mark + 4 : end].strip())) if end >= 0 else None
+        comment = Token(Kind.COMMENT, _decoded(page[mark + 4 : end].strip())) if end >= 0 else None
         return comment, end + 3 if end >= 0 else len(page)
     name = _NAME.match(page, mark + 1)
     if name is None and page[mark + 1 : mark + 2] not in ("!", "?"):
@@ -171,7 +178,7 @@ def _carried(token: Token) -> tuple[str, bool]:
     if protected := _PROTECTED.search(token.rest):
         return unprotected(protected[1] or protected[2]), True
     if token.value == "a" and (mailto := _MAILTO.search(token.rest)):
-        return unquote(entities.unescape(mailto[1])), False
+        return unquote(_decoded(mailto[1])), False
     return "", False
 
 

@@ -148,9 +148,12 @@ def _unreadable(source: str, error: OSError | ValueError) -> InputError:
 
 
 def _read_directory(directory: Path, source: str) -> Received:
-    from kpatch_tool.mail import directories
+    from kpatch_tool.mail import directories, streams
 
     listing = directories.listed(directory, source)
+    if sum(path.stat().st_size for path in listing.paths) > streams.LARGEST:
+        what = f"more than {streams.LARGEST >> 20} MB in its files"
+        raise InputError(what, where=source, todo="give the directory of one series")
     files = [SourceFile(str(path.relative_to(listing.top)), path.read_bytes()) for path in listing.paths]
     received = read_files(files, where=source)
     if listing.series is None:

@@ -33,6 +33,7 @@ _QUOTED_LINES = 6
 _HUNK_LINES = 12
 _LONGEST_LINE = 200  # of logs and code, which are not wrapped
 _MORE = 8
+_NO_ADDRESS = re.compile(r"[^!-~]|[][()<>,;:\\\"]")  # what RFC 5322 keeps for what stands around an address
 _ID = re.compile(r"[!-;=?-~]+")  # printable ASCII without <>
 
 
@@ -118,7 +119,7 @@ def _recipients(mail: Posted, writer: Address) -> tuple[list[Address], list[Addr
 
 
 def _usable(email: str) -> bool:
-    return bool(re.fullmatch(r"[!-~]+@[!-~]+", email)) and not email.endswith(".invalid") and "," not in email
+    return bool(re.fullmatch(r"[^@]+@[^@]+", email)) and not (_NO_ADDRESS.search(email) or email.endswith(".invalid"))
 
 
 def _mailbox(person: Address) -> str:

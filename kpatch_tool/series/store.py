@@ -32,14 +32,13 @@ from kpatch_tool.series.attesting import documents, from_table
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.subject import parse
-from kpatch_tool.text import nearest, spelt
+from kpatch_tool.text import some_of, spelt
 from kpatch_tool.workspace import Workspace
 
 MARKER = "series.toml"
 _COMMENT = "Written by kpt import. `tree` names the kernel tree the series is meant for."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 _LONGEST_FILE = 120
-_NAMED, _COMPARED = 8, 2000  # names of series in a message; names that are compared for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,16 +264,9 @@ def find(where: Workspace, name_or_path: str) -> Path:
     with contextlib.suppress(OSError, ValueError):
         if given and Path(given).name == given and (where.series / given).is_dir():
             raise InputError("there is no patch in it", where=str(where.series / given), todo="import it, or remove it")
-    todo = f"there is: {_some(known, given)}" if known else "import one: kpt import FILE --name NAME"
+    there = some_of(known, given, others="kpt list")
+    todo = f"there is: {there}" if known else "import one: kpt import FILE --name NAME"
     raise InputError("no such series", where=name_or_path, todo=todo)
-
-
-def _some(known: Sequence[str], like: str) -> str:
-    """The names for a line: all of a few, else those most like the one asked for."""
-    if len(known) <= _NAMED:
-        return ", ".join(known)
-    named = nearest(like, known[:_COMPARED], most=_NAMED)
-    return f"{', '.join(named)}, and {len(known) - len(named)} more (`kpt list`)"
 
 
 def _lock_of(directory: Path) -> Path:

@@ -48,6 +48,7 @@ _NOTICE = re.compile(
     r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d))",
     re.IGNORECASE,
 )
+_LONGEST = 1 << 14  # characters of a subject that are read: its prefixes are cut off one by one
 _LONGEST_TAG = 200  # characters inside brackets that are read
 _GIT_TRASH = re.compile(r"^(?:\s|:|re:|\[[^\]]*\])+", re.IGNORECASE)
 
@@ -78,7 +79,8 @@ class Tag:
 
 def parse(subject: str) -> Tag:
     """Take a subject (decoded, white space squeezed) apart. Any text gives a Tag."""
-    rest, reply, forward = _prefixes(subject.strip())
+    subject = subject[:_LONGEST].strip()
+    rest, reply, forward = _prefixes(subject)
     rest = _mended(rest)
     if _NOTICE.match(rest):
         return Tag(title(subject), reply=reply, forward=forward, notice=True)
@@ -130,8 +132,9 @@ def _revision(inside: str) -> tuple[int | None, str]:
 
 
 def title(subject: str) -> str:
-    """The subject without Re: and [tags], as git's mailinfo cleans it (cleanup_subject), which knows no tag inside a tag."""
-    return " ".join(_GIT_TRASH.sub("", _mended(_prefixes(subject)[0])).split())
+    """The subject without Re: and [tags], as git's mailinfo cleans it (cleanup_subject), which knows no tag inside a
+    tag."""
+    return " ".join(_GIT_TRASH.sub("", _mended(_prefixes(subject[:_LONGEST])[0])).split())
 
 
 def _mended(text: str) -> str:

@@ -22,7 +22,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.sandbox import plain
 from kpatch_tool.suites import own, unittests_cfg
 from kpatch_tool.suites.fetching import build_unit_tests, fetch_sources
-from kpatch_tool.text import printable
+from kpatch_tool.text import printable, some_of
 from kpatch_tool.workspace import Workspace
 
 SELFTESTS = "selftests"
@@ -78,7 +78,8 @@ def get(workspace: Workspace, name: str, progress: Progress = silent) -> Suite:
         return Suite(name, SuiteKind.SELFTESTS, None, "", "tools/testing/selftests/kvm of the tree")
     row = _read(_directory(workspace, name))
     if row is None:
-        known = ", ".join([*BUILT_IN, *(suite.name for suite in added(workspace))])
+        names = [*BUILT_IN, *(suite.name for suite in added(workspace))]
+        known = some_of(names, name, others="kpt suite list")
         raise InputError(f"no suite {printable(name)!r} here", todo=f"known: {known}; `kpt suite add` adds one")
     return _suite(_directory(workspace, name), row)
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Series
-from kpatch_tool.text import printable
+from kpatch_tool.text import printable, some_of
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.paths import check_name
 from kpatch_tool.workspace import Workspace
@@ -124,7 +124,7 @@ class Catalogue:
             known = self.descriptions().get(name)
             if known is not None and known.kind:
                 raise InputError("the tree is not here yet", where=name, todo=f"run `kpt tree add {name}`")
-            self.unknown(f"there is no tree {printable(name)!r}")
+            self.unknown(f"there is no tree {printable(name)!r}", name)
         return found
 
     def here(self) -> tuple[Tree, ...]:
@@ -213,11 +213,13 @@ class Catalogue:
         what = f"series {series.name} is meant for tree {printable(name)}, which is not here" if series else name
         raise InputError(what, todo=f"run `{add}`, {other}")
 
-    def unknown(self, what: str) -> NoReturn:
-        """Raise InputError `what`, with the trees that are here and the commands that bring others."""
-        here = ", ".join(tree.name for tree in self.here()) or "none"
-        described = ", ".join(f"`kpt tree add {name}`" for name, row in sorted(self.descriptions().items()) if row.kind)
-        todo = f"run {described}" if described else "run `kpt tree add NAME --git URL --ref R` (or --debian, --dir)"
+    def unknown(self, what: str, name: str = "") -> NoReturn:
+        """Raise InputError `what`, with the trees that are here and the commands that bring others; of many those most
+        like `name`, the one asked for."""
+        here = some_of([tree.name for tree in self.here()], name, others="kpt tree list") or "none"
+        adds = [f"`kpt tree add {known}`" for known, row in sorted(self.descriptions().items()) if row.kind]
+        add = some_of(adds, f"`kpt tree add {name}`", others="kpt tree list")
+        todo = f"run {add}" if add else "run `kpt tree add NAME --git URL --ref R` (or --debian, --dir)"
         raise InputError(f"{what} (here: {here})", todo=todo)
 
 

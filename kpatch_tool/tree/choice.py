@@ -36,7 +36,7 @@ def choose_source(catalogue: Catalogue, name: str, given: Mapping[str, str | Non
     known = catalogue.record(name)
     if known is not None:
         return _source(catalogue, Description(name, known.kind, known.source, known.ref), catalogue.workspace.root)
-    catalogue.unknown(f"there is no tree {printable(name)!r}")
+    catalogue.unknown(f"there is no tree {printable(name)!r}", name)
 
 
 def _source(catalogue: Catalogue, row: Description, start: Path) -> Source:

@@ -19,6 +19,7 @@ from kpatch_tool.tree.fastimport import Change, FastImport, Identity, update_ref
 from kpatch_tool.tree.model import BASE_REF
 
 FILE, PROGRAM, LINK = "100644", "100755", "120000"
+LARGEST = 1 << 30  # bytes of one file; where it is sparse, as many take no room in an archive or on a disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def _tar_item(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> 
         return Item(path, LINK, member.linkname.encode("utf-8", "surrogateescape"), changed)
     if member.islnk():
         return Item(path, FILE, b"", changed, same_as=member.linkname.removeprefix("./"))
+    if member.size > LARGEST:
+        raise InputError(f"refused: larger than {LARGEST >> 20} MB", where=f"{where}: {printable(member.name)}")
     content = archive.extractfile(member) if member.isfile() else None
     if content is None:
         raise InputError("refused: neither file, link nor directory", where=f"{where}: {printable(member.name)}")

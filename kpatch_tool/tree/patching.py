@@ -65,24 +65,24 @@ def put_patch(files: Sequence[FileDiff], overlay: Overlay) -> Put:
 
 def _put_files(files: Sequence[FileDiff], overlay: Overlay, *, thorough: bool) -> Put:
     """Every file by strict placement, or (thorough) by any way that works."""
-    written: dict[str, Entry | None] = {}
+    written = overlay.layer()
     results: list[tuple[FileDiff, _FilePut]] = []
     going = {file.old_path for file in files if file.old_path and (file.renamed or file.new_path is None)}
     for file in files:
         pre = _pre_image(file, overlay, written)
-        result = _obstacle(file, overlay, written, going) or _put_file(file, pre, overlay, thorough=thorough)
+        result = _obstacle(file, written, going) or _put_file(file, pre, overlay, thorough=thorough)
         if result.status is not ApplyStatus.CONFLICT and (refused := _leads_astray(file, pre, result.post)):
             result = refused
         results.append((file, result))
         if result.status is ApplyStatus.CONFLICT:
             break
         if result.status is not ApplyStatus.ALREADY:
-            _record(file, pre, result.post, overlay, written)
+            _record(file, pre, result.post, written)
     worst = max((result.status for _, result in results), key=_ORDER.index)
     details = tuple(line for file, result in results for line in result.details)
     if worst is ApplyStatus.CONFLICT:
         return Put(worst, results[-1][1].why, details)
-    return Put(worst, _sentence(worst, results), details, written)
+    return Put(worst, _sentence(worst, results), details, written.changed)
 
 
 def _put_file(file: FileDiff, pre: Entry | None, overlay: Overlay, *, thorough: bool) -> _FilePut:
@@ -166,30 +166,26 @@ def _merged(file: FileDiff, pre: Entry | None, overlay: Overlay) -> _FilePut | N
     return _FilePut(ApplyStatus.ALREADY if both == pre.data else ApplyStatus.MERGED, details=(note,), post=both)
 
 
-def _pre_image(file: FileDiff, overlay: Overlay, written: Mapping[str, Entry | None]) -> Entry | None:
+def _pre_image(file: FileDiff, overlay: Overlay, written: Overlay) -> Entry | None:
     """The file a diff starts from (for a created file: what is in its way).
 
     A rename or copy means the file before the whole patch, any other diff the file as the patch has left it so far
     (git's apply.c, previous_patch).
     """
     path = file.path if file.old_path is None else file.old_path
-    if path in written and not file.renamed and not file.copied:
-        return written[path]
-    return overlay.get(path)
+    return (overlay if file.renamed or file.copied else written).get(path)
 
 
-def _obstacle(
-    file: FileDiff, overlay: Overlay, written: Mapping[str, Entry | None], going: Iterable[str]
-) -> _FilePut | None:
+def _obstacle(file: FileDiff, written: Overlay, going: Iterable[str]) -> _FilePut | None:
     """Whether the name of a created, renamed or copied file is free."""
     path = file.new_path
     if path is None or path == file.old_path:
         return None
-    taken = written[path] if path in written else overlay.get(path)
+    taken = written.get(path)
     if taken is not None and path not in going and file.old_path is not None:
         why = f"{printable(path)} exists already"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
-    if taken is None and (blocked := overlay.obstacle(path, written)):
+    if taken is None and (blocked := written.obstacle(path)):
         why = f"{printable(path)} cannot be made: {printable(blocked)}"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
     return None
@@ -208,14 +204,12 @@ def _leads_astray(file: FileDiff, pre: Entry | None, post: bytes | None) -> _Fil
     return _FilePut(ApplyStatus.CONFLICT, f"{_name(file)} is refused: {why}", (why,)) if why else None
 
 
-def _record(
-    file: FileDiff, pre: Entry | None, post: bytes | None, overlay: Overlay, written: dict[str, Entry | None]
-) -> None:
+def _record(file: FileDiff, pre: Entry | None, post: bytes | None, written: Overlay) -> None:
     leaves = file.old_path is not None and file.old_path != file.new_path and not file.copied
-    if leaves and written.get(file.old_path or "") is None:  # else another file of this patch took the name
-        written[file.old_path or ""] = None
+    if leaves and written.changed.get(file.old_path or "") is None:  # else another file of this patch took the name
+        written.put({file.old_path or "": None})
     if file.new_path is not None and post is not None:
-        written[file.new_path] = overlay.make(_mode_after(file, pre), post)
+        written.put({file.new_path: written.make(_mode_after(file, pre), post)})
 
 
 def _has_result(file: FileDiff, overlay: Overlay) -> bool:

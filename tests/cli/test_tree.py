@@ -158,6 +158,14 @@ def test_devices_are_refused(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> 
     kpt("tree", "add", "t", "--tarball", evil(tmp_path, member), status=2)
 
 
+def test_a_sparse_file_is_no_bomb(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    (tmp_path / "linux").mkdir()
+    os.truncate(os.open(tmp_path / "linux" / "Makefile", os.O_CREAT | os.O_WRONLY), 1 << 40)
+    subprocess.run(["tar", "-cSf", tmp_path / "x.tar", "-C", tmp_path, "linux"], check=True)
+    for source in (("--tarball", tmp_path / "x.tar"), ("--dir", tmp_path / "linux")):
+        assert "Makefile: refused: larger than 1024 MB" in kpt("tree", "add", "t", *source, status=2).err
+
+
 def test_links_of_an_archive(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/file").write_bytes(b"content\n")

@@ -372,3 +372,7 @@ def test_any_page_gives_messages_or_one_line(pieces: list[str]) -> None:
         assert "\n" not in error.line()
     else:
         assert all(message.body for message in found)
+
+
+def test_an_entity_of_any_length() -> None:
+    assert pages.text(f"a&#{'9' * 5000};b&#{'0' * 50}65;") == "a\ufffdbA"

@@ -167,3 +167,10 @@ def test_a_stream_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
         streams.read_stream(endless, "standard input")
     with pytest.raises(InputError, match="no end"):
         streams.read_stream(io.BytesIO(bytes(1 << 21)), "standard input")
+
+
+def test_a_sparse_file_in_a_directory_is_no_bomb(tmp_path: Path) -> None:
+    (tmp_path / "1.patch").touch()
+    os.truncate(tmp_path / "1.patch", 1 << 40)
+    with pytest.raises(InputError, match="more than 512 MB in its files"):
+        read_sources([str(tmp_path)])

@@ -135,3 +135,10 @@ def test_long_subjects_take_linear_time() -> None:
         parse(piece * 50_000)
         parse("[PATCH " + piece * 50_000 + "] x")
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("prefix", ["Re: ", "[PATCH] ", "[x] ", "Fwd: ", "["])
+def test_a_subject_of_megabytes_takes_no_time(prefix: str) -> None:
+    before = time.process_time()
+    parse(prefix * (1 << 20) + "[PATCH] s")
+    assert time.process_time() - before < 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpatch_tool.text import plural, printable, printable_bytes
+from kpatch_tool.text import plural, printable, printable_bytes, some_of
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,10 @@ def test_plural() -> None:
         "3 patches",
         "0 cases",
     ]
+
+
+def test_some_names_of_many_in_a_message() -> None:
+    names = [f"tree-{number}" for number in range(100)]
+    assert some_of(names[:3], "x", others="kpt tree list") == "tree-0, tree-1, tree-2"
+    said = some_of(names, "tre-42", others="kpt tree list")
+    assert "tree-42" in said and said.endswith(", and 92 more (`kpt tree list`)")

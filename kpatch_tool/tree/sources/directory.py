@@ -15,7 +15,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.environment import settings
-from kpatch_tool.tree.importing import FILE, LINK, PROGRAM, Item, import_items
+from kpatch_tool.tree.importing import FILE, LARGEST, LINK, PROGRAM, Item, import_items
 from kpatch_tool.tree.sources.git import GitRepository
 
 
@@ -91,6 +91,8 @@ def _item(entry: os.DirEntry[str], path: str) -> Item:
             return Item(path, LINK, os.fsencode(Path(entry.path).readlink()), int(info.st_mtime))
         if not stat.S_ISREG(info.st_mode):
             raise InputError("refused: neither file, link nor directory", where=printable(entry.path))
+        if info.st_size > LARGEST:
+            raise InputError(f"refused: larger than {LARGEST >> 20} MB", where=printable(entry.path))
         data = Path(entry.path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=printable(entry.path)) from error
