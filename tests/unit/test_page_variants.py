@@ -227,6 +227,27 @@ def test_patchworks_api() -> None:
     assert (message.author.name, message.subject) == ("Jos\u00e9", "[PATCH v2 1/3] mm: one")
 
 
+def test_threads_of_which_blank_lines_are_lost() -> None:
+    """Copies of lore's threads, and of hypermail's pages, whose lines were stripped and empty ones left out."""
+    lore = "* [PATCH {0}/2] mm: {0}\n@ 2014-04-17 9:0{0} Jane Doe\n0 siblings, 0 replies; 2+ messages in thread\n"
+    lore += "From: Jane Doe @ 2014-04-17 9:0{0} UTC (permalink / raw)\nTo: kvm, Joe Doe,\nBob Doe\nCc: linux-mm\n"
+    hypermail = "[PATCH {0}/2] mm: {0}\nFrom: Jane Doe\nDate: Thu Apr 17 2014 - 09:0{0}:00 EST\n"
+    ends = ("\n^ permalink raw reply\t[flat|nested] 2+ messages in thread\n", "")
+    for head, end in zip((lore, hypermail), ends, strict=True):
+        for dropped in (True, False):
+            page = squeezed("".join(head.format(number) + "\n" + TEXT + end for number in (1, 2)), dropped=dropped)
+            first, second = parse(page.encode(), "page")
+            assert (first.subject, first.author.name, second.subject) == (
+                "[PATCH 1/2] mm: 1",
+                "Jane Doe",
+                "[PATCH 2/2] mm: 2",
+            )
+            assert first.body.startswith(b"Why it is so.\n")
+            series = assemble([first, second], where="x")
+            assert [patch.number for patch in series.patches] == [1, 2]
+            assert Damage.SQUEEZED in series.patches[0].damage
+
+
 FLOWED = """\
 diff --git a/mm/x.c b/mm/x.c
 --- a/mm/x.c

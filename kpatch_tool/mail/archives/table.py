@@ -74,7 +74,7 @@ ARCHIVES = (
         "hypermail",
         _pattern(
             rb"^(?P<subject>[^\n]+)\n\n?From: ?(?P<name>[^\n]*)\n"
-            rb"Date: ?(?P<date>\w{3} \w{3} \d\d? \d{4} - \d\d:\d\d:\d\d \w+)\n\n+"
+            rb"Date: ?(?P<date>\w{3} \w{3} \d\d? \d{4} - \d\d:\d\d:\d\d \w+)\n+"
         ),
         _SQUEEZED,
         _MAJORDOMO,
@@ -98,7 +98,7 @@ ARCHIVES = (
     Archive(
         "spinics",
         _pattern(
-            rb"^(?P<subject>[^\n]+)\n\n?\[Date Prev\][^\n]*\n(?>(?:[ \t]*\n)+)"
+            rb"^(?P<subject>[^\n]+)\n\n?\[Date Prev\][^\n]*\n(?:(?>(?:[ \t]*\n)+)|(?=From: ))"
             rb"(?>(?:(?:[-*] ?)?(?:(?i:" + _SPINICS_FIELD + rb"): [^\n]*|Date: (?P<date>[^\n]*)|"
             rb"(?i:Message-id): <?(?P<id>[^\n>]*)>?|From: " + _PERSON + rb")\n){0,20})\n*"
         ),
@@ -134,7 +134,9 @@ ARCHIVES = (
         _pattern(
             rb"^[ \t]*\* (?P<subject>[^\n]+)\n(?>(?:(?![ \t]*\* |From: )[^\n]*\n){0,2000})"
             rb"From: (?P<name>[^\n]*?) @ (?P<date>" + _LORE_DATE + rb") UTC \(permalink / raw\)\n(?>(?:  [^\n]*\n)*)"
-            rb"(?:In-Reply-To: (?P<reply>[^\n]*)\n)?\n"
+            # Where white space was lost, the names that To and Cc have no room for are lines of their own.
+            rb"(?>(?:(?:To|\+?Cc): ?[^\n]*\n(?>(?:(?<=,\n)[^\n]*\n)*)){0,3})"
+            rb"(?:In-Reply-To: (?P<reply>[^\n]*)\n)?\n?"
         ),
         frozenset(),
         _pattern(rb"^\^ permalink raw reply"),
