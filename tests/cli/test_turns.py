@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import silent
 from kpatch_tool.report import document
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tested, _Turns
 from kpatch_tool.tree.applied import load_applied
@@ -39,7 +40,6 @@ class FakeTester:
     tested: list[int] = field(default_factory=list)
     prepared: list[int] = field(default_factory=list)
     spoken_for: list[int] = field(default_factory=list)
-    wait_for_base: Callable[[], object] = tuple
     base_done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -57,14 +57,15 @@ class FakeTester:
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return repr(build.modules)
 
-    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+    def test(self, state: State, build: StateBuild, suites: Sequence[str], before: Before) -> tuple[StateTests, ...]:
         if state.patch == self.dies_at:
             raise MachineError("QEMU is gone")
         if state.patch == 0:
             time.sleep(0.3)
             self.base_done.set()
         else:
-            self.wait_for_base()
+            assert [tests.patch for tests in before.base()] == [0]
+            assert all(0 < tests.patch < state.patch for tests in before.previous())
             assert self.base_done.is_set(), "the base is what the others are compared with"
         self.tested.append(state.patch)
         verdict = Verdict.FAIL if state.patch in self.fail else Verdict.PASS
