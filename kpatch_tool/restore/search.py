@@ -19,9 +19,9 @@ from kpatch_tool.restore.paths import Alternative, Path, Plan
 
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 _FEWEST = 2_000
-# Where the likeliest reading has one in 2^HOPELESS chances or less, trying 100,000 of them finds nothing.
-_HOPELESS = 42.0
-_TRIED_ANYWAY = 5_000
+# Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
+# the right reading is not among the next ones either.
+_MANY, _SHALLOW = 20_000, 3.0
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -88,13 +88,12 @@ def search(
     bound = bound.for_id(judge.wanted)
     if variations.right(()):
         return root, (plan,), True, tried
-    doubt = sum(options[0].cost for options in root.options if options)
     for chosen in chain(effects.alone(), _combined(effects)):
         rows = chosen[0].rows if len(chosen) == 1 else tuple(sorted(row for effect in chosen for row in effect.rows))
         tried += 1
         if variations.right(rows):
             return _merged(effects.root, chosen), tuple(effect.plan for effect in chosen), True, tried
-        if tried > _TRIED_ANYWAY and doubt + sum(effect.cost for effect in chosen) > _HOPELESS:
+        if tried == _MANY and sum(effect.cost for effect in chosen) < _SHALLOW:
             break
         if tried >= bound.readings or judge.hashed >= bound.hashed or effects.lines >= bound.lines:
             break
