@@ -156,6 +156,7 @@ class _Run:
     tests: list[StateTests] = field(default_factory=list)
     _said: dict[tuple[str, str], Future[tuple[StateTests, ...]]] = field(default_factory=dict)
     _before: Before = NOTHING_BEFORE
+    _unbuildable: MachineError | None = None
     _untestable: MachineError | None = None
 
     def record(self) -> RunRecord:
@@ -251,28 +252,30 @@ class _Run:
     def _build(self, states: Sequence[State]) -> Generator[_Built, None, None]:
         """Build every state; those that can be booted, each as soon as it is there."""
         with closing(ahead(self._ready, states)) as ready:
-            for state in states:
-                self._cell(state.patch, Stage.BUILD, Outcome.RUNNING, "...")
-                try:
-                    one = next(ready)
-                except MachineError as error:  # whatever it is, the next state would meet it too
-                    trouble = error
-                    break
-                self.builds.append(one.build)
-                self._put(build_cell(one.build, self.builds[0]))
-                if one.build.status is BuildStatus.OK:
-                    yield one
-                elif one.build.status is BuildStatus.INFRA:
-                    self.problems.append(f"{_state(state.patch)} could not be built: {one.build.why}")
-            else:
+            try:
+                yield from (one for one in ready if one.build.status is BuildStatus.OK)
                 return
+            except MachineError as error:
+                trouble = error
         self._cannot(Stage.BUILD, trouble, (state.patch for state in states[len(self.builds) :]))
 
     def _ready(self, state: State) -> _Built:
         """A state built, and its suites, too, where it is sure to be tested: they are built in the same checkout."""
-        one = _Built(state, self.steps.build(state))
+        if self._unbuildable is not None:
+            raise self._unbuildable
+        self._cell(state.patch, Stage.BUILD, Outcome.RUNNING, "...")
+        try:
+            build = self.steps.build(state)
+        except MachineError as error:  # whatever it is, the next state would meet it too
+            self._unbuildable = error
+            raise
+        self.builds.append(build)
+        self._put(build_cell(build, self.builds[0]))
+        if build.status is BuildStatus.INFRA:
+            self.problems.append(f"{_state(state.patch)} could not be built: {build.why}")
+        one = _Built(state, build)
         sure = self.which is not Which.HEAD or state.patch == 0
-        return self._printed(one) if sure and one.build.status is BuildStatus.OK else one
+        return self._printed(one) if sure and build.status is BuildStatus.OK else one
 
     def _printed(self, one: _Built) -> _Built:
         try:

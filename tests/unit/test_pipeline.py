@@ -276,3 +276,16 @@ def test_guests_side_by_side_are_compared_with_a_base_that_takes_longer() -> Non
     record = run(SERIES, Steps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
     assert words(record, Stage.TEST) == ["2 cases", "same", "1 worse", "same"]
     assert [tests.patch for tests in record.tests] == [0, 1, 2, 3]
+
+
+def test_a_build_is_told_before_its_suites_are_built() -> None:
+    recorder = Recorder()
+
+    class Steps(FakeSteps):
+        def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
+            told = [cell.text for cell in recorder.seen if (cell.patch, cell.stage) == (state.patch, Stage.BUILD)]
+            assert told == ["...", "ok 2 s"]
+            return super().fingerprint(state, build, suite)
+
+    record = run(SERIES, Steps(make_applied(SERIES), builds("a", "b"), same_results(0, 1)), recorder)
+    assert words(record, Stage.TEST)[:2] == ["2 cases", "same"]
