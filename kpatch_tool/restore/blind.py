@@ -169,25 +169,30 @@ _INDENTED = re.compile(rb"(?: {7}| {8}| {15,16}| {23,24})\S")
 _HALF = re.compile(rb"(?: {2}| {4}| {6}| {12})[\w}]")
 
 
-def unstuffed(files: tuple[FileDiff, ...]) -> tuple[FileDiff, ...]:
+def unstuffed(files: tuple[FileDiff, ...], *, declared: bool = False) -> tuple[FileDiff, ...]:
     """`files` without the blanks that a mail program put before every line that begins with one (format=flowed, RFC
     3676, 4.4: the context lines of a diff); `files` itself where nothing shows that.
 
-    What shows it are blanks before the tabs of all context lines while changed lines begin with tabs.
+    What shows it are blanks before the tabs of all context lines while changed lines begin with tabs; or, where the
+    mail is `declared` to be flowed, a blank before all of them.
     """
     lines = [line for file in files for hunk in file.hunks for line in hunk.lines if line.text.strip()]
     context = [line.text for line in lines if line.kind is Kind.CONTEXT]
     count = min((len(text) - len(text.lstrip(b" ")) for text in context), default=0)
     tabbed = sum(text[count : count + 1] == b"\t" for text in context)
     changed = any(line.text[:1] == b"\t" for line in lines if line.kind is not Kind.CONTEXT)
-    if not (count and tabbed >= _LEAST_TABS and changed):
+    if declared and count:
+        count = 1
+    elif not (count and tabbed >= _LEAST_TABS and changed):
         return files
     return tuple(replace(file, hunks=tuple(_without_blanks(hunk, count) for hunk in file.hunks)) for file in files)
 
 
 def _without_blanks(hunk: Hunk, count: int) -> Hunk:
     lines = [
-        replace(line, text=line.text[count:]) if line.kind is Kind.CONTEXT and line.text.strip() else line
+        replace(line, text=line.text[count:])
+        if line.kind is Kind.CONTEXT and line.text.startswith(b" " * count)
+        else line
         for line in hunk.lines
     ]
     return replace(hunk, lines=tuple(lines))

@@ -123,7 +123,8 @@ def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Read
     """A diff that reads as it stands: is it what the author sent?"""
     from kpatch_tool.restore.blind import hides_address, suspicions, unstuffed
 
-    if not message.damage - _HIDDEN_ONLY and unstuffed(files) is not files:
+    declared = message.flowed and _UNSTUFFED.search(message.body) is None
+    if not message.damage - _HIDDEN_ONLY and unstuffed(files, declared=declared) is not files:
         return _stuffed(parts, files, message, parts.diff)
     damage = message.damage - _HIDDEN_ONLY
     damage |= {Damage(name) for name in suspicions(files, parts.diff)}
@@ -141,7 +142,9 @@ def _stuffed(parts: Split, files: tuple[FileDiff, ...], message: Message, receiv
     """The reading of format=flowed text, declared (then it is joined) or not, without its blanks before context."""
     from kpatch_tool.restore.blind import unstuffed
 
-    bare = unstuffed(files)
+    joined = received != parts.diff  # then the blanks that were declared are gone
+    declared = message.flowed and not joined and _UNSTUFFED.search(message.body) is None
+    bare = unstuffed(files, declared=declared)
     if bare is not files:
         parts = replace(parts, diff=format_diff(bare))
     damage = message.damage | {Damage.REWRAPPED}

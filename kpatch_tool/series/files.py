@@ -12,6 +12,7 @@ from kpatch_tool.series.model import Cover, Patch, Reply
 
 # Stands where an archive hid an address: `git am` wants one, and .invalid never is anybody's (RFC 2606).
 HIDDEN = "hidden@archive.invalid"
+_BEGINS_A_MAIL = re.compile(rb"^(?=From [^\n]{0,200}\d:\d\d)", re.MULTILINE)
 NOBODY = "unknown"  # stands where there is no name either
 _SEPARATOR = b"From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n"
 _INBODY_LIKE = re.compile(r"(?:(?:From|Subject|Date):|\[PATCH\]\s|>From\s)", re.IGNORECASE)
@@ -48,7 +49,8 @@ def patch_text(patch: Patch, revision: int, total: int) -> bytes:
         ]
     header = "".join(f"{name}: {value}\n" for name, value in fields if value)
     note = f"{patch.note}\n" if patch.note else ""
-    text = f"{header}\n{message}---\n{note}\n".encode("utf-8", "replace")
+    # A line that begins a mail for git mailsplit (is_from_line) is quoted as in any mbox.
+    text = _BEGINS_A_MAIL.sub(b">", f"{header}\n{message}---\n{note}\n".encode("utf-8", "replace"))
     diff = patch.diff if patch.diff.endswith(b"\n") else patch.diff + b"\n"
     return _SEPARATOR + text + diff + f"-- \n{__version__}\n\n".encode()
 

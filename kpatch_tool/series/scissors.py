@@ -1,7 +1,7 @@
 """Scissors: the line `-- >8 --` that parts a patch from the talk above it (git-am(1), --scissors).
 
 git cuts there only when told to, since commit messages quote logs between scissors, too. kpt cuts where the text around
-the line says that a patch begins.
+the line says that a patch begins. What git format-patch begins a file with, pasted below some talk, says the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _MARK = re.compile(rb">8|8<|>%|%<")
+_BEGINS = re.compile(
+    rb">8|8<|>%|%<|^>?(?P<file>From )[0-9a-f]{40} Mon Sep 17 00:00:00 2001[ \t\r]{0,9}\n(?=(?:From|Subject|Date):)",
+    re.MULTILINE,
+)
 _PERFORATED = re.compile(rb"(-)|(>8|8<|>%|%<)|([ \t\r\f\v\n]+)|([^\s])")
 _LONGEST = 1000  # bytes of a line that can be a scissors line
 _QUOTED = re.compile(rb"[>|][ \t>|]")
@@ -69,10 +73,14 @@ def cut(body: bytes, found: Sequence[tuple[int, int]], end: int) -> Cut | None:
 
 
 def lines(body: bytes) -> Iterator[tuple[int, int]]:
-    """The scissors lines of `body` that are not quoted, as offsets (first, after the last byte)."""
+    """The scissors lines of `body` that are not quoted, and git's own, as offsets (first, after the last byte)."""
     end = 0
-    for mark in _MARK.finditer(body):
+    for mark in _BEGINS.finditer(body):
         if mark.start() < end:
+            continue
+        if mark["file"]:
+            end = mark.end()
+            yield mark.start(), end
             continue
         start = body.rfind(b"\n", 0, mark.start()) + 1
         end = body.find(b"\n", mark.start()) + 1 or len(body)

@@ -273,6 +273,16 @@ def test_blanks_that_flowed_text_puts_before_context() -> None:
     assert assemble([message], where="x").patches[0].diff == own.encode()
 
 
+def test_flowed_text_that_cannot_be_joined_loses_its_blanks_alone() -> None:
+    """Empty context lines of a blank look like soft line ends."""
+    flowed = "From: Jane <jane@x.org>\nSubject: [PATCH] x\nContent-Type: text/plain; format=flowed\n\nWhy.\n---\n"
+    context = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\n  one\n  \n-two\n+three\n  four\n"
+    (message,) = parse((flowed + context).encode(), "mail")
+    patch = assemble([message], where="x").patches[0]
+    assert patch.diff == context.replace("\n  ", "\n ").encode()
+    assert patch.exactness.value == "damaged"
+
+
 def test_an_author_whose_address_is_hidden_has_that_of_the_sign_off() -> None:
     page = re.sub(r"<[^<>]*>", "<[email protected]>", LORE, count=1) + TEXT
     for signed, known in (

@@ -145,3 +145,12 @@ def test_toml_is_read_back() -> None:
         {"n": 3, "none": None, "list": texts * 9}, [("[t]", {"a": t}) for t in texts[:1]], comment="x\ny"
     )
     assert tomllib.loads(written) == {"n": 3, "list": [*texts[:-1], "\ufffd"] * 9, "t": {"a": ""}}
+
+
+def test_a_message_that_quotes_the_start_of_a_mail_stays_one_mail() -> None:
+    line = "From jane@example.org Thu Apr 17 09:05:46 2014\n"
+    data = files.patch_text(made(message=f"Why.\n\n{line}Subject: x\n\nMore."), 1, 1)
+    (message,) = parse(data, "x")
+    again = read_patch(message, 2, kept=True)
+    assert again.message == f"Why.\n\n>{line}Subject: x\n\nMore."
+    assert files.patch_text(again, 1, 1) == data

@@ -162,3 +162,13 @@ def test_what_b4_says_below_the_diff_is_kept_in_the_note() -> None:
         "why\n---\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1,2 @@\n a\n+b\n\n---\n" + lines + "\n\nBest regards,\n"
     )
     assert split_body(body.encode(), "utf-8").note == lines
+
+
+def test_a_file_of_format_patch_below_some_talk() -> None:
+    file = b"From " + b"0" * 40 + b" Mon Sep 17 00:00:00 2001\nFrom: A B <a@b.c>\nSubject: [PATCH] x: y\n\nWhy.\n---\n"
+    for mark in (b"", b">"):
+        parts = split_body(b"How about this?\n\n" + mark + file + DIFF, "utf-8")
+        assert (parts.message, parts.note, parts.diff) == ("Why.", "How about this?", DIFF)
+        assert parts.inbody == {"from": "A B <a@b.c>", "subject": "[PATCH] x: y"}
+    quoted = b"See\n\n" + file.partition(b"\n")[0] + b"\n\nMore.\n---\n" + DIFF
+    assert split_body(quoted, "utf-8").message.endswith("More.")
