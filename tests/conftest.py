@@ -68,6 +68,7 @@ def _seal(home: Path, patch: pytest.MonkeyPatch) -> None:
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
         "COLUMNS": "80",
+        "CCACHE_DISABLE": "1",  # tests stop compilers at work, and count what they compile
         **_NO_SANDBOX,
     }
     for name, value in values.items():

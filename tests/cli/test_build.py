@@ -313,8 +313,11 @@ def test_a_clock_that_went_back_hides_no_error(toy: Path, kpt: Kpt, workspace: W
 
 
 @pytest.mark.skipif(ccache() is None, reason="ccache is not installed, or its links are not where kpt looks")
-def test_ccache_beside_the_objects_and_nowhere_else(toy: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+def test_ccache_beside_the_objects_and_nowhere_else(
+    toy: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     users = tmp_path / "users"
+    monkeypatch.delenv("CCACHE_DISABLE")
     first = kpt("build", "s", "--each", "--json", status=1, env={"CCACHE_DIR": str(users)}).json["states"]
     cache = workspace.state / "build" / "toy-x86_64.ccache"
     assert list(cache.rglob("*R")) and not users.exists()

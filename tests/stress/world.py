@@ -113,6 +113,7 @@ class World:
         }
         repo = Path(__file__).parents[2]
         more = {"HOME": str(self.root / "home"), "TMPDIR": str(self.scratch), "PYTHONPATH": str(repo), "COLUMNS": "80"}
+        more["CCACHE_DISABLE"] = "1"
         return {**kept, **_GIT, **more}
 
     def snapshot(self, step: str) -> Path:
