@@ -60,7 +60,7 @@ def _known(author: Address, message: Message) -> Address:
 def _signed(author: Address, own: Iterable[Trailer]) -> Address:
     """The author with the address that he signed off with, where his is not known.
 
-    Checked on 1,028 patches of eleven lists whose author signed off: 1,020 came from the address of the sign-off.
+    Checked on 1,028 patches of twelve lists whose author signed off: 1,020 came from the address of the sign-off.
     """
     writer = relayed.writer(author.name)
     name = writer or author.name
