@@ -38,7 +38,7 @@ demo: packages
 	$(KPT) run series/dirty-log-6.1
 
 # What tests read kpt's output with, sign mails with and turn clocks with. No command needs it; without it they are skipped.
-TEST_PACKAGES := chromium cpio fish git-email libfaketime libmailtools-perl man-db mandoc openssh-client openssl zsh
+TEST_PACKAGES := ccache chromium cpio fish git-email libfaketime libmailtools-perl man-db mandoc openssh-client openssl zsh
 
 test-packages: packages
 	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || { $(ROOT) apt-get update -q && $(APT_INSTALL) $(TEST_PACKAGES); } || \
