@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpatch_tool import text
 from kpatch_tool.errors import InputError
@@ -31,8 +31,7 @@ _LOOKED_AT = 100
 _COLUMNS = "number, date, title, revision, name, email, patches, total, cover, message_id, roots, sent"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One posting of a mailbox. `number` counts the mailbox's postings by date, from 1; `date` is None where it has
     none; `patches` are the numbers that are there, `message_id` that of its cover or first patch ("" for none);
     `roots` the threads it is in."""
