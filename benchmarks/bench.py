@@ -37,7 +37,7 @@ from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.vm import qemu
 from kpatch_tool.workspace import Workspace
 
-_MESSAGES, _WITH_PEERS = 100_000, 3_000  # what is slow reads fewer: `make bench` is to end in minutes
+_MESSAGES, _WITH_PEERS = 100_000, 10_000  # what is slow reads fewer: `make bench` is to end in minutes
 TREE, SERIES = "debian-6.1", "dirty-log-6.1"
 _ONLY_ASKED = ("states",)
 _FIRST_TEST = re.compile(r"first test ([\d.]+) s")
