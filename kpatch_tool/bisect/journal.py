@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic
+from kpatch_tool import atomic, lock
 from kpatch_tool.bisect.model import Answer, Observation
 from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 
 _FORMAT = 1
+_PATIENCE = 30.0  # seconds that another search of the series may take to write
 _SetRow = tuple[tuple[int, ...], Observation]
 
 
@@ -27,6 +28,7 @@ class Journal:
         name = hashlib.sha256(parts.encode()).hexdigest()[:16]
         self.path: Path = workspace.state / "bisect" / series / f"{name}.json"
         self._sets: Path = self.path.with_name(f"{name}.sets.json")
+        self._lock: Path = workspace.lock(f"journal-{series}")
 
     def read(self) -> tuple[Observation, ...]:
         """The looks kept, in order; none where the file is missing or not in order."""
@@ -58,7 +60,9 @@ class Journal:
             self._sets.unlink(missing_ok=True)
 
     def _keep(self, path: Path, rows: Sequence[Any]) -> None:
-        atomic.write_text(path, json.dumps(rows, indent=1) + "\n")
+        with lock.held(self._lock, wait_seconds=_PATIENCE):  # the series may be searched on another tree, too
+            atomic.sweep(path.parent)
+            atomic.write_text(path, json.dumps(rows, indent=1) + "\n")
 
 
 def _observation(row: Mapping[str, Any]) -> Observation:
