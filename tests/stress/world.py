@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -133,10 +134,14 @@ class World:
         )
 
     def run(self, words: Sequence[str], extra: Mapping[str, str] | None = None) -> Done:
-        """Run kpt in the workspace to its end."""
+        """Run kpt in the workspace to its end; one that hangs is killed, which its status tells."""
         begun = time.monotonic()
         with self.start(words, extra) as process:
-            out, err = process.communicate(timeout=_PATIENCE)
+            try:
+                out, err = process.communicate(timeout=_PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                out, err = process.communicate()
         return Done(process.returncode, out, err, time.monotonic() - begun)
 
     def put(self, snapshot: Path) -> None:
