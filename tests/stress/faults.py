@@ -126,7 +126,7 @@ def clock_went_on(world: World, step: Step, random: Random) -> Iterator[str]:
 def clock_jumps_in_it(world: World, step: Step, random: Random) -> Iterator[str]:
     """kpt's own clock runs wild while it works (libfaketime)."""
     world.put(world.snapshot(step.after))
-    wild = {"FAKETIME": random.choice(("-3650d", "+3650d", "+0 x5000", "-1d x-50")), **_faketime()}
+    wild = {"FAKETIME": random.choice(("-3650d", "+3650d", "+0 x5000")), **_faketime()}
     yield from checks.civil(world.run(step.words, wild))
     yield from _again(world, step, world.snapshot(step.after), world.snapshot(step.name))
 
