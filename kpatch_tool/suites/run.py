@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -182,9 +183,17 @@ def test_state(
 
 def _forget_old(newest: Path) -> None:
     """Remove the outputs of the oldest runs. Results that are kept do without their outputs then."""
-    runs = sorted(newest.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    runs = sorted(newest.parent.iterdir(), key=_changed, reverse=True)
     for old in runs[_KEPT_RUNS:]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _changed(path: Path) -> float:
+    """When it was changed, in seconds since 1970; infinite for what another guest makes anew this moment."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 _TEST, _PROBE = "test", "probe"
