@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from kpatch_tool import lock
+from kpatch_tool import atomic, lock
 from kpatch_tool.atomic import STAGING, machine_errors
 from kpatch_tool.vm.qemu import KERNEL_WORDS, Machine
 
@@ -59,7 +59,7 @@ class SavedMachine:
         with machine_errors(self.path):
             directory.mkdir(parents=True, exist_ok=True)
         with machine_errors(self.path), _locked(directory):
-            _sweep(directory)
+            atomic.sweep(directory)
             return _in_use(tempfile.NamedTemporaryFile(prefix=STAGING, dir=directory))
 
     def keep(self, file: SavedFile) -> None:
@@ -102,7 +102,7 @@ def sweep(cache: Path) -> None:
     """Remove what a killed kpt left of machines it was saving."""
     if place(cache).is_dir():
         with _locked(place(cache)):
-            _sweep(place(cache))
+            atomic.sweep(place(cache))
 
 
 def _in_use(file: SavedFile) -> SavedFile:
@@ -113,11 +113,3 @@ def _in_use(file: SavedFile) -> SavedFile:
 def _locked(directory: Path) -> AbstractContextManager[int]:
     """The right to add files to the directory and to remove some."""
     return lock.held(directory.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS)
-
-
-def _sweep(directory: Path) -> None:
-    """Remove what a killed kpt left: files that nobody has in use any more."""
-    for left in directory.glob(f"{STAGING}*"):
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
