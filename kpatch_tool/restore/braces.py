@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kpatch_tool.restore.cstate import indent_of, width
+from kpatch_tool.restore.weights import add, shares
 
 Columns = dict[int, float]
 
@@ -78,26 +79,21 @@ def _take(block: _Block, line: bytes) -> None:
 def _expected(block: _Block, text: bytes) -> Columns:
     out: Columns = {}
     if text.startswith((b"}", b")")) and block.openers:
-        _more(out, block.openers[-1], 1.0 - _UNKNOWN)
-        _more(out, block.last, _UNKNOWN)
+        add(out, block.openers[-1], 1.0 - _UNKNOWN)
+        add(out, block.last, _UNKNOWN)
     elif block.opened:
         for step, share in _TABS if block.tabs else _STEPS:
-            _more(out, block.openers[-1] + step, share * (1.0 - _KNOWN_STEP if block.step else 1.0))
+            add(out, block.openers[-1] + step, share * (1.0 - _KNOWN_STEP if block.step else 1.0))
         if block.step:
-            _more(out, block.openers[-1] + block.step, _KNOWN_STEP)
+            add(out, block.openers[-1] + block.step, _KNOWN_STEP)
     elif block.begun >= 0:
-        _more(out, block.last, 0.75 if block.last != block.begun else 0.15)
+        add(out, block.last, 0.75 if block.last != block.begun else 0.15)
         if block.value >= 0:
-            _more(out, block.value, 0.75)
-        _more(out, block.begun + 4, 0.04)
-        _more(out, block.begun + 8, 0.04)
+            add(out, block.value, 0.75)
+        add(out, block.begun + 4, 0.04)
+        add(out, block.begun + 8, 0.04)
     else:
-        _more(out, block.last, 0.96)
+        add(out, block.last, 0.96)
         for opener in block.openers[-2:]:
-            _more(out, opener, _UNKNOWN)
-    total = sum(out.values())
-    return {column: weight / total for column, weight in out.items()}
-
-
-def _more(out: Columns, column: int, weight: float) -> None:
-    out[column] = out.get(column, 0.0) + weight
+            add(out, opener, _UNKNOWN)
+    return shares(out)

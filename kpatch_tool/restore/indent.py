@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kpatch_tool.restore.cstate import TAB, State, is_directive, pad, width
+from kpatch_tool.restore.weights import add, shares
 
 Readings = dict[bytes, float]
 
@@ -197,7 +198,7 @@ def _condition(state: State, _text: bytes, _style: Style, _recent: Recent) -> Re
     """A preprocessor line goes on: below the text after `#if `, or a tab deeper."""
     out: Readings = {b"    ": 0.45, b"\t": 0.4, b"     ": 0.08, b"\t\t": 0.04, b"  ": 0.02, b"": 0.01}
     if state.continuation is not None:
-        _more(out, state.continuation, 12.0)
+        add(out, state.continuation, 12.0)
     return out
 
 
@@ -216,23 +217,19 @@ def _comment(state: State, text: bytes, _style: Style, _recent: Recent) -> Readi
     if text.startswith(b"*"):
         if comment.last is not None:
             out[comment.last] = 0.99
-        _more(out, pad(comment.column + 1), 0.97 if comment.last is None else 0.004)
-        _more(out, pad(comment.column), 0.01 if comment.last is None else 0.002)
+        add(out, pad(comment.column + 1), 0.97 if comment.last is None else 0.004)
+        add(out, pad(comment.column), 0.01 if comment.last is None else 0.002)
         return out
     if comment.last is not None:
-        _more(out, comment.last, 0.7)
+        add(out, comment.last, 0.7)
     for offset, weight in ((3, 0.2), (0, 0.05), (1, 0.05), (2, 0.03), (8, 0.03)):
-        _more(out, pad(comment.column + offset), weight)
+        add(out, pad(comment.column + offset), weight)
     return out
-
-
-def _more(out: Readings, indent: bytes, weight: float) -> None:
-    out[indent] = out.get(indent, 0.0) + weight
 
 
 def _all(out: Readings, more: Readings, scale: float) -> None:
     for indent, weight in more.items():
-        _more(out, indent, weight * scale)
+        add(out, indent, weight * scale)
 
 
 def _closing(state: State, _text: bytes, style: Style, recent: Recent) -> Readings:
@@ -241,7 +238,7 @@ def _closing(state: State, _text: bytes, style: Style, recent: Recent) -> Readin
         return {b"": 0.6, state.sibling or b"\t": 0.3}
     out = {braces[-1].indent: 0.97}
     if braces[-1].inner is not None:
-        _more(out, braces[-1].inner, 0.02)
+        add(out, braces[-1].inner, 0.02)
     _all(out, deeper(braces[-1].indent, style, recent), 0.01)
     return out
 
@@ -256,7 +253,7 @@ def _case(state: State, _text: bytes, style: Style, recent: Recent) -> Readings:
     out: Readings = {}
     if entry.case is not None:
         out[entry.case] = 0.95
-    _more(out, entry.indent, 0.05 if out else 0.9)
+    add(out, entry.indent, 0.05 if out else 0.9)
     _all(out, deeper(entry.indent, style, recent), 0.02 if entry.case is not None else 0.08)
     return out
 
@@ -272,20 +269,20 @@ def _parens(state: State, text: bytes, style: Style, recent: Recent) -> Readings
         opened = outer.inner if outer and outer.char != b"{" and outer.inner is not None else entry.indent
         if entry.column < 0:
             return {opened: 0.9, **{indent: 0.1 for indent in out if indent != opened}}
-        _more(out, opened, 6.0)
+        add(out, opened, 6.0)
     if text.startswith(b"TP_"):
         # The parts of a trace event (include/trace/events) stand one tab deep, whatever other calls do.
-        _more(out, (state.statement or b"") + b"\t", _TRACED)
+        add(out, (state.statement or b"") + b"\t", _TRACED)
     scale = 0.6 if entry.inner is not None else 1.0
     for indent, weight in _styled(state, text, style, recent).items():
-        _more(out, indent, weight * scale)
+        add(out, indent, weight * scale)
     if entry.operand >= 0:
-        _more(out, pad(entry.operand), 0.15)
+        add(out, pad(entry.operand), 0.15)
     if state.continuation is not None and entry.inner is None:
         # A parenthesis opened on a continuation line: aligned to it, or one deeper than the lines before it.
-        _more(out, state.continuation, 0.2)
-        _more(out, state.continuation + b"\t", 6.0 if entry.column < 0 else 0.4)
-    return _normal(out)
+        add(out, state.continuation, 0.2)
+        add(out, state.continuation + b"\t", 6.0 if entry.column < 0 else 0.4)
+    return shares(out)
 
 
 def _plain(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
@@ -293,11 +290,11 @@ def _plain(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
     if state.continuation is not None:
         out[state.continuation] = 12.0
     if text == b"{":
-        _more(out, state.statement or b"", 20.0)
+        add(out, state.statement or b"", 20.0)
     scale = 0.6 if state.continuation is not None else 1.0
     for indent, weight in _styled(state, text, style, recent).items():
-        _more(out, indent, weight * scale)
-    return _normal(out)
+        add(out, indent, weight * scale)
+    return shares(out)
 
 
 def _styled(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
@@ -318,7 +315,7 @@ def _styled(state: State, text: bytes, style: Style, recent: Recent) -> Readings
         weight = weights[name] / total * 10.0
         if name == recent.how:
             weight = weight * 2 + 4.0 if recent.where == where else weight * 1.2 + 0.5
-        _more(out, indent, weight)
+        add(out, indent, weight)
     return out
 
 
@@ -326,11 +323,6 @@ def _elsewhere(style: Style, where: str, name: str) -> int:
     """How often the file uses a style in the other situations of its kind."""
     kind = _PARENS if where in _PARENS else _PLAIN
     return sum(style.counts[other, name] for other in kind if other != where)
-
-
-def _normal(out: Readings) -> Readings:
-    total = sum(out.values())
-    return {indent: weight / total for indent, weight in out.items()}
 
 
 def _body(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
@@ -341,8 +333,8 @@ def _body(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
         _all(out, deeper(control, style, recent), 0.02)
         return out
     _all(out, deeper(control, style, recent), 0.975)
-    _more(out, control, 0.01)
-    _more(out, control + b"    ", 0.004)
+    add(out, control, 0.01)
+    add(out, control + b"    ", 0.004)
     return out
 
 
@@ -350,10 +342,10 @@ def _else(state: State, _text: bytes, _style: Style, _recent: Recent) -> Reading
     out: Readings = {}
     weight = 0.8
     for control in reversed(state.ended):
-        _more(out, control, weight)
+        add(out, control, weight)
         weight *= 0.4
     if state.sibling is not None:
-        _more(out, state.sibling, 0.2)
+        add(out, state.sibling, 0.2)
     return out
 
 
@@ -364,19 +356,19 @@ def _statement(state: State, _text: bytes, style: Style, recent: Recent) -> Read
     if state.stack:
         entry = state.stack[-1]
         if entry.inner is not None:
-            _more(out, entry.inner, 0.02 if out else 0.9)
+            add(out, entry.inner, 0.02 if out else 0.9)
         elif entry.column >= 0:
-            _more(out, pad(entry.column), 2.0)
+            add(out, pad(entry.column), 2.0)
         _all(out, deeper(entry.indent, style, recent), 0.01 if out else 0.9)
-        _more(out, entry.indent, 0.004)
+        add(out, entry.indent, 0.004)
         if entry.case is not None:
             _all(out, deeper(entry.case, style, recent), 0.01)
     elif state.macro:
-        _more(out, b"\t", 0.5)
-        _more(out, b"", 0.05)
+        add(out, b"\t", 0.5)
+        add(out, b"", 0.05)
     else:
-        _more(out, b"", 0.9)
-        _more(out, b"\t", 0.1)
+        add(out, b"", 0.9)
+        add(out, b"\t", 0.1)
     return out
 
 

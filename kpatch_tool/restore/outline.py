@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from kpatch_tool.restore import braces
 from kpatch_tool.restore.cstate import indent_of, pad, width
+from kpatch_tool.restore.weights import add
 from kpatch_tool.restore.yaml_text import expected_columns
 
 Readings = dict[bytes, float]
@@ -61,22 +62,22 @@ def expected_text(
     if previous:
         _after(out, previous, above, text, _own_unit(above) or unit)
     for start, weight in _told(above, text):
-        _more(out, start, weight)
+        add(out, start, weight)
     for distance, line in enumerate(reversed(above[-14:])):
         if line.strip():
             alike = _same_start(line, text)
-            _more(out, indent_of(line), (0.9 if alike else 0.06) / (1 + distance / 3))
+            add(out, indent_of(line), (0.9 if alike else 0.06) / (1 + distance / 3))
     for distance, line in enumerate(below):
         if distance > 8:
             break
         if line.strip():
             alike = _same_start(line, text)
-            _more(out, indent_of(line), (0.7 if alike else 0.12) / (1 + distance / 2))
+            add(out, indent_of(line), (0.7 if alike else 0.12) / (1 + distance / 2))
     if not out:
         out = {b"": 0.5, b"\t": 0.1, b"  ": 0.1, b"    ": 0.1}
-        _more(out, unit, 0.3)
+        add(out, unit, 0.3)
     if _TOPMOST.match(text):
-        _more(out, b"", 0.3)
+        add(out, b"", 0.3)
     if yaml:
         return "text", _with_columns(out, expected_columns(above, text), _STRUCTURE, tabs=False)
     code = _code(above)
@@ -89,7 +90,7 @@ def _with_columns(out: Readings, columns: Mapping[int, float], share: float, *, 
     total = sum(out.values()) / (1.0 - share) if columns else 1.0
     mixed = {start: weight / total for start, weight in out.items()}
     for column, weight in columns.items():
-        _more(mixed, pad(column) if tabs else b" " * column, weight * share)
+        add(mixed, pad(column) if tabs else b" " * column, weight * share)
     return mixed
 
 
@@ -107,27 +108,27 @@ def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, 
     """What the nearest line above says."""
     indent = indent_of(previous)
     stripped = previous.strip()
-    _more(out, indent, 0.55)
+    add(out, indent, 0.55)
     if stripped.startswith(b"/*") and b"*/" not in stripped and text.startswith(b"*"):
-        _more(out, indent + b" ", 6.0)
+        add(out, indent + b" ", 6.0)
     if item := _ITEM.match(stripped):
-        _more(out, pad_like(indent, width(indent) + item.end()), 0.5)
+        add(out, pad_like(indent, width(indent) + item.end()), 0.5)
     opens = bool(_OPENS.match(stripped))
     parts = ((0.9, 0.12, 0.15, 0.15) if not stripped.endswith(b"=") else (0.4, 0.1, 0.1, 0.1)) if opens else ()
     if stripped.endswith(b"\\"):
         parts = (0.3, 0.12, 0.1, 0.12)
     for more, part in zip((unit, b"\t", b"  ", b"    "), parts or (0.05, 0.02, 0.03, 0.03), strict=True):
-        _more(out, indent + more, part)
+        add(out, indent + more, part)
     if stripped.startswith(b"help") and text:
-        _more(out, indent + b"  ", 1.0)
+        add(out, indent + b"  ", 1.0)
     column = _open_bracket(previous)
     if column is not None:
-        _more(out, pad_like(indent, column), 0.6)
+        add(out, pad_like(indent, column), 0.6)
     if _LEAVES.match(stripped) or (above and not above[-1].strip()):
         shallower = [indent_of(line) for line in above if line.strip() and width(indent_of(line)) < width(indent)]
         if shallower:
-            _more(out, shallower[-1], 0.35)
-            _more(out, min(shallower, key=width), 0.1)
+            add(out, shallower[-1], 0.35)
+            add(out, min(shallower, key=width), 0.1)
 
 
 @lru_cache(maxsize=2048)
@@ -193,10 +194,6 @@ def _entry(above: Sequence[bytes], text: bytes) -> bytes | None:
         if _ENTRY.match(stripped):
             return indent_of(line)
     return None
-
-
-def _more(out: Readings, indent: bytes, weight: float) -> None:
-    out[indent] = out.get(indent, 0.0) + weight
 
 
 def pad_like(indent: bytes, column: int) -> bytes:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kpatch_tool.restore import braces
+from kpatch_tool.restore.braces import Columns
 from kpatch_tool.restore.cstate import indent_of, width
-
-Columns = dict[int, float]
+from kpatch_tool.restore.weights import add, shares
 
 _KEY = re.compile(rb"(\"[^\"]*\"|'[^']*'|[^\s#'\"\-{\[][^\s:]*|[#\-][^\s:]+)\s?:(?:\s+(.*))?$")
 _BLOCK = re.compile(rb"[|>][-+\d]*$")
@@ -73,8 +73,7 @@ def expected_columns(above: Sequence[bytes], text: bytes) -> Columns:
         _take(state, line)
     blank = bool(above) and not above[-1].strip()
     out = _in_block(state, text, blank) if state.block is not None else _outside(state, text, blank)
-    total = sum(out.values())
-    return {column: weight / total for column, weight in out.items()} if total else {}
+    return shares(out)
 
 
 def _take(state: _Open, line: bytes) -> None:
@@ -142,10 +141,8 @@ def _in_block(state: _Open, text: bytes, blank: bool) -> Columns:
         if any(map(braces.is_code, lines)):
             inside = braces.columns(lines, text) or inside
     out = {column: weight * (1.0 - leaving) for column, weight in inside.items()}
-    outside = _outside(state, text, blank)
-    total = sum(outside.values()) or 1.0
-    for column, weight in outside.items():
-        _more(out, column, weight / total * leaving)
+    for column, weight in shares(_outside(state, text, blank)).items():
+        add(out, column, weight * leaving)
     return out
 
 
@@ -169,25 +166,25 @@ def _outside(state: _Open, text: bytes, blank: bool) -> Columns:
     word = key[1] if key else b""
     out: Columns = {}
     if state.waits >= 0:
-        _more(out, state.waits + _STEP, 0.9)
-        _more(out, state.waits + 2 * _STEP, 0.02)
-        _more(out, state.waits, 0.1 if is_list else 0.0)
+        add(out, state.waits + _STEP, 0.9)
+        add(out, state.waits + 2 * _STEP, 0.02)
+        add(out, state.waits, 0.1 if is_list else 0.0)
         return out
     if state.text >= 0 and not is_list and not key:
-        _more(out, state.text, 1.0)
+        add(out, state.text, 1.0)
     comment = text.startswith(b"# ")
     weight = 1.0
     for level in reversed(state.levels):
         if level.is_list == is_list and (is_list or key):
-            _more(out, level.column, weight * (_item_fits(level, word) if is_list else _key_fits(level, word)))
+            add(out, level.column, weight * (_item_fits(level, word) if is_list else _key_fits(level, word)))
             weight *= _OUTWARD_AFTER_BLANK if blank else _OUTWARD
         elif comment:
-            _more(out, level.column, weight)
+            add(out, level.column, weight)
             weight *= _OUTWARD_AFTER_BLANK
     if key and not is_list and word in _TOP and blank:
-        _more(out, 0, _TOP_AFTER_BLANK)
+        add(out, 0, _TOP_AFTER_BLANK)
     if not out:
-        _more(out, 0, 1.0)
+        add(out, 0, 1.0)
     return out
 
 
@@ -205,7 +202,3 @@ def _item_fits(level: _Level, key: bytes) -> float:
     if key == b"if" and level.held != b"allOf":
         return _NEVER
     return 1.0 if key == level.key or level.held in _CHOICES else 0.5
-
-
-def _more(out: Columns, column: int, weight: float) -> None:
-    out[column] = out.get(column, 0.0) + weight
