@@ -7,6 +7,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import BinaryIO
 from kpatch_tool.errors import MachineError
 
 STAGING = ".kpt-staging-"
+_OPEN = "/proc/self/fd/{}"  # a link to what a descriptor is open on (proc(5))
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2)
 
@@ -31,13 +33,14 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def staged_file(target: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
-    """Yield a file beside `target`, open for writing; when the block ends well it takes target's place.
+    """Yield a file, open for writing; when the block ends well it takes `target`'s place.
 
-    It is locked (flock(2)) as long as its writer lives, so that `sweep` knows what a killed one left.
+    Until it is whole it has no name (open(2), O_TMPFILE), so that a killed writer leaves nothing. Where the file system
+    cannot do that it lies beside `target`, locked (flock(2)) as long as its writer lives: `sweep` goes by that.
     """
     with machine_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=STAGING, dir=target.parent)
+        handle, staged = _nameless(target.parent)
         with os.fdopen(handle, "wb") as out:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -45,16 +48,40 @@ def staged_file(target: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
                 out.flush()
                 os.fchmod(handle, mode)
                 os.fsync(handle)
-                Path(name).replace(target)
+                staged = staged or _named(handle, target.parent)
+                staged.replace(target)
             except BaseException:
-                Path(name).unlink(missing_ok=True)
+                if staged:
+                    staged.unlink(missing_ok=True)
                 raise
+
+
+def _nameless(directory: Path) -> tuple[int, Path | None]:
+    """A new file of `directory`, open for writing, and its name where it has to have one."""
+    with contextlib.suppress(OSError):  # many file systems, and those without /proc: an error of no one kind
+        handle = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        if Path(_OPEN.format(handle)).exists():
+            return handle, None
+        os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=STAGING, dir=directory)
+    return handle, Path(name)
+
+
+def _named(handle: int, directory: Path) -> Path:
+    """A name in `directory` for a file that had none, to be renamed: a link cannot take the place of a file."""
+    while True:
+        name = directory / f"{STAGING}{secrets.token_hex(4)}"
+        with contextlib.suppress(FileExistsError):
+            # with a directory's descriptor this is linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows it for O_TMPFILE
+            os.link(_OPEN.format(handle), name, src_dir_fd=handle)
+            return name
 
 
 def sweep(directory: Path) -> None:
     """Remove the files that killed writers (`staged_file`) left in `directory`; those still at work keep theirs.
 
-    The caller holds a lock that every writer of this directory holds, too: a file is not locked yet when it is born.
+    The caller holds a lock that every writer of this directory holds, too: one that is born with a name is not locked
+    in that moment.
     """
     for path in directory.glob(f"{STAGING}*"):
         with contextlib.suppress(OSError), path.open("rb") as file:

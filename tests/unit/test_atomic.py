@@ -60,19 +60,34 @@ def test_replaced_also_where_the_file_system_cannot_exchange(
     assert [path.name for path in tmp_path.iterdir()] == ["series"]
 
 
-def test_what_a_killed_writer_left_goes_but_not_what_another_writes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("can", [True, False], ids=["O_TMPFILE", "a file system without it"])
+def test_what_a_killed_writer_left_goes_but_not_what_another_writes(tmp_path: Path, can: bool) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from kpatch_tool import atomic\n"
+        "import os, sys, time; from pathlib import Path; from kpatch_tool import atomic\n"
+        f"os.O_TMPFILE = {'os.O_TMPFILE' if can else 'os.O_RDWR | os.O_DIRECTORY'}\n"
         "with atomic.staged_file(Path(sys.argv[1])) as out:\n"
         "    out.write(b'x'); out.flush(); print('writing', flush=True); time.sleep(60)\n"
     )
+    there = 0 if can else 1
     command = [sys.executable, "-c", code, str(tmp_path / "file")]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"writing\n"
         atomic.sweep(tmp_path)
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(tmp_path.iterdir())) == there
         writer.send_signal(signal.SIGKILL)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == there
     atomic.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_written_whole_takes_the_place_of_another_and_leaves_no_second_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        for flag in (os.O_TMPFILE, os.O_RDWR | os.O_DIRECTORY):  # the second is refused: EISDIR
+            monkeypatch.setattr(os, "O_TMPFILE", flag)
+            atomic.write_bytes(tmp_path / "file", f"{flag}".encode())
+            assert (tmp_path / "file").read_bytes() == f"{flag}".encode()
+            assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+            assert [path.name for path in tmp_path.iterdir()] == ["file"]

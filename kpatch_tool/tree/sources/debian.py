@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,8 +49,8 @@ class DebianPackage:
         with lock.held(cache / f"{candidate.file}.lock", wait_seconds=_PATIENCE):
             if not package.exists():
                 _download(self.source, candidate, package, progress)
-            with tempfile.TemporaryDirectory(prefix=".kpt-deb-", dir=cache) as room:
-                archive = _extracted(package, Path(room), progress)
+            with _room(package.with_name(f"{candidate.file}.unpacked")) as room:
+                archive = _extracted(package, room, progress)
                 return self._import(git_dir, archive, candidate.version, progress)
 
     def _import(self, git_dir: Path, archive: Path, version: str, progress: Progress) -> str:
@@ -103,6 +102,18 @@ def _download(package: str, candidate: _Candidate, target: Path, progress: Progr
         raise MachineError(f"apt cannot fetch it: {_reason(done.stderr)}", where=package, todo=todo)
     (room / candidate.file).replace(target)
     shutil.rmtree(room, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _room(path: Path) -> Iterator[Path]:
+    """An empty directory while the block runs, under the package's lock; what a killed run left of it goes first."""
+    with atomic.machine_errors(path):
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
