@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,11 +32,12 @@ from kpatch_tool.results.record import (
     RunRecord,
     Stage,
 )
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.suites.model import StateTests, inherited
+from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
+from kpatch_tool.turns import Turn, Turns
 
 
 class Which(StrEnum):
@@ -127,21 +127,6 @@ class _Built:
     trouble: MachineError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A state whose tests are under way: for each suite the run that answers, an earlier state's where it is not among
-    `fresh`."""
-
-    of: _Built
-    runs: Mapping[str, Future[tuple[StateTests, ...]]]
-    fresh: tuple[str, ...]
-    before: Before = NOTHING_BEFORE
-
-    @property
-    def is_over(self) -> bool:
-        return all(run.done() for run in self.runs.values())
-
-
 @dataclass(slots=True)
 class _Run:
     series: Series
@@ -154,8 +139,6 @@ class _Run:
     applied: ApplyOutcome | None = None
     builds: list[StateBuild] = field(default_factory=list)
     tests: list[StateTests] = field(default_factory=list)
-    _said: dict[tuple[str, str], Future[tuple[StateTests, ...]]] = field(default_factory=dict)
-    _before: Before = NOTHING_BEFORE
     _unbuildable: MachineError | None = None
     _untestable: MachineError | None = None
 
@@ -240,14 +223,15 @@ class _Run:
         except MachineError as error:
             self._cannot(Stage.BUILD, error)
             return
-        turns: deque[_Turn] = deque()
+        waiting: deque[tuple[_Built, Turn | None]] = deque()
         with Threads(self.steps.guests) as pool, closing(self._build(states)) as built:
-            for one in _wanted(built, self.which):
-                turns.append(self._begin(one, pool))
-                while turns and turns[0].is_over:
-                    self._finish(turns.popleft())
-            for turn in turns:
-                self._finish(turn)
+            turns = Turns(pool)
+            for one in map(self._printed, _wanted(built, self.which)):
+                waiting.append((one, self._begin(one, turns)))
+                while waiting and ((turn := waiting[0][1]) is None or turn.is_over):
+                    self._finish(*waiting.popleft())
+            for begun in waiting:
+                self._finish(*begun)
 
     def _build(self, states: Sequence[State]) -> Generator[_Built, None, None]:
         """Build every state; those that can be booted, each as soon as it is there."""
@@ -278,63 +262,53 @@ class _Run:
         return self._printed(one) if sure and build.status is BuildStatus.OK else one
 
     def _printed(self, one: _Built) -> _Built:
+        if one.prints or one.trouble:
+            return one
         try:
             prints = {suite: self.steps.fingerprint(one.state, one.build, suite) for suite in self.steps.suites}
         except MachineError as error:
             return replace(one, trouble=error)
         return replace(one, prints=prints)
 
-    def _begin(self, one: _Built, pool: Threads) -> _Turn:
-        """Have a state tested as far as it differs from those before."""
-        one = one if one.prints or one.trouble else self._printed(one)
+    def _begin(self, one: _Built, turns: Turns) -> Turn | None:
+        """Have a state tested as far as it differs from those before; None where this machine cannot."""
         if one.trouble is not None or self._untestable is not None:
-            return _Turn(one, {}, ())
-        known = {} if self.which is Which.EACH else self._said
-        fresh = tuple(suite for suite in self.steps.suites if (suite, one.prints[suite]) not in known)
-        before = self._before
-        if fresh:
-            future = pool.submit(partial(self._tested, one, fresh, before))
-            self._said |= {(suite, one.prints[suite]): future for suite in fresh}
-            self._before = before.then(one.state.patch, future.result)
-        runs = {suite: self._said[suite, print_] for suite, print_ in one.prints.items()}
-        return _Turn(one, runs, fresh, before)
+            return None
+        always = self.which is Which.EACH
+        return turns.begin(one.state.patch, one.prints, partial(self._tested, one), always=always)
 
     def _tested(self, one: _Built, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         self._cell(one.state.patch, Stage.TEST, Outcome.RUNNING, "...")
         return self.steps.test(one.state, one.build, suites, before)
 
-    def _finish(self, turn: _Turn) -> None:
+    def _finish(self, one: _Built, turn: Turn | None) -> None:
         """Wait for the results of a state and note them."""
-        patch, trouble = turn.of.state.patch, turn.of.trouble or self._untestable
-        if trouble is None:
-            try:
-                now = [self._result(turn, suite) for suite in self.steps.suites]
-            except MachineError as error:
-                trouble = error
-        if trouble is not None:
-            if self._untestable is None:
-                self.problems.append(f"{Stage.TEST}: {trouble.line()}")
-            self._untestable = self._untestable or trouble
-            self._cell(patch, Stage.TEST, Outcome.INFRA, "cannot", trouble.line())
+        try:
+            now = self._results(one, turn)
+        except MachineError as error:
+            self._cannot_test(one.state.patch, error)
             return
         self.tests += now
         self.problems += [
-            f"{_state(patch)} could not be tested with {tests.suite}: {tests.why}"
+            f"{_state(one.state.patch)} could not be tested with {tests.suite}: {tests.why}"
             for tests in now
             if tests.status == "infra"
         ]
         same = max((tests.same_as for tests in now if tests.same_as is not None), default=None)
-        self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
+        same = None if turn is None or turn.fresh else same
+        self._put(tests_cell(one.state.patch, now, self.tests, same_as=same))
 
-    def _result(self, turn: _Turn, suite: str) -> StateTests:
-        """What a suite said of a state. Where this machine failed in an earlier one's run, it runs now."""
-        one = turn.of
-        tests = _of_suite(turn.runs[suite].result(), suite)
-        if suite in turn.fresh:
-            return tests
-        if tests.status == "infra":
-            return _of_suite(self._tested(one, (suite,), turn.before), suite)
-        return inherited(tests, one.state.patch)
+    def _results(self, one: _Built, turn: Turn | None) -> list[StateTests]:
+        trouble = one.trouble or self._untestable
+        if trouble is not None:
+            raise trouble
+        return [turn.result(suite) for suite in self.steps.suites] if turn is not None else []
+
+    def _cannot_test(self, patch: int, trouble: MachineError) -> None:
+        if self._untestable is None:
+            self.problems.append(f"{Stage.TEST}: {trouble.line()}")
+        self._untestable = self._untestable or trouble
+        self._cell(patch, Stage.TEST, Outcome.INFRA, "cannot", trouble.line())
 
     # Cells
 
@@ -423,10 +397,6 @@ def _wanted(built: Iterable[_Built], which: Which) -> Iterator[_Built]:
             last = one
     if last is not None:
         yield last
-
-
-def _of_suite(found: Sequence[StateTests], suite: str) -> StateTests:
-    return next(tests for tests in found if tests.suite == suite)
 
 
 def _needs_cell(patch: Patch, needs: Dependencies) -> Cell:

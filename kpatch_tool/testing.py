@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,12 +20,13 @@ from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
-from kpatch_tool.suites.model import StateTests, inherited
+from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.objects import Objects
+from kpatch_tool.turns import Turns
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
@@ -227,27 +227,25 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     _check(workspace, request, tree, suites, progress)
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
-        found = _Turns(tester, suites, guests_at_once(request.jobs)).run(states)
+        found = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
     choice = tester.choice
     return Tested(found, choice.accel if choice else "", choice.why if choice else "")
 
 
-@dataclass(slots=True)
-class _Turns:
-    """The states of a request in turn: one is built while others are tested, `guests` of them at once. What a suite
-    said of a state counts for every later one that runs the very same programs."""
+@dataclass(frozen=True, slots=True)
+class _Testing:
+    """The states of a request in turn: one is built while others are tested, `guests` of them at once."""
 
     tester: Tester
     suites: tuple[str, ...]
     guests: int
-    _said: dict[tuple[str, str], Future[tuple[StateTests, ...]]] = field(default_factory=dict)
-    _before: Before = NOTHING_BEFORE
 
     def run(self, states: Sequence[State]) -> tuple[StateTests, ...]:
         """The results of all `states`, base first, one a suite each."""
         self.tester.progress("")
         with Threads(self.guests) as pool, closing(ahead(self._ready, states)) as built:
-            parts = [self._begin(state, build, pool) for state, build in built]
+            turns = Turns(pool)
+            parts = [self._begin(state, build, turns) for state, build in built]
             return tuple(tests for part in parts for tests in part())
 
     def _ready(self, state: State) -> tuple[State, StateBuild]:
@@ -262,30 +260,21 @@ class _Turns:
                 tester.prepare(state, build, suite)
         return state, build
 
-    def _begin(self, state: State, build: StateBuild, pool: Threads) -> Callable[[], list[StateTests]]:
+    def _begin(self, state: State, build: StateBuild, turns: Turns) -> Callable[[], list[StateTests]]:
         """Have the state tested as far as it differs from those before; a function that waits for the results."""
         if build.status is not BuildStatus.OK:
             status = "infra" if build.status is BuildStatus.INFRA else "failed"
             return lambda: [_untested(state, suite, status, build) for suite in self.suites]
-        prints = {suite: (suite, self.tester.fingerprint(state, build, suite)) for suite in self.suites}
-        fresh = tuple(suite for suite in self.suites if prints[suite] not in self._said)
-        self.tester.speaks_for(state, build, [suite for suite in self.suites if suite not in fresh])
-        if fresh:
-            future = pool.submit(partial(self._tested, state, build, fresh, self._before))
-            self._said |= {prints[suite]: future for suite in fresh}
-            self._before = self._before.then(state.patch, future.result)
-        return lambda: [self._of(state, suite, self._said[prints[suite]]) for suite in self.suites]
+        prints = {suite: self.tester.fingerprint(state, build, suite) for suite in self.suites}
+        turn = turns.begin(state.patch, prints, partial(self._tested, state, build))
+        self.tester.speaks_for(state, build, [suite for suite in self.suites if suite not in turn.fresh])
+        return lambda: [turn.result(suite) for suite in self.suites]
 
     def _tested(
         self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before
     ) -> tuple[StateTests, ...]:
         with told(self.tester.progress):
             return self.tester.test(state, build, suites, before)
-
-    @staticmethod
-    def _of(state: State, suite: str, future: Future[tuple[StateTests, ...]]) -> StateTests:
-        found = next(tests for tests in future.result() if tests.suite == suite)
-        return found if found.patch == state.patch else inherited(found, state.patch)
 
 
 def _check(workspace: Workspace, request: Request, tree: Tree, suites: Sequence[str], progress: Progress) -> None:

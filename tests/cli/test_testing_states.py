@@ -18,7 +18,7 @@ from kpatch_tool.progress import silent
 from kpatch_tool.report import document
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
-from kpatch_tool.testing import Tested, _Turns
+from kpatch_tool.testing import Tested, _Testing
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State
@@ -30,7 +30,7 @@ __all__ = ["toy"]  # a fixture
 
 @dataclass
 class FakeTester:
-    """What _Turns needs of a Tester. The suite's one test fails on the states in `fail`."""
+    """What _Testing needs of a Tester. The suite's one test fails on the states in `fail`."""
 
     workspace: Workspace
     fail: frozenset[int] = frozenset()
@@ -75,7 +75,7 @@ class FakeTester:
 
 
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
-    return _Turns(cast("testing.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)
+    return _Testing(cast("testing.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)
 
 
 @pytest.mark.parametrize("guests", [1, 3])
