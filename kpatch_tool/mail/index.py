@@ -7,7 +7,7 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -19,7 +19,7 @@ from kpatch_tool import parallel
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, read
 from kpatch_tool.mail.index_scan import STRETCH, Batch, Judge, Scanner
-from kpatch_tool.mail.index_store import FileRow, IndexFile, Span, alone
+from kpatch_tool.mail.index_store import FileRow, IndexFile, Numbers, Span, alone
 from kpatch_tool.progress import Progress
 
 _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head` and `tail` are hashes
@@ -36,17 +36,26 @@ def path_of(cache: Path, sources: Sequence[str]) -> Path:
     return cache / "mail" / f"{blake2b(names.encode('utf-8', 'surrogateescape'), digest_size=10).hexdigest()}.sqlite"
 
 
-def update(path: Path, sources: Sequence[str], judge: Judge, progress: Progress, *, count: int = 0) -> IndexFile:
+def update(
+    path: Path,
+    sources: Sequence[str],
+    judge: Judge,
+    progress: Progress,
+    *,
+    count: int = 0,
+    added: Callable[[Numbers], None] | None = None,
+) -> IndexFile:
     """Bring the index at `path` up to date with its sources (mailboxes, compressed or not, and Maildirs), and open it.
 
-    `count` processes read (0: as many as the machine has processors). Two kpt may do this at once: the second waits.
+    `count` processes read (0: as many as the machine has processors); meanwhile `added` is told what they found, a
+    batch at a time. Two kpt may do this at once: the second waits.
     Raises InputError where a source cannot be read, or is a file that holds no mail.
     """
     files = [file for source in sources for file in _files(source)]
     with alone(path):
         index = IndexFile(path)
         try:
-            _update(index, files, _Reader(judge, progress, count or parallel.processes()))
+            _update(index, files, _Reader(judge, progress, count or parallel.processes(), added))
         except BaseException:
             index.close()
             raise
@@ -133,11 +142,12 @@ def _hash(opened: BinaryIO, start: int, end: int) -> bytes:
 class _Reader:
     """Reads files into an index. `total` is how many bytes there are to read in all."""
 
-    def __init__(self, judge: Judge, progress: Progress, count: int) -> None:
+    def __init__(self, judge: Judge, progress: Progress, count: int, added: Callable[[Numbers], None] | None) -> None:
         self.total = 0
         self._judge = judge
         self._progress = progress
         self._count = count
+        self._added = added
         self._done = 0
 
     def read(self, index: IndexFile, file: _File) -> None:
@@ -154,7 +164,9 @@ class _Reader:
             why, read_to, last = "", row.read_to, row.last
             try:
                 for batch in self._batches(file, row):
-                    index.add(row.id, batch)
+                    numbers = index.add(row.id, batch)
+                    if self._added is not None:
+                        self._added(numbers)
                     read_to, last = batch.end, batch.last
                     self._progress(f"reading {file.path.name}", self._done + read_to, self.total)
             except InputError as error:

@@ -115,6 +115,7 @@ class IndexFile:
             self._connection.execute("PRAGMA temp_store = FILE")
             if not read_only and self._version() == 0:
                 self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+            self._others = self._data_version()
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +129,13 @@ class IndexFile:
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def changed_by_others(self) -> bool:
+        """Whether another kpt has changed the file since it was opened."""
+        return self._data_version() != self._others
 
     def files(self) -> list[FileRow]:
         """The files of the index, in the order they were first read."""
@@ -195,7 +203,7 @@ class IndexFile:
             )  # fmt: skip
             return int(self.row("SELECT id FROM file WHERE path = ?", (file.path,))[0])
 
-    def add(self, file: int, batch: Batch) -> None:
+    def add(self, file: int, batch: Batch) -> Numbers:
         """Add the mails of a batch, and that the file is read up to its end."""
         with self.transaction():
             self._connection.execute("DELETE FROM grouped")
@@ -212,6 +220,7 @@ class IndexFile:
                 "UPDATE file SET read_to = ?, last = ?, answers = answers | ? WHERE id = ?",
                 (batch.end, batch.last, batch.answers, file),
             )
+        return Numbers(base, batch.own, batch.parents)
 
     def messages(self) -> int:
         """How many messages there are; they are numbered from 1."""

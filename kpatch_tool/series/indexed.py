@@ -81,18 +81,21 @@ class _Part:
     loose: list[tuple[object, ...]]
 
 
-def group(index: IndexFile, progress: Progress = silent, *, count: int = 0) -> None:
-    """Make the postings of an index whose messages are new; nothing is done where none are."""
+def group(
+    index: IndexFile, progress: Progress = silent, threads: Threads | None = None, *, count: int = 0
+) -> None:
+    """Make the postings of an index whose messages are new; nothing is done where none are. `threads` are those of its
+    messages as far as they are joined already."""
     with alone(index.path):
-        _group(index, progress, count or parallel.processes())
+        known = threads if threads is not None and not index.changed_by_others() else Threads()
+        _group(index, progress, known, count or parallel.processes())
 
 
-def _group(index: IndexFile, progress: Progress, count: int) -> None:
+def _group(index: IndexFile, progress: Progress, threads: Threads, count: int) -> None:
     messages = index.messages()
     if next(index.rows("SELECT messages FROM grouped"), (None,))[0] == messages:
         return
     progress("joining threads", 0, 0)
-    threads = Threads(messages)
     threads.join(index)
     kinds = threads.join_runs(index)
     with index.transaction():

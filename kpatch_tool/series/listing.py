@@ -17,7 +17,8 @@ from kpatch_tool.mail import read
 from kpatch_tool.mail.index_scan import hash_of
 from kpatch_tool.mail.message import Address
 from kpatch_tool.progress import Progress
-from kpatch_tool.series import subject, threads
+from kpatch_tool.series import subject
+from kpatch_tool.series.threads import Threads, messages_of, roots_of
 from kpatch_tool.series.posts import identities
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Mailbox:
         """The postings of the thread that a message is in."""
         wanted = hash_of(message_id.encode("utf-8", "surrogateescape"))
         messages = [one.first + one.own.index(wanted) for one in self._index.numbers() if wanted in one.own]
-        roots = {str(root) for root in threads.roots_of(self._index, messages)}
+        roots = {str(root) for root in roots_of(self._index, messages)}
         return [one for one in self.postings() if roots & set(map(str, one.roots))]
 
     def _rows(self, which: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
@@ -178,7 +179,7 @@ class Mailbox:
         order."""
         from kpatch_tool.mail.index import read_spans
 
-        messages = threads.messages_of(self._index, one.roots)
+        messages = messages_of(self._index, one.roots)
         spans = {(span.file, span.start): span for span in self._index.spans(messages.__contains__)}
         mails = groupby(read_spans(self._index, [spans[place] for place in sorted(spans)]), key=lambda pair: pair[0])
         files = [read.SourceFile(_name(path), b"".join(data for _, data in of_file)) for path, of_file in mails]
@@ -262,6 +263,8 @@ def opened(cache: Path | None, sources: Sequence[str], progress: Progress) -> It
             path = directory / "index.sqlite"
         else:
             path = mail_index.path_of(cache, sources)
-        index = stack.enter_context(mail_index.update(path, sources, indexed.PatchJudge(), progress))
-        indexed.group(index, progress)
+        threads = Threads()
+        judge = indexed.PatchJudge()
+        index = stack.enter_context(mail_index.update(path, sources, judge, progress, added=threads.join_next))
+        indexed.group(index, progress, threads)
         yield Mailbox(index, sources)

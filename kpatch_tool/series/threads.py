@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kpatch_tool.mail.index_store import IndexFile, Numbers
@@ -52,45 +53,69 @@ class Kinds(NamedTuple):
         return diff and (bool(kind & PATCH) or not self.marked)
 
 
+@dataclass(slots=True)
+class _Ids:
+    """Ids that were met in one of several turns: the first message that names each, those that are a message's own,
+    and how often one was named as answered."""
+
+    turn: int = 0
+    turns: int = 1
+    first: dict[int, int] = field(default_factory=dict)
+    owned: set[int] = field(default_factory=set)
+    named: int = 0
+
+
 class Threads:
     """Which messages are in one thread: a forest over their numbers. `copies` are the numbers, in order, of messages
     that repeat an earlier one. Of posts that are no copies it holds the numbers and, in a byte, what they are."""
 
-    def __init__(self, messages: int) -> None:
-        self._above = array("i", range(messages + 1))
+    def __init__(self) -> None:
         self.copies = array("i")
+        self._above = array("i", [0])
+        self._ids = _Ids()
         self._posts = array("i")
         self._kinds = bytearray()
+
+    def join_next(self, numbers: Numbers) -> None:
+        """Join the messages of a batch to those before, as soon as it is read; `join` does what this cannot."""
+        messages = len(self._above) - 1
+        if numbers.first == messages + 1 and _turns(messages, self._ids.named) == 1:
+            self._above.extend(range(messages + 1, messages + 1 + len(numbers.own)))
+            self._join_batch(numbers, self._ids)
 
     def join(self, index: IndexFile) -> None:
         """Join messages that name one id. Where there are many, their ids are looked at in several turns, so that
         memory does not grow with them."""
-        messages = len(self._above) - 1
-        turns = 1 + max(messages // _AT_ONCE, index.parents() // (5 * _AT_ONCE))
-        for turn in range(turns):
-            self._join_some(index.numbers(), turn, turns)
-        self.copies = array("i", sorted(self.copies))
+        messages = index.messages()
+        if len(self._above) - 1 != messages:
+            self.copies, self._above = array("i"), array("i", range(messages + 1))
+            turns = _turns(messages, index.parents())
+            for turn in range(turns):
+                ids = _Ids(turn, turns)
+                for numbers in index.numbers():
+                    self._join_batch(numbers, ids)
+            self.copies = array("i", sorted(self.copies))
+        self._ids = _Ids()
 
-    def _join_some(self, batches: Iterable[Numbers], turn: int, turns: int) -> None:
-        above = self._above
-        first: dict[int, int] = {}  # of every id: the first message that names it
-        owned: set[int] = set()
-        for base, own, parents in batches:
-            for message, hash_ in enumerate(own, base):
-                if turns > 1 and hash_ % turns != turn:
-                    continue
-                if hash_ in owned:
-                    self.copies.append(message)
-                owned.add(hash_)
-                known = first.setdefault(hash_, message)
-                if above[known] != above[message]:
-                    self._union(known, message)
-            for hash_, place in zip(parents[0::2], parents[1::2], strict=True):
-                if turns > 1 and hash_ % turns != turn:
-                    continue
-                known = first.setdefault(hash_, base + place)
-                if above[known] != above[base + place]:
-                    self._union(known, base + place)
+    def _join_batch(self, numbers: Numbers, ids: _Ids) -> None:
+        base, own, parents = numbers
+        above, first, owned, turn, turns = self._above, ids.first, ids.owned, ids.turn, ids.turns
+        ids.named += len(parents) // 2
+        for message, hash_ in enumerate(own, base):
+            if turns > 1 and hash_ % turns != turn:
+                continue
+            if hash_ in owned:
+                self.copies.append(message)
+            owned.add(hash_)
+            known = first.setdefault(hash_, message)
+            if above[known] != above[message]:
+                self._union(known, message)
+        for hash_, place in zip(parents[0::2], parents[1::2], strict=True):
+            if turns > 1 and hash_ % turns != turn:
+                continue
+            known = first.setdefault(hash_, base + place)
+            if above[known] != above[base + place]:
+                self._union(known, base + place)
 
     def root(self, message: int) -> int:
         above = self._above
@@ -184,6 +209,11 @@ class Threads:
         if kinds.as_one and last:
             wanted[self.root(last)] = 1
         return wanted
+
+
+def _turns(messages: int, parents: int) -> int:
+    """In how many turns the ids of so many messages, which name so many others, are looked at."""
+    return 1 + max(messages // _AT_ONCE, parents // (5 * _AT_ONCE))
 
 
 def roots_of(index: IndexFile, messages: Iterable[int]) -> set[int]:

@@ -50,8 +50,8 @@ def whole(path: Path) -> list[Shown]:
     ]  # fmt: skip
 
 
-def shown(file: IndexFile) -> list[Shown]:
-    indexed.group(file, count=1)
+def shown(file: IndexFile, joined: threads.Threads | None = None) -> list[Shown]:
+    indexed.group(file, threads=joined, count=1)
     box = listing.Mailbox(file, ["x"])
     return [
         (one.title, one.revision, one.author.name, list(one.patches), one.total, one.cover, one.message_id)
@@ -60,8 +60,9 @@ def shown(file: IndexFile) -> list[Shown]:
 
 
 def from_index(path: Path, at: Path, *, count: int = 1) -> list[Shown]:
-    with index.update(at, [str(path)], PatchJudge(), silent, count=count) as file:
-        return shown(file)
+    joined = threads.Threads()
+    with index.update(at, [str(path)], PatchJudge(), silent, count=count, added=joined.join_next) as file:
+        return shown(file, joined)
 
 
 @pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)
@@ -257,6 +258,18 @@ def test_a_mailbox_that_grows_is_read_on(tmp_path: Path, monkeypatch: pytest.Mon
     begun.clear()
     assert from_index(path, at) == whole(path)
     assert begun == []
+
+
+def test_threads_joined_before_another_kpt_changed_the_index_do_not_count(tmp_path: Path) -> None:
+    path, at = tmp_path / "m.mbox", tmp_path / "i.sqlite"
+    path.write_bytes(mbox(*thread(1), *thread(2)))
+    joined = threads.Threads()
+    with index.update(at, [str(path)], PatchJudge(), silent, count=1, added=joined.join_next) as file:
+        path.write_bytes(mbox(*thread(3, 4), *thread(1, 2)))
+        with index.update(at, [str(path)], PatchJudge(), silent, count=1) as other:
+            assert other.messages() == file.messages()
+        assert shown(file, joined) == whole(path)
+        assert threads.messages_of(file, [1]) == set(range(1, 7))
 
 
 def test_a_mailbox_that_changed_is_read_again(tmp_path: Path) -> None:
