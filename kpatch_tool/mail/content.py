@@ -40,6 +40,11 @@ def content_of(fields: Mapping[str, list[bytes]]) -> Content:
     # Of several the last counts in mailinfo.c, where a boundary once named keeps its meaning.
     value = next((one for one in types if one.strip().lower().startswith(b"multipart/")), types[-1])[:_LONGEST]
     disposition = fields.get("content-disposition", [b""])[0][:_LONGEST]
+    return _content(value, disposition, fields.get("content-transfer-encoding", [b""])[-1][:_LONGEST])
+
+
+@lru_cache(maxsize=500)
+def _content(value: bytes, disposition: bytes, encoding: bytes) -> Content:
     kind = value.split(b";")[0].strip().lower().decode("ascii", "replace")
     found = _parameters(value)
     # `charset="utf-8; format=flowed"`: a quote in the wrong place
@@ -50,11 +55,7 @@ def content_of(fields: Mapping[str, list[bytes]]) -> Content:
         charset=found.get("charset", "").partition(";")[0].strip().lower(),
         boundary=found.get("boundary", ""),
         name=_parameters(disposition).get("filename", "") or found.get("name", ""),
-        encoding=fields.get("content-transfer-encoding", [b""])[-1]
-        .strip()
-        .strip(b'"')
-        .lower()
-        .decode("ascii", "replace"),
+        encoding=encoding.strip().strip(b'"').lower().decode("ascii", "replace"),
         flowed=declared.get("format", "").strip("'\" ").lower() == "flowed",
         delsp=declared.get("delsp", "").strip("'\" ").lower() == "yes",
         attachment=disposition.strip().lower().startswith(b"attachment"),
