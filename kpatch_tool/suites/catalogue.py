@@ -45,7 +45,7 @@ class SuiteKind(StrEnum):
 class Suite:
     """A suite that can be run. `directory` holds unittests.cfg and the images (None for selftests: they come from the
     state); `version` changes whenever what it runs changes; `source` says where it came from; `arch` is the one its
-    images were built for."""
+    images were built for; `monitor` runs them in QEMU's place (model.Test)."""
 
     name: str
     kind: SuiteKind
@@ -53,6 +53,7 @@ class Suite:
     version: str
     source: str
     arch: str = unittests_cfg.ARCH
+    monitor: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def get(workspace: Workspace, name: str, progress: Progress = silent) -> Suite:
     """
     if name == own.SUITE:
         directory = own.build(workspace, progress)
-        return Suite(name, SuiteKind.UNIT_TESTS, directory, directory.name, "shipped with kpt")
+        monitor = directory / own.MONITOR
+        return Suite(name, SuiteKind.UNIT_TESTS, directory, directory.name, "shipped with kpt", monitor=monitor)
     if name == SELFTESTS:
         return Suite(name, SuiteKind.SELFTESTS, None, "", "tools/testing/selftests/kvm of the tree")
     row = _read(_directory(workspace, name))

@@ -75,7 +75,7 @@ def plan(
             job = probe = None
             if test.path is not None and not test.why_skip and not test.why_not_built:
                 job = Job(name, _arguments(kind, test, place), timeout or test.timeout, test.check)
-                if kind is SuiteKind.UNIT_TESTS:
+                if kind is SuiteKind.UNIT_TESTS and _monitor(test, place) is None:
                     argv = unit_test_command(place, output.NO_FILE, test.qemu_args)
                     probe = Job(f"{name}: does QEMU start?", argv, job.timeout, (_PRINTED_NOTHING,))
             rows.append(Planned(suite, kind, name, test, variant, job, probe, timeout is not None))
@@ -130,8 +130,10 @@ def entries(planned: Sequence[Planned], qemu_version: str) -> tuple[Entry, ...]:
         for row in planned
         if row.job is not None and row.kind is SuiteKind.UNIT_TESTS
     )
+    tests = [row.test for row in planned if row.job is not None]
+    monitors = {path: Entry(path, 0o755, source=test.monitor) for test in tests if (path := _monitor(test, IN_GUEST))}
     text = environment(IN_GUEST.accel, qemu_version)
-    return (*images, Entry(IN_GUEST.environment, data=text)) if images else ()
+    return (*images, *monitors.values(), Entry(IN_GUEST.environment, data=text)) if images else ()
 
 
 def programs(planned: Sequence[Planned]) -> tuple[Program, ...]:
@@ -168,7 +170,8 @@ def _unit_test(row: Planned, outcome: JobOutcome, text: bytes, probed: JobOutcom
             return output.Said(Verdict.SKIP, reason)
     match outcome.ending:
         case Ending.EXIT | Ending.SIGNAL:
-            return output.unit_test_status(_shell_status(outcome), text, outcome.errors)
+            machine = "QEMU" if row.test.monitor is None else row.test.monitor.name
+            return output.unit_test_status(_shell_status(outcome), text, outcome.errors, machine)
         case Ending.TIMEOUT:
             mine = outcome.job.timeout
             duration = row.test.duration if mine == row.test.timeout and row.test.duration else f"{mine:g}s"
@@ -201,7 +204,16 @@ def _arguments(kind: SuiteKind, test: Test, place: Place) -> tuple[str, ...]:
     if kind is SuiteKind.SELFTESTS:
         return (_guest_path(kind, test), *test.args)
     image = _guest_path(kind, test) if place.tests is not None else str(test.path)
+    if monitor := _monitor(test, place):
+        return (monitor, "-kernel", image, *test.qemu_args)
     return unit_test_command(place, image, test.qemu_args)
+
+
+def _monitor(test: Test, place: Place) -> str | None:
+    """The path of what runs the test in QEMU's place; outside of a guest QEMU runs everything."""
+    if test.monitor is None or place.tests is None:
+        return None
+    return f"{place.tests}/{test.suite}/{test.monitor.name}"
 
 
 def _guest_path(kind: SuiteKind, test: Test) -> str:

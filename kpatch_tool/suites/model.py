@@ -23,7 +23,8 @@ class Test:
     """One test of a suite. `timeout` in seconds, `duration` the same as its description writes it; `why_skip` is set
     when it cannot run here (wrong architecture, no image). `path` is its image or program on the host; None when it
     was not built, and then `why_not_built` tells. `args` are a program's arguments, `qemu_args` what QEMU gets besides
-    the image; `check` are "PATH=VALUE", all of which must hold where it runs."""
+    the image; `check` are "PATH=VALUE", all of which must hold where it runs. `monitor` is the program on the host that
+    runs the image in QEMU's place, None for QEMU itself."""
 
     __test__ = False  # not a pytest class
 
@@ -39,6 +40,7 @@ class Test:
     check: tuple[str, ...] = ()
     why_skip: str = ""
     why_not_built: str = ""
+    monitor: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

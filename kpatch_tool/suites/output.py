@@ -84,12 +84,13 @@ def _numbered(test: str, seconds: float, rows: Iterable[tuple[tuple[Verdict, str
     return tuple(cases)
 
 
-def unit_test_status(status: int, output: bytes, errors: bytes = b"") -> Said:
+def unit_test_status(status: int, output: bytes, errors: bytes = b"", machine: str = "QEMU") -> Said:
     """The verdict of a kvm-unit-test that ran, as upstream's run() gives it.
 
     `status` is QEMU's as a shell has it (above 127: a signal), `output` what came over the serial line, `errors` what
-    QEMU itself said. The reason is upstream's own where it prints one (a summary, the signal). Upstream prints FAIL
-    for what is ABORT here: the test called abort(), or QEMU did not end by the test's word.
+    QEMU itself said, or the program in its place, whose name is `machine`. The reason is upstream's own where it prints
+    one (a summary, the signal). Upstream prints FAIL for what is ABORT here: the test called abort(), or QEMU did not
+    end by the test's word.
     """
     summary = _summary(output, errors)
     ended = run_status(status, errors)
@@ -99,11 +100,11 @@ def unit_test_status(status: int, output: bytes, errors: bytes = b"") -> Said:
     if ended > RUN_ABORT:
         return Said(Verdict.ABORT, f"terminated on {_signal_name(ended - 128)}")
     complaint = _complaint(errors)
-    qemu = f"QEMU: {complaint}" if complaint else ""
+    qemu = f"{machine}: {complaint}" if complaint else ""
     if status == RUN_QEMU:
         return Said(Verdict.FAIL, _joined(summary, qemu))
     if status % 2 == 0:
-        return Said(Verdict.ABORT, _joined(summary or f"QEMU ended by itself with status {status}", qemu))
+        return Said(Verdict.ABORT, _joined(summary or f"{machine} ended by itself with status {status}", qemu))
     return Said(Verdict.FAIL, summary or f"the test ended with code {status >> 1}")
 
 

@@ -1,6 +1,7 @@
 """kpt's own guest tests (kpt_guest/): built from the sources shipped in this package with the machine's gcc.
 
-They have the form of kvm-unit-tests: a directory with unittests.cfg and *.flat images, run by the same code.
+They have the form of kvm-unit-tests: a directory with unittests.cfg and *.flat images, run by the same code. In the
+guest a program beside them (kpt_guest/monitor) takes QEMU's place.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kpatch_tool.workspace import Workspace
 
 SUITE = "kpt-guest"
 SOURCE = Path(__file__).parent / "kpt_guest"
+MONITOR = "monitor"
 
 _BUILD_SECONDS = 120.0
 _TOOLS = ("gcc", "ld", "objcopy", "make")
@@ -57,8 +59,9 @@ def compile_into(directory: Path, *variables: str) -> None:
                 f"cannot build: {first_error(done.stderr) or done.last_line()}", where=SUITE, todo="run `kpt doctor`"
             )
         with atomic.machine_errors(directory):
-            for built in (*sorted((work / "out").glob("*.flat")), work / "out" / "unittests.cfg"):
-                shutil.copyfile(built, directory / built.name)
+            out = work / "out"
+            for built in (*sorted(out.glob("*.flat")), out / "unittests.cfg", out / MONITOR / MONITOR):
+                shutil.copy(built, directory / built.name)
 
 
 def first_error(log: bytes) -> str:

@@ -154,7 +154,7 @@ def test_state(
         groups=groups,
         files=jobs.entries(rows, choice.qemu_version),
         programs=jobs.programs(rows),
-        qemu=qemu.find() if any(row.kind is SuiteKind.UNIT_TESTS and row.job for row in rows) else None,
+        qemu=qemu.find() if any(_wants_qemu(row) for row in rows) else None,
     )
     watcher = _Watcher(build.patch, frozenset(job for key, job in order if key[2] == _TEST), progress)
     with lock.held(workspace.lock(f"test-{out.name}"), wait_seconds=_LOCK_SECONDS):
@@ -179,6 +179,10 @@ def test_state(
             contents.share(path)
     outcomes = {key: outcome for (key, _), outcome in zip(order, run.outcomes, strict=True)}
     return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
+
+
+def _wants_qemu(row: jobs.Planned) -> bool:
+    return row.kind is SuiteKind.UNIT_TESTS and row.job is not None and row.test.monitor is None
 
 
 def _forget_old(newest: Path) -> None:
@@ -321,16 +325,17 @@ def _tests(
 ) -> tuple[tuple[Test, ...], tuple[str, ...], str]:
     """The tests of a suite, problems of its description, and what changes when the programs do."""
     if suite.kind is SuiteKind.SELFTESTS:
-        found = selftests.build_selftests(
+        built = selftests.build_selftests(
             subject.workspace, subject.tree, subject.state, subject.arch, patterns=options.tests, progress=progress
         )
-        return found.tests, ((found.why,) if found.why else ()), _version_of_programs(found.tests)
+        return built.tests, ((built.why,) if built.why else ()), _version_of_programs(built.tests)
     assert suite.directory is not None
     config = catalogue.config_of(suite)
     here = unittests_cfg.Here(
         suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault, arch=suite.arch
     )
-    return unittests_cfg.tests_of(config, here), config.problems, suite.version
+    found = unittests_cfg.tests_of(config, here)
+    return tuple(replace(test, monitor=suite.monitor) for test in found), config.problems, suite.version
 
 
 def _version_of_programs(tests: Sequence[Test]) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,6 +20,10 @@ from tests.conftest import REPO_ROOT, Kpt, git
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
 
 HYPERV, X86 = "arch/x86/kvm/hyperv.c", "arch/x86/kvm/x86.c"
+# What must happen to pages whose writes are logged once the log was read: they are write-protected again (all of them,
+# in the TDP MMU here), and no processor uses an older translation.
+PROTECTED = "slot->base_gfn + gfn_offset, mask, true);\n"
+FLUSHED = "\tif (flush)\n\t\tkvm_arch_flush_remote_tlbs_memslot(kvm, memslot);\n"
 UNKNOWN_HYPERCALL = "\tdefault:\n\t\tret = -KVM_ENOSYS;\n\t\tbreak;\n\t}\nout:\n"
 
 
@@ -31,14 +36,14 @@ def kept(debian_git_dir: Path, kpt: Kpt) -> Workspace:
     return kept
 
 
-def mail(number: int, subject: str, path: str, old: str, new: str) -> str:
+def mail(number: int, subject: str, path: str, old: str, new: str, *, total: int = 2) -> str:
     """A patch as git format-patch writes it, as far as kpt reads it."""
     diff = "".join(
         difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}")
     )
     return (
         f"From {number:040x} Mon Sep 17 00:00:00 2001\nFrom: A. Thor <a@example.org>\n"
-        f"Date: Thu, 15 May 2014 11:20:27 +0300\nSubject: [PATCH {number}/2] {subject}\n\n"
+        f"Date: Thu, 15 May 2014 11:20:27 +0300\nSubject: [PATCH {number}/{total}] {subject}\n\n"
         f"For a test.\n\nSigned-off-by: A. Thor <a@example.org>\n---\n"
         f"diff --git a/{path} b/{path}\n{diff}-- \n2.39.5\n\n"
     )
@@ -97,6 +102,42 @@ def test_each_state_beside_the_one_before(kept: Workspace, debian_git_dir: Path,
     again = kpt(*test, cwd=kept.root, status=1).json["states"]
     assert time.monotonic() - begun < 10, "everything is remembered"
     assert [state["results"] for state in again] == [state["results"] for state in (base, comment, refuse)]
+
+
+class Fault(NamedTuple):
+    """A change to a file of KVM, and the tests that must fail with it."""
+
+    path: str
+    old: str
+    new: str
+    fails: frozenset[str]
+
+
+UNPROTECTED = Fault(
+    "arch/x86/kvm/mmu/mmu.c", PROTECTED, PROTECTED.replace("mask", "mask & (mask - 1)"), frozenset({"migrate"})
+)
+UNFLUSHED = Fault(
+    "virt/kvm/kvm_main.c", FLUSHED, FLUSHED.replace("flush)", "flush && !kvm)"),
+    frozenset({"migrate", "migrate@shadow"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [UNPROTECTED, UNFLUSHED], ids=["a page is not write-protected", "nobody flushes"])
+def test_a_write_that_the_dirty_log_misses_is_found(
+    fault: Fault, kept: Workspace, debian_git_dir: Path, kpt: Kpt, tmp_path: Path
+) -> None:
+    text = git("show", f"base:{fault.path}", cwd=debian_git_dir) + "\n"
+    assert fault.old in text
+    patch = mail(1, "KVM: log less", fault.path, text, text.replace(fault.old, fault.new), total=1)
+    (tmp_path / "log.patch").write_text(patch)
+    kpt("import", tmp_path / "log.patch", "--name", "log", "--force", cwd=kept.root)
+    kpt("apply", "log", "--tree", "debian-6.1", cwd=kept.root)
+    test = ("test", "log", "--suite", "kpt-guest", "--test", "migrate", "--test", "shootdown", "--json")
+    _, state = kpt(*test, cwd=kept.root, status=1, timeout=2400).json["states"]
+    whole = {row["test"]: row for row in state["results"] if not row["case"]}
+    tests = {"migrate", "migrate@shadow", "shootdown", "shootdown@shadow"}
+    assert {name for name in tests if whole[name]["status"] == "fail"} == fault.fails
+    assert all(whole[name]["why"].startswith("the dirty log misses ") for name in fault.fails)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

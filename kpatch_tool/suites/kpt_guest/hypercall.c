@@ -73,30 +73,36 @@ static void test_user(void)
 	report(went_through(fault) && result == -(u64)KVM_EPERM, "hypercall: in user mode it returns -KVM_EPERM");
 }
 
+enum { AWAKE, ASLEEP, WOKEN };
+
 static void sleep_until_kicked(void *argument)
 {
-	u64 *woken = argument;
+	u64 *state = argument;
 
 	/* Interrupts off: nothing but the kick ends this. */
 	irq_disable();
+	WRITE_ONCE(*state, ASLEEP);
 	asm volatile("hlt");
-	WRITE_ONCE(*woken, 1);
+	WRITE_ONCE(*state, WOKEN);
 	irq_enable();
 }
 
 static void test_kick(void)
 {
-	static u64 woken;
+	static u64 state = AWAKE;
 	s64 result;
 
 	if (!(kvm_features() & KVM_FEATURE_PV_UNHALT) || cpu_count() < 2) {
 		report_skip("hypercall: KVM_HC_KICK_CPU needs the feature and two processors");
 		return;
 	}
-	start_on(1, sleep_until_kicked, &woken);
+	start_on(1, sleep_until_kicked, &state);
+	/* A kick that came earlier would end the sleep it is in now, that of a processor without work. */
+	while (READ_ONCE(state) != ASLEEP)
+		pause();
 	result = hypercall(KVM_HC_KICK_CPU, 0, cpu_apic_id(1));
 	wait_for(1);
-	report(result == 0 && woken, "hypercall: KVM_HC_KICK_CPU wakes a processor that sleeps");
+	report(result == 0 && state == WOKEN, "hypercall: KVM_HC_KICK_CPU wakes a processor that sleeps");
 }
 
 static u64 clock_now(const volatile struct clock *clock)

@@ -53,8 +53,8 @@ start:
 
 	.code64
 start64:
-	call	load_data_segments
 	lea	stacks + STACK_SIZE(%rip), %rsp
+	call	load_data_segments
 	xor	%ebp, %ebp
 	mov	multiboot_info(%rip), %edi
 	call	boot_main
