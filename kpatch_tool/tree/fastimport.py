@@ -209,7 +209,7 @@ def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
     """
     lines = [f"delete {ref}\n" if set(oid) == {"0"} else f"update {ref} {oid}\n" for ref, oid in updates]
     argv = ["git", f"--git-dir={git_dir}", "update-ref", "--stdin"]
-    done = process.run(argv, stdin="".join(lines).encode())
+    done = process.run(argv, stdin=os.fsencode("".join(lines)))
     if done.status != 0:
         raise git_failed(done.stderr, git_dir)
 
