@@ -30,7 +30,7 @@ def read_json(text: bytes, name: str) -> list[Message]:
         return []
     try:
         found, _ = json.JSONDecoder().raw_decode(page, begin.end() - 1)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # and numbers of any length
         return []
     entries = found if isinstance(found, list) else [found]
     whole = [one for one in entries if isinstance(one, dict) and isinstance(one.get("content"), str)]
