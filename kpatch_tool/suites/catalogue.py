@@ -5,10 +5,13 @@ An added suite keeps the built images, unittests.cfg and suite.json; neither its
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -32,6 +35,7 @@ _IMAGES = "x86"
 _CFG = "unittests.cfg"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOCK_SECONDS = 5.0
+_LARGEST = 4 << 20  # bytes of a text of a suite; upstream's unittests.cfg has 15,000
 
 
 class SuiteKind(StrEnum):
@@ -173,7 +177,7 @@ def config_of(suite: Suite) -> unittests_cfg.Config:
     assert suite.directory is not None
     path = suite.directory / _CFG
     try:
-        return unittests_cfg.parse(path.read_text("utf-8", "replace"))
+        return unittests_cfg.parse(_text(path))
     except OSError as error:
         raise MachineError(
             f"cannot be read: {(error.strerror or 'error').lower()}", where=str(path), todo="add the suite again"
@@ -183,11 +187,19 @@ def config_of(suite: Suite) -> unittests_cfg.Config:
 def built_for(directory: Path) -> str:
     """The architecture that a tree of kvm-unit-tests was configured for (ARCH in config.mak), x86_64 if none says."""
     try:
-        text = (directory / "config.mak").read_text("utf-8", "replace")
+        text = _text(directory / "config.mak")
     except OSError:
         return unittests_cfg.ARCH
     found = re.search(r"^ARCH=(\w+)$", text, re.MULTILINE)
     return found.group(1) if found is not None else unittests_cfg.ARCH
+
+
+def _text(path: Path) -> str:
+    """The beginning of a file; OSError where it is none: reading a pipe would wait for ever."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        return file.read(_LARGEST).decode("utf-8", "replace")
 
 
 def _suite(directory: Path, row: _Row) -> Suite:
@@ -211,6 +223,8 @@ def _version(images: Path, commit: str) -> str:
 
 
 def _keep_images(built: Path, cfg: Path, target: Path) -> None:
+    if not plain(cfg.parent, cfg):
+        raise InputError(f"{_CFG} is a link out of {_IMAGES}", where=str(cfg), todo="give a tree of kvm-unit-tests")
     images: Sequence[Path] = sorted(path for path in built.glob("*.flat") if plain(built, path))
     if not images:
         raise MachineError("make left no image", where=str(built), todo="see the log")
