@@ -22,15 +22,15 @@ _MISREAD = re.compile(r"^(?:diff -|Index: |--- [^ \t\n]|From: .*@|Subject: |>*Fr
 # Every setting a user may have for mail or diffs is overruled (git-format-patch(1), git-diff(1)): the same commits
 # give the same bytes everywhere. The configuration itself stays in force, for safe.directory.
 _SETTINGS = (
-    "format.outputDirectory=", "format.mboxrd=true", "diff.suppressBlankEmpty=false", "log.showSignature=false",
+    "format.outputDirectory=", "format.mboxrd=false", "diff.suppressBlankEmpty=false", "log.showSignature=false",
     "format.forceInBodyFrom=false",
 )  # fmt: skip
 _OPTIONS = (
-    "--stdout", "--no-attach", "--no-signature", "--no-from", "--no-to", "--no-cc", "--no-add-header", "--no-thread",
-    "--no-signoff", "--no-notes", "--subject-prefix=PATCH", "--numbered", "--encode-email-headers", "--full-index",
-    "--binary", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--find-renames=50%",
-    "--diff-algorithm=myers", "--indent-heuristic", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative",
-    "--submodule=short", "--no-progress", "-O/dev/null",
+    "--stdout", "--pretty=mboxrd", "--no-attach", "--no-signature", "--no-from", "--no-to", "--no-cc",
+    "--no-add-header", "--no-thread", "--no-signoff", "--no-notes", "--subject-prefix=PATCH", "--numbered",
+    "--encode-email-headers", "--full-index", "--binary", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3",
+    "--inter-hunk-context=0", "--find-renames=50%", "--diff-algorithm=myers", "--indent-heuristic", "--no-ext-diff",
+    "--no-textconv", "--no-color", "--no-relative", "--submodule=short", "--no-progress", "-O/dev/null",
 )  # fmt: skip
 
 

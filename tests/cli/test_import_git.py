@@ -139,10 +139,10 @@ def test_a_message_that_is_read_as_more_is_told(message: str, kpt: Kpt, clone: P
 
 
 def test_a_line_that_begins_like_a_mail_is_a_line(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
-    """git quotes it in such a mailbox; the message is the commit's all the same."""
-    text = "mm: one\n\nFrom here on, 9:00 in 2014\nit is prose.\n>From the start\n"
+    """git quotes both in such a mailbox; the message is the commit's all the same."""
+    text = "mm: one\n\nFrom here on\nit is prose.\n>From the start\n"
     (clone / "f.c").write_text("int a;\n")
     git("commit", "-qaF", "-", "--cleanup=verbatim", cwd=clone, stdin=text.encode())
     kpt("import", "--git", clone, "topic~1..topic", "--name", "s")
     (patch,) = (tmp_path / "series/s").glob("0001-*.patch")
-    assert "\n\nFrom here on, 9:00 in 2014\nit is prose.\n>From the start\n" in patch.read_text()
+    assert "\n\nFrom here on\nit is prose.\n>From the start\n" in patch.read_text()
