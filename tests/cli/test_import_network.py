@@ -135,8 +135,11 @@ def test_the_configuration(kpt: Kpt, server: InboxServer, tmp_path: Path) -> Non
     kpt("import", "p2@example.org", "--name", "b")
     assert [agent.partition("/")[0] for agent in server.agents] == ["kpt", "kpt"]
     assert server.agents[-1].endswith("+mine")
-    (tmp_path / "kpt.toml").write_text('[mail]\nlore = "nonsense"\n')
-    assert "is no URL" in kpt("import", "c@example.org", status=2).err
+    for address in ("nonsense", "http://[bad", "http://x:99999999/", "file:///etc/passwd", "https://\\u001b[2J"):
+        (tmp_path / "kpt.toml").write_text(f'[mail]\nlore = "{address}"\n')
+        assert "is no URL" in kpt("import", "c@example.org", status=2).err
+    (tmp_path / "kpt.toml").write_text(f"x = {'[' * 5000}")
+    assert "cannot be read" in kpt("import", "c@example.org", status=2).err
     (tmp_path / "kpt.toml").write_text("[mail\n")
     assert "cannot be read" in kpt("import", "c@example.org", status=2).err
 
