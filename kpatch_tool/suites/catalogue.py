@@ -5,6 +5,7 @@ An added suite keeps the built images, unittests.cfg and suite.json; neither its
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -12,9 +13,7 @@ import os
 import re
 import shutil
 import stat
-import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -133,10 +132,13 @@ def add_git(workspace: Workspace, name: str, source: str, ref: str, progress: Pr
     target = _directory(workspace, name)
     log = workspace.logs / "suites" / f"{name}.log"
     with _locked(workspace, name), atomic.staged_directory(target) as stage:
-        commit = fetch_sources(stage / "work", source, ref, workspace.cache, progress)
-        build_unit_tests(stage / "work", log, progress)
-        _keep_images(stage / "work" / "build" / _IMAGES, stage / "work" / "source" / _IMAGES / _CFG, stage / _IMAGES)
-        leftovers.remove(stage / "work")
+        work = stage / "work"
+        try:
+            commit = fetch_sources(work, source, ref, workspace.cache, progress)
+            build_unit_tests(work, log, progress)
+            _keep_images(work / "build" / _IMAGES, work / "source" / _IMAGES / _CFG, stage / _IMAGES)
+        finally:
+            leftovers.remove(work)  # however deep its make went
         _write(stage, _Row(1, name, source, commit, _IMAGES))
     return get(workspace, name)
 
@@ -166,10 +168,10 @@ def remove(workspace: Workspace, name: str) -> None:
     with _locked(workspace, name):
         if not target.is_dir():
             raise InputError(f"no suite {printable(name)!r} was added here", todo="see `kpt suite list`")
-        aside = target.with_name(f".removed-{name}-{time.time_ns()}")
+        aside = _staged(target)
         with atomic.machine_errors(target):
             target.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        leftovers.remove(aside)
 
 
 def config_of(suite: Suite) -> unittests_cfg.Config:
@@ -240,8 +242,22 @@ def _directory(workspace: Workspace, name: str) -> Path:
     return workspace.state / "suites" / name
 
 
-def _locked(workspace: Workspace, name: str) -> AbstractContextManager[int]:
-    return lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS)
+@contextlib.contextmanager
+def _locked(workspace: Workspace, name: str) -> Iterator[None]:
+    """Hold the right to change suite `name`, with what killed kpts left of it and of others cleared."""
+    with lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS):
+        leftovers.remove(_staged(_directory(workspace, name)))
+        for path in (workspace.state / "suites").glob(f"{atomic.STAGING}*"):
+            other = path.name.removeprefix(atomic.STAGING)
+            if other != name and not other.endswith(".old"):  # which may be all there is of a suite (staged_directory)
+                with contextlib.suppress(MachineError), lock.held(workspace.lock(f"suite-{other}")):
+                    leftovers.remove(path)
+        yield
+
+
+def _staged(directory: Path) -> Path:
+    """Where a suite is while it is made or removed."""
+    return directory.with_name(f"{atomic.STAGING}{directory.name}")
 
 
 def _write(stage: Path, row: _Row) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,30 @@ def test_from_a_directory(tmp_path: Path, kpt: Kpt, workspace: Workspace) -> Non
     assert catalogue.get(workspace, "mine").arch == "i386"
     (built / "x86/unittests.cfg").unlink()
     assert "mine" not in kpt("suite", "list").out
+
+
+@pytest.mark.parametrize("end", ["", "; exit 1"])
+def test_what_make_leaves_deep_down_is_removed(upstream: Path, suites: Path, kpt: Kpt, end: str) -> None:
+    deep = "for i in `seq 1500`; do mkdir -p d; cd d; done"
+    (upstream / "Makefile").write_text(f"{MAKEFILE}\t@{deep}{end}\n")
+    git("commit", "-qam", "Deep", cwd=upstream)
+    done = kpt("suite", "add", "mine", "--git", upstream, status=None)
+    assert done.status == (3 if end else 0)
+    assert [path.name for path in suites.iterdir()] == ([] if end else ["mine"])
+
+
+def test_what_killed_ones_left_is_cleared(upstream: Path, suites: Path, kpt: Kpt) -> None:
+    """Of this suite and of others, whatever is to be done; not what may be the only copy."""
+    for name in ("mine", "other", "third.old"):
+        work = suites / f".kpt-staging-{name}/work"
+        work.mkdir(parents=True)
+        if name != "third.old":
+            subprocess.run(["sh", "-c", "for i in `seq 1500`; do mkdir d; cd d; done"], cwd=work, check=True)
+    kpt("suite", "add", "mine", "--git", upstream)
+    assert sorted(path.name for path in suites.iterdir()) == [".kpt-staging-third.old", "mine"]
+    (suites / ".kpt-staging-other").mkdir()
+    kpt("suite", "remove", "mine")
+    assert [path.name for path in suites.iterdir()] == [".kpt-staging-third.old"]
 
 
 def test_a_repository_that_leads_elsewhere(
