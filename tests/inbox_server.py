@@ -15,9 +15,18 @@ from tests.mail_fixtures import Mail, mbox
 ANUBIS = b"<!doctype html><html><head><title>Making sure you're not a bot!</title></head><body id=anubis></body></html>"
 
 
+_REDIRECTS = {
+    "downgrade": "ftp://127.0.0.1/x",
+    "to a file": "file:///etc/passwd",
+    "to no address": "http://[1/",
+    "to no text": "http://\x9b\xff/",
+    "to no name": f"http://{'a' * 100}/",
+}
+
+
 class InboxServer(ThreadingHTTPServer):
     """Serves `thread` below /all/MESSAGE-ID/ and `files` by path. `fault` changes what is answered: "500", "slow",
-    "drip", "cut", "page", "robots", "bomb", "denied", "loop", "downgrade"."""
+    "drip", "cut", "page", "robots", "bomb", "nested", "denied", "loop", or one of _REDIRECTS."""
 
     daemon_threads = True
 
@@ -72,10 +81,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 if self.server.stopped.wait(0.3):
                     return
-        elif fault in ("loop", "downgrade"):
+        elif fault == "loop" or fault in _REDIRECTS:
             self.send_response(302)
-            self.send_header("Location", self.path if fault == "loop" else "ftp://127.0.0.1/x")
+            self.send_header("Location", _REDIRECTS.get(fault, self.path))
             self.end_headers()
+        elif fault == "nested":
+            whole = gzip.compress(gzip.compress(bytes(32 << 20), 1) * 10)
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip, gzip")
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole)
         else:
             bomb = gzip.compress(bytes(64 << 20)) * 20 if fault == "bomb" else b""
             pages = {"cut": whole[:-20], "page": b"<html>Hello</html>", "robots": ANUBIS, "bomb": bomb}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import ordered
@@ -18,9 +20,26 @@ from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.suites.model import StateTests
 from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests, renamed
 
+_Record = TypeVar("_Record")
 ERROR = Diagnostic("arch/x86/kvm/mmu.c", 12, "implicit declaration of function 'foo'", "-Werror=implicit")
 WARNING = Diagnostic("arch/x86/kvm/x86.c", 99, "unused variable 'r'", "-Wunused-variable")
 BASE_CASES = ("vmexit=pass", "vmexit/cpuid=pass", "vmexit/vmcall=pass", "msr=fail no such MSR", "pmu=skip no PMU")
+# What HTML, XML, TAP, YAML, mail, templates and terminals give a meaning to; what of it runs sets `pwned` above.
+POISON = (
+    "</title></style></pre></svg></script><script>top.pwned = 1</script>",
+    "'\"><img src=x onerror='top.pwned = 1'><svg onload='top.pwned = 1'>",
+    "<iframe src='javascript:top.pwned = 1'></iframe>",
+    '" onmouseover="top.pwned = 1" autofocus onfocus="top.pwned = 1',
+    "javascript:top.pwned = 1//",
+    "data:text/html,<script>top.pwned = 1</script>",
+    "]]><![CDATA[ <!-- --!> &#x6a; &amp; <?php &nosuch;",
+    "\x00\x01\x0b\x1b[2J\x9b2J\x85 \udc80\udcff",
+    "\ufffe\uffff\U0001fffe\ufdd0 \u202e\u2028\u200b",
+    "# SKIP \\# TODO x #todo",
+    "\nok 1 - x\n1..0 # SKIP\nBail out!\n---\n...\n",
+    "$title ${body} $$ {0} %s [red]x[/red]",
+    "\r\nBcc: evil@example.org\r\n\r\n.\r\n",
+)
 NO_NEEDS = Dependencies((), (1, 2, 3), ())
 
 
@@ -160,3 +179,22 @@ def every_kind(directory: Path) -> dict[str, RunRecord]:
         "panicking": panicking(),
         "sixty patches": large(60),
     }
+
+
+def poisoned(record: _Record, poison: str) -> _Record:
+    """`record` with `poison` before every text in it that is no word of kpt's own."""
+    made: _Record = _poisoned(record, poison)
+    return made
+
+
+def _poisoned(value: Any, poison: str) -> Any:  # noqa: ANN401 - whatever a field holds
+    if isinstance(value, str):
+        return value if isinstance(value, Enum) else poison + value
+    if isinstance(value, tuple):
+        return tuple(_poisoned(one, poison) for one in value)
+    if isinstance(value, dict):
+        return {_poisoned(key, poison): _poisoned(one, poison) for key, one in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        foreign = (one.name for one in fields(value) if one.init and one.name != "status")
+        return replace(value, **{name: _poisoned(getattr(value, name), poison) for name in foreign})
+    return value

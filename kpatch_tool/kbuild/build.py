@@ -328,7 +328,7 @@ def _kconfig_files(source: Path, arch: str) -> Iterable[Path]:
             names[:] = [name for name in names if name == arch]
         names[:] = [name for name in names if name not in ("Documentation", "include")]
         found = (Path(directory, name) for name in files if name.startswith("Kconfig"))
-        yield from (path for path in found if path.is_file())  # a link may lead nowhere
+        yield from (path for path in found if plain(source, path))  # a link may lead nowhere, or out
 
 
 def _check_path(root: Path) -> None:

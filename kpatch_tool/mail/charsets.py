@@ -67,7 +67,7 @@ def decode(data: bytes, charset: str) -> str:
             return text
     if name in ("utf-8", "ascii", "us-ascii", "cp1252"):
         return _mixed(data)
-    return _SURROGATE.sub("\ufffd", data.decode(name, "replace"))
+    return sound(data.decode(name, "replace"))
 
 
 def resolve(charset: str) -> str:
@@ -95,7 +95,12 @@ def readable(data: bytes, charset: str) -> tuple[bytes, str]:
         return data, charset
     if wide.startswith(("utf-16", "utf-32")) and b"\x00" not in data[:4000]:
         return data, "utf-8"  # the label is wrong: every text with a line end has a NUL in these
-    return _SURROGATE.sub("\ufffd", data.decode(wide, "replace")).removeprefix("\ufeff").encode(), "utf-8"
+    return sound(data.decode(wide, "replace")).removeprefix("\ufeff").encode(), "utf-8"
+
+
+def sound(text: str) -> str:
+    """`text` with U+FFFD for halves of characters (lone surrogates), which JSON and some codecs let through."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _bom(data: bytes) -> str:
@@ -109,7 +114,7 @@ def _bom(data: bytes) -> str:
 
 def _strictly(data: bytes, codec: str) -> str | None:
     try:
-        return _SURROGATE.sub("\ufffd", data.decode(codec))
+        return sound(data.decode(codec))
     except ValueError:
         return None
 

@@ -57,7 +57,10 @@ class BoundedSession(requests.Session):
         left = max(0.1, self.deadline - time.monotonic())
         kwargs["timeout"] = (min(_CONNECT, left), left)
         kwargs["stream"] = True
-        response = super().send(request, **kwargs)
+        try:
+            response = super().send(request, **kwargs)
+        except (UnicodeError, urllib3.exceptions.LocationParseError) as error:  # a host's name that is none
+            raise requests.exceptions.InvalidURL(str(error)) from error
         if not isinstance(response.raw, io.BytesIO):
             self.last = self._read(response)
             response.raw = io.BytesIO(self.last)
@@ -65,9 +68,12 @@ class BoundedSession(requests.Session):
 
     def get_redirect_target(self, resp: Response) -> str | None:
         """Where an answer redirects to. Raises MachineError where a browser would warn."""
-        target = super().get_redirect_target(resp)
-        if target:
-            _check_redirect(resp.url, urljoin(resp.url, target))
+        try:
+            target = super().get_redirect_target(resp)
+            if target:
+                _check_redirect(resp.url, urljoin(resp.url, target))
+        except ValueError as error:
+            raise MachineError("the server redirects to what is no address", where=resp.url, todo=_DOWNLOAD) from error
         return target
 
     def _read(self, response: Response) -> bytes:
@@ -100,10 +106,21 @@ def _check_redirect(old: str, new: str) -> None:
 
 
 def _is_private(host: str) -> bool:
+    """Whether a host is this machine or in a private network, however its name or number is written."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
     try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False  # nobody's, or only a proxy knows it
+    return not all(map(_is_global, {str(row[4][0]) for row in found}))
+
+
+def _is_global(number: str) -> bool:
+    address = ipaddress.ip_address(number)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_global
 
 
 def _check_packed(data: bytes, response: Response) -> None:

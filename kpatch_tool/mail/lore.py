@@ -115,13 +115,21 @@ def configured_origin(kpt_toml: Path) -> str:
     else lore.kernel.org. Raises InputError when kpt.toml cannot be read or names no URL."""
     try:
         table = tomllib.loads(kpt_toml.read_text("utf-8")).get("mail", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"cannot be read: {_one_line(error)}", where=str(kpt_toml)) from error
     chosen = table.get("lore") if isinstance(table, dict) else None
     if chosen is None:
         asked = process.run(["git", "config", "--get", "b4.midmask"], timeout=10)
         mask = asked.stdout.decode("utf-8", "replace").strip()
         chosen = mask.removesuffix("/").removesuffix("/%s") if mask.endswith(("/%s", "/%s/")) else LORE
-    if not isinstance(chosen, str) or not re.match(r"https?://[^/\s]+", chosen):
+    if not isinstance(chosen, str) or not _is_address(chosen):
         raise InputError(f"[mail] lore is no URL: {chosen!r}", where=str(kpt_toml), todo=f'lore = "{LORE}"')
     return chosen.rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and parts.port != 0
+    except ValueError:  # brackets that do not fit, a port that is none
+        return False

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from kpatch_tool.mail import headers
+from kpatch_tool.mail.charsets import sound
 from kpatch_tool.mail.message import Address, Message
 
 _BEGIN = re.compile(r"^[ \t]*[\[{]", re.MULTILINE)
@@ -29,7 +30,7 @@ def read_json(text: bytes, name: str) -> list[Message]:
         return []
     try:
         found, _ = json.JSONDecoder().raw_decode(page, begin.end() - 1)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # and numbers of any length
         return []
     entries = found if isinstance(found, list) else [found]
     whole = [one for one in entries if isinstance(one, dict) and isinstance(one.get("content"), str)]
@@ -39,7 +40,7 @@ def read_json(text: bytes, name: str) -> list[Message]:
 def _message(entry: Mapping[str, object], origin: str) -> Message:
     fields = dict(_fields(entry.get("headers")))
     content, diff = entry["content"], entry.get("diff")
-    body = f"{content}\n{diff}" if isinstance(diff, str) and diff else str(content)
+    body = sound(f"{content}\n{diff}" if isinstance(diff, str) and diff else str(content))
     submitter = entry.get("submitter")
     known = submitter if isinstance(submitter, dict) else {}
     sent = headers.address(fields["from"]) if "from" in fields else Address(_text(known, "name"), _text(known, "email"))
@@ -49,7 +50,7 @@ def _message(entry: Mapping[str, object], origin: str) -> Message:
         subject=fields.get("subject") or _text(entry, "name") or _text(entry, "subject"),
         author=sent,
         date=headers.date(fields.get("date", "")) or _date(_text(entry, "date")),
-        body=body.encode("utf-8", "surrogateescape") + b"\n",
+        body=body.encode() + b"\n",
         charset="utf-8",
         origin=origin,
         message_id=ids[0] if ids else "",
@@ -69,7 +70,7 @@ def _fields(shown: object) -> Iterator[tuple[str, str]]:
 
 def _text(entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name)
-    return headers.squeezed(value) if isinstance(value, str) else ""
+    return headers.squeezed(sound(value)) if isinstance(value, str) else ""
 
 
 def _date(shown: str) -> datetime | None:

@@ -14,6 +14,11 @@ MOST = 1000  # commits of one series
 _SECONDS = 600.0
 _RANGE = re.compile(r"(?P<old>[^\s:]*?)(?P<dots>\.{2,3})(?P<new>[^\s:]*)")
 _BLURB = b"\n*** BLURB HERE ***\n"
+_SEPARATOR = re.compile(rb"^From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
+_QUOTED, _UNQUOTED = re.compile(rb"^>+From ", re.MULTILINE), re.compile("^>*From ", re.MULTILINE)
+_OF_QUOTED = b"From mboxrd@z Mon Sep 17 00:00:00 2001\n"
+# Where git am ends a message (patchbreak of mailinfo.c), and what it and the readers take for the beginning of a mail.
+_MISREAD = re.compile(r"^(?:diff -|Index: |--- [^ \t\n]|From: .*@|Subject: |>*From \S+ .*\d:\d\d)", re.MULTILINE)
 # Every setting a user may have for mail or diffs is overruled (git-format-patch(1), git-diff(1)): the same commits
 # give the same bytes everywhere. The configuration itself stays in force, for safe.directory.
 _SETTINGS = (
@@ -21,11 +26,11 @@ _SETTINGS = (
     "format.forceInBodyFrom=false",
 )  # fmt: skip
 _OPTIONS = (
-    "--stdout", "--no-attach", "--no-signature", "--no-from", "--no-to", "--no-cc", "--no-add-header", "--no-thread",
-    "--no-signoff", "--no-notes", "--subject-prefix=PATCH", "--numbered", "--encode-email-headers", "--full-index",
-    "--binary", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--find-renames=50%",
-    "--diff-algorithm=myers", "--indent-heuristic", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative",
-    "--submodule=short", "--no-progress", "-O/dev/null",
+    "--stdout", "--pretty=mboxrd", "--no-attach", "--no-signature", "--no-from", "--no-to", "--no-cc",
+    "--no-add-header", "--no-thread", "--no-signoff", "--no-notes", "--subject-prefix=PATCH", "--numbered",
+    "--encode-email-headers", "--full-index", "--binary", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3",
+    "--inter-hunk-context=0", "--find-renames=50%", "--diff-algorithm=myers", "--indent-heuristic", "--no-ext-diff",
+    "--no-textconv", "--no-color", "--no-relative", "--submodule=short", "--no-progress", "-O/dev/null",
 )  # fmt: skip
 
 
@@ -77,9 +82,12 @@ def read_range(directory: Path, revisions: str) -> Received:
     branch = (found["new"] if found else "") or ""
     mails = _format(directory, asked, base, branch)
     name = re.sub(r"[^\w.@+-]", "_", revisions) + ".mbox"
-    notes: tuple[str, ...] = ()
+    notes = tuple(
+        f"the message of commit {commit[:12]} holds lines of a diff or a mail, and may be read as that: see the commit"
+        for commit in _misread(directory, counted)
+    )
     if merges:
-        notes = (f"left out: {merges} merge commit{'s' if merges > 1 else ''} of {revisions}, which have no patch",)
+        notes += (f"left out: {merges} merge commit{'s' if merges > 1 else ''} of {revisions}, which have no patch",)
     read = read_files([SourceFile(name, mails)], where=revisions)
     origin = f"{directory.resolve()}: {revisions} ({new[:12]})"
     return Received(read.files, read.messages, patch_files=False, origins=(origin,), notes=(*read.notes, *notes))
@@ -88,6 +96,8 @@ def read_range(directory: Path, revisions: str) -> Received:
 def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str) -> bytes:
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     described = bool(branch) and _git(directory, "config", "--get", f"branch.{branch}.description").strip()
+    if described and _UNQUOTED.search(described):  # git quotes such a line in the messages of commits only
+        described = ""
     cover = ["--cover-letter", "--cover-from-description=subject"] if described else ["--no-cover-letter"]
     words = ["git", *settings, "format-patch", *_OPTIONS, *cover]
     bases = [f"--base={base}"] if base else []
@@ -96,9 +106,21 @@ def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str
     for base_option in (bases, ["--no-base"]):
         done = process.run([*words, *base_option, *asked], cwd=directory, timeout=_SECONDS)
         if done.status == 0:
-            return done.stdout.replace(_BLURB, b"")
+            return _told_apart(done.stdout.replace(_BLURB, b""))
     todo = "if it is a partial clone, fetch what it lacks: `git log -p` in it"
     raise MachineError(f"git format-patch failed: {done.last_line()}", where=str(directory), todo=todo)
+
+
+def _told_apart(mails: bytes) -> bytes:
+    """The mails as git writes them; where it had to quote a line of a message that looks like the beginning of a mail,
+    under separators that say so (mbox.split)."""
+    return _SEPARATOR.sub(_OF_QUOTED, mails) if _QUOTED.search(mails) else mails
+
+
+def _misread(directory: Path, asked: Sequence[str]) -> list[str]:
+    """The commits whose message holds what a reader of mails takes for more than words."""
+    shown = _git(directory, "log", "-z", "--no-merges", "--format=%H%n%B", *asked).split("\0")
+    return [one.partition("\n")[0] for one in shown if _MISREAD.search(one)]
 
 
 def _known(directory: Path, revision: str, where: str) -> str:

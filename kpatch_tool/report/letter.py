@@ -31,10 +31,19 @@ from kpatch_tool.text import plural, printable, printable_bytes, spelt
 _WIDTH = 72  # as Documentation/process/email-clients.rst and every list want it
 _QUOTED_LINES = 6
 _HUNK_LINES = 12
-_LONGEST_LINE = 200  # of logs and code, which are not wrapped
+_LONGEST_LINE = 200  # of what is not wrapped: logs, code, words without a blank; RFC 5322 has 998 bytes
+_LONGEST_SUBJECT, _LONGEST_NAME = 300, 100  # characters
+_LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, less its brackets
 _MORE = 8
 _NO_ADDRESS = re.compile(r"[^!-~]|[][()<>,;:\\\"]")  # what RFC 5322 keeps for what stands around an address
-_ID = re.compile(r"[!-;=?-~]+")  # printable ASCII without <>
+_ID = re.compile(r"[!-;=?-~]{1,250}")  # printable ASCII without <>
+# What programs take out of a body, wherever somebody's words come to stand after wrapping: git send-email mails to
+# the addresses in such lines, b4 and kpt collect trailers, git am and mailboxes end a text at the others.
+_TAKEN = re.compile(
+    r"(?P<indent>\s*)(?:(?:[\w-]+-by|b?cc|to|from|subject|date|fixes|link|closes)\s*:)"
+    r"|(?P<start>)(?:From \S+.*\d:\d\d|>|-- ?$|---|diff |index:)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +128,19 @@ def _recipients(mail: Posted, writer: Address) -> tuple[list[Address], list[Addr
 
 
 def _usable(email: str) -> bool:
+    if len(email) > _LONGEST_ADDRESS:
+        return False
     return bool(re.fullmatch(r"[^@]+@[^@]+", email)) and not (_NO_ADDRESS.search(email) or email.endswith(".invalid"))
 
 
 def _mailbox(person: Address) -> str:
-    name = printable(person.name) if person.name != person.email else ""
+    name = cut(printable(person.name), _LONGEST_NAME) if person.name != person.email else ""
     return formataddr((name, person.email))
 
 
 def _field(name: str, value: str) -> str:
     """A field of words, folded; non-ASCII as RFC 2047 words."""
-    value = encoded(printable(value))
+    value = encoded(cut(printable(value), _LONGEST_SUBJECT))
     if "\n" in value:
         return f"{name}: {value}"
     return "\n ".join(textwrap.wrap(f"{name}: {value}", 76, break_long_words=False, break_on_hyphens=False))
@@ -139,15 +150,15 @@ def _field(name: str, value: str) -> str:
 
 
 def _attribution(mail: Posted) -> str:
-    who = printable(mail.author.name) or "somebody"
-    return f"On {rfc_date(mail.date)}, {who} wrote:" if mail.date else f"{who} wrote:"
+    who = cut(printable(mail.author.name), _LONGEST_NAME) or "somebody"
+    return f"On {rfc_date(mail.date)}, {who} wrote:" if mail.date else _inert(f"{who} wrote:")
 
 
 def _quoted(record: RunRecord, series: Series, mail: Posted) -> list[str]:
     """What the letter speaks of: the lines of the patch that an error names, else the beginning of the mail."""
     found = evidence(record, mail.number) if mail.number else ()
     hunk = next((lines for one in found if (lines := _hunk(series, mail.number, one.at))), [])
-    return [f"> {line}".rstrip() for line in hunk or _beginning(mail.text)]
+    return [cut(f"> {line}".rstrip(), _LONGEST_LINE) for line in hunk or _beginning(mail.text)]
 
 
 def _beginning(text: str) -> list[str]:
@@ -189,7 +200,7 @@ def _finding(record: RunRecord, series: Series, number: int) -> Iterator[str]:
         yield from _prose("Found further on:")
         yield ""
         told = limited((f"patch {cell.patch}, {cell.stage}: {printable(cell.text)}" for cell in others), _MORE)
-        yield from (f"  {line}" for line in told)
+        yield from (_inert(f"  {cut(line, _LONGEST_LINE)}") for line in told)
         yield ""
     yield from _tested(record)
 
@@ -202,7 +213,7 @@ def _shown(one: Evidence) -> Iterator[str]:
             if title:
                 yield from _prose(title)
                 yield ""
-            yield from (f"  {_whole_line(line)}".rstrip() for line in lines)
+            yield from (_inert(f"  {_whole_line(line)}".rstrip()) for line in lines)
             yield ""
 
 
@@ -277,11 +288,21 @@ def _suites(record: RunRecord) -> str:
 
 
 def _prose(words: str, first: str = "", later: str | None = None) -> Iterable[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         printable(words), _WIDTH, initial_indent=first, subsequent_indent=first if later is None else later,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+    return [_inert(cut(line, _LONGEST_LINE)) for line in lines]
+
+
+def _inert(line: str) -> str:
+    """`line`, marked where a program would take it for more than words."""
+    found = _TAKEN.match(line)
+    if found is None:
+        return line
+    indent = found["indent"] or ""
+    return f"{indent}| {line[len(indent) :]}"
 
 
 def _whole_line(line: str) -> str:
-    return cut(printable(line, lines=True), _LONGEST_LINE)
+    return cut(printable(line.replace("\n", " "), lines=True), _LONGEST_LINE)

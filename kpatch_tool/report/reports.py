@@ -18,6 +18,7 @@ from kpatch_tool.report.tap import tap
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.store import find, load
+from kpatch_tool.text import json_printable
 from kpatch_tool.workspace import Workspace
 
 _TEXT_COLUMNS = 100
@@ -113,7 +114,7 @@ def write_all(workspace: Workspace, record: RunRecord, directory: Path) -> tuple
 
 
 def _json(record: RunRecord) -> str:
-    return json.dumps({"kpt": 1, **run_document(record)}, ensure_ascii=False, indent=1) + "\n"
+    return json_printable(json.dumps({"kpt": 1, **run_document(record)}, ensure_ascii=False, indent=1)) + "\n"
 
 
 __all__ = ["MAKERS", "encoded", "last", "mail", "page", "run_document", "show", "text", "write", "write_all"]

@@ -16,6 +16,8 @@ from kpatch_tool.results.record import RunRecord
 from kpatch_tool.text import printable
 
 _ESCAPED = re.compile(r"[\\#]")
+# Readers of version 13 know no escapes: a name that looks like a directive would be one.
+_DIRECTIVE = re.compile(r"#(?=\s*(?:skip|todo))", re.IGNORECASE)
 _INDENT = "    "
 
 
@@ -76,4 +78,4 @@ def _quoted(text: str) -> str:
 
 
 def _description(text: str) -> str:
-    return _ESCAPED.sub(r"\\\g<0>", " ".join(printable(text).split()))
+    return _ESCAPED.sub(r"\\\g<0>", _DIRECTIVE.sub(r"\\x23", " ".join(printable(text).split())))

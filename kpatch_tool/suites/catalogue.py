@@ -5,13 +5,15 @@ An added suite keeps the built images, unittests.cfg and suite.json; neither its
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
+import os
 import re
 import shutil
-import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +34,7 @@ _IMAGES = "x86"
 _CFG = "unittests.cfg"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOCK_SECONDS = 5.0
+_LARGEST = 4 << 20  # bytes of a text of a suite; upstream's unittests.cfg has 15,000
 
 
 class SuiteKind(StrEnum):
@@ -131,10 +134,13 @@ def add_git(workspace: Workspace, name: str, source: str, ref: str, progress: Pr
     target = _directory(workspace, name)
     log = workspace.logs / "suites" / f"{name}.log"
     with _locked(workspace, name), atomic.staged_directory(target) as stage:
-        commit = fetch_sources(stage / "work", source, ref, workspace.cache, progress)
-        build_unit_tests(stage / "work", log, progress)
-        _keep_images(stage / "work" / "build" / _IMAGES, stage / "work" / "source" / _IMAGES / _CFG, stage / _IMAGES)
-        leftovers.remove(stage / "work")
+        work = stage / "work"
+        try:
+            commit = fetch_sources(work, source, ref, workspace.cache, progress)
+            build_unit_tests(work, log, progress)
+            _keep_images(work / "build" / _IMAGES, work / "source" / _IMAGES / _CFG, stage / _IMAGES)
+        finally:
+            leftovers.remove(work)  # however deep its make went
         _write(stage, _Row(1, name, source, commit, _IMAGES))
     return get(workspace, name)
 
@@ -164,10 +170,10 @@ def remove(workspace: Workspace, name: str) -> None:
     with _locked(workspace, name):
         if not target.is_dir():
             raise InputError(f"no suite {printable(name)!r} was added here", todo="see `kpt suite list`")
-        aside = target.with_name(f".removed-{name}-{time.time_ns()}")
+        aside = _staged(target)
         with atomic.machine_errors(target):
             target.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        leftovers.remove(aside)
 
 
 def config_of(suite: Suite) -> unittests_cfg.Config:
@@ -175,7 +181,7 @@ def config_of(suite: Suite) -> unittests_cfg.Config:
     assert suite.directory is not None
     path = suite.directory / _CFG
     try:
-        return unittests_cfg.parse(path.read_text("utf-8", "replace"))
+        return unittests_cfg.parse(_text(path))
     except OSError as error:
         raise MachineError(
             f"cannot be read: {(error.strerror or 'error').lower()}", where=str(path), todo="add the suite again"
@@ -185,11 +191,19 @@ def config_of(suite: Suite) -> unittests_cfg.Config:
 def built_for(directory: Path) -> str:
     """The architecture that a tree of kvm-unit-tests was configured for (ARCH in config.mak), x86_64 if none says."""
     try:
-        text = (directory / "config.mak").read_text("utf-8", "replace")
+        text = _text(directory / "config.mak")
     except OSError:
         return unittests_cfg.ARCH
     found = re.search(r"^ARCH=(\w+)$", text, re.MULTILINE)
     return found.group(1) if found is not None else unittests_cfg.ARCH
+
+
+def _text(path: Path) -> str:
+    """The beginning of a file; OSError where it is none: reading a pipe would wait for ever."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file")
+        return file.read(_LARGEST).decode("utf-8", "replace")
 
 
 def _suite(directory: Path, row: _Row) -> Suite:
@@ -213,6 +227,8 @@ def _version(images: Path, commit: str) -> str:
 
 
 def _keep_images(built: Path, cfg: Path, target: Path) -> None:
+    if not plain(cfg.parent, cfg):
+        raise InputError(f"{_CFG} is a link out of {_IMAGES}", where=str(cfg), todo="give a tree of kvm-unit-tests")
     images: Sequence[Path] = sorted(path for path in built.glob("*.flat") if plain(built, path))
     if not images:
         raise MachineError("make left no image", where=str(built), todo="see the log")
@@ -228,8 +244,22 @@ def _directory(workspace: Workspace, name: str) -> Path:
     return workspace.state / "suites" / name
 
 
-def _locked(workspace: Workspace, name: str) -> AbstractContextManager[int]:
-    return lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS)
+@contextlib.contextmanager
+def _locked(workspace: Workspace, name: str) -> Iterator[None]:
+    """Hold the right to change suite `name`, with what killed kpts left of it and of others cleared."""
+    with lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS):
+        leftovers.remove(_staged(_directory(workspace, name)))
+        for path in (workspace.state / "suites").glob(f"{atomic.STAGING}*"):
+            other = path.name.removeprefix(atomic.STAGING)
+            if other != name and not other.endswith(".old"):  # which may be all there is of a suite (staged_directory)
+                with contextlib.suppress(MachineError), lock.held(workspace.lock(f"suite-{other}")):
+                    leftovers.remove(path)
+        yield
+
+
+def _staged(directory: Path) -> Path:
+    """Where a suite is while it is made or removed."""
+    return directory.with_name(f"{atomic.STAGING}{directory.name}")
 
 
 def _write(stage: Path, row: _Row) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kpatch_tool import process, sandbox
+from kpatch_tool import atomic, process, sandbox
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.make import environment
 from kpatch_tool.progress import Progress
 from kpatch_tool.sandbox import Room
 from kpatch_tool.tree.adding import init_bare
 from kpatch_tool.tree.sources.git import GitRepository
+from kpatch_tool.tree.worktree import PLAIN_FILES
 
 _BUILD_SECONDS = 1800.0
 _CONFIGURE_SECONDS = 120.0
@@ -27,6 +28,7 @@ def fetch_sources(work: Path, source: str, ref: str, cache: Path, progress: Prog
     init_bare(git_dir)
     there = Path(source)
     commit = GitRepository(str(there.resolve()) if there.is_dir() else source, ref).fill(git_dir, cache, progress)
+    atomic.write_text(git_dir / "info" / "attributes", PLAIN_FILES)  # no filter of the user's: git-lfs would call out
     done = process.run(
         ["git", f"--git-dir={git_dir}", f"--work-tree={target}", "checkout", "--quiet", commit, "--", "."]
     )

@@ -341,7 +341,8 @@ class _Build:
 
     def _headers_goal(self) -> str:
         """`headers` came with Linux 5.3; it needs no rsync, which headers_install does since then."""
-        makefile = (self.source / "Makefile").read_text("utf-8", "replace")
+        path = self.source / "Makefile"
+        makefile = path.read_text("utf-8", "replace") if plain(self.source, path) else ""
         return "headers" if re.search(r"^(?:PHONY \+= )?headers:", makefile, re.MULTILINE) else "headers_install"
 
     def _why(self, program: Program) -> str:

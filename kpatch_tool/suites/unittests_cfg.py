@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kpatch_tool.sandbox import plain
 from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.words import split
 from kpatch_tool.text import printable
@@ -19,6 +20,8 @@ from kpatch_tool.text import printable
 ARCH = "x86_64"
 DEFAULT_TIMEOUT = "90s"
 NO_TIMEOUT = 3600.0  # `timeout = 0` means none; a run must come to its end all the same
+_LONGEST = 24 * 3600.0
+_LONGEST_NAME = 100
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}  # of timeout(1)
 _PARAMETERS = ("qemu_params", "extra_params")  # two names of one thing; the last line counts
 # What a `machine` other than the default means is x86/run's business, which does not look at it.
@@ -34,7 +37,7 @@ _DATE = "date +%s"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One [name] of the file as written: key -> value (the last one of a key counts), and its line number."""
+    """One [name] of the file, made printable and unique: key -> value (the last one of a key counts), its line."""
 
     name: str
     values: tuple[tuple[str, str], ...]
@@ -60,7 +63,7 @@ def parse(text: str) -> Config:
     sections: list[tuple[str, list[tuple[str, str]], int]] = []
     problems = []
     *whole, rest = text.split("\n")
-    lines = iter(enumerate(whole, 1))
+    lines = iter(enumerate((line.replace("\0", "") for line in whole), 1))  # as bash reads them
     for number, raw in lines:
         line = raw.strip()
         if not line or line.startswith("#"):
@@ -87,7 +90,7 @@ def parse(text: str) -> Config:
             sections[-1][1].append((key, value))
     if rest.strip():  # bash's `read` fails on it
         problems.append(f"line {len(whole) + 1}: has no newline at its end, so that kvm-unit-tests does not read it")
-    names = _unique([name for name, _, _ in sections])
+    names = _unique([printable(name)[:_LONGEST_NAME] for name, _, _ in sections])
     return Config(
         tuple(Section(name, tuple(v), line) for name, (_, v, line) in zip(names, sections, strict=True)),
         tuple(problems),
@@ -138,7 +141,7 @@ def _test(section: Section, here: Here) -> Test:
     duration = section.get("timeout") or DEFAULT_TIMEOUT
     test = Test(
         suite=here.suite,
-        name=printable(section.name)[:100],
+        name=section.name,
         path=None,
         timeout=NO_TIMEOUT,
         duration=printable(duration)[:40],
@@ -158,7 +161,7 @@ def _test(section: Section, here: Here) -> Test:
     if Path(file).is_absolute() or ".." in Path(file).parts:
         return replace(test, why_skip=f"unittests.cfg line {section.line}: no usable `file`")
     image = here.directory / file
-    if not file or not image.is_file():
+    if not file or not plain(here.directory, image):
         # Upstream names it from its top directory; an entry without a file has no name at all.
         shown = f"x86/{printable(file)[:100]}" if section.has("file") else ""
         return replace(test, why_skip=f"Test file '{shown}' not found")
@@ -199,7 +202,7 @@ def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([smhd]?)", text)
     if match is None:
         raise ValueError(f"timeout: {text}")
-    return float(match.group(1)) * _UNITS[match.group(2)] or NO_TIMEOUT
+    return min(float(match.group(1)) * _UNITS[match.group(2)], _LONGEST) or NO_TIMEOUT
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -201,7 +201,7 @@ class Catalogue:
             tables = tomllib.loads(path.read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"cannot be read: {error}", where=str(path), todo="correct the file") from error
         return {name: _description(name, table, path) for name, table in tables.items()}
 
@@ -239,6 +239,8 @@ def _description(name: str, table: object, path: Path) -> Description:
     well = isinstance(make, dict) and isinstance(config, list)
     if not well or not all(isinstance(text, str) for text in [*texts, *make.values(), *config]):
         raise InputError("values must be strings (make: a table, config: a list)", where=where, todo="correct it")
+    if any("\0" in text for text in [*texts, *make, *make.values(), *config]):
+        raise InputError("a NUL in a value", where=where, todo="correct it")
     kind = kinds[0] if kinds else ""
     source = table[kind] if kind else ""
     return Description(check_name(name), kind, source, table.get("ref", ""), dict(make), tuple(config))

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from kpatch_tool.errors import MachineError
 _SCRATCH = b"refs/kpt/stream"
 ZERO = "0" * 40
 _PATIENCE = 10.0  # seconds that git may take to end
+_ABANDONED = 3600.0  # seconds after which a half-written pack is a killed one's: git's own have no lock
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
@@ -65,6 +67,7 @@ class FastImport:
         tuning = ["-c", "core.compression=1"] if bulk else []
         options = ["--depth=0"] if bulk else []
         self._git_dir = git_dir
+        self._sweep(older=_ABANDONED)
         argv = ["git", *tuning, "-c", "core.fsyncMethod=fsync", f"--git-dir={git_dir}", "fast-import"]
         argv += ["--quiet", "--done", "--date-format=raw", "--force", *options]
         try:
@@ -195,11 +198,14 @@ class FastImport:
     def _error(self, said: bytes) -> MachineError:
         return git_failed(said, self._git_dir)
 
-    def _sweep(self) -> None:
-        """Remove what a stream that was not finished leaves: its report and half-written packs and objects."""
+    def _sweep(self, older: float = 0.0) -> None:
+        """Remove what a stream that was not finished leaves: its report and half-written packs and objects; those that
+        nobody wrote to for `older` seconds."""
         for pattern in ("fast_import_crash_*", "objects/pack/tmp_*", "objects/??/tmp_obj_*"):
             for path in self._git_dir.glob(pattern):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    if not older or path.stat().st_mtime < time.time() - older:
+                        path.unlink(missing_ok=True)
 
 
 def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
@@ -209,7 +215,7 @@ def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
     """
     lines = [f"delete {ref}\n" if set(oid) == {"0"} else f"update {ref} {oid}\n" for ref, oid in updates]
     argv = ["git", f"--git-dir={git_dir}", "update-ref", "--stdin"]
-    done = process.run(argv, stdin="".join(lines).encode())
+    done = process.run(argv, stdin=os.fsencode("".join(lines)))
     if done.status != 0:
         raise git_failed(done.stderr, git_dir)
 

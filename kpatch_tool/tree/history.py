@@ -61,6 +61,12 @@ def tips(git_dir: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
+def paths(git_dir: Path, commit: str) -> Iterator[str]:
+    """The path of every file in a commit. Raises MachineError when git fails."""
+    for path in _split(git_dir, ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit], b"", b"\0"):
+        yield os.fsdecode(path)
+
+
 def is_shallow(git_dir: Path) -> bool:
     """Whether the history is cut short."""
     return _git(git_dir, "rev-parse", "--is-shallow-repository").strip() == b"true"

@@ -6,13 +6,10 @@ everything).
 
 from __future__ import annotations
 
-import tarfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.fastimport import Change, FastImport, Identity, update_refs
@@ -20,6 +17,8 @@ from kpatch_tool.tree.model import BASE_REF
 
 FILE, PROGRAM, LINK = "100644", "100755", "120000"
 LARGEST = 1 << 30  # bytes of one file; where it is sparse, as many take no room in an archive or on a disk
+MOST_FILES, MOST_BYTES = 2_000_000, 64 << 30  # of a tree; Debian's 6.1 has 78,669 files and 1.3 GB
+_LATEST = (1 << 32) - 1  # seconds since 1970: the newest date of a commit, whatever a file says
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +39,23 @@ def import_items(git_dir: Path, items: Iterable[Item], message: str, *, where: s
     """Commit `items` on refs/heads/base of the repository and return the commit's id.
 
     The commit is the same for the same items: author "kpt", date of the newest item. With `strip` a directory that
-    holds everything is left out of the paths. Raises InputError, naming `where`, when there is no file, MachineError
-    when git fails.
+    holds everything is left out of the paths. Raises InputError, naming `where`, when there is no file, or more than
+    any kernel has; MachineError when git fails.
     """
-    newest = 0
+    newest = size = 0
     changes: dict[str, Change] = {}
     with FastImport(git_dir, bulk=True) as stream:
         for item in items:
             known = changes.get(item.same_as)
+            if item.same_as and known is None:
+                raise InputError(f"a hard link to {printable(item.same_as)!r}, which is not there", where=where)
             mark = stream.blob(item.data) if known is None else known.mark
             changes[item.path] = Change(item.path, item.mode if known is None else known.mode, mark=mark)
-            newest = max(newest, item.changed)
+            newest = max(newest, min(item.changed, _LATEST))
+            size += len(item.data)
+            if len(changes) > MOST_FILES or size > MOST_BYTES:
+                most = f"{MOST_FILES:,} files or {MOST_BYTES >> 30} GB"
+                raise InputError(f"refused: more than {most}", where=where, todo="give a kernel source tree")
         if not changes:
             raise InputError("there is no file in it", where=where, todo="give a kernel source tree")
         who = Identity("kpt", "", newest, "+0000")
@@ -67,38 +72,3 @@ def common_directory(paths: Collection[str]) -> str:
     """The top directory ("linux-6.1/") that every one of `paths` lies in, or ""."""
     top = next(iter(paths), "").partition("/")[0] + "/"
     return top if all(path.startswith(top) for path in paths) else ""
-
-
-def tar_items(stream: IO[bytes], where: str, on_bytes: Callable[[int], None]) -> Iterator[Item]:
-    """The files of an uncompressed tar stream; `on_bytes` is told how many bytes of it were read.
-
-    Raises InputError for a damaged archive, for a member that is neither file, link nor directory, and for a name
-    that would leave the tree.
-    """
-    try:
-        with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
-            headers: list[tarfile.TarInfo] = vars(archive)["members"]  # 78,000 of them would stay in memory
-            for member in archive:
-                if not member.isdir():
-                    yield _tar_item(archive, member, where)
-                on_bytes(member.offset_data + member.size)
-                headers.clear()
-    except (tarfile.TarError, EOFError) as error:
-        raise InputError(f"damaged archive ({error})", where=where, todo="fetch it again") from error
-
-
-def _tar_item(archive: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> Item:
-    path = member.name.removeprefix("./")
-    changed = int(member.mtime)
-    if problem := unsafe_path(path):
-        raise InputError(f"refused: {problem}", where=f"{where}: {printable(member.name)}")
-    if member.issym():
-        return Item(path, LINK, member.linkname.encode("utf-8", "surrogateescape"), changed)
-    if member.islnk():
-        return Item(path, FILE, b"", changed, same_as=member.linkname.removeprefix("./"))
-    if member.size > LARGEST:
-        raise InputError(f"refused: larger than {LARGEST >> 20} MB", where=f"{where}: {printable(member.name)}")
-    content = archive.extractfile(member) if member.isfile() else None
-    if content is None:
-        raise InputError("refused: neither file, link nor directory", where=f"{where}: {printable(member.name)}")
-    return Item(path, PROGRAM if member.mode & 0o111 else FILE, content.read(), changed)

@@ -24,7 +24,7 @@ from kpatch_tool.workspace import Workspace
 _HOLDS = "kpt-holds"
 _MOVING = "kpt-moving"
 # Files are checked out as the bytes of their blobs, whatever the tree's own .gitattributes or the user's git say.
-_ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n"
+PLAIN_FILES = "* -text -ident -filter -working-tree-encoding\n"
 
 
 def worktree_of(workspace: Workspace, tree: Tree) -> Worktree:
@@ -88,7 +88,7 @@ class Worktree:
             ["git", "init", "-q", "--bare", f"--object-format={hash_name}", "--template=", str(self._git_dir)],
             _environment({}),
         )
-        atomic.write_text(self._git_dir / "info" / "attributes", _ATTRIBUTES)
+        atomic.write_text(self._git_dir / "info" / "attributes", PLAIN_FILES)
 
     def _move(self, tree_id: str) -> None:
         moving = self._git_dir / _MOVING

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,8 +14,9 @@ import pytest
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.fastimport import FastImport
 from kpatch_tool.workspace import Workspace
-from tests.conftest import Kpt, git
+from tests.conftest import REPO_ROOT, Kpt, git
 
 MMU = "arch/x86/kvm/mmu.c"
 
@@ -210,3 +215,21 @@ def test_the_record_knows_every_state(three: Path, kpt: Kpt, workspace: Workspac
     assert "branch -m kpt/three" in failed.err
     git("branch", "-m", "kpt/three", "mine", cwd=workspace.trees / "toy.git")
     assert kpt("apply", "three", "--json").json == document
+
+
+def test_what_a_killed_apply_left_among_the_packs_goes_an_hour_later(tmp_path: Path) -> None:
+    """git fast-import, killed or left alone by a killed kpt, leaves the pack that it was writing."""
+    where = tmp_path / "r"
+    git("init", "-q", "--bare", where, cwd=tmp_path)
+    die = (
+        "import os, sys; from pathlib import Path; from kpatch_tool.tree.fastimport import FastImport;"
+        "stream = FastImport(Path(sys.argv[1])); stream.blob(os.urandom(1 << 20)); stream._in.flush();"
+        "stream.oid(1); os.kill(stream._process.pid, 9); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", die, where], cwd=REPO_ROOT, check=False)
+    (left,) = where.glob("objects/pack/tmp_pack_*")
+    for age, there in ((60, True), (7200, False)):
+        os.utime(left, (time.time() - age,) * 2)
+        with FastImport(where) as stream:
+            stream.finish()
+        assert left.exists() == there

@@ -114,3 +114,35 @@ def test_mistakes(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
         run = kpt("import", *words, status=2)
         assert what in run.err
         assert len(run.err.splitlines()) == 1
+
+
+DIFF = "diff --git a/x b/x\nnew file mode 100644\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+x\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"mm: one\n\nFrom mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: Evil <e@x>\nSubject: [PATCH 1/1] evil\n\n{DIFF}",
+        f"mm: one\n\nFrom {'1' * 40} Mon Sep 17 00:00:00 2001\nFrom: Evil <e@x>\nSubject: [PATCH 2/2] evil\n\n---\n",
+        f"mm: one\n\n---\n{DIFF}",
+        "mm: one\n\nFrom: Evil <e@x>\n\nWhy.\n",
+    ],
+)
+def test_a_message_that_is_read_as_more_is_told(message: str, kpt: Kpt, clone: Path, tmp_path: Path) -> None:
+    git("commit", "-q", "--allow-empty", "-m", "mm: nothing", cwd=clone)
+    (clone / "f.c").write_text("int a;\n")
+    git("commit", "-qaF", "-", "--cleanup=verbatim", cwd=clone, stdin=message.encode())
+    head = git("rev-parse", "HEAD", cwd=clone)
+    problems = kpt("import", "--git", clone, "topic~1..topic", "--name", "s", "--json").json["problems"]
+    told = f"the message of commit {head[:12]} holds lines of a diff or a mail, and may be read as that: see the commit"
+    assert told in problems
+
+
+def test_a_line_that_begins_like_a_mail_is_a_line(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
+    """git quotes both in such a mailbox; the message is the commit's all the same."""
+    text = "mm: one\n\nFrom here on\nit is prose.\n>From the start\n"
+    (clone / "f.c").write_text("int a;\n")
+    git("commit", "-qaF", "-", "--cleanup=verbatim", cwd=clone, stdin=text.encode())
+    kpt("import", "--git", clone, "topic~1..topic", "--name", "s")
+    (patch,) = (tmp_path / "series/s").glob("0001-*.patch")
+    assert "\n\nFrom here on\nit is prose.\n>From the start\n" in patch.read_text()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.errors import MachineError
+from kpatch_tool.mail import download
 from tests.conftest import Kpt
 from tests.inbox_server import InboxServer, serving
 from tests.mail_fixtures import DIFF, Mail, mbox, patch
@@ -82,6 +84,11 @@ FAULTS = {
     "bomb": (2, "too large unpacked"),
     "loop": (3, "redirects without end"),
     "downgrade": (3, "redirects"),
+    "to a file": (3, "redirects from http to file"),
+    "to no address": (3, "redirects to what is no address"),
+    "to no text": (3, "redirects to what is no address"),
+    "to no name": (2, "not a URL that can be fetched"),
+    "nested": (2, "larger than 256 MB"),
 }
 
 
@@ -128,8 +135,11 @@ def test_the_configuration(kpt: Kpt, server: InboxServer, tmp_path: Path) -> Non
     kpt("import", "p2@example.org", "--name", "b")
     assert [agent.partition("/")[0] for agent in server.agents] == ["kpt", "kpt"]
     assert server.agents[-1].endswith("+mine")
-    (tmp_path / "kpt.toml").write_text('[mail]\nlore = "nonsense"\n')
-    assert "is no URL" in kpt("import", "c@example.org", status=2).err
+    for address in ("nonsense", "http://[bad", "http://x:99999999/", "file:///etc/passwd", "https://\\u001b[2J"):
+        (tmp_path / "kpt.toml").write_text(f'[mail]\nlore = "{address}"\n')
+        assert "is no URL" in kpt("import", "c@example.org", status=2).err
+    (tmp_path / "kpt.toml").write_text(f"x = {'[' * 5000}")
+    assert "cannot be read" in kpt("import", "c@example.org", status=2).err
     (tmp_path / "kpt.toml").write_text("[mail\n")
     assert "cannot be read" in kpt("import", "c@example.org", status=2).err
 
@@ -137,3 +147,14 @@ def test_the_configuration(kpt: Kpt, server: InboxServer, tmp_path: Path) -> Non
 def test_the_patch_is_the_one_sent(kpt: Kpt, server: InboxServer, tmp_path: Path) -> None:
     kpt("import", "c@example.org", "--name", "s")
     assert DIFF in (tmp_path / "series/s/0001-mm-one.patch").read_text()
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "LOCALHOST.", "a.localhost", "2130706433", "0x7f.1", "127.1", "10.0.0.1",
+             "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "[fe80::1]", "0.0.0.0"]
+)  # fmt: skip
+def test_a_public_server_cannot_send_kpt_to_a_private_one(host: str) -> None:
+    with pytest.raises(MachineError, match="an address of a private network"):
+        download._check_redirect("https://1.1.1.1/t.mbox.gz", f"https://{host}/x")
+    download._check_redirect("https://127.0.0.1/t.mbox.gz", f"https://{host}/x")
+    download._check_redirect("https://1.1.1.1/t.mbox.gz", "https://9.9.9.9/x")

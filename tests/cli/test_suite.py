@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from kpatch_tool.suites import catalogue
+from kpatch_tool.errors import MachineError
+from kpatch_tool.suites import catalogue, unittests_cfg
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 
@@ -80,6 +83,77 @@ def test_from_a_directory(tmp_path: Path, kpt: Kpt, workspace: Workspace) -> Non
     assert catalogue.get(workspace, "mine").arch == "i386"
     (built / "x86/unittests.cfg").unlink()
     assert "mine" not in kpt("suite", "list").out
+
+
+@pytest.mark.parametrize("end", ["", "; exit 1"])
+def test_what_make_leaves_deep_down_is_removed(upstream: Path, suites: Path, kpt: Kpt, end: str) -> None:
+    deep = "for i in `seq 1500`; do mkdir -p d; cd d; done"
+    (upstream / "Makefile").write_text(f"{MAKEFILE}\t@{deep}{end}\n")
+    git("commit", "-qam", "Deep", cwd=upstream)
+    done = kpt("suite", "add", "mine", "--git", upstream, status=None)
+    assert done.status == (3 if end else 0)
+    assert [path.name for path in suites.iterdir()] == ([] if end else ["mine"])
+
+
+def test_what_killed_ones_left_is_cleared(upstream: Path, suites: Path, kpt: Kpt) -> None:
+    """Of this suite and of others, whatever is to be done; not what may be the only copy."""
+    for name in ("mine", "other", "third.old"):
+        work = suites / f".kpt-staging-{name}/work"
+        work.mkdir(parents=True)
+        if name != "third.old":
+            subprocess.run(["sh", "-c", "for i in `seq 1500`; do mkdir d; cd d; done"], cwd=work, check=True)
+    kpt("suite", "add", "mine", "--git", upstream)
+    assert sorted(path.name for path in suites.iterdir()) == [".kpt-staging-third.old", "mine"]
+    (suites / ".kpt-staging-other").mkdir()
+    kpt("suite", "remove", "mine")
+    assert [path.name for path in suites.iterdir()] == [".kpt-staging-third.old"]
+
+
+def test_a_repository_that_leads_elsewhere(
+    upstream: Path, suites: Path, kpt: Kpt, tmp_path: Path, sealed: Path
+) -> None:
+    """Its list of tests is a link out of it, its files want a filter that the user has, an image is a link."""
+    (tmp_path / "key").write_text("SECRET-KEY\n")
+    with (sealed / "gitconfig").open("a") as settings:
+        settings.write(f'[filter "theirs"]\n\tsmudge = touch {tmp_path}/ran; cat\n')
+    (upstream / ".gitattributes").write_text("* filter=theirs\n")
+    (upstream / "Makefile").write_text(f"{MAKEFILE}\tln -s {tmp_path}/key x86/three.flat\n")
+    git("add", "-A", cwd=upstream)
+    git("commit", "-qam", "Filter", cwd=upstream)
+    kpt("suite", "add", "mine", "--git", upstream)
+    assert not (tmp_path / "ran").exists()
+    assert not (suites / "mine/x86/three.flat").exists()
+    (upstream / "x86/unittests.cfg").unlink()
+    (upstream / "x86/unittests.cfg").symlink_to(tmp_path / "key")
+    git("commit", "-qam", "Link", cwd=upstream)
+    assert "unittests.cfg is a link out of x86" in kpt("suite", "add", "other", "--git", upstream, status=2).err
+    assert not list(suites.rglob("other*"))
+
+
+def test_a_directory_of_pipes_and_endless_files(tmp_path: Path, kpt: Kpt, workspace: Workspace) -> None:
+    built = tmp_path / "built"
+    (built / "x86").mkdir(parents=True)
+    (built / "x86/unittests.cfg").write_text(CFG + "[\x1b[2J]\nfile = kcore.flat\nextra_params = a\0b\n")
+    for name in ("one.flat", "\n.flat", "\udcff.flat"):
+        (built / "x86" / name).write_text("image")
+    (built / "x86/two.flat").symlink_to("/dev/zero")
+    (built / "x86/kcore.flat").symlink_to("/proc/kcore")
+    os.mkfifo(built / "config.mak")
+    kpt("suite", "add", "mine", "--dir", built, timeout=60)
+    suite = catalogue.get(workspace, "mine")
+    here = unittests_cfg.Here("mine", built / "x86", 4, 0)
+    one, two, three = unittests_cfg.tests_of(catalogue.config_of(suite), here)
+    assert (one.path, two.path, three.path) == (built / "x86/one.flat", None, None)
+    assert three.name == "\\x1b[2J" and two.why_skip == "Test file 'x86/two.flat' not found"
+    (built / "x86/unittests.cfg").unlink()
+    (built / "x86/unittests.cfg").symlink_to("/dev/zero")
+    with pytest.raises(MachineError, match="cannot be read"):
+        catalogue.config_of(suite)
+    (built / "x86/unittests.cfg").unlink()
+    with (built / "x86/unittests.cfg").open("w") as huge:
+        huge.write(CFG)
+        huge.truncate(1 << 40)
+    assert len(catalogue.config_of(suite).sections) == 2
 
 
 @pytest.mark.parametrize(

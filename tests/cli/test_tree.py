@@ -263,6 +263,8 @@ def test_descriptions(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
         "[a]\ngit = 1",
         '[a]\nmake = "x"',
         '["a/b"]\ngit = "x"',
+        '[a]\ndir = "x\\u0000y"',
+        "a = " + "[" * 5000,
     ],
 )
 def test_a_wrong_trees_toml_is_one_line(workspace: Workspace, kpt: Kpt, text: str) -> None:

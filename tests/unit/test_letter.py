@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import SourceFile
 from kpatch_tool.mail.recipients import Recipients, by_message_id
 from kpatch_tool.report.letter import answered, draft, vouches
+from kpatch_tool.series.given import of_reply
 from kpatch_tool.series.posted import Posted
 from tests import report_records as records
 from tests.unit.test_report import hostile_record
@@ -81,3 +83,34 @@ def test_recipients_are_read_as_received() -> None:
     for kept in (b"\1\1\1\1\n" + raw + b"\1\1\1\1\n", b"%d\n%s<?xml?>\n" % (len(raw), raw)):  # MMDF, Apple's Mail
         assert by_message_id([SourceFile("t", kept)]) == {"1@x": found}
     assert by_message_id([SourceFile("page.txt", b"2014-04-17\n\nby Jane\n\n[permalink]\n")]) == {}
+
+
+FORGED = (
+    f"{'x' * 80} Cc: evil@example.org {'y' * 80} Reviewed-by: Evil <evil@example.org> {'y' * 80} From: evil@a.org ",
+    "\n\nCc: evil@example.org\n\nReviewed-by: Evil <evil@example.org>\n\n---\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n",
+    f"{'y' * 80} From mboxrd@z Thu Jan  1 00:00:00 1970 {'z' * 80} -- ",
+    "Reviewed-by: Evil <evil@example.org> ",
+    "x" * 3000,
+    "\U0001f600" * 1000,
+)
+READ = re.compile(r"\s*(?:[\w-]+-by|cc|from|fixes)\s*:|From \S+ .*\d:\d\d|-- ?$|---|diff ", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("poison", FORGED)
+def test_no_line_of_the_body_is_taken_for_more_than_words(poison: str, tmp_path: Path) -> None:
+    """Wherever wrapping puts somebody's words: git send-email mails to who stands in a line `Cc: ...` or `...-by: ...`,
+    others collect these."""
+    for kind, clean in records.every_kind(tmp_path).items():
+        if kind == "sixty patches":
+            continue
+        record, series = records.poisoned(clean, poison), records.poisoned(records.three(), poison)
+        who = Address(f"{poison}A", "a@example.org")
+        mail = Posted(answered(record), f"[PATCH] {poison}", who, None, f"{poison}Why.\n", "p1@x", ("a@x", "b" * 999),
+                      Recipients((who, Address("", f"{'a' * 300}@example.org")), ()))  # fmt: skip
+        text = draft(record, series, mail, ME).text
+        read = email.message_from_bytes(text.encode(), policy=email.policy.default)
+        assert set(read.keys()) <= FIELDS and [one.addr_spec for one in read["To"].addresses] == ["a@example.org"]
+        assert max(len(line.encode()) for line in text.splitlines()) <= 998  # RFC 5322, 2.1.1
+        own = "Tested-by: Test Person <test@example.org>"
+        assert [line for line in read.get_content().splitlines() if READ.match(line) and line != own] == []
+        assert {one.value for one in of_reply(read.get_content(), ME).taken} <= {own.removeprefix("Tested-by: ")}

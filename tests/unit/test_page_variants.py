@@ -8,6 +8,7 @@ import re
 import pytest
 
 from kpatch_tool.errors import InputError
+from kpatch_tool.mail import patchwork
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble
@@ -225,6 +226,15 @@ def test_patchworks_api() -> None:
     entry["headers"] = {"From": "=?utf-8?q?Jos=C3=A9?= <j@x.org>", "Subject": "[PATCH v2 1/3] mm:\n one", "Date": "x"}
     message = one(json.dumps(entry))
     assert (message.author.name, message.subject) == ("Jos\u00e9", "[PATCH v2 1/3] mm: one")
+    entry |= {
+        "headers": {},
+        "name": "half \ud800",
+        "submitter": {"name": "\udfff", "email": "a@b"},
+        "content": "\ud83d",
+    }
+    message = one(json.dumps(entry))
+    assert (message.subject, message.author.name, message.body[:4]) == ("half \ufffd", "\ufffd", "\ufffd\n".encode())
+    assert patchwork.read_json(json.dumps(entry).replace('"id": 5', f'"id": {"9" * 5000}').encode(), "x") == []
 
 
 def test_threads_of_which_blank_lines_are_lost() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from kpatch_tool.report import html
+from kpatch_tool.report.reports import encoded
 from kpatch_tool.results.record import RunRecord
 from tests import report_records as records
 from tests.unit.test_report import hostile_record
@@ -125,3 +126,50 @@ def test_it_prints(tmp_path: Path) -> None:
     chromium(tmp_path, f"--print-to-pdf={tmp_path / 'page.pdf'}", (tmp_path / "page.html").as_uri())
     data = (tmp_path / "page.pdf").read_bytes()
     assert data.startswith(b"%PDF-") and 1 <= data.count(b"/Type /Page\n") <= 6
+
+
+# Loads pages one by one, does to every element what a reader could, and writes which of them ran anything or led out.
+ACT = """<!DOCTYPE html><meta charset="utf-8"><body><script>
+const pages = %s, ran = [];
+window.alert = window.print = () => {};
+function next() {
+  const page = pages.shift(), frame = document.createElement("iframe");
+  if (!page) { document.body.textContent = "RAN" + JSON.stringify(ran) + "END"; return; }
+  window.pwned = 0;
+  frame.onload = () => {
+    frame.onload = null;
+    for (const one of frame.contentDocument.querySelectorAll("*")) {
+      for (const type of ["mouseover", "focus", "click"]) one.dispatchEvent(new Event(type));
+      const target = one.getAttribute("href") || one.getAttribute("src") || "#";
+      if (!target.startsWith("#")) ran.push(page + " leads out");
+    }
+    setTimeout(() => { if (window.pwned) ran.push(page); next(); }, 100);
+  };
+  frame.src = page;
+  document.body.append(frame);
+}
+next();
+</script>"""
+
+
+def test_nothing_of_a_run_runs(tmp_path: Path) -> None:
+    """Even where a browser does not hold to the page's policy; what is not escaped runs, so that the test can fail."""
+    names = []
+    for kind in ("build failure", "conflict", "regressions", "panicking"):
+        record = records.poisoned(records.every_kind(tmp_path)[kind], "".join(records.POISON))
+        page = html.page(record)
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        assert page.count(policy) == 1
+        names.append(f"{kind.replace(' ', '-')}.html")
+        (tmp_path / names[-1]).write_bytes(encoded(page.replace(policy, "")))
+    controls = []
+    for number, poison in enumerate(records.POISON[:4]):
+        controls.append(f"control-{number}.html")
+        inside = f'<p title="{poison}">x</p>' if poison.startswith('"') else f"<p>{poison}</p>"
+        (tmp_path / controls[-1]).write_text(f'<meta charset="utf-8">{inside}')
+    (tmp_path / "act.html").write_text(ACT % json.dumps([*names, *controls]))
+    said = re.search(r"RAN(.*)END", chromium(tmp_path, "--dump-dom", (tmp_path / "act.html").as_uri()).stdout, re.S)
+    assert said is not None
+    ran = json.loads(escape.unescape(said[1]))
+    assert set(controls) <= set(ran)
+    assert [one for one in ran if not one.startswith("control-")] == []

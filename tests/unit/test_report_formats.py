@@ -19,22 +19,27 @@ from tap.parser import Parser
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.junit import junit
-from kpatch_tool.report.reports import MAKERS
+from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
-from tests.report_records import clean, every_kind, infra, large, regressions
+from tests.report_records import POISON, clean, every_kind, infra, large, poisoned, regressions
 from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
 KINDS = (
     "clean", "one patch", "untested", "damaged", "lacking", "conflict", "build failure", "regressions", "infra",
-    "panicking", "sixty patches", "hostile",
+    "panicking", "sixty patches", "hostile", "poisoned build failure", "poisoned conflict", "poisoned infra",
+    "poisoned lacking", "poisoned panicking", "poisoned regressions",
 )  # fmt: skip
 
 
 def record_of(kind: str, directory: Path) -> RunRecord:
+    if kind.startswith("poisoned "):
+        poison = "".join(POISON).replace("&#", "&")  # tap.py knows no escaped #
+        return poisoned(record_of(kind.removeprefix("poisoned "), directory), poison)
     return hostile_record() if kind == "hostile" else every_kind(directory)[kind]
 
 
@@ -171,3 +176,12 @@ def test_many_patches_are_named_by_their_ranges() -> None:
     states = [replace(one, status=BuildStatus.FAILED) if one.patch == 7 else one for one in record.builds]
     said = answer("s", "t", record.applied, states, ())
     assert "patches 1-6, 8-60 build" in said
+
+
+@pytest.mark.parametrize("form", ["text", "html", "junit", "tap", "json"])
+@pytest.mark.parametrize("poison", POISON)
+def test_no_text_of_a_run_acts(form: str, poison: str, tmp_path: Path) -> None:
+    """As each format is written to a terminal: no control character but line ends and tabs, none that is not seen."""
+    for record in (regressions(tmp_path / "log"), hostile_record()):
+        said = encoded(MAKERS[form](Workspace(tmp_path), poisoned(record, poison))).decode()
+        assert printable(said, lines=True) == said

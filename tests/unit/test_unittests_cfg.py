@@ -228,3 +228,15 @@ def test_arithmetic(text: str, value: int) -> None:
 def test_no_arithmetic(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         evaluate(text, {})
+
+
+def test_what_no_suite_needs(tmp_path: Path) -> None:
+    """NUL (which bash drops, too), a test that may take years, names that differ far behind only."""
+    (tmp_path / "a.flat").write_bytes(b"")
+    long = "n" * 300
+    first, second = read(
+        f"[{long}a]\nfile = a.flat\nextra_params = -cpu a\0b\ntimeout = 999999d\n[{long}b]\n", tmp_path
+    )
+    assert first.qemu_args == ("-smp", "1", "-cpu", "ab")
+    assert first.timeout == 24 * 3600
+    assert (first.name, second.name) == ("n" * 100, "n" * 100 + " #2")

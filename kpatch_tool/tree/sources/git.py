@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from kpatch_tool import process
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import printable
 from kpatch_tool.tree.fastimport import ZERO, git_failed, update_refs
+from kpatch_tool.tree.history import paths
+from kpatch_tool.tree.importing import MOST_FILES
 from kpatch_tool.tree.model import BASE_REF
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class GitRepository:
             commit = self._fetch(git_dir, progress)
         else:
             raise InputError("no such repository", where=printable(self.source), todo="give a URL or a directory")
+        self._refuse_names(git_dir, commit)
         _keep_only(git_dir, commit)
         return commit
 
@@ -79,6 +83,15 @@ class GitRepository:
                 (git_dir / "objects/info/alternates").unlink()
         (git_dir / "config").write_bytes(config)
         return commit
+
+    def _refuse_names(self, git_dir: Path, commit: str) -> None:
+        """Raise InputError where a path of the commit must not be, or there is no end of them: trees that name one
+        another many times make a small repository billions of files."""
+        for count, path in enumerate(paths(git_dir, commit), start=1):
+            if problem := unsafe_path(path):
+                raise InputError(f"refused: {problem}", where=f"{self.source}: {printable(path)}")
+            if count > MOST_FILES:
+                raise InputError(f"refused: more than {MOST_FILES:,} files", where=self.source)
 
     def _commit_there(self) -> str:
         """The commit id that `ref` means in the repository at the path `source`."""

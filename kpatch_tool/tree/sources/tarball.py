@@ -12,7 +12,8 @@ from typing import IO, ClassVar
 from kpatch_tool import process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
-from kpatch_tool.tree.importing import import_items, tar_items
+from kpatch_tool.tree.archive import tar_items
+from kpatch_tool.tree.importing import import_items
 
 # First bytes of the file -> the program that unpacks it. They count, not the name.
 _UNPACKERS = ((b"\x1f\x8b", "gzip"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"))
