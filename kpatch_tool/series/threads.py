@@ -82,6 +82,8 @@ class Threads:
         if numbers.first == messages + 1 and _turns(messages, self._ids.named) == 1:
             self._above.extend(range(messages + 1, messages + 1 + len(numbers.own)))
             self._join_batch(numbers, self._ids)
+        else:
+            self._ids = _Ids()  # too many for one turn
 
     def join(self, index: IndexFile) -> None:
         """Join messages that name one id. Where there are many, their ids are looked at in several turns, so that
