@@ -230,9 +230,9 @@ int main(int argc, char **argv)
 		die("no -kernel");
 	create_machine(&machine);
 	load_image(&machine, kernel, arguments);
+	signal(SIGUSR1, kick);
 	if (machine.log)
 		start_log(&machine);
-	signal(SIGUSR1, kick);
 	for (i = 0; i < machine.cpus; i++)
 		if (pthread_create(&machine.cpu[i].thread, NULL, run_cpu, &machine.cpu[i]))
 			die("cannot start a thread");
