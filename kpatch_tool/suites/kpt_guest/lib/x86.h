@@ -33,6 +33,12 @@ static inline void outw(u16 port, u16 value)
 	asm volatile("outw %0, %1" :: "a"(value), "Nd"(port));
 }
 
+/* What lies in memory may be part of the message. */
+static inline void outl(u16 port, u32 value)
+{
+	asm volatile("outl %0, %1" :: "a"(value), "Nd"(port) : "memory");
+}
+
 static inline u8 inb(u16 port)
 {
 	u8 value;
