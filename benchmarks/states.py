@@ -3,7 +3,7 @@
     python -m benchmarks.states [--plain N]
 
 The plain way is what a script does: check the commit out, `make bzImage modules`, boot the kernel once for each test
-and run that test in it. Both begin with a built base and no saved machine, both run kpt's own suite (16 tests a state).
+and run that test in it. Both begin with a built base and no saved machine, both run kpt's own suite.
 kpt forgets what it knows of the states after the base first, and ccache all it has. The plain way takes a quarter of an
 hour and more: with --plain N it is measured on the base, which is only booted, and the first N states after it, and the
 rest is taken to cost what those did, which the table says.
