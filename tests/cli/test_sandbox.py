@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 
 MIB = 1 << 20
+FLOOD = "yes $$(head -c 60000 /dev/zero | tr '\\0' x)"
 PLAIN = Limits(memory=2048 * MIB, tasks=60, written=4096 * MIB, spare=1 * MIB, output=1 * MIB, seconds=60)
 
 works = pytest.mark.skipif(bool(sandbox.missing()), reason=sandbox.missing() or "works")
@@ -118,6 +120,7 @@ def test_a_hostile_makefile_reaches_nothing(
     assert (workspace.root / "kpt.toml").read_bytes() == marker
     assert not Path("/usr/pwned").exists()
     assert "Connection refused" in said and callers == []
+    assert max(int(count) for count in re.findall(r"processes: (\d+)", said)) < 20
     assert running("1234.75") == []
 
 
@@ -226,6 +229,46 @@ def test_memory_that_looks_like_disk_is_bounded(room: Path) -> None:
     _, said = shut_in(script, room)
     assert "wrote" not in said
     assert int(said.split()[-1]) <= 1 << 20
+
+
+@works
+def test_one_file_is_bounded(room: Path) -> None:
+    done, said = shut_in("head -c 4M /dev/zero > f || ls -l f", room, replace(PLAIN, file=2 * MIB))
+    assert done.status == 0 and f" {2 * MIB} " in said
+
+
+@works
+def test_it_is_nobody_and_the_first_to_go(room: Path) -> None:
+    _, said = shut_in("id -u; cat /proc/self/oom_score_adj; cat /proc/self/setgroups", room)
+    user, score, _ = said.split()
+    assert score == "1000"
+    assert user == str(sandbox.BUILDER if os.geteuid() == 0 else os.geteuid())
+
+
+@works
+def test_what_the_machine_has_left_is_a_limit(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a machine that says it has little left, since none can be brought to that here."""
+    limits = replace(PLAIN, spare=512 * MIB, written=1 << 50)
+    monkeypatch.setattr(sandbox, "memory", lambda: (100 * MIB, 8 << 30))
+    done, _ = shut_in("sleep 30", room, limits)
+    assert done.stopped == "only 100 MB of the machine's memory are left"
+    monkeypatch.undo()
+    left = iter([600 * MIB, 500 * MIB])
+    monkeypatch.setattr(sandbox, "_free_disk", lambda place: (next(left, 500 * MIB), 100 << 30))
+    done, _ = shut_in("sleep 30", room, limits)
+    assert done.stopped == "only 500 MB of disk are left"
+
+
+@works
+def test_what_went_beyond_a_limit_is_no_answer(toy_repo: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    """Neither a finding about the series nor remembered: another machine, or later, it may do."""
+    text = (toy_repo / "Makefile").read_text()
+    patched(toy_repo, kpt, tmp_path, f"$(if $(filter %.ko bzImage modules,$(MAKECMDGOALS)),$(shell {FLOOD} >&2))")
+    assert text != (toy_repo / "Makefile").read_text()
+    for _ in range(2):
+        (state,) = kpt("build", "evil", "--json", status=3).json["states"]
+        assert (state["status"], state["cached"]) == ("infra", False)
+        assert "it printed more than 256 MB" in state["why"]
 
 
 @works
