@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ from kpatch_tool import leftovers, process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.sandbox import Limits, Room
 from kpatch_tool.workspace import Workspace
-from tests.conftest import Kpt, git
+from tests.conftest import REPO_ROOT, Kpt, git
 
 MIB = 1 << 20
 FLOOD = "yes $$(head -c 60000 /dev/zero | tr '\\0' x)"
@@ -294,6 +297,32 @@ def test_it_ends_with_kpt(room: Path) -> None:
     while running("876.5"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@works
+def test_no_terminal_inside(room: Path) -> None:
+    """Who can open it could type commands into the shell that kpt was started from (TIOCSTI)."""
+    code = (
+        "import sys; from pathlib import Path; from kpatch_tool import sandbox; room = Path(sys.argv[1]);"
+        "open('/dev/tty').close(); print('the control', flush=True);"
+        "sandbox.run_logged(['sh', '-c', 'echo tried; : < /dev/tty && echo reached'], room.parent / 'log',"
+        " sandbox.Room((room,)), cwd=room, env={'PATH': '/usr/bin:/bin'})"
+    )
+    here, there = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code, room],
+        cwd=REPO_ROOT,
+        stdin=there,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        check=True,
+    )
+    for end in (here, there):
+        os.close(end)
+    said = (room.parent / "log").read_text()
+    assert done.stdout == b"the control\n"
+    assert "tried" in said and "reached" not in said
 
 
 @works
