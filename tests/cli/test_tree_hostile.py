@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import os
 import resource
 import subprocess
@@ -225,3 +226,13 @@ def test_a_repository_that_is_read_stays_as_it_is(toy_repo: Path, workspace: Wor
     kpt("import", "--git", toy_repo, "main~1..main", status=2)  # an empty commit has no patch
     kpt("import", "--git", toy_repo, "main", status=None)
     assert state() == before
+
+
+def test_an_archive_that_wants_gigabytes_of_memory(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1536 << 20}]
+    (tmp_path / "x.tar.xz").write_bytes(lzma.compress(MAKEFILE + END, filters=filters))
+    failed = kpt("tree", "add", "t", "--tarball", "x.tar.xz", status=2).err
+    assert failed.endswith("x.tar.xz: damaged archive (Memory usage limit reached); fetch it again\n")
+    assert only_described(workspace)
+    (tmp_path / "y.tar.xz").write_bytes(lzma.compress(MAKEFILE + END, preset=9))
+    kpt("tree", "add", "t", "--tarball", "y.tar.xz")
