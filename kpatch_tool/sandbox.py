@@ -239,6 +239,14 @@ def plain(root: Path, path: Path) -> bool:
         return False
 
 
+def within(root: Path, path: Path) -> bool:
+    """Whether what `path` itself names lies in `root`, all links on the way to it followed: so it may be removed."""
+    try:
+        return path.parent.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
 class Watch:
     """Looks at a running room: call it with the process id of its bwrap, it tells which limit is passed, else ""."""
 

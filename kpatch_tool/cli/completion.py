@@ -24,6 +24,9 @@ from kpatch_tool.workspace import Workspace
 Offer = tuple[str, str]  # a word and what it means
 _SUITES = Path(__file__).parents[1] / "suites"
 _PATCH = re.compile(r"0*(\d+)-(.*)\.patch")
+# A shell puts the words into the line that will be run, as they are; zsh even evaluates what is told of them, and
+# typer's escapes know no backslash. Both may be a stranger's: names of directories, subjects of mails.
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@%=,:/-]*")
 _SECTION = re.compile(r"^\[(\S+)\]", re.MULTILINE)
 
 
@@ -55,11 +58,17 @@ def _completer(parameter: str) -> Callable[..., list[Offer]]:
         try:
             where = workspace.around(Path.cwd())
             found = offer(where, ctx.params) if where is not None and offer is not None else ()
-            return [(word, told) for word, told in found if word.startswith(incomplete)]
+            return [
+                (word, _tame(told)) for word, told in found if word.startswith(incomplete) and _WORD.fullmatch(word)
+            ]
         except (OSError, ValueError):
             return []
 
     return complete
+
+
+def _tame(told: str) -> str:
+    return "".join(sign if sign.isprintable() and sign not in "\\$`" else "_" for sign in told)
 
 
 def series(where: Workspace, given: Mapping[str, object]) -> Iterator[Offer]:

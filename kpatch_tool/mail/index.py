@@ -20,6 +20,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, read
 from kpatch_tool.mail.index_scan import STRETCH, Batch, Judge, Scanner
 from kpatch_tool.mail.index_store import FileRow, IndexFile, Numbers, Span, alone
+from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import Progress
 
 _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head` and `tail` are hashes
@@ -263,10 +264,10 @@ def _sniffed(file: _File) -> tuple[str, int, bool]:
     return "mail" if file.maildir and kind == "mbox" else "other", 0, False
 
 
-def _unpacked(path: Path) -> gzip.GzipFile | lzma.LZMAFile:
+def _unpacked(path: Path) -> gzip.GzipFile | XzFile:
     with path.open("rb") as opened:
         packed = opened.read(2)
-    return gzip.open(path, "rb") if packed == _GZIP else lzma.open(path, "rb")
+    return gzip.open(path, "rb") if packed == _GZIP else XzFile(path)
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

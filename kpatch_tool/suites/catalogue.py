@@ -229,7 +229,7 @@ def _version(images: Path, commit: str) -> str:
 def _keep_images(built: Path, cfg: Path, target: Path) -> None:
     if not plain(cfg.parent, cfg):
         raise InputError(f"{_CFG} is a link out of {_IMAGES}", where=str(cfg), todo="give a tree of kvm-unit-tests")
-    images: Sequence[Path] = sorted(path for path in built.glob("*.flat") if plain(built, path))
+    images: Sequence[Path] = sorted(path for path in built.glob("*.flat") if plain(built.parent, path))
     if not images:
         raise MachineError("make left no image", where=str(built), todo="see the log")
     target.mkdir()

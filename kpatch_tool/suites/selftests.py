@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch_tool import atomic, leftovers, lock, process, sandbox
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild import diagnostics, toolchain
 from kpatch_tool.kbuild.make import environment, programs
@@ -41,6 +42,7 @@ _LOCK_SECONDS = 60.0
 _STRIP_SECONDS = 60.0
 _BUILDING = ".kpt-building"
 _CONTENT = ".kpt-content"
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]*")
 _MAKES_OWN = re.compile(r"\] Error \d+$")
 # Where try-run of scripts/Makefile.compiler tries options (-no-pie): by itself in the sources, which are read-only.
 _TRIES = "TMPOUT=/tmp/.tmp_$$$$"
@@ -138,13 +140,15 @@ def read_sources(git_dir: Path, commit: str) -> Sources:
 
 
 def programs_in(makefile: str, variables: Iterable[str]) -> tuple[Program, ...]:
-    """The programs a Makefile of the tests lists in `variables` (and in the variables those name), in its order."""
+    """The programs a Makefile of the tests lists in `variables` (and in the variables those name), in its order; what
+    is no plain path below it is left out, for a stranger wrote it."""
     lists: dict[str, list[str]] = {}
     joined = re.sub(r"\\\n", " ", makefile)
     for name, words in re.findall(r"^(TEST_GEN_PROGS\w*)\s*[+:?]?=\s*([^#\n]*)", joined, re.MULTILINE):
         lists.setdefault(name, []).extend(words.split())
     found = [path for variable in variables for path in _expanded(lists, variable, frozenset())]
-    return tuple(Program(path.rpartition("/")[2], path) for path in dict.fromkeys(found))
+    plainly = (path for path in dict.fromkeys(found) if _PATH.fullmatch(path) and not unsafe_path(path))
+    return tuple(Program(path.rpartition("/")[2], path) for path in plainly)
 
 
 def choose(programs: Sequence[Program], listed: Mapping[str, Options], patterns: Sequence[str]) -> tuple[Program, ...]:
@@ -319,8 +323,14 @@ class _Build:
         """Build `programs` and keep what comes of each."""
         self.progress(f"building {len(programs)} selftests")
         atomic.write_text(self.objects / _BUILDING, "")
-        for program in programs:
-            (self._out / program.path).unlink(missing_ok=True)
+        places = [self._out / program.path for program in programs]
+        if not all(sandbox.within(self._out, place) for place in places):
+            leftovers.remove(self._out)
+            self._out.mkdir()
+        for place in places:
+            if place.is_dir() and not place.is_symlink():
+                leftovers.remove(place)
+            place.unlink(missing_ok=True)
         self._programs(programs, self.log)
         for program in programs:
             built = self._out / program.path

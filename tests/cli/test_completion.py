@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -155,6 +158,66 @@ def test_the_shell_itself(kpt: Kpt, filled: Workspace, tmp_path: Path, shell: st
         check=False,
     )
     assert done.stdout.split("\t")[0].split() == ["tlb-flush"], done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_names_and_titles_are_no_commands(kpt: Kpt, filled: Workspace, shell: str) -> None:
+    """What is offered is put into the line that will be run; zsh evaluates what is told of it at once."""
+    for name in ("$(touch ran)", "`touch ran`", "a;touch ran", "-x", "a b", "a\nb", "a'b", "~root", "x\\", "\x1b[2J"):
+        (filled.series / name).mkdir()
+        (filled.series / name / "series.toml").write_text('title = "x"\n')
+    (filled.series / "tlb-flush/series.toml").write_text(
+        'title = "a \\\\$(touch ran) \\\\`touch ran` $(touch ran) \\\\\\\\$(touch ran) \\"b\\" \'c\' \\u001b[2J"\n'
+    )
+    (filled.state / "suites/kut/x86/unittests.cfg").write_text("[msr]\n[$(touch_ran)]\n[a\x1bb]\n")
+    words = {"bash": {"COMP_WORDS": "kpt show ", "COMP_CWORD": "2"}, "zsh": {}, "fish": {}}[shell]
+    ask = {"_KPT_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args", **words}
+    shown = kpt(env={**ask, "_TYPER_COMPLETE_ARGS": "kpt show "}).out
+    assert "tlb-flush" in shown and "dirty-log" in shown
+    assert not set("`$\\\x1b") & set(shown.replace("\\\\:", ""))
+    for other in ("a;touch", "-x", "a b", "~root", "a'b"):
+        assert other not in shown
+    assert offered(kpt, "kpt test --suite kut --test ") == ["msr"]
+
+
+def test_a_title_is_not_run_by_zsh(kpt: Kpt, filled: Workspace, tmp_path: Path) -> None:
+    """A real TAB on a real terminal."""
+    if shutil.which("zsh") is None:
+        pytest.skip("no zsh (Debian: zsh)")
+    program = tmp_path / "bin/kpt"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m kpatch_tool "$@"\n')
+    program.chmod(0o755)
+    script = tmp_path / "completion"
+    script.write_text(kpt(env={"_KPT_COMPLETE": "source_zsh"}).out)
+    (filled.series / "tlb-flush/series.toml").write_text(f'title = "a \\\\$(touch {tmp_path}/ran) b"\n')
+    env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "TERM": "dumb", "PS1": "> "}
+    here, there = pty.openpty()
+    start = f"autoload -U compinit; compinit -D -u; source {script}; compdef _kpt_completion kpt; print re''ady\n"
+    with subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=filled.root, env=env, stdin=there, stdout=there, stderr=there
+    ) as zsh:
+        os.close(there)
+        try:
+            os.write(here, start.encode())
+            said = read_until(here, b"ready")
+            os.write(here, b"kpt show tlb\t")
+            said += read_until(here, b"show tlb-flush")
+        finally:
+            zsh.kill()
+            os.close(here)
+    assert not (tmp_path / "ran").exists(), said
+
+
+def read_until(terminal: int, wanted: bytes) -> bytes:
+    """What comes on the terminal up to `wanted`, a minute at most."""
+    said = b""
+    deadline = time.monotonic() + 60
+    while wanted not in said:
+        assert time.monotonic() < deadline, said
+        if select.select([terminal], [], [], 1)[0]:
+            said += os.read(terminal, 1 << 16)
+    return said
 
 
 def test_zsh_loads_its_script(kpt: Kpt, filled: Workspace, tmp_path: Path) -> None:

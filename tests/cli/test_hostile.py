@@ -129,6 +129,8 @@ def test_hidden_characters_are_a_finding(place: Workspace, kpt: Kpt, tmp_path: P
     document = kpt("apply", "trojan", "--tree", "toy", "--check", "--json", cwd=place.root, status=1).json
     assert [patch["hidden"] for patch in document["patches"]] == [[], [told, control]]
     assert [patch["status"] for patch in document["patches"]] == ["clean", "clean"]
+    made = kpt("apply", "trojan", "--tree", "toy", "--json", cwd=place.root, status=1).json
+    assert git("rev-parse", "kpt/trojan", cwd=place.trees / "toy.git") == made["head"]
 
 
 def test_nothing_acts_on_the_terminal(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
@@ -192,6 +194,10 @@ def test_numbers_of_any_length(diff: str, place: Workspace, monkeypatch: pytest.
     put(place, "numbers", mails.replace(b"Why.", b"Depends on patch %b/%b." % (long.encode(), long.encode())))
 
 
+HOOKS = ("pre-commit", "post-checkout", "post-merge", "pre-auto-gc", "post-index-change", "reference-transaction",
+         "fsmonitor-watchman", "pre-receive", "update", "post-update", "pre-push", "post-rewrite")  # fmt: skip
+
+
 @pytest.fixture
 def armed(tmp_path: Path) -> Path:
     """A repository whose own settings name a program, `ran`, for whatever git may run when it reads."""
@@ -209,9 +215,21 @@ def armed(tmp_path: Path) -> Path:
     git("update-ref", "refs/heads/main", signed, cwd=repository)
     (repository / "f.c").write_text("int new;\n")  # of another time: git status asks the filter what is in it
     programs = ("core.fsmonitor", "core.sshCommand", "gpg.program", "diff.external", "diff.evil.command",
-                "diff.evil.textconv", "filter.evil.clean", "filter.evil.process")  # fmt: skip
+                "diff.evil.textconv", "filter.evil.clean", "filter.evil.process", "filter.evil.smudge", "core.pager",
+                "core.editor", "core.askPass", "core.gitProxy", "core.alternateRefsCommand", "credential.helper",
+                "uploadpack.packObjectsHook", "gpg.ssh.program", "trailer.x.command", "diff.guitool",
+                "merge.evil.driver", "interactive.diffFilter", "sequence.editor", "remote.o.uploadpack",
+                "pager.log")  # fmt: skip
+    aliases = ("status", "log", "rev-parse", "clone", "format-patch", "config", "merge-base", "rev-list")
     others = {"log.showSignature": "true", "core.repositoryFormatVersion": "1", "extensions.partialClone": "o",
               "remote.o.promisor": "true", "remote.o.url": "ssh://localhost/x"}  # fmt: skip
+    others |= {f"alias.{name}": f"!{evil}" for name in aliases} | {"core.hooksPath": str(tmp_path / "hooks")}
+    (repository / ".git/info").mkdir(exist_ok=True)
+    (repository / ".git/info/attributes").write_text("* filter=evil diff=evil merge=evil\n")
+    for place in (tmp_path / "hooks", repository / ".git/hooks"):
+        place.mkdir(exist_ok=True)
+        for hook in HOOKS:
+            (place / hook).symlink_to(evil)
     for key, value in {**dict.fromkeys(programs, str(evil)), **others}.items():
         git("config", key, value, cwd=repository)
     return repository
@@ -221,6 +239,8 @@ def test_no_program_of_a_repository_is_run(place: Workspace, kpt: Kpt, armed: Pa
     top = place.root
     kpt("tree", "add", "armed-dir", "--dir", armed, cwd=top)
     kpt("tree", "add", "armed-git", "--git", armed, "--ref", "main", cwd=top)
+    kpt("tree", "add", "armed-url", "--git", f"file://{armed}", "--ref", "main", cwd=top, status=None)
+    kpt("suite", "add", "armed", "--git", armed, cwd=top, status=2)
     kpt("import", "--git", armed, "main~1..main", "--name", "armed", cwd=top)
     wanted = top / "wanted.patch"
     wanted.write_text("--- a/f.c\n+++ b/f.c\n@@ -1 +1 @@\n-int none;\n+int x;\n")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -19,9 +23,10 @@ from kpatch_tool import leftovers, process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.sandbox import Limits, Room
 from kpatch_tool.workspace import Workspace
-from tests.conftest import Kpt, git
+from tests.conftest import REPO_ROOT, Kpt, git
 
 MIB = 1 << 20
+FLOOD = "yes $$(head -c 60000 /dev/zero | tr '\\0' x)"
 PLAIN = Limits(memory=2048 * MIB, tasks=60, written=4096 * MIB, spare=1 * MIB, output=1 * MIB, seconds=60)
 
 works = pytest.mark.skipif(bool(sandbox.missing()), reason=sandbox.missing() or "works")
@@ -118,6 +123,7 @@ def test_a_hostile_makefile_reaches_nothing(
     assert (workspace.root / "kpt.toml").read_bytes() == marker
     assert not Path("/usr/pwned").exists()
     assert "Connection refused" in said and callers == []
+    assert max(int(count) for count in re.findall(r"processes: (\d+)", said)) < 20
     assert running("1234.75") == []
 
 
@@ -229,6 +235,46 @@ def test_memory_that_looks_like_disk_is_bounded(room: Path) -> None:
 
 
 @works
+def test_one_file_is_bounded(room: Path) -> None:
+    done, said = shut_in("head -c 4M /dev/zero > f || ls -l f", room, replace(PLAIN, file=2 * MIB))
+    assert done.status == 0 and f" {2 * MIB} " in said
+
+
+@works
+def test_it_is_nobody_and_the_first_to_go(room: Path) -> None:
+    _, said = shut_in("id -u; cat /proc/self/oom_score_adj; cat /proc/self/setgroups", room)
+    user, score, _ = said.split()
+    assert score == "1000"
+    assert user == str(sandbox.BUILDER if os.geteuid() == 0 else os.geteuid())
+
+
+@works
+def test_what_the_machine_has_left_is_a_limit(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a machine that says it has little left, since none can be brought to that here."""
+    limits = replace(PLAIN, spare=512 * MIB, written=1 << 50)
+    monkeypatch.setattr(sandbox, "memory", lambda: (100 * MIB, 8 << 30))
+    done, _ = shut_in("sleep 30", room, limits)
+    assert done.stopped == "only 100 MB of the machine's memory are left"
+    monkeypatch.undo()
+    left = iter([600 * MIB, 500 * MIB])
+    monkeypatch.setattr(sandbox, "_free_disk", lambda place: (next(left, 500 * MIB), 100 << 30))
+    done, _ = shut_in("sleep 30", room, limits)
+    assert done.stopped == "only 500 MB of disk are left"
+
+
+@works
+def test_what_went_beyond_a_limit_is_no_answer(toy_repo: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    """Neither a finding about the series nor remembered: another machine, or later, it may do."""
+    text = (toy_repo / "Makefile").read_text()
+    patched(toy_repo, kpt, tmp_path, f"$(if $(filter %.ko bzImage modules,$(MAKECMDGOALS)),$(shell {FLOOD} >&2))")
+    assert text != (toy_repo / "Makefile").read_text()
+    for _ in range(2):
+        (state,) = kpt("build", "evil", "--json", status=3).json["states"]
+        assert (state["status"], state["cached"]) == ("infra", False)
+        assert "it printed more than 256 MB" in state["why"]
+
+
+@works
 def test_it_ends_with_its_time(room: Path) -> None:
     done, _ = shut_in("setsid sleep 987.5 & sleep 987.5", room, replace(PLAIN, seconds=1))
     assert done.timed_out
@@ -251,6 +297,32 @@ def test_it_ends_with_kpt(room: Path) -> None:
     while running("876.5"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@works
+def test_no_terminal_inside(room: Path) -> None:
+    """Who can open it could type commands into the shell that kpt was started from (TIOCSTI)."""
+    code = (
+        "import sys; from pathlib import Path; from kpatch_tool import sandbox; room = Path(sys.argv[1]);"
+        "open('/dev/tty').close(); print('the control', flush=True);"
+        "sandbox.run_logged(['sh', '-c', 'echo tried; : < /dev/tty && echo reached'], room.parent / 'log',"
+        " sandbox.Room((room,)), cwd=room, env={'PATH': '/usr/bin:/bin'})"
+    )
+    here, there = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code, room],
+        cwd=REPO_ROOT,
+        stdin=there,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        check=True,
+    )
+    for end in (here, there):
+        os.close(end)
+    said = (room.parent / "log").read_text()
+    assert done.stdout == b"the control\n"
+    assert "tried" in said and "reached" not in said
 
 
 @works

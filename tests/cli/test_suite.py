@@ -123,6 +123,10 @@ def test_a_repository_that_leads_elsewhere(
     kpt("suite", "add", "mine", "--git", upstream)
     assert not (tmp_path / "ran").exists()
     assert not (suites / "mine/x86/three.flat").exists()
+    (tmp_path / "private.flat").write_text("SECRET-KEY\n")
+    (upstream / "Makefile").write_text(f"all:\n\tln -s {tmp_path} x86\n")
+    git("commit", "-qam", "Elsewhere", cwd=upstream)
+    assert "make left no image" in kpt("suite", "add", "other", "--git", upstream, status=3).err
     (upstream / "x86/unittests.cfg").unlink()
     (upstream / "x86/unittests.cfg").symlink_to(tmp_path / "key")
     git("commit", "-qam", "Link", cwd=upstream)

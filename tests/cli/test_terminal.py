@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from kpatch_tool.series.store import load
 from kpatch_tool.workspace import Workspace
 from tests import report_records as records
 from tests.cli.test_report_mail import thread
-from tests.conftest import Kpt
+from tests.conftest import Kpt, git
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -100,3 +101,39 @@ def test_names_in_the_progress_are_no_markup(stream: type[io.StringIO], monkeypa
         say("testing [red][/x]\x1b]0;owned\x07")
     assert isinstance(sys.stderr, io.StringIO)
     assert "testing [red][/x]\\x1b]0;owned\\x07" in ESCAPE.sub("", sys.stderr.getvalue())
+
+
+SIGNS = "\x1b[31m\x1b]0;owned\x07\x9b2J\u202eevil\u200b"
+
+
+def test_what_compilers_and_commits_say_does_not_act_on_it(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """A warning, then an error with signs that act; whatever kpt prints of them, and of names given to it."""
+    source = toy_repo / "arch/x86/kvm/mmu.c"
+    kpt("tree", "add", "toy", "--git", toy_repo)
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    for line in (f'#warning "{SIGNS}"', f'#error "{SIGNS}"'):
+        source.write_text(f"{source.read_text()}{line}\n")
+        git("commit", "-qam", f"mm: {line}", cwd=toy_repo)
+    kpt("import", "--git", toy_repo, "main..work", "--name", "e")
+    kpt("apply", "e", "--tree", "toy", status=None)
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("build", "e", "--each"), ("build", "e", "--each", "--json"), ("bisect", "e", "--build"),
+        ("bisect", "e", "--warning", "*"), ("bisect", "e", "--run", "printf '\\033[2J'; exit 1"),
+        ("run", "e", "--tree", "toy"), ("report", "e"), ("report", "e", "--format", "json"), ("results",),
+        ("results", "list", "--json"), ("deps", "e", "--format", "dot"), ("deps", "e", "--format", "mermaid"),
+        ("base", "e", "--tree", "toy"), ("diff", "e", "e"), ("undo", "e"),
+        ("show", SIGNS), ("import", SIGNS), ("import", "--git", toy_repo, f"a{SIGNS}..b"), (SIGNS,),
+        ("list", f"--{SIGNS}"),
+        ("tree", "add", "q", "--git", toy_repo, "--ref", SIGNS), ("tree", "add", "q", "--tarball", SIGNS),
+        ("suite", "add", "q", "--dir", SIGNS), ("test", "--base", "--suite", SIGNS), ("build", "e", "--config", SIGNS),
+    )  # fmt: skip
+    shown = ""
+    for command in commands:
+        done = kpt(*command, status=None)
+        for text in (done.out, done.err):
+            acting = {sign for sign in text if not sign.isprintable()} - set("\n\t")
+            assert not acting, (command, acting)
+        shown += done.out
+    assert shown.count("evil") > 10

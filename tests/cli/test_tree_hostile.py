@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import os
 import resource
 import subprocess
@@ -202,3 +203,36 @@ def test_refs_and_objects_that_are_not_what_they_seem(
     assert git("for-each-ref", "--format=%(refname)", cwd=ours) == "refs/heads/base"
     assert not os.path.lexists(ours / "objects/info/alternates")
     git("fsck", "--strict", cwd=ours)
+
+
+def test_a_repository_that_is_read_stays_as_it_is(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    """Bit for bit, and no file has another time: not even an index whose times are stale is refreshed."""
+    git("commit", "-q", "--allow-empty", "-m", "second", cwd=toy_repo)
+    git("gc", "-q", cwd=toy_repo)
+    for path in toy_repo.rglob("*"):
+        if ".git" not in path.parts:
+            os.utime(path, (1, 1))
+
+    def state() -> dict[str, tuple[int, bytes]]:
+        files = (path for path in toy_repo.rglob("*") if path.is_file())
+        return {
+            str(path): (0 if "objects" in path.parts else path.stat().st_mtime_ns, path.read_bytes()) for path in files
+        }
+
+    before = state()
+    kpt("tree", "add", "dir", "--dir", toy_repo)
+    kpt("tree", "add", "git", "--git", toy_repo, "--ref", "main")
+    kpt("tree", "add", "url", "--git", f"file://{toy_repo}", "--ref", "main")
+    kpt("import", "--git", toy_repo, "main~1..main", status=2)  # an empty commit has no patch
+    kpt("import", "--git", toy_repo, "main", status=None)
+    assert state() == before
+
+
+def test_an_archive_that_wants_gigabytes_of_memory(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1536 << 20}]
+    (tmp_path / "x.tar.xz").write_bytes(lzma.compress(MAKEFILE + END, filters=filters))
+    failed = kpt("tree", "add", "t", "--tarball", "x.tar.xz", status=2).err
+    assert failed.endswith("x.tar.xz: damaged archive (Memory usage limit reached); fetch it again\n")
+    assert only_described(workspace)
+    (tmp_path / "y.tar.xz").write_bytes(lzma.compress(MAKEFILE + END, preset=9))
+    kpt("tree", "add", "t", "--tarball", "y.tar.xz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import lzma
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from kpatch_tool.mail import index, index_scan
 from kpatch_tool.mail.index_scan import Batch, Scanner
 from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.read import read_sources
+from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import silent
 from kpatch_tool.series import indexed, listing, posting, subject, threads
 from kpatch_tool.series.indexed import PatchJudge
@@ -336,3 +338,27 @@ def test_hostile_mailboxes_give_what_reading_them_gives(tmp_path: Path) -> None:
         path = tmp_path / f"{turn}.mbox"
         path.write_bytes(text)
         assert from_index(path, tmp_path / f"{turn}.sqlite") == whole(path)
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+def test_an_xz_file_is_read_as_its_library_reads_it(tmp_path: Path, streams: int) -> None:
+    data = random.Random(1).randbytes(300_000) + bytes(300_000)
+    packed = b"".join(lzma.compress(data) + bytes(4) for _ in range(streams))
+    path = tmp_path / "x.xz"
+    path.write_bytes(packed)
+    with XzFile(path) as stream:
+        assert stream.read() == data * streams
+        for place in (0, 299_990, 7, 600_000 * streams - 3, 10**9):
+            stream.seek(place)
+            assert stream.read(20) == (data * streams)[place : place + 20]
+    path.write_bytes(packed[: len(packed) // 2])
+    with XzFile(path) as stream, pytest.raises(EOFError):
+        stream.read()
+
+
+def test_a_dictionary_of_gigabytes(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    path = tmp_path / "m.mbox.xz"
+    path.write_bytes(lzma.compress(mbox(*thread(1)), filters=filters))
+    with pytest.raises(InputError, match=r"damaged \(Memory usage limit exceeded\)"):
+        from_index(path, tmp_path / "i.sqlite")

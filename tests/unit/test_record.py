@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from kpatch_tool.vm import record
 from kpatch_tool.vm.console import Trace, TraceKind
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.record import Numbered, Recorder, traces_within
@@ -128,3 +131,15 @@ def test_a_trace_belongs_to_the_job_that_ran() -> None:
     assert traces_within((trace,), (100, 101)) == (trace,)
     assert traces_within((trace,), (50, 100)) == ()
     assert traces_within((trace,), (100, 100)) == ()
+
+
+def test_all_jobs_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "TOTAL_OUTPUT_LIMIT", 15)
+    guest = Guest(tmp_path)
+    for number in (1, 2):
+        guest.send(FrameType.STARTED, number)
+        guest.send(FrameType.OUTPUT, number, b"0123456789")
+        guest.send(FrameType.ENDED, number, b"exit 0")
+    sizes = [done.output.stat().st_size for done in guest.recorder.outcomes.values() if done.output is not None]
+    assert sizes == [10, 5]
+    assert guest.recorder.outcomes[2].dropped == 5

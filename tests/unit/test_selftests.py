@@ -223,3 +223,50 @@ def test_nothing_matches(toy: Toy) -> None:
     found = toy.build(toy.commit(FILES), "nonsense")
     assert found.tests == ()
     assert "nonsense" in found.why
+
+
+@pytest.mark.parametrize("form", ["absolute", "upward", "through a link"])
+def test_no_name_or_link_of_a_stranger_leads_out(toy: Toy, tmp_path: Path, form: str) -> None:
+    """What lies at a program's path is removed before it is made: it must lie in the directory of the objects."""
+    victim = tmp_path / "home/good_test"
+    victim.parent.mkdir()
+    victim.write_text("precious")
+    makefile = MAKEFILE
+    if form == "through a link":
+        link = f"$(shell mkdir -p $(OUTPUT); rm -rf $(OUTPUT)/x86_64; ln -s {victim.parent} $(OUTPUT)/x86_64)\n"
+        makefile = link + MAKEFILE.replace("x86_64/bad_test", "x86_64/good_test")
+    else:
+        up = toy.made.parents[1] / "out"
+        path = victim if form == "absolute" else os.path.relpath(victim, up)
+        makefile = f"TEST_GEN_PROGS_x86_64 += {path}\n" + MAKEFILE
+    assert makefile != MAKEFILE
+    state = toy.commit({**FILES, f"{INSIDE}/Makefile": makefile})
+    for patterns in (("*",), ("good_test",)):
+        found = toy.build(state, *patterns)
+        assert "home" not in " ".join(test.name for test in found.tests)
+    for name in ("good_test.c", "x86_64/good_test.c"):  # made again, in the directory that is there
+        toy.build(toy.commit({f"{INSIDE}/{name}": f"int main(void) {{ return {len(name)}; }}\n"}))
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "left", ["rm -f {0}; mkdir -p {0}/d", "ln -sf /etc/passwd {0}", "rm -rf x86_64; ln -s x86_64 x86_64"]
+)
+def test_what_make_left_in_the_place_of_a_program_is_no_hindrance(toy: Toy, left: str) -> None:
+    trap = left.format("good_test")
+    makefile = f"{MAKEFILE}all_made := $(shell cd $(OUTPUT); {trap})\n"
+    toy.build(toy.commit({**FILES, f"{INSIDE}/Makefile": makefile}))
+    (built, *_) = toy.build(toy.commit({f"{INSIDE}/Makefile": MAKEFILE})).tests
+    assert built.path is not None
+    out = toy.made.parent
+    subprocess.run(["sh", "-c", trap], cwd=out, check=True)
+    changed = {f"{INSIDE}/good_test.c": FILES[f"{INSIDE}/good_test.c"] + "/* again */\n"}
+    (again, *_) = toy.build(toy.commit(changed)).tests
+    assert again.path is not None and again.path != built.path
+
+
+@pytest.mark.parametrize("word", ["../x", "a/../../x", "/x", "-x", "CC=x", "a\x1bb", "a//b", ".", "x/", "a;b", "a:b"])
+def test_words_that_are_no_programs(word: str) -> None:
+    assert selftests.programs_in(f"TEST_GEN_PROGS = good {word}\n", ["TEST_GEN_PROGS"]) == (
+        selftests.Program("good", "good"),
+    )

@@ -118,3 +118,26 @@ wires["console"].sendall("; ".join(tried).encode())
 """
     guest(tmp_path, body, QUICK)
     assert (tmp_path / "out/console-1.log").read_text() == "no home; lo; True"
+
+
+def test_what_qemu_is_given(tmp_path: Path) -> None:
+    """No disk, network card, directory or display; its own sandbox on, and bounds of memory and threads."""
+    body = """
+import resource
+wires["console"].sendall((words + " END " + str(resource.getrlimit(resource.RLIMIT_AS)[1])).encode())
+"""
+    guest(tmp_path, body, QUICK)
+    words, _, memory = (tmp_path / "out/console-1.log").read_text().partition(" END ")
+    denied = "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+    for wanted in (denied, "-nodefaults", "-no-user-config", "-nic none", "-display none", "-no-reboot"):
+        assert wanted in words
+    given = {word for word in words.split() if word.startswith("-")}
+    assert given <= {
+        "-nodefaults", "-no-user-config", "-display", "-nic", "-no-reboot", "-name", "-accel", "-cpu", "-m", "-smp",
+        "-kernel", "-initrd", "-append", "-chardev", "-mon", "-device", "-sandbox", "-machine", "-global", "-serial",
+        "-parallel", "-rtc", "-S",
+    }  # fmt: skip
+    devices = {word for at, word in enumerate(words.split()) if words.split()[at - 1] == "-device"}
+    assert {device.partition(",")[0] for device in devices} == {"isa-serial", "virtio-serial-pci", "virtserialport"}
+    if not sandbox.missing():
+        assert 0 < int(memory) <= (64 << 20) + (16 << 30)

@@ -15,6 +15,8 @@ from kpatch_tool.progress import Progress
 from kpatch_tool.tree.archive import tar_items
 from kpatch_tool.tree.importing import import_items
 
+_MOMENT = 0.2  # seconds
+_MEMORY = "--memlimit-decompress=1GiB"  # an archive may ask xz for 4 GB
 # First bytes of the file -> the program that unpacks it. They count, not the name.
 _UNPACKERS = ((b"\x1f\x8b", "gzip"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
@@ -63,24 +65,38 @@ def _unpacked(path: Path, program: str | None) -> Iterator[IO[bytes]]:
         return
     try:
         child = subprocess.Popen(
-            [program, "-dc", "--", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [program, *((_MEMORY,) if program == "xz" else ()), "-dc", "--", path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except FileNotFoundError as error:
         raise MachineError(f"program {program!r} is not installed", todo="run `kpt doctor`") from error
     assert child.stdout is not None
     assert child.stderr is not None
     try:
-        yield child.stdout
+        try:
+            yield child.stdout
+        except InputError as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for its reader: it is well
+                if child.wait(_MOMENT) > 0:
+                    raise _damaged(child.stderr, path) from error
+            raise
         while child.stdout.read(1 << 20):  # padding after the last member
             pass
         if child.wait() != 0:
-            said = child.stderr.read().decode("utf-8", "replace").strip()
-            raise InputError(f"damaged archive ({said})", where=str(path), todo="fetch it again")
+            raise _damaged(child.stderr, path)
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
         child.stderr.close()
+
+
+def _damaged(complaint: IO[bytes], path: Path) -> InputError:
+    """What a program that unpacks complained of."""
+    first, _, _ = complaint.read(4096).decode("utf-8", "replace").strip().partition("\n")
+    return InputError(f"damaged archive ({first.rpartition(f'{path}: ')[2]})", where=str(path), todo="fetch it again")
 
 
 def _unpacked_size(path: Path, program: str | None) -> int:
