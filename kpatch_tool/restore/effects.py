@@ -14,10 +14,12 @@ from heapq import heappop, heappush
 from math import log2
 from operator import itemgetter
 
+from kpatch_tool.restore.judge import Change
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
 from kpatch_tool.restore.reading import LONE, UNLIKELY, Candidate
 from kpatch_tool.restore.together import LEAST, Joint, Lines, joint
 
+MOST_LINES = 18_000  # read for a file
 MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
 _MOST = 30_000  # unlikely readings of a file
@@ -41,36 +43,44 @@ _order = itemgetter(0, 1)
 
 @dataclass(slots=True)
 class Effect:
-    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `more`
-    are the deviations that are open only after it. `lone` is the row that alone was changed by a reading that no rule
-    gives, -1 otherwise."""
+    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `taken`
+    is what no other effect may touch that is combined with it: a bit for each of the rows, and behind them for each
+    hunk that is read otherwise. `more` are the deviations that are open only after it. `lone` is the row that alone was
+    changed by a reading that no rule gives, -1 otherwise."""
 
     cost: float
     rows: tuple[tuple[int, bytes], ...]
-    numbers: frozenset[int]
+    taken: int
     path: Path
     plan: Plan
     more: tuple[Stream, ...] = ()
     lone: int = -1
+    change: Change | None = None  # the same for hashing, where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` forbids others of
-    its kind."""
+    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` is a bit that
+    forbids others of its kind."""
 
     cost: float
     path: Path
     number: int
     end: int
-    mark: frozenset[int] = frozenset()
+    mark: int = 0
 
 
 class Effects:
     """All effects in the order of their cost, made one by one."""
 
-    def __init__(self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool) -> None:
-        self.root = Effect(0.0, (), frozenset(), greedy(plan.reader), plan)
+    def __init__(
+        self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool, most_lines: int = MOST_LINES
+    ) -> None:
+        """With `unlikely`, readings that no rule gives are among them; when `most_lines` lines were read, nothing more
+        is read below a deviation."""
+        self.root = Effect(0.0, (), 0, greedy(plan.reader), plan)
+        self._most_lines = most_lines
+        self._seen: set[tuple[tuple[int, bytes], ...]] = set()
         self.made: list[Effect] = []
         self.first = [text + end for text, end in zip(self.root.path.texts, plan.endings, strict=True)]
         self._unlikely = unlikely
@@ -100,7 +110,8 @@ class Effects:
             effect = self._next()
             if effect is None:
                 return None
-            if effect.rows:
+            if effect.rows and effect.rows not in self._seen:
+                self._seen.add(effect.rows)
                 self.made.append(effect)
         return self.made[at]
 
@@ -144,7 +155,7 @@ class Effects:
         _, number, option = parent.more[stream][0][at]
         if isinstance(option, Joint):
             return self._together(option, cost, parent)
-        if option.kind == LONE:
+        if option.kind == LONE or self.lines >= self._most_lines:
             return self._lone(cost, number, option, parent)
         old = parent.path
         path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
@@ -155,7 +166,7 @@ class Effects:
     def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
         """The effect of a reading from which nothing follows; a second one may be in the same line."""
         effect = _also(parent, cost, ((number, option.text),))
-        if parent.lone < 0 and self._few:
+        if parent.lone < 0 and self._few and option.kind == LONE:
             effect.lone = number
             self._at(cost + UNLIKELY - _AGAIN, effect, _EXPAND)
         return effect
@@ -170,7 +181,7 @@ class Effects:
         path = Path(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
         count, end = read_on(plan.reader, path, old, other.last)
         self._asked += count
-        mark = frozenset({-1 - plan.reader.rows[other.first].hunk})
+        mark = 1 << len(plan.reader.rows) + plan.reader.rows[other.first].hunk
         return self._effect(_Fresh(other.cost, path, other.first - 1, end, mark), self.root, plan)
 
     def _effect(self, fresh: _Fresh, parent: Effect, plan: Plan) -> Effect:
@@ -183,8 +194,8 @@ class Effects:
             if text != self.first[row] and plan.reader.rows[row].shown:
                 rows.append((row, text))
         rows += [change for change in parent.rows if change[0] >= end]
-        numbers = frozenset([row for row, _ in rows]) | fresh.mark | {row for row in parent.numbers if row < 0}
-        effect = Effect(fresh.cost, tuple(rows), numbers, path, plan)
+        hunks = parent.taken >> len(plan.reader.rows) << len(plan.reader.rows)
+        effect = Effect(fresh.cost, tuple(rows), _bits(rows) | fresh.mark | hunks, path, plan)
         if rows:
             # Below the rows that were read anew, what was open for the parent still is.
             below = parent.more if parent is not self.root else ()
@@ -204,7 +215,7 @@ class Effects:
             options = path.options[number]
             if not options or len(options) < 2:
                 continue
-            if effect is not self.root and number not in effect.numbers:
+            if effect is not self.root and not effect.taken >> number & 1:
                 others = root.options[number]
                 if others is options or (others and _texts(others) == _texts(options)):
                     continue
@@ -245,13 +256,13 @@ class Effects:
         rows = [row for row, _ in effect.rows]
         low, high = rows[0], rows[-1] + 1
         self._expanded += 1
-        if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED:
+        if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED or self.lines >= self._most_lines:
             return
         self._looked += high - low
         for row in rows:
             yield from (one for one in self._unruled(effect, row) if one[0] <= _DEAREST_BESIDE)
         found = joint(_lines(effect, low, high))
-        beside = [one for one in found if not effect.numbers.isdisjoint(row for row, _ in one.rows)]
+        beside = [one for one in found if effect.taken & _bits(one.rows)]
         for one in beside[:_MOST_BESIDE]:
             yield one.cost + _spread(found), one.rows[0][0], one
 
@@ -270,7 +281,15 @@ def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> 
     endings = parent.plan.endings
     rows = dict(parent.rows)
     rows.update((row, text + endings[row]) for row, text in changes)
-    return Effect(cost, tuple(sorted(rows.items())), parent.numbers | rows.keys(), parent.path, parent.plan)
+    return Effect(cost, tuple(sorted(rows.items())), parent.taken | _bits(rows.items()), parent.path, parent.plan)
+
+
+def _bits(rows: Iterable[tuple[int, bytes]]) -> int:
+    """A bit for each of the rows."""
+    taken = 0
+    for row, _ in rows:
+        taken |= 1 << row
+    return taken
 
 
 def _spread(joints: Sequence[Joint]) -> float:
