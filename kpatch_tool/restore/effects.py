@@ -15,6 +15,7 @@ from math import log2
 from operator import itemgetter
 
 from kpatch_tool.restore.judge import Change
+from kpatch_tool.restore.odd import ALIKE, BESIDE, Odd, One
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
 from kpatch_tool.restore.reading import LONE, UNLIKELY, Candidate
 from kpatch_tool.restore.together import LEAST, Joint, Lines, joint
@@ -22,8 +23,7 @@ from kpatch_tool.restore.together import LEAST, Joint, Lines, joint
 MOST_LINES = 18_000  # read for a file
 MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
-_MOST = 30_000  # unlikely readings of a file
-_FEW_DEVIATIONS = 3_000  # of a file for which two unlikely gaps in one line are tried
+_FEW_DEVIATIONS = 6_000  # of a file for which two unlikely gaps in one line are tried
 _AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _KNOWN = 8  # and so is reading a line again as it was read before
@@ -46,7 +46,7 @@ class Effect:
     """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `taken`
     is what no other effect may touch that is combined with it: a bit for each of the rows, and behind them for each
     hunk that is read otherwise. `more` are the deviations that are open only after it. `lone` is the row that alone was
-    changed by a reading that no rule gives, -1 otherwise."""
+    changed by a reading that no rule gives, -1 otherwise, and `what` how that differs."""
 
     cost: float
     rows: tuple[tuple[int, bytes], ...]
@@ -55,6 +55,7 @@ class Effect:
     plan: Plan
     more: tuple[Stream, ...] = ()
     lone: int = -1
+    what: str = ""
     change: Change | None = None  # the same for hashing, where it was asked for
 
 
@@ -91,8 +92,9 @@ class Effects:
         self._known = len(plan.reader.cache)
         more = self._deviations(self.root, -1, len(self.root.path.options))
         self._joints: list[Joint] = []
+        self._odd = Odd(self._all_unruled()) if unlikely else Odd(())
         if unlikely:
-            self._add_unlikely(more)
+            more = sorted([*more, *self._odd.all], key=_order)
             found = joint(_lines(self.root, 0, len(plan.reader.rows)))
             self._joints = [replace(one, cost=one.cost + _spread(found)) for one in reversed(found)]
         self.root.more = ((more, 0),)
@@ -164,10 +166,11 @@ class Effects:
         return self._effect(_Fresh(cost, path, number, end), parent, parent.plan)
 
     def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
-        """The effect of a reading from which nothing follows; a second one may be in the same line."""
+        """The effect of a reading from which nothing follows; a second one may be in the same line, and further ones
+        near it or of its kind."""
         effect = _also(parent, cost, ((number, option.text),))
-        if parent.lone < 0 and self._few and option.kind == LONE:
-            effect.lone = number
+        if parent.lone < 0 and option.what:
+            effect.lone, effect.what = number, option.what
             self._at(cost + UNLIKELY - _AGAIN, effect, _EXPAND)
         return effect
 
@@ -225,15 +228,11 @@ class Effects:
         found.sort(key=_order)
         return found
 
-    def _add_unlikely(self, more: list[More]) -> None:
-        """List the readings that no rule gives, too."""
+    def _all_unruled(self) -> Iterator[One]:
         for number in range(len(self.root.path.options)):
-            if len(more) > _MOST:
-                break
-            more += self._unruled(self.root, number)
-        more.sort(key=_order)
+            yield from self._unruled(self.root, number)
 
-    def _unruled(self, effect: Effect, number: int) -> Iterator[More]:
+    def _unruled(self, effect: Effect, number: int) -> Iterator[One]:
         """The readings of a row that no rule gives, or that a rule makes less likely than if none did."""
         path = effect.path
         options = path.options[number]
@@ -251,6 +250,13 @@ class Effects:
         more = list(self._again(effect) if effect.lone >= 0 else self._beside(effect))
         more.sort(key=_order)
         self._open(replace(effect, more=((more, 0),)))
+        if effect.lone >= 0 and not effect.taken & (effect.taken - 1):
+            # It is of one row of the likeliest reading.
+            below = effect.lone + 1
+            near = tuple((beside, below) for beside in self._odd.beside(effect.lone))
+            self._open(replace(effect, cost=effect.cost - BESIDE, more=near))
+            alike = self._odd.alike(effect.what)
+            self._open(replace(effect, cost=effect.cost - ALIKE, more=((alike, below),)))
 
     def _beside(self, effect: Effect) -> Iterator[More]:
         rows = [row for row, _ in effect.rows]
@@ -267,6 +273,8 @@ class Effects:
             yield one.cost + _spread(found), one.rows[0][0], one
 
     def _again(self, effect: Effect) -> Iterator[More]:
+        if not self._few:
+            return
         number = effect.lone
         ending = effect.plan.endings[number]
         text = dict(effect.rows)[number]

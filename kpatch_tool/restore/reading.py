@@ -40,7 +40,11 @@ _MAX_COLUMN = 90
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
 # What readings that no rule gives cost more than UNLIKELY, by how often they are met (in 25,000 added lines of mails to
 # six lists of the kernel): gaps between words that one blank parts as a rule, gaps of a kind of their own, columns.
-_RARE_GAPS = ((b"  ", 0.0), (b"\t", 1.5), (b" ", 0.0), (b"\t\t", 3.0), (b"   ", 2.5), (b"    ", 1.5))
+_RARE_GAPS = (
+    *((b"  ", 0.0), (b"\t", 1.5), (b" ", 0.0), (b"\t\t", 3.0), (b"   ", 2.5), (b"    ", 1.5)),
+    *((b" " * count, 4.0 + 0.1 * count) for count in range(5, 33)),
+    *((b" \t", 6.0), (b"\t ", 6.0), (b"\t\t\t", 5.0)),
+)
 _WIDE_GAPS = (
     (b"  ", 0.0),
     *((b"\t" * count, 0.3 + 0.5 * count) for count in range(1, 8)),
@@ -75,11 +79,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One reading of an added line, with its cost in bits."""
+    """One reading of an added line, with its cost in bits; `what` is how it differs where no rule gives it."""
 
     text: bytes
     cost: float
     kind: str
+    what: str = ""
 
 
 @dataclass(slots=True)
@@ -143,26 +148,27 @@ class Reader:
             return [Candidate(text, UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         start = indent_of(known)
         rest = known[len(start) :]
-        found: dict[bytes, float] = {}
+        found: dict[bytes, tuple[float, str]] = {}
         if row.lead:
             # A line that only moved keeps the gaps of the one that was removed.
             moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
             for text in dict.fromkeys([rest, *moved]):
                 for column in range(1, _MAX_COLUMN):
-                    cost = UNLIKELY + _off_by(abs(column - width(start)))
-                    found.setdefault(self._start(pad(column)) + text, cost)
+                    off = column - width(start)
+                    cost = UNLIKELY + _off_by(abs(off))
+                    found.setdefault(self._start(pad(column)) + text, (cost, f"{off} columns"))
                     if column >= TAB:
                         other = pad(column) if self.yaml else b" " * column
-                        found.setdefault(other + text, cost + _BY_BLANKS)
+                        found.setdefault(other + text, (cost + _BY_BLANKS, f"{off} columns by blanks"))
         wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
         for index, match in enumerate(_BLANKS.finditer(rest)):
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
                 line = start + rest[: match.start()] + gap + rest[match.end() :]
-                found.setdefault(line, UNLIKELY + cost)
+                found.setdefault(line, (UNLIKELY + cost, f"gap {gap!r}"))
         for end in (b" ", b"\t"):
-            found.setdefault(known + end, UNLIKELY + _AT_END)
+            found.setdefault(known + end, (UNLIKELY + _AT_END, "end"))
         found.pop(known, None)
-        return [Candidate(text, cost, LONE) for text, cost in found.items()]
+        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items()]
 
     def _indents(
         self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]
