@@ -248,20 +248,21 @@ class Reader:
             below=[split_cached(line) for line in row.below if line.strip()],
         )
         doubled = self.doubled if memory.doubled is None else (0.9 if memory.doubled else 0.03)
+        over = around.above[0].keys if around.above and above[-1].strip() else ()
         choices: list[gaps.Options] = []
         for index, key in enumerate(chunks.keys):
             if key == "star" and state.comment:
                 star = notes.star(row.words, state, around, self.habits, memory.notes)
                 if row.twin and len(row.twin.gaps) == len(chunks.keys):
                     gaps.vote(star, row.twin.gaps[index], sum(star.values()) * _SAME_NOTE)
-                choices.append(sharpened(star, gap_power(key)))
+                choices.append(sharpened(star, gap_power(row.words, key, over)))
                 continue
             readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():
                 readings[gap] = readings.get(gap, 0.0) + weight
             if key:
                 gaps.as_above(readings, index, chunks, around, told=index in copied)
-            choices.append(sharpened(readings, gap_power(key)))
+            choices.append(sharpened(readings, gap_power(row.words, key, over)))
         return gaps.combinations(choices)
 
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
