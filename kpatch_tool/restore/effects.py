@@ -240,7 +240,7 @@ class Effects:
             return
         least = options[0].cost if options else 0.0
         given = {option.text: option.cost - least for option in options}
-        for option in effect.plan.reader.unlikely(number, path.texts):
+        for option in effect.plan.reader.unlikely(number, path.texts, _kind(options)):
             if option.cost < given.get(option.text, MAX_COST):
                 yield option.cost, number, option
 
@@ -279,7 +279,7 @@ class Effects:
         ending = effect.plan.endings[number]
         text = dict(effect.rows)[number]
         texts = [*effect.path.texts[:number], text[: len(text) - len(ending)]]
-        for one in effect.plan.reader.unlikely(number, texts):
+        for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number])):
             if one.kind == LONE:
                 yield one.cost - _AGAIN, number, one
 
@@ -310,6 +310,10 @@ def _lines(effect: Effect, low: int, high: int) -> Lines:
     path, rows = effect.path, effect.plan.reader.rows
     states = [state for state, _ in path.before[low:high]]
     return Lines(rows[low:high], path.texts[low:high], path.options[low:high], states, low)
+
+
+def _kind(options: Sequence[Candidate] | None) -> str:
+    return options[0].kind if options else ""
 
 
 def _texts(options: Sequence[Candidate]) -> list[bytes]:

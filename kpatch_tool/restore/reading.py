@@ -54,7 +54,10 @@ _WIDE_GAPS = (
     *((b" " + b"\t" * count, 2.0 + 0.5 * count) for count in range(1, 4)),
     *((b" \t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 5)),
 )
-_ONE_TAB, _NEAR_COLUMN, _FAR_COLUMN, _BY_BLANKS, _AT_END = 0.5, 3.0, 5.0, 2.5, 3.0
+_BY_BLANKS, _AT_END = 2.5, 3.0
+# Indentations by how far off they are: a tab, a few columns, more; by kinds of line (same count).
+_OFF = {"paren": (-1.0, 0.0, 4.0), "plain": (-1.0, 0.5, 3.0), "text": (1.0, 2.0, 4.0)}
+_OFF_OTHERS = (0.5, 4.0, 5.0)
 _NEAR = 10  # columns
 _BLANKS = re.compile(rb"[ \t]+")
 # The share of added lines whose very bytes are removed in the same block of changes (git would have called them
@@ -137,8 +140,9 @@ class Reader:
             found = self.rendered[key] = _rendered(row, kind, indents, combos)
         return found
 
-    def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
-        """Readings of row `number` that no rule gives: any column, any gap doubled, a blank at the end.
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str) -> list[Candidate]:
+        """Readings of row `number`, a line of that kind, that no rule gives: any column, any gap doubled, a blank at
+        the end.
 
         Typing errors and rare styles are among them. They are tried where the likely readings fail.
         """
@@ -155,7 +159,7 @@ class Reader:
             for text in dict.fromkeys([rest, *moved]):
                 for column in range(1, _MAX_COLUMN):
                     off = column - width(start)
-                    cost = UNLIKELY + _off_by(abs(off))
+                    cost = UNLIKELY + _off_by(abs(off), kind)
                     found.setdefault(self._start(pad(column)) + text, (cost, f"{off} columns"))
                     if column >= TAB:
                         other = pad(column) if self.yaml else b" " * column
@@ -312,11 +316,12 @@ class Reader:
         return memory
 
 
-def _off_by(columns: int) -> float:
-    """What an indentation that is that many columns off costs."""
+def _off_by(columns: int, kind: str) -> float:
+    """What an indentation that is that many columns off costs in a line of that kind."""
+    one_tab, near, far = _OFF.get(kind, _OFF_OTHERS)
     if columns == TAB:
-        return _ONE_TAB
-    return _NEAR_COLUMN if columns <= _NEAR else _FAR_COLUMN + columns / 16.0
+        return one_tab
+    return near if columns <= _NEAR else far + columns / 16.0
 
 
 def _rendered(

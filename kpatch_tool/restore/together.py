@@ -149,9 +149,7 @@ def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
     """Gaps of a kind, at least two: all of the file, of a run, of lines one below the other that stand as deep; with
     what it costs more that only these have a habit."""
     kinds: dict[tuple[float, str, int], list[_Place]] = {}
-    block: dict[
-        str, tuple[int, bytes, int]
-    ] = {}  # its last line by kind: number, start, first one
+    block: dict[str, tuple[int, bytes, int]] = {}  # its last line by kind: number, start, first one
     for number, run in _runs(lines):
         chunks, start = lines.rows[number].chunks, indent_of(lines.texts[number])
         note = notes.goes_on(lines.states[number], lines.texts[number])

@@ -31,7 +31,7 @@ BASE = b"int lamp(int a)\n{\n\treturn a;\n}\n"
     ("lines", "why"),
     [
         (b"\ta =  lit(a);\n\ta = dim(a);\n\ta = out(a);\n\ta = on(a);\n\tshow(a);\n\ta =  off(a);\n", "gaps as wide"),
-        (b"\tshow(a);\n\t   hide(a);\n\t  dim(a);\n\tlit(a);\n", "lines one below the other"),
+        (b"\tshow_lamps(a,\n\t\t b);\n\thide_lamps(a,\n\t\t     b);\n", "lines one below the other"),
     ],
 )
 def test_odd_lines_of_a_kind_and_next_to_each_other_are_found(lines: bytes, why: str) -> None:
