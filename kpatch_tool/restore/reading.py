@@ -181,7 +181,7 @@ class Reader:
         kind, rule = ruled
         out: indent.Readings = {}
         total = sum(rule.values()) or 1.0
-        trust = _TRUST[kind]
+        trust = _YAML_TRUST if self.yaml else _TRUST[kind]
         if row.model and row.model.regular and kind in _STRUCTURAL:
             # The structure explains the line that was removed, so it does explain this one.
             trust *= _REGULAR
@@ -453,6 +453,7 @@ _TRUST = {
     "statement": 4.0,
     "text": 1.0,
 }
+_YAML_TRUST = 4.0
 
 
 def file_reader(

@@ -32,7 +32,7 @@ def sharpened(out: dict[K, float], power: float) -> dict[K, float]:
 
 INDENTS = {
     **{"comment": 3.5, "directive": 1.3, "condition": 1.0, "close": 3.0, "case": 1.5, "paren": 1.15, "plain": 1.2},
-    **{"label": 1.0, "body": 2.2, "else": 3.0, "statement": 1.8, "text": 1.5},
+    **{"label": 1.0, "body": 2.2, "else": 3.0, "statement": 1.8, "text": 1.6},
 }
 # Of gaps: where the line above has none of the kind, and where it has.
 GAPS = {
