@@ -154,7 +154,7 @@ def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
         chunks, start = lines.rows[number].chunks, indent_of(lines.texts[number])
         note = notes.goes_on(lines.states[number], lines.texts[number])
         for at, key in enumerate(chunks.keys if chunks else ()):
-            kind = f"star of {note[0]}" if note and key == "star" else key
+            kind = f"star of {note[0]}" if note and key == "star" else key.rstrip("?")
             if not kind:
                 continue
             above, deep, first = block.get(kind, (-1, b"", -1))
