@@ -18,8 +18,8 @@ Columns = dict[int, float]
 _CODE = re.compile(rb".*(?:\{|;|,|\*/)$|[\w-]+ = .*|#(?:include|define) .*|/\*.*|//.*|\};?$")
 _VALUE = re.compile(rb"[ \t]*[^=<\"]*?=\s+(?=\S)")  # what stands before the first value of `name = value,`
 _CELLS = re.compile(rb".*=\s.*<(?=[^>;]+$)")  # and what before cells that go on in the next line
-# Columns of one level, where lines are indented by blanks (counted in the examples of 1,500 device tree schemas of Linux
-# 6.1) and where by tabs.
+# Columns of one level, where lines are indented by blanks (counted in the examples of 1,500 device tree schemas of
+# Linux 6.1) and where by tabs.
 _STEPS = ((4, 0.63), (2, 0.27), (8, 0.064), (6, 0.02), (5, 0.006), (7, 0.004), (3, 0.004), (10, 0.002))
 _TABS = ((8, 0.96), (4, 0.02), (2, 0.02))
 _KNOWN_STEP = 0.957  # the share of blocks that are as deep as the last one

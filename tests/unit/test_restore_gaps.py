@@ -47,3 +47,12 @@ def test_text_goes_on_under_an_open_bracket_in_a_comment() -> None:
     base = b"/* A file. */\n"
     new = base + b"\n/*\n * int light(struct lamp *lamp, int much,\n *           int more)\n */\n"
     assert restore_file(damaged(changed(base, new)), base, Bound(readings=40)).proven
+
+
+def test_blanks_reach_a_column_where_tabs_would_do() -> None:
+    chunks = gaps.split(b"#define SHORT 2")
+    around = gaps.Around([gaps.split(b"#define A_LONG_NAME\t\t1")], (), ())
+    found = gaps.options(1, chunks, around, 0.1)
+    tabs, blanks = gaps.Gap(b"\t", 32), gaps.Gap(b" ", 32)
+    assert gaps.render(chunks.words, b"", [gaps.SINGLE, blanks]) == b"#define SHORT                   2"
+    assert 0 < found[blanks] < found[tabs]
