@@ -28,6 +28,7 @@ _AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _KNOWN = 8  # and so is reading a line again as it was read before
 _FEW_JOINTS = 32
+_LIKELIER = 0.5  # bits: what an effect makes so much likelier is looked at apart
 _FOLLOWED = 9.0  # bits: effects that cost more are not looked into again
 # So that memory stays small: effects that are looked into again, the lines they may reach over, and what is listed.
 _MOST_EXPANDED = 40
@@ -210,7 +211,7 @@ class Effects:
         return effect
 
     def _deviations(self, effect: Effect, after: int, end: int) -> list[More]:
-        """What else could be chosen in the rows between `after` and `end`, where that is not the same as in the greedy
+        """What else could be chosen in the rows between `after` and `end`, where that is not as likely in the greedy
         reading."""
         found: list[More] = []
         path, root = effect.path, self.root.path
@@ -218,12 +219,18 @@ class Effects:
             options = path.options[number]
             if not options or len(options) < 2:
                 continue
-            if effect is not self.root and not effect.taken >> number & 1:
-                others = root.options[number]
-                if others is options or (others and _texts(others) == _texts(options)):
-                    continue
             least = options[0].cost
-            found += [(option.cost - least, number, option) for option in options[1:]]
+            known: dict[bytes, float] = {}
+            if effect is not self.root and not effect.taken >> number & 1:
+                others = root.options[number] or []
+                if others is options:
+                    continue
+                known = {other.text: other.cost - others[0].cost - _LIKELIER for other in others}
+            found += [
+                (option.cost - least, number, option)
+                for option in options[1:]
+                if option.cost - least < known.get(option.text, MAX_COST)
+            ]
         self._looked += (end - after) // _CHEAPER
         found.sort(key=_order)
         return found
@@ -314,7 +321,3 @@ def _lines(effect: Effect, low: int, high: int) -> Lines:
 
 def _kind(options: Sequence[Candidate] | None) -> str:
     return options[0].kind if options else ""
-
-
-def _texts(options: Sequence[Candidate]) -> list[bytes]:
-    return [option.text for option in options]

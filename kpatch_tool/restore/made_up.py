@@ -36,11 +36,16 @@ _FORMS = {
     "{first}-{middle}.{last}": 10,
     "{f}{m}{l}": 9,
     "{first}_{last}": 9,
+    "{f}{middle}": 5,
+    "{first}{middle}": 4,
+    "{first}{middle}.{last}": 4,
+    "{middle}.{last}": 4,
+    "{f}-{last}": 2,
 }
 _COUNTED = 4069
 _MIDDLE = re.compile(r"\{m")
 _NAMES = re.compile(r"[^\W\d_]+")
-_BEFORE = re.compile(r"[^<>\"(:@*#|;]*\Z")  # what may be a name, of the text before an address
+_BEFORE = re.compile(r"[^<>\"(:@*#|;,\d]*\Z")  # what may be a name, of the text before an address
 _LONGEST_NAME = 60  # bytes
 _MOST_WORDS = 3
 _MOST_DOMAINS = 150

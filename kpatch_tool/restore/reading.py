@@ -54,6 +54,11 @@ _WIDE_GAPS = (
     *((b" " + b"\t" * count, 2.0 + 0.5 * count) for count in range(1, 4)),
     *((b" \t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 5)),
 )
+# Bits less by kind of gap: these are oftener as no rule gives them.
+_OFTEN = {
+    **{"trailing": 4.0, "label": 4.0, "instruction": 4.0, "kdoc": 4.0, "operator": 4.0, "quote": 3.5},
+    **{"backslash": 3.0, "star": 2.5, "define": 2.5},
+}
 _BY_BLANKS, _AT_END = 2.5, 3.0
 # Indentations by how far off they are: a tab, a few columns, more; by kinds of line (same count).
 _OFF = {"paren": (-1.0, 0.0, 4.0), "plain": (-1.0, 0.5, 3.0), "text": (1.0, 2.0, 4.0)}
@@ -164,11 +169,12 @@ class Reader:
                     if column >= TAB:
                         other = pad(column) if self.yaml else b" " * column
                         found.setdefault(other + text, (cost + _BY_BLANKS, f"{off} columns by blanks"))
-        wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
+        wide = {index: key for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
         for index, match in enumerate(_BLANKS.finditer(rest)):
+            often = _OFTEN.get(wide.get(index, ""), 0.0)
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
                 line = start + rest[: match.start()] + gap + rest[match.end() :]
-                found.setdefault(line, (UNLIKELY + cost, f"gap {gap!r}"))
+                found.setdefault(line, (UNLIKELY - often + cost, f"gap {gap!r}"))
         for end in (b" ", b"\t"):
             found.setdefault(known + end, (UNLIKELY + _AT_END, "end"))
         found.pop(known, None)

@@ -31,6 +31,7 @@ M:\tIda Falk <idaf@example.org>
         (b" * Authors: Jos\xc3\xa9 de la Cruz <", ()),
         (b"  - Zo\xc3\xab Lindg\xc3\xa5rd <", ("Zoe", "Lindgard")),
         (b" * Copyright (C) 2020 Jo Ann Doe <", ("Jo", "Ann", "Doe")),
+        (b" * Copyright 2022 ACME, Jo Doe <", ("Jo", "Doe")),
         (b"Contact: linux-lamp <", ()),
         (b"", ()),
     ],
