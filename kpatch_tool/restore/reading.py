@@ -71,6 +71,7 @@ _KEPT_BYTES = 0.005
 _IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those of its border
 _SAME_NOTE = 1.5  # what the gap after the star weighs in a line with the same text elsewhere, against all else
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
+_WHERE_MOVED = 0.3  # the same where the line above has another column than the one it replaces
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
 
@@ -227,12 +228,15 @@ class Reader:
         key = (number, state.comment, memory.doubled, memory.notes, profile)
         found = self.read.get(key)
         if found is None:
-            read = self._gaps_read(row, state, memory, above)
+            before = self.rows[number - 1] if number else row
+            read = self._gaps_read(row, before, state, memory, above)
             if not self.is_c and (grid := in_grid(row.words, above, self._below(number))) is not None:
                 read = [(_IN_GRID, grid)] + [(share * (1.0 - _IN_GRID), gap) for share, gap in read]
             if same:
-                kept = [(share * _AS_REMOVED, gap) for share, gap in same]
-                read = kept + [(share * (1.0 - _AS_REMOVED), gap) for share, gap in read]
+                assert row.chunks is not None
+                as_removed = _WHERE_MOVED if any(_moved(before, above, key) for key in row.chunks.keys) else _AS_REMOVED
+                kept = [(share * as_removed, gap) for share, gap in same]
+                read = kept + [(share * (1.0 - as_removed), gap) for share, gap in read]
             found = self.read[key] = read
         return found
 
@@ -242,9 +246,9 @@ class Reader:
             yield b" ".join(row.words) if row.text is None else row.text
 
     def _gaps_read(
-        self, row: Row, state: State, memory: Memory, above: Sequence[bytes]
+        self, row: Row, before: Row, state: State, memory: Memory, above: Sequence[bytes]
     ) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
-        """Combinations of what the rules say of each gap."""
+        """Combinations of what the rules say of each gap; `before` is the row above."""
         chunks = row.chunks
         assert chunks is not None
         copied = self._gap_evidence(row, chunks, above)
@@ -271,7 +275,8 @@ class Reader:
             for gap, weight in copied.get(index, {}).items():
                 readings[gap] = readings.get(gap, 0.0) + weight
             if key:
-                gaps.as_above(readings, index, chunks, around, told=index in copied)
+                told = index in copied and not _moved(before, above, key)
+                gaps.as_above(readings, index, chunks, around, told=told)
             choices.append(sharpened(readings, gap_power(row.words, key, over)))
         return gaps.combinations(choices)
 
@@ -373,6 +378,16 @@ def _as_removed(row: Row) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
         for gap, key, column in zip(copy, model.chunks.keys, model.chunks.columns[1:], strict=True)
     )
     return [(0.55, kept), (0.4, copy), (0.05, plain)] if kept != copy else [(0.95, copy), (0.05, plain)]
+
+
+def _moved(before: Row, above: Sequence[bytes], key: str) -> bool:
+    """Whether the line above (row `before`) has a gap of a kind up to another column than the line it replaces."""
+    if before.text is not None or before.model is None or not above or key not in gaps.TABLE_KEYS:
+        return False
+    mine, theirs = split_cached(above[-1]), before.model.chunks
+    if key not in mine.keys or key not in theirs.keys:
+        return False
+    return mine.columns[mine.keys.index(key) + 1] != theirs.columns[theirs.keys.index(key) + 1]
 
 
 def _merge(out: dict[int, gaps.Options], source: dict[int, gaps.Options]) -> None:
