@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import log2
 
 from kpatch_tool.restore.hidden import FORMS, Form, hides
 
@@ -12,10 +13,13 @@ _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
-_FROM_OTHERS = 7.0
-_NAMED = 5.0  # less, where the person's name stands before the place
+_FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
+_NAMED = 12.0  # less, where the person's name stands before the place
 _KEPT = 1.0  # to leave what the archive wrote
-_MOST = 400
+_MOST = 1_000
+_MOST_TWICE = 100  # where two addresses are hidden in a line
+
+Maker = Callable[[bytes], Sequence[tuple[float, bytes]]]  # addresses (bits, address) for the text before a hidden one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +53,32 @@ def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[P
 
 def others(text: bytes) -> list[Person]:
     """The addresses of a long list of people (MAINTAINERS)."""
-    return people_in(text, _FROM_OTHERS)
+    found = people_in(text)
+    cost = _FROM_OTHERS + log2(max(1, len(found)))
+    return [replace(person, cost=cost) for person in found]
 
 
-def shown(text: bytes, people: Sequence[Person]) -> list[tuple[float, bytes]]:
+def _nobody(_head: bytes) -> Sequence[tuple[float, bytes]]:
+    return ()
+
+
+def shown(text: bytes, people: Sequence[Person], made_up: Maker = _nobody) -> list[tuple[float, bytes]]:
     """`text` with the first hidden address written out in every likely way, cheapest first; as it is where no address
-    may be meant. A second hidden one in the line is written out the same way."""
+    may be meant. A second hidden one in the line is written out the same way. `made_up` gives further addresses."""
     out: list[tuple[float, bytes]] = [(0.0, text)]
     for _ in range(2):
         form = next((form for form in FORMS if form.pattern.search(out[0][1])), None)
         if form is None:
             break
         ways: dict[bytes, float] = {}
-        for cost, one in out:
-            for more, new in _ways(one, form, people):
+        for cost, one in out[:_MOST_TWICE]:
+            for more, new in _ways(one, form, people, made_up):
                 ways[new] = min(cost + more, ways.get(new, cost + more))
         out = sorted((cost, new) for new, cost in ways.items())[:_MOST]
     return out
 
 
-def _ways(text: bytes, form: Form, people: Sequence[Person]) -> list[tuple[float, bytes]]:
+def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> list[tuple[float, bytes]]:
     match = form.pattern.search(text)
     if match is None:
         return [(0.0, text)]
@@ -80,7 +90,8 @@ def _ways(text: bytes, form: Form, people: Sequence[Person]) -> list[tuple[float
         for person in people
         if form.fits(match, person.address)
     ]
-    return [*found, (_KEPT, text)]
+    more = [(cost, head + address + tail) for cost, address in made_up(head) if form.fits(match, address)]
+    return [*found, *more, (_KEPT, text)]
 
 
 def _named(person: Person, head: bytes) -> bool:

@@ -20,6 +20,7 @@ _CONTROL = re.compile(
 )
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:$")
 _CASE = re.compile(rb"^(case\b.*|default\s*):")
+_COLONS = frozenset({b":", b"::"})  # what the operands of inline assembly begin with
 _RELATIONS = frozenset({b"<", b">", b"<=", b">=", b"==", b"!=", b"=", b"?", b"&&", b"||", b"|=", b"+="})
 _DIRECTIVE = re.compile(
     rb"#\s*(define|undef|if|ifdef|ifndef|el\w+|endif|include|error|warning|pragma|line|import)\b|#$"
@@ -61,7 +62,7 @@ class Open:
     inner: bytes | None = None
     is_list: bool = False
     case: bytes | None = None
-    operand: int = -1  # column after the last comparison or assignment inside it
+    operand: int = -1  # column after the last comparison, assignment or colon at the beginning of a line inside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +339,8 @@ class _Run:
         self._begin(token)
         if token == b"return" or (token == b"=" and self.assign < 0 and not self.in_parens()):
             self.assign = column + 1
-        if token in _RELATIONS and self.in_parens():
+        begins = token in _COLONS and column == width(self.indent) + len(token)
+        if (token in _RELATIONS or begins) and self.in_parens():
             entry = self.stack[-1]
             self.stack[-1] = Open(
                 entry.char, entry.indent, entry.column, entry.inner, entry.is_list, entry.case, column + 1

@@ -14,18 +14,21 @@ from heapq import heappop, heappush
 from math import log2
 from operator import itemgetter
 
+from kpatch_tool.restore.judge import Change
+from kpatch_tool.restore.odd import ALIKE, BESIDE, Odd, One
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
 from kpatch_tool.restore.reading import LONE, UNLIKELY, Candidate
 from kpatch_tool.restore.together import LEAST, Joint, Lines, joint
 
+MOST_LINES = 18_000  # read for a file
 MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
-_MOST = 30_000  # unlikely readings of a file
-_FEW_DEVIATIONS = 3_000  # of a file for which two unlikely gaps in one line are tried
+_FEW_DEVIATIONS = 6_000  # of a file for which two unlikely gaps in one line are tried
 _AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _KNOWN = 8  # and so is reading a line again as it was read before
 _FEW_JOINTS = 32
+_LIKELIER = 0.5  # bits: what an effect makes so much likelier is looked at apart
 _FOLLOWED = 9.0  # bits: effects that cost more are not looked into again
 # So that memory stays small: effects that are looked into again, the lines they may reach over, and what is listed.
 _MOST_EXPANDED = 40
@@ -41,36 +44,45 @@ _order = itemgetter(0, 1)
 
 @dataclass(slots=True)
 class Effect:
-    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `more`
-    are the deviations that are open only after it. `lone` is the row that alone was changed by a reading that no rule
-    gives, -1 otherwise."""
+    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `taken`
+    is what no other effect may touch that is combined with it: a bit for each of the rows, and behind them for each
+    hunk that is read otherwise. `more` are the deviations that are open only after it. `lone` is the row that alone was
+    changed by a reading that no rule gives, -1 otherwise, and `what` how that differs."""
 
     cost: float
     rows: tuple[tuple[int, bytes], ...]
-    numbers: frozenset[int]
+    taken: int
     path: Path
     plan: Plan
     more: tuple[Stream, ...] = ()
     lone: int = -1
+    what: str = ""
+    change: Change | None = None  # the same for hashing, where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` forbids others of
-    its kind."""
+    """A path that deviates in row `number` and was read anew, here and there, up to row `end`; `mark` is a bit that
+    forbids others of its kind."""
 
     cost: float
     path: Path
     number: int
     end: int
-    mark: frozenset[int] = frozenset()
+    mark: int = 0
 
 
 class Effects:
     """All effects in the order of their cost, made one by one."""
 
-    def __init__(self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool) -> None:
-        self.root = Effect(0.0, (), frozenset(), greedy(plan.reader), plan)
+    def __init__(
+        self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool, most_lines: int = MOST_LINES
+    ) -> None:
+        """With `unlikely`, readings that no rule gives are among them; when `most_lines` lines were read, nothing more
+        is read below a deviation."""
+        self.root = Effect(0.0, (), 0, greedy(plan.reader), plan)
+        self._most_lines = most_lines
+        self._seen: set[tuple[tuple[int, bytes], ...]] = set()
         self.made: list[Effect] = []
         self.first = [text + end for text, end in zip(self.root.path.texts, plan.endings, strict=True)]
         self._unlikely = unlikely
@@ -81,8 +93,9 @@ class Effects:
         self._known = len(plan.reader.cache)
         more = self._deviations(self.root, -1, len(self.root.path.options))
         self._joints: list[Joint] = []
+        self._odd = Odd(self._all_unruled()) if unlikely else Odd(())
         if unlikely:
-            self._add_unlikely(more)
+            more = sorted([*more, *self._odd.all], key=_order)
             found = joint(_lines(self.root, 0, len(plan.reader.rows)))
             self._joints = [replace(one, cost=one.cost + _spread(found)) for one in reversed(found)]
         self.root.more = ((more, 0),)
@@ -100,7 +113,8 @@ class Effects:
             effect = self._next()
             if effect is None:
                 return None
-            if effect.rows:
+            if effect.rows and effect.rows not in self._seen:
+                self._seen.add(effect.rows)
                 self.made.append(effect)
         return self.made[at]
 
@@ -144,7 +158,7 @@ class Effects:
         _, number, option = parent.more[stream][0][at]
         if isinstance(option, Joint):
             return self._together(option, cost, parent)
-        if option.kind == LONE:
+        if option.kind == LONE or self.lines >= self._most_lines:
             return self._lone(cost, number, option, parent)
         old = parent.path
         path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
@@ -153,10 +167,11 @@ class Effects:
         return self._effect(_Fresh(cost, path, number, end), parent, parent.plan)
 
     def _lone(self, cost: float, number: int, option: Candidate, parent: Effect) -> Effect:
-        """The effect of a reading from which nothing follows; a second one may be in the same line."""
+        """The effect of a reading from which nothing follows; a second one may be in the same line, and further ones
+        near it or of its kind."""
         effect = _also(parent, cost, ((number, option.text),))
-        if parent.lone < 0 and self._few:
-            effect.lone = number
+        if parent.lone < 0 and option.what:
+            effect.lone, effect.what = number, option.what
             self._at(cost + UNLIKELY - _AGAIN, effect, _EXPAND)
         return effect
 
@@ -170,7 +185,7 @@ class Effects:
         path = Path(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
         count, end = read_on(plan.reader, path, old, other.last)
         self._asked += count
-        mark = frozenset({-1 - plan.reader.rows[other.first].hunk})
+        mark = 1 << len(plan.reader.rows) + plan.reader.rows[other.first].hunk
         return self._effect(_Fresh(other.cost, path, other.first - 1, end, mark), self.root, plan)
 
     def _effect(self, fresh: _Fresh, parent: Effect, plan: Plan) -> Effect:
@@ -183,8 +198,8 @@ class Effects:
             if text != self.first[row] and plan.reader.rows[row].shown:
                 rows.append((row, text))
         rows += [change for change in parent.rows if change[0] >= end]
-        numbers = frozenset([row for row, _ in rows]) | fresh.mark | {row for row in parent.numbers if row < 0}
-        effect = Effect(fresh.cost, tuple(rows), numbers, path, plan)
+        hunks = parent.taken >> len(plan.reader.rows) << len(plan.reader.rows)
+        effect = Effect(fresh.cost, tuple(rows), _bits(rows) | fresh.mark | hunks, path, plan)
         if rows:
             # Below the rows that were read anew, what was open for the parent still is.
             below = parent.more if parent is not self.root else ()
@@ -196,7 +211,7 @@ class Effects:
         return effect
 
     def _deviations(self, effect: Effect, after: int, end: int) -> list[More]:
-        """What else could be chosen in the rows between `after` and `end`, where that is not the same as in the greedy
+        """What else could be chosen in the rows between `after` and `end`, where that is not as likely in the greedy
         reading."""
         found: list[More] = []
         path, root = effect.path, self.root.path
@@ -204,25 +219,27 @@ class Effects:
             options = path.options[number]
             if not options or len(options) < 2:
                 continue
-            if effect is not self.root and number not in effect.numbers:
-                others = root.options[number]
-                if others is options or (others and _texts(others) == _texts(options)):
-                    continue
             least = options[0].cost
-            found += [(option.cost - least, number, option) for option in options[1:]]
+            known: dict[bytes, float] = {}
+            if effect is not self.root and not effect.taken >> number & 1:
+                others = root.options[number] or []
+                if others is options:
+                    continue
+                known = {other.text: other.cost - others[0].cost - _LIKELIER for other in others}
+            found += [
+                (option.cost - least, number, option)
+                for option in options[1:]
+                if option.cost - least < known.get(option.text, MAX_COST)
+            ]
         self._looked += (end - after) // _CHEAPER
         found.sort(key=_order)
         return found
 
-    def _add_unlikely(self, more: list[More]) -> None:
-        """List the readings that no rule gives, too."""
+    def _all_unruled(self) -> Iterator[One]:
         for number in range(len(self.root.path.options)):
-            if len(more) > _MOST:
-                break
-            more += self._unruled(self.root, number)
-        more.sort(key=_order)
+            yield from self._unruled(self.root, number)
 
-    def _unruled(self, effect: Effect, number: int) -> Iterator[More]:
+    def _unruled(self, effect: Effect, number: int) -> Iterator[One]:
         """The readings of a row that no rule gives, or that a rule makes less likely than if none did."""
         path = effect.path
         options = path.options[number]
@@ -230,7 +247,7 @@ class Effects:
             return
         least = options[0].cost if options else 0.0
         given = {option.text: option.cost - least for option in options}
-        for option in effect.plan.reader.unlikely(number, path.texts):
+        for option in effect.plan.reader.unlikely(number, path.texts, _kind(options)):
             if option.cost < given.get(option.text, MAX_COST):
                 yield option.cost, number, option
 
@@ -240,27 +257,36 @@ class Effects:
         more = list(self._again(effect) if effect.lone >= 0 else self._beside(effect))
         more.sort(key=_order)
         self._open(replace(effect, more=((more, 0),)))
+        if effect.lone >= 0 and not effect.taken & (effect.taken - 1):
+            # It is of one row of the likeliest reading.
+            below = effect.lone + 1
+            near = tuple((beside, below) for beside in self._odd.beside(effect.lone))
+            self._open(replace(effect, cost=effect.cost - BESIDE, more=near))
+            alike = self._odd.alike(effect.what)
+            self._open(replace(effect, cost=effect.cost - ALIKE, more=((alike, below),)))
 
     def _beside(self, effect: Effect) -> Iterator[More]:
         rows = [row for row, _ in effect.rows]
         low, high = rows[0], rows[-1] + 1
         self._expanded += 1
-        if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED:
+        if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED or self.lines >= self._most_lines:
             return
         self._looked += high - low
         for row in rows:
             yield from (one for one in self._unruled(effect, row) if one[0] <= _DEAREST_BESIDE)
         found = joint(_lines(effect, low, high))
-        beside = [one for one in found if not effect.numbers.isdisjoint(row for row, _ in one.rows)]
+        beside = [one for one in found if effect.taken & _bits(one.rows)]
         for one in beside[:_MOST_BESIDE]:
             yield one.cost + _spread(found), one.rows[0][0], one
 
     def _again(self, effect: Effect) -> Iterator[More]:
+        if not self._few:
+            return
         number = effect.lone
         ending = effect.plan.endings[number]
         text = dict(effect.rows)[number]
         texts = [*effect.path.texts[:number], text[: len(text) - len(ending)]]
-        for one in effect.plan.reader.unlikely(number, texts):
+        for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number])):
             if one.kind == LONE:
                 yield one.cost - _AGAIN, number, one
 
@@ -270,7 +296,15 @@ def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> 
     endings = parent.plan.endings
     rows = dict(parent.rows)
     rows.update((row, text + endings[row]) for row, text in changes)
-    return Effect(cost, tuple(sorted(rows.items())), parent.numbers | rows.keys(), parent.path, parent.plan)
+    return Effect(cost, tuple(sorted(rows.items())), parent.taken | _bits(rows.items()), parent.path, parent.plan)
+
+
+def _bits(rows: Iterable[tuple[int, bytes]]) -> int:
+    """A bit for each of the rows."""
+    taken = 0
+    for row, _ in rows:
+        taken |= 1 << row
+    return taken
 
 
 def _spread(joints: Sequence[Joint]) -> float:
@@ -285,5 +319,5 @@ def _lines(effect: Effect, low: int, high: int) -> Lines:
     return Lines(rows[low:high], path.texts[low:high], path.options[low:high], states, low)
 
 
-def _texts(options: Sequence[Candidate]) -> list[bytes]:
-    return [option.text for option in options]
+def _kind(options: Sequence[Candidate] | None) -> str:
+    return options[0].kind if options else ""

@@ -25,6 +25,10 @@ class Elsewhere:
         """With more lines that other files have."""
         return replace(self, seen={**self.seen, **lines})
 
+    def before(self, lines: Mapping[bytes, bytes]) -> Elsewhere:
+        """With lines that the patches before this one add, where none of its own files has them."""
+        return replace(self, seen={**lines, **self.seen})
+
 
 NOTHING = Elsewhere()
 

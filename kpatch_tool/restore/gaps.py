@@ -230,6 +230,7 @@ _SINGLE = {
     "label": (0.6, 0.4),
 }
 _TABLE = (0.96, 0.04)
+_BY_BLANKS = 0.02  # the share of gaps up to a column that are blanks where tabs would do
 _CALLED = 0.6  # more weight of one blank after a macro's parameters
 
 
@@ -328,7 +329,15 @@ def options(
             if key == "first" and line.gaps[at] == b" " and line.words[0] != chunks.words[0]:
                 weight *= 0.3
             _vote(out, line, at, key, weight)
+    _by_blanks(out)
     return out
+
+
+def _by_blanks(out: Options) -> None:
+    """Blanks up to the columns that tabs reach."""
+    for gap, weight in list(out.items()):
+        if gap.column > 0 and gap.text[:1] == b"\t":
+            _add(out, Gap(b" ", gap.column), weight * _BY_BLANKS)
 
 
 def as_above(out: Options, index: int, chunks: Chunks, around: Around, *, told: bool) -> None:

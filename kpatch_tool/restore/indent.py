@@ -61,6 +61,8 @@ _DTS_ALIGNED = 0.95
 _STEPS = {b"\t": 1.0, b"    ": 0.02, b"        ": 0.01, b"  ": 0.005}
 _STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
 _TRACED = 60.0
+_ASSEMBLY = frozenset({b"asm", b"__asm__", b"__asm", b"asm_volatile_goto", b"asm_inline"})
+_OPERAND = 60.0  # an operand of inline assembly that stands below the one after the colon
 _SAME_STEP = 12.0  # what the patch's own last step weighs
 _RARE_STEP = 0.001
 
@@ -277,7 +279,8 @@ def _parens(state: State, text: bytes, style: Style, recent: Recent) -> Readings
     for indent, weight in _styled(state, text, style, recent).items():
         add(out, indent, weight * scale)
     if entry.operand >= 0:
-        add(out, pad(entry.operand), 0.15)
+        operand = state.head in _ASSEMBLY and text.startswith((b"[", b'"'))
+        add(out, pad(entry.operand), _OPERAND if operand else 0.15)
     if state.continuation is not None and entry.inner is None:
         # A parenthesis opened on a continuation line: aligned to it, or one deeper than the lines before it.
         add(out, state.continuation, 0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _KEPT = 5_000  # hash states kept
 
@@ -35,14 +36,25 @@ class Judge:
         return digest.hexdigest().startswith(self.wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows of a file with other text: the pieces (from, to, what stands there instead) in order, how much longer the
+    file becomes, and a number that tells it from other changes (that of several ones is their exclusive or)."""
+
+    pieces: tuple[tuple[int, int, bytes], ...]
+    grown: int
+    key: int
+
+
 class Variations:
-    """Hashes many variations of one file, each from the first row that differs."""
+    """Hashes many variations of one file, each once, from the first row that differs."""
 
     def __init__(self, judge: Judge, texts: Sequence[bytes], endings: Sequence[bytes]) -> None:
         self.judge = judge
         self.whole = memoryview(judge.content(texts, endings))
         self.spans: dict[int, tuple[int, int]] = {}
         self.begun: dict[tuple[int, int], hashlib._Hash] = {}
+        self.tried: set[int] = set()
         at = 0
         for piece in judge.pieces:
             if isinstance(piece, bytes):
@@ -53,19 +65,42 @@ class Variations:
                 self.spans[row] = (at, end)
                 at = end
 
-    def right(self, changes: Sequence[tuple[int, bytes]]) -> bool:
-        """Whether the file has the wanted id with these rows (in order) changed."""
-        spans = self.spans
-        length = len(self.whole)
-        for row, text in changes:
-            start, end = spans[row]
-            length += len(text) - (end - start)
-        at = spans[changes[0][0]][0] if changes else 0
+    def change(self, rows: Sequence[tuple[int, bytes]]) -> Change:
+        """The change of these rows (in order, with their endings)."""
+        pieces: list[tuple[int, int, bytes]] = []
+        grown = key = 0
+        for row, text in rows:
+            start, end = self.spans[row]
+            grown += len(text) - (end - start)
+            key ^= hash((row, text))
+            if pieces and pieces[-1][1] == start:
+                first, _, above = pieces.pop()
+                pieces.append((first, end, above + text))
+            else:
+                pieces.append((start, end, text))
+        return Change(tuple(pieces), grown, key)
+
+    def right(self, changes: Sequence[Change]) -> bool | None:
+        """Whether the file has the wanted id with all these changes, which touch different rows; None where it was
+        tried before."""
+        key = grown = 0
+        pieces: list[tuple[int, int, bytes]] = []
+        for change in changes:
+            key ^= change.key
+            grown += change.grown
+            pieces += change.pieces
+        if key in self.tried:
+            return None
+        self.tried.add(key)
+        if len(changes) > 1:
+            pieces.sort()
+        length = len(self.whole) + grown
+        at = pieces[0][0] if pieces else 0
         digest = self._begin(length, at)
         self.judge.hashed += length - at
-        for row, text in changes:
-            start, end = spans[row]
-            digest.update(self.whole[at:start])
+        for start, end, text in pieces:
+            if start > at:
+                digest.update(self.whole[at:start])
             digest.update(text)
             at = end
         digest.update(self.whole[at:])

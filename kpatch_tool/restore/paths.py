@@ -9,7 +9,7 @@ from kpatch_tool.restore.align import Step
 from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.reading import Candidate, Memory, Reader
 
-_SAME = 3  # so many equal lines above, and the same state, make the rest the same
+_SAME = 8  # so many equal lines above, and the same state, make the rest the same
 
 
 @dataclass(slots=True)

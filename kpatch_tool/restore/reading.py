@@ -31,6 +31,7 @@ from kpatch_tool.restore.rows import (
     split_cached,
     window_of,
 )
+from kpatch_tool.restore.weights import INDENTS, gap_power, sharpened
 
 _MAX_CANDIDATES = 40
 _MAX_INDENTS = 12
@@ -39,7 +40,11 @@ _MAX_COLUMN = 90
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
 # What readings that no rule gives cost more than UNLIKELY, by how often they are met (in 25,000 added lines of mails to
 # six lists of the kernel): gaps between words that one blank parts as a rule, gaps of a kind of their own, columns.
-_RARE_GAPS = ((b"  ", 0.0), (b"\t", 1.5), (b" ", 0.0), (b"\t\t", 3.0), (b"   ", 2.5), (b"    ", 1.5))
+_RARE_GAPS = (
+    *((b"  ", 0.0), (b"\t", 1.5), (b" ", 0.0), (b"\t\t", 3.0), (b"   ", 2.5), (b"    ", 1.5)),
+    *((b" " * count, 4.0 + 0.1 * count) for count in range(5, 33)),
+    *((b" \t", 6.0), (b"\t ", 6.0), (b"\t\t\t", 5.0)),
+)
 _WIDE_GAPS = (
     (b"  ", 0.0),
     *((b"\t" * count, 0.3 + 0.5 * count) for count in range(1, 8)),
@@ -49,7 +54,15 @@ _WIDE_GAPS = (
     *((b" " + b"\t" * count, 2.0 + 0.5 * count) for count in range(1, 4)),
     *((b" \t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 5)),
 )
-_ONE_TAB, _NEAR_COLUMN, _FAR_COLUMN, _BY_BLANKS, _AT_END = 0.5, 3.0, 5.0, 2.5, 3.0
+# Bits less by kind of gap: these are oftener as no rule gives them.
+_OFTEN = {
+    **{"trailing": 4.0, "label": 4.0, "instruction": 4.0, "kdoc": 4.0, "operator": 4.0, "quote": 3.5},
+    **{"backslash": 3.0, "star": 2.5, "define": 2.5},
+}
+_BY_BLANKS, _AT_END = 2.5, 3.0
+# Indentations by how far off they are: a tab, a few columns, more; by kinds of line (same count).
+_OFF = {"paren": (-1.0, 0.0, 4.0), "plain": (-1.0, 0.5, 3.0), "text": (1.0, 2.0, 4.0)}
+_OFF_OTHERS = (0.5, 4.0, 5.0)
 _NEAR = 10  # columns
 _BLANKS = re.compile(rb"[ \t]+")
 # The share of added lines whose very bytes are removed in the same block of changes (git would have called them
@@ -58,6 +71,7 @@ _KEPT_BYTES = 0.005
 _IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those of its border
 _SAME_NOTE = 1.5  # what the gap after the star weighs in a line with the same text elsewhere, against all else
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
+_WHERE_MOVED = 0.3  # the same where the line above has another column than the one it replaces
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
 
@@ -74,11 +88,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One reading of an added line, with its cost in bits."""
+    """One reading of an added line, with its cost in bits; `what` is how it differs where no rule gives it."""
 
     text: bytes
     cost: float
     kind: str
+    what: str = ""
 
 
 @dataclass(slots=True)
@@ -131,8 +146,9 @@ class Reader:
             found = self.rendered[key] = _rendered(row, kind, indents, combos)
         return found
 
-    def unlikely(self, number: int, texts: Sequence[bytes]) -> list[Candidate]:
-        """Readings of row `number` that no rule gives: any column, any gap doubled, a blank at the end.
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str) -> list[Candidate]:
+        """Readings of row `number`, a line of that kind, that no rule gives: any column, any gap doubled, a blank at
+        the end.
 
         Typing errors and rare styles are among them. They are tried where the likely readings fail.
         """
@@ -142,26 +158,28 @@ class Reader:
             return [Candidate(text, UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         start = indent_of(known)
         rest = known[len(start) :]
-        found: dict[bytes, float] = {}
+        found: dict[bytes, tuple[float, str]] = {}
         if row.lead:
             # A line that only moved keeps the gaps of the one that was removed.
             moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
             for text in dict.fromkeys([rest, *moved]):
                 for column in range(1, _MAX_COLUMN):
-                    cost = UNLIKELY + _off_by(abs(column - width(start)))
-                    found.setdefault(self._start(pad(column)) + text, cost)
+                    off = column - width(start)
+                    cost = UNLIKELY + _off_by(abs(off), kind)
+                    found.setdefault(self._start(pad(column)) + text, (cost, f"{off} columns"))
                     if column >= TAB:
                         other = pad(column) if self.yaml else b" " * column
-                        found.setdefault(other + text, cost + _BY_BLANKS)
-        wide = {index for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
+                        found.setdefault(other + text, (cost + _BY_BLANKS, f"{off} columns by blanks"))
+        wide = {index: key for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
         for index, match in enumerate(_BLANKS.finditer(rest)):
+            often = _OFTEN.get(wide.get(index, ""), 0.0)
             for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
                 line = start + rest[: match.start()] + gap + rest[match.end() :]
-                found.setdefault(line, UNLIKELY + cost)
+                found.setdefault(line, (UNLIKELY - often + cost, f"gap {gap!r}"))
         for end in (b" ", b"\t"):
-            found.setdefault(known + end, UNLIKELY + _AT_END)
+            found.setdefault(known + end, (UNLIKELY + _AT_END, "end"))
         found.pop(known, None)
-        return [Candidate(text, cost, LONE) for text, cost in found.items()]
+        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items()]
 
     def _indents(
         self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]
@@ -170,13 +188,14 @@ class Reader:
         kind, rule = ruled
         out: indent.Readings = {}
         total = sum(rule.values()) or 1.0
-        trust = _TRUST[kind]
+        trust = _YAML_TRUST if self.yaml else _TRUST[kind]
         if row.model and row.model.regular and kind in _STRUCTURAL:
             # The structure explains the line that was removed, so it does explain this one.
             trust *= _REGULAR
         for start, weight in rule.items():
             out[start] = out.get(start, 0.0) + weight / total * trust
-        if row.model:
+        # A line that YAML has from a text with tabs stands where the structure of YAML puts it.
+        if row.model and not (self.yaml and b"\t" in indent_of(row.model.line)):
             _resemble(out, row.model, kind, state, memory)
         if self.is_c:
             _neighbours(out, row, kind, above)
@@ -192,8 +211,7 @@ class Reader:
             for other, weight in ((deep + b"\t", 0.012), (deep[:-1], 0.008), (b"\t", 0.004), (deep + b" ", 0.002)):
                 if other:
                     _vote(usable, self._start(other), weight * most)
-        total = sum(usable.values())
-        return sorted(((start, weight / total) for start, weight in usable.items()), key=lambda item: -item[1])
+        return sorted(sharpened(usable, INDENTS[kind]).items(), key=lambda item: -item[1])
 
     def _start(self, start: bytes) -> bytes:
         """An indentation as it can be: YAML has no tabs there (YAML 1.2.2, chapter 6.1)."""
@@ -210,12 +228,15 @@ class Reader:
         key = (number, state.comment, memory.doubled, memory.notes, profile)
         found = self.read.get(key)
         if found is None:
-            read = self._gaps_read(row, state, memory, above)
+            before = self.rows[number - 1] if number else row
+            read = self._gaps_read(row, before, state, memory, above)
             if not self.is_c and (grid := in_grid(row.words, above, self._below(number))) is not None:
                 read = [(_IN_GRID, grid)] + [(share * (1.0 - _IN_GRID), gap) for share, gap in read]
             if same:
-                kept = [(share * _AS_REMOVED, gap) for share, gap in same]
-                read = kept + [(share * (1.0 - _AS_REMOVED), gap) for share, gap in read]
+                assert row.chunks is not None
+                as_removed = _WHERE_MOVED if any(_moved(before, above, key) for key in row.chunks.keys) else _AS_REMOVED
+                kept = [(share * as_removed, gap) for share, gap in same]
+                read = kept + [(share * (1.0 - as_removed), gap) for share, gap in read]
             found = self.read[key] = read
         return found
 
@@ -225,9 +246,9 @@ class Reader:
             yield b" ".join(row.words) if row.text is None else row.text
 
     def _gaps_read(
-        self, row: Row, state: State, memory: Memory, above: Sequence[bytes]
+        self, row: Row, before: Row, state: State, memory: Memory, above: Sequence[bytes]
     ) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
-        """Combinations of what the rules say of each gap."""
+        """Combinations of what the rules say of each gap; `before` is the row above."""
         chunks = row.chunks
         assert chunks is not None
         copied = self._gap_evidence(row, chunks, above)
@@ -241,20 +262,22 @@ class Reader:
             below=[split_cached(line) for line in row.below if line.strip()],
         )
         doubled = self.doubled if memory.doubled is None else (0.9 if memory.doubled else 0.03)
+        over = around.above[0].keys if around.above and above[-1].strip() else ()
         choices: list[gaps.Options] = []
         for index, key in enumerate(chunks.keys):
             if key == "star" and state.comment:
                 star = notes.star(row.words, state, around, self.habits, memory.notes)
                 if row.twin and len(row.twin.gaps) == len(chunks.keys):
                     gaps.vote(star, row.twin.gaps[index], sum(star.values()) * _SAME_NOTE)
-                choices.append(star)
+                choices.append(sharpened(star, gap_power(row.words, key, over)))
                 continue
             readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():
                 readings[gap] = readings.get(gap, 0.0) + weight
             if key:
-                gaps.as_above(readings, index, chunks, around, told=index in copied)
-            choices.append(readings)
+                told = index in copied and not _moved(before, above, key)
+                gaps.as_above(readings, index, chunks, around, told=told)
+            choices.append(sharpened(readings, gap_power(row.words, key, over)))
         return gaps.combinations(choices)
 
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
@@ -304,11 +327,12 @@ class Reader:
         return memory
 
 
-def _off_by(columns: int) -> float:
-    """What an indentation that is that many columns off costs."""
+def _off_by(columns: int, kind: str) -> float:
+    """What an indentation that is that many columns off costs in a line of that kind."""
+    one_tab, near, far = _OFF.get(kind, _OFF_OTHERS)
     if columns == TAB:
-        return _ONE_TAB
-    return _NEAR_COLUMN if columns <= _NEAR else _FAR_COLUMN + columns / 16.0
+        return one_tab
+    return near if columns <= _NEAR else far + columns / 16.0
 
 
 def _rendered(
@@ -329,8 +353,7 @@ def _rendered(
         line = start + plain if single else gaps.render(row.words, start, chosen)
         found[line] = found.get(line, 0.0) + (share * _KEPT_BYTES if line in row.gone else share)
     ranked = sorted(found.items(), key=lambda item: -item[1])
-    scale = _SHARPER[kind]
-    return [Candidate(line, -log2(min(1.0, share)) * scale, kind) for line, share in ranked]
+    return [Candidate(line, -log2(min(1.0, share)), kind) for line, share in ranked]
 
 
 @lru_cache(maxsize=8192)
@@ -355,6 +378,16 @@ def _as_removed(row: Row) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
         for gap, key, column in zip(copy, model.chunks.keys, model.chunks.columns[1:], strict=True)
     )
     return [(0.55, kept), (0.4, copy), (0.05, plain)] if kept != copy else [(0.95, copy), (0.05, plain)]
+
+
+def _moved(before: Row, above: Sequence[bytes], key: str) -> bool:
+    """Whether the line above (row `before`) has a gap of a kind up to another column than the line it replaces."""
+    if before.text is not None or before.model is None or not above or key not in gaps.TABLE_KEYS:
+        return False
+    mine, theirs = split_cached(above[-1]), before.model.chunks
+    if key not in mine.keys or key not in theirs.keys:
+        return False
+    return mine.columns[mine.keys.index(key) + 1] != theirs.columns[theirs.keys.index(key) + 1]
 
 
 def _merge(out: dict[int, gaps.Options], source: dict[int, gaps.Options]) -> None:
@@ -426,12 +459,6 @@ _CONTINUED_SHIFT = 0.5
 _COLUMN_KEPT = frozenset({"backslash", "trailing"})
 
 
-# What the bits of a kind of line are multiplied with, for the shares that the weights make are more even than those
-# with which the first reading is right (fitted to 30,000 added lines of mails to lists of the kernel).
-_SHARPER = {
-    **{"comment": 1.8, "directive": 1.3, "condition": 1.0, "close": 1.6, "case": 1.8, "paren": 1.2, "plain": 1.3},
-    **{"label": 1.0, "body": 2.2, "else": 1.4, "statement": 1.6, "text": 1.1},
-}
 # How much the rules weigh against a resembling removed line.
 _TRUST = {
     "comment": 8.0,
@@ -447,6 +474,7 @@ _TRUST = {
     "statement": 4.0,
     "text": 1.0,
 }
+_YAML_TRUST = 4.0
 
 
 def file_reader(

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from itertools import chain
 
-from kpatch_tool.restore.effects import MAX_COST, Effect, Effects
-from kpatch_tool.restore.judge import Judge, Variations
+from kpatch_tool.restore.effects import MAX_COST, MOST_LINES, Effect, Effects
+from kpatch_tool.restore.judge import Change, Judge, Variations
 from kpatch_tool.restore.paths import Alternative, Path, Plan
 
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
@@ -22,6 +22,7 @@ _FEWEST = 2_000
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
+_MOST_SETS = 600_000  # sets of deviations looked at, with those that touch the same rows
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -31,9 +32,9 @@ _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for 
 class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
-    readings: int = 100_000
-    hashed: int = 2_500_000_000
-    lines: int = 18_000
+    readings: int = 200_000
+    hashed: int = 3_000_000_000
+    lines: int = MOST_LINES
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
@@ -46,26 +47,27 @@ def _combined(effects: Effects) -> Iterator[tuple[Effect, ...]]:
     first = effects.get(0)
     if first is None:
         return
+    made = effects.made
     serial = 0
     # Each entry is a set by the numbers of its effects; those without the last one are known not to touch.
-    heap: list[tuple[float, int, tuple[int, ...], float, frozenset[int]]] = [(first.cost, 0, (0,), 0.0, frozenset())]
-    while heap:
-        cost, _, chosen, spent, taken = heappop(heap)
+    heap: list[tuple[float, int, tuple[int, ...], float, int]] = [(first.cost, 0, (0,), 0.0, 0)]
+    while heap and serial < 2 * _MOST_SETS:
+        cost, _, chosen, spent, taken = heap[0]
         if cost > MAX_COST:
             return
-        last = effects.made[chosen[-1]]
-        usable = taken.isdisjoint(last.numbers)
+        at = chosen[-1]
+        last = made[at]
+        usable = not taken & last.taken
         if usable:
-            yield tuple([effects.made[at] for at in chosen])
-        following = effects.get(chosen[-1] + 1)
+            yield tuple([made[number] for number in chosen])
+        following = made[at + 1] if at + 1 < len(made) else effects.get(at + 1)
         if following is None:
+            heappop(heap)
             continue
-        serial += 1
-        at = chosen[-1] + 1
-        heappush(heap, (spent + following.cost, serial, (*chosen[:-1], at), spent, taken))
+        heapreplace(heap, (spent + following.cost, serial + 1, (*chosen[:-1], at + 1), spent, taken))
         if usable:
-            serial += 1
-            heappush(heap, (cost + following.cost, serial, (*chosen, at), cost, taken | last.numbers))
+            heappush(heap, (cost + following.cost, serial + 2, (*chosen, at + 1), cost, taken | last.taken))
+        serial += 2
 
 
 def search(
@@ -81,23 +83,31 @@ def search(
 
     With `unlikely`, single deviations that no rule gives are tried too, in their turn.
     """
-    effects = Effects(plan, alternatives, unlikely=unlikely)
+    effects = Effects(plan, alternatives, unlikely=unlikely, most_lines=bound.lines)
     root = effects.root.path
     variations = Variations(judge, root.texts, plan.endings)
     tried = 1
     bound = bound.for_id(judge.wanted)
-    if variations.right(()):
+    if variations.right([]):
         return root, (plan,), True, tried
     for chosen in chain(effects.alone(), _combined(effects)):
-        rows = chosen[0].rows if len(chosen) == 1 else tuple(sorted(row for effect in chosen for row in effect.rows))
+        right = variations.right([effect.change or _change(effect, variations) for effect in chosen])
+        if right is None:
+            continue
         tried += 1
-        if variations.right(rows):
+        if right:
             return _merged(effects.root, chosen), tuple(effect.plan for effect in chosen), True, tried
         if tried == _MANY and sum(effect.cost for effect in chosen) < _SHALLOW:
             break
-        if tried >= bound.readings or judge.hashed >= bound.hashed or effects.lines >= bound.lines:
+        if tried >= bound.readings or judge.hashed >= bound.hashed:
             break
     return root, (plan,), False, tried
+
+
+def _change(effect: Effect, variations: Variations) -> Change:
+    """What an effect changes in the file; kept for the next time."""
+    effect.change = variations.change(effect.rows)
+    return effect.change
 
 
 def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import log2
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
-from kpatch_tool.restore import addresses
+from kpatch_tool.restore import addresses, made_up
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.damaged import squeeze
@@ -61,25 +60,36 @@ def with_likeliest(file: FileDiff, base: bytes, people: Sequence[Person]) -> Fil
 def spelled_out(file: FileDiff, base: bytes, people: Sequence[Person]) -> Spelled | None:
     """`file` with the likeliest address for each hidden one; None where one may be nobody's that is known."""
     pool = _pool(file, base, people)
+    maker = _maker(file, pool)
     others: dict[int, Ways] = {}
     written: dict[bytes, bytes] = {}
     added = [line.text for hunk in file.hunks for line in hunk.lines if line.kind is Kind.ADDED]
     for number, text in enumerate(added):
         if not lost(text):
             continue
-        ways = [(cost, one) for cost, one in addresses.shown(text, pool) if not lost(one)]
+        ways = [(cost, one) for cost, one in addresses.shown(text, pool, maker) if not lost(one)]
         if not ways:
             return None
         least, written[text] = ways[0]
-        # The more others there are, the less likely is each.
-        spread = log2(len(ways))
-        others[number] = tuple((cost - least + spread, tuple(squeeze(one).split(b" "))) for cost, one in ways[1:])
+        others[number] = tuple((cost - least, tuple(squeeze(one).split(b" "))) for cost, one in ways[1:])
     return Spelled(_rewritten(file, lambda text: written.get(text, text)), others)
 
 
 def _pool(file: FileDiff, base: bytes, people: Sequence[Person]) -> Sequence[Person]:
     removed = [line.text for hunk in file.hunks for line in hunk.lines if line.kind is Kind.REMOVED]
     return addresses.pool(people, b"\n".join(removed), base)
+
+
+def _maker(file: FileDiff, pool: Sequence[Person]) -> addresses.Maker:
+    """Addresses made of the name before the place and the domains of others, those that the diff mentions first."""
+    domains = made_up.Domains((person.name, person.address) for person in pool)
+    text = b"\n".join(line.text for hunk in file.hunks for line in hunk.lines)
+
+    def made(head: bytes) -> Sequence[tuple[float, bytes]]:
+        words = made_up.name_before(head)
+        return domains.addresses(words, file.path, text) if words else ()
+
+    return made
 
 
 def _rewritten(file: FileDiff, text_of: Callable[[bytes], bytes]) -> FileDiff:

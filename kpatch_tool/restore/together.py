@@ -26,6 +26,8 @@ _FARTHEST = 8  # columns that a run is shifted by
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
 _FIRST = 4  # column that blanks fill up to
+_OF_RUN, _OF_BLOCK = 0.5, 1.0  # bits more: a habit of some lines alone
+_BY_BLANKS = 10.0  # bits: blanks for tabs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _depths, _continuations, _gaps, _tables, _shifts):
+    for source in (_same_text, _depths, _continuations, _gaps, _tables, _shifts, _blanks):
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
@@ -64,6 +66,7 @@ def joint(lines: Lines) -> list[Joint]:
 
 
 _Found = Iterator[tuple[float, Mapping[int, bytes]]]
+_Place = tuple[int, int]  # the number of a row, that of a gap in it
 
 
 def _same_text(lines: Lines) -> _Found:
@@ -127,40 +130,74 @@ def _moved(lines: Lines, first: int, start: bytes) -> Mapping[int, bytes]:
 
 
 def _gaps(lines: Lines) -> _Found:
-    """All gaps of a kind have the same width, or end at the same column: in the whole file, and in one run of lines."""
-    kinds: dict[tuple[str, int], list[tuple[int, int]]] = {}
-    for number, run in _runs(lines):
-        chunks = lines.rows[number].chunks
-        note = notes.goes_on(lines.states[number], lines.texts[number])
-        for at, key in enumerate(chunks.keys if chunks else ()):
-            kind = f"star of {note[0]}" if note and key == "star" else key
-            if kind:
-                kinds.setdefault((kind, -1), []).append((number, at))
-                kinds.setdefault((kind, run), []).append((number, at))
-    for (key, run), places in kinds.items():
-        if len(places) < 2:
-            continue
-        more = 0.0 if run < 0 else 0.5
+    """All gaps of a kind have the same width, or end at the same column: in the whole file, in one run of lines, and in
+    lines one below the other."""
+    for more, key, places in _places(lines):
         for rank, text in enumerate(_GAP_TEXTS):
             yield _GAPS + more + rank / 8, _with_gaps(lines, places, gaps.Gap(text))
-        for column in _COLUMNS if key in gaps.TABLE_KEYS else ():
-            yield _GAPS + more + 1.0, _with_gaps(lines, places, gaps.Gap(b"\t", column))
-        for column in range(_FIRST, _COLUMNS.stop) if key in gaps.TABLE_KEYS and run >= 0 else ():
+        if key not in gaps.TABLE_KEYS:
+            continue
+        for column in _COLUMNS:
+            gap = gaps.Gap(b"\t", column)
+            yield _GAPS + more + 1.0, _with_gaps(lines, places, gap)
+            yield _GAPS + more + 1.5, _with_gaps(lines, places, gap, full=column)
+        for column in range(_FIRST, _COLUMNS.stop) if more else ():
             yield _GAPS + more + 2.5, _with_gaps(lines, places, gaps.Gap(b" ", column))
 
 
-def _with_gaps(lines: Lines, places: Sequence[tuple[int, int]], gap: gaps.Gap) -> Mapping[int, bytes]:
-    """The rows with that gap at each of the places (row, index)."""
+def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
+    """Gaps of a kind, at least two: all of the file, of a run, of lines one below the other that stand as deep; with
+    what it costs more that only these have a habit."""
+    kinds: dict[tuple[float, str, int], list[_Place]] = {}
+    block: dict[str, tuple[int, bytes, int]] = {}  # its last line by kind: number, start, first one
+    for number, run in _runs(lines):
+        chunks, start = lines.rows[number].chunks, indent_of(lines.texts[number])
+        note = notes.goes_on(lines.states[number], lines.texts[number])
+        for at, key in enumerate(chunks.keys if chunks else ()):
+            kind = f"star of {note[0]}" if note and key == "star" else key.rstrip("?")
+            if not kind:
+                continue
+            above, deep, first = block.get(kind, (-1, b"", -1))
+            goes_on = above == number or (above == number - 1 and (deep == start or key == "backslash"))
+            block[kind] = number, start, first if goes_on else number
+            for more, which in ((0.0, -1), (_OF_RUN, run), (_OF_BLOCK, block[kind][2])):
+                kinds.setdefault((more, kind, which), []).append((number, at))
+    yield from ((more, kind, places) for (more, kind, _), places in kinds.items() if len(places) > 1)
+
+
+def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int = -1) -> Mapping[int, bytes]:
+    """The rows with that gap at each of the places; one blank where that reaches column `full`."""
     texts: dict[int, bytes] = {}
     for number, at in places:
         text = texts.get(number, lines.texts[number])
         start, words = indent_of(text), lines.rows[number].words
-        own = gaps.split(text).gaps
-        if len(own) != len(words) - 1:
+        own = gaps.split(text)
+        if len(own.gaps) != len(words) - 1:
             continue
-        every = [gap if index == at else gaps.Gap(one) for index, one in enumerate(own)]
+        left = full - width(own.words[at], own.columns[at])
+        wanted = gaps.SINGLE if left == 1 else gap
+        every = [wanted if index == at else gaps.Gap(one) for index, one in enumerate(own.gaps)]
         texts[number] = gaps.render(words, start, every)
     return texts
+
+
+def _blanks(lines: Lines) -> _Found:
+    """The lines of a run, or between two empty ones, have blanks where others have tabs: to indent, or everywhere."""
+    parts: dict[tuple[str, int], list[int]] = {}
+    part = 0
+    for number, run in _runs(lines):
+        if number and not lines.rows[number - 1].words:
+            part = number
+        parts.setdefault(("run", run), []).append(number)
+        parts.setdefault(("part", part), []).append(number)
+    for numbers in parts.values():
+        yield _BY_BLANKS, {number: _indented_by_blanks(lines.texts[number]) for number in numbers}
+        yield _BY_BLANKS + 1.0, {number: lines.texts[number].expandtabs(TAB) for number in numbers}
+
+
+def _indented_by_blanks(text: bytes) -> bytes:
+    start = indent_of(text)
+    return start.expandtabs(TAB) + text[len(start) :]
 
 
 def _tables(lines: Lines) -> _Found:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
@@ -48,8 +49,28 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
     files, guesses = _Files(read_base), Guesses()
-    people = _people(series)
-    return replace(series, patches=tuple(_patch(patch, files, people, guesses) for patch in series.patches))
+    known = _Known(_people(series))
+    patches: list[Patch] = []
+    for patch in series.patches:
+        done = _patch(patch, files, known, guesses)
+        patches.append(done)
+        if done.exactness in _SURE:
+            known = known.also(done)
+    return replace(series, patches=tuple(patches))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a patch from outside it: people whose addresses may be hidden, and added lines of the sure
+    patches before it by their squeezed text."""
+
+    people: tuple[Person, ...]
+    lines: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    def also(self, patch: Patch) -> _Known:
+        """With the lines that a patch adds."""
+        added = [added_lines(file) for file in patch.files if not file.binary]
+        return replace(self, lines=dict(ChainMap(*added, dict(self.lines))))
 
 
 class _Files:
@@ -105,17 +126,17 @@ def _person(name: str, email: str) -> Person:
     return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
 
 
-def _patch(patch: Patch, files: _Files, people: Sequence[Person], guesses: Guesses) -> Patch:
+def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> Patch:
     if patch.exactness in _SURE:
-        return _sure(patch, files, people)
+        return _sure(patch, files, known)
     if not patch.files and not read_loose(patch.received or patch.diff):
         return replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read")
-    trial, results = _best(patch, files, people)
+    trial, results = _best(patch, files, known)
     files.take(trial)
     return guesses.followed(_judged(patch, results), results)
 
 
-def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
+def _sure(patch: Patch, files: _Files, known: _Known) -> Patch:
     """An intact or proven patch as it is, unless the base is its exact pre-image, what it makes of that is not what it
     names, and undoing some damage is."""
     trial = files.trial()
@@ -130,7 +151,7 @@ def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
         if isinstance(outcome, Applied):
             trial.put(file, post)
     if not right and patch.exactness is Exactness.INTACT:
-        other, results = _best(patch, files, people)
+        other, results = _best(patch, files, known)
         if results and all(result.proven for result in results):
             files.take(other)
             return _judged(patch, results)
@@ -141,28 +162,28 @@ def _sure(patch: Patch, files: _Files, people: Sequence[Person]) -> Patch:
 _Tried = tuple[_Files, list[Restoration]]
 
 
-def _best(patch: Patch, files: _Files, people: Sequence[Person]) -> _Tried:
+def _best(patch: Patch, files: _Files, known: _Known) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
     lost = bool(patch.damage & LOST)
     if _hides(patch):
-        people = (*people, *_known_people(patch, files))
+        known = replace(known, people=(*known.people, *_known_people(patch, files)))
     tried: list[_Tried] = []
     if not lost and patch.files:
         tried.append(_each(patch.files, files, _as_received))
         if _rank(tried[-1]) == 2:
             return tried[-1]
     if lost and patch.files:
-        tried.append(_styled(patch.files, files, people))
+        tried.append(_styled(patch.files, files, known))
         if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _TRIED):
             return tried[-1]
     loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
     if loose:
         headers = [file.header for file in loose.values()]
         tried.append(
-            _each(headers, files, lambda file, base: restore_loose(loose[id(file)], base, people)),
+            _each(headers, files, lambda file, base: restore_loose(loose[id(file)], base, known.people)),
         )
     if not lost and not loose:
-        tried.append(_styled(patch.files, files, people))
+        tried.append(_styled(patch.files, files, known))
     if lost and patch.files:
         # Without white space almost any line is near some line of the base: what only fits is not what was sent.
         return tried[-1] if _rank(tried[-1]) == 2 else tried[0]
@@ -194,10 +215,10 @@ def _each(
     return trial, results
 
 
-def _styled(headers: Sequence[FileDiff], files: _Files, people: Sequence[Person]) -> _Tried:
+def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried:
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
-    beside = elsewhere([(file, files.before(file) or b"") for file in headers], people)
+    beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.lines)
     trial, results = _each(headers, files, partial(restore_file, beside=beside))
     taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
     again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}

@@ -180,6 +180,11 @@ STYLES = {
         "\t\t\t#clock-cells = <0>;\n\t\t\tclocks = <&a>,\n\t\t\t\t <&b>;\n",
         "\t\t};\n\t};\n};\n",
     ),
+    "operands of assembly below the first one": (
+        "int f(void)\n{\n",
+        '\tasm volatile(\n\t\t"nop"\n\t\t: [out] "=r" (a),\n\t\t  [more] "=r" (b)\n\t\t: [in] "r" (c));\n',
+        "\treturn a;\n}\n",
+    ),
     "initialiser lists": (
         "static int a[] = {\n\t1,\n",
         "\t2,\n\t{\n\t\t3,\n\t\t4,\n\t},\n",

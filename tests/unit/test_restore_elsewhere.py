@@ -112,6 +112,18 @@ def test_a_file_is_read_again_when_another_one_was_proven() -> None:
     assert (done.exactness, done.diff) == (Exactness.PROVEN, format_diff([first, second]))
 
 
+def test_a_proven_patch_tells_the_ones_after_it_of_its_lines() -> None:
+    odd = b"#define  ODD\t  (1 |  2   |    4)\n"
+    old, other = b"int a;\n" + odd.replace(b"4", b"3") + b"int b;\n", b"int c;\n"
+    first, second = sent_as(old, b"int a;\n" + odd + b"int b;\n", "a.h"), sent_as(other, other + odd, "b.h")
+    pair = [patch(number, format_diff([file])) for number, file in enumerate((first, second), 1)]
+    done = restore_series(series(*pair), {"a.h": old, "b.h": other}.get).patches
+    assert [(one.exactness, one.diff) for one in done] == [
+        (Exactness.PROVEN, format_diff([first])),
+        (Exactness.PROVEN, format_diff([second])),
+    ]
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_single_file_knows_nothing_from_elsewhere(count: int) -> None:
     file = damaged(sent_as(FROM, TO, "a.h"))

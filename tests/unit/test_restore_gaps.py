@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kpatch_tool.restore import gaps
+from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
+from kpatch_tool.restore.cstate import State, step
+from kpatch_tool.restore.reading import Memory, file_reader
+from kpatch_tool.restore.rows import survey_file
 from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import restore_file
 from tests.unit.test_restore import changed, damaged, restored
@@ -47,3 +51,37 @@ def test_text_goes_on_under_an_open_bracket_in_a_comment() -> None:
     base = b"/* A file. */\n"
     new = base + b"\n/*\n * int light(struct lamp *lamp, int much,\n *           int more)\n */\n"
     assert restore_file(damaged(changed(base, new)), base, Bound(readings=40)).proven
+
+
+def test_blanks_reach_a_column_where_tabs_would_do() -> None:
+    chunks = gaps.split(b"#define SHORT 2")
+    around = gaps.Around([gaps.split(b"#define A_LONG_NAME\t\t1")], (), ())
+    found = gaps.options(1, chunks, around, 0.1)
+    tabs, blanks = gaps.Gap(b"\t", 32), gaps.Gap(b" ", 32)
+    assert gaps.render(chunks.words, b"", [gaps.SINGLE, blanks]) == b"#define SHORT                   2"
+    assert 0 < found[blanks] < found[tabs]
+
+
+def likeliest_last(base: bytes, new: bytes) -> bytes:
+    """The likeliest reading of the last added line where those above it are read as they are."""
+    file = damaged(changed(base, new))
+    text = BaseText(base)
+    placed = place_hunks(file.hunks, text, file.path)
+    assert not isinstance(placed, Misplaced)
+    readings = [one.readings[0] for one in placed]
+    reader = file_reader("a.c", text, placed, readings, survey_file("a.c", text, placed))
+    last = max(number for number, row in enumerate(reader.rows) if row.text is None)
+    texts = new.split(b"\n")[:last]
+    state = State()
+    for line in texts:
+        state = step(state, line)
+    return reader.candidates(last, state, Memory(), texts)[0].text
+
+
+def test_a_line_follows_one_that_has_another_column_than_before() -> None:
+    names = [b"open", b"read", b"poll", b"mmap"]
+    old = b"static struct a a = {\n" + b"".join(b"\t.%b\t\t= a_%b,\n" % (name, name) for name in names) + b"};\n"
+    assert likeliest_last(old, old.replace(b"a_", b"b_")) == b"\t.mmap\t\t= b_mmap,"
+    wider = old.replace(b"\t\t=", b"\t\t\t\t=")
+    assert likeliest_last(old, wider) == b"\t.mmap\t\t\t\t= a_mmap,"
+    assert likeliest_last(old, wider.replace(b"a_", b"b_")) == b"\t.mmap\t\t\t\t= b_mmap,"

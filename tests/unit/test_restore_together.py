@@ -17,7 +17,7 @@ def lines_of(*texts: bytes, kinds: str = "", others: dict[int, tuple[bytes, ...]
         states.append(state)
         state = step(state, text)
         squeezed = b" ".join(text.split())
-        words = tuple(squeezed.split(b" "))
+        words = tuple(squeezed.split(b" ")) if squeezed else ()
         rows.append(Row(None, words=words, chunks=gaps.split(squeezed), lead=text[:1] in b" \t"))
         more = (others or {}).get(number, ())
         options.append([Candidate(one, 3.0 * at, kind) for at, one in enumerate((text, *more))])
@@ -80,3 +80,25 @@ def test_every_deviation_touches_more_than_one_line_and_comes_once() -> None:
     assert all(text != lines.texts[row] for one in found for row, text in one.rows)
     assert len({one.rows for one in found}) == len(found)
     assert [one.cost for one in found] == sorted(one.cost for one in found)
+
+
+def test_gaps_of_lines_one_below_the_other_end_at_a_column() -> None:
+    lines = lines_of(
+        b"\tx = 1;",
+        b"",
+        b"\t.open = lamp_open,",
+        b"\t.unlocked_ioctl = lamp_ioctl,",
+        b"\t.read = lamp_read,",
+    )
+    aligned = b"\t.open\t\t= lamp_open,\n\t.unlocked_ioctl%b= lamp_ioctl,\n\t.read\t\t= lamp_read,"
+    files = made(lines)
+    # The longest name is followed by a tab as the others, or by the one blank that is left.
+    assert b"\tx = 1;\n\n" + aligned % b"\t" in files
+    assert b"\tx = 1;\n\n" + aligned % b" " in files
+
+
+def test_lines_that_were_copied_have_blanks_for_tabs() -> None:
+    lines = lines_of(b"\tif (a)", b"\t\tb(a);", b"", b"\tc();", b"\td();\t\t/* d */")
+    files = made(lines)
+    assert b"        if (a)\n                b(a);\n\n\tc();\n\td();\t\t/* d */" in files
+    assert b"\tif (a)\n\t\tb(a);\n\n        c();\n        d();            /* d */" in files

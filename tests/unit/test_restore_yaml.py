@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kpatch_tool.restore import braces
 from kpatch_tool.restore.cstate import indent_of, width
+from kpatch_tool.restore.elsewhere import Elsewhere
+from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.restore.yaml_text import expected_columns
-from tests.unit.test_restore import restored
+from tests.unit.test_restore import changed, damaged, restored
 
 SCHEMA = b"""\
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
@@ -121,3 +125,11 @@ def test_code_in_other_text_is_proven() -> None:
         b"\tnode@1 {\n\t\tlit;\n\t};\n\n"
     )
     assert restored(base, base.replace(b"The end", code + b"The end"), "a.txt").proven
+
+
+def test_a_line_moved_from_a_text_with_tabs_stands_where_yaml_puts_it() -> None:
+    moved = {b"lamp: lamp {": b"\tlamp: lamp {", b"reg = <1>;": b"\t\treg = <1>;"}
+    new = SCHEMA + b"\nexamples:\n  - |\n    lamp: lamp {\n        reg = <1>;\n    };\n"
+    sent = replace(changed(SCHEMA, new), old_path="a.yaml", new_path="a.yaml", new_blob=None)
+    result = restore_file(damaged(sent), SCHEMA, beside=Elsewhere(moved=moved))
+    assert result.post == new

@@ -1,0 +1,71 @@
+"""Addresses made of a name and of the domains that others have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kpatch_tool.diff.blob import blob_id
+from kpatch_tool.diff.printer import format_diff
+from kpatch_tool.mail.message import Damage
+from kpatch_tool.restore.damaged import parse_damaged, squeeze
+from kpatch_tool.restore.made_up import Domains, name_before
+from kpatch_tool.series.model import Exactness
+from kpatch_tool.series.restore import restore_series
+from tests.diff_texts import difference
+from tests.unit.test_restore_series import patch, series
+
+MAINTAINERS = b"""\
+LAMPS
+M:\tJo Doe <jo.doe@acme.example>
+M:\tAl Bar <al.bar@acme.example>
+M:\tIda Falk <idaf@example.org>
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b'MODULE_AUTHOR("Brad Larson <', ("Brad", "Larson")),
+        (b" * Authors: Jos\xc3\xa9 de la Cruz <", ()),
+        (b"  - Zo\xc3\xab Lindg\xc3\xa5rd <", ("Zoe", "Lindgard")),
+        (b" * Copyright (C) 2020 Jo Ann Doe <", ("Jo", "Ann", "Doe")),
+        (b" * Copyright 2022 ACME, Jo Doe <", ("Jo", "Doe")),
+        (b"Contact: linux-lamp <", ()),
+        (b"", ()),
+    ],
+)
+def test_the_name_before_an_address(head: bytes, words: tuple[str, ...]) -> None:
+    assert name_before(head) == words
+
+
+def test_the_forms_of_a_domain_are_those_of_its_people() -> None:
+    people = [(b"Jo Doe", b"jdoe@acme.example"), (b"Al Bar", b"abar@acme.example"), (b"Ida Falk", b"ida@home.example")]
+    found = Domains(people).addresses(("Eva", "Lund"), "drivers/acme/lamp.c", b"")
+    assert found[0][1] == b"elund@acme.example"
+    assert [cost for cost, _ in found] == sorted(cost for cost, _ in found)
+    assert b"eva.lund@home.example" in [address for _, address in found]
+
+
+def test_an_address_nobody_has_is_made_of_the_name_and_proven() -> None:
+    old = [b"#define LAMP\t1\n", b"int lamp;\n"]
+    new = [b"#define LAMP\t1\n", b'MODULE_AUTHOR("Eva Lund <eva.lund@acme.example>");\n', b"int lamp;\n"]
+    old_file, new_file = b"".join(old), b"".join(new)
+    file = replace(
+        difference([line.rstrip(b"\n") for line in old], [line.rstrip(b"\n") for line in new]),
+        old_path="a.c",
+        new_path="a.c",
+        old_blob=blob_id(old_file)[:12],
+        new_blob=blob_id(new_file)[:12],
+    )
+    sent = format_diff([file])
+    text = b"\n".join(map(squeeze, sent.replace(b"eva.lund@acme.example", b"[email protected]").split(b"\n")))
+    damage = frozenset({Damage.ADDRESSES_HIDDEN, Damage.SQUEEZED})
+    one = replace(patch(1, sent), diff=text, files=parse_damaged(text), damage=damage)
+    (done,) = restore_series(series(one), {"a.c": old_file, "MAINTAINERS": MAINTAINERS}.get).patches
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+    # Without the domain there is nothing to make it of, and the address stays as it was received.
+    (left,) = restore_series(series(one), {"a.c": old_file}.get).patches
+    assert left.exactness is Exactness.MATCHED
+    assert b"[email protected]" in left.diff
