@@ -28,7 +28,11 @@ _ROOMS = (
 )
 _HEIGHT: dict[str, float] = {room: height for height, row in enumerate(_ROOMS, start=1) for room in row}
 # What a command does as a whole stands above the rooms that it calls; all other single files are below every room.
-_HEIGHT |= {"importing": _HEIGHT["series"] + 0.5, "testing": _HEIGHT["results"] + 0.5}
+_HEIGHT |= {
+    "importing": _HEIGHT["series"] + 0.5,
+    "testing": _HEIGHT["results"] + 0.5,
+    "turns": _HEIGHT["results"] + 0.4,
+}
 _HEIGHT |= {"pipeline": _HEIGHT["results"] + 0.5, "runner": _HEIGHT["report"] + 0.5, "__main__": _HEIGHT["cli"] + 0.5}
 
 
