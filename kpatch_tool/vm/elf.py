@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from kpatch_tool.text import printable
 
 _PT_INTERP = 3
 _SECONDS = 60.0
+_LOADER = re.compile(r"ld[\w.+-]*\.so[\w.]*")  # ld-linux-x86-64.so.2, ld-musl-x86_64.so.1
 _EACH = 'for one; do "$0" --list "$one" || exit; done'
 
 
@@ -60,6 +62,8 @@ def strangers_libraries(programs: Sequence[Path]) -> tuple[str, ...]:
     asked: dict[str, list[Path]] = {}
     for program in programs:
         if (loader := _loader(program)) is not None:
+            if not _LOADER.fullmatch(loader.rpartition("/")[2]):
+                raise _not_ours(loader, program)
             asked.setdefault(_of_system(loader, program), []).append(program.resolve())
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     for loader, files in asked.items():
@@ -79,8 +83,12 @@ def _loader(program: Path) -> str | None:
 
 def _of_system(path: str, program: Path) -> str:
     if "\0" in path or not path.startswith("/") or not sandbox.of_system(Path(path)):
-        raise MachineError(f"wants {printable(path)}, which is none of this machine's libraries", where=str(program))
+        raise _not_ours(path, program)
     return path
+
+
+def _not_ours(path: str, program: Path) -> MachineError:
+    return MachineError(f"wants {printable(path)}, which is none of this machine's libraries", where=str(program))
 
 
 def _listed(done: process.Finished, program: Path) -> tuple[str, ...]:
