@@ -239,6 +239,15 @@ def plain(root: Path, path: Path) -> bool:
         return False
 
 
+def of_system(path: Path) -> bool:
+    """Whether `path` is a regular file of the system, which every room shows."""
+    try:
+        real = path.resolve(strict=True)
+        return real.is_file() and any(real.is_relative_to(Path(place).resolve()) for place in _SYSTEM)
+    except (OSError, RuntimeError):
+        return False
+
+
 def within(root: Path, path: Path) -> bool:
     """Whether what `path` itself names lies in `root`, all links on the way to it followed: so it may be removed."""
     try:

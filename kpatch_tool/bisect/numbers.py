@@ -15,18 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool import process
+from kpatch_tool import sandbox
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.bisect.named import near
 from kpatch_tool.bisect.questions import SKIP, Builder, CommandRun, modules_of, unbuilt
 from kpatch_tool.bisect.threshold import Threshold, change, first_number, printed, shown, spread
 from kpatch_tool.bisect.worse import fingerprint_of, test_once
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild.make import environment
 from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.sandbox import Room
 from kpatch_tool.suites.model import StateTests, Verdict
 from kpatch_tool.testing import Tester
 from kpatch_tool.tree.model import State
 
+_SECONDS = 60.0
 _BASE_LOOKS = 5  # at the base, before its number is compared with
 _COLUMNS = {"text": 0, "data": 1}  # of size(1)
 _TELLING = 0.5  # a spread beyond this share of the threshold is worth a word,
@@ -177,7 +180,11 @@ class Size:
     def _count(self, path: Path) -> float:
         if self.kind not in _COLUMNS:
             return float(path.stat().st_size)
-        done = process.run(["size", "-B", path])
+        # What a stranger's make left, read by a program that has had its share of holes.
+        room = Room(readable=(path.resolve(),))
+        done = sandbox.run(
+            ["size", "-B", str(path.resolve())], room, cwd=Path("/"), env=environment(), timeout=_SECONDS
+        )
         try:
             return float(done.stdout.split(b"\n")[1].split()[_COLUMNS[self.kind]])
         except (IndexError, ValueError) as error:

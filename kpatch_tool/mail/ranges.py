@@ -12,6 +12,7 @@ from kpatch_tool.mail.read import Received, SourceFile, read_files
 
 MOST = 1000  # commits of one series
 _SECONDS = 600.0
+_FIRST_SECONDS = 60.0  # a stranger's configuration may include a pipe
 _RANGE = re.compile(r"(?P<old>[^\s:]*?)(?P<dots>\.{2,3})(?P<new>[^\s:]*)")
 _BLURB = b"\n*** BLURB HERE ***\n"
 _SEPARATOR = re.compile(rb"^From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
@@ -44,7 +45,7 @@ def is_range(source: str) -> bool:
 
 def is_repository(directory: Path) -> bool:
     """Whether git finds a repository from `directory` upward."""
-    return process.run(["git", "rev-parse", "--git-dir"], cwd=directory, timeout=_SECONDS).status == 0
+    return process.run(["git", "rev-parse", "--git-dir"], cwd=directory, timeout=_FIRST_SECONDS).status == 0
 
 
 def is_commit(directory: Path, revision: str) -> bool:

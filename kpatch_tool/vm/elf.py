@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
-from kpatch_tool import process
+from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
+from kpatch_tool.sandbox import Room
+from kpatch_tool.text import printable
 
 _PT_INTERP = 3
+_SECONDS = 60.0
+_LOADER = re.compile(r"ld[\w.+-]*\.so[\w.]*")  # ld-linux-x86-64.so.2, ld-musl-x86_64.so.1
+_EACH = 'for one; do "$0" --list "$one" || exit; done'
 
 
 def interpreter(head: bytes) -> str | None:
@@ -31,21 +39,62 @@ def interpreter(head: bytes) -> str | None:
 
 
 def libraries(program: Path) -> tuple[str, ...]:
-    """The paths of the dynamic loader and every shared library of `program`, as the loader itself resolves them.
+    """The paths of the dynamic loader and every shared library of one of this machine's own programs, as the loader
+    itself resolves them.
 
-    The program is not run. Raises MachineError when it is no program of this machine or a library is missing.
+    The program is not run, but the loader that it names is (see `strangers_libraries`). Raises MachineError when it is
+    no program of this machine or a library is missing.
     """
-    try:
-        with program.open("rb") as file:
-            loader = interpreter(file.read(65536))
-    except (OSError, ValueError) as error:
-        raise MachineError("cannot be run in the guest", where=str(program), todo="see that it is built") from error
+    loader = _loader(program)
     if loader is None:
         return ()
-    done = process.run((loader, "--list", program.resolve()), timeout=60)
+    done = process.run((loader, "--list", program.resolve()), timeout=_SECONDS)
+    return (loader, *_listed(done, program))
+
+
+def strangers_libraries(programs: Sequence[Path]) -> tuple[str, ...]:
+    """The same for all of `programs`, which a stranger made: each may name any file as its loader, and as a library.
+
+    A loader is asked in a sandbox, and only if it is a file of the system, as every library must be. Raises
+    MachineError for any other, besides what `libraries` does.
+    """
+    found: dict[str, None] = {}
+    asked: dict[str, list[Path]] = {}
+    for program in programs:
+        if (loader := _loader(program)) is not None:
+            if not _LOADER.fullmatch(loader.rpartition("/")[2]):
+                raise _not_ours(loader, program)
+            asked.setdefault(_of_system(loader, program), []).append(program.resolve())
+    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    for loader, files in asked.items():
+        words = ("sh", "-c", _EACH, loader, *map(str, files))
+        done = sandbox.run(words, Room(readable=tuple(files)), cwd=Path("/"), env=env, timeout=_SECONDS)
+        found |= dict.fromkeys((loader, *(_of_system(path, files[0]) for path in _listed(done, files[0]))))
+    return tuple(found)
+
+
+def _loader(program: Path) -> str | None:
+    try:
+        with program.open("rb") as file:
+            return interpreter(file.read(65536))
+    except (OSError, ValueError) as error:
+        raise MachineError("cannot be run in the guest", where=str(program), todo="see that it is built") from error
+
+
+def _of_system(path: str, program: Path) -> str:
+    if "\0" in path or not path.startswith("/") or not sandbox.of_system(Path(path)):
+        raise _not_ours(path, program)
+    return path
+
+
+def _not_ours(path: str, program: Path) -> MachineError:
+    return MachineError(f"wants {printable(path)}, which is none of this machine's libraries", where=str(program))
+
+
+def _listed(done: process.Finished, program: Path) -> tuple[str, ...]:
     if done.status:
         raise MachineError(f"its libraries cannot be found: {done.last_line()}", where=str(program))
-    return (loader, *parse_list(done.stdout.decode("utf-8", "surrogateescape"), program))
+    return parse_list(done.stdout.decode("utf-8", "surrogateescape"), program)
 
 
 def parse_list(text: str, program: Path) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm.cpio import Entry, write_archive
-from kpatch_tool.vm.elf import libraries
+from kpatch_tool.vm.elf import libraries, strangers_libraries
 from kpatch_tool.vm.wire import Step, encode_program
 
 GUEST_QEMU = "/usr/bin/qemu-system-x86_64"
@@ -73,19 +73,21 @@ def _compile(cache: Path, output: str, names: tuple[str, ...], flags: tuple[str,
 
 
 def program_entries(programs: Iterable[Program]) -> list[Entry]:
-    """The programs with the libraries each needs, at the paths their loader looks for them."""
-    entries = []
-    for program in programs:
-        entries.append(Entry(program.guest, 0o755, source=program.host))
-        entries += [Entry(path, 0o755, source=Path(path)) for path in libraries(program.host)]
-    return entries
+    """Programs that strangers made, with the libraries they need, at the paths their loader looks for them."""
+    made = tuple(programs)
+    entries = [Entry(program.guest, 0o755, source=program.host) for program in made]
+    return entries + _libraries(strangers_libraries([program.host for program in made]))
+
+
+def _libraries(paths: Iterable[str]) -> list[Entry]:
+    return [Entry(path, 0o755, source=Path(path)) for path in paths]
 
 
 def qemu_entries(qemu: Path) -> list[Entry]:
     """QEMU for the guest, with its libraries and the firmware that multiboot images need."""
     done = process.run((qemu, "-L", "help"), timeout=60)
     directories = [Path(line) for line in done.stdout.decode("utf-8", "surrogateescape").splitlines() if line]
-    entries = program_entries([Program(qemu, GUEST_QEMU)])
+    entries = [Entry(GUEST_QEMU, 0o755, source=qemu), *_libraries(libraries(qemu))]
     for name in FIRMWARE:
         found = next((place / name for place in directories if (place / name).is_file()), None)
         if found is None:

@@ -16,6 +16,7 @@ from tests.conftest import Kpt, git
 CFG = "[one]\nfile = one.flat\n[two]\nfile = two.flat\nsmp = 2\n"
 # Stands in for kvm-unit-tests: configure and make that leave images, out of the source directory.
 CONFIGURE = '#!/bin/sh\ntest "$1" = --arch=x86_64 || exit 9\ncp "$(dirname "$0")/Makefile" .\n'
+DEEP = "/".join("d" * 1500)
 MAKEFILE = "all:\n\tmkdir x86\n\techo image > x86/one.flat\n\techo image > x86/two.flat\n"
 
 
@@ -87,8 +88,7 @@ def test_from_a_directory(tmp_path: Path, kpt: Kpt, workspace: Workspace) -> Non
 
 @pytest.mark.parametrize("end", ["", "; exit 1"])
 def test_what_make_leaves_deep_down_is_removed(upstream: Path, suites: Path, kpt: Kpt, end: str) -> None:
-    deep = "for i in `seq 1500`; do mkdir -p d; cd d; done"
-    (upstream / "Makefile").write_text(f"{MAKEFILE}\t@{deep}{end}\n")
+    (upstream / "Makefile").write_text(f"{MAKEFILE}\t@mkdir -p {DEEP}{end}\n")
     git("commit", "-qam", "Deep", cwd=upstream)
     done = kpt("suite", "add", "mine", "--git", upstream, status=None)
     assert done.status == (3 if end else 0)
@@ -101,7 +101,7 @@ def test_what_killed_ones_left_is_cleared(upstream: Path, suites: Path, kpt: Kpt
         work = suites / f".kpt-staging-{name}/work"
         work.mkdir(parents=True)
         if name != "third.old":
-            subprocess.run(["sh", "-c", "for i in `seq 1500`; do mkdir d; cd d; done"], cwd=work, check=True)
+            subprocess.run(["mkdir", "-p", DEEP], cwd=work, check=True)
     kpt("suite", "add", "mine", "--git", upstream)
     assert sorted(path.name for path in suites.iterdir()) == [".kpt-staging-third.old", "mine"]
     (suites / ".kpt-staging-other").mkdir()

@@ -18,6 +18,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.tree import archive, importing
 from kpatch_tool.tree.importing import Item
 from kpatch_tool.tree.sources import git as git_source
+from kpatch_tool.tree.sources.directory import Directory
 from kpatch_tool.tree.sources.git import GitRepository
 from kpatch_tool.workspace import Workspace
 from tests.cli.test_tree import only_described
@@ -236,3 +237,13 @@ def test_an_archive_that_wants_gigabytes_of_memory(workspace: Workspace, kpt: Kp
     assert only_described(workspace)
     (tmp_path / "y.tar.xz").write_bytes(lzma.compress(MAKEFILE + END, preset=9))
     kpt("tree", "add", "t", "--tarball", "y.tar.xz")
+
+
+def test_a_configuration_without_end(toy_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_source, "PATIENCE", 0.5)
+    os.mkfifo(toy_repo / ".git/pipe")
+    with (toy_repo / ".git/config").open("a") as settings:
+        settings.write("[include]\n\tpath = pipe\n")
+    for source in (GitRepository(str(toy_repo), "main"), Directory(str(toy_repo))):
+        with pytest.raises(InputError, match="git does not come to an end in it"):
+            source.fill(tmp_path / "target", tmp_path, lambda what, done=0, total=0: None)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm import accel, qemu
 from kpatch_tool.vm.cpio import Entry, write_archive
-from kpatch_tool.vm.elf import interpreter, libraries, parse_list
+from kpatch_tool.vm.elf import interpreter, libraries, parse_list, strangers_libraries
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, Step, WireError, encode_program
 
 
@@ -109,6 +110,47 @@ class TestElf:
         assert loader is not None
         assert loader in libraries(program)
         assert any("libc.so" in path for path in libraries(program))
+
+    def test_programs_of_strangers_have_the_same_libraries(self, tmp_path: Path) -> None:
+        programs = [self.made(tmp_path, "one"), self.made(tmp_path, "two", "-lm", "-Wl,--no-as-needed")]
+        wanted = {path for program in programs for path in libraries(program)}
+        assert set(strangers_libraries(programs)) == wanted
+        assert strangers_libraries([self.made(tmp_path, "three", "-static")]) == ()
+
+    def test_a_loader_of_a_strangers_is_not_run(self, tmp_path: Path) -> None:
+        """A program names its loader: kpt would run that outside of every sandbox."""
+        evil = tmp_path / "evil"
+        evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        evil.chmod(0o755)
+        (tmp_path / "ld.so").symlink_to(evil)
+        for loader in (
+            evil,
+            "/bin/../" / evil.relative_to("/"),
+            "relative",
+            "/proc/self/exe",
+            "/dev/zero",
+            "/bin/true",
+            "/bin/sh",
+            f"{tmp_path}/ld.so",
+        ):
+            program = self.made(tmp_path, "evil-program", f"-Wl,--dynamic-linker={loader}")
+            with pytest.raises(MachineError, match="none of this machine's libraries"):
+                strangers_libraries([program])
+        assert not (tmp_path / "ran").exists()
+
+    def test_no_file_of_the_users_becomes_a_library(self, tmp_path: Path) -> None:
+        """It would be copied into the guest, which may print it."""
+        mine = tmp_path / "mine.so"
+        self.made(tmp_path, "mine.so", "-shared", "-fPIC")
+        program = self.made(tmp_path, "reader", "-Wl,--no-as-needed", str(mine))
+        with pytest.raises(MachineError, match="libraries"):
+            strangers_libraries([program])
+
+    @staticmethod
+    def made(where: Path, name: str, *options: str) -> Path:
+        (where / "p.c").write_text("int main(void) { return 0; }\n")
+        subprocess.run(["gcc", "-o", where / name, where / "p.c", *options], check=True)
+        return where / name
 
     @pytest.mark.parametrize("head", [b"", b"#!/bin/sh\n", b"\x7fELF\x01\x01" + bytes(100), b"\x7fELF\x02\x01"])
     def test_no_program(self, head: bytes) -> None:

@@ -16,7 +16,7 @@ from kpatch_tool.progress import Progress
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.environment import settings
 from kpatch_tool.tree.importing import FILE, LARGEST, LINK, PROGRAM, Item, import_items
-from kpatch_tool.tree.sources.git import GitRepository
+from kpatch_tool.tree.sources import git
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Directory:
             raise InputError(what, where=self.source, todo="give the directory of a kernel source tree")
         if (top / ".git").exists():
             self._refuse_changes(top)
-            return GitRepository(self.source, "HEAD").fill(git_dir, cache, progress)
+            return git.GitRepository(self.source, "HEAD").fill(git_dir, cache, progress)
         return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n", where=self.source)
 
     def _refuse_changes(self, top: Path) -> None:
@@ -56,7 +56,10 @@ class Directory:
 
 def _no_filters(top: Path) -> dict[str, str]:
     """Settings that empty the filters (gitattributes(5)) which the repository's own configuration defines: programs."""
-    shown = process.run(["git", "-C", top, "config", "--show-scope", "--name-only", "-z", "--get-regexp", "^filter[.]"])
+    asked = ["config", "--show-scope", "--name-only", "-z", "--get-regexp", "^filter[.]"]
+    shown = process.run(["git", "-C", top, *asked], timeout=git.PATIENCE)
+    if shown.timed_out:
+        raise git.no_answer(str(top))
     words = shown.stdout.split(b"\0")
     named = zip(words[::2], words[1::2], strict=False)
     return {os.fsdecode(key): "" for scope, key in named if scope in (b"local", b"worktree")}

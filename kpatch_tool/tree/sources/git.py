@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from git import RemoteProgress
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.|[^/:@\s]+@[^/:\s]+:|[^/:\s]{2,}:[^:]")
+PATIENCE = 60.0  # seconds for git's first look at a repository
 _FETCHED = "refs/kpt/fetched"
 # What git says when the network (not the address) is at fault.
 _NETWORK = ("Could not resolve host", "Connection timed out", "Connection refused", "Network is unreachable")
@@ -96,7 +97,9 @@ class GitRepository:
     def _commit_there(self) -> str:
         """The commit id that `ref` means in the repository at the path `source`."""
         # Not through gitpython, which takes a bare repository without a config file for a work tree.
-        there = process.run(["git", "-C", self.source, "rev-parse", "--git-dir"])
+        there = process.run(["git", "-C", self.source, "rev-parse", "--git-dir"], timeout=PATIENCE)
+        if there.timed_out:
+            raise no_answer(self.source)
         inside = there.stdout.strip() in (b".", b".git") or (Path(self.source) / ".git").exists()
         if there.status != 0 and b"dubious ownership" in there.stderr:
             todo = f"run `git config --global --add safe.directory {self.source}`"
@@ -159,6 +162,11 @@ class GitRepository:
             todo = "check the network, or use a repository on this machine"
             return MachineError(f"cannot be reached ({_last_line(error)})", where=self.source, todo=todo)
         return InputError(f"cannot be fetched ({_last_line(error)})", where=where, todo="check the address")
+
+
+def no_answer(source: str) -> InputError:
+    """What a repository is told that git waits in for ever."""
+    return InputError("git does not come to an end in it", where=source, todo="see whether its config includes a pipe")
 
 
 def _keep_only(git_dir: Path, commit: str) -> None:
