@@ -8,12 +8,12 @@ import errno
 import fcntl
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from kpatch_tool import leftovers
 from kpatch_tool.errors import MachineError
 
 STAGING = ".kpt-staging-"
@@ -108,8 +108,7 @@ def staged_directory(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if old.exists() and not target.exists():  # killed between the two renames below
             old.rename(target)
-        for leftover in (stage, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _remove(stage, old)
         stage.mkdir()
         try:
             yield stage
@@ -118,12 +117,19 @@ def staged_directory(target: Path) -> Iterator[Path]:
                     target.rename(old)
                 stage.rename(target)
         except BaseException:
-            shutil.rmtree(stage, ignore_errors=True)
+            _remove(stage)
             raise
         finally:
             if target.exists():
-                for leftover in (stage, old):
-                    shutil.rmtree(leftover, ignore_errors=True)
+                _remove(stage, old)
+
+
+def _remove(*directories: Path) -> None:
+    """Remove what is there of them, as far as that is allowed; strangers may have written into them."""
+    for directory in directories:
+        if directory.exists():
+            with contextlib.suppress(MachineError):
+                leftovers.remove(directory)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
