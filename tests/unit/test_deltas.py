@@ -118,3 +118,18 @@ def test_many_are_named_up_to_three() -> None:
 def test_small_numbers() -> None:
     assert sentence((), 0) == "no test case was reported"
     assert sentence((), 1) == "the one test case is as on the base"
+
+
+def test_cases_named_after_a_number_drawn_by_chance_are_the_same_cases() -> None:
+    base = ran(0, "x=abort", "x/get(0x9f7271fa00000000)=pass", "x/get(0xb1f7a59e00000000)=pass", "x/leaf 7=pass")
+    same = ran(1, "x=abort", "x/get(0x746a41dc00000000)=pass", "x/get(0x8298cb9d00000000)=pass", "x/leaf 7=pass")
+    assert compare(same, base) == ()
+    assert case_count(same, base) == 4
+    worse = ran(1, "x=abort", "x/get(0x746a41dc00000000)=pass", "x/get(0x8298cb9d00000000)=fail", "x/leaf 7=pass")
+    assert [(delta.case, delta.base, delta.now) for delta in compare(worse, base)] == [
+        ("get(0xb1f7a59e00000000)", "pass", "fail")
+    ]
+    fewer = ran(1, "x=abort", "x/get(0x746a41dc00000000)=pass", "x/leaf 8=pass")
+    assert [(delta.case, delta.now) for delta in compare(fewer, base)] == [
+        ("leaf 8", "pass"), ("get(0xb1f7a59e00000000)", "absent"), ("leaf 7", "absent"),
+    ]  # fmt: skip
