@@ -189,6 +189,8 @@ class Reader:
         out: indent.Readings = {}
         total = sum(rule.values()) or 1.0
         trust = _YAML_TRUST if self.yaml else _TRUST[kind]
+        if kind == "paren" and _begun(state):
+            trust *= _GOES_ON
         if row.model and row.model.regular and kind in _STRUCTURAL:
             # The structure explains the line that was removed, so it does explain this one.
             trust *= _REGULAR
@@ -307,8 +309,7 @@ class Reader:
 
     def _remember(self, row: Row, state: State, memory: Memory, candidate: Candidate) -> Memory:
         text = candidate.text
-        inner = state.stack[-1].inner if state.parens else state.continuation
-        if candidate.kind in indent.CONTINUES and inner is None:
+        if candidate.kind in indent.CONTINUES and not _begun(state):
             style = indent.continuation_style(state, indent_of(text))
             if style:
                 memory = replace(memory, style=replace(memory.style, where=indent.situation(state), how=style))
@@ -398,6 +399,11 @@ def _merge(out: dict[int, gaps.Options], source: dict[int, gaps.Options]) -> Non
             entry[gap] = entry.get(gap, 0.0) + weight
 
 
+def _begun(state: State) -> bool:
+    """Whether the line above continues the same brackets or the same statement."""
+    return (state.stack[-1].inner if state.parens else state.continuation) is not None
+
+
 def _resemble(out: indent.Readings, model: Model, kind: str, state: State, memory: Memory) -> None:
     """What the line that was removed says about the indentation."""
     own = indent_of(model.line)
@@ -453,6 +459,7 @@ def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
 
 _STRUCTURAL = frozenset({"statement", "body", "close", "else", "case"})
 _REGULAR = 12.0  # how much more the structure weighs where it explains the removed line
+_GOES_ON = 6.0  # how much more the rules weigh in brackets in which a line above goes on already
 _SAME_STYLE = 0.7
 _OTHER_PLACE = 0.1  # what a removed line weighs that began a statement, for a line that continues one, and the reverse
 _CONTINUED_SHIFT = 0.5
