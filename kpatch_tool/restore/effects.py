@@ -17,8 +17,9 @@ from operator import itemgetter
 from kpatch_tool.restore.judge import Change
 from kpatch_tool.restore.odd import ALIKE, BESIDE, Odd, One
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
-from kpatch_tool.restore.reading import LONE, UNLIKELY, Candidate
+from kpatch_tool.restore.reading import LONE, Candidate
 from kpatch_tool.restore.together import LEAST, Joint, Lines, joint
+from kpatch_tool.restore.unruled import UNLIKELY
 
 MOST_LINES = 18_000  # read for a file
 MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried

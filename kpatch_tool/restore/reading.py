@@ -7,16 +7,15 @@ lines that follow its style.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import log2
 from operator import itemgetter
 
-from kpatch_tool.restore import gaps, indent, notes, word_pairs
+from kpatch_tool.restore import gaps, indent, notes, unruled, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
-from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, step, width
+from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
 from kpatch_tool.restore.outline import expected_text
 from kpatch_tool.restore.rows import (
@@ -35,36 +34,7 @@ from kpatch_tool.restore.weights import INDENTS, gap_power, sharpened
 
 _MAX_CANDIDATES = 40
 _MAX_INDENTS = 12
-UNLIKELY = 11.0  # bits: what a reading costs that no rule gives
-_MAX_COLUMN = 90
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
-# What readings that no rule gives cost more than UNLIKELY, by how often they are met (in 25,000 added lines of mails to
-# six lists of the kernel): gaps between words that one blank parts as a rule, gaps of a kind of their own, columns.
-_RARE_GAPS = (
-    *((b"  ", 0.0), (b"\t", 1.5), (b" ", 0.0), (b"\t\t", 3.0), (b"   ", 2.5), (b"    ", 1.5)),
-    *((b" " * count, 4.0 + 0.1 * count) for count in range(5, 33)),
-    *((b" \t", 6.0), (b"\t ", 6.0), (b"\t\t\t", 5.0)),
-)
-_WIDE_GAPS = (
-    (b"  ", 0.0),
-    *((b"\t" * count, 0.3 + 0.5 * count) for count in range(1, 8)),
-    *((b" " * count, 2.0 + 0.1 * count) for count in range(1, 33) if count != 2),
-    *((b"\t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 8)),
-    *((b"\t\t" + b" " * count, 3.5 + 0.2 * count) for count in range(1, 8)),
-    *((b" " + b"\t" * count, 2.0 + 0.5 * count) for count in range(1, 4)),
-    *((b" \t" + b" " * count, 3.0 + 0.2 * count) for count in range(1, 5)),
-)
-# Bits less by kind of gap: these are oftener as no rule gives them.
-_OFTEN = {
-    **{"trailing": 4.0, "label": 4.0, "instruction": 4.0, "kdoc": 4.0, "operator": 4.0, "quote": 3.5},
-    **{"backslash": 3.0, "star": 2.5, "define": 2.5},
-}
-_BY_BLANKS, _AT_END = 2.5, 3.0
-# Indentations by how far off they are: a tab, a few columns, more; by kinds of line (same count).
-_OFF = {"paren": (-1.0, 0.0, 4.0), "plain": (-1.0, 0.5, 3.0), "text": (1.0, 2.0, 4.0)}
-_OFF_OTHERS = (0.5, 4.0, 5.0)
-_NEAR = 10  # columns
-_BLANKS = re.compile(rb"[ \t]+")
 # The share of added lines whose very bytes are removed in the same block of changes (git would have called them
 # context) among those whose squeezed text is: 1 of 236 between Debian's 6.1.187 and 6.1.190.
 _KEPT_BYTES = 0.005
@@ -155,30 +125,8 @@ class Reader:
         row = self.rows[number]
         known = texts[number]
         if not row.words:
-            return [Candidate(text, UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
-        start = indent_of(known)
-        rest = known[len(start) :]
-        found: dict[bytes, tuple[float, str]] = {}
-        if row.lead:
-            # A line that only moved keeps the gaps of the one that was removed.
-            moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
-            for text in dict.fromkeys([rest, *moved]):
-                for column in range(1, _MAX_COLUMN):
-                    off = column - width(start)
-                    cost = UNLIKELY + _off_by(abs(off), kind)
-                    found.setdefault(self._start(pad(column)) + text, (cost, f"{off} columns"))
-                    if column >= TAB:
-                        other = pad(column) if self.yaml else b" " * column
-                        found.setdefault(other + text, (cost + _BY_BLANKS, f"{off} columns by blanks"))
-        wide = {index: key for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
-        for index, match in enumerate(_BLANKS.finditer(rest)):
-            often = _OFTEN.get(wide.get(index, ""), 0.0)
-            for gap, cost in _WIDE_GAPS if index in wide else _RARE_GAPS:
-                line = start + rest[: match.start()] + gap + rest[match.end() :]
-                found.setdefault(line, (UNLIKELY - often + cost, f"gap {gap!r}"))
-        for end in (b" ", b"\t"):
-            found.setdefault(known + end, (UNLIKELY + _AT_END, "end"))
-        found.pop(known, None)
+            return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
+        found = unruled.readings(row, known, kind, yaml=self.yaml)
         return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items()]
 
     def _indents(
@@ -189,6 +137,8 @@ class Reader:
         out: indent.Readings = {}
         total = sum(rule.values()) or 1.0
         trust = _YAML_TRUST if self.yaml else _TRUST[kind]
+        if kind == "paren" and _begun(state):
+            trust *= _GOES_ON
         if row.model and row.model.regular and kind in _STRUCTURAL:
             # The structure explains the line that was removed, so it does explain this one.
             trust *= _REGULAR
@@ -214,8 +164,7 @@ class Reader:
         return sorted(sharpened(usable, INDENTS[kind]).items(), key=lambda item: -item[1])
 
     def _start(self, start: bytes) -> bytes:
-        """An indentation as it can be: YAML has no tabs there (YAML 1.2.2, chapter 6.1)."""
-        return b" " * width(start) if self.yaml else start
+        return unruled.start(start, yaml=self.yaml)
 
     def _gap_combinations(
         self, number: int, state: State, memory: Memory, above: Sequence[bytes]
@@ -307,8 +256,7 @@ class Reader:
 
     def _remember(self, row: Row, state: State, memory: Memory, candidate: Candidate) -> Memory:
         text = candidate.text
-        inner = state.stack[-1].inner if state.parens else state.continuation
-        if candidate.kind in indent.CONTINUES and inner is None:
+        if candidate.kind in indent.CONTINUES and not _begun(state):
             style = indent.continuation_style(state, indent_of(text))
             if style:
                 memory = replace(memory, style=replace(memory.style, where=indent.situation(state), how=style))
@@ -325,14 +273,6 @@ class Reader:
         if note:
             memory = replace(memory, notes=(*(one for one in memory.notes if one[0] != note[0]), note))
         return memory
-
-
-def _off_by(columns: int, kind: str) -> float:
-    """What an indentation that is that many columns off costs in a line of that kind."""
-    one_tab, near, far = _OFF.get(kind, _OFF_OTHERS)
-    if columns == TAB:
-        return one_tab
-    return near if columns <= _NEAR else far + columns / 16.0
 
 
 def _rendered(
@@ -398,6 +338,11 @@ def _merge(out: dict[int, gaps.Options], source: dict[int, gaps.Options]) -> Non
             entry[gap] = entry.get(gap, 0.0) + weight
 
 
+def _begun(state: State) -> bool:
+    """Whether the line above continues the same brackets or the same statement."""
+    return (state.stack[-1].inner if state.parens else state.continuation) is not None
+
+
 def _resemble(out: indent.Readings, model: Model, kind: str, state: State, memory: Memory) -> None:
     """What the line that was removed says about the indentation."""
     own = indent_of(model.line)
@@ -453,6 +398,7 @@ def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
 
 _STRUCTURAL = frozenset({"statement", "body", "close", "else", "case"})
 _REGULAR = 12.0  # how much more the structure weighs where it explains the removed line
+_GOES_ON = 6.0  # how much more the rules weigh in brackets in which a line above goes on already
 _SAME_STYLE = 0.7
 _OTHER_PLACE = 0.1  # what a removed line weighs that began a statement, for a line that continues one, and the reverse
 _CONTINUED_SHIFT = 0.5

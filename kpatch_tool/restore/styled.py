@@ -26,7 +26,7 @@ from kpatch_tool.restore.rows import Row, Survey, survey_file
 from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
 
-_UNDECIDED = 9.0  # bits: a reading this much less likely than the chosen one still counts as possible
+_UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
 Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 

@@ -131,6 +131,11 @@ STYLES = {
         "\t\tc,\n",
         "\t\td);\n}\n",
     ),
+    "parameters below others, not as elsewhere in the file": (
+        "int one(int a,\n\tstruct key *key,\n\tvoid *ctx);\nint other(int a,\n\t      struct two *two,\n",
+        "\t      struct key *key,\n",
+        "\t      void *ctx);\n",
+    ),
     "case labels": (
         "int f(int a)\n{\n\tswitch (a) {\n\tcase 1:\n\t\tbreak;\n",
         "\tcase 2:\n\t\tb();\n\t\tbreak;\n\tdefault:\n\t\tc();\n",
