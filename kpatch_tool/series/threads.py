@@ -18,7 +18,8 @@ WINDOW = (
 LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
 PAUSE = 3600.0  # where a chain may end
 PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
-_AT_ONCE = 120_000  # messages whose ids are looked at in one turn
+_AT_ONCE = 105_000  # messages whose ids are looked at in one turn,
+_A_TURN = 60_000  # and in each of several where there are more
 _POSTS = "SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"
 _DIFF, _COVER = 64, 128  # beside a post's kind: that it has a diff; that its number is 0
 _CHUNK = 1 << 16  # messages whose threads are in one row
@@ -215,7 +216,8 @@ class Threads:
 
 def _turns(messages: int, parents: int) -> int:
     """In how many turns the ids of so many messages, which name so many others, are looked at."""
-    return 1 + max(messages // _AT_ONCE, parents // (5 * _AT_ONCE))
+    size = max(messages, parents // 5)
+    return 1 if size < _AT_ONCE else 1 + size // _A_TURN
 
 
 def roots_of(index: IndexFile, messages: Iterable[int]) -> set[int]:

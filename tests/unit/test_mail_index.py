@@ -199,6 +199,7 @@ def test_many_turns_join_the_same_threads(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "m.mbox"
     path.write_bytes(mbox(*(mail for number in range(20) for mail in thread(number)), *thread(3)))
     monkeypatch.setattr(threads, "_AT_ONCE", 7)
+    monkeypatch.setattr(threads, "_A_TURN", 7)
     monkeypatch.setattr(threads, "_CHUNK", 9)
     assert from_index(path, tmp_path / "i.sqlite") == whole(path)
 
