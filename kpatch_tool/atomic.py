@@ -7,7 +7,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +69,7 @@ def _nameless(directory: Path) -> tuple[int, Path | None]:
 def _named(handle: int, directory: Path) -> Path:
     """A name in `directory` for a file that had none, to be renamed: a link cannot take the place of a file."""
     while True:
-        name = directory / f"{STAGING}{secrets.token_hex(4)}"
+        name = directory / f"{STAGING}{os.urandom(4).hex()}"
         with contextlib.suppress(FileExistsError):
             # with a directory's descriptor this is linkat(2) with AT_SYMLINK_FOLLOW, as open(2) shows it for O_TMPFILE
             os.link(_OPEN.format(handle), name, src_dir_fd=handle)
