@@ -165,9 +165,4 @@ static inline void irq_disable(void)
 }
 
 /* Sleeps until an interrupt; the blank after sti leaves no gap to miss one. */
-static inline void irq_enable_and_halt(void)
-{
-	asm volatile("sti; hlt" ::: "memory");
-}
-
 #endif
