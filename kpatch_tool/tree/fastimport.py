@@ -7,6 +7,7 @@ moved afterwards in one transaction (`update_refs`).
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import subprocess
@@ -81,6 +82,9 @@ class FastImport:
         self._in, self._out = self._process.stdin, self._process.stdout
         self._mark = 0
         self._finished = False
+        # Held by every stream into this repository, so that one that fails does not clear away what is another's.
+        self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._beside, fcntl.LOCK_SH)
 
     def __enter__(self) -> FastImport:
         return self
@@ -101,7 +105,10 @@ class FastImport:
         if self._process.stderr is not None:
             self._process.stderr.close()
         if not self._finished:
-            self._sweep()
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._sweep()
+        os.close(self._beside)
 
     def blob(self, data: bytes) -> int:
         """Send a blob; returns its mark."""

@@ -233,3 +233,21 @@ def test_what_a_killed_apply_left_among_the_packs_goes_an_hour_later(tmp_path: P
         with FastImport(where) as stream:
             stream.finish()
         assert left.exists() == there
+
+
+def test_a_stream_that_fails_clears_up_after_itself_but_takes_no_pack_of_another(tmp_path: Path) -> None:
+    where = tmp_path / "r"
+    git("init", "-q", "--bare", where, cwd=tmp_path)
+    with FastImport(where) as working:
+        working.oid(working.blob(os.urandom(1 << 20)))
+        packs = list(where.glob("objects/pack/tmp_pack_*"))
+        assert packs
+        with FastImport(where) as failing:
+            failing.oid(failing.blob(os.urandom(1 << 20)))
+        assert all(path.exists() for path in packs)
+        kept = working.oid(working.blob(b"kept\n"))
+        working.finish()
+    assert git("cat-file", "-p", kept, cwd=where) == "kept"
+    with FastImport(where) as failing:
+        failing.oid(failing.blob(os.urandom(1 << 20)))
+    assert not list(where.glob("objects/pack/tmp_pack_*"))
