@@ -8,7 +8,8 @@ import errno
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -121,6 +122,31 @@ def staged_directory(target: Path) -> Iterator[Path]:
         finally:
             if target.exists():
                 _remove(stage, old)
+
+
+def remove_directory(target: Path) -> bool:
+    """Remove `target` in one step, with what killed writers and removers of it left; whether it was there. Its lock is
+    held, as for `staged_directory`."""
+    aside = target.with_name(f"{STAGING}{target.name}")
+    _remove(aside)
+    if not target.exists():
+        return False
+    with machine_errors(target):
+        target.rename(aside)  # from here on it is gone, whatever happens to the rest
+    _remove(aside)
+    return True
+
+
+def sweep_directories(
+    parent: Path, name: str, locked: Callable[[str], AbstractContextManager[object]], *, suffix: str = ""
+) -> None:
+    """Remove what killed writers of other targets than `name` left in `parent`, where `staged_directory` makes NAME
+    (and `suffix`); those at work hold the lock that `locked(NAME)` would take, and keep theirs."""
+    for path in parent.glob(f"{STAGING}*{suffix}"):
+        other = path.name.removeprefix(STAGING).removesuffix(suffix)
+        if other != name and not other.endswith(".old"):  # which may be all there is of a target
+            with contextlib.suppress(MachineError), locked(other):
+                _remove(path)
 
 
 def _remove(*directories: Path) -> None:

@@ -135,12 +135,10 @@ def add_git(workspace: Workspace, name: str, source: str, ref: str, progress: Pr
     log = workspace.logs / "suites" / f"{name}.log"
     with _locked(workspace, name), atomic.staged_directory(target) as stage:
         work = stage / "work"
-        try:
-            commit = fetch_sources(work, source, ref, workspace.cache, progress)
-            build_unit_tests(work, log, progress)
-            _keep_images(work / "build" / _IMAGES, work / "source" / _IMAGES / _CFG, stage / _IMAGES)
-        finally:
-            leftovers.remove(work)  # however deep its make went
+        commit = fetch_sources(work, source, ref, workspace.cache, progress)
+        build_unit_tests(work, log, progress)
+        _keep_images(work / "build" / _IMAGES, work / "source" / _IMAGES / _CFG, stage / _IMAGES)
+        leftovers.remove(work)
         _write(stage, _Row(1, name, source, commit, _IMAGES))
     return get(workspace, name)
 
@@ -168,12 +166,8 @@ def remove(workspace: Workspace, name: str) -> None:
     """Forget a suite that was added. Raises InputError when there is none of that name."""
     target = _directory(workspace, name)
     with _locked(workspace, name):
-        if not target.is_dir():
+        if not atomic.remove_directory(target):
             raise InputError(f"no suite {printable(name)!r} was added here", todo="see `kpt suite list`")
-        aside = _staged(target)
-        with atomic.machine_errors(target):
-            target.rename(aside)
-        leftovers.remove(aside)
 
 
 def config_of(suite: Suite) -> unittests_cfg.Config:
@@ -246,20 +240,12 @@ def _directory(workspace: Workspace, name: str) -> Path:
 
 @contextlib.contextmanager
 def _locked(workspace: Workspace, name: str) -> Iterator[None]:
-    """Hold the right to change suite `name`, with what killed kpts left of it and of others cleared."""
+    """Hold the right to change suite `name`, with what killed kpts left of others cleared."""
     with lock.held(workspace.lock(f"suite-{name}"), wait_seconds=_LOCK_SECONDS):
-        leftovers.remove(_staged(_directory(workspace, name)))
-        for path in (workspace.state / "suites").glob(f"{atomic.STAGING}*"):
-            other = path.name.removeprefix(atomic.STAGING)
-            if other != name and not other.endswith(".old"):  # which may be all there is of a suite (staged_directory)
-                with contextlib.suppress(MachineError), lock.held(workspace.lock(f"suite-{other}")):
-                    leftovers.remove(path)
+        atomic.sweep_directories(
+            workspace.state / "suites", name, lambda other: lock.held(workspace.lock(f"suite-{other}"))
+        )
         yield
-
-
-def _staged(directory: Path) -> Path:
-    """Where a suite is while it is made or removed."""
-    return directory.with_name(f"{atomic.STAGING}{directory.name}")
 
 
 def _write(stage: Path, row: _Row) -> None:

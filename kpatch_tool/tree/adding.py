@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from kpatch_tool import atomic, lock, process
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.fastimport import git_failed
@@ -80,13 +80,8 @@ def remove(catalogue: Catalogue, name: str) -> None:
     """Remove tree `name` from this workspace. Raises InputError when it is not here."""
     target = catalogue.git_dir(name)
     with tree_lock(catalogue, name):
-        doomed = target.parent / f"{atomic.STAGING}{target.name}"
-        shutil.rmtree(doomed, ignore_errors=True)
-        if not target.exists():
+        if not atomic.remove_directory(target):
             catalogue.get(name)
-        with atomic.machine_errors(target):
-            target.rename(doomed)  # from here on it is gone, whatever happens to the rest
-        shutil.rmtree(doomed, ignore_errors=True)
     if catalogue.workspace.remembered(IN_USE) == name:
         catalogue.workspace.remember(IN_USE, None)
 
@@ -120,8 +115,4 @@ def makefile_version(git_dir: Path, commit: str) -> tuple[int, ...]:
 
 def _sweep(catalogue: Catalogue, name: str) -> None:
     """Clear away what killed adds and removals of other names left (this name's is cleared by staged_directory)."""
-    for leftover in catalogue.workspace.trees.glob(f"{atomic.STAGING}*.git"):
-        other = leftover.name.removeprefix(atomic.STAGING).removesuffix(".git")
-        if other != name:
-            with contextlib.suppress(MachineError), tree_lock(catalogue, other):
-                shutil.rmtree(leftover, ignore_errors=True)
+    atomic.sweep_directories(catalogue.workspace.trees, name, partial(tree_lock, catalogue), suffix=".git")
