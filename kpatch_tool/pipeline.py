@@ -223,12 +223,12 @@ class _Run:
         except MachineError as error:
             self._cannot(Stage.BUILD, error)
             return
-        waiting: deque[tuple[_Built, Turn | None]] = deque()
+        waiting: deque[tuple[int, Turn | MachineError]] = deque()
         with Threads(self.steps.guests) as pool, closing(self._build(states)) as built:
             turns = Turns(pool)
             for one in map(self._printed, _wanted(built, self.which)):
-                waiting.append((one, self._begin(one, turns)))
-                while waiting and ((turn := waiting[0][1]) is None or turn.is_over):
+                waiting.append((one.state.patch, self._begin(one, turns)))
+                while waiting and (isinstance(turn := waiting[0][1], MachineError) or turn.is_over):
                     self._finish(*waiting.popleft())
             for begun in waiting:
                 self._finish(*begun)
@@ -270,10 +270,11 @@ class _Run:
             return replace(one, trouble=error)
         return replace(one, prints=prints)
 
-    def _begin(self, one: _Built, turns: Turns) -> Turn | None:
-        """Have a state tested as far as it differs from those before; None where this machine cannot."""
-        if one.trouble is not None or self._untestable is not None:
-            return None
+    def _begin(self, one: _Built, turns: Turns) -> Turn | MachineError:
+        """Have a state tested as far as it differs from those before; or why this machine cannot."""
+        trouble = one.trouble or self._untestable
+        if trouble is not None:
+            return trouble
         always = self.which is Which.EACH
         return turns.begin(one.state.patch, one.prints, partial(self._tested, one), always=always)
 
@@ -281,28 +282,29 @@ class _Run:
         self._cell(one.state.patch, Stage.TEST, Outcome.RUNNING, "...")
         return self.steps.test(one.state, one.build, suites, before)
 
-    def _finish(self, one: _Built, turn: Turn | None) -> None:
+    def _finish(self, patch: int, turn: Turn | MachineError) -> None:
         """Wait for the results of a state and note them."""
+        if isinstance(turn, MachineError):
+            self._cannot_test(patch, turn)
+            return
         try:
-            now = self._results(one, turn)
+            now = self._results(turn)
         except MachineError as error:
-            self._cannot_test(one.state.patch, error)
+            self._cannot_test(patch, error)
             return
         self.tests += now
         self.problems += [
-            f"{_state(one.state.patch)} could not be tested with {tests.suite}: {tests.why}"
+            f"{_state(patch)} could not be tested with {tests.suite}: {tests.why}"
             for tests in now
             if tests.status == "infra"
         ]
         same = max((tests.same_as for tests in now if tests.same_as is not None), default=None)
-        same = None if turn is None or turn.fresh else same
-        self._put(tests_cell(one.state.patch, now, self.tests, same_as=same))
+        self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
 
-    def _results(self, one: _Built, turn: Turn | None) -> list[StateTests]:
-        trouble = one.trouble or self._untestable
-        if trouble is not None:
-            raise trouble
-        return [turn.result(suite) for suite in self.steps.suites] if turn is not None else []
+    def _results(self, turn: Turn) -> list[StateTests]:
+        if self._untestable is not None:
+            raise self._untestable
+        return [turn.result(suite) for suite in self.steps.suites]
 
     def _cannot_test(self, patch: int, trouble: MachineError) -> None:
         if self._untestable is None:
