@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
@@ -49,28 +48,44 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
     files, guesses = _Files(read_base), Guesses()
-    known = _Known(_people(series))
+    known = _Known(_people(series), _Added())
     patches: list[Patch] = []
     for patch in series.patches:
         done = _patch(patch, files, known, guesses)
         patches.append(done)
         if done.exactness in _SURE:
-            known = known.also(done)
+            known.added.take(done)
     return replace(series, patches=tuple(patches))
+
+
+class _Added:
+    """The lines that sure patches add, by their squeezed text; read only when a damaged patch asks for them."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Patch] = []
+        self._lines: dict[bytes, bytes] = {}
+
+    def take(self, patch: Patch) -> None:
+        """One more patch; its lines count before those of earlier ones."""
+        self._waiting.append(patch)
+
+    def lines(self) -> Mapping[bytes, bytes]:
+        """Those of all so far; in a patch the first file that has a line counts."""
+        for patch in self._waiting:
+            for file in reversed(patch.files):
+                if not file.binary:
+                    self._lines.update(added_lines(file))
+        self._waiting.clear()
+        return self._lines
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a patch from outside it: people whose addresses may be hidden, and added lines of the sure
-    patches before it by their squeezed text."""
+    """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches before
+    it add."""
 
     people: tuple[Person, ...]
-    lines: Mapping[bytes, bytes] = field(default_factory=dict)
-
-    def also(self, patch: Patch) -> _Known:
-        """With the lines that a patch adds."""
-        added = [added_lines(file) for file in patch.files if not file.binary]
-        return replace(self, lines=dict(ChainMap(*added, dict(self.lines))))
+    added: _Added
 
 
 class _Files:
@@ -218,7 +233,7 @@ def _each(
 def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried:
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
-    beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.lines)
+    beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.added.lines())
     trial, results = _each(headers, files, partial(restore_file, beside=beside))
     taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
     again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}
