@@ -68,6 +68,9 @@ class FastImport:
         tuning = ["-c", "core.compression=1"] if bulk else []
         options = ["--depth=0"] if bulk else []
         self._git_dir = git_dir
+        # Held by every stream into this repository, so that one that fails does not clear away what is another's.
+        self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._beside, fcntl.LOCK_SH)
         self._sweep(older=_ABANDONED)
         argv = ["git", *tuning, "-c", "core.fsyncMethod=fsync", f"--git-dir={git_dir}", "fast-import"]
         argv += ["--quiet", "--done", "--date-format=raw", "--force", *options]
@@ -76,15 +79,13 @@ class FastImport:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
         except FileNotFoundError as error:
+            os.close(self._beside)
             raise MachineError("program 'git' is not installed", todo="run `kpt doctor`") from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
         self._mark = 0
         self._finished = False
-        # Held by every stream into this repository, so that one that fails does not clear away what is another's.
-        self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(self._beside, fcntl.LOCK_SH)
 
     def __enter__(self) -> FastImport:
         return self
