@@ -14,13 +14,12 @@ and .GAPS) have another power, which is how those of the tables were chosen.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.restore_commits import commits_of, git
+from benchmarks.restore_commits import commits_of, commits_parser, git
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
@@ -154,11 +153,7 @@ def set_power(kind: str, value: float) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--git", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--range", action="append", default=[], metavar="REVISION", help="as git rev-list takes it")
-    parser.add_argument("--commits", type=int, default=500, help="so many, chosen by chance (0: all)")
-    parser.add_argument("--seed", type=int, default=1)
+    parser = commits_parser(__doc__)
     parser.add_argument("--power", action="append", default=[], metavar="KIND=VALUE")
     given = parser.parse_args()
     for setting in given.power:

@@ -161,12 +161,18 @@ def differences(sent: Patch, got: Patch) -> Iterator[tuple[str, str, str, str]]:
                 above = above if a.kind is Kind.REMOVED else a.text
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def commits_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser of what `commits_of` takes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--git", type=Path, required=True, metavar="DIR")
     parser.add_argument("--range", action="append", default=[], metavar="REVISION", help="as git rev-list takes it")
     parser.add_argument("--commits", type=int, default=500, help="so many, chosen by chance (0: all)")
     parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def main() -> int:
+    parser = commits_parser(__doc__)
     parser.add_argument("--shape", action="append", default=[], help="only this shape (repeatable)")
     parser.add_argument("--digits", type=int, default=0, help="of the blob ids (0: as git chooses)")
     parser.add_argument("--first", action="store_true", help="mails without `index` lines: first readings")
