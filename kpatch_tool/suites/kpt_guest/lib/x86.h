@@ -164,5 +164,4 @@ static inline void irq_disable(void)
 	asm volatile("cli" ::: "memory");
 }
 
-/* Sleeps until an interrupt; the blank after sti leaves no gap to miss one. */
 #endif
