@@ -34,6 +34,7 @@ from kpatch_tool.testing import Request, test_request
 from kpatch_tool.text import printable
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.vm import qemu
 from kpatch_tool.workspace import Workspace
 
@@ -108,6 +109,8 @@ def _shut_in(workspace: Workspace) -> Row:
     run(KPT, "build", SERIES, "--tree", TREE, cwd=workspace.root)
     plan = plan_of(workspace, TREE)
     make, goals = make_of(workspace, plan), module_goals(plan)
+    # Where it was built before, the checkout stands wherever the last user of the tree left it.
+    worktree_of(workspace, plan.tree).move_to(load_applied(workspace, SERIES, tree=TREE).states[-1])
     log = workspace.state / "bench.log"
 
     timed = ("sh", "-c", '"$@" || exit; times', "sh", *make.argv(goals))
