@@ -99,7 +99,7 @@ static void test_kick(void)
 	start_on(1, sleep_until_kicked, &state);
 	/* A kick that came earlier would end the sleep it is in now, that of a processor without work. */
 	while (READ_ONCE(state) != ASLEEP)
-		pause();
+		relax();
 	result = hypercall(KVM_HC_KICK_CPU, 0, cpu_apic_id(1));
 	wait_for(1);
 	report(result == 0 && state == WOKEN, "hypercall: KVM_HC_KICK_CPU wakes a processor that sleeps");

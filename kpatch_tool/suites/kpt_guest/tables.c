@@ -171,7 +171,7 @@ static void ask(struct exchange *exchange, u64 value)
 	WRITE_ONCE(exchange->value, value);
 	WRITE_ONCE(exchange->asked, exchange->asked + 1);
 	while (READ_ONCE(exchange->done) != exchange->asked)
-		pause();
+		relax();
 }
 
 static void test_write_elsewhere(void)

@@ -9,7 +9,7 @@
 
 #include "x86.h"
 
-#define CASE_CYCLES	1000000000ul	/* of the time-stamp counter: 0.2 to 1 s */
+#define CASE_CYCLES	500000000ul	/* of the time-stamp counter: 0.1 to 0.5 s */
 #define FEWEST_ROUNDS	4		/* however long they take */
 
 /* Whether round @round, of at most @most, of a case that began at @start (rdtsc) is to be. */

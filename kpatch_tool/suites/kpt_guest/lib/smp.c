@@ -12,6 +12,9 @@
 #define FIRMWARE_DATA		0x511
 #define FIRMWARE_CPU_COUNT	5
 
+#define YIELD_PORT		0xed	/* the monitor's; nothing is there in QEMU */
+#define TURNS_TO_YIELD		64
+
 #define APIC			0xfee00000ul
 #define APIC_ID			0x20
 #define APIC_EOI		0xb0
@@ -47,6 +50,21 @@ void cpu_main(int cpu);
 static struct cpu cpus[MAX_CPUS];
 static struct call call;
 static int cpus_ready = 1;
+
+void yield(void)
+{
+	outb(YIELD_PORT, 0);
+}
+
+void relax(void)
+{
+	static u32 turns[MAX_CPUS];
+
+	if (++turns[cpu_self()] % TURNS_TO_YIELD)
+		pause();
+	else
+		yield();
+}
 
 static u32 apic_read(u32 offset)
 {
@@ -140,7 +158,7 @@ void smp_init(void)
 	apic_command(COMMAND_INIT | TO_OTHERS, 0);
 	apic_command(COMMAND_START | TO_OTHERS | TRAMPOLINE >> 12, 0);
 	while (cpu_count() < count)
-		pause();
+		relax();
 }
 
 /* The life of every processor but the first. */
@@ -178,7 +196,7 @@ void start_on(int cpu, void (*work)(void *), void *argument)
 void wait_for(int cpu)
 {
 	while (__atomic_load_n(&cpus[cpu].work, __ATOMIC_ACQUIRE))
-		pause();
+		relax();
 }
 
 void call_others(void (*function)(void *), void *argument)
@@ -192,5 +210,5 @@ void call_others(void (*function)(void *), void *argument)
 	__atomic_store_n(&call.missing, others, __ATOMIC_RELEASE);
 	apic_command(COMMAND_FIXED | TO_OTHERS | VECTOR_CALL, 0);
 	while (__atomic_load_n(&call.missing, __ATOMIC_ACQUIRE))
-		pause();
+		relax();
 }

@@ -18,6 +18,11 @@ void start_on(int cpu, void (*work)(void *), void *argument);
 /* Waits until that processor has ended its work. */
 void wait_for(int cpu);
 
+/* For loops until another processor has done something: lets the others run where they are more than real ones. */
+void relax(void);
+/* Gives the real processor to another one. It leaves the guest. */
+void yield(void);
+
 /* Interrupts the others to run @call there, and waits until all have. */
 void call_others(void (*call)(void *), void *argument);
 

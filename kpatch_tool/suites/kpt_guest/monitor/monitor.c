@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@
 #define PRINT_PORT	0x3f0	/* no device of QEMU's: takes the address of a text, */
 #define PRINT_ANSWER	0x6b	/* of which each byte would leave the guest on the serial port */
 #define MOST_PRINTED	256
+#define YIELD_PORT	0xed	/* written by a processor that lets others run */
 #define EXIT_PORT	0xf4
 #define KICK_US		100
 
@@ -206,6 +208,8 @@ static void *run_cpu(void *argument)
 		pthread_mutex_lock(&devices);
 		handle(cpu);
 		pthread_mutex_unlock(&devices);
+		if (cpu->run->exit_reason == KVM_EXIT_IO && cpu->run->io.port == YIELD_PORT)
+			sched_yield();
 	}
 	return NULL;
 }
