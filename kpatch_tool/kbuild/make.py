@@ -72,7 +72,8 @@ class Make:
             return {}
         self.cache.mkdir(parents=True, exist_ok=True)
         path = f"{links}:{os.environ.get('PATH', os.defpath)}"
-        return {"PATH": path, "CCACHE_DIR": str(self.cache), "CCACHE_MAXSIZE": _CCACHE_SIZE}
+        # Kbuild has every compiler write what it read: ccache needs no preprocessor of its own to know (its manual).
+        return {"PATH": path, "CCACHE_DIR": str(self.cache), "CCACHE_MAXSIZE": _CCACHE_SIZE, "CCACHE_DEPEND": "1"}
 
     def argv(self, goals: Sequence[str]) -> tuple[str, ...]:
         """The words of the command."""
