@@ -49,6 +49,9 @@ _DROP = (
     *("--inh-caps=-all", "--bounding-set=-all"),
 )
 _TRIAL_SECONDS = 20.0
+# Where the kernel groups processes by session, nice values count only inside of a group, and the group has its own
+# (sched(7), "The autogroup feature").
+_STAND_BACK = '{ echo "$0" >/proc/self/autogroup; } 2>/dev/null; exec nice -n "$0" "$@"'
 _GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
 
 
@@ -68,7 +71,7 @@ class Limits:
     spare: int = 512 * _MIB
     output: int = 256 * _MIB
     seconds: float = 4 * 3600.0
-    nice: int = 5
+    nice: int = 10
 
 
 def default_limits() -> Limits:
@@ -183,7 +186,7 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
         *("--remount-ro", "/dev", "--remount-ro", "/"),  # both are memory, which is not to be filled either
     )
     # Its processes are the first to be killed when memory runs out, before any of the user's.
-    bounded = ("choom", "-n", "1000", "--", "nice", "-n", str(limits.nice), "prlimit", *bounds, "--", *argv)
+    bounded = ("choom", "-n", "1000", "--", *_standing_back(limits.nice), "prlimit", *bounds, "--", *argv)
     if not way.root:
         alone = _NO_MORE if way.stricter else ("--unshare-user",)
         return ("bwrap", *_SHUT, *_WHOLE, *alone, *files, "--chdir", str(cwd), "--", *bounded)
@@ -193,6 +196,10 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
     groups = ",".join(sorted({str(path.stat().st_gid) for path in room.devices}))
     drop = (*_DROP, *(("--groups", groups) if groups else ("--clear-groups",)))
     return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *drop, *entered, *bounded)
+
+
+def _standing_back(nice: int) -> tuple[str, ...]:
+    return ("sh", "-c", _STAND_BACK, str(nice)) if nice else ()
 
 
 def beyond_system(programs: Sequence[str]) -> tuple[Path, ...]:

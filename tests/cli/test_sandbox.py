@@ -249,6 +249,17 @@ def test_it_is_nobody_and_the_first_to_go(room: Path) -> None:
 
 
 @works
+def test_it_stands_back_from_other_sessions(room: Path) -> None:
+    _, told = shut_in("nice; cat /proc/self/autogroup 2>/dev/null", room, replace(PLAIN, nice=7))
+    own, *group = told.split("\n", 1)
+    assert own == "7"
+    if Path("/proc/self/autogroup").exists():
+        assert group[0].rstrip().endswith("nice 7"), "its own value counts among its own processes only"
+    _, told = shut_in("nice", room, replace(PLAIN, nice=0))
+    assert told == "0\n"
+
+
+@works
 def test_what_the_machine_has_left_is_a_limit(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a machine that says it has little left, since none can be brought to that here."""
     limits = replace(PLAIN, spare=512 * MIB, written=1 << 50)
