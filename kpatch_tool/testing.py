@@ -207,9 +207,14 @@ class Tester:
 
 
 def guests_at_once(wanted: int | None) -> int:
-    """How many guests to run: `wanted`, or a processor each; no more than there is memory for."""
+    """How many guests to run: `wanted`, or as many as there are processors for; no more than there is memory for.
+
+    A guest whose processors wait for one another needs them all at a time: two guests that share them are no faster
+    than one after the other, and their tests take longer.
+    """
     free, _ = sandbox.memory()
-    return min(wanted or len(os.sched_getaffinity(0)), max(1, (free >> 20) // run.GUEST_MEMORY))
+    processors = max(1, len(os.sched_getaffinity(0)) // run.GUEST_CPUS)
+    return min(wanted or processors, max(1, (free >> 20) // run.GUEST_MEMORY))
 
 
 def default_suites(workspace: Workspace) -> tuple[str, ...]:
