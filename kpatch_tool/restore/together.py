@@ -182,7 +182,8 @@ def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int 
 
 
 def _blanks(lines: Lines) -> _Found:
-    """The lines of a run, or between two empty ones, have blanks where others have tabs: to indent, or everywhere."""
+    """The lines of a run, or between two empty ones, have blanks where others have tabs: to indent, or everywhere, or
+    as many as in a diff, where a sign stands before the line."""
     parts: dict[tuple[str, int], list[int]] = {}
     part = 0
     for number, run in _runs(lines):
@@ -193,6 +194,7 @@ def _blanks(lines: Lines) -> _Found:
     for numbers in parts.values():
         yield _BY_BLANKS, {number: _indented_by_blanks(lines.texts[number]) for number in numbers}
         yield _BY_BLANKS + 1.0, {number: lines.texts[number].expandtabs(TAB) for number in numbers}
+        yield _BY_BLANKS + 1.5, {number: (b"+" + lines.texts[number]).expandtabs(TAB)[1:] for number in numbers}
 
 
 def _indented_by_blanks(text: bytes) -> bytes:
