@@ -256,16 +256,6 @@ _COLUMNS = {
 # Of macros with a line that reaches past the usual column of backslashes, most end that line in one blank.
 _FARTHEST = 72
 _PAST = 0.9
-# How often a gap is as in the line above where that has one of its kind: single, as wide, or up to the same column
-# (counted in 35,000 added lines of mails to six lists of the kernel; less than that, for the rest knows of it as well).
-_AS_ABOVE = {
-    **{"backslash": 0.85, "define": 0.75, "assign": 0.7, "initialiser": 0.7, "enumerator": 0.7},
-    **{"trailing": 0.5, "member": 0.5, "label": 0.85},
-}
-_OTHERS_AS_ABOVE = 0.5
-_SINGLE_AS_ABOVE = 0.4
-_TOLD_AS_ABOVE = 0.3
-_SAME_COLUMN = 0.85
 # Weights of the columns behind a table's longest text: the first three tab stops, and by one blank. Of 2,100 comments
 # in Linux 6.1 that describe parameters one in ten has the first.
 _ALIGNED = (0.2, 0.06, 0.03, 0.06)
@@ -293,7 +283,7 @@ def survey(lines: Iterable[bytes]) -> Stats:
 def _from_file(out: Options, counts: Counter[Gap]) -> None:
     total = sum(count for gap, count in counts.items() if gap.column < 0) + 6.0
     for gap, count in counts.most_common(6):
-        _add(out, gap, count / total * 0.8)
+        add(out, gap, count / total * 0.8)
 
 
 def _beyond(out: Options, edge: int, key: str) -> None:
@@ -308,7 +298,7 @@ def _beyond(out: Options, edge: int, key: str) -> None:
         blank = Gap(b" ", beyond=edge)
     shares = _DESCRIBED if key == "kdoc" else _ALIGNED
     for gap, weight in zip((*tabs, blank), shares, strict=True):
-        _add(out, gap, weight * (0.1 if key == "operator" else 1.0))
+        add(out, gap, weight * (0.1 if key == "operator" else 1.0))
 
 
 def options(
@@ -326,13 +316,13 @@ def options(
         share = doubled if key == "sentence" else doubled * 0.7
         return {SINGLE: 1.0 - share, Gap(b"  "): share}
     if key == "end" and chunks.words[index][-1:] in b".?!":
-        _add(out, Gap(b"  "), doubled)
-    _add(out, SINGLE, single * 0.5 + (_CALLED if called and not edge else 0.0))
-    _add(out, Gap(b"\t"), tab * 0.5)
-    _add(out, SINGLE, _past_columns(index, chunks))
+        add(out, Gap(b"  "), doubled)
+    add(out, SINGLE, single * 0.5 + (_CALLED if called and not edge else 0.0))
+    add(out, Gap(b"\t"), tab * 0.5)
+    add(out, SINGLE, _past_columns(index, chunks))
     if key in _COLUMNS:
         for column, weight in _COLUMNS[key]:
-            _add(out, Gap(b"\t", column), weight)
+            add(out, Gap(b"\t", column), weight)
     if edge:
         _beyond(out, edge, key)
     if stats and key in stats:
@@ -341,7 +331,7 @@ def options(
         distance = 0
         for line in lines:
             distance += 1
-            at = _same_gap(line, key, index)
+            at = same_gap(line, key, index)
             if at is None:
                 continue
             weight = scale / (distance * 0.7 + 0.3)
@@ -358,26 +348,7 @@ def _by_blanks(out: Options) -> None:
     """Blanks up to the columns that tabs reach."""
     for gap, weight in list(out.items()):
         if gap.column > 0 and gap.text[:1] == b"\t":
-            _add(out, Gap(b" ", gap.column), weight * _BY_BLANKS)
-
-
-def as_above(out: Options, index: int, chunks: Chunks, around: Around, *, told: bool) -> None:
-    """Put into the readings of a gap that the line above has one of its kind: they are alike as a rule. `told` says
-    that the line which was removed has such a gap, too."""
-    key = chunks.keys[index]
-    line = around.above[0] if around.above else None
-    at = _same_gap(line, key, index) if line else None
-    if line is None or at is None or key.startswith("sentence") or key in {"star", "hash"}:
-        return
-    gap = line.gaps[at]
-    share = _AS_ABOVE.get(key, _OTHERS_AS_ABOVE) if gap != b" " else _SINGLE_AS_ABOVE
-    share = min(share, _TOLD_AS_ABOVE) if told else share
-    weight = sum(out.values()) * share / (1.0 - share)
-    if gap == b" ":
-        _add(out, SINGLE, weight)
-        return
-    _add(out, Gap(gap, line.columns[at + 1]), weight * _SAME_COLUMN)
-    _add(out, Gap(gap), weight * (1.0 - _SAME_COLUMN))
+            add(out, Gap(b" ", gap.column), weight * _BY_BLANKS)
 
 
 def _past_columns(index: int, chunks: Chunks) -> float:
@@ -391,7 +362,8 @@ def _has_parameters(chunks: Chunks, index: int) -> bool:
     return any(b"(" in word for word in chunks.words[1 : index + 1])
 
 
-def _same_gap(line: Chunks, key: str, index: int) -> int | None:
+def same_gap(line: Chunks, key: str, index: int) -> int | None:
+    """Which gap of a line is of the kind that gap `index` of another one has."""
     if key in {"star", "hash", "label", "quote"}:
         return 0 if line.keys and line.keys[0] == key else None
     if key.startswith("table"):
@@ -403,25 +375,26 @@ def _vote(out: Options, line: Chunks, at: int, key: str, weight: float) -> None:
     """Count what a neighbour's gap says."""
     gap = line.gaps[at]
     if gap == b" ":
-        _add(out, SINGLE, weight)
+        add(out, SINGLE, weight)
         return
     if key in {"star", "hash"}:
-        _add(out, Gap(gap), weight)
+        add(out, Gap(gap), weight)
         return
-    _add(out, Gap(gap, line.columns[at + 1]), weight * 0.8)
-    _add(out, Gap(gap), weight * 0.2)
+    add(out, Gap(gap, line.columns[at + 1]), weight * 0.8)
+    add(out, Gap(gap), weight * 0.2)
     if b"\t" in gap and len(gap) > 1:
-        _add(out, Gap(b"\t"), weight * 0.03)
+        add(out, Gap(b"\t"), weight * 0.03)
 
 
-def _add(out: Options, gap: Gap, weight: float) -> None:
+def add(out: Options, gap: Gap, weight: float) -> None:
+    """Add to the weight of a reading."""
     if weight > 0:
         out[gap] = out.get(gap, 0.0) + weight
 
 
 def vote(out: Options, text: bytes, weight: float) -> None:
     """Count a gap as wide as `text`."""
-    _add(out, SINGLE if text == b" " else Gap(text), weight)
+    add(out, SINGLE if text == b" " else Gap(text), weight)
 
 
 def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
@@ -439,13 +412,13 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
                 if gap != b" " or both:
                     entry = out.setdefault(a, {})
                     column = chunks.keys[a] in _COLUMNS
-                    _add(entry, Gap(gap), 1.5 if column else 6.0 if both else 2.0)
+                    add(entry, Gap(gap), 1.5 if column else 6.0 if both else 2.0)
                     if gap != b" ":
-                        _add(entry, Gap(gap, model.columns[b + 1]), 6.0 if column else 3.0)
+                        add(entry, Gap(gap, model.columns[b + 1]), 6.0 if column else 3.0)
             if offset == 0 and 0 < b <= len(model.gaps) and a > 0 and model.gaps[b - 1] != b" ":
                 entry = out.setdefault(a - 1, {})
-                _add(entry, Gap(model.gaps[b - 1], model.columns[b]), 4.0)
-                _add(entry, Gap(model.gaps[b - 1]), 1.0)
+                add(entry, Gap(model.gaps[b - 1], model.columns[b]), 4.0)
+                add(entry, Gap(model.gaps[b - 1]), 1.0)
     return out
 
 
@@ -471,13 +444,13 @@ def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False
                 continue
             weight = (2.0 if mark in _COLONS else 1.5 if same_count else 0.35) / (1 + distance)
             entry = out.setdefault(index, {})
-            _add(entry, Gap(gap, line.columns[at + 1]), weight)
-            _add(entry, Gap(gap), weight * 0.25)
+            add(entry, Gap(gap, line.columns[at + 1]), weight)
+            add(entry, Gap(gap), weight * 0.25)
             # Columns of numbers end together.
             if same_count and b"\t" not in gap and len(mark) != len(chunks.words[index + 1]):
                 end = line.columns[at + 1] + len(mark) - len(chunks.words[index + 1])
                 if end > 0:
-                    _add(entry, Gap(gap, end), weight * 0.3)
+                    add(entry, Gap(gap, end), weight * 0.3)
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore import gaps
+from kpatch_tool.restore import gaps, repeated
 from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
 from kpatch_tool.restore.cstate import State, step
 from kpatch_tool.restore.reading import Memory, file_reader
@@ -19,7 +19,7 @@ def likeliest(above: bytes, text: bytes, key: str) -> bytes:
     chunks = gaps.split(text)
     index = chunks.keys.index(key)
     out: gaps.Options = {gaps.SINGLE: 1.0, gaps.Gap(b"\t"): 1.0, gaps.Gap(b"\t\t"): 1.0}
-    gaps.as_above(out, index, chunks, gaps.Around([gaps.split(above)], (), ()), told=False)
+    repeated.as_above(out, index, chunks, gaps.Around([gaps.split(above)], (), ()), told=False)
     best = max(out, key=lambda gap: out[gap])
     return gaps.render(chunks.words, b"", [best if at == index else gaps.SINGLE for at in range(len(chunks.gaps))])
 
