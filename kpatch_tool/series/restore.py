@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob
@@ -28,7 +28,7 @@ from kpatch_tool.text import plural
 
 ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
-_PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
+PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 _AGAIN = Bound(20_000, 500_000_000, 5_000)  # of the search for a file that others have told of
 _TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
@@ -43,19 +43,69 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     """`series` (as received: from `store.reread`) with every patch restored as far as the base tells.
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
-    once. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
+    once. Patches that are not proven are read once more where later ones that are have lines of theirs. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
     do not make of it the blob they name: then something happened to them as well. What is passed through changes the
     files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
-    files, guesses = _Files(read_base), Guesses()
+    read = cache(read_base)
     known = _Known(_people(series), _Added())
-    patches: list[Patch] = []
-    for patch in series.patches:
-        done = _patch(patch, files, known, guesses)
-        patches.append(done)
-        if done.exactness in _SURE:
-            known.added.take(done)
-    return replace(series, patches=tuple(patches))
+    done = _first_pass(series.patches, _Files(read), known)
+    if any(_may_learn(result, known.added.lines()) for one in done for result in one.results):
+        done = _second_pass(series.patches, done, _Files(read), known)
+    return replace(series, patches=tuple(one.patch for one in done))
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A patch after its restoration, with what became of its files; none where it is passed through."""
+
+    patch: Patch
+    results: Sequence[Restoration] = ()
+
+
+def _first_pass(patches: Sequence[Patch], files: _Files, known: _Known) -> list[_Done]:
+    """Each patch restored with what the sure ones before it tell."""
+    guesses = Guesses()
+    out: list[_Done] = []
+    for patch in patches:
+        out.append(_patch(patch, files, known, guesses))
+        if out[-1].patch.exactness in _SURE:
+            known.added.take(out[-1].patch)
+    return out
+
+
+def _second_pass(patches: Sequence[Patch], before: Sequence[_Done], files: _Files, known: _Known) -> list[_Done]:
+    """Once more those that the first pass left unproven, where sure patches have lines of theirs, also later ones, or
+    an earlier patch makes another file of one of theirs now; the others as the first pass left them."""
+    guesses = Guesses()
+    lines = known.added.lines()
+    told = replace(known, bound=_AGAIN)
+    changed: set[str] = set()
+    out: list[_Done] = []
+    for patch, was in zip(patches, before, strict=True):
+        if was.patch.exactness in _SURE:
+            out.append(_patch(was.patch, files, known, guesses))
+            continue
+        other_base = any(path in changed for file in patch.files for path in (file.old_path, file.new_path))
+        if other_base or any(_may_learn(result, lines) for result in was.results):
+            one = _patch(patch, files, known if other_base else told, guesses)
+            changed.update(_other_files(was.results, one.results))
+        else:
+            for result in was.results:
+                if result.found:
+                    files.put(result.file, result.post)
+            one = replace(was, patch=guesses.followed(_judged(patch, was.results), was.results)) if was.results else was
+        out.append(one)
+    return out
+
+
+def _other_files(before: Sequence[Restoration], after: Sequence[Restoration]) -> Iterator[str]:
+    """The paths of the files that two restorations of a patch make otherwise."""
+    posts = {result.file.new_path: result.post for result in before}
+    for result in after:
+        path = result.file.new_path
+        if path and posts.get(path) != result.post:
+            yield path
 
 
 class _Added:
@@ -81,11 +131,12 @@ class _Added:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches before
-    it add."""
+    """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches add;
+    and how much its files may be searched (None: as usual)."""
 
     people: tuple[Person, ...]
     added: _Added
+    bound: Bound | None = None
 
 
 class _Files:
@@ -141,14 +192,14 @@ def _person(name: str, email: str) -> Person:
     return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
 
 
-def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> Patch:
+def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> _Done:
     if patch.exactness in _SURE:
-        return _sure(patch, files, known)
+        return _Done(_sure(patch, files, known))
     if not patch.files and not read_loose(patch.received or patch.diff):
-        return replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read")
+        return _Done(replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read"))
     trial, results = _best(patch, files, known)
     files.take(trial)
-    return guesses.followed(_judged(patch, results), results)
+    return _Done(guesses.followed(_judged(patch, results), results), results)
 
 
 def _sure(patch: Patch, files: _Files, known: _Known) -> Patch:
@@ -213,7 +264,7 @@ def _hides(patch: Patch) -> bool:
 def _known_people(patch: Patch, files: _Files) -> list[Person]:
     """Those whose addresses the base shows: in the files that the patch changes, and in its lists of people."""
     changed = b"\n".join(files.before(file) or b"" for file in patch.files)
-    listed = b"\n".join(files.read(path) or b"" for path in _PEOPLE)
+    listed = b"\n".join(files.read(path) or b"" for path in PEOPLE)
     return [*addresses.people_in(changed, _SOMEBODY), *addresses.others(listed)]
 
 
@@ -234,7 +285,7 @@ def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
     beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.added.lines())
-    trial, results = _each(headers, files, partial(restore_file, beside=beside))
+    trial, results = _each(headers, files, partial(restore_file, bound=known.bound, beside=beside))
     taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
     again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}
     if not again:
