@@ -23,6 +23,7 @@ _MEMBER = re.compile(
 )
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
+_FIELD = re.compile(rb"(?:BIT|BIT_ULL|GENMASK|GENMASK_ULL)\(")  # what bits of a register are defined with
 _ASM_LABEL = re.compile(rb'"\d+:(?:\\t)?$')
 _INSTRUCTION = re.compile(rb"(?:\\t)?[a-z][\w.]*$")
 _MARKS = frozenset({b"*", b"#", b"/", b'"', b":", b"."})
@@ -95,6 +96,8 @@ def _by_first_word(words: tuple[bytes, ...], out: list[str]) -> None:
     if first == b"#define" and len(words) > 2:
         at = 1 if b"(" not in words[1] or b")" in words[1] else _closing(words)
         out[at] = out[at] or "define"
+        if at == 1 and _FIELD.match(words[2]):
+            out[0] = "field"
     elif first == b"#" and words[1] == b"define" and len(words) > 3:
         out[0], out[2] = "hash", out[2] or "define"
     elif first in _STARS:
@@ -240,6 +243,7 @@ _SINGLE = {
     "hash": (0.95, 0.02),
     "kdoc": (0.8, 0.1),
     "first": (0.985, 0.015),
+    "field": (0.95, 0.0),
     "label": (0.6, 0.4),
 }
 _TABLE = (0.96, 0.04)
@@ -252,6 +256,10 @@ _COLUMNS = {
     "define": ((32, 0.06), (40, 0.06), (24, 0.05), (48, 0.03), (56, 0.01)),
     "backslash": ((72, 0.16), (64, 0.03), (56, 0.02), (80, 0.015), (48, 0.01)),
     "trailing": ((40, 0.04), (32, 0.03), (48, 0.03), (24, 0.01), (56, 0.02)),
+}
+_USUAL = {
+    **{key: tuple((Gap(b"\t", column), weight) for column, weight in columns) for key, columns in _COLUMNS.items()},
+    "field": ((Gap(b"  "), 0.03), (Gap(b"   "), 0.015)),  # the names of a register's bits are set in from its own
 }
 # Of macros with a line that reaches past the usual column of backslashes, most end that line in one blank.
 _FARTHEST = 72
@@ -320,9 +328,8 @@ def options(
     add(out, SINGLE, single * 0.5 + (_CALLED if called and not edge else 0.0))
     add(out, Gap(b"\t"), tab * 0.5)
     add(out, SINGLE, _past_columns(index, chunks))
-    if key in _COLUMNS:
-        for column, weight in _COLUMNS[key]:
-            add(out, Gap(b"\t", column), weight)
+    for gap, weight in _USUAL.get(key, ()):
+        add(out, gap, weight)
     if edge:
         _beyond(out, edge, key)
     if stats and key in stats:
@@ -337,7 +344,7 @@ def options(
             weight = scale / (distance * 0.7 + 0.3)
             if key == "define" and _has_parameters(line, at) != called:
                 weight *= 0.4
-            if key == "first" and line.gaps[at] == b" " and line.words[at] != chunks.words[index]:
+            if key in {"first", "field"} and line.gaps[at] == b" " and line.words[at] != chunks.words[index]:
                 weight *= 0.3
             _vote(out, line, at, key, weight)
     _by_blanks(out)

@@ -15,7 +15,9 @@ _SINGLE_AS_ABOVE = 0.4
 _TOLD_AS_ABOVE = 0.3
 _SAME_COLUMN = 0.85
 # Kinds of gap whose last one in the patch tells of the next one further down.
-KEPT = frozenset({"define", "initialiser", "enumerator", "trailing", "backslash", "kdoc", "instruction", "quote"})
+KEPT = frozenset(
+    {"define", "field", "initialiser", "enumerator", "trailing", "backslash", "kdoc", "instruction", "quote"}
+)
 _AS_LAST, _SINGLE_AS_LAST = 0.5, 0.2
 
 Last = tuple[tuple[str, gaps.Gap], ...]  # the last gap of each such kind, with its column where it is wide

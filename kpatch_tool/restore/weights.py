@@ -36,7 +36,14 @@ INDENTS = {
 }
 # Of gaps: where the line above has none of the kind, and where it has.
 GAPS = {
-    **{"first": (1.3, 1.3), "star": (1.5, 1.0), "trailing": (1.4, 1.3), "assign": (2.8, 2.4), "member": (1.8, 1.5)},
+    **{
+        "first": (1.3, 1.3),
+        "field": (1.3, 1.3),
+        "star": (1.5, 1.0),
+        "trailing": (1.4, 1.3),
+        "assign": (2.8, 2.4),
+        "member": (1.8, 1.5),
+    },
     **{"initialiser": (1.5, 1.35), "enumerator": (1.5, 1.35)},
     **{"define": (1.3, 1.5), "backslash": (1.2, 2.0), "label": (3.0, 3.0), "sentence": (0.95, 1.0), "end": (2.0, 2.0)},
     **{"operator": (2.5, 2.5), "value": (2.2, 1.8), "kdoc": (0.9, 2.5), "quote": (1.0, 2.2), "colon": (1.0, 1.2)},
