@@ -24,6 +24,7 @@ _MEMBER = re.compile(
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
 _FIELD = re.compile(rb"(?:BIT|BIT_ULL|GENMASK|GENMASK_ULL)\(")  # what bits of a register are defined with
+_ASM_DIRECTIVE = re.compile(rb"\.[a-z]\w*$")
 _ASM_LABEL = re.compile(rb'"\d+:(?:\\t)?$')
 _INSTRUCTION = re.compile(rb"(?:\\t)?[a-z][\w.]*$")
 _MARKS = frozenset({b"*", b"#", b"/", b'"', b":", b"."})
@@ -86,7 +87,7 @@ def keys(words: tuple[bytes, ...]) -> tuple[str, ...]:
         out = [key if key != "trailing" or index == begins else "" for index, key in enumerate(out)]
     _by_first_word(words, out)
     if words[0] not in _DIRECTIVES:
-        out[0] = out[0] or "first"
+        out[0] = out[0] or ("instruction" if _ASM_DIRECTIVE.match(words[0]) else "first")
     return tuple(out)
 
 
@@ -247,7 +248,7 @@ _SINGLE = {
     "label": (0.6, 0.4),
 }
 _TABLE = (0.96, 0.04)
-_BY_BLANKS = 0.02  # the share of gaps up to a column that are blanks where tabs would do
+_BY_BLANKS = 0.008  # the share of gaps up to a column that are blanks where tabs would do
 _CALLED = 0.6  # more weight of one blank after a macro's parameters
 
 
@@ -347,15 +348,15 @@ def options(
             if key in {"first", "field"} and line.gaps[at] == b" " and line.words[at] != chunks.words[index]:
                 weight *= 0.3
             _vote(out, line, at, key, weight)
-    _by_blanks(out)
     return out
 
 
-def _by_blanks(out: Options) -> None:
-    """Blanks up to the columns that tabs reach."""
+def by_blanks(out: Options) -> Options:
+    """The readings with blanks up to the columns that tabs reach as further ones."""
     for gap, weight in list(out.items()):
         if gap.column > 0 and gap.text[:1] == b"\t":
             add(out, Gap(b" ", gap.column), weight * _BY_BLANKS)
+    return out
 
 
 def _past_columns(index: int, chunks: Chunks) -> float:

@@ -247,7 +247,7 @@ class Reader:
                 repeated.as_above(readings, index, chunks, around, told=told)
                 if key not in over and not told:
                     repeated.as_last(readings, key, memory.last, row.edges.get(key, 0))
-            choices.append(sharpened(readings, gap_power(row.words, key, over)))
+            choices.append(gaps.by_blanks(sharpened(readings, gap_power(row.words, key, over))))
         return gaps.combinations(choices)
 
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:

@@ -22,6 +22,9 @@ _DEPTH = LEAST  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _TABLE = 8.0  # bits: columns behind commas
+_WORDS = 9.5  # bits: words in columns
+_ALIGNED_WORDS = 4  # so many words of a line
+_APART = (1, 2, 3)  # blanks behind the longest word
 _FARTHEST = 8  # columns that a run is shifted by
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
@@ -57,7 +60,7 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _depths, _continuations, _gaps, _tables, _shifts, _blanks):
+    for source in (_same_text, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
@@ -143,6 +146,51 @@ def _gaps(lines: Lines) -> _Found:
             yield _GAPS + more + 1.5, _with_gaps(lines, places, gap, full=column)
         for column in range(_FIRST, _COLUMNS.stop) if more else ():
             yield _GAPS + more + 2.5, _with_gaps(lines, places, gaps.Gap(b" ", column))
+
+
+def _own_columns(lines: Lines) -> _Found:
+    """The gaps of a kind end in every run of the file behind its longest text: at a tab stop by tabs or by blanks, or
+    one blank behind it."""
+    for more, key, places in _places(lines):
+        if more or key not in gaps.TABLE_KEYS:
+            continue
+        runs: list[list[_Place]] = []
+        for place in places:
+            if not runs or place[0] > runs[-1][-1][0] + 1:
+                runs.append([])
+            runs[-1].append(place)
+        for cost, text, step in ((0.0, b"\t", TAB), (1.0, b" ", TAB), (1.0, b" ", 1)):
+            texts: dict[int, bytes] = {}
+            for run in runs:
+                edge = max(_edge(lines, place) for place in run)
+                texts.update(_with_gaps(lines, run, gaps.Gap(text, (edge // step + 1) * step)))
+            yield _GAPS + cost, texts
+
+
+def _edge(lines: Lines, place: _Place) -> int:
+    """The column at which the text before a gap ends."""
+    number, at = place
+    own = gaps.split(lines.texts[number])
+    return width(own.words[at], own.columns[at])
+
+
+def _words(lines: Lines) -> _Found:
+    """Lines one below the other that stand as deep have their first, second, ... words in columns, by blanks."""
+    block: list[int] = []
+    for number in [*lines.added(), len(lines.rows)]:
+        last = block[-1] if block else number
+        goes_on = number == last + 1 < len(lines.rows) and indent_of(lines.texts[number]) == indent_of(
+            lines.texts[last]
+        )
+        if not goes_on:
+            for at in range(_ALIGNED_WORDS if len(block) > 1 else 0):
+                places = [(one, at) for one in block if len(lines.rows[one].words) > at + 1]
+                edge = max((_edge(lines, place) for place in places), default=0)
+                for blanks in _APART:
+                    yield _WORDS + at / 2 + blanks / 2, _with_gaps(lines, places, gaps.Gap(b" ", edge + blanks))
+            block = []
+        if number < len(lines.rows):
+            block.append(number)
 
 
 def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
