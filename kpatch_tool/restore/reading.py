@@ -245,6 +245,8 @@ class Reader:
             if key:
                 told = index in copied and not _moved(before, above, key)
                 repeated.as_above(readings, index, chunks, around, told=told)
+                if key == "member" and not told:
+                    repeated.as_first_member(readings, above, row.edges.get(key, 0))
                 if key not in over and not told:
                     repeated.as_last(readings, key, memory.last, row.edges.get(key, 0))
             choices.append(gaps.by_blanks(sharpened(readings, gap_power(row.words, key, over))))

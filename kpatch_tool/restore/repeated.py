@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from kpatch_tool.restore import gaps
 
 # How often a gap is as in the line above where that has one of its kind: single, as wide, or up to the same column
@@ -19,6 +22,10 @@ KEPT = frozenset(
     {"define", "field", "initialiser", "enumerator", "trailing", "backslash", "kdoc", "instruction", "quote"}
 )
 _AS_LAST, _SINGLE_AS_LAST = 0.5, 0.2
+
+_STRUCT = re.compile(rb"\s*(?:typedef\s+)?(?:struct|union)\b[^()=;]*\{$")
+# The members of one struct in five have columns, of functions' variables one in a hundred (2,600 structs in Linux 6.1).
+_FIRST_MEMBER = ((b"\t", 0.27), (b"\t\t", 0.05), (b" ", 0.05))
 
 Last = tuple[tuple[str, gaps.Gap], ...]  # the last gap of each such kind, with its column where it is wide
 
@@ -56,6 +63,21 @@ def as_last(out: gaps.Options, key: str, last: Last, edge: int) -> None:
     behind = gaps.Gap(gap.text[:1], beyond=edge) if edge and key not in {"trailing", "backslash"} else None
     gaps.add(out, behind or gaps.Gap(gap.text), weight * 0.4)
     gaps.add(out, gap, weight * 0.6)
+
+
+def as_first_member(out: gaps.Options, above: Sequence[bytes], edge: int) -> None:
+    """Put into the readings of a declaration's gap that it is the first one of a struct, where the lines above say so;
+    `edge` is how far the longest text of its run of lines reaches."""
+    for line in reversed(above):
+        if _STRUCT.match(line):
+            break
+        if line[:1] not in {b" ", b"\t", b""} or "member" in gaps.split(line).keys:
+            return
+    else:
+        return
+    total = sum(out.values())
+    for text, share in _FIRST_MEMBER:
+        gaps.add(out, gaps.Gap(text, beyond=edge) if edge else gaps.Gap(text), total * share)
 
 
 def remembered(last: Last, chunks: gaps.Chunks) -> Last:
