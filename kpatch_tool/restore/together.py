@@ -22,6 +22,7 @@ _DEPTH = LEAST  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _TABLE = 8.0  # bits: columns behind commas
+_ANY_DEPTH = frozenset({"backslash", "trailing"})  # kinds of gap whose column lines of any indentation share
 _WORDS = 9.5  # bits: words in columns
 _ALIGNED_WORDS = 4  # so many words of a line
 _APART = (1, 2, 3)  # blanks behind the longest word
@@ -149,19 +150,19 @@ def _gaps(lines: Lines) -> _Found:
 
 
 def _own_columns(lines: Lines) -> _Found:
-    """The gaps of a kind end in every run of the file behind its longest text: at a tab stop by tabs or by blanks, or
-    one blank behind it."""
+    """The gaps of a kind end behind the longest text of the lines between two empty ones that stand as deep, so in the
+    whole file: at a tab stop by tabs or by blanks, or one blank behind it."""
+    parts = _parts(lines)
     for more, key, places in _places(lines):
         if more or key not in gaps.TABLE_KEYS:
             continue
-        runs: list[list[_Place]] = []
-        for place in places:
-            if not runs or place[0] > runs[-1][-1][0] + 1:
-                runs.append([])
-            runs[-1].append(place)
+        runs: dict[tuple[int, bytes], list[_Place]] = {}
+        for number, at in places:
+            deep = b"" if key in _ANY_DEPTH else indent_of(lines.texts[number])
+            runs.setdefault((parts[number], deep), []).append((number, at))
         for cost, text, step in ((0.0, b"\t", TAB), (1.0, b" ", TAB), (1.0, b" ", 1)):
             texts: dict[int, bytes] = {}
-            for run in runs:
+            for run in runs.values():
                 edge = max(_edge(lines, place) for place in run)
                 texts.update(_with_gaps(lines, run, gaps.Gap(text, (edge // step + 1) * step)))
             yield _GAPS + cost, texts
@@ -233,16 +234,24 @@ def _blanks(lines: Lines) -> _Found:
     """The lines of a run, or between two empty ones, have blanks where others have tabs: to indent, or everywhere, or
     as many as in a diff, where a sign stands before the line."""
     parts: dict[tuple[str, int], list[int]] = {}
-    part = 0
+    part_of = _parts(lines)
     for number, run in _runs(lines):
-        if number and not lines.rows[number - 1].words:
-            part = number
         parts.setdefault(("run", run), []).append(number)
-        parts.setdefault(("part", part), []).append(number)
+        parts.setdefault(("part", part_of[number]), []).append(number)
     for numbers in parts.values():
         yield _BY_BLANKS, {number: _indented_by_blanks(lines.texts[number]) for number in numbers}
         yield _BY_BLANKS + 1.0, {number: lines.texts[number].expandtabs(TAB) for number in numbers}
         yield _BY_BLANKS + 1.5, {number: (b"+" + lines.texts[number]).expandtabs(TAB)[1:] for number in numbers}
+
+
+def _parts(lines: Lines) -> dict[int, int]:
+    """Each added row that is not empty, with the number of its part: rows that no empty or known one parts."""
+    out: dict[int, int] = {}
+    part = 0
+    for number, _ in _runs(lines):
+        part = part if number and lines.rows[number - 1].words else number
+        out[number] = part
+    return out
 
 
 def _indented_by_blanks(text: bytes) -> bytes:
