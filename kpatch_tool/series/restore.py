@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
@@ -50,8 +50,9 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     read = cache(read_base)
     known = _Known(_people(series), _Added())
     done = _first_pass(series.patches, _Files(read), known)
-    if any(_may_learn(result, known.added.lines()) for one in done for result in one.results):
-        done = _second_pass(series.patches, done, _Files(read), known)
+    told = _told(done)
+    if any(told):
+        done = _second_pass(series.patches, done, told, _Files(read), known)
     return replace(series, patches=tuple(one.patch for one in done))
 
 
@@ -74,21 +75,36 @@ def _first_pass(patches: Sequence[Patch], files: _Files, known: _Known) -> list[
     return out
 
 
-def _second_pass(patches: Sequence[Patch], before: Sequence[_Done], files: _Files, known: _Known) -> list[_Done]:
-    """Once more those that the first pass left unproven, where sure patches have lines of theirs, also later ones, or
-    an earlier patch makes another file of one of theirs now; the others as the first pass left them."""
+def _told(done: Sequence[_Done]) -> list[bool]:
+    """For each patch whether it is not proven and a later sure one has a line of its own otherwise."""
+    later = _Added()
+    out: list[bool] = []
+    for one in reversed(done):
+        sure = one.patch.exactness in _SURE
+        out.append(not sure and any(_may_learn(result, later.lines()) for result in one.results))
+        if sure:
+            later.take(one.patch)
+    return out[::-1]
+
+
+def _second_pass(
+    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: _Files, known: _Known
+) -> list[_Done]:
+    """Once more those of which later patches told, and those of which an earlier patch makes another file now; the
+    others as the first pass left them."""
     guesses = Guesses()
-    lines = known.added.lines()
-    told = replace(known, bound=_AGAIN)
     changed: set[str] = set()
     out: list[_Done] = []
-    for patch, was in zip(patches, before, strict=True):
+    for patch, was, again in zip(patches, before, told, strict=True):
         if was.patch.exactness in _SURE:
             out.append(_patch(was.patch, files, known, guesses))
             continue
-        other_base = any(path in changed for file in patch.files for path in (file.old_path, file.new_path))
-        if other_base or any(_may_learn(result, lines) for result in was.results):
-            one = _patch(patch, files, known if other_base else told, guesses)
+        other_base = any(_touches(file, changed) for file in patch.files)
+        if other_base or again:
+            kept = {result.file.path: result for result in was.results if result.proven and not _touches(result.file, changed)}
+            whole = len({file.path for file in patch.files}) == len(patch.files)
+            bound = None if other_base else _AGAIN
+            one = _patch(patch, files, replace(known, bound=bound, kept=kept if whole else {}), guesses)
             changed.update(_other_files(was.results, one.results))
         else:
             for result in was.results:
@@ -97,6 +113,11 @@ def _second_pass(patches: Sequence[Patch], before: Sequence[_Done], files: _File
             one = replace(was, patch=guesses.followed(_judged(patch, was.results), was.results)) if was.results else was
         out.append(one)
     return out
+
+
+def _touches(file: FileDiff, paths: set[str]) -> bool:
+    """Whether a file diff starts from one of these files, or makes one."""
+    return file.old_path in paths or file.new_path in paths
 
 
 def _other_files(before: Sequence[Restoration], after: Sequence[Restoration]) -> Iterator[str]:
@@ -132,11 +153,12 @@ class _Added:
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches add;
-    and how much its files may be searched (None: as usual)."""
+    how much its files may be searched (None: as usual), and those that were proven already, by their paths."""
 
     people: tuple[Person, ...]
     added: _Added
     bound: Bound | None = None
+    kept: Mapping[str, Restoration] = field(default_factory=dict)
 
 
 class _Files:
@@ -285,7 +307,8 @@ def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
     beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.added.lines())
-    trial, results = _each(headers, files, partial(restore_file, bound=known.bound, beside=beside))
+    restore = partial(restore_file, bound=known.bound, beside=beside)
+    trial, results = _each(headers, files, lambda file, base: known.kept.get(file.path) or restore(file, base))
     taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
     again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}
     if not again:

@@ -138,6 +138,17 @@ def test_a_later_proven_patch_tells_the_ones_before_it_of_its_lines() -> None:
     assert alone.exactness is Exactness.MATCHED
 
 
+def test_files_that_were_proven_are_not_searched_again() -> None:
+    odd = b"#define  ODD\t  (1 |  2   |    4)\n"
+    old, other = b"int a;\n" + odd.replace(b"4", b"3") + b"int b;\n", b"int c;\n"
+    text = b"".join(b"#define LAMP_%d  %d\n" % (number, number) for number in range(4))
+    first = [sent_as(b"int d;\n", b"int d;\n" + text, "c.h"), sent_as(other, other + odd, "b.h")]
+    second = sent_as(old, b"int a;\n" + odd + b"int b;\n", "a.h")
+    given = [patch(1, format_diff(first)), patch(2, format_diff([second]))]
+    done = restore_series(series(*given), {"a.h": old, "b.h": other, "c.h": b"int d;\n"}.get).patches
+    assert [one.exactness for one in done] == [Exactness.PROVEN] * 2
+
+
 def test_what_the_second_reading_does_not_reach_stays_as_the_first_left_it() -> None:
     odd, strange = b"#define  ODD\t  (1 |  2   |    4)\n", b"int\t x  =    (1 +   2)\t;\n"
     old, other = b"int a;\n" + odd.replace(b"4", b"3") + b"int b;\n", b"int c;\n"
