@@ -287,8 +287,9 @@ class Effects:
         ending = effect.plan.endings[number]
         text = dict(effect.rows)[number]
         texts = [*effect.path.texts[:number], text[: len(text) - len(ending)]]
-        for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number])):
-            if one.kind == LONE:
+        # A line that stands elsewhere and has an unlikely gap comes from the one that only stands elsewhere.
+        for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number]), inside=True):
+            if one.kind == LONE and effect.cost + one.cost - _AGAIN <= MAX_COST:
                 yield one.cost - _AGAIN, number, one
 
 

@@ -39,9 +39,9 @@ class LimitedReader(Reader):
                 kept[text] = Candidate(text, least + cost + _UNSTYLED, "received")
         return sorted(kept.values(), key=lambda option: option.cost) or found
 
-    def unlikely(self, number: int, texts: Sequence[bytes], kind: str) -> list[Candidate]:
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str, *, inside: bool = False) -> list[Candidate]:
         """The readings that no rule gives and that agree."""
-        found = Reader.unlikely(self, number, texts, kind)
+        found = Reader.unlikely(self, number, texts, kind, inside=inside)
         limit = self.limits.get(number)
         return found if limit is None else [option for option in found if limit.agrees(option.text)]
 

@@ -121,9 +121,9 @@ class Reader:
             found = self.rendered[key] = _rendered(row, kind, indents, combos)
         return found
 
-    def unlikely(self, number: int, texts: Sequence[bytes], kind: str) -> list[Candidate]:
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str, *, inside: bool = False) -> list[Candidate]:
         """Readings of row `number`, a line of that kind, that no rule gives: any column, any gap doubled, a blank at
-        the end.
+        the end; with `inside` not its indentation.
 
         Typing errors and rare styles are among them. They are tried where the likely readings fail.
         """
@@ -131,7 +131,7 @@ class Reader:
         known = texts[number]
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
-        found = unruled.readings(row, known, kind, yaml=self.yaml)
+        found = unruled.readings(row, known, kind, yaml=self.yaml, inside=inside)
         return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items()]
 
     def _indents(

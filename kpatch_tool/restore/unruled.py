@@ -41,13 +41,13 @@ _NEAR = 10  # columns
 _BLANKS = re.compile(rb"[ \t]+")
 
 
-def readings(row: Row, known: bytes, kind: str, *, yaml: bool) -> dict[bytes, tuple[float, str]]:
+def readings(row: Row, known: bytes, kind: str, *, yaml: bool, inside: bool = False) -> dict[bytes, tuple[float, str]]:
     """Such readings of a row of that kind whose likeliest one is `known`, each with its cost in bits and how it
-    differs."""
+    differs; with `inside` those that differ behind the first word alone."""
     own = indent_of(known)
     rest = known[len(own) :]
     found: dict[bytes, tuple[float, str]] = {}
-    if row.lead:
+    if row.lead and not inside:
         # A line that only moved keeps the gaps of the one that was removed.
         moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
         for text in dict.fromkeys([rest, *moved]):
