@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from math import log2
+from math import inf, log2
 from operator import itemgetter
 
 from kpatch_tool.restore import gaps, indent, notes, repeated, simple_tables, unruled, word_pairs
@@ -121,9 +121,9 @@ class Reader:
             found = self.rendered[key] = _rendered(row, kind, indents, combos)
         return found
 
-    def unlikely(self, number: int, texts: Sequence[bytes], kind: str, *, inside: bool = False) -> list[Candidate]:
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str, most: float = inf) -> list[Candidate]:
         """Readings of row `number`, a line of that kind, that no rule gives: any column, any gap doubled, a blank at
-        the end; with `inside` not its indentation.
+        the end; those that cost at most so many bits.
 
         Typing errors and rare styles are among them. They are tried where the likely readings fail.
         """
@@ -131,8 +131,8 @@ class Reader:
         known = texts[number]
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
-        found = unruled.readings(row, known, kind, yaml=self.yaml, inside=inside)
-        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items()]
+        found = unruled.readings(row, known, kind, yaml=self.yaml)
+        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items() if cost <= most]
 
     def _indents(
         self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]

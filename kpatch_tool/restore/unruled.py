@@ -47,7 +47,7 @@ def readings(row: Row, known: bytes, kind: str, *, yaml: bool, inside: bool = Fa
     own = indent_of(known)
     rest = known[len(own) :]
     found: dict[bytes, tuple[float, str]] = {}
-    if row.lead and not inside:
+    if row.lead:
         # A line that only moved keeps the gaps of the one that was removed.
         moved = sorted(line[len(indent_of(line)) :] for line in row.gone if tuple(line.split()) == row.words)
         for text in dict.fromkeys([rest, *moved]):
