@@ -22,6 +22,7 @@ KEPT = frozenset(
     {"define", "field", "initialiser", "enumerator", "trailing", "backslash", "kdoc", "instruction", "quote"}
 )
 _AS_LAST, _SINGLE_AS_LAST = 0.5, 0.2
+_LAST_COLUMN = 0.6  # the share of its column in that; the rest is its width, or the column behind the longest text
 
 _STRUCT = re.compile(rb"\s*(?:typedef\s+)?(?:struct|union)\b[^()=;]*\{$")
 # The members of one struct in five have columns, of functions' variables one in a hundred (2,600 structs in Linux 6.1).
@@ -61,8 +62,8 @@ def as_last(out: gaps.Options, key: str, last: Last, edge: int) -> None:
         gaps.add(out, gap, weight)
         return
     behind = gaps.Gap(gap.text[:1], beyond=edge) if edge and key not in {"trailing", "backslash"} else None
-    gaps.add(out, behind or gaps.Gap(gap.text), weight * 0.4)
-    gaps.add(out, gap, weight * 0.6)
+    gaps.add(out, behind or gaps.Gap(gap.text), weight * (1.0 - _LAST_COLUMN))
+    gaps.add(out, gap, weight * _LAST_COLUMN)
 
 
 def as_first_member(out: gaps.Options, above: Sequence[bytes], edge: int) -> None:

@@ -98,6 +98,23 @@ def test_the_last_gap_of_a_kind_counts_further_down(above: bytes, line: bytes) -
     assert out == before
 
 
+@pytest.mark.parametrize(
+    ("above", "told"),
+    [
+        ([b"", b"struct lamp {"], True),
+        ([b"struct lamp {", b"\t/* Lit. */"], True),
+        ([b"struct lamp {", b"\tint on;"], False),
+        ([b"struct lamp *lamp(void)", b"{"], False),
+        ([], False),
+    ],
+)
+def test_the_first_member_of_a_struct_may_begin_columns(above: list[bytes], told: bool) -> None:
+    out: gaps.Options = {gaps.SINGLE: 1.0}
+    repeated.as_first_member(out, above, 10)
+    assert (gaps.Gap(b"\t", beyond=10) in out) is told
+    assert max(out, key=lambda gap: out[gap]) == gaps.SINGLE
+
+
 def likeliest_last(base: bytes, new: bytes) -> bytes:
     """The likeliest reading of the last added line where those above it are read as they are."""
     file = damaged(changed(base, new))
