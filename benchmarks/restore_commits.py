@@ -1,6 +1,7 @@
 """How well real commits come back from archives' pages: each as git mails it, shown as a page, restored, compared.
 
     python -m benchmarks.restore_commits --git DIR [--range REVISION ...] [--commits N] [--shape NAME ...] [--first]
+        [--people DIR@REVISION]
 
 DIR is any clone (or its git directory). Of the commits of the range that have one parent, N are chosen by chance (the
 seed is fixed). Each is mailed with `git format-patch`, shown in every shape asked for (benchmarks/archive_shapes.py; by
@@ -8,8 +9,9 @@ default those that squeeze white space), read back by kpt's own reader, restored
 diff compared with the one sent, byte by byte. Commits that change a binary file or no text are left out.
 
 Prints per shape what benchmarks/restore_pages.py prints, with the CPU time of the slowest commit. With --first the
-mails have no `index` lines, so that nothing judges and the first reading is taken. --failures takes one JSON object
-for each commit that did not come back, with the lines that differ.
+mails have no `index` lines, so that nothing judges and the first reading is taken. With --people the lists of people
+(MAINTAINERS, .mailmap, CREDITS) that a clone of parts of a tree lacks are those of another one. --failures takes one
+JSON object for each commit that did not come back, with the lines that differ.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +39,7 @@ from kpatch_tool.mail.read import read_sources
 from kpatch_tool.parallel import in_order
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restore import PEOPLE, restore_series
 from kpatch_tool.tree.objects import Objects
 
 _LARGEST = 300_000  # bytes: nobody reviews a larger mail
@@ -47,13 +49,14 @@ _SEALED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked of every commit: the repository, the shapes, the digits of blob ids (0: as git chooses), and
-    whether the mails have `index` lines."""
+    """What is asked of every commit: the repository, the shapes, the digits of blob ids (0: as git chooses), whether
+    the mails have `index` lines, and the lists of people by their paths that the repository may lack."""
 
     git: Path
     shapes: tuple[Shape, ...]
     digits: int
     judged: bool
+    people: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def measured(options: Options, commit: str) -> list[Measured]:
 
         def read(path: str) -> bytes | None:
             entry = objects.file(f"{commit}^", path)
-            return entry.data if entry else None
+            return entry.data if entry else options.people.get(path)
 
         for shape in options.shapes:
             began = time.process_time()
@@ -145,6 +148,14 @@ def measured(options: Options, commit: str) -> list[Measured]:
             }
             out.append(Measured(shape.name, result, missed, seconds, failure))
     return out
+
+
+def lists_of_people(where: str) -> dict[str, bytes]:
+    """The lists of people of a tree (DIR@REVISION)."""
+    directory, _, revision = where.rpartition("@")
+    with Objects(Path(git(Path(directory), "rev-parse", "--absolute-git-dir").decode().strip())) as objects:
+        found = {path: objects.file(revision, path) for path in PEOPLE}
+    return {path: entry.data for path, entry in found.items() if entry}
 
 
 def differences(sent: Patch, got: Patch) -> Iterator[tuple[str, str, str, str]]:
@@ -176,12 +187,14 @@ def main() -> int:
     parser.add_argument("--shape", action="append", default=[], help="only this shape (repeatable)")
     parser.add_argument("--digits", type=int, default=0, help="of the blob ids (0: as git chooses)")
     parser.add_argument("--first", action="store_true", help="mails without `index` lines: first readings")
+    parser.add_argument("--people", metavar="DIR@REVISION", help="a tree with lists of people")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--failures", type=Path, help="write what is not proven here, as JSON lines")
     given = parser.parse_args()
     wanted = [shape for shape in SHAPES if (shape.name in given.shape if given.shape else shape.squeezes)]
     directory = Path(git(given.git, "rev-parse", "--absolute-git-dir").decode().strip())
-    options = Options(directory, tuple(wanted), given.digits, not given.first)
+    people = lists_of_people(given.people) if given.people else {}
+    options = Options(directory, tuple(wanted), given.digits, not given.first, people)
     tallies = {shape.name: Tally() for shape in wanted}
     slowest = 0.0
     commits = commits_of(directory, given.range or ["HEAD"], given.commits, given.seed)

@@ -26,6 +26,7 @@ MAX_COST = 26.0  # bits: readings less likely than one in 2^26 are not tried
 _LONGEST = 200  # bytes of a line whose unlikely readings are tried
 _FEW_DEVIATIONS = 6_000  # of a file for which two unlikely gaps in one line are tried
 _AGAIN = 5.0  # bits: how much less a second unlikely gap in the same line costs
+_DEAREST_AGAIN = 16.0
 _CHEAPER = 100  # listing what else a line could be is cheaper than reading it by this factor
 _KNOWN = 8  # and so is reading a line again as it was read before
 _FEW_JOINTS = 32
@@ -287,7 +288,7 @@ class Effects:
         ending = effect.plan.endings[number]
         text = dict(effect.rows)[number]
         texts = [*effect.path.texts[:number], text[: len(text) - len(ending)]]
-        for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number])):
+        for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number]), _DEAREST_AGAIN):
             if one.kind == LONE:
                 yield one.cost - _AGAIN, number, one
 

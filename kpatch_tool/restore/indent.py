@@ -63,6 +63,7 @@ _STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
 _TRACED = 60.0
 _ASSEMBLY = frozenset({b"asm", b"__asm__", b"__asm", b"asm_volatile_goto", b"asm_inline"})
 _OPERAND = 60.0  # an operand of inline assembly that stands below the one after the colon
+_AS_BLOCK = 0.15  # a label that stands as deep as the block it is in
 _SAME_STEP = 12.0  # what the patch's own last step weighs
 _RARE_STEP = 0.001
 
@@ -205,11 +206,11 @@ def _condition(state: State, _text: bytes, _style: Style, _recent: Recent) -> Re
 
 
 def _label(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
-    return {
-        b"": 0.9,
-        b" ": 0.3,
-        **{indent: 0.2 * part for indent, part in _statement(state, text, style, recent).items()},
-    }
+    out: Readings = {b"": 0.9, b" ": 0.3}
+    _all(out, _statement(state, text, style, recent), 0.2)
+    if state.stack:
+        add(out, state.stack[-1].indent, _AS_BLOCK)
+    return out
 
 
 def _comment(state: State, text: bytes, _style: Style, _recent: Recent) -> Readings:

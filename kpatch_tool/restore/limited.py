@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 
 from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.reading import Candidate, Memory, Reader
@@ -39,9 +40,9 @@ class LimitedReader(Reader):
                 kept[text] = Candidate(text, least + cost + _UNSTYLED, "received")
         return sorted(kept.values(), key=lambda option: option.cost) or found
 
-    def unlikely(self, number: int, texts: Sequence[bytes], kind: str) -> list[Candidate]:
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str, most: float = inf) -> list[Candidate]:
         """The readings that no rule gives and that agree."""
-        found = Reader.unlikely(self, number, texts, kind)
+        found = Reader.unlikely(self, number, texts, kind, most)
         limit = self.limits.get(number)
         return found if limit is None else [option for option in found if limit.agrees(option.text)]
 

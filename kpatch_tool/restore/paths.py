@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from kpatch_tool.restore import repeated
 from kpatch_tool.restore.align import Step
 from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.reading import Candidate, Memory, Reader
 
+_REMEMBERED = repeated.KEPT | {"end", "star"}  # kinds of gap that the memory of those above tells of
 _SAME = 8  # so many equal lines above, and the same state, make the rest the same
 
 
@@ -96,7 +98,7 @@ def _indifferent(reader: Reader, parent: Path, number: int) -> int:
     while number < len(reader.rows):
         row, options = reader.rows[number], parent.options[number]
         if options and row.chunks:
-            told = any(key.startswith("sentence") or key in {"end", "star"} for key in row.chunks.keys)
+            told = any(key.startswith("sentence") or key in _REMEMBERED for key in row.chunks.keys)
             if told or row.model is not None or options[0].kind in {"paren", "plain"}:
                 break
         number += 1

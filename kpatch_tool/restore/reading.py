@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from math import log2
+from math import inf, log2
 from operator import itemgetter
 
-from kpatch_tool.restore import gaps, indent, notes, unruled, word_pairs
+from kpatch_tool.restore import gaps, indent, notes, repeated, simple_tables, unruled, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
@@ -34,6 +34,7 @@ from kpatch_tool.restore.weights import INDENTS, gap_power, sharpened
 
 _MAX_CANDIDATES = 40
 _MAX_INDENTS = 12
+_Read = tuple[float, tuple[gaps.Gap, ...]]  # a reading of the gaps of a line, with its share
 LONE = "lone"  # the kind of a reading from which nothing follows for other lines
 # The share of added lines whose very bytes are removed in the same block of changes (git would have called them
 # context) among those whose squeezed text is: 1 of 236 between Debian's 6.1.187 and 6.1.190.
@@ -48,12 +49,14 @@ _FLOOR = 2.0**-14  # readings less likely than this are left out
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the patch itself did above: its last continuation style, how far removed lines were shifted when they were
-    added again, whether it ends sentences with two blanks, and how its comments go on under a description."""
+    added again, whether it ends sentences with two blanks, how its comments go on under a description, and the last
+    gap of some kinds."""
 
     style: indent.Recent = indent.NOTHING_YET
     shift: int | None = None
     doubled: bool | None = None
     notes: tuple[notes.Note, ...] = ()
+    last: repeated.Last = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Reader:
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
     yaml: bool = False
     window: int = WINDOW
-    read: dict[tuple[object, ...], list[tuple[float, tuple[gaps.Gap, ...]]]] = field(default_factory=dict)
+    read: dict[tuple[object, ...], list[_Read]] = field(default_factory=dict)
     rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
 
     def candidates(self, number: int, state: State, memory: Memory, texts: Sequence[bytes]) -> list[Candidate]:
@@ -107,6 +110,8 @@ class Reader:
             kind, rule = indent.expected(state, text, self.style, memory.style)
         else:
             kind, rule = expected_text(above, row.below, text, self.style.unit, yaml=self.yaml)
+            if table := self._table(above):
+                rule = {**rule, **simple_tables.starts(row.words, above, table)}
         indents = self._indents(row, (kind, rule), state, memory, above)[:_MAX_INDENTS]
         combos = self._gap_combinations(number, state, memory, above)
         # Most of what changes above a line changes neither of them.
@@ -116,9 +121,9 @@ class Reader:
             found = self.rendered[key] = _rendered(row, kind, indents, combos)
         return found
 
-    def unlikely(self, number: int, texts: Sequence[bytes], kind: str) -> list[Candidate]:
+    def unlikely(self, number: int, texts: Sequence[bytes], kind: str, most: float = inf) -> list[Candidate]:
         """Readings of row `number`, a line of that kind, that no rule gives: any column, any gap doubled, a blank at
-        the end.
+        the end; those that cost at most so many bits.
 
         Typing errors and rare styles are among them. They are tried where the likely readings fail.
         """
@@ -127,7 +132,7 @@ class Reader:
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         found = unruled.readings(row, known, kind, yaml=self.yaml)
-        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items()]
+        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items() if cost <= most]
 
     def _indents(
         self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]
@@ -166,19 +171,19 @@ class Reader:
     def _start(self, start: bytes) -> bytes:
         return unruled.start(start, yaml=self.yaml)
 
-    def _gap_combinations(
-        self, number: int, state: State, memory: Memory, above: Sequence[bytes]
-    ) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
+    def _gap_combinations(self, number: int, state: State, memory: Memory, above: Sequence[bytes]) -> list[_Read]:
         row = self.rows[number]
         same = _as_removed(row)
         if len(same) == 1:
             return same
         profile = tuple(above) if state.comment or not self.is_c else tuple(map(_profile, above))
-        key = (number, state.comment, memory.doubled, memory.notes, profile)
+        last = tuple(one for one in memory.last if row.chunks and one[0] in row.chunks.keys)
+        key = (number, state.comment, memory.doubled, memory.notes, last, profile)
         found = self.read.get(key)
         if found is None:
             before = self.rows[number - 1] if number else row
             read = self._gaps_read(row, before, state, memory, above)
+            read = self._in_table(row.words, above, read)
             if not self.is_c and (grid := in_grid(row.words, above, self._below(number))) is not None:
                 read = [(_IN_GRID, grid)] + [(share * (1.0 - _IN_GRID), gap) for share, gap in read]
             if same:
@@ -189,14 +194,28 @@ class Reader:
             found = self.read[key] = read
         return found
 
+    def _table(self, above: Sequence[bytes]) -> simple_tables.Table | None:
+        """The table of reStructuredText that is open below these lines."""
+        return None if self.is_c or self.yaml else simple_tables.open_table(above)
+
+    def _in_table(self, words: Sequence[bytes], above: Sequence[bytes], read: list[_Read]) -> list[_Read]:
+        """`read` with the gaps of a row of an open table, or of a border, where the words are such."""
+        if self.is_c or self.yaml:
+            return read
+        table = simple_tables.open_table(above)
+        if simple_tables.is_border(words):
+            told = simple_tables.border(words, above)
+        else:
+            told = simple_tables.cells(words, table) if table else []
+        rest = 1.0 - sum(share for share, _ in told)
+        return told + [(share * rest, gap) for share, gap in read]
+
     def _below(self, number: int) -> Iterator[bytes]:
         """The lines below a row, those that are added with single blanks."""
         for row in self.rows[number + 1 : number + 1 + WINDOW]:
             yield b" ".join(row.words) if row.text is None else row.text
 
-    def _gaps_read(
-        self, row: Row, before: Row, state: State, memory: Memory, above: Sequence[bytes]
-    ) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
+    def _gaps_read(self, row: Row, before: Row, state: State, memory: Memory, above: Sequence[bytes]) -> list[_Read]:
         """Combinations of what the rules say of each gap; `before` is the row above."""
         chunks = row.chunks
         assert chunks is not None
@@ -225,8 +244,12 @@ class Reader:
                 readings[gap] = readings.get(gap, 0.0) + weight
             if key:
                 told = index in copied and not _moved(before, above, key)
-                gaps.as_above(readings, index, chunks, around, told=told)
-            choices.append(sharpened(readings, gap_power(row.words, key, over)))
+                repeated.as_above(readings, index, chunks, around, told=told)
+                if key == "member" and not told:
+                    repeated.as_first_member(readings, above, row.edges.get(key, 0))
+                if key not in over and not told:
+                    repeated.as_last(readings, key, memory.last, row.edges.get(key, 0))
+            choices.append(gaps.by_blanks(sharpened(readings, gap_power(row.words, key, over))))
         return gaps.combinations(choices)
 
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
@@ -269,6 +292,9 @@ class Reader:
             found = DOUBLED.search(text)
             if found:
                 memory = replace(memory, doubled=len(found[1]) == 2)
+        if row.chunks and not repeated.KEPT.isdisjoint(row.chunks.keys):
+            last = repeated.remembered(memory.last, split_cached(text))
+            memory = memory if last is memory.last else replace(memory, last=last)
         note = notes.goes_on(state, text)
         if note:
             memory = replace(memory, notes=(*(one for one in memory.notes if one[0] != note[0]), note))
@@ -303,7 +329,7 @@ def _profile(line: bytes) -> bytes:
     return line if b"  " in bare or b"\t" in bare else bare
 
 
-def _as_removed(row: Row) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
+def _as_removed(row: Row) -> list[_Read]:
     """The gaps of the removed line with the same text, if there is one: as they are, with the column of its last
     backslash or comment kept, and single; one reading where every gap of it is single."""
     model = row.model

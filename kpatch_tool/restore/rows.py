@@ -281,7 +281,7 @@ def _find_edges(rows: Sequence[Row]) -> None:
 
     Only tables of more than one line count; indentation is not known yet and left out.
     """
-    for key in gaps.TABLE_KEYS:
+    for key in (*gaps.TABLE_KEYS, "kdoc"):
         run: list[Row] = []
         edge = 0
         for row in [*rows, None]:
@@ -289,7 +289,7 @@ def _find_edges(rows: Sequence[Row]) -> None:
             if row and row.chunks and at is not None:
                 run.append(row)
                 edge = max(edge, len(b" ".join(row.words[: at + 1])))
-            elif row is None or row.words or row.text:
+            elif row is None or ((row.words or row.text) and not (key == "kdoc" and row.words[:1] == (b"*",))):
                 for member in run if len(run) > 1 else []:
                     member.edges[key] = edge
                 run, edge = [], 0

@@ -22,7 +22,7 @@ _FEWEST = 2_000
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
-_MOST_SETS = 600_000  # sets of deviations looked at, with those that touch the same rows
+_MOST_SETS = 1_200_000  # sets of deviations looked at, with those that touch the same rows
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -32,8 +32,8 @@ _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for 
 class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
-    readings: int = 200_000
-    hashed: int = 3_000_000_000
+    readings: int = 400_000
+    hashed: int = 5_000_000_000
     lines: int = MOST_LINES
 
     def for_id(self, wanted: str) -> Bound:

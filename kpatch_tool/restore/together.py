@@ -22,6 +22,10 @@ _DEPTH = LEAST  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _TABLE = 8.0  # bits: columns behind commas
+_ANY_DEPTH = frozenset({"backslash", "trailing"})  # kinds of gap whose column lines of any indentation share
+_WORDS = 9.5  # bits: words in columns
+_ALIGNED_WORDS = 4  # so many words of a line
+_APART = (1, 2, 3)  # blanks behind the longest word
 _FARTHEST = 8  # columns that a run is shifted by
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
@@ -57,7 +61,7 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _depths, _continuations, _gaps, _tables, _shifts, _blanks):
+    for source in (_same_text, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
@@ -145,6 +149,51 @@ def _gaps(lines: Lines) -> _Found:
             yield _GAPS + more + 2.5, _with_gaps(lines, places, gaps.Gap(b" ", column))
 
 
+def _own_columns(lines: Lines) -> _Found:
+    """The gaps of a kind end behind the longest text of the lines between two empty ones that stand as deep, so in the
+    whole file: at a tab stop by tabs or by blanks, or one blank behind it."""
+    parts = _parts(lines)
+    for more, key, places in _places(lines):
+        if more or key not in gaps.TABLE_KEYS:
+            continue
+        runs: dict[tuple[int, bytes], list[_Place]] = {}
+        for number, at in places:
+            deep = b"" if key in _ANY_DEPTH else indent_of(lines.texts[number])
+            runs.setdefault((parts[number], deep), []).append((number, at))
+        for cost, text, step in ((0.0, b"\t", TAB), (1.0, b" ", TAB), (1.0, b" ", 1)):
+            texts: dict[int, bytes] = {}
+            for run in runs.values():
+                edge = max(_edge(lines, place) for place in run)
+                texts.update(_with_gaps(lines, run, gaps.Gap(text, (edge // step + 1) * step)))
+            yield _GAPS + cost, texts
+
+
+def _edge(lines: Lines, place: _Place) -> int:
+    """The column at which the text before a gap ends."""
+    number, at = place
+    own = gaps.split(lines.texts[number])
+    return width(own.words[at], own.columns[at])
+
+
+def _words(lines: Lines) -> _Found:
+    """Lines one below the other that stand as deep have their first, second, ... words in columns, by blanks."""
+    block: list[int] = []
+    for number in [*lines.added(), len(lines.rows)]:
+        last = block[-1] if block else number
+        goes_on = number == last + 1 < len(lines.rows) and indent_of(lines.texts[number]) == indent_of(
+            lines.texts[last]
+        )
+        if not goes_on:
+            for at in range(_ALIGNED_WORDS if len(block) > 1 else 0):
+                places = [(one, at) for one in block if len(lines.rows[one].words) > at + 1]
+                edge = max((_edge(lines, place) for place in places), default=0)
+                for blanks in _APART:
+                    yield _WORDS + at / 2 + blanks / 2, _with_gaps(lines, places, gaps.Gap(b" ", edge + blanks))
+            block = []
+        if number < len(lines.rows):
+            block.append(number)
+
+
 def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
     """Gaps of a kind, at least two: all of the file, of a run, of lines one below the other that stand as deep; with
     what it costs more that only these have a habit."""
@@ -182,17 +231,27 @@ def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int 
 
 
 def _blanks(lines: Lines) -> _Found:
-    """The lines of a run, or between two empty ones, have blanks where others have tabs: to indent, or everywhere."""
+    """The lines of a run, or between two empty ones, have blanks where others have tabs: to indent, or everywhere, or
+    as many as in a diff, where a sign stands before the line."""
     parts: dict[tuple[str, int], list[int]] = {}
-    part = 0
+    part_of = _parts(lines)
     for number, run in _runs(lines):
-        if number and not lines.rows[number - 1].words:
-            part = number
         parts.setdefault(("run", run), []).append(number)
-        parts.setdefault(("part", part), []).append(number)
+        parts.setdefault(("part", part_of[number]), []).append(number)
     for numbers in parts.values():
         yield _BY_BLANKS, {number: _indented_by_blanks(lines.texts[number]) for number in numbers}
         yield _BY_BLANKS + 1.0, {number: lines.texts[number].expandtabs(TAB) for number in numbers}
+        yield _BY_BLANKS + 1.5, {number: (b"+" + lines.texts[number]).expandtabs(TAB)[1:] for number in numbers}
+
+
+def _parts(lines: Lines) -> dict[int, int]:
+    """Each added row that is not empty, with the number of its part: rows that no empty or known one parts."""
+    out: dict[int, int] = {}
+    part = 0
+    for number, _ in _runs(lines):
+        part = part if number and lines.rows[number - 1].words else number
+        out[number] = part
+    return out
 
 
 def _indented_by_blanks(text: bytes) -> bytes:

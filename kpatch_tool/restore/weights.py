@@ -36,14 +36,21 @@ INDENTS = {
 }
 # Of gaps: where the line above has none of the kind, and where it has.
 GAPS = {
-    **{"first": (1.3, 1.3), "star": (1.5, 1.0), "trailing": (1.4, 1.3), "assign": (2.8, 2.4), "member": (1.8, 1.5)},
+    **{
+        "first": (1.3, 1.3),
+        "field": (1.3, 1.3),
+        "star": (1.5, 1.0),
+        "trailing": (1.4, 1.3),
+        "assign": (2.8, 2.4),
+        "member": (1.8, 1.5),
+    },
+    **{"initialiser": (1.5, 1.35), "enumerator": (1.5, 1.35)},
     **{"define": (1.3, 1.5), "backslash": (1.2, 2.0), "label": (3.0, 3.0), "sentence": (0.95, 1.0), "end": (2.0, 2.0)},
     **{"operator": (2.5, 2.5), "value": (2.2, 1.8), "kdoc": (0.9, 2.5), "quote": (1.0, 2.2), "colon": (1.0, 1.2)},
     **{"instruction": (0.8, 1.7), "hash": (1.8, 1.0)},
 }
 _PLAIN = (1.75, 2.3)  # of a gap that has no kind of its own, where a neighbour says something of it
 _TABLE = 1.7
-_INITIALISER = (1.5, 1.35)  # of the gap before the `=` of `.name = value`
 
 
 def gap_power(words: tuple[bytes, ...], key: str, above: tuple[str, ...]) -> float:
@@ -51,6 +58,4 @@ def gap_power(words: tuple[bytes, ...], key: str, above: tuple[str, ...]) -> flo
     line above has."""
     if key.startswith("table"):
         return _TABLE
-    if key == "assign" and words[0].startswith(b"."):
-        return _INITIALISER[key in above]
     return (GAPS.get(key, (1.0, 1.0)) if key else _PLAIN)[key in above]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob
@@ -28,7 +28,7 @@ from kpatch_tool.text import plural
 
 ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
-_PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
+PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 _AGAIN = Bound(20_000, 500_000_000, 5_000)  # of the search for a file that others have told of
 _TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
@@ -43,19 +43,90 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     """`series` (as received: from `store.reread`) with every patch restored as far as the base tells.
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
-    once. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
+    once. Patches that are not proven are read once more where later ones that are have lines of theirs. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
     do not make of it the blob they name: then something happened to them as well. What is passed through changes the
     files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
     """
-    files, guesses = _Files(read_base), Guesses()
+    read = cache(read_base)
     known = _Known(_people(series), _Added())
-    patches: list[Patch] = []
-    for patch in series.patches:
-        done = _patch(patch, files, known, guesses)
-        patches.append(done)
-        if done.exactness in _SURE:
-            known.added.take(done)
-    return replace(series, patches=tuple(patches))
+    done = _first_pass(series.patches, _Files(read), known)
+    told = _told(done)
+    if any(told):
+        done = _second_pass(series.patches, done, told, _Files(read), known)
+    return replace(series, patches=tuple(one.patch for one in done))
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A patch after its restoration, with what became of its files; none where it is passed through."""
+
+    patch: Patch
+    results: Sequence[Restoration] = ()
+
+
+def _first_pass(patches: Sequence[Patch], files: _Files, known: _Known) -> list[_Done]:
+    """Each patch restored with what the sure ones before it tell."""
+    guesses = Guesses()
+    out: list[_Done] = []
+    for patch in patches:
+        out.append(_patch(patch, files, known, guesses))
+        if out[-1].patch.exactness in _SURE:
+            known.added.take(out[-1].patch)
+    return out
+
+
+def _told(done: Sequence[_Done]) -> list[bool]:
+    """For each patch whether it is not proven and a later sure one has a line of its own otherwise."""
+    later = _Added()
+    out: list[bool] = []
+    for one in reversed(done):
+        sure = one.patch.exactness in _SURE
+        out.append(not sure and any(_may_learn(result, later.lines()) for result in one.results))
+        if sure:
+            later.take(one.patch)
+    return out[::-1]
+
+
+def _second_pass(
+    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: _Files, known: _Known
+) -> list[_Done]:
+    """Once more those of which later patches told, and those of which an earlier patch makes another file now; the
+    others as the first pass left them."""
+    guesses = Guesses()
+    changed: set[str] = set()
+    out: list[_Done] = []
+    for patch, was, again in zip(patches, before, told, strict=True):
+        if was.patch.exactness in _SURE:
+            out.append(_patch(was.patch, files, known, guesses))
+            continue
+        other_base = any(_touches(file, changed) for file in patch.files)
+        if other_base or again:
+            kept = {result.file.path: result for result in was.results if result.proven and not _touches(result.file, changed)}
+            whole = len({file.path for file in patch.files}) == len(patch.files)
+            bound = None if other_base else _AGAIN
+            one = _patch(patch, files, replace(known, bound=bound, kept=kept if whole else {}), guesses)
+            changed.update(_other_files(was.results, one.results))
+        else:
+            for result in was.results:
+                if result.found:
+                    files.put(result.file, result.post)
+            one = replace(was, patch=guesses.followed(_judged(patch, was.results), was.results)) if was.results else was
+        out.append(one)
+    return out
+
+
+def _touches(file: FileDiff, paths: set[str]) -> bool:
+    """Whether a file diff starts from one of these files, or makes one."""
+    return file.old_path in paths or file.new_path in paths
+
+
+def _other_files(before: Sequence[Restoration], after: Sequence[Restoration]) -> Iterator[str]:
+    """The paths of the files that two restorations of a patch make otherwise."""
+    posts = {result.file.new_path: result.post for result in before}
+    for result in after:
+        path = result.file.new_path
+        if path and posts.get(path) != result.post:
+            yield path
 
 
 class _Added:
@@ -81,11 +152,13 @@ class _Added:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches before
-    it add."""
+    """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches add;
+    how much its files may be searched (None: as usual), and those that were proven already, by their paths."""
 
     people: tuple[Person, ...]
     added: _Added
+    bound: Bound | None = None
+    kept: Mapping[str, Restoration] = field(default_factory=dict)
 
 
 class _Files:
@@ -141,14 +214,14 @@ def _person(name: str, email: str) -> Person:
     return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
 
 
-def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> Patch:
+def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> _Done:
     if patch.exactness in _SURE:
-        return _sure(patch, files, known)
+        return _Done(_sure(patch, files, known))
     if not patch.files and not read_loose(patch.received or patch.diff):
-        return replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read")
+        return _Done(replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read"))
     trial, results = _best(patch, files, known)
     files.take(trial)
-    return guesses.followed(_judged(patch, results), results)
+    return _Done(guesses.followed(_judged(patch, results), results), results)
 
 
 def _sure(patch: Patch, files: _Files, known: _Known) -> Patch:
@@ -213,7 +286,7 @@ def _hides(patch: Patch) -> bool:
 def _known_people(patch: Patch, files: _Files) -> list[Person]:
     """Those whose addresses the base shows: in the files that the patch changes, and in its lists of people."""
     changed = b"\n".join(files.before(file) or b"" for file in patch.files)
-    listed = b"\n".join(files.read(path) or b"" for path in _PEOPLE)
+    listed = b"\n".join(files.read(path) or b"" for path in PEOPLE)
     return [*addresses.people_in(changed, _SOMEBODY), *addresses.others(listed)]
 
 
@@ -234,7 +307,8 @@ def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
     beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.added.lines())
-    trial, results = _each(headers, files, partial(restore_file, beside=beside))
+    restore = partial(restore_file, bound=known.bound, beside=beside)
+    trial, results = _each(headers, files, lambda file, base: known.kept.get(file.path) or restore(file, base))
     taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
     again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}
     if not again:

@@ -124,6 +124,45 @@ def test_a_proven_patch_tells_the_ones_after_it_of_its_lines() -> None:
     ]
 
 
+def test_a_later_proven_patch_tells_the_ones_before_it_of_its_lines() -> None:
+    odd = b"#define  ODD\t  (1 |  2   |    4)\n"
+    old, other = b"int a;\n" + odd.replace(b"4", b"3") + b"int b;\n", b"int c;\n"
+    first, second = sent_as(other, other + odd, "b.h"), sent_as(old, b"int a;\n" + odd + b"int b;\n", "a.h")
+    third = sent_as(other + odd, b"int d;\n" + other + odd, "b.h")
+    given = [patch(number, format_diff([file])) for number, file in enumerate((first, second, third), 1)]
+    done = restore_series(series(*given), {"a.h": old, "b.h": other}.get).patches
+    assert [(one.exactness, one.diff) for one in done] == [
+        (Exactness.PROVEN, format_diff([file])) for file in (first, second, third)
+    ]
+    (alone,) = restore_series(series(given[0]), {"b.h": other}.get).patches
+    assert alone.exactness is Exactness.MATCHED
+
+
+def test_files_that_were_proven_are_not_searched_again() -> None:
+    odd = b"#define  ODD\t  (1 |  2   |    4)\n"
+    old, other = b"int a;\n" + odd.replace(b"4", b"3") + b"int b;\n", b"int c;\n"
+    text = b"".join(b"#define LAMP_%d  %d\n" % (number, number) for number in range(4))
+    first = [sent_as(b"int d;\n", b"int d;\n" + text, "c.h"), sent_as(other, other + odd, "b.h")]
+    second = sent_as(old, b"int a;\n" + odd + b"int b;\n", "a.h")
+    given = [patch(1, format_diff(first)), patch(2, format_diff([second]))]
+    done = restore_series(series(*given), {"a.h": old, "b.h": other, "c.h": b"int d;\n"}.get).patches
+    assert [one.exactness for one in done] == [Exactness.PROVEN] * 2
+
+
+def test_what_the_second_reading_does_not_reach_stays_as_the_first_left_it() -> None:
+    odd, strange = b"#define  ODD\t  (1 |  2   |    4)\n", b"int\t x  =    (1 +   2)\t;\n"
+    old, other = b"int a;\n" + odd.replace(b"4", b"3") + b"int b;\n", b"int c;\n"
+    lost = sent_as(b"int d;\n", b"int d;\n" + strange, "c.h")
+    first, second = sent_as(other, other + odd, "b.h"), sent_as(old, b"int a;\n" + odd + b"int b;\n", "a.h")
+    after = sent_as(b"int d;\n" + strange, b"int d;\nint e;\n" + strange, "c.h")
+    given = [patch(number, format_diff([file])) for number, file in enumerate((lost, first, after, second), 1)]
+    done = restore_series(series(*given), {"a.h": old, "b.h": other, "c.h": b"int d;\n"}.get).patches
+    matched, proven = Exactness.MATCHED, Exactness.PROVEN
+    assert [one.exactness for one in done] == [matched, proven, matched, proven]
+    assert "none of the" in done[0].why and "the base has blob" in done[2].why
+    assert any("as it was read in an earlier patch" in line for line in done[2].ambiguous)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_single_file_knows_nothing_from_elsewhere(count: int) -> None:
     file = damaged(sent_as(FROM, TO, "a.h"))

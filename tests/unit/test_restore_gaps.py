@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore import gaps
+from kpatch_tool.restore import gaps, repeated
 from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
 from kpatch_tool.restore.cstate import State, step
 from kpatch_tool.restore.reading import Memory, file_reader
@@ -19,7 +19,7 @@ def likeliest(above: bytes, text: bytes, key: str) -> bytes:
     chunks = gaps.split(text)
     index = chunks.keys.index(key)
     out: gaps.Options = {gaps.SINGLE: 1.0, gaps.Gap(b"\t"): 1.0, gaps.Gap(b"\t\t"): 1.0}
-    gaps.as_above(out, index, chunks, gaps.Around([gaps.split(above)], (), ()), told=False)
+    repeated.as_above(out, index, chunks, gaps.Around([gaps.split(above)], (), ()), told=False)
     best = max(out, key=lambda gap: out[gap])
     return gaps.render(chunks.words, b"", [best if at == index else gaps.SINGLE for at in range(len(chunks.gaps))])
 
@@ -56,10 +56,63 @@ def test_text_goes_on_under_an_open_bracket_in_a_comment() -> None:
 def test_blanks_reach_a_column_where_tabs_would_do() -> None:
     chunks = gaps.split(b"#define SHORT 2")
     around = gaps.Around([gaps.split(b"#define A_LONG_NAME\t\t1")], (), ())
-    found = gaps.options(1, chunks, around, 0.1)
+    found = gaps.by_blanks(gaps.options(1, chunks, around, 0.1))
     tabs, blanks = gaps.Gap(b"\t", 32), gaps.Gap(b" ", 32)
     assert gaps.render(chunks.words, b"", [gaps.SINGLE, blanks]) == b"#define SHORT                   2"
     assert 0 < found[blanks] < found[tabs]
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        (b".owner = THIS_MODULE,", ("initialiser", "value")),
+        (b"[LAMP] = 1,", ("initialiser", "value")),
+        (b"LAMP_ON = 1,", ("enumerator", "value")),
+        (b"lamp->on = 1;", ("assign", "value")),
+        (b"#define LAMP_ON BIT(3)", ("field", "define")),
+        (b"#define LAMP_REG 0x30", ("first", "define")),
+        (b".align 6", ("instruction",)),
+        (b"3: ldr x10, x11", ("label", "member", "")),
+    ],
+)
+def test_the_kinds_of_gaps(line: bytes, kinds: tuple[str, ...]) -> None:
+    assert gaps.split(line).keys == kinds
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [
+        (b"#define A\t\t\t1", b"#define A_LONGER_NAME\t\t2"),
+        (b"#define A                       1", b"#define A_LONGER_NAME           2"),
+    ],
+)
+def test_the_last_gap_of_a_kind_counts_further_down(above: bytes, line: bytes) -> None:
+    last = repeated.remembered((), gaps.split(above))
+    assert repeated.remembered(last, gaps.split(above)) is last
+    chunks = gaps.split(b"#define A_LONGER_NAME 2")
+    out: gaps.Options = {gaps.SINGLE: 0.5, gaps.Gap(b"\t"): 0.5}
+    repeated.as_last(out, "define", last, 0)
+    assert gaps.render(chunks.words, b"", [gaps.SINGLE, max(out, key=lambda gap: out[gap])]) == line
+    before = dict(out)
+    repeated.as_last(out, "trailing", last, 0)
+    assert out == before
+
+
+@pytest.mark.parametrize(
+    ("above", "told"),
+    [
+        ([b"", b"struct lamp {"], True),
+        ([b"struct lamp {", b"\t/* Lit. */"], True),
+        ([b"struct lamp {", b"\tint on;"], False),
+        ([b"struct lamp *lamp(void)", b"{"], False),
+        ([], False),
+    ],
+)
+def test_the_first_member_of_a_struct_may_begin_columns(above: list[bytes], told: bool) -> None:
+    out: gaps.Options = {gaps.SINGLE: 1.0}
+    repeated.as_first_member(out, above, 10)
+    assert (gaps.Gap(b"\t", beyond=10) in out) is told
+    assert max(out, key=lambda gap: out[gap]) == gaps.SINGLE
 
 
 def likeliest_last(base: bytes, new: bytes) -> bytes:

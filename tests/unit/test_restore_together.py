@@ -102,3 +102,31 @@ def test_lines_that_were_copied_have_blanks_for_tabs() -> None:
     files = made(lines)
     assert b"        if (a)\n                b(a);\n\n\tc();\n\td();\t\t/* d */" in files
     assert b"\tif (a)\n\t\tb(a);\n\n        c();\n        d();            /* d */" in files
+
+
+def test_every_run_has_the_columns_of_its_own_longest_text() -> None:
+    lines = lines_of(
+        b"\t.probe = lamp_probe,",
+        b"\t.driver = {",
+        b"\t\t.name = KBUILD_MODNAME,",
+        b"\t\t.acpi_match_table = lamp_ids,",
+        b"\t},",
+        b"",
+        b"\t.x = 1,",
+    )
+    files = made(lines)
+    inner = b"\t\t.name\t\t\t= KBUILD_MODNAME,\n\t\t.acpi_match_table\t= lamp_ids,\n\t},\n\n"
+    assert b"\t.probe\t= lamp_probe,\n\t.driver\t= {\n" + inner + b"\t.x\t= 1," in files
+    padded = inner.replace(b"e\t\t\t", b"e" + b" " * 19).replace(b"e\t=", b"e       =")
+    assert b"\t.probe  = lamp_probe,\n\t.driver = {\n" + padded + b"\t.x      = 1," in files
+
+
+def test_words_one_below_the_other_stand_in_columns() -> None:
+    files = made(lines_of(b"\tu32 blocks;", b"\tunsigned long size, left;", b"\tu32 value;"))
+    assert b"\tu32      blocks;\n\tunsigned long size, left;\n\tu32      value;" in files
+    assert b"\tu32       blocks;\n\tunsigned  long size, left;\n\tu32       value;" in files
+
+
+def test_lines_pasted_from_a_diff_have_the_blanks_behind_its_sign() -> None:
+    files = made(lines_of(b"\twhile (a)", b"\t\tb(a);"))
+    assert b"       while (a)\n               b(a);" in files
