@@ -100,7 +100,9 @@ def _no_patch(posts: Sequence[Post]) -> str:
         )  # fmt: skip
         return f"no patch found: {what}"
     if quoted := sum(1 for post in posts if _QUOTED.search(post.message.body)):
-        return f"no patch found: {plural(quoted, 'mail quotes', 'mails quote')} a diff; import the mails that they answer"
+        return (
+            f"no patch found: {plural(quoted, 'mail quotes', 'mails quote')} a diff; import the mails that they answer"
+        )
     if sealed := next((post.message.sealed for post in posts if post.message.sealed), ""):
         return f"no patch found: the mail holds {sealed}, which kpt does not read"
     return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"

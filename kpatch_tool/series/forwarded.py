@@ -13,7 +13,10 @@ from kpatch_tool.series.split import has_diff
 _WORDS = (
     "Forwarded message", "Original message", "Weitergeleitete Nachricht", "Urspr\u00fcngliche Nachricht",
     "Message transf\u00e9r\u00e9", "Message d'origine", "Mensaje reenviado", "Mensaje original", "Messaggio inoltrato",
-    "Doorgestuurd bericht", "\u041f\u0435\u0440\u0435\u0441\u044b\u043b\u0430\u0435\u043c\u043e\u0435 \u0441\u043e\u043e\u0431\u0449\u0435\u043d\u0438\u0435", "\u8f6c\u53d1\u90ae\u4ef6\u4fe1\u606f", "\u539f\u59cb\u90ae\u4ef6",
+    "Doorgestuurd bericht",
+    "\u041f\u0435\u0440\u0435\u0441\u044b\u043b\u0430\u0435\u043c\u043e\u0435"
+    " \u0441\u043e\u043e\u0431\u0449\u0435\u043d\u0438\u0435",
+    "\u8f6c\u53d1\u90ae\u4ef6\u4fe1\u606f", "\u539f\u59cb\u90ae\u4ef6",
 )  # fmt: skip
 _MARK = re.compile(
     rf"^[ \t]*(?:-{{4,}} ?(?:{'|'.join(_WORDS)}) ?-{{4,}}|Begin forwarded message:)[ \t]*\n(?:[ \t]*\n)*".encode(),
@@ -21,9 +24,11 @@ _MARK = re.compile(
 )
 # The fields that count, by the words of several languages.
 _MEANT = {
-    "from": "from", "von": "from", "de": "from", "da": "from", "van": "from", "\u043e\u0442": "from", "\u53d1\u4ef6\u4eba": "from",
+    "from": "from", "von": "from", "de": "from", "da": "from", "van": "from",
+    "\u043e\u0442": "from", "\u53d1\u4ef6\u4eba": "from",
     "date": "date", "sent": "date", "gesendet": "date", "datum": "date", "envoy\u00e9": "date", "fecha": "date",
-    "data": "date", "\u0434\u0430\u0442\u0430": "date", "\u53d1\u9001\u65f6\u95f4": "date", "\u53d1\u9001\u65e5\u671f": "date",
+    "data": "date", "\u0434\u0430\u0442\u0430": "date",
+    "\u53d1\u9001\u65f6\u95f4": "date", "\u53d1\u9001\u65e5\u671f": "date",
     "subject": "subject", "betreff": "subject", "objet": "subject", "asunto": "subject", "oggetto": "subject",
     "onderwerp": "subject", "\u0442\u0435\u043c\u0430": "subject", "\u4e3b\u9898": "subject",
 }  # fmt: skip

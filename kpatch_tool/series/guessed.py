@@ -21,8 +21,8 @@ class Guesses:
         self._lines: dict[str, frozenset[bytes]] = {}
 
     def followed(self, patch: Patch, results: Sequence[Restoration]) -> Patch:
-        """`patch`, restored with these results, with the lines listed that it has from an earlier patch's guess; its own
-        guesses are kept for those after it."""
+        """`patch`, restored with these results, with the lines listed that it has from an earlier patch's guess; its
+        own guesses are kept for those after it."""
         if patch.exactness is not Exactness.MATCHED:
             return patch
         inherited = [line for result in results for line in self._inherited(result.file)]

@@ -81,9 +81,7 @@ class _Part:
     loose: list[tuple[object, ...]]
 
 
-def group(
-    index: IndexFile, progress: Progress = silent, threads: Threads | None = None, *, count: int = 0
-) -> None:
+def group(index: IndexFile, progress: Progress = silent, threads: Threads | None = None, *, count: int = 0) -> None:
     """Make the postings of an index whose messages are new; nothing is done where none are. `threads` are those of its
     messages as far as they are joined already."""
     with alone(index.path):
@@ -175,7 +173,9 @@ def _gather(posts: Sequence[Post], kinds: Kinds) -> list[Posting]:
     return posting.gather(posts if kinds.as_one else [*posts, _NO_FILE])
 
 
-def _loose(person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool) -> Iterator[tuple[object, ...]]:
+def _loose(
+    person: Address, total: int, posts: Sequence[Post], root: int, *, seeks: bool
+) -> Iterator[tuple[object, ...]]:
     """What posting.gather joins without headers of a thread is one sender's and has one total; posts without ids may
     go on in another total as well."""
     when = min(post.when for post in posts).timestamp()

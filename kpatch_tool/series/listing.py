@@ -18,8 +18,8 @@ from kpatch_tool.mail.index_scan import hash_of
 from kpatch_tool.mail.message import Address
 from kpatch_tool.progress import Progress
 from kpatch_tool.series import subject
-from kpatch_tool.series.threads import Threads, messages_of, roots_of
 from kpatch_tool.series.posts import identities
+from kpatch_tool.series.threads import Threads, messages_of, roots_of
 
 if TYPE_CHECKING:
     from kpatch_tool.mail.index_store import IndexFile

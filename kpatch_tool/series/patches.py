@@ -13,7 +13,6 @@ from kpatch_tool.series.files import HIDDEN, NOBODY
 from kpatch_tool.series.model import Patch, Trailer
 from kpatch_tool.series.subject import title
 
-
 _ADDRESS = re.compile(r"<([^\s<>]{1,64}@[^\s<>]{1,255})>")
 
 
@@ -22,8 +21,8 @@ def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = 
     is a file that kpt wrote, so nobody damaged it on its way.
 
     Author, date and subject inside the text win over the mail's, as for `git am`; an author's address that an archive
-    hid, or a list that sent the mail in its own name, is that of the sign-off of the same name. Raises InputError when the diff
-    cannot be read.
+    hid, or a list that sent the mail in its own name, is that of the sign-off of the same name. Raises InputError when
+    the diff cannot be read.
     """
     reading = read_message(message, where=f"{message.origin}, patch {number}", kept=kept)
     parts = reading.parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Posted:
     text: str
     message_id: str = ""
     references: tuple[str, ...] = ()
-    recipients: Recipients = Recipients()
+    recipients: Recipients = field(default_factory=Recipients)
 
 
 def posted(directory: Path, series: Series, number: int) -> Posted:

@@ -43,9 +43,10 @@ def restore_series(series: Series, read_base: ReadBase) -> Series:
     """`series` (as received: from `store.reread`) with every patch restored as far as the base tells.
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
-    once. Patches that are not proven are read once more where later ones that are have lines of theirs. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
+    once. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
     do not make of it the blob they name: then something happened to them as well. What is passed through changes the
-    files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason.
+    files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason. One
+    that was not proven is read once more where a later one, which was, has the same lines.
     """
     read = cache(read_base)
     known = _Known(_people(series), _Added())
@@ -101,7 +102,11 @@ def _second_pass(
             continue
         other_base = any(_touches(file, changed) for file in patch.files)
         if other_base or again:
-            kept = {result.file.path: result for result in was.results if result.proven and not _touches(result.file, changed)}
+            kept = {
+                result.file.path: result
+                for result in was.results
+                if result.proven and not _touches(result.file, changed)
+            }
             whole = len({file.path for file in patch.files}) == len(patch.files)
             bound = None if other_base else _AGAIN
             one = _patch(patch, files, replace(known, bound=bound, kept=kept if whole else {}), guesses)
@@ -306,7 +311,9 @@ def _each(
 def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried:
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
-    beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(known.added.lines())
+    beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(
+        known.added.lines()
+    )
     restore = partial(restore_file, bound=known.bound, beside=beside)
     trial, results = _each(headers, files, lambda file, base: known.kept.get(file.path) or restore(file, base))
     taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}

@@ -268,7 +268,9 @@ def _file_line(file: FileDiff, added: int, removed: int) -> str:
 def _trailer_lines(trailer: Trailer) -> list[str]:
     mark = " (in a reply)" if trailer.source == "reply" else ""
     shown = printable(f"{trailer.key}: {trailer.value}{mark}")
-    return textwrap.wrap(shown, columns() - _NUMBER_COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        shown, columns() - _NUMBER_COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _byline(author: Address, when: datetime | None) -> str:
