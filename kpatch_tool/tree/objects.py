@@ -6,6 +6,7 @@ one a line, so a path with a newline cannot be asked for (kpatch_tool.tree.paths
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class Objects:
             return
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # a git that died; whoever asked it was told
+            process.stdin.close()
         process.stdout.close()
         process.wait()
 
@@ -152,14 +154,20 @@ class Objects:
             header = process.stdout.readline()
         except BrokenPipeError:
             header = b""
-        if not header:
-            raise MachineError("git cannot read this repository", where=str(self._git_dir), todo=REPAIR)
+        if not header.endswith(b"\n"):
+            raise self._unreadable()
         words = header.rstrip(b"\n").rsplit(b" ", 2)
         if len(words) != 3 or not words[2].isdigit() or words[1] not in _TYPES:
             return None  # "... missing" or "... ambiguous"
-        data = process.stdout.read(int(words[2]))
+        size = int(words[2])
+        data = process.stdout.read(size)
+        if len(data) < size:
+            raise self._unreadable()
         process.stdout.read(1)
         return words[0].decode("ascii"), words[1].decode("ascii"), data
+
+    def _unreadable(self) -> MachineError:
+        return MachineError("git cannot read this repository", where=str(self._git_dir), todo=REPAIR)
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
