@@ -49,13 +49,13 @@ def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iter
             pipes.append(_worker(function, stack, pipes))
         given = taken = 0
         for task in islice(waiting, count * _AHEAD):
-            pipes[given % count].send(task)
+            _send(pipes[given % count], task)
             given += 1
         while taken < given:
             pipe = pipes[taken % count]
             result: R = _Results[R].take(pipe)
             for task in islice(waiting, 1):
-                pipe.send(task)
+                _send(pipe, task)
                 given += 1
             taken += 1
             yield result
@@ -119,6 +119,17 @@ def _worker(function: Callable[[T], R], stack: ExitStack, others: Iterable[Conne
     return ours
 
 
+def _send(pipe: Connection, task: object) -> None:
+    try:
+        pipe.send(task)
+    except ConnectionError as error:
+        raise _died() from error
+
+
+def _died() -> MachineError:
+    return MachineError("a worker process died", where="kpt", todo="see whether memory ran out")
+
+
 class _Results(Generic[R]):
     @staticmethod
     def take(pipe: Connection) -> R:
@@ -126,7 +137,7 @@ class _Results(Generic[R]):
         try:
             answer: tuple[R | None, KptError | OSError | None] = pipe.recv()
         except (EOFError, ConnectionError) as error:
-            raise MachineError("a worker process died", where="kpt", todo="see whether memory ran out") from error
+            raise _died() from error
         value, trouble = answer
         if trouble is not None:
             raise trouble

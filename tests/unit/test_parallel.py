@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from kpatch_tool import process
 from kpatch_tool.errors import MachineError
-from kpatch_tool.parallel import Threads, ahead
+from kpatch_tool.parallel import Threads, ahead, in_order
 
 
 def test_results_come_in_order_and_ahead_of_their_user() -> None:
@@ -78,6 +79,25 @@ def test_programs_of_others_are_left_alone() -> None:
             theirs.submit(lambda: process.run(["sleep", "60"], timeout=90).status)
             time.sleep(0.2)
         assert other.result() == 7
+
+
+def _dies_at_two(number: int) -> int:
+    if number == 2:
+        os._exit(1)
+    return number
+
+
+@pytest.mark.parametrize("wait", [0.0, 1.0])
+def test_a_worker_that_dies_is_told(wait: float) -> None:
+    """Whether its end is met when its result is awaited, or before that, when it is given another task."""
+
+    def tasks() -> Iterator[int]:
+        yield from range(4)
+        time.sleep(wait)
+        yield from range(4, 10)
+
+    with pytest.raises(MachineError, match="a worker process died"):
+        list(in_order(_dies_at_two, tasks(), 2))
 
 
 _WITH_WORKERS = """
