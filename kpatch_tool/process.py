@@ -83,9 +83,9 @@ def run_logged(
 ) -> Finished:
     """Run a program with stdout and stderr together in the file `log`, each line also given to `on_line`.
 
-    `watch` is asked with the process id, four times a second, why the program has to be stopped ("": it need not); one
-    that prints more than `most` bytes is stopped, too. Returns a Finished whose stdout is empty (the log has it). Same
-    errors as `run`.
+    `watch` is asked with the process id, four times a second, why the program has to be stopped ("": it need not; an
+    OSError is a reason, too); so is one that prints more than `most` bytes. Returns a Finished whose stdout is empty
+    (the log has it). Same errors as `run`.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
@@ -225,7 +225,14 @@ class _Watchdog:
                 self.timed_out = True
                 kill_group(self._process.pid)
                 return
-            why = self._watch(self._process.pid) if self._watch is not None else ""
+            why = "" if self._watch is None else self._asked(self._watch)
             if why:
                 self.stop(why)
                 return
+
+    def _asked(self, watch: Callable[[int], str]) -> str:
+        """What `watch` says. A program that cannot be watched any more has no limits, not even the deadline."""
+        try:
+            return watch(self._process.pid)
+        except OSError as error:
+            return f"it cannot be watched: {error.strerror or error}"
