@@ -27,8 +27,6 @@ from kpatch_tool.workspace import Workspace
 
 SKIP = 125  # git bisect run: this state cannot be asked
 _LAST_ANSWER = 127  # statuses above are no answer
-_NAMED = 3  # cases named in the evidence
-_BASE_RETRIES = 2
 
 
 class Question(Protocol):
@@ -130,7 +128,8 @@ class Builds(Plain):
 
 @dataclass(slots=True)
 class Warns(Plain):
-    """Has it a warning that the base does not have? `pattern` is a glob on "file: message [option]"."""
+    """Has it a warning that the base does not have? `pattern` is a glob on "file: message [option]". `look` raises
+    InputError where the base does not build."""
 
     builder: Builder
     base: State
@@ -151,6 +150,9 @@ class Warns(Plain):
         if built.status is not BuildStatus.OK:
             return unbuilt(state, built)
         base = self.builder.build(self.base)
+        if base.status is not BuildStatus.OK:
+            what = f"the base has no warnings to compare with: {base.why}"
+            raise InputError(what, where="--warning", todo="ask --build first")
         texts = [f"{one.file}: {one.message} [{one.option}]" for one in new_warnings(built, base)]
         found = [text for text in texts if fnmatch.fnmatchcase(text, self.pattern)]
         why = found[0] if found else "no such warning"

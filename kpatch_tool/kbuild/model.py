@@ -111,6 +111,9 @@ def _files(build: StateBuild) -> dict[str, Module]:
 
 
 def new_warnings(build: StateBuild, base: StateBuild | None) -> tuple[Diagnostic, ...]:
-    """The warnings of `build` that the base does not have, by identity (not by count or line)."""
+    """The warnings of `build` that the base does not have, by identity (not by count or line); all of them without a
+    base, none beside one that does not build: what it would warn of is not known."""
+    if base is not None and base.status is not BuildStatus.OK:
+        return ()
     known = {warning.identity() for warning in base.warnings} if base is not None else set()
     return tuple(warning for warning in build.warnings if warning.identity() not in known)

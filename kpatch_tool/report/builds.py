@@ -43,8 +43,9 @@ def _warned(build: StateBuild, base: StateBuild | None, previous: StateBuild | N
         if build.warnings:
             yield f"  {plural(len(build.warnings), 'warning')} of the base"
         return
-    if base is None:
-        yield "  warnings not compared: the base was not built (`kpt build --base`)"
+    if base is None or base.status is not BuildStatus.OK:
+        why = "was not built (`kpt build --base`)" if base is None else "does not build"
+        yield f"  warnings not compared: the base {why}"
         return
     fresh = new_warnings(build, base)
     own = [warning for warning in fresh if warning in new_warnings(build, previous)]

@@ -198,6 +198,12 @@ def test_a_warning_that_moves_is_the_same(before: str, after: str, same: bool) -
     assert (new_warnings(build, base) == ()) is same
 
 
+def test_a_base_that_does_not_build_has_no_warnings_to_compare_with() -> None:
+    warned = replace(make_build(1), warnings=(Diagnostic("a.c", 10, "unused", "-Wx"),))
+    assert new_warnings(warned, make_build(0)) == new_warnings(warned, None) == warned.warnings
+    assert new_warnings(warned, make_build(0, "failed")) == ()
+
+
 def test_modules_beside_those_of_another_state() -> None:
     image, old, gone, new = (
         Module("bzImage", "1", 9),

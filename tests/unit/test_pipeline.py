@@ -118,6 +118,23 @@ def test_a_new_warning_is_a_finding_and_an_old_one_is_not() -> None:
     assert record.exit_status == 1
 
 
+def test_what_mends_the_build_brings_no_warnings() -> None:
+    """The base's own are not known then: they are none of the patch's."""
+    old = Diagnostic("a.c", 1, "old", "-Wold")
+    built = builds("a", "b", "c", "d") | {
+        0: make_build(0, "failed", why="1 error"),
+        1: make_build(1, "failed", why="1 error", warnings=(old,)),
+        2: make_build(2, module="c", warnings=(old,)),
+        3: make_build(3, module="d", warnings=(old,)),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(2, 3)), Recorder())
+    assert words(record, Stage.BUILD) == ["FAILED", "FAILED", "ok 2 s", "ok 2 s"]
+    assert record.sentence == (
+        "demo applies to toy; the base itself does not build (1 error); patch 1 does not build (1 error); "
+        "patches 2 and 3 build."
+    )
+
+
 def test_regressions_and_repairs() -> None:
     tests = same_results(0, 1) | {
         2: (make_tests(2, "vmexit=fail", "msr=fail"),),
