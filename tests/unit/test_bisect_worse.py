@@ -38,6 +38,7 @@ class Guest:
     runs: int = 3
     keep: bool = True
     fails: Fails = field(default=lambda patch, test, before: False)
+    dead: tuple[int, ...] = ()  # states that do not boot
     ran: list[tuple[int, str]] = field(default_factory=list)
 
     def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
@@ -47,6 +48,8 @@ class Guest:
         return f"{state.patch} {suite}"
 
     def _suite(self, state: State, suite: str) -> StateTests:
+        if state.patch in self.dead:
+            return StateTests(state.patch, suite, "failed", 1.0, (), "the guest did not boot")
         results = [self._case(state.patch, test) for test in TESTS[suite] if self._chosen(test)]
         return StateTests(state.patch, suite, "ok", 1.0, tuple(results), "ran")
 
@@ -104,6 +107,15 @@ def test_what_fails_on_the_base_is_no_fault_of_the_series(ask: Callable[[Fails],
     question, _ = ask(lambda patch, test, before: test == "tlb")
     assert question.look(STATES[4], 0, ()).answer is Answer.GOOD
     assert question.look(STATES[0], 1, ()).answer is Answer.GOOD
+
+
+def test_a_base_that_does_not_boot_is_bad_itself(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
+    """Else the first patch would be blamed for what it found."""
+    question, guest = ask(lambda patch, test, before: False)
+    guest.dead = (0, 1, 2, 3, 4)
+    for state in (STATES[4], STATES[0]):
+        seen = question.look(state, 0, ())
+        assert (seen.answer, seen.why) == (Answer.BAD, "the guest did not boot")
 
 
 def test_a_case_that_is_not_there(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
