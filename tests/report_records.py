@@ -14,11 +14,10 @@ from kpatch_tool.depend.order import ordered
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import run
-from kpatch_tool.report.live import Silent
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.suites.model import StateTests
-from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests, renamed
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
 
 _Record = TypeVar("_Record")
 ERROR = Diagnostic("arch/x86/kvm/mmu.c", 12, "implicit declaration of function 'foo'", "-Werror=implicit")
@@ -53,7 +52,7 @@ def clean(series: Series | None = None) -> RunRecord:
     states = range(len(series.patches) + 1)
     builds = {patch: make_build(patch, module=str(patch)) for patch in states}
     tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in states}
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
 def untested(series: Series | None = None) -> RunRecord:
@@ -61,13 +60,13 @@ def untested(series: Series | None = None) -> RunRecord:
     series = series or three()
     steps = FakeSteps(make_applied(series), {}, {}, needs=NO_NEEDS)
     steps.unbuildable = "toy is made of the series' own lines"
-    return run(series, steps, Silent())
+    return run(series, steps, Recorder())
 
 
 def damaged() -> RunRecord:
     """A patch that could not be restored."""
     series = renamed(three(), Exactness.DAMAGED)
-    return run(series, FakeSteps(make_applied(series), {}, {}, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(make_applied(series), {}, {}, needs=NO_NEEDS), Recorder())
 
 
 def lacking() -> RunRecord:
@@ -76,7 +75,7 @@ def lacking() -> RunRecord:
     needs = Dependencies((), (1, 2, 3), (External(1, EdgeKind.REVERT, "5be" * 13 + "f", False, "it reverts that"),))
     builds = {patch: make_build(patch) for patch in range(4)}
     tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in range(4)}
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=needs), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=needs), Recorder())
 
 
 def conflict(series: Series | None = None) -> RunRecord:
@@ -85,7 +84,7 @@ def conflict(series: Series | None = None) -> RunRecord:
     applied = make_applied(series, "clean", "conflict", "skipped")
     details = ("arch/x86/kvm/mmu.c: hunk 2 of 3 does not fit", "-\tspin_lock(&kvm->lock);", "nearest: line 310")
     patches = tuple(replace(one, details=details if one.number == 2 else ()) for one in applied.patches)
-    return run(series, FakeSteps(replace(applied, patches=patches), {}, {}, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(replace(applied, patches=patches), {}, {}, needs=NO_NEEDS), Recorder())
 
 
 def build_failure(log: Path, series: Series | None = None) -> RunRecord:
@@ -102,7 +101,7 @@ def build_failure(log: Path, series: Series | None = None) -> RunRecord:
         3: make_build(3, module="3", warnings=(WARNING,)),
     }
     tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in (0, 1, 3)}
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
 def regressions(log: Path, series: Series | None = None) -> RunRecord:
@@ -117,7 +116,7 @@ def regressions(log: Path, series: Series | None = None) -> RunRecord:
         3: ("vmexit=timeout after 90 s", "msr=pass", "pmu=skip no PMU", "new=abort given up"),
     }
     tests = {patch: (replace(make_tests(patch, *found), outputs={"vmexit": log}),) for patch, found in cases.items()}
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
 def infra() -> RunRecord:
@@ -126,7 +125,7 @@ def infra() -> RunRecord:
     full = MachineError("no space left on device", where=".kpt", todo="free some space")
     builds: dict[int, StateBuild | KptError] = {0: make_build(0), 1: make_build(1), 2: full, 3: full}
     tests: dict[int, tuple[StateTests, ...] | KptError] = {0: MachineError("QEMU does not start"), 1: ()}
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
 def panicking() -> RunRecord:
@@ -140,7 +139,7 @@ def panicking() -> RunRecord:
         2: (make_tests(2, status="infra", why="QEMU ended with 1"),),
         3: (failed,),
     }
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
 def large(count: int, edges: Iterable[Edge] | None = None) -> RunRecord:
@@ -150,7 +149,7 @@ def large(count: int, edges: Iterable[Edge] | None = None) -> RunRecord:
     needs = Dependencies(found, ordered(found, range(1, count + 1)), ())
     builds = {patch: make_build(patch, module=str(patch // 2)) for patch in range(count + 1)}
     tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in range(count + 1)}
-    return run(series, FakeSteps(make_applied(series), builds, tests, needs=needs), Silent())
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=needs), Recorder())
 
 
 def _edges(count: int) -> tuple[Edge, ...]:

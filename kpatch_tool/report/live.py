@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Protocol, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from kpatch_tool.report.table import stage_table, table_width
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
@@ -13,29 +13,6 @@ from kpatch_tool.text import printable
 if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
-
-
-class Watcher(Protocol):
-    """Sees a run go by."""
-
-    def patches(self, patches: Sequence[PatchRecord]) -> None:
-        """The patches as now known (again after they were restored)."""
-
-    def cell(self, cell: Cell) -> None:
-        """A stage began or ended for a patch."""
-
-    def progress(self, what: str, done: int = 0, total: int = 0) -> None:
-        """What is being done within the stage."""
-
-
-class Silent:
-    """A Watcher that shows nothing."""
-
-    def patches(self, patches: Sequence[PatchRecord]) -> None: ...
-
-    def cell(self, cell: Cell) -> None: ...
-
-    def progress(self, what: str, done: int = 0, total: int = 0) -> None: ...
 
 
 class PlainLines:

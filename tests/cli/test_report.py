@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 from kpatch_tool.pipeline import run
-from kpatch_tool.report.live import Silent
 from kpatch_tool.results.store import Store
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt
-from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests
 
 
 def keep_a_run(workspace: Workspace) -> None:
@@ -20,7 +19,7 @@ def keep_a_run(workspace: Workspace) -> None:
         patch: (make_tests(patch, "vmexit=pass", f"msr={'fail' if patch == 2 else 'pass'}"),) for patch in range(3)
     }
     with Store(workspace) as store:
-        store.record_run(run(series, FakeSteps(make_applied(series), builds, tests), Silent()))
+        store.record_run(run(series, FakeSteps(make_applied(series), builds, tests), Recorder()))
 
 
 def test_nothing_was_run(kpt: Kpt, workspace: Workspace) -> None:

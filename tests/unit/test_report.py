@@ -17,9 +17,9 @@ from kpatch_tool.parallel import Threads
 from kpatch_tool.pipeline import run
 from kpatch_tool.report import html, table
 from kpatch_tool.report.document import run_document
-from kpatch_tool.report.live import LiveTable, PlainLines, Silent
+from kpatch_tool.report.live import LiveTable, PlainLines
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
-from tests.results_fixtures import FakeSteps, make_applied, make_build, make_series, make_tests
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests
 
 # All that a page is made of: nothing that runs, loads or sends.
 TAGS = """
@@ -83,7 +83,7 @@ def hostile_record() -> RunRecord:
     outside = (External(1, EdgeKind.REVERT, HOSTILE, False, HOSTILE), External(0, EdgeKind.DECLARED, "5bef", None, "b"))
     needs = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, HOSTILE),), (1, 2, 3), outside, ((1, 2),))
     steps = FakeSteps(replace(applied, patches=patches), builds, tests, needs=needs)
-    record = run(series, steps, Silent())
+    record = run(series, steps, Recorder())
     return replace(record, problems=(MachineError(HOSTILE).line(),))
 
 
