@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -96,6 +96,9 @@ class Steps(Protocol):
     def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         """What each of `suites` said of the state (one boot), in their order. `before` has the results of the states
         before. Several states are tested at once, by threads."""
+
+    def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
+        """Note that what `suites` said of an earlier state is true of this one, too."""
 
 
 class Watcher(Protocol):
@@ -276,7 +279,10 @@ class _Run:
         if trouble is not None:
             return trouble
         always = self.which is Which.EACH
-        return turns.begin(one.state.patch, one.prints, partial(self._tested, one), always=always)
+        turn = turns.begin(one.state.patch, one.prints, partial(self._tested, one), always=always)
+        with suppress(MachineError):  # for `kpt results` alone; whoever tests meets the trouble, too
+            self.steps.speaks_for(one.state, one.build, tuple(suite for suite in one.prints if suite not in turn.fresh))
+        return turn
 
     def _tested(self, one: _Built, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         self._cell(one.state.patch, Stage.TEST, Outcome.RUNNING, "...")

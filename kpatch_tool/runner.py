@@ -164,3 +164,6 @@ class Rooms:
     def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         with told(self.progress):
             return self.tester.test(state, build, suites, before)
+
+    def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
+        self.tester.speaks_for(state, build, suites)

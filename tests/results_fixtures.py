@@ -94,6 +94,7 @@ class FakeSteps:
     ) -> None:
         self.suites = suites
         self.tested: list[tuple[int, tuple[str, ...]]] = []
+        self.spoken_for: list[tuple[int, str]] = []
         self._applied, self._builds, self._tests = applied, builds, tests
         self._restored, self._needs = restored, needs
 
@@ -118,6 +119,9 @@ class FakeSteps:
     def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         self.tested.append((state.patch, suites))
         return tuple(tests for tests in _given(self._tests[state.patch]) if tests.suite in suites)
+
+    def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
+        self.spoken_for += [(state.patch, suite) for suite in suites]
 
 
 def _given(answer: T | KptError) -> T:

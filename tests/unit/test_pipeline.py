@@ -70,6 +70,7 @@ def test_a_suite_whose_own_programs_changed_runs_again_alone() -> None:
     steps = Steps(make_applied(SERIES), builds("a", "a", "a"), both, suites=("kut", "selftests"))
     run(SERIES, steps, Recorder())
     assert steps.tested == [(0, ("kut", "selftests")), (1, ("selftests",)), (2, ("selftests",))]
+    assert steps.spoken_for == [(1, "kut"), (2, "kut")]
 
 
 def test_a_conflict_ends_it() -> None:
