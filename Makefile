@@ -1,6 +1,6 @@
 # make demo   set up and run the main job on Debian's 6.1 (a kernel build, a VM; nothing outside this directory
 #             is touched but Debian packages that are missing)
-# make check  set up and pass everything: linters, types, all tests
+# make check  set up and pass everything: linters, types, all tests; says which tests were skipped, and why
 # make quick  the fast tests only
 # make bench  kpt beside its peers, one table
 # make docs   docs/reference.md and man/kpt.1, from the code
@@ -45,7 +45,7 @@ test-packages: packages
 		echo "some of $(TEST_PACKAGES) cannot be had here: their tests are skipped"
 
 check: test-packages lint types
-	$(BIN)/pytest tests
+	$(BIN)/pytest -rs tests
 
 lint: setup
 	$(BIN)/ruff check .

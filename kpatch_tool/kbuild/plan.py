@@ -17,7 +17,8 @@ from kpatch_tool.tree.model import State, Tree
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the states of a tree are built for one architecture. `ours` are the names of kpt's own fragments."""
+    """How the states of a tree are built for one architecture. `ours` are the origins ("kvm-guest.config:12") of what
+    kpt's own fragments and compat.toml ask for."""
 
     tree: Tree
     arch: Arch

@@ -120,7 +120,7 @@ class _Run:
                 self._stopped = boot.ended
                 if len(self.boots) > 1:  # it booted before: the jobs, not the kernel, are to blame
                     break
-                # QEMU that ends by itself before the kernel printed a thing is this machine's fault.
+                # QEMU that ends by itself before init's first word is this machine's fault.
                 return (GuestStatus.INFRA if ended.how == "qemu" else GuestStatus.FAILED), boot.ended
             if not recorder.outcomes and recorder.first_job is None:
                 self._stopped = f"no job could be started: {boot.ended}"
