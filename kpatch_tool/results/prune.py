@@ -123,8 +123,8 @@ class _Pruning:
         if one.kind is Kind.GUEST:
             self._remove_guest(one)
             return
-        if one.directory is None:
-            self._forget(one)
+        if one.directory is None or not one.directory.is_relative_to(self._workspace.state):
+            self._forget(one)  # a copied workspace still names the files of the first
             return
         with lock.unused(one.directory) as free:
             if not free:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,19 @@ def keep_tests(workspace: Workspace, build: str, name: str = "t", status: str = 
         store.keep_tests(f"{name * 64:.64}", tests, Origin(build, "v1", "tcg"))
         store.answered(f"{name * 64:.64}", build)
     return output
+
+
+def test_a_copied_workspace_leaves_the_files_of_the_first_alone(
+    workspace: Workspace, kpt: Kpt, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    output = keep_tests(workspace, "no build")
+    copied = tmp_path_factory.mktemp("copies") / "workspace"
+    shutil.copytree(workspace.root, copied)
+    pruned = kpt("results", "prune", "--max-size", "0", "--json", cwd=copied).json
+    assert [row["suite"] for row in pruned["removed"]] == ["t"]
+    assert output.is_file()
+    kpt("results", "prune", "--max-size", "0")
+    assert not output.exists()
 
 
 def test_what_is_kept_is_listed(built: Path, kpt: Kpt, workspace: Workspace) -> None:
