@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
 from qemu.qmp import EventListener, QMPClient
@@ -165,6 +166,8 @@ class _Session:
             asyncio.create_task(self._read_port(port, stop)),
             asyncio.create_task(self._read_stderr(process.stderr)),
         ]
+        for reader in readers:
+            reader.add_done_callback(partial(_stop_on_error, stop))
         others = [
             asyncio.create_task(self._control(control, stop)),
             asyncio.create_task(self._hand_over(control, port)),
@@ -273,6 +276,12 @@ class _Session:
 
     def _stop(self, how: str, stop: asyncio.Event) -> None:
         self._ended.how = self._ended.how or how
+        stop.set()
+
+
+def _stop_on_error(stop: asyncio.Event, reader: asyncio.Task[None]) -> None:
+    """Where what was read cannot be taken (a full disk), nothing is gained by more of it."""
+    if not reader.cancelled() and reader.exception() is not None:
         stop.set()
 
 

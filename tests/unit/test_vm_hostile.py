@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool import sandbox
-from kpatch_tool.vm.guest import Patience, run_guest
-from kpatch_tool.vm.model import GuestRun, GuestStatus, GuestWork, Job, JobGroup
+from kpatch_tool.errors import MachineError
+from kpatch_tool.vm.guest import Patience, Watcher, run_guest
+from kpatch_tool.vm.model import GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome
 from kpatch_tool.vm.qemu import Machine
 
 MIB = 1 << 20
@@ -31,7 +32,7 @@ try:
 TAIL = "\nexcept OSError:\n    pass\n"
 
 
-def guest(tmp_path: Path, body: str, patience: Patience) -> GuestRun:
+def guest(tmp_path: Path, body: str, patience: Patience, watcher: Watcher = lambda job, outcome: None) -> GuestRun:
     """What becomes of one job when QEMU is a script with this body."""
     program = tmp_path / "bad" / "qemu"
     program.parent.mkdir()
@@ -43,7 +44,13 @@ def guest(tmp_path: Path, body: str, patience: Patience) -> GuestRun:
     out = tmp_path / "out"
     out.mkdir()
     return run_guest(
-        work, Machine("tcg", "EPYC", 64, 1), out=out, cache=tmp_path / "cache", program=program, patience=patience
+        work,
+        Machine("tcg", "EPYC", 64, 1),
+        out=out,
+        cache=tmp_path / "cache",
+        program=program,
+        patience=patience,
+        watcher=watcher,
     )
 
 
@@ -89,6 +96,18 @@ wires["port"].sendall(frame("D", b"9" * 30) + frame("E", b"exit 0") + frame("X",
     assert outcome.output.stat().st_size == 1000
     assert written(tmp_path) < 3 * MIB
     assert done.boots[0].release.isprintable()
+
+
+def test_what_cannot_be_taken_ends_it_at_once(tmp_path: Path) -> None:
+    """As when the disk is full: the guest is not waited for until it falls silent."""
+
+    def full(job: Job, outcome: JobOutcome | None) -> None:
+        raise MachineError("the disk is full")
+
+    started = time.monotonic()
+    with pytest.raises(MachineError, match="the disk is full"):
+        guest(tmp_path, f"{BOOTED}\ntime.sleep(60)", Patience(boot=60, silence=60, boots=1), full)
+    assert time.monotonic() - started < 30
 
 
 def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:
