@@ -26,6 +26,8 @@ from kpatch_tool.series.files import encoded, rfc_date
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.posted import Posted
 from kpatch_tool.series.trailers import without
+from kpatch_tool.suites.jobs import KERNEL_LOG
+from kpatch_tool.suites.model import StateTests, Verdict
 from kpatch_tool.text import plural, printable, printable_bytes, spelt
 
 _WIDTH = 72  # as Documentation/process/email-clients.rst and every list want it
@@ -60,14 +62,18 @@ def answered(record: RunRecord) -> int:
 
 
 def vouches(record: RunRecord) -> bool:
-    """Whether the run is one to say Tested-by for: nothing found, nothing left undone, the last state tested and
-    compared with the base."""
+    """Whether the run is one to say Tested-by for: nothing found, nothing left undone, the last state tested (something
+    passed there: a tree may have no tests, or all of them skip themselves) and compared with the base."""
     last = max((patch.number for patch in record.patches), default=0)
     compared = any(
-        tests.patch == last and tests.status == "ok" and record.base_tests(tests.suite) is not None
+        tests.patch == last and tests.status == "ok" and record.base_tests(tests.suite) is not None and _passes(tests)
         for tests in record.tests
     )
     return record.exit_status == 0 and compared
+
+
+def _passes(tests: StateTests) -> bool:
+    return any(one.verdict is Verdict.PASS and one.test != KERNEL_LOG for one in tests.results)
 
 
 def draft(record: RunRecord, series: Series, mail: Posted, writer: Address) -> Draft:

@@ -18,6 +18,7 @@ from kpatch_tool.report.letter import answered, draft, vouches
 from kpatch_tool.series.given import of_reply
 from kpatch_tool.series.posted import Posted
 from tests import report_records as records
+from tests.results_fixtures import make_tests
 from tests.unit.test_report import hostile_record
 
 ME = Address("Test Person", "test@example.org")
@@ -61,6 +62,9 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
     assert not vouches(replace(record, tests=tuple(one for one in record.tests if one.patch != 3)))
     assert not vouches(replace(record, tests=tuple(one for one in record.tests if one.patch != 0)))
     assert not vouches(replace(record, problems=("no space left",)))
+    for cases in ((), ("pmu=skip no PMU", "kernel log=pass")):
+        nothing = tuple(make_tests(one.patch, *cases) for one in record.tests)
+        assert not vouches(replace(record, tests=nothing)), "nothing was tested"
 
 
 @pytest.mark.parametrize(
