@@ -75,8 +75,9 @@ class Artifacts:
                 build = _build(json.loads(rows[0][0]), directory, state)
             except (ValueError, KeyError, TypeError):
                 return None
-            whole = all((directory / module.path).is_file() for module in build.modules)
-            if not whole or not build.log.is_file():
+            files = [build.log, *(directory / module.path for module in build.modules)]
+            files += [] if build.image is None else [image_path(directory, build.image.path)]
+            if not all(file.is_file() for file in files):
                 return None
             database.touch("builds", name)
         return build
