@@ -12,7 +12,7 @@
 #define BUDGET		20000000ul	/* cycles a kind may take, about */
 #define FEWEST		16
 #define UNUSED_PORT	0xee		/* nobody answers there */
-#define MSR_TSC_AUX_LIKE 0x174		/* SYSENTER_CS: kept for the guest, or intercepted */
+#define MSR_SYSENTER_CS	0x174		/* kept for the guest, or intercepted */
 
 static struct page page;
 static u64 *frames[2];
@@ -41,8 +41,8 @@ static bool run_rdmsr(u64 i)
 
 static bool run_wrmsr(u64 i)
 {
-	wrmsr(MSR_TSC_AUX_LIKE, i & 0xfff8);
-	return rdmsr(MSR_TSC_AUX_LIKE) == (i & 0xfff8);
+	wrmsr(MSR_SYSENTER_CS, i & 0xfff8);
+	return rdmsr(MSR_SYSENTER_CS) == (i & 0xfff8);
 }
 
 static bool run_hypercall(u64 i)
