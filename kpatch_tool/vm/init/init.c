@@ -380,7 +380,7 @@ static pid_t spawn(char **argv, int out, int errors)
 {
 	pid_t pid = fork();
 	sigset_t none;
-	int null;
+	int null, error;
 
 	if (pid)
 		return pid;
@@ -395,8 +395,9 @@ static pid_t spawn(char **argv, int out, int errors)
 	if (chdir("/tmp"))
 		_exit(126);
 	execve(argv[0], argv, job_environment);
-	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	error = errno;
+	dprintf(2, "%s: %s\n", argv[0], strerror(error));
+	_exit(error == ENOENT ? 127 : 126);
 }
 
 enum stream { OUTPUT, ERRORS, STREAMS };
