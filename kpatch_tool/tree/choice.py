@@ -1,4 +1,4 @@
-"""What the user gave on the command line, made into a source of a tree or numbers of patches."""
+"""What the user gave on the command line, made into the source of a tree."""
 
 from __future__ import annotations
 
