@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, TracebackType
 
 import typer
 
@@ -73,6 +73,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {todo} and run the command again")
         _drop_output()
         sys.exit(MACHINE)
+    finally:
+        sys.excepthook = _crashed  # typer has put its own in the place of what was there before
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A fault of kpt's own is no finding about the series, which Python's exit status 1 would make it."""
+    sys.__excepthook__(kind, error, trace)
+    _drop_output()
+    os._exit(MACHINE)
 
 
 def _in_another_charset(error: UnicodeError) -> tuple[str, int]:

@@ -61,6 +61,26 @@ def test_a_reader_that_goes_is_no_finding(workspace: Workspace, kpt: Kpt) -> Non
         assert process.returncode == 0
 
 
+_BROKEN = """
+from kpatch_tool import cli
+from kpatch_tool.cli import common
+def broken():
+    print("half an answer")
+    raise ERROR("a bug")
+common.here = broken
+cli.main(["list"])
+"""
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "OSError"])
+def test_a_bug_of_kpt_is_no_finding(workspace: Workspace, error: str) -> None:
+    """Python ends with 1 after a traceback."""
+    command = [sys.executable, "-c", _BROKEN.replace("ERROR", error)]
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "half an answer\n")
+    assert "Traceback" in done.stderr and done.stderr.endswith(f"{error}: a bug\n")
+
+
 def test_a_closed_standard_output(workspace: Workspace) -> None:
     for words in ("list", "list --json"):
         command = f'exec "$0" -m kpatch_tool {words} >&-'
