@@ -250,12 +250,13 @@ def test_it_is_nobody_and_the_first_to_go(room: Path) -> None:
 
 @works
 def test_it_stands_back_from_other_sessions(room: Path) -> None:
-    _, told = shut_in("nice; cat /proc/self/autogroup 2>/dev/null", room, replace(PLAIN, nice=7))
-    own, *group = told.split("\n", 1)
     mine = os.nice(0)  # the tests may be run with nice, too
-    assert int(own) == min(mine + 7, 19)
-    if Path("/proc/self/autogroup").exists():
-        assert group[0].rstrip().endswith("nice 7"), "its own value counts among its own processes only"
+    for _ in range(3):  # the kernel refuses the second for a moment
+        _, told = shut_in("nice; cat /proc/self/autogroup 2>/dev/null", room, replace(PLAIN, nice=7))
+        own, *group = told.split("\n", 1)
+        assert int(own) == min(mine + 7, 19)
+        if Path("/proc/self/autogroup").exists():
+            assert group[0].rstrip().endswith("nice 7"), "its own value counts among its own processes only"
     _, told = shut_in("nice", room, replace(PLAIN, nice=0))
     assert int(told) == mine
 
