@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kpatch_tool import atomic, lock
 from kpatch_tool.contents import Contents
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import image_path
 from kpatch_tool.kbuild.model import StateBuild
@@ -375,7 +375,7 @@ class _Watcher:
 
 
 def _prove_nesting(subject: Subject, machine: qemu.Machine) -> tuple[bool, str]:
-    """Run the trial image inside a guest of `machine`."""
+    """Run the trial image inside a guest of `machine`. Raises MachineError where that cannot be tried."""
     from kpatch_tool.vm.cpio import Entry
     from kpatch_tool.vm.root import GUEST_QEMU
 
@@ -390,10 +390,7 @@ def _prove_nesting(subject: Subject, machine: qemu.Machine) -> tuple[bool, str]:
     )
     out = subject.workspace.logs / "accel-trial"
     patience = Patience(boot=30.0, silence=20.0, boots=1)
-    try:
-        run = run_guest(work, replace(machine, memory=1024), out=out, cache=subject.workspace.cache, patience=patience)
-    except MachineError as error:
-        return False, error.line()
+    run = run_guest(work, replace(machine, memory=1024), out=out, cache=subject.workspace.cache, patience=patience)
     outcome = run.outcomes[0]
     if outcome.ending is Ending.EXIT and accel.proven(outcome.value):
         return True, ""

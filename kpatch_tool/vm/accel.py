@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kpatch_tool import atomic, process
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.text import printable
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.qemu import Machine
@@ -91,7 +91,8 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
 
     `wanted` is "kvm", "tcg" or None (then KPT_ACCEL counts; nothing there: a trial decides, whose answer is kept in
     `cache` until the next boot of this machine or change of QEMU). `prove_nesting` runs a guest inside a guest on the
-    machine given and tells whether that worked, and why not. Raises InputError for an unknown kind.
+    machine given and tells whether that worked, and why not; a MachineError of its is no answer: TCG is taken, and
+    the next call tries again. Raises InputError for an unknown kind.
     """
     version = qemu.version(program)
     asked = wanted or os.environ.get(ENVIRONMENT) or None
@@ -103,7 +104,10 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
     known = _remembered(answer, identity)
     if known is not None:
         return known
-    works, why = _try_kvm(program, prove_nesting)
+    try:
+        works, why = _try_kvm(program, prove_nesting)
+    except MachineError as error:
+        return Choice("tcg", version, f"KVM could not be tried: {error.line()}")
     choice = Choice("kvm" if works else "tcg", version, why)
     atomic.write_text(answer, json.dumps({"identity": identity, **asdict(choice)}) + "\n")
     return choice

@@ -264,3 +264,16 @@ class TestMachine:
         (tmp_path / "accel.json").write_text("{broken")
         assert accel.choose(tmp_path, program, None, nests).accel == "tcg"
         assert len(tried) == 3
+
+    def test_a_trial_that_could_not_be_made_is_no_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = tmp_path / "qemu"
+        program.write_text("#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 1 && exit\nexit 7\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(accel, "_DEVICE", tmp_path)
+
+        def full(machine: qemu.Machine) -> tuple[bool, str]:
+            raise MachineError("the disk is full")
+
+        first = accel.choose(tmp_path, program, None, full)
+        assert (first.accel, first.why) == ("tcg", "KVM could not be tried: the disk is full")
+        assert accel.choose(tmp_path, program, None, lambda machine: (True, "")).accel == "kvm"
