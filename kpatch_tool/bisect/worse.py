@@ -16,8 +16,7 @@ from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import Change, Delta, compare, name, transition
-from kpatch_tool.suites.jobs import KERNEL_LOG
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tester
 from kpatch_tool.tree.model import State
 

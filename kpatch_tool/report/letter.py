@@ -26,8 +26,7 @@ from kpatch_tool.series.files import encoded, rfc_date
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.posted import Posted
 from kpatch_tool.series.trailers import without
-from kpatch_tool.suites.jobs import KERNEL_LOG
-from kpatch_tool.suites.model import StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests, Verdict
 from kpatch_tool.text import plural, printable, printable_bytes, spelt
 
 _WIDTH = 72  # as Documentation/process/email-clients.rst and every list want it

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
 
 ABSENT = "absent"
@@ -57,6 +57,7 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
         return ()
     before = _by_case(base)
     after = _in_names_of(before, _by_case(state))
+    before, after = _with_silence(before, after), _with_silence(after, before)
     keys = [*after, *(key for key in before if key not in after)]
     return tuple(_delta(key, before, after) for key in keys if _word(before.get(key)) != _word(after.get(key)))
 
@@ -135,6 +136,17 @@ def _in_names_of(before: _Cases, after: _Cases) -> _Cases:
         alike = missing.get((test, _LARGE_NUMBER.sub("N", case))) if (test, case) not in before else None
         named[alike.popleft() if alike else (test, case)] = result
     return named
+
+
+def _with_silence(one: _Cases, other: _Cases) -> _Cases:
+    """`one` with the complaints of the kernel that only `other` has, as cases that passed: what is not in a log that
+    was read did not happen."""
+    log = one.get((KERNEL_LOG, ""))
+    was_read = log is not None and (log.verdict is Verdict.PASS or any(key[0] == KERNEL_LOG and key[1] for key in one))
+    if not was_read:
+        return one
+    silent = {key: CaseResult(*key, Verdict.PASS, 0.0) for key in other if key[0] == KERNEL_LOG and key not in one}
+    return {**one, **silent}
 
 
 def _word(result: CaseResult | None) -> str:

@@ -15,7 +15,6 @@ from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.root import GUEST_QEMU, Program
 
-KERNEL_LOG = "kernel log"
 _UNBUILT = "does not build"  # results.deltas looks for it
 _MAX_OUTPUT = 8 << 20
 _EMULATED_LEAST, _EMULATED_MOST = 30.0, 90.0

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+KERNEL_LOG = "kernel log"
+"""The test that fails where the kernel complained; its cases are the complaints, each known by `Trace.identity`."""
+
 
 class Verdict(StrEnum):
     """What became of a case or a test (the words of the JSON contract)."""

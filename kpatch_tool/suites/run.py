@@ -21,7 +21,7 @@ from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import catalogue, jobs, selftests, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
-from kpatch_tool.suites.model import CaseResult, StateTests, Test, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Test, Verdict
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm import accel, qemu
@@ -265,13 +265,13 @@ class _Share:
         traces = self._traces()
         files = {row.name: outcome.output for row, outcome in mine if outcome is not None and outcome.output}
         if self.run.boots:
-            files[jobs.KERNEL_LOG] = self.run.boots[-1].console
+            files[KERNEL_LOG] = self.run.boots[-1].console
         failed = self.run.status is GuestStatus.FAILED
         return replace(
             done,
             status="failed" if failed else "ok",
             seconds=sum(outcome.seconds for _, outcome in mine if outcome is not None),
-            results=(*found, _kernel_log(traces)),
+            results=(*found, *kernel_log(traces)),
             why=self.run.why if failed else f"{_count(found)}; {self._how(self.run)}",
             trace=next((trace.text for trace in traces if trace.fatal), ""),
             outputs=files,
@@ -306,15 +306,18 @@ def _problems(plan: Plan) -> str:
     return plan.problems[0] + (f" (and {plural(more, 'more problem')} of its description)" if more else "")
 
 
-def _kernel_log(traces: Sequence[Trace]) -> CaseResult:
+def kernel_log(traces: Sequence[Trace]) -> tuple[CaseResult, ...]:
+    """The complaints of a kernel as a test: whether there are none, and each as a case that fails."""
     if not traces:
-        return CaseResult(jobs.KERNEL_LOG, "", Verdict.PASS, 0.0, "")
+        return (CaseResult(KERNEL_LOG, "", Verdict.PASS, 0.0, ""),)
     worst = next((trace for trace in traces if trace.fatal), traces[0])
-    return CaseResult(jobs.KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.title}")
+    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.title}")
+    each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.title) for trace in traces}
+    return (whole, *(case for identity, case in each.items() if identity))
 
 
 def _count(found: Sequence[CaseResult]) -> str:
-    whole = [result for result in found if not result.case and result.test != jobs.KERNEL_LOG]
+    whole = [result for result in found if not result.case and result.test != KERNEL_LOG]
     counts = {verdict: sum(result.verdict is verdict for result in whole) for verdict in Verdict}
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return f"{plural(len(whole), 'test')}: {told}" if told else "no test was selected"

@@ -43,6 +43,11 @@ _STARTS: tuple[tuple[TraceKind, re.Pattern[str]], ...] = (
     ),
     (TraceKind.WARNING, re.compile(r"^WARNING: |^BUG: |^UBSAN: |^INFO: possible ")),
 )
+_OF_A_MOMENT = frozenset({TraceKind.LOCKUP, TraceKind.STALL})
+# "WARNING: CPU: 1 PID: 74 at arch/x86/kvm/svm.c:1059 svm_adjust_tsc_offset+0x23/0x68 [kvm_amd]()"
+_CHANGING = re.compile(
+    r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]|\b(?:0x)?[0-9a-f]{8,16}\b"
+)
 _END = re.compile(r"---\[ end (trace|Kernel panic)")
 _CUT = "------------[ cut here ]------------"
 _STAMP = re.compile(r"^(<\d>)?(\[ *\d+\.\d{6}\](\[ *[TC]\d+\])? )?")
@@ -60,6 +65,12 @@ class Trace:
     @property
     def fatal(self) -> bool:
         return self.kind in FATAL
+
+    @property
+    def identity(self) -> str:
+        """The first line without what differs from run to run and from state to state: processor, process, line of the
+        file, addresses. Empty for a lockup or stall, which is of a moment and not of a place."""
+        return "" if self.kind in _OF_A_MOMENT else _CHANGING.sub("", self.title)
 
 
 def printable(raw: bytes) -> str:

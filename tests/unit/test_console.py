@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,27 @@ def test_what_a_hostile_guest_prints_is_bounded_and_tame() -> None:
 def test_never_fails(console: bytes) -> None:
     for trace in find_traces(console):
         assert 0 <= trace.offset <= len(console)
+
+
+@pytest.mark.parametrize(
+    ("line", "identity"),
+    [
+        (
+            "WARNING: CPU: 1 PID: 177 at arch/x86/kvm/svm.c:1059 svm_adjust_tsc_offset+0x23/0x68 [kvm_amd]()",
+            "WARNING: at arch/x86/kvm/svm.c svm_adjust_tsc_offset [kvm_amd]",
+        ),
+        (
+            "WARNING: CPU: 0 PID: 9 at arch/x86/kvm/svm.c:1061 svm_adjust_tsc_offset+0x25/0x70 [kvm_amd]",
+            "WARNING: at arch/x86/kvm/svm.c svm_adjust_tsc_offset [kvm_amd]",
+        ),
+        ("kernel BUG at arch/x86/kvm/mmu/mmu.c:42!", "kernel BUG at arch/x86/kvm/mmu/mmu.c!"),
+        (
+            "BUG: unable to handle page fault for address: ffff888003a1c000",
+            "BUG: unable to handle page fault for address: ",
+        ),
+        ("BUG: soft lockup - CPU#0 stuck for 22s! [qemu:74]", ""),
+    ],
+)
+def test_a_complaint_is_known_again_in_another_run(line: str, identity: str) -> None:
+    (trace,) = find_traces(line.encode() + b"\n")
+    assert trace.identity == identity

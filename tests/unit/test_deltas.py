@@ -133,3 +133,25 @@ def test_cases_named_after_a_number_drawn_by_chance_are_the_same_cases() -> None
     assert [(delta.case, delta.now) for delta in compare(fewer, base)] == [
         ("leaf 8", "pass"), ("get(0xb1f7a59e00000000)", "absent"), ("leaf 7", "absent"),
     ]  # fmt: skip
+
+
+LOG, OLD, NEW = "kernel log", "WARNING: at a.c f", "WARNING: at b.c g"
+
+
+@pytest.mark.parametrize(
+    ("base", "now", "changes"),
+    [
+        ([f"{LOG}=fail", f"{LOG}/{OLD}=fail"], [f"{LOG}=fail", f"{LOG}/{OLD}=fail"], {}),
+        ([f"{LOG}=fail", f"{LOG}/{OLD}=fail"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {NEW: "worse", OLD: "better"}),
+        ([f"{LOG}=pass"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {"": "worse", NEW: "worse"}),
+        ([f"{LOG}=fail", f"{LOG}/{OLD}=fail"], [f"{LOG}=pass"], {"": "better", OLD: "better"}),
+        # Complaints that an older kpt did not list, or that are of a moment, are not known not to have been there.
+        ([f"{LOG}=fail"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {NEW: "changed"}),
+        ([], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {"": "changed", NEW: "changed"}),
+    ],
+)
+def test_a_new_complaint_of_the_kernel_is_worse_beside_old_ones(
+    base: list[str], now: list[str], changes: dict[str, str]
+) -> None:
+    found = compare(ran(1, *now), ran(0, *base))
+    assert {delta.case: str(delta.change) for delta in found} == changes
