@@ -171,6 +171,14 @@ def test_another_series_is_left_out_and_named() -> None:
     assert found.problems == ('another series is in the source: "net: other" by Bob, 1 of 1, 2014-04-17 (--series 2)',)
 
 
+def test_dates_at_the_ends_of_the_calendar() -> None:
+    """Of a cover letter something is subtracted."""
+    for year in ("0001", "9999"):
+        mails = [mail.rfc5322().replace("2014", year) for mail in (COVER, ONE, TWO)]
+        found = [message for mail in mails for message in parse(mail.encode(), "mail")]
+        assert shape(assemble(found, where="thread")) == [(1, "mm: one"), (2, "mm: two")]
+
+
 def test_copies_count_once() -> None:
     assert shape(series(COVER, ONE, TWO, ONE, COVER)) == [(1, "mm: one"), (2, "mm: two")]
 
