@@ -45,10 +45,7 @@ class Split:
 
 def has_diff(body: bytes) -> bool:
     """Whether a text holds a diff that is not quoted."""
-    return (
-        _DIFF_START.search(body) is not None
-        and _CHANGE.search(body) is not None
-    )
+    return _DIFF_START.search(body) is not None and _CHANGE.search(body) is not None
 
 
 def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
