@@ -283,6 +283,18 @@ def test_names() -> None:
     assert spelt([1, 2, 3, 6]) == "1-3, 6"
 
 
+def test_a_chain_of_many_replies_takes_linear_time() -> None:
+    given = "Acked-by: Joe Roe <joe@example.org>\n"
+    replies = [
+        Mail("Re: [PATCH] mm: one", given, f"r{at + 1}", f"r{at}", "Joe Roe", "joe@example.org") for at in range(4000)
+    ]
+    start = time.process_time()
+    found = series(patch("[PATCH] mm: one", "r0"), *replies)
+    assert time.process_time() - start < 3
+    assert [(one.key, one.source) for one in found.patches[0].trailers[1:]] == [("Acked-by", "reply")]
+    assert {reply.to_patch for reply in found.replies} == {1}
+
+
 def test_a_mailbox_of_many_series_takes_linear_time() -> None:
     start = time.process_time()
     many = [
