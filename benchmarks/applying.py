@@ -32,11 +32,14 @@ def _row(work: Path, workspace: Path, count: int, goal: float) -> Row:
         lambda: seconds(KPT, "apply", name, "--tree", TREE, cwd=workspace),
         lambda: _git_am(work, patches),
     )
-    if run("git", "-C", workspace / "kernel-trees" / f"{TREE}.git", "rev-parse", f"kpt/{name}^{{tree}}") != run(
+    git_dir = workspace / "kernel-trees" / f"{TREE}.git"
+    same = run("git", "-C", git_dir, "rev-parse", f"kpt/{name}^{{tree}}") == run(
         "git", "-C", work, "rev-parse", f"bench-{count}^{{tree}}"
-    ):
-        raise SystemExit("kpt apply and git am made different trees")
-    return Row(f"apply {count} patches, 78k files", ours, "git am", theirs, f"{goal:.0f}x", theirs / ours >= goal)
+    )
+    met = same and theirs / ours >= goal
+    # Nothing that failed for want of something, which the table would call not measured.
+    words = f"{goal:.0f}x" + ("" if same else ", and the same tree as git am")
+    return Row(f"apply {count} patches, 78k files", ours, "git am", theirs, words, met)
 
 
 def _write_patches(work: Path, count: int) -> Path:

@@ -20,10 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.restore_commits import commits_of, commits_parser, git
-from kpatch_tool.diff.model import FileDiff, Kind
+from kpatch_tool.diff.model import DiffError, FileDiff, Kind
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.errors import InputError
 from kpatch_tool.restore import weights
 from kpatch_tool.restore.align import BaseText, Misplaced, Step, place_hunks
 from kpatch_tool.restore.cstate import State
@@ -127,7 +126,7 @@ def count(directory: Path, commits: Sequence[str]) -> Counts:
     for commit in commits:
         try:
             files = list(changed(directory, commit))
-        except InputError:
+        except DiffError:
             continue
         for file, base in files:
             added = tuple(line.text for hunk in file.hunks for line in hunk.lines if line.kind is Kind.ADDED)

@@ -31,7 +31,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.archive_shapes import SHAPES, Shape
-from benchmarks.restore_pages import Tally, from_page, mail_of, outcome, show, unlisted
+from benchmarks.restore_pages import Tally, add_shape, from_page, mail_of, outcome, show, unlisted
 from kpatch_tool.diff.model import Kind
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Message
@@ -184,7 +184,7 @@ def commits_parser(description: str | None) -> argparse.ArgumentParser:
 
 def main() -> int:
     parser = commits_parser(__doc__)
-    parser.add_argument("--shape", action="append", default=[], help="only this shape (repeatable)")
+    add_shape(parser)
     parser.add_argument("--digits", type=int, default=0, help="of the blob ids (0: as git chooses)")
     parser.add_argument("--first", action="store_true", help="mails without `index` lines: first readings")
     parser.add_argument("--people", metavar="DIR@REVISION", help="a tree with lists of people")

@@ -98,6 +98,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--failures", type=Path, help="write what was not proven here, as JSON lines")
     options = parser.parse_args()
+    ways = {f"{a} + {b}": both(a, b) for a, b in PAIRS} if options.pairs else dict(DAMAGES)
+    if unknown := set(options.only) - ways.keys():
+        parser.error(f"no such damage: {', '.join(sorted(unknown))}; there are {', '.join(ways)}")
     rng = random.Random(options.seed)
     names = changed_files(options.old, options.new, options.under)
     rng.shuffle(names)
@@ -106,7 +109,6 @@ def main() -> int:
     if options.addresses:
         sent = ((text, patch) for text, patch in sent if _ADDED_ADDRESS.search(text))
     samples = list(islice(sent, options.patches))
-    ways = {f"{a} + {b}": both(a, b) for a, b in PAIRS} if options.pairs else dict(DAMAGES)
     failures: list[dict[str, str]] = []
     sys.stdout.write(f"{'damage':36} patches " + " ".join(f"{name:>10}" for name in COLUMNS) + "    s  slowest\n")
     wrong = 0

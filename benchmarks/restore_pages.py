@@ -161,12 +161,19 @@ def reader_of(tree: Path, ref: str) -> tuple[Callable[[str], bytes | None], Call
     return from_git, lambda: objects.__exit__(None, None, None)
 
 
+def add_shape(parser: argparse.ArgumentParser) -> None:
+    """Take names of shapes, and no others: a benchmark of nothing would pass."""
+    names = [shape.name for shape in SHAPES]
+    told = f"only this shape (repeatable): {', '.join(names)}"
+    parser.add_argument("--shape", action="append", default=[], choices=names, metavar="NAME", help=told)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mboxes", nargs="+", type=Path, metavar="MBOX")
     parser.add_argument("--tree", type=Path, required=True)
     parser.add_argument("--ref", default="base")
-    parser.add_argument("--shape", action="append", default=[], help="only this shape (repeatable)")
+    add_shape(parser)
     parser.add_argument("--failures", type=Path, help="write what is not right here, as JSON lines")
     options = parser.parse_args()
     shapes = [shape for shape in SHAPES if not options.shape or shape.name in options.shape]

@@ -33,7 +33,7 @@ def ordered(edges: Iterable[Edge], numbers: Iterable[int]) -> tuple[int, ...]:
     before = {number: {other for other in reach[number] if number not in reach[other]} for number in left}
     out: list[int] = []
     while left:
-        number = min(number for number in left if not before[number] & left)
+        number = min(number for number in left if before[number].isdisjoint(left))
         left.remove(number)
         out.append(number)
     return tuple(out)

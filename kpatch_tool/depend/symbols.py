@@ -61,7 +61,7 @@ def symbol_edges(series: Series, order: tuple[int, ...]) -> tuple[Edge, ...]:
     for number in order:
         patch = by_number[number]
         lines = [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
-        for needs, why in state.used_by(patch, lines):
+        for needs, why in state.used_by(lines):
             if needs != number and why not in reasons[number, needs]:
                 reasons[number, needs].append(why)
         state.take(patch, lines)
@@ -89,8 +89,8 @@ class _Names:
         self._headers: dict[str, int] = {}
         self._created: dict[str, int] = {}
 
-    def used_by(self, patch: Patch, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
-        """(patch needed, why) for the added lines of `patch`."""
+    def used_by(self, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
+        """(patch needed, why) for the added lines of a patch."""
         for file, lines in files:
             yield from self._files_used(file)
             if not lines:

@@ -11,8 +11,11 @@ the hunk are left out, and the placement says so.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import itemgetter
 
 from kpatch_tool.diff import binary, nearest
 from kpatch_tool.diff.blob import is_blob
@@ -20,6 +23,7 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.diff.printer import hunk_header
 
 MAX_FUZZ = 2
+_COUNTED = 4096  # bytes
 _TELLING = re.compile(rb"\w{2}")
 
 
@@ -66,6 +70,47 @@ class _Place:
     delta: int
 
 
+class _Placed:
+    """The hunks that have their places, in the order of the text. None lies over another: git does not let a hunk match
+    lines that an earlier hunk of the same file matched or made."""
+
+    __slots__ = ("_grown", "_spans", "last", "places")
+
+    def __init__(self) -> None:
+        self.places: list[_Place] = []
+        self.last: _Place | None = None  # of the hunk before
+        self._spans: list[tuple[int, int]] = []
+        self._grown = [0]  # lines that the first places add, by how many they are
+
+    def add(self, place: _Place) -> None:
+        """One more hunk."""
+        at = bisect_right(self._spans, (place.start, place.end))
+        self._spans.insert(at, (place.start, place.end))
+        self.places.insert(at, place)
+        self._grown = [0, *accumulate(one.delta for one in self.places)]
+        self.last = place
+
+    @property
+    def end(self) -> int:
+        """Where the last one in the text ends."""
+        return self._spans[-1][1] if self._spans else 0
+
+    @property
+    def grown(self) -> int:
+        """How many lines all of them add."""
+        return self._grown[-1]
+
+    def grown_before(self, at: int) -> int:
+        """How many lines those before an offset add."""
+        return self._grown[bisect_right(self._spans, (at, at))]
+
+    def over(self, at: int, length: int) -> tuple[int, int] | None:
+        """The first place (start, end) that lies over `length` bytes at `at`."""
+        number = bisect_right(self._spans, at, key=itemgetter(1))
+        found = self._spans[number] if number < len(self._spans) else None
+        return found if found and found[0] < at + length else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """A way to look for a hunk: without `lead` and `trail` of its outer lines, tied to the file's ends or not."""
@@ -101,16 +146,16 @@ def apply_file(pre: bytes | None, file: FileDiff, *, fuzz: int = MAX_FUZZ) -> Ap
     exact = bare and file.old_path is not None and is_blob(text, file.old_blob)
     if not file.hunks:
         return _finished(text, file, ())
-    placed: list[_Place] = []
+    placed = _Placed()
     placements = []
     for index, hunk in enumerate(file.hunks):
         found = _placed(text, hunk, placed, fuzz, exact=exact)
         if found is None:
             return _conflict(text, file, index)
         place, offset, used = found
-        placed.append(place)
+        placed.add(place)
         placements.append(Placement(index, place.line + 1, offset, used))
-    return _finished(_joined(text, placed), file, tuple(placements))
+    return _finished(_joined(text, placed.places), file, tuple(placements))
 
 
 def is_already(pre: bytes | None, file: FileDiff) -> bool:
@@ -143,7 +188,7 @@ def _binary(pre: bytes | None, file: FileDiff) -> Applied | Conflict:
 
 
 def _placed(
-    text: bytes, hunk: Hunk, placed: list[_Place], fuzz: int, *, exact: bool = False
+    text: bytes, hunk: Hunk, placed: _Placed, fuzz: int, *, exact: bool = False
 ) -> tuple[_Place, int, int] | None:
     """The hunk's place, its offset and the fuzz it took. `exact`: the file is the one the patch was made for."""
     for attempt in _attempts(hunk, fuzz, exact=exact):
@@ -187,12 +232,12 @@ def _ended(text: bytes) -> bool:
     return not text or text.endswith(b"\n")
 
 
-def _search(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, int, int] | None:
+def _search(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, int] | None:
     """The nearest place: its offset in bytes, its line in `text`, that line counted with the placed hunks' changes."""
     old, wanted = sought.old, sought.wanted
     if sought.attempt.at_start or sought.at_end:
         return _at_the_ends(text, sought, placed)
-    last = placed[-1] if placed else None
+    last = placed.last
     if last is not None:
         # The common case: the next hunk stands where its header says, below the one before.
         for found in _occurrences(text, old, last.end, last.end_line, placed):
@@ -200,39 +245,66 @@ def _search(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, in
                 if found[2] == wanted:
                     return found
                 break
-    best: tuple[int, int, int] | None = None
     # git lets hunks change places; with context left out that would be a guess too many (patch(1) never does).
-    low = max((place.end, place.end_line) for place in placed) if sought.attempt.fuzz and placed else (0, 0)
-    for found in _occurrences(text, old, *low, placed):
-        if best is None or abs(found[2] - wanted) <= abs(best[2] - wanted):
-            best = found
+    low = placed.end if sought.attempt.fuzz else 0
+    return _nearest(text, sought, placed, low)
+
+
+def _nearest(text: bytes, sought: _Sought, placed: _Placed, low: int) -> tuple[int, int, int] | None:
+    """The place from offset `low` on that is nearest to the wanted line, the lower one of two. Looked for from there in
+    both directions, as git does: lines that are found everywhere make no difference."""
+    old, wanted = sought.old, sought.wanted
+    middle = max(low, _offset_of(text, max(0, wanted - placed.grown)))
+    line = text.count(b"\n", 0, middle)
+    above: tuple[int, int, int] | None = None
+    below: tuple[int, int, int] | None = None
+    for found in _occurrences(text, old, middle, line, placed):
         if found[2] >= wanted:
+            below = found
             break
-    return best
+        above = found
+    counted = middle
+    end = middle + len(old) - 1
+    while above is None and (at := text.rfind(old, low, end)) >= 0:
+        over = placed.over(at, len(old))
+        end = over[0] if over else at + len(old) - 1
+        if over or not _line_start(text, at):
+            continue
+        line -= text.count(b"\n", at, counted)
+        counted = at
+        found = (at, line, line + placed.grown_before(at))
+        if found[2] >= wanted:
+            below = found
+        else:
+            above = found
+    if above is None or below is None:
+        return below or above
+    return below if below[2] - wanted <= wanted - above[2] else above
 
 
-def _occurrences(text: bytes, old: bytes, at: int, line: int, placed: list[_Place]) -> Iterator[tuple[int, int, int]]:
+def _occurrences(text: bytes, old: bytes, at: int, line: int, placed: _Placed) -> Iterator[tuple[int, int, int]]:
     """Every place of `old` from offset `at` (in line `line`) on that begins a line and touches no placed hunk."""
     counted = at
     while (at := text.find(old, at)) >= 0:
-        if _line_start(text, at) and not _taken(at, len(old), placed):
+        over = placed.over(at, len(old))
+        if over is None and _line_start(text, at):
             line += text.count(b"\n", counted, at)
             counted = at
-            yield at, line, line + _delta_before(at, placed)
-        at += 1
+            yield at, line, line + placed.grown_before(at)
+        at = over[1] if over else at + 1
 
 
-def _at_the_ends(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, int, int] | None:
+def _at_the_ends(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, int] | None:
     at = 0 if sought.attempt.at_start else len(text) - len(sought.old)
     if at < 0 or not text.startswith(sought.old, at) or not _line_start(text, at):
         return None
-    if (sought.at_end and at + len(sought.old) != len(text)) or _taken(at, len(sought.old), placed):
+    if (sought.at_end and at + len(sought.old) != len(text)) or placed.over(at, len(sought.old)):
         return None
     line = text.count(b"\n", 0, at)
-    return at, line, line + _delta_before(at, placed)
+    return at, line, line + placed.grown_before(at)
 
 
-def _insertion(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int, int, int] | None:
+def _insertion(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, int] | None:
     """A hunk without old lines: the start of an empty file, the end of one, or (with fuzz) its line number alone."""
     wanted, attempt = sought.wanted, sought.attempt
     if not text:
@@ -240,19 +312,30 @@ def _insertion(text: bytes, sought: _Sought, placed: list[_Place]) -> tuple[int,
     total = text.count(b"\n")
     if not text.endswith(b"\n"):
         return None
-    line = wanted - sum(place.delta for place in placed)
+    line = wanted - placed.grown
     if line == total and not attempt.at_start:
         return len(text), total, wanted
     if attempt.at_start or attempt.at_end or not 0 <= line < total:
         return None
     at = _offset_of(text, line)
-    return None if _taken(at, 0, placed) else (at, line, wanted)
+    return None if placed.over(at, 0) else (at, line, wanted)
 
 
 def _offset_of(text: bytes, line: int) -> int:
-    at = 0
+    """Where a line (from 0) begins; the end of the text where it has no such line."""
+    low, high = 0, len(text)
+    while high - low > _COUNTED:  # counting is a hundred times as fast as going from line to line
+        middle = (low + high) // 2
+        lines = text.count(b"\n", low, middle)
+        if lines < line:
+            low, line = middle, line - lines
+        else:
+            high = middle
+    at = low
     for _ in range(line):
-        at = text.index(b"\n", at) + 1
+        at = text.find(b"\n", at) + 1
+        if not at:
+            return len(text)
     return at
 
 
@@ -260,19 +343,10 @@ def _line_start(text: bytes, at: int) -> bool:
     return at == 0 or text[at - 1] == 0x0A
 
 
-def _taken(at: int, length: int, placed: list[_Place]) -> bool:
-    """git does not let a hunk match lines that an earlier hunk of the same file matched or made."""
-    return any(at < place.end and at + length > place.start for place in placed)
-
-
-def _delta_before(at: int, placed: list[_Place]) -> int:
-    return sum(place.delta for place in placed if place.start < at or place.end <= at)
-
-
-def _joined(text: bytes, placed: list[_Place]) -> bytes:
+def _joined(text: bytes, placed: Iterable[_Place]) -> bytes:
     parts: list[bytes] = []
     at = 0
-    for place in sorted(placed, key=lambda place: (place.start, place.end)):
+    for place in placed:
         parts += (text[at : place.start], place.new)
         at = place.end
     return b"".join((*parts, text[at:]))
@@ -286,7 +360,7 @@ def _conflict(text: bytes, file: FileDiff, index: int) -> Conflict:
     hunk = file.hunks[index]
     made = _text(hunk.lines, Kind.REMOVED)
     header = hunk_header(hunk)
-    there = next(_occurrences(text, made, 0, 0, []), None) if hunk.new_count > hunk.count(Kind.CONTEXT) else None
+    there = next(_occurrences(text, made, 0, 0, _Placed()), None) if hunk.new_count > hunk.count(Kind.CONTEXT) else None
     if there is not None:
         return Conflict(f"what this hunk makes is there already, at line {there[1] + 1}", index, header)
     near = nearest.nearest_place(text, hunk)

@@ -18,21 +18,6 @@ _BINARY_FILES = re.compile(rb"Binary files (.*) differ$")
 _BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d{1,10}$")
 _GIT_VERSION = re.compile(rb"\d+\.\d+")
 _MODE = re.compile(rb"[0-7]{5,6}$")
-_DIFF_STARTS = re.compile(
-    rb"^(?:diff --git [^\n]+\n|diff -[^\n]+\n--- [^\n]+\n\+\+\+ |Index: [^\n]+\n=+\r?\n"
-    rb"|--- [^\n]+\n\+\+\+ [^\n]+\n@@ -)",
-    re.MULTILINE,
-)
-
-
-def diff_start(body: bytes) -> int | None:
-    """The offset in bytes of the first line of a diff in the text of a mail, None where there is none.
-
-    The `---` line and the diffstat come before it. Only real headers count: `diff --git`, or `---` and `+++` followed
-    by a hunk, so that prose with `--- ` in it is not taken for a diff.
-    """
-    match = _DIFF_STARTS.search(body)
-    return match.start() if match else None
 
 
 def parse_diff(text: bytes) -> tuple[FileDiff, ...]:

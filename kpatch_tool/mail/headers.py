@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 from kpatch_tool.mail import charsets
@@ -186,6 +186,17 @@ def _plain_date(found: re.Match[str]) -> datetime | None:
         return datetime.fromisoformat(f"{year}-{_MONTHS[month]}-{day.zfill(2)}T{clock}{zone_hours}:{zone_minutes}")
     except ValueError:
         return None
+
+
+def people(values: Sequence[str]) -> list[tuple[str, str]]:
+    """The names and addresses in fields that may hold several (email.utils.getaddresses); none where their comments lie
+    deeper in one another than can be followed."""
+    from email.utils import getaddresses
+
+    try:
+        return getaddresses(list(values))
+    except RecursionError:
+        return []
 
 
 def is_hidden(email: str) -> bool:

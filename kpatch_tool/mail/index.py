@@ -57,6 +57,9 @@ def update(
         index = IndexFile(path)
         try:
             _update(index, files, _Reader(judge, progress, count or parallel.processes(), added))
+        except FileNotFoundError as error:  # since it was listed
+            index.close()
+            raise _unreadable(Path(error.filename or path), error) from error
         except BaseException:
             index.close()
             raise
@@ -94,6 +97,8 @@ def _files(source: str) -> Iterator[_File]:
 
 
 def _update(index: IndexFile, files: Sequence[_File], reader: _Reader) -> None:
+    # A mail program moves the mails of a Maildir whenever it likes: those are found by the next run.
+    files = [file for file in files if not file.maildir or file.path.exists()]
     known = {row.path: row for row in index.files()}
     if not known.keys() <= {str(file.path) for file in files}:
         index.forget()
@@ -181,7 +186,8 @@ class _Reader:
                     head, tail = _hash(opened, 0, read_to), _hash(opened, read_to - _SNIFFED, read_to)
             index.put_file(replace(row, read_to=read_to, last=last, whole=True, head=head, tail=tail, why=why))
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-            raise _unreadable(file.path, error) from error
+            if not (file.maildir and isinstance(error, FileNotFoundError)):
+                raise _unreadable(file.path, error) from error
 
     def _batches(self, file: _File, row: FileRow) -> Iterator[Batch]:
         if row.kind == "mbox":

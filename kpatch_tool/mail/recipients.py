@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import getaddresses
 
 from kpatch_tool.mail import headers, mbox
 from kpatch_tool.mail.message import Address
@@ -51,7 +50,7 @@ def _recipients(fields: Mapping[str, list[bytes]]) -> Recipients:
     hidden = 0
     for name in _FIELDS:
         values = [value.decode("latin-1") for value in fields.get(name, [])]
-        pairs = getaddresses(values)[:_MOST]
+        pairs = headers.people(values)[:_MOST]
         people = [
             Address(headers.squeezed(headers.decode_words(who.encode("latin-1", "replace"))), email.strip())
             for who, email in pairs

@@ -19,10 +19,8 @@ def author(fields: Mapping[str, list[bytes]]) -> Address:
     via = _VIA.fullmatch(sent.name)
     if via is None:
         return sent
-    from email.utils import getaddresses
-
     for field in _WRITER:
-        people = getaddresses([headers.text(fields, field)])
+        people = headers.people([headers.text(fields, field)])
         for name, email in people:
             if "@" in email and (_words(name) == _words(via[1]) or (len(people) == 1 and not name)):
                 return Address(via[1], email)

@@ -69,7 +69,10 @@ def read_single_file(data: bytes, name: str) -> Iterable[Message] | None:
     """The messages of a page that a browser saved as one file (.mhtml: RFC 2557); None where `data` is none."""
     from email import message_from_bytes, policy
 
-    whole = message_from_bytes(data, policy=policy.compat32)
+    try:
+        whole = message_from_bytes(data, policy=policy.compat32)
+    except RecursionError:  # parts in parts without end
+        return None
     if whole.get_content_type() != "multipart/related":
         return None
     part = next((part for part in whole.walk() if part.get_content_type() == "text/html"), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from kpatch_tool.errors import InputError
 
@@ -16,10 +16,12 @@ LARGEST = 1 << 29  # bytes that a compressed source may unpack to,
 _SMALL = 16 << 20  # and from this many on
 DENSEST = 64  # times its size: mail becomes a tenth by gzip, a fiftieth by xz if it is much alike; zeros a thousandth
 _BLOCK = 1 << 22
+_FED = 1 << 14  # bytes fed at once: what of them follows a member's end is copied
 
 
 class _Stream(Protocol):
-    """One member of a compressed file. `feed` gives up to `most` bytes more."""
+    """One member of a compressed file. `feed` gives up to `most` bytes more; `rest` is what was fed beyond its end,
+    before which `padding` may stand."""
 
     @property
     def eof(self) -> bool: ...
@@ -29,8 +31,12 @@ class _Stream(Protocol):
     @property
     def rest(self) -> bytes: ...
 
+    padding: ClassVar[bytes]
+
 
 class _Gzip:
+    padding: ClassVar[bytes] = b"\0"  # gzip(1) ignores what pads a tape's block
+
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=31)
         self._pending = b""
@@ -41,7 +47,7 @@ class _Gzip:
 
     @property
     def rest(self) -> bytes:
-        return self._stream.unused_data.lstrip(b"\0")  # gzip(1) ignores what pads a tape's block
+        return self._stream.unused_data
 
     def feed(self, data: bytes, most: int) -> bytes:
         out = self._stream.decompress(self._pending + data, most)
@@ -50,6 +56,8 @@ class _Gzip:
 
 
 class _Other:
+    padding: ClassVar[bytes] = b""
+
     def __init__(self, stream: lzma.LZMADecompressor | bz2.BZ2Decompressor) -> None:
         self._stream = stream
 
@@ -116,14 +124,17 @@ def _whole(data: bytes, make: Callable[[], _Stream], name: str) -> bytes:
 
     out: list[bytes] = []
     size, packed = 0, len(data)
+    left, data = memoryview(data), b""
     try:
-        while data:
+        while data or left:
             stream = make()
             while not stream.eof:
                 piece = stream.feed(data, _BLOCK)
-                if not piece and not stream.eof and not data:
-                    raise InputError("the compressed file is cut short", where=name, todo="get it again")
                 data = b""
+                if not piece and not stream.eof:
+                    if not left:
+                        raise InputError("the compressed file is cut short", where=name, todo="get it again")
+                    data, left = bytes(left[:_FED]), left[_FED:]
                 out.append(piece)
                 size += len(piece)
                 if size > LARGEST:
@@ -131,7 +142,9 @@ def _whole(data: bytes, make: Callable[[], _Stream], name: str) -> bytes:
                 if size > _SMALL and size > DENSEST * packed:
                     what = f"the compressed file unpacks to more than {DENSEST} times its size, as no mail does"
                     raise InputError(what, where=name, todo="unpack it yourself, if you know who made it")
-            data = stream.rest
+            data = stream.rest.lstrip(stream.padding)
+            while not data and left:
+                data, left = bytes(left[:_FED]).lstrip(stream.padding), left[_FED:]
     except (OSError, EOFError, ValueError, zlib.error, LZMAError) as error:
         if isinstance(error, InputError):
             raise

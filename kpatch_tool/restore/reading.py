@@ -237,7 +237,7 @@ class Reader:
                 star = notes.star(row.words, state, around, self.habits, memory.notes)
                 if row.twin and len(row.twin.gaps) == len(chunks.keys):
                     gaps.vote(star, row.twin.gaps[index], sum(star.values()) * _SAME_NOTE)
-                choices.append(sharpened(star, gap_power(row.words, key, over)))
+                choices.append(sharpened(star, gap_power(key, over)))
                 continue
             readings = gaps.options(index, chunks, around, doubled, stats=self.stats, edge=row.edges.get(key, 0))
             for gap, weight in copied.get(index, {}).items():
@@ -249,7 +249,7 @@ class Reader:
                     repeated.as_first_member(readings, above, row.edges.get(key, 0))
                 if key not in over and not told:
                     repeated.as_last(readings, key, memory.last, row.edges.get(key, 0))
-            choices.append(gaps.by_blanks(sharpened(readings, gap_power(row.words, key, over))))
+            choices.append(gaps.by_blanks(sharpened(readings, gap_power(key, over))))
         return gaps.combinations(choices)
 
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:

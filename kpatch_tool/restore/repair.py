@@ -32,6 +32,7 @@ _BOUND = Bound(6_000, 200_000_000, 2_500)
 _FEW = 200  # readings tried for each supposition before the likeliest gets the whole bound
 _MOST_WAYS = 6  # of losing tabs that are tried one by one
 _DIGITS = 7  # a shorter blob id proves nothing
+_NO_IDS = "the patch names no blob ids"
 _WIDTH = 80  # bytes of a line: one read costs as much as one more of the bound's lines for each of them
 _FIXED = 10  # rows with one reading that cost as much as one with more
 
@@ -114,7 +115,7 @@ class _Repair:
             rows = rows_of(case, likeliest, evidence_of(likeliest, case.base))
             return _result(case, likeliest, rows, {}, proven=exact, why=why)
         if not exact or not header.new_blob or len(header.new_blob) < _DIGITS:
-            why = "the patch names no blob ids" if exact or not header.old_blob else other_blob(header, case.content)
+            why = _untold(header, case.content, exact=exact)
             cut = counts_in_doubt(likeliest)
             return _unproven(case, likeliest, why, cut)
         found = self._proven()
@@ -168,6 +169,13 @@ class _Repair:
                     break
             self.hashed += judge.hashed
         return None
+
+
+def _untold(header: FileDiff, content: bytes, *, exact: bool) -> str:
+    """Why no blob id judges the readings, in words."""
+    if not exact and header.old_blob:
+        return other_blob(header, content)
+    return f"blob id {header.new_blob} is too short to prove anything" if header.new_blob else _NO_IDS
 
 
 def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:

@@ -238,7 +238,7 @@ def _pieces(text: bytes) -> Counter[bytes]:
 
 
 def _alike(mine: Counter[bytes], theirs: Counter[bytes]) -> float:
-    """How many pieces two lines share, 0 to 1; the first pieces count twice as both begin alike."""
+    """The share of pieces that two lines have in common, 0 to 1."""
     total = sum(mine.values()) + sum(theirs.values())
     common = sum((mine & theirs).values())
     return 2.0 * common / total if total else 0.0

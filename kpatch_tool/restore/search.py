@@ -18,7 +18,6 @@ from kpatch_tool.restore.judge import Change, Judge, Variations
 from kpatch_tool.restore.paths import Alternative, Path, Plan
 
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
-_FEWEST = 2_000
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
@@ -38,7 +37,7 @@ class Bound:
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
-        readings = min(self.readings, max(_FEWEST, 16 ** len(wanted) // _BY_CHANCE))
+        readings = min(self.readings, 16 ** len(wanted) // _BY_CHANCE)
         return Bound(readings, self.hashed, self.lines)
 
 

@@ -41,9 +41,9 @@ _NEAR = 10  # columns
 _BLANKS = re.compile(rb"[ \t]+")
 
 
-def readings(row: Row, known: bytes, kind: str, *, yaml: bool, inside: bool = False) -> dict[bytes, tuple[float, str]]:
+def readings(row: Row, known: bytes, kind: str, *, yaml: bool) -> dict[bytes, tuple[float, str]]:
     """Such readings of a row of that kind whose likeliest one is `known`, each with its cost in bits and how it
-    differs; with `inside` those that differ behind the first word alone."""
+    differs."""
     own = indent_of(known)
     rest = known[len(own) :]
     found: dict[bytes, tuple[float, str]] = {}

@@ -53,9 +53,8 @@ _PLAIN = (1.75, 2.3)  # of a gap that has no kind of its own, where a neighbour 
 _TABLE = 1.7
 
 
-def gap_power(words: tuple[bytes, ...], key: str, above: tuple[str, ...]) -> float:
-    """The power for the weights of a gap of that kind in a line of these words; `above` are the kinds of gap that the
-    line above has."""
+def gap_power(key: str, above: tuple[str, ...]) -> float:
+    """The power for the weights of a gap of that kind; `above` are the kinds of gap that the line above has."""
     if key.startswith("table"):
         return _TABLE
     return (GAPS.get(key, (1.0, 1.0)) if key else _PLAIN)[key in above]

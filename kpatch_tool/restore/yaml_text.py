@@ -131,7 +131,7 @@ def _open(state: _Open, level: _Level) -> None:
 def _in_block(state: _Open, text: bytes, blank: bool) -> Columns:
     """In a block of text: it goes on, or is over."""
     lines = [line for line in state.block or () if line.strip()]
-    leaving = _leaves(state, text, blank, bool(lines))
+    leaving = _leaves(text, blank, bool(lines))
     inside: Columns = {state.hangs + _STEP: 0.97, state.hangs + 2 * _STEP: 0.03}
     if lines:
         last = width(indent_of(lines[-1]))
@@ -146,7 +146,7 @@ def _in_block(state: _Open, text: bytes, blank: bool) -> Columns:
     return out
 
 
-def _leaves(state: _Open, text: bytes, blank: bool, begun: bool) -> float:
+def _leaves(text: bytes, blank: bool, begun: bool) -> float:
     """How likely a block of text is over above `text`."""
     key = _KEY.match(text)
     if not begun:

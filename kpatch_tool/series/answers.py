@@ -26,13 +26,14 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
         numbers[chosen.letter.order] = 0
     numbers |= _sent_before(chosen, found)
     ends = frozenset(taken | numbers.keys())
+    known: dict[int, Post | None] = {}
     # A clock may be wrong; what came before a later posting may be about an earlier one.
     early = _WRONG_CLOCK if chosen is found[0] else timedelta(0)
     whole = {parent for post in chosen.posts for parent in post.parents if parent} | chosen.ids
     for post in sorted(posts, key=lambda p: (p.when, p.order)):
         if post.order in numbers or post.order in taken:
             continue
-        ancestor = _ancestor(post, by_id, ends)
+        ancestor = _ancestor(post, by_id, ends, known)
         if ancestor is not None:
             if ancestor.order in numbers:
                 yield post, _number_answered(post, numbers[ancestor.order], chosen, by_id)
@@ -66,21 +67,22 @@ def _equal(one: Post, other: Post) -> bool:
     return diffs[0] == diffs[1] != b"" and subject.same_title(one.tag.title, other.tag.title)
 
 
-def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int]) -> Post | None:
+def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int], known: dict[int, Post | None]) -> Post | None:
     """The nearest patch or cover above `post` in its thread (`ends` are their places); None where the thread is not
-    known."""
-    seen: set[int] = set()
-    here = post
-    while here.order not in seen:
-        seen.add(here.order)
+    known. `known` keeps what was found, by place: every mail of a long thread is looked at once."""
+    passed: list[int] = []
+    found: Post | None = None
+    here: Post | None = post
+    while here is not None and here.order not in known:
+        known[here.order] = None  # where the mails go round in a circle
+        passed.append(here.order)
         parents = [by_id[parent] for parent in here.parents if parent in by_id]
-        for parent in parents:
-            if parent.order in ends:
-                return parent
-        if not parents:
-            return None
-        here = parents[0]
-    return None
+        found = next((parent for parent in parents if parent.order in ends), None)
+        here = parents[0] if parents and found is None else None
+    if here is not None:
+        found = known[here.order]
+    known.update(dict.fromkeys(passed, found))
+    return found
 
 
 def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:

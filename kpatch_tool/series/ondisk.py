@@ -56,6 +56,6 @@ def strings(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def number(row: Mapping[str, Any], key: str) -> int | None:
-    """The integer called `key` of a table of TOML; None where it is none."""
+    """The number called `key` of a table of TOML, from 0; None where it is none."""
     value = row.get(key)
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

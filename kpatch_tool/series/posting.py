@@ -49,11 +49,13 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
 def _queue(covers: Sequence[Post], patches: Sequence[Post]) -> list[Post]:
     """Covers and patches in the order in which they were sent. A cover's clock may be late, or a patch may bear the
     date of its commit: a cover comes before the patches that answer it all the same."""
-    sent = {post.message.message_id: post.when - _AT_ONCE for post in covers}
-    queue = [(post.when - _AT_ONCE, 0, post.order, post) for post in covers]
+    # In seconds: no date is before that of the year 1, which a mail may bear.
+    early = {post.order: post.when.timestamp() - _AT_ONCE.total_seconds() for post in covers}
+    sent = {post.message.message_id: early[post.order] for post in covers}
+    queue = [(early[post.order], 0, post.order, post) for post in covers]
     for post in patches:
         answered = [sent[parent] for parent in post.parents if parent in sent]
-        queue.append((max([post.when, *answered[:1]]), 1, post.order, post))
+        queue.append((max([post.when.timestamp(), *answered[:1]]), 1, post.order, post))
     return [entry[3] for entry in sorted(queue, key=lambda entry: entry[:3])]
 
 

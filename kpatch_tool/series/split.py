@@ -12,6 +12,10 @@ from kpatch_tool.series import scissors
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
 _SEPARATOR_LINE = re.compile(rb">?From (?:[0-9a-f]{40}) Mon Sep 17 00:00:00 2001")
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
+# What every diff has a line of: a hunk, or what git says of a change without one.
+_CHANGE = re.compile(
+    rb"^(?:@@ -|(?:rename|copy from|old mode|GIT binary|Binary files|new file|deleted file) )", re.MULTILINE
+)
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---[ \t\r\f\v]*$)", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
@@ -41,10 +45,7 @@ class Split:
 
 def has_diff(body: bytes) -> bool:
     """Whether a text holds a diff that is not quoted."""
-    return (
-        _DIFF_START.search(body) is not None
-        and re.search(rb"^(?:@@ -|(?:rename|old mode|GIT binary|new file) )", body, re.MULTILINE) is not None
-    )
+    return _DIFF_START.search(body) is not None and _CHANGE.search(body) is not None
 
 
 def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:

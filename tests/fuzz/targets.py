@@ -9,7 +9,7 @@ from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.hostile import hidden, unsafe_file
 from kpatch_tool.diff.model import DiffError, FileDiff, Kind, reversed_diff
-from kpatch_tool.diff.parse import diff_start, parse_diff
+from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import diagnostics
@@ -74,7 +74,6 @@ def message(data: bytes) -> None:
 
 def diff(data: bytes) -> None:
     """A diff as it was sent: what kpt writes of it is read as the same."""
-    diff_start(data)
     read = parse_diff(data)
     written = format_diff(read)
     again = parse_diff(written)

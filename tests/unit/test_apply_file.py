@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_a_later_hunk_does_not_touch_lines_of_an_earlier_one() -> None:
     again = Hunk(1, 1, 2, 2, b"", hunk.lines)
     file = FileDiff("f", "f", (hunk, again))
     assert _refused(b"a\n", file).hunk == 1
+
+
+def test_hunks_that_fit_everywhere_and_want_one_place_take_no_long_time() -> None:
+    """Each goes to the nearest place that is free; to look at all places for each took minutes."""
+    lines = (Line(Kind.CONTEXT, b"x"), Line(Kind.REMOVED, b"x"), Line(Kind.ADDED, b"y"), Line(Kind.CONTEXT, b"x"))
+    hunks = tuple(Hunk(15_000 + at, 3, 15_000 + at, 3, b"", lines) for at in range(300))
+    start = time.process_time()
+    done = _applied(b"x\n" * 20_000, FileDiff("a", "a", hunks))
+    assert time.process_time() - start < 3
+    assert done.post is not None
+    assert done.post.count(b"y\n") == 300
+    assert done.placements[0].offset == 0
+    assert max(abs(placement.offset) for placement in done.placements) < 600
 
 
 def test_fuzz_leaves_out_context_at_the_ends_and_says_so() -> None:

@@ -171,6 +171,14 @@ def test_another_series_is_left_out_and_named() -> None:
     assert found.problems == ('another series is in the source: "net: other" by Bob, 1 of 1, 2014-04-17 (--series 2)',)
 
 
+def test_dates_at_the_ends_of_the_calendar() -> None:
+    """Of a cover letter something is subtracted."""
+    for year in ("0001", "9999"):
+        mails = [mail.rfc5322().replace("2014", year) for mail in (COVER, ONE, TWO)]
+        found = [message for mail in mails for message in parse(mail.encode(), "mail")]
+        assert shape(assemble(found, where="thread")) == [(1, "mm: one"), (2, "mm: two")]
+
+
 def test_copies_count_once() -> None:
     assert shape(series(COVER, ONE, TWO, ONE, COVER)) == [(1, "mm: one"), (2, "mm: two")]
 
@@ -273,6 +281,18 @@ def test_names() -> None:
     assert slug("***", 1) == "series"
     assert len(slug("word " * 50, 1)) <= 40
     assert spelt([1, 2, 3, 6]) == "1-3, 6"
+
+
+def test_a_chain_of_many_replies_takes_linear_time() -> None:
+    given = "Acked-by: Joe Roe <joe@example.org>\n"
+    replies = [
+        Mail("Re: [PATCH] mm: one", given, f"r{at + 1}", f"r{at}", "Joe Roe", "joe@example.org") for at in range(4000)
+    ]
+    start = time.process_time()
+    found = series(patch("[PATCH] mm: one", "r0"), *replies)
+    assert time.process_time() - start < 3
+    assert [(one.key, one.source) for one in found.patches[0].trailers[1:]] == [("Acked-by", "reply")]
+    assert {reply.to_patch for reply in found.replies} == {1}
 
 
 def test_a_mailbox_of_many_series_takes_linear_time() -> None:

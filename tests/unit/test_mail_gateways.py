@@ -158,6 +158,10 @@ def test_banners_take_linear_time() -> None:
             Address("Jane Doe via kvm", "kvm@lists.x.org"),
         ),
         ("From: Jane Doe <jane@x.org>\nReply-To: Jane Doe <kvm@x.org>", Address("Jane Doe", "jane@x.org")),
+        (  # comments deeper than Python's reader of addresses can follow
+            f"From: Jane Doe via kvm <kvm@lists.x.org>\nReply-To: {'(' * 20_000}",
+            Address("Jane Doe via kvm", "kvm@lists.x.org"),
+        ),
     ],
 )
 def test_mails_sent_in_the_name_of_a_list(fields: str, author: Address) -> None:

@@ -290,6 +290,32 @@ def test_a_broken_index_is_made_again(tmp_path: Path) -> None:
     assert from_index(path, at) == whole(path)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_mail_that_is_moved_meanwhile_is_found_by_the_next_run(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail programs rename the files of a Maildir: from new to cur, and for every flag."""
+    box = tmp_path / "box"
+    for name in ("cur", "new"):
+        (box / name).mkdir(parents=True)
+    for number in range(3):
+        mail = patch(f"[PATCH] mm: {number}", f"p{number}").rfc5322()
+        (box / "new" / str(number)).write_text(mail)
+    where = "_sniffed" if late else "_files"
+    original = getattr(index, where)
+
+    def moving(asked: object) -> object:
+        found = original(asked) if late else iter(list(original(asked)))
+        if (box / "new/1").exists():
+            (box / "new/1").rename(box / "cur/1:2,S")
+        return found
+
+    monkeypatch.setattr(index, where, moving)
+    for known in (2, 3):
+        with index.update(tmp_path / "index.sqlite", [str(box)], PatchJudge(), silent, count=1) as file:
+            assert file.messages() == known
+
+
 def test_compressed_and_maildir(tmp_path: Path) -> None:
     mails = [mail for number in range(3) for mail in thread(number)]
     packed = tmp_path / "m.mbox.gz"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
-from kpatch_tool.diff.parse import diff_start, parse_diff
+from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff, second_reading
 
 PLAIN = b"""\
@@ -245,14 +245,6 @@ def test_no_diff_at_all() -> None:
     assert parse_diff(b"") == parse_diff(b"Applied, thanks.\n--- a/b\n") == ()
 
 
-def test_where_the_diff_starts() -> None:
-    mail = b"Words --- a/x\n---\n f.c | 2 +-\n\n"
-    assert diff_start(mail + GIT) == len(mail)
-    assert diff_start(mail + PLAIN) == len(mail)
-    assert diff_start(mail + b"Index: f.c\n======\n" + PLAIN) == len(mail)
-    assert diff_start(mail + b"--- a/f\nwords\n") is None
-
-
 def test_second_reader_sees_a_difference() -> None:
     (file,) = parse_diff(GIT)
     assert second_reading(GIT, (file,)) is None
@@ -273,4 +265,3 @@ def test_any_bytes_give_a_value_or_an_error(text: bytes) -> None:
         assert error.what
         return
     assert parse_diff(format_diff(files)) == files
-    diff_start(text)

@@ -149,6 +149,14 @@ def test_another_base_proves_nothing_and_undecided_lines_are_shown() -> None:
     assert typeset.exactness is Exactness.MATCHED
 
 
+def test_a_short_blob_id_proves_nothing_and_is_said_to() -> None:
+    file = sent_diff()
+    short = format_diff([replace(file, old_blob=blob_id(BASE)[:5], new_blob=blob_id(NEW)[:5])])
+    done = restored(received(DAMAGES["tabs by column"], short))
+    assert done.exactness is Exactness.MATCHED
+    assert f"blob id {blob_id(NEW)[:5]} is too short to prove anything" in done.why
+
+
 def test_a_hidden_address_nobody_has_stays_and_is_shown() -> None:
     base = BASE.replace(b"jane.doe@kernel.example.org", b"somewhere")
     new = NEW.replace(b" <jane.doe@kernel.example.org>", b" <somewhere>")

@@ -256,6 +256,13 @@ _OTHER_BASE = {
 }
 
 
+@pytest.mark.parametrize("digits", range(4, 41))
+def test_a_short_blob_id_is_met_by_chance_once_in_2600_files(digits: int) -> None:
+    readings = Bound().for_id("a" * digits).readings
+    assert 1 <= readings <= Bound().readings
+    assert readings * 2600 <= 16**digits
+
+
 @pytest.mark.parametrize("name", _OTHER_BASE)
 def test_the_first_reading_is_right_without_a_judge(name: str) -> None:
     base, new = _OTHER_BASE[name]

@@ -302,6 +302,13 @@ def test_a_page_saved_as_one_file() -> None:
         assert assemble(list(parse(text, "x")), where="x").patches[0].diff == DIFF.encode()
 
 
+def test_a_page_of_parts_in_parts_without_end() -> None:
+    parts = "".join(f"--b{i}\nContent-Type: multipart/related; boundary=b{i + 1}\n\n" for i in range(3000))
+    head = "From: <Saved>\nSnapshot-Content-Location: x\nSubject: x\nDate: x\n"
+    saved = f"{head}Content-Type: multipart/related; boundary=b0\n\n{parts}"
+    assert [message.body for message in parse(saved.encode(), "page")] == [b""]
+
+
 def test_mailto_links_give_an_address_that_is_their_own() -> None:
     shown = '<a href="mailto:jane%40example.org?Subject=x">jane_at_example.org</a>'
     assert pages.text(f"<p>{shown}</p>").strip() == "jane@example.org"

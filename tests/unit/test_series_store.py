@@ -193,6 +193,17 @@ def test_a_broken_directory_is_one_line(tmp_path: Path, text: str, what: str) ->
     assert "\n" not in caught.value.line()
 
 
+@pytest.mark.parametrize("value", ["true", "-3", '"5"', "[5]"])
+def test_what_is_no_number_is_left_out(here: Workspace, value: str) -> None:
+    put(here, THREAD)
+    listed = here.series / "s" / "series.toml"
+    known = store.load(here.series / "s")
+    lines = [line for line in listed.read_text().splitlines() if not line.startswith(("revision =", "total ="))]
+    listed.write_text(f"revision = {value}\ntotal = {value}\n" + "\n".join(lines))
+    found = store.load(here.series / "s")
+    assert (type(found.revision), found.revision, found.total) == (int, known.revision, known.total)
+
+
 WRONG = ("5", "-1", "[[1], {}]", '"../../x"', "{ a = 1 }", "true", "1979-05-27", "[" * 5000, "9" * 5000)
 
 

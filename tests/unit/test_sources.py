@@ -45,6 +45,19 @@ def test_packed(pack: object) -> None:
         read(broken)
 
 
+def test_a_member_for_every_mail_takes_linear_time() -> None:
+    """How archives make their compressed mailboxes; a quadratic reader takes half a minute."""
+    packed = gzip.compress(BOX) + gzip.compress(b"\n") * 400_000
+    before = time.process_time()
+    assert subjects(packed) == ["[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
+    assert time.process_time() - before < 10
+
+
+def test_padding_behind_a_member_of_gzip() -> None:
+    packed = gzip.compress(BOX[:100]) + bytes(100_000) + gzip.compress(BOX[100:]) + bytes(100_000)
+    assert subjects(packed) == ["[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
+
+
 def test_what_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpack, "LARGEST", 1 << 24)
     with pytest.raises(InputError, match="too large unpacked"):

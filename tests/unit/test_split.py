@@ -9,7 +9,7 @@ import pytest
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.read import parse
-from kpatch_tool.series.split import diff_end, split_body, strip_space
+from kpatch_tool.series.split import diff_end, has_diff, split_body, strip_space
 from kpatch_tool.series.subject import title
 
 DIFF = b"diff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
@@ -131,9 +131,13 @@ TAIL = b"-- \n2.39.5\n\n_____\nfooter\n"
         b"diff --git a/f b/f\nindex 1111..2222 100644\nGIT binary patch\nliteral 3\nKcmZQzU\n\nliteral 0\nHcmV?d\n\n",
         b"diff --git a/f b/f\ndeleted file mode 100644\nindex 1111..0000\n--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n",
         b"diff --git a/f b/f\nnew file mode 100644\nindex 0000000..e69de29\n",
+        b"diff --git a/f b/f\ndeleted file mode 100644\nindex e69de29..0000000\n",
+        b"diff --git a/f b/g\nsimilarity index 100%\ncopy from f\ncopy to g\n",
+        b"diff --git a/f b/f\nindex 1111..2222 100644\nBinary files a/f and b/f differ\n",
     ],
 )
-def test_the_end_of_a_diff(diff: bytes) -> None:
+def test_a_diff_is_seen_with_its_end(diff: bytes) -> None:
+    assert has_diff(b"Why.\n---\n" + diff + TAIL)
     assert diff[: diff_end(diff)] == diff
     assert (diff + TAIL)[: diff_end(diff + TAIL)] == diff
 
