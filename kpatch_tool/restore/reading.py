@@ -198,7 +198,7 @@ class Reader:
         """The table of reStructuredText that is open below these lines."""
         return None if self.is_c or self.yaml else simple_tables.open_table(above)
 
-    def _in_table(self, words: Sequence[bytes], above: Sequence[bytes], read: list[_Read]) -> list[_Read]:
+    def _in_table(self, words: tuple[bytes, ...], above: Sequence[bytes], read: list[_Read]) -> list[_Read]:
         """`read` with the gaps of a row of an open table, or of a border, where the words are such."""
         if self.is_c or self.yaml:
             return read
@@ -206,7 +206,7 @@ class Reader:
         if simple_tables.is_border(words):
             told = simple_tables.border(words, above)
         else:
-            told = simple_tables.cells(words, table) if table else []
+            told = list(simple_tables.cells(words, table)) if table else []
         rest = 1.0 - sum(share for share, _ in told)
         return told + [(share * rest, gap) for share, gap in read]
 

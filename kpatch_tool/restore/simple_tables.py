@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
+from math import comb
 
 from kpatch_tool.restore import gaps
 from kpatch_tool.restore.cstate import indent_of, pad, width
@@ -20,7 +22,8 @@ _APART = ((1, 0.55), (2, 0.32), (3, 0.06), (4, 0.03), (5, 0.02), (6, 0.01))
 _SAME_BORDER, _LIKE_BORDER, _FIRST_BORDER = 0.97, 0.9, 0.6  # what is as this table says; the rest is as the file says
 _CELLS = 0.97
 _BY_TABS = 0.1  # of a row that goes on: the share that is indented by tabs
-_MOST_WORDS = 30  # of a row whose cells are looked for
+_MOST_WORDS = 30  # of a row whose cells are looked for,
+_MOST_WAYS = 5_000  # and ways to tell them to the columns: half the words of such a row make 78 million
 _LONGER = 0.25  # what one more word makes a cell that is not the last one less likely by
 _FULL = 4.0  # how much likelier a cell is that is as wide as its column
 _ROW, _ROW_IF_LOWER, _NO_ROW, _GOES_ON, _AS_ABOVE = 0.7, 0.4, 0.1, 0.2, 0.35
@@ -66,13 +69,16 @@ def _blanks(count: int) -> gaps.Gap:
     return gaps.Gap(b" " * count) if count > 1 else gaps.SINGLE
 
 
-def cells(words: Sequence[bytes], table: Table) -> list[tuple[float, tuple[gaps.Gap, ...]]]:
+@lru_cache(4096)  # a row is read again for every reading of the lines above it
+def cells(words: tuple[bytes, ...], table: Table) -> tuple[tuple[float, tuple[gaps.Gap, ...]], ...]:
     """The ways to tell the words of a row to the columns of its table, with shares. Where the row begins behind the
     first column, what would be in the columns before it goes on with single blanks."""
     found: dict[tuple[gaps.Gap, ...], float] = {}
     edge = width(table.indent)
     last = len(table.columns) - 1
     for begin in range(last if len(words) <= _MOST_WORDS else 0):
+        if comb(len(words) - 1, last - begin) > _MOST_WAYS:
+            continue
         for cuts in combinations(range(1, len(words)), last - begin):
             parts = [words[a:b] for a, b in zip((0, *cuts), cuts, strict=False)]
             weight = _fitted(parts, table.widths[begin:]) * (_GOES_ON if begin else 1.0)
@@ -81,7 +87,7 @@ def cells(words: Sequence[bytes], table: Table) -> list[tuple[float, tuple[gaps.
                 row = tuple(gaps.Gap(b" ", edge + to[at]) if at in to else gaps.SINGLE for at in range(1, len(words)))
                 found[row] = found.get(row, 0.0) + weight
     total = sum(found.values())
-    return sorted(((weight / total * _CELLS, row) for row, weight in found.items()), key=lambda one: -one[0])
+    return tuple(sorted(((weight / total * _CELLS, row) for row, weight in found.items()), key=lambda one: -one[0]))
 
 
 def _fitted(parts: Sequence[Sequence[bytes]], widths: Sequence[int]) -> float:
@@ -95,7 +101,7 @@ def _fitted(parts: Sequence[Sequence[bytes]], widths: Sequence[int]) -> float:
     return weight
 
 
-def starts(words: Sequence[bytes], above: Sequence[bytes], table: Table) -> dict[bytes, float]:
+def starts(words: tuple[bytes, ...], above: Sequence[bytes], table: Table) -> dict[bytes, float]:
     """At which columns a row begins, with shares: that of its first cell, or of one that goes on."""
     row = _ROW_IF_LOWER if words[0][:1].islower() else _ROW
     out = {table.indent: row if is_border(words) or cells(words, table) else _NO_ROW}

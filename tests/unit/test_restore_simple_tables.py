@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 
 import pytest
 
@@ -26,7 +27,7 @@ BORDER = b"  =======  ========  =============="
 def test_cells_stand_below_the_columns_of_the_border(row: bytes) -> None:
     table = simple_tables.open_table([b"Errors:", b"", BORDER])
     assert table is not None
-    found = simple_tables.cells(row.split(), table)
+    found = simple_tables.cells(tuple(row.split()), table)
     assert row in [render(row.split(), b"  ", chosen) for _, chosen in found[:3]]
     assert sum(share for share, _ in found) < 1.0
 
@@ -34,7 +35,7 @@ def test_cells_stand_below_the_columns_of_the_border(row: bytes) -> None:
 def test_a_row_that_goes_on_begins_at_a_later_column_with_single_blanks() -> None:
     table = simple_tables.open_table([BORDER, b"  -EINVAL  (int64)   a flag is"])
     assert table is not None
-    words = b"not known here".split()
+    words = tuple(b"not known here".split())
     starts = simple_tables.starts(words, [BORDER, b"  -EINVAL  (int64)   a flag is"], table)
     assert {b"  ", b" " * 11, b" " * 21, b"\t\t     "} <= set(starts)
     share, chosen = simple_tables.cells(words, table)[0]
@@ -61,3 +62,11 @@ def test_a_new_table_is_found_by_its_blob_id() -> None:
     new = base.replace(b"End.", table + b"  =======  =====================\n\nEnd.")
     file = replace(changed(base, new), old_path="lamps.rst", new_path="lamps.rst")
     assert restore_file(damaged(file), base, Bound(readings=2_000)).proven
+
+
+def test_a_row_of_many_words_under_many_columns_takes_no_time() -> None:
+    table = simple_tables.open_table([b"  ".join([b"=" * 60] * 12)])
+    assert table is not None
+    start = process_time()
+    simple_tables.cells((b"ab",) * 30, table)
+    assert process_time() - start < 5.0
