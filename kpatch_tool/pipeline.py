@@ -281,7 +281,7 @@ class _Run:
         always = self.which is Which.EACH
         turn = turns.begin(one.state.patch, one.prints, partial(self._tested, one), always=always)
         with suppress(MachineError):  # for `kpt results` alone; whoever tests meets the trouble, too
-            self.steps.speaks_for(one.state, one.build, tuple(suite for suite in one.prints if suite not in turn.fresh))
+            self.steps.speaks_for(one.state, one.build, turn.inherits)
         return turn
 
     def _tested(self, one: _Built, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:

@@ -272,7 +272,7 @@ class _Testing:
             return lambda: [_untested(state, suite, status, build) for suite in self.suites]
         prints = {suite: self.tester.fingerprint(state, build, suite) for suite in self.suites}
         turn = turns.begin(state.patch, prints, partial(self._tested, state, build))
-        self.tester.speaks_for(state, build, [suite for suite in self.suites if suite not in turn.fresh])
+        self.tester.speaks_for(state, build, turn.inherits)
         return lambda: [turn.result(suite) for suite in self.suites]
 
     def _tested(

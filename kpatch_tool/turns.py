@@ -32,6 +32,11 @@ class Turn:
         """Whether all results are there."""
         return all(run.done() for run in self.runs.values())
 
+    @property
+    def inherits(self) -> tuple[str, ...]:
+        """The suites for which an earlier state's run answers."""
+        return tuple(suite for suite in self.runs if suite not in self.fresh)
+
     def result(self, suite: str) -> StateTests:
         """What a suite says of the state, waited for; raises what its run raised. Where this machine failed in an
         earlier state's run, the suite is run now."""
