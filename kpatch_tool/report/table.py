@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
-from kpatch_tool.results.deltas import UNBUILT, Delta, name, transition
+from kpatch_tool.results.deltas import Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
+from kpatch_tool.suites.model import UNBUILT
 from kpatch_tool.text import plural, printable
 
 if TYPE_CHECKING:

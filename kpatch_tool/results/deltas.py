@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, UNBUILT, CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
 
 ABSENT = "absent"
 UNTESTED = "infra"
-UNBUILT = "does not build"  # how the `why` of a test begins that could not be built
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
-_CERTAIN, _LOADED_MACHINE = 1.0, 0.5
+_CERTAIN, _THIS_MACHINE = 1.0, 0.5  # may have done it: it was busy, or its emulator died
 _NAMED_AT_MOST = 3
 _LARGE_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{5,}|\d{5,})\b")
 
@@ -24,7 +23,8 @@ _LARGE_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{5,}|\d{5,})\b")
 class Change(StrEnum):
     """What a delta means for the series. Only `worse` is a finding."""
 
-    WORSE = "worse"  # it passed on the base and does not any more (skipped and vanished cases included)
+    # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died).
+    WORSE = "worse"
     BETTER = "better"  # it passes and did not on the base, or did not even build there
     CHANGED = "changed"  # neither: fail became timeout, a test the base does not have fails, ...
 
@@ -156,10 +156,18 @@ def _word(result: CaseResult | None) -> str:
 def _delta(key: tuple[str, str], before: _Cases, after: _Cases) -> Delta:
     test, case = key
     base, now = _word(before.get(key)), _word(after.get(key))
-    confidence = _LOADED_MACHINE if Verdict.TIMEOUT in (base, now) else _CERTAIN
-    return Delta(
-        test, case, base, now, confidence, classify(base, now), _why(key, before, after), _follows(key, before, after)
-    )
+    change, follows = classify(base, now), _follows(key, before, after)
+    died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
+    if died[1] and change is Change.WORSE:
+        change = Change.CHANGED
+    confidence = _THIS_MACHINE if any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
+    return Delta(test, case, base, now, confidence, change, _why(key, before, after), follows)
+
+
+def emulator_died(result: CaseResult | None) -> bool:
+    """Whether a test's verdict is the end of QEMU itself: nobody is to blame for it, and it says nothing of the
+    kernel."""
+    return result is not None and result.why.startswith(EMULATOR_DIED)
 
 
 def _follows(key: tuple[str, str], before: _Cases, after: _Cases) -> bool:

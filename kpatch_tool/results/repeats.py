@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.deltas import Change, compare
+from kpatch_tool.results.deltas import Change, compare, emulator_died
 from kpatch_tool.suites.model import CaseResult, StateTests
 
 _STEADY = "worse in "
@@ -69,12 +69,13 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Co
     """`first` with what `again`, one more run of the tests called `repeated`, says of them.
 
     A test that is worse than on the base again keeps its results; one that is not takes those of `again`, and says that
-    it is unsteady. `runs` is how often these tests have run now.
+    it is unsteady. `runs` is how often these tests have run now. A run in which the emulator died says nothing.
     """
     steady = set(doubtful(again, base, repeated))
+    silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
     results: list[CaseResult] = []
     for result in first.results:
-        if result.test not in repeated:
+        if result.test not in repeated or result.test in silent:
             results.append(result)
         elif result.test in steady:
             results.append(_noted(result, f"{_STEADY}{runs} of {runs} runs") if _is_whole(result) else result)

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from kpatch_tool.suites import output
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import CaseResult, Test, Verdict
+from kpatch_tool.suites.model import EMULATOR_DIED, UNBUILT, CaseResult, Test, Verdict
 from kpatch_tool.suites.variants import Variant
 from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.root import GUEST_QEMU, Program
 
-_UNBUILT = "does not build"  # results.deltas looks for it
 _MAX_OUTPUT = 8 << 20
 _EMULATED_LEAST, _EMULATED_MOST = 30.0, 90.0
 
@@ -150,7 +149,7 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
     test = row.test
     if outcome is None:
         if test.why_not_built:
-            return (CaseResult(row.name, "", Verdict.FAIL, 0.0, f"{_UNBUILT}: {test.why_not_built}"),)
+            return (CaseResult(row.name, "", Verdict.FAIL, 0.0, f"{UNBUILT}: {test.why_not_built}"),)
         return (CaseResult(row.name, "", Verdict.SKIP, 0.0, test.why_skip or "not selected"),)
     text = _read(outcome.output)
     if row.kind is SuiteKind.UNIT_TESTS:
@@ -195,6 +194,8 @@ def _not_ended(outcome: JobOutcome) -> output.Said:
             return output.Said(Verdict.TIMEOUT, outcome.why)
         case Ending.CHECK:
             return output.Said(Verdict.SKIP, outcome.why)
+        case Ending.DIED:
+            return output.Said(Verdict.ABORT, f"{EMULATOR_DIED}: {outcome.why}")
         case _:
             return output.Said(Verdict.ABORT, outcome.why)
 

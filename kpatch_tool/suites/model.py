@@ -10,6 +10,11 @@ from pathlib import Path
 KERNEL_LOG = "kernel log"
 """The test that fails where the kernel complained; its cases are the complaints, each known by `Trace.identity`."""
 
+UNBUILT = "does not build"
+"""How the `why` of a test begins that could not be built."""
+EMULATOR_DIED = "the emulator died"
+"""How the `why` of a test begins while which QEMU itself ended, in every run of several: no word about the kernel."""
+
 
 class Verdict(StrEnum):
     """What became of a case or a test (the words of the JSON contract)."""

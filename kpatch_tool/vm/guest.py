@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ _ENDINGS = {
     "reset": "the guest's kernel rebooted",
 }
 
+_DEATHS = 4  # of QEMU while one job runs, until that is the job's outcome: the guest did not end it
+_FORGIVEN = 12  # deaths that cost no boot
 _REVIVAL_SECONDS = 30.0  # until the first word of a machine that was saved; it takes one
 
 Watcher = Callable[[Job, JobOutcome | None], None]
@@ -104,14 +107,14 @@ class _Run:
         jobs = ((index, job) for index, group in enumerate(work.groups) for job in group.jobs)
         self._jobs = [Numbered(number, group, job) for number, (group, job) in enumerate(jobs, 1)]
         self._done: dict[int, JobOutcome] = {}
-        self._again: set[int] = set()
+        self._deaths: Counter[int] = Counter()
         self._stopped = ""
         self.boots: list[Boot] = []
 
     def run(self) -> tuple[GuestStatus, str]:
         """Boot until every job has its outcome or booting does not help."""
         while left := [numbered for numbered in self._jobs if numbered.id not in self._done]:
-            if len(self.boots) == self._patience.boots:
+            if len(self.boots) - min(self._deaths.total(), _FORGIVEN) >= self._patience.boots:
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
             recorder, ended = self._attempt(left)
@@ -194,12 +197,12 @@ class _Run:
         return recorder, ended
 
     def _is_to_run_again(self, recorder: Recorder, ended: session.Ended) -> bool:
-        """Whether a job that ran when QEMU itself died gets its second chance: the guest did not end it."""
+        """Whether a job that ran when QEMU itself died gets another chance: the guest did not end it."""
         running = recorder.running()
-        if running is None or ended.how != "qemu" or running.id in self._again:
+        if running is None or ended.how != "qemu":
             return False
-        self._again.add(running.id)
-        return True
+        self._deaths[running.id] += 1
+        return self._deaths[running.id] < _DEATHS
 
     def _session(
         self, left: Sequence[Numbered], console: session.Console, recorder: Recorder, saved: IO[bytes] | None
@@ -269,7 +272,7 @@ def _ending(ended: session.Ended, traces: Sequence[Trace]) -> Ending:
         return Ending.PANIC
     if ended.how in ("silent", "late", "stuck"):
         return Ending.HANG
-    return Ending.LOST
+    return Ending.DIED if ended.how == "qemu" else Ending.LOST
 
 
 def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder) -> str:

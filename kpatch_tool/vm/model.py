@@ -68,6 +68,7 @@ class Ending(StrEnum):
     PANIC = "panic"  # the guest's kernel died while it ran
     HANG = "hang"  # the guest fell silent while it ran
     LOST = "lost"  # the guest ended while it ran, without a word
+    DIED = "died"  # QEMU, in which the guest ran, ended by itself, as often as the job was begun
     NOT_RUN = "not run"  # the guest was given up before its turn
 
 

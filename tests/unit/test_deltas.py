@@ -48,6 +48,20 @@ def test_nothing_differs() -> None:
     assert sentence((), 2) == "all 2 test cases are as on the base"
 
 
+def test_an_emulator_that_died_makes_nothing_worse() -> None:
+    base = ran(0, "a=pass", "a/1=pass", "a/2=pass")
+    died = ran(1, "a=abort the emulator died: QEMU ended by itself (status 134)", "a/1=fail")
+    whole, reported, vanished = compare(died, base)
+    assert (whole.change, whole.confidence) == (Change.CHANGED, 0.5)
+    assert (reported.change, reported.confidence) == (Change.WORSE, 1.0), "this was said before"
+    assert (vanished.now, vanished.change, vanished.confidence) == ("absent", Change.CHANGED, 0.5)
+    assert [(delta.change, delta.confidence) for delta in compare(base, died)] == [
+        (Change.BETTER, 0.5),
+        (Change.BETTER, 1.0),
+        (Change.BETTER, 0.5),
+    ]
+
+
 def test_the_order_is_the_state_s_then_what_vanished() -> None:
     base, state = ran(0, "a=pass", "b=pass", "c=fail"), ran(1, "c=pass", "a=fail oops")
     found = compare(state, base)

@@ -35,6 +35,13 @@ def test_what_is_worse_again_stays_worse_and_says_so() -> None:
     assert again.results[1].why == "ended; worse in 3 of 3 runs"
 
 
+def test_a_run_in_which_the_emulator_died_says_nothing() -> None:
+    died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134")
+    mute = StateTests(1, "s", "ok", 2.0, (died,), "")
+    assert settled(BAD, mute, BASE, ("tlb",), 2).results == BAD.results
+    assert doubtful(mute, BASE, {"tlb"}) == ()
+
+
 def test_what_passes_again_is_unsteady_and_no_delta() -> None:
     kept = settled(BAD, state(1, tlb="pass"), BASE, ("tlb",), 2)
     assert compare(kept, BASE) == ()

@@ -228,6 +228,8 @@ def test_results(tmp_path: Path) -> None:
     for ending, verdict in endings.items():
         (whole,) = jobs.results(row, outcome(row, ending))
         assert (whole.case, whole.verdict, whole.why) == ("", verdict, "because")
+    (died,) = jobs.results(row, outcome(row, Ending.DIED))
+    assert (died.verdict, died.why) == (Verdict.ABORT, "the emulator died: because")
     (killed,) = jobs.results(row, outcome(row, Ending.SIGNAL, 6))
     assert (killed.verdict, killed.why) == (Verdict.ABORT, "terminated on SIGABRT")
 
