@@ -31,8 +31,7 @@ _ENDINGS = {
     "reset": "the guest's kernel rebooted",
 }
 
-_DEATHS = 4  # of QEMU while one job runs, until that is the job's outcome: the guest did not end it
-_FORGIVEN = 12  # deaths that cost no boot
+_FORGIVEN = 12  # deaths of QEMU that are not counted as boots
 _REVIVAL_SECONDS = 30.0  # until the first word of a machine that was saved; it takes one
 
 Watcher = Callable[[Job, JobOutcome | None], None]
@@ -41,11 +40,12 @@ Watcher = Callable[[Job, JobOutcome | None], None]
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
-    a run may take."""
+    a run may take; how often QEMU itself may die while one job runs, until that is the job's outcome."""
 
     boot: float = 120.0
     silence: float = 60.0
     boots: int = 6
+    deaths: int = 8
 
 
 PATIENCE = Patience()
@@ -202,7 +202,7 @@ class _Run:
         if running is None or ended.how != "qemu":
             return False
         self._deaths[running.id] += 1
-        return self._deaths[running.id] < _DEATHS
+        return self._deaths[running.id] < self._patience.deaths
 
     def _session(
         self, left: Sequence[Numbered], console: session.Console, recorder: Recorder, saved: IO[bytes] | None
