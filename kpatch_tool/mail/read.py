@@ -43,6 +43,7 @@ _FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ 
 _MOST_HEADERS = 100
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
+_NEVER_SHOWN = frozenset({"received", "return-path", "mime-version", "content-transfer-encoding"})  # by an archive
 
 
 class NothingFound(InputError):
@@ -238,7 +239,7 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
             return
     if len(_KNOWN_FIELDS & fields.keys()) >= 2 or ("subject" in fields and _DIFF.search(body)):
         # Some pages begin with what looks like a header.
-        page = _page(text, name)
+        page = None if _NEVER_SHOWN & fields.keys() else _page(text, name)
         _refuse(text, name, mail=page is None)
         yield from page or _from_mail(text, name)
         return

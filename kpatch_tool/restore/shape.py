@@ -17,8 +17,11 @@ _SPACED_RULE = re.compile(rb"^(?:- - -|-- -|- --)[ \t]*$", re.MULTILINE)
 _NAMES = re.compile(rb"^(?:diff --git a/|\+\+\+ b/|--- a/|(?:rename|copy) (?:from|to) )[^\n]*", re.MULTILINE)
 _SIGNATURE = re.compile(rb"^-- ?$", re.MULTILINE)
 # What programs encode: `=` itself, blanks, controls, what is not ASCII; `=46rom`. `--mode=755` is none of it.
-_CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F]|[ \t]*\n)")
-_SURELY_CODED = re.compile(rb"=(?:3D|(?:20)?[ \t]*\n)")
+_CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F])")
+# A line's end that was put there, in a long line (RFC 2045, 6.7: 76 characters at most) or behind a blank that ends the
+# text's own. C code and device trees have short lines that end in `=`, too.
+_SOFT_END = re.compile(rb"^[^\n]{60,}=[ \t]*\n|(?<=[ \t])=[ \t]*\n(?=[ \t]*(?:\n|\Z))", re.MULTILINE)
+_SURELY_CODED = re.compile(rb"=(?:3D|20[ \t]*\n)")
 _LEAST_CODES = 3
 _SHARE = 0.97  # of the lines that must show a damage
 _LEAST = 8  # lines, fewer prove nothing
@@ -50,8 +53,10 @@ def _decoded(body: bytes) -> tuple[bytes, str]:
     if start is None or b"=" not in body[start.start() :]:
         return body, ""
     diff = body[start.start() :]
-    coded = len(_CODED.findall(diff))
-    if coded < _LEAST_CODES or coded != diff.count(b"=") or not (diff.isascii() and _SURELY_CODED.search(diff)):
+    soft = len(_SOFT_END.findall(diff))
+    coded = len(_CODED.findall(diff)) + soft
+    sure = diff.isascii() and (soft or _SURELY_CODED.search(diff))
+    if coded < _LEAST_CODES or coded != diff.count(b"=") or not sure:
         return body, ""
     return quopri.decodestring(body), "quoted-printable"
 

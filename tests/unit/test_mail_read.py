@@ -103,6 +103,14 @@ def test_quoted_printable_and_base64() -> None:
     assert one(encoded + b"_____\nlist footer\n").body == DIFF + b"_____\nlist footer\n"
 
 
+def test_a_mail_on_its_way_is_no_page() -> None:
+    """In this one a field of the text stands below a line as the name of mail-archive's pages below a subject."""
+    text = b"Date: Tue, 30 Jul 2019 10:53:10 +0200\n\nWhy.\n---\n" + DIFF
+    fields = "Content-Type: text/plain\nContent-Transfer-Encoding: 8bit"
+    data = b"MIME-Version: 1.0\n" + mime("multipart/signed", (fields, text))
+    assert one(data).subject == "[PATCH] s"
+
+
 def test_patch_as_attachment() -> None:
     attachment = base64.encodebytes(DIFF)
     header = "Content-Type: application/octet-stream; name=x.patch\nContent-Transfer-Encoding: base64"

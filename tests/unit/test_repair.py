@@ -250,6 +250,14 @@ def test_intact_diffs_are_not_suspected() -> None:
     assert suspicions(parse_diff(SENT), SENT) == frozenset()
 
 
+def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:
+    line = b" \tgpio-line-names =\n+\t\tname,\n"
+    text = b"diff --git a/f.dts b/f.dts\n--- a/f.dts\n+++ b/f.dts\n" + (b"@@ -1,1 +1,2 @@\n" + line) * 4
+    assert reshaped(text) == (text, ())
+    long = text.replace(b"gpio-line-names =", b"x" * 70 + b"=")
+    assert reshaped(long)[1] == ("quoted-printable",)
+
+
 def test_nothing_is_read_from_prose() -> None:
     assert read_blind(b"hello\n@@ -1 +1 @@\n-a\n+b\n") is None
     assert read_loose(b"") == ()
