@@ -136,13 +136,13 @@ def _equal_halves(rest: bytes) -> list[int]:
 
 def git_strip(first: bytes, second: bytes, *, moved: bool) -> int:
     """How many components come before the path in the two names of `diff --git`: 1 for a/ and b/ (or i/, w/, c/, o/
-    of diff.mnemonicPrefix), 0 where they were left out (--no-prefix). `moved` says that the names are those of the
-    rename or copy lines, which never have a prefix."""
+    of diff.mnemonicPrefix, or ./), 0 where they were left out (--no-prefix). `moved` says that the names are those of
+    the rename or copy lines, which never have a prefix."""
     first_top, first_slash, _ = first.partition(b"/")
     second_top, second_slash, _ = second.partition(b"/")
     if moved or not (first_slash and second_slash):
         return 0
-    return 0 if first_top == second_top and first_top not in (b"a", b"b") else 1
+    return 0 if first_top == second_top and first_top not in (b"a", b"b", b".") else 1
 
 
 def plain_strip(both: Sequence[bytes]) -> int:

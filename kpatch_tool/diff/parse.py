@@ -155,7 +155,9 @@ class _Reader:
             raise self._error(str(error)) from None
 
     def _assembled(self, header: _Header, hunks: tuple[Hunk, ...], start: int) -> FileDiff:
-        created, deleted = "new file mode" in header.modes, "deleted file mode" in header.modes
+        # git apply goes by /dev/null alone where a line with the mode is missing.
+        created = "new file mode" in header.modes or (header.named and header.old_name is None)
+        deleted = "deleted file mode" in header.modes or (header.named and header.new_name is None)
         renamed, copied = "rename to" in header.moves, "copy to" in header.moves
         if ("old mode" in header.modes) != ("new mode" in header.modes):
             raise self._error("an old or new mode without the other", start)

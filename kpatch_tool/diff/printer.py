@@ -17,7 +17,8 @@ _COLUMN = {kind: kind.value.encode() for kind in Kind}
 def format_diff(files: Iterable[FileDiff]) -> bytes:
     """The text of `files`; `parse_diff` gives them back. A diff made by git comes out byte for byte.
 
-    A created or deleted file of which no mode is known is written without git's header, as only a plain diff says that.
+    A created or deleted file of which neither mode nor blob id is known is written without git's header, as a plain
+    diff is.
     """
     return b"".join(_file(file) for file in files)
 
@@ -121,16 +122,16 @@ def _file(file: FileDiff) -> bytes:
 def _is_plain(file: FileDiff) -> bool:
     created = file.old_path is None and file.new_mode is None
     deleted = file.new_path is None and file.old_mode is None
-    return created or deleted
+    return (created or deleted) and file.old_blob is None
 
 
 def _extended(file: FileDiff) -> list[bytes]:
     """git's extended header lines, in git's order."""
     out: list[str] = []
     if file.old_path is None:
-        out.append(f"new file mode {file.new_mode}")
+        out += [f"new file mode {file.new_mode}"] if file.new_mode else []
     elif file.new_path is None:
-        out.append(f"deleted file mode {file.old_mode}")
+        out += [f"deleted file mode {file.old_mode}"] if file.old_mode else []
     elif file.old_mode != file.new_mode:
         out += (f"old mode {file.old_mode}", f"new mode {file.new_mode}")
     if file.similarity is not None:

@@ -10,6 +10,7 @@ from kpatch_tool.mail.footers import banner_end, footer_start, without_footer
 from kpatch_tool.series import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
+_MIME_FIELD = re.compile(rb"(?:MIME-Version|Content-[A-Z-]{1,30}):.*", re.IGNORECASE | re.DOTALL)
 _SEPARATOR_LINE = re.compile(rb">?From (?:[0-9a-f]{40}) Mon Sep 17 00:00:00 2001")
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
 # What every diff has a line of: a hunk, or what git says of a change without one.
@@ -86,9 +87,11 @@ def _message_end(body: bytes) -> tuple[int, scissors.Cut | None]:
 
 def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
     """The fields at the top of the text, which begins at `at`, and where the message starts (check_inbody_header,
-    handle_commit_msg)."""
+    handle_commit_msg). What a file of git format-patch says of its encoding is passed over where one was put into the
+    text."""
     found: dict[str, list[bytes]] = {}
-    last = ""
+    value: list[bytes] | None = None  # of the field that the next line may go on
+    file = False
     if body.startswith(_MARK, at):
         at += len(_MARK)
     at = banner_end(body, at)
@@ -96,17 +99,20 @@ def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
         stop = body.find(b"\n", at) + 1 or len(body)
         line = body[at:stop].rstrip(b"\r\n")
         if not line.strip():
-            if last:
+            if value is not None:
                 at = stop
                 break
-        elif last and line[:1] in b" \t":
-            found[last].append(line)
+        elif value is not None and line[:1] in b" \t":
+            value.append(line)
         elif (match := _INBODY.fullmatch(line)) and match[1].decode().lower() not in found:
-            last = match[1].decode().lower()
-            found[last] = [match[2]]
+            value = found[match[1].decode().lower()] = [match[2]]
         elif line.startswith((b"[PATCH] ", b"[PATCH]\t")):
-            found["subject"], last = [line], ""
-        elif not _SEPARATOR_LINE.fullmatch(line):
+            found["subject"], value = [line], None
+        elif _SEPARATOR_LINE.fullmatch(line):
+            file = True
+        elif file and _MIME_FIELD.fullmatch(line):
+            value = []
+        else:
             break
         at = stop
     return {name: _field(b"\n".join(lines), charset) for name, lines in found.items()}, at

@@ -323,6 +323,15 @@ BETTER: dict[str, tuple[bytes, dict[str, str], str]] = {
         {"name": "B", "email": "b@x.org", "subject": "y"},
         "git wants the > that mboxrd's reader took off",
     ),
+    "a whole file in the text": (
+        plain(
+            b"",
+            b"From " + ID + b" Mon Sep 17 00:00:00 2001\nFrom: B <b@x.org>\nSubject: y\nMIME-Version: 1.0\n"
+            b"Content-Type: text/plain;\n charset=UTF-8\n\n" + BODY,
+        ),
+        {"name": "B", "email": "b@x.org", "subject": "y"},
+        "git takes it all for the message",
+    ),
     "signed in the clear": (
         plain(
             b"",

@@ -107,6 +107,16 @@ HEADERS = {
             new_blob="0000000",
         ),
     ),
+    "deleted, without its mode": (
+        b"diff --git a/e b/e\nindex 1234567..0000000\n--- a/e\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n",
+        FileDiff(
+            "e",
+            None,
+            (Hunk(1, 1, 0, 0, b"", (Line(Kind.REMOVED, b"x"),)),),
+            old_blob="1234567",
+            new_blob="0000000",
+        ),
+    ),
     "rename": (
         b"diff --git a/old name b/new name\nsimilarity index 100%\nrename from old name\nrename to new name\n",
         FileDiff("old name", "new name", similarity=100, renamed=True),
@@ -182,6 +192,12 @@ def test_plain_names(name: str) -> None:
     assert (file.old_path, file.new_path) == paths
 
 
+def test_names_that_begin_here() -> None:
+    """As `git -c diff.srcPrefix=./ -c diff.dstPrefix=./ diff` writes them."""
+    (file,) = parse_diff(GIT.replace(b"a/f.c", b"./mm/f.c").replace(b"b/f.c", b"./mm/f.c"))
+    assert (file.old_path, file.new_path) == ("mm/f.c", "mm/f.c")
+
+
 def test_epoch_means_no_file() -> None:
     created = b"--- a/x\t1970-01-01 01:00:00.000000000 +0100\n+++ b/x\t2014-04-17 09:05:46 +0200\n@@ -0,0 +1 @@\n+a\n"
     (file,) = parse_diff(created)
@@ -221,6 +237,11 @@ ERRORS = {
     "both /dev/null": (b"--- /dev/null\n+++ /dev/null\n" + HUNK, 1, "both names"),
     "created with old lines": (PLAIN.replace(b"a/f.c", b"/dev/null"), 8, "old lines"),
     "bad quoting": (b'diff --git "a/\\q" "b/\\q"\n', 1, "unknown escape"),
+    "deleted, but not": (
+        GIT.replace(b"index 1234567..89abcde 100644\n", b"deleted file mode 100644\n"),
+        1,
+        "disagree on whether",
+    ),
     "header without hunks": (b"diff --git a/f b/f\n--- a/f\n+++ b/f\n", 1, "without hunks"),
 }
 

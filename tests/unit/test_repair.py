@@ -258,6 +258,20 @@ def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:
     assert reshaped(long)[1] == ("quoted-printable",)
 
 
+@pytest.mark.parametrize(
+    ("lines", "suspected"),
+    [
+        (b"+CONFIG_A=20\n+CONFIG_B=9\n", False),
+        (b"+\tldr\tr5, =20\n", False),
+        (b"+a =3D b;\n", True),
+        (b"+=09a();\n", True),
+        (b"+a();\n=20\n", True),
+    ],
+)
+def test_an_equals_sign_may_be_itself(lines: bytes, suspected: bool) -> None:
+    assert ("quoted-printable" in suspicions((), lines)) is suspected
+
+
 def test_nothing_is_read_from_prose() -> None:
     assert read_blind(b"hello\n@@ -1 +1 @@\n-a\n+b\n") is None
     assert read_loose(b"") == ()
