@@ -77,6 +77,13 @@ def test_a_folded_subject_whose_second_line_lost_its_blank() -> None:
     assert message.body.startswith(b"Why it is so.\n")
 
 
+def test_a_full_subject_above_a_text_that_begins_with_a_path() -> None:
+    subject = "Subject: [PATCH nftables 4/4] src: mnl: retry when we hit -ENOBUFS\n"
+    text = "tests/shell/testcases/transactions/0049huge_0\nstill fails with ENOBUFS.\n" + TEXT
+    message = one(squeezed(NAVIGATION + "Date: Tue, 13 Aug 2019 20:44:09 +0200\nFrom: J <j@...x.y>\n" + subject + text))
+    assert message.subject.endswith("-ENOBUFS")
+
+
 @pytest.mark.parametrize("banner", ["", "LKML Archive on lore.kernel.org\nhelp / color / mirror / Atom feed\n"])
 def test_lore_with_everything_stripped(banner: str) -> None:
     message = one(banner + squeezed(LORE + TEXT))

@@ -71,11 +71,12 @@ def _message_id(shown: str, archive: Archive) -> str:
 
 def _unfolded(subject: str, body: bytes) -> tuple[str, bytes]:
     """A subject that was folded, with its second line, which nothing marks where leading blanks and blank lines are
-    lost: short, not the start of a sentence, and the first line had no room for its first word."""
+    lost: short, neither the start of a sentence nor gone on with, and the first line had no room for its first word."""
     line, _, rest = body.partition(b"\n")
     second = headers.decode(line, "utf-8")
     first_word = second.split(" ")[0]
     full = len("Subject: ") + len(subject) + 1 + len(first_word) > _FULL_LINE
-    if full and 0 < len(second) < _SHORT_LINE and second[:1].islower() and not second.endswith((".", ":", ",")):
+    words = second[:1].islower() and not second.endswith((".", ":", ",")) and not rest[:1].islower()
+    if full and 0 < len(second) < _SHORT_LINE and words:
         return f"{subject} {second}", rest
     return subject, body
