@@ -18,12 +18,10 @@ import typer
 
 from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
-from kpatch_tool.errors import InputError, KptError
+from kpatch_tool.errors import MACHINE, InputError, KptError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.environment import forget_outer_repository, run_no_programs_of_repositories
 
-FINDING = 1
-MACHINE = 3
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)

@@ -41,6 +41,4 @@ def command(
         from kpatch_tool.report import builds as show
 
         typer.echo(show.text(done))
-    if done.infra is not None:
-        raise typer.Exit(3)
-    common.finish(findings=done.findings)
+    common.finish(findings=done.findings, incomplete=done.infra is not None)

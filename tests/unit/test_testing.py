@@ -28,6 +28,7 @@ def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok
         ((suite_results(0), suite_results(1, status="failed")), True, False),
         ((suite_results(0), suite_results(1, Verdict.FAIL, status="infra")), False, True),
         ((suite_results(0), suite_results(1, trace="Kernel panic")), True, False),
+        ((suite_results(0), suite_results(1, status="failed"), suite_results(2, status="infra")), True, True),
         ((suite_results(0),), False, False),
     ],
 )
