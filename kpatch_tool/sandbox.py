@@ -79,9 +79,10 @@ class Limits:
 
 
 def default_limits() -> Limits:
-    """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor."""
+    """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor that kpt
+    may run on."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Limits(memory=max(2 * _GIB, memory * 3 // 4), tasks=max(1024, 32 * (os.cpu_count() or 1)))
+    return Limits(memory=max(2 * _GIB, memory * 3 // 4), tasks=max(1024, 32 * process.processors()))
 
 
 @dataclass(frozen=True, slots=True)

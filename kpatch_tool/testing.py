@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from kpatch_tool import doctor, sandbox
+from kpatch_tool import doctor, process, sandbox
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
@@ -213,8 +212,8 @@ def guests_at_once(wanted: int | None) -> int:
     than one after the other, and their tests take longer.
     """
     free, _ = sandbox.memory()
-    processors = max(1, len(os.sched_getaffinity(0)) // run.GUEST_CPUS)
-    return min(wanted or processors, max(1, (free >> 20) // run.GUEST_MEMORY))
+    carried = max(1, process.processors() // run.GUEST_CPUS)
+    return min(wanted or carried, max(1, (free >> 20) // run.GUEST_MEMORY))
 
 
 def default_suites(workspace: Workspace) -> tuple[str, ...]:

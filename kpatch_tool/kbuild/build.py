@@ -46,7 +46,7 @@ def build_state(
 ) -> StateBuild:
     """Build kernel image and KVM modules of `state`, or tell what is known from before.
 
-    `fragments` are the user's configuration files; `jobs` is make's -j (the processors of this machine where None). A
+    `fragments` are the user's configuration files; `jobs` is make's -j (the processors kpt may run on where None). A
     state that does not compile is a value (status "failed"), remembered like one that does; what this machine could not
     do (status "infra") is never remembered. Raises InputError for an unknown architecture, an unreadable fragment or a
     symbol that does not survive the configuration; MachineError when a tool is missing, the disk is full, or another
@@ -62,7 +62,7 @@ def build_state(
     doctor.require("build")
     sandbox.require()
     with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
-        return _Builder(workspace, plan, state, kept, key, progress, jobs or os.cpu_count() or 1).build()
+        return _Builder(workspace, plan, state, kept, key, progress, jobs or process.processors()).build()
 
 
 def known_build(

@@ -118,7 +118,7 @@ def build_selftests(
                 source = worktree_of(workspace, tree).move_to(state, progress)
                 objects = workspace.state / "build" / f"{tree.name}-{arch}-{SUITE}"
                 log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
-                build = _Build(source, objects, tree.make, log, jobs or os.cpu_count() or 1, progress)
+                build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress)
                 build.prepare(_digest(_common(sources)), _digest(_headers(sources)), _data()[arch]["make_arch"])
                 build.make(missing, keys, kept)
     return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
