@@ -108,7 +108,8 @@ class Boot:
 
 
 class GuestStatus(StrEnum):
-    """`failed`: the kernel under test does not boot or load its modules; `infra`: QEMU itself did not run."""
+    """`failed`: the kernel under test does not boot or load its modules; `infra`: QEMU itself did not run, or the guest
+    has no room for what it is to run."""
 
     OK = "ok"
     FAILED = "failed"

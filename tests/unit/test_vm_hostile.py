@@ -13,7 +13,7 @@ import pytest
 from kpatch_tool import sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm.guest import Patience, Watcher, run_guest
-from kpatch_tool.vm.model import GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome
+from kpatch_tool.vm.model import Ending, GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome
 from kpatch_tool.vm.qemu import Machine
 
 MIB = 1 << 20
@@ -80,6 +80,26 @@ def test_lies_and_silence_end_in_time(tmp_path: Path, body: str, said: str) -> N
     assert said in told
     assert told.isprintable()
     assert written(tmp_path) < 3 * MIB
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "why"),
+    [
+        ("28 /kpt/modules/kvm.ko", GuestStatus.INFRA, "/kpt/modules/kvm.ko cannot be written in the guest: no space"),
+        ("12 ", GuestStatus.INFRA, "what it is to run cannot be written in the guest: cannot allocate memory"),
+        ("5 /kpt/modules/kvm.ko", GuestStatus.FAILED, "/kpt/modules/kvm.ko cannot be written in the guest: input"),
+        ("\\x1b[2J", GuestStatus.FAILED, "what it is to run cannot be written in the guest: "),
+    ],
+)
+def test_a_guest_that_cannot_take_its_files(tmp_path: Path, sent: str, status: GuestStatus, why: str) -> None:
+    body = f"""wires["port"].sendall(frame("B", b"6.1\\namd") + frame("R", b"{sent}", 0))
+time.sleep(60)"""
+    started = time.monotonic()
+    done = guest(tmp_path, body, Patience(boot=60, silence=60, boots=6))
+    assert time.monotonic() - started < 30
+    assert done.status is status
+    assert done.why.startswith(why) and done.why.isprintable()
+    assert [(outcome.ending, outcome.why) for outcome in done.outcomes] == [(Ending.NOT_RUN, done.why)]
 
 
 def test_output_without_end_is_cut(tmp_path: Path) -> None:
