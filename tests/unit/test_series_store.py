@@ -227,6 +227,23 @@ def test_values_of_any_kind_in_series_toml_are_no_crash(here: Workspace, value: 
         store.load(here.series / "s")
 
 
+@pytest.mark.parametrize(("old", "new"), [("number = 1", "number = 2"), ("number = 2\n", 'number = "1"\n')])
+def test_two_patches_of_one_number_are_named(here: Workspace, old: str, new: str) -> None:
+    """The number of one that has none of its own is its place."""
+    put(here, mbox(TWO, ONE))
+    listed = here.series / "s/series.toml"
+    text = listed.read_text()
+    assert old in text
+    listed.write_text(text.replace(old, new))
+    if new == 'number = "1"\n':
+        parts = listed.read_text().split("[[patch]]")
+        listed.write_text("[[patch]]".join([parts[0], parts[2], parts[1]]))
+    with pytest.raises(InputError, match=r"two patches have the number \d: 000\d-mm-\w+\.patch and 000\d-mm") as caught:
+        store.load(here.series / "s")
+    assert caught.value.where == str(listed)
+    assert list(store.load_all(here)) == [store.Unreadable("s", caught.value.line())]
+
+
 @pytest.mark.parametrize(
     "name", ["0002-mm-two.patch", "cover.txt", "series.toml", "replies/0001.txt", "source/page.txt"]
 )
