@@ -463,12 +463,13 @@ def safe_path(path: str) -> str:
 def _distinct(wanted: Sequence[str]) -> list[str]:
     """`wanted` with a number added to names that come again."""
     seen: set[str] = set()
+    tried: dict[str, int] = {}  # name -> the last number it was tried with
     out = []
     for name in wanted:
         stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
-        candidate, count = name, 1
+        candidate = name
         while candidate.lower() in seen:
-            count += 1
+            count = tried[name.lower()] = tried.get(name.lower(), 1) + 1
             candidate = f"{stem}-{count}{dot}{suffix}"
         seen.add(candidate.lower())
         out.append(candidate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,6 +243,14 @@ def test_two_patches_of_one_number_are_named(here: Workspace, old: str, new: str
         store.load(here.series / "s")
     assert caught.value.where == str(listed)
     assert list(store.load_all(here)) == [store.Unreadable("s", caught.value.line())]
+
+
+def test_many_files_of_one_name_are_told_apart_in_time() -> None:
+    started = time.process_time()
+    names = store._distinct(["a.patch", "b", *["A.patch"] * 20_000, "b"])
+    assert time.process_time() - started < 5
+    assert [*names[:4], *names[-2:]] == ["a.patch", "b", "A-2.patch", "A-3.patch", "A-20001.patch", "b-2"]
+    assert store._distinct(["a-2", "a", "a", "a"]) == ["a-2", "a", "a-3", "a-4"]
 
 
 @pytest.mark.parametrize(
