@@ -253,6 +253,9 @@ def test_many_files_of_one_name_are_told_apart_in_time() -> None:
     assert store._distinct(["a-2", "a", "a", "a"]) == ["a-2", "a", "a-3", "a-4"]
 
 
+_NOT_READ = {store.load: {"source/page.txt"}, store.reread: {"0002-mm-two.patch", "cover.txt", "replies/0001.txt"}}
+
+
 @pytest.mark.parametrize(
     "name", ["0002-mm-two.patch", "cover.txt", "series.toml", "replies/0001.txt", "source/page.txt"]
 )
@@ -266,10 +269,13 @@ def test_what_is_no_file_of_the_series_is_not_read(here: Workspace, name: str, t
         os.mkfifo(path)
     else:
         path.symlink_to({"loop": path.name, "../../secret": str(here.root / "secret")}.get(target, target))
-    with pytest.raises(InputError, match=r"cannot be read|leads out") as caught:
-        store.load(here.series / "s")
-        store.reread(here.series / "s")
-    assert "\n" not in caught.value.line()
+    for read in (store.load, store.reread):
+        if name in _NOT_READ[read]:
+            read(here.series / "s")
+            continue
+        with pytest.raises(InputError, match=r"cannot be read|leads out") as caught:
+            read(here.series / "s")
+        assert "\n" not in caught.value.line()
 
 
 def test_a_pipe_in_the_directory_stops_a_restore_and_loses_nothing(here: Workspace) -> None:
