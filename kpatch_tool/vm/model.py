@@ -129,8 +129,3 @@ class GuestRun:
     @property
     def traces(self) -> tuple[Trace, ...]:
         return tuple(trace for boot in self.boots for trace in boot.traces)
-
-    @property
-    def fatal_trace(self) -> str:
-        """The first panic, oops or BUG of the run; empty when there was none."""
-        return next((trace.text for trace in self.traces if trace.fatal), "")

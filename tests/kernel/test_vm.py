@@ -103,7 +103,7 @@ def test_a_panic_costs_one_job(boot: Callable[..., GuestRun]) -> None:
     before, panicked, after = done.outcomes
     assert (before.traces, after.traces) == ((), ())
     assert panicked.traces[0].title.startswith("Kernel panic - not syncing: Attempted to kill init!")
-    assert "Call Trace:" in done.fatal_trace
+    assert done.traces[0].fatal and "Call Trace:" in done.traces[0].text
     assert "Attempted to kill init" in panicked.why
     assert b"Attempted to kill init" in done.boots[0].console.read_bytes()
 
