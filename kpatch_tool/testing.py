@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kpatch_tool import doctor, process, sandbox
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
@@ -21,10 +21,9 @@ from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
-from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.objects import Objects
 from kpatch_tool.turns import Turns
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
@@ -302,7 +301,7 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
     catalogue_ = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue_.resolve(request.tree)
-        return tree, (_base_state(tree),)
+        return tree, (base_state(tree),)
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue_.get(applied.tree)
     base, *later = applied.states
@@ -319,14 +318,6 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
                 f"no state after patch {number}", where=applied.series, todo=f"there are {numbers} (0: the base)"
             )
     return tree, (base, *(state for state in later if state.patch in request.patches))
-
-
-def _base_state(tree: Tree) -> State:
-    with Objects(tree.git_dir) as objects:
-        commit = objects.commit(tree.base)
-    if commit is None:
-        raise MachineError("its base is not there", where=str(tree.git_dir), todo="add the tree again")
-    return State(0, commit.oid, commit.tree)
 
 
 def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:
