@@ -284,6 +284,21 @@ def test_what_the_machine_cannot_do_is_not_remembered(
     assert kpt("build", "s", "--base", "--json").json["states"][0]["status"] == "ok"
 
 
+def test_what_a_power_cut_left_empty_is_built_again(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    """The files of a build, and the contents that they are names of, without their data."""
+    before = kpt("build", "s", "--base", "--json").json["states"][0]
+    (artifact,) = (workspace.state / "artifacts").iterdir()
+    for module in (KVM, "bzImage"):
+        (artifact / module).chmod(0o644)
+        os.truncate(artifact / module, 0)
+    after = kpt("build", "s", "--base", "--json").json["states"][0]
+    assert not after["cached"] and after["modules"] == before["modules"]
+    assert {module["size"] for module in after["modules"]} == {
+        (artifact / module["path"]).stat().st_size for module in after["modules"]
+    }
+    assert kpt("build", "s", "--base", "--json").json["states"][0]["cached"]
+
+
 def test_missing_tool_is_named(toy: Path, kpt: Kpt, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
