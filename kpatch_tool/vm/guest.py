@@ -119,10 +119,11 @@ class _Run:
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
+                if ended.how == "qemu":  # by itself, before the guest's first word: that is this machine's fault
+                    return GuestStatus.INFRA, boot.ended
                 if len(self.boots) > 1:  # it booted before: the jobs, not the kernel, are to blame
                     break
-                # QEMU that ends by itself before init's first word is this machine's fault.
-                return (GuestStatus.INFRA if ended.how == "qemu" else GuestStatus.FAILED), boot.ended
+                return GuestStatus.FAILED, boot.ended
             if recorder.refusal is not None:
                 self._stopped = boot.ended
                 if self._done:

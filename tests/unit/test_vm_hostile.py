@@ -130,6 +130,18 @@ def test_what_cannot_be_taken_ends_it_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
 
 
+def test_a_qemu_that_does_not_start_again_is_this_machines_fault(tmp_path: Path) -> None:
+    """It died while a job ran, and has no memory to start once more: the job has not got worse."""
+
+    def fill(job: Job, outcome: JobOutcome | None) -> None:
+        (tmp_path / "bad/qemu").write_text("#!/bin/sh\necho cannot set up guest memory >&2\nexit 1\n")
+
+    done = guest(tmp_path, f"{BOOTED}\ntime.sleep(1)\nsys.exit(1)", Patience(boot=30, silence=30), fill)
+    assert [boot.ready is None for boot in done.boots] == [False, True]
+    why = "QEMU ended by itself (status 1): cannot set up guest memory"
+    assert (done.status, done.why) == (GuestStatus.INFRA, why)
+
+
 def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:
     body = """wires["port"].sendall(frame("B", b"6.1\\namd"))
 for number in (0, 2, 4294967295):
