@@ -9,7 +9,7 @@ from pathlib import Path
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.arch import load
 from kpatch_tool.kbuild.build import build_state, known_build
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, previous_built
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings, previous_built
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -48,8 +48,11 @@ class Built:
 
     @property
     def findings(self) -> bool:
-        """Whether a state does not build."""
-        return any(build.status is BuildStatus.FAILED for build in self.builds)
+        """Whether a state does not build, or warns of what the base does not, where that is known."""
+        return any(build.status is BuildStatus.FAILED or self._warns(build) for build in self.builds)
+
+    def _warns(self, build: StateBuild) -> bool:
+        return build.patch != 0 and self.base is not None and bool(new_warnings(build, self.base))
 
     @property
     def infra(self) -> StateBuild | None:
