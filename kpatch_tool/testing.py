@@ -15,7 +15,7 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
-from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
+from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, previous_tested
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
@@ -189,9 +189,11 @@ class Tester:
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
             choice = self.choose(subject.state, subject.build)
             (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
-            if again.status != "ok":
+            if again.status == "failed":
                 break
             tests = settled(tests, again, base, suspects, runs)
+            if tests.status == UNTESTED:
+                break
         return tests
 
     def _subject(self, state: State, build: StateBuild) -> Subject:
