@@ -81,7 +81,7 @@ class Tested:
 
     @property
     def findings(self) -> bool:
-        """Whether any state is worse than the base, cannot be tested, or panics."""
+        """Whether any state is worse than the base (its kernel's complaints are tests, too), or cannot be tested."""
         return any(self._is_finding(tests) for tests in self.states if tests.status != "infra")
 
     @property
@@ -92,7 +92,7 @@ class Tested:
     def _is_finding(self, tests: StateTests) -> bool:
         if tests.status == "failed":
             return True
-        return any(delta.change is Change.WORSE for delta in self.deltas(tests)) or bool(tests.trace)
+        return any(delta.change is Change.WORSE for delta in self.deltas(tests))
 
 
 @dataclass(slots=True)
