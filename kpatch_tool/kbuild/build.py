@@ -108,6 +108,8 @@ class _Builder:
         make = Make(source, directory.path, directory.notes, self.plan.arch.make_arch, variables, self.jobs)
         directory.began()
         if self._must_configure(record):
+            record = replace(record, config="", image_tree="")  # until it has come out as asked
+            directory.keep(record)
             finished = self._configure(make)
             if finished.status != 0:
                 return self._failed(directory, make, finished, directory.notes / _CONFIG_LOG, record)
@@ -118,7 +120,7 @@ class _Builder:
             for module in self.plan.modules:
                 if plain(directory.path, directory.path / module):
                     (directory.path / module).unlink()
-            record = replace(record, config=self.plan.config, config_tree=self.state.tree_id, image_tree="")
+            record = replace(record, config=self.plan.config, config_tree=self.state.tree_id)
             directory.keep(record)
         return self._make(directory, make, record)
 

@@ -186,18 +186,23 @@ def test_lines_of_the_tree_are_asked_for_too(toy: Path, kpt: Kpt, workspace: Wor
 
 
 def test_patch_that_breaks_the_configuration(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """The next one, which mends it, is not built with what was left of the broken one."""
     git("checkout", "-qb", "work", cwd=toy_repo)
-    text = (toy_repo / "Kconfig").read_text().replace("KVM_AMD tristate KVM\n", "KVM_AMD tristate LUCK\n")
-    (toy_repo / "Kconfig").write_text(text)
+    text = (toy_repo / "Kconfig").read_text()
+    (toy_repo / "Kconfig").write_text(text.replace("KVM_AMD tristate KVM\n", "KVM_AMD tristate LUCK\n"))
     git("commit", "-qam", "need luck", cwd=toy_repo)
+    (toy_repo / "Kconfig").write_text(text)
+    append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more;\n", "need none")
     kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
     git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
     kpt("import", tmp_path / "mails", "--name", "s")
     kpt("apply", "s")
     kpt("build", "--base")
-    (state,) = kpt("build", "s", "--json", status=1).json["states"]
-    assert state["status"] == "failed"
-    assert "CONFIG_KVM_AMD=m was asked for, but the configuration has n" in state["errors"][0]["message"]
+    _, broken, mended = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert broken["status"] == "failed"
+    assert "CONFIG_KVM_AMD=m was asked for, but the configuration has n" in broken["errors"][0]["message"]
+    assert (mended["status"], [module["path"] for module in mended["modules"]]) == ("ok", MODULES)
+    assert "CONFIG_KVM_AMD=m\n" in Path(mended["log"]).with_name("config").read_text()
 
 
 def test_another_kpt_is_building(toy: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
