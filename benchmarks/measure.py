@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from kpatch_tool.errors import INPUT, MACHINE, KptError
+from kpatch_tool.text import printable
 
 KPT = Path(sys.executable).with_name("kpt")
 
@@ -29,10 +33,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A line that could not be measured here, and why."""
+    """A line that could not be measured here, and why. `broken`: not for want of something, but by a fault of kpt."""
 
     what: str
     why: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +50,27 @@ class Usage:
     processor: float
 
 
+class Failed(SystemExit):
+    """A program failed, which ends a benchmark that does not catch this. `broken`: it is kpt, and neither its input nor
+    this machine is to blame (exit statuses 2 and 3): it crashed, or found something where nothing is."""
+
+    def __init__(self, words: Sequence[str], status: int, said: str) -> None:
+        super().__init__(f"{' '.join(words)}: exit status {status}\n{said}")
+        crashed = "Traceback (most recent call last)" in said
+        self.broken = words[0] == str(KPT) and (crashed or status not in (INPUT, MACHINE))
+
+
 def run(
     *argv: str | Path, cwd: Path | None = None, ok: Sequence[int] = (0,), env: Mapping[str, str] | None = None
 ) -> str:
     """Run a program; its output. Ends the benchmark, showing why, when the program fails."""
     words = [str(word) for word in argv]
-    done = subprocess.run(
-        words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    with _missing_told():
+        done = subprocess.run(
+            words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
     if done.returncode not in ok:
-        sys.exit(f"{' '.join(words)}: exit status {done.returncode}\n{done.stderr}{done.stdout}")
+        raise Failed(words, done.returncode, f"{done.stderr}{done.stdout}")
     return done.stdout
 
 
@@ -69,21 +85,48 @@ def usage(*argv: str | Path, cwd: Path | None = None) -> Usage:
     """Run a program and say what it took. Ends the benchmark when the program fails."""
     words = [str(word) for word in argv]
     start = time.perf_counter()
-    process = subprocess.Popen(
-        words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    with _missing_told():
+        process = subprocess.Popen(
+            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
     assert process.stderr is not None
     told = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{' '.join(words)}: exit status {process.returncode}\n{told.decode(errors='replace')}")
+        raise Failed(words, process.returncode, told.decode(errors="replace"))
     return Usage(time.perf_counter() - start, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
 
 
+@contextlib.contextmanager
+def _missing_told() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename} is not there")
+
+
+def measured(what: str, measure: Callable[[], Sequence[Row | Absent]]) -> Sequence[Row | Absent]:
+    """The rows that `measure` gives, or why it cannot; what kpt said when it broke goes to standard error, whole."""
+    try:
+        return measure()
+    except Failed as failed:
+        if failed.broken:
+            sys.stderr.write(f"{failed.code}\n")
+        return [Absent(what, _brief(str(failed.code)), failed.broken)]
+    except (SystemExit, KptError) as error:
+        return [Absent(what, _brief(str(error.code if isinstance(error, SystemExit) else error)))]
+
+
+def _brief(why: str) -> str:
+    """The first line, which names the program, and the last, which names the error, in 200 characters."""
+    first, *rest = why.strip().splitlines() or [""]
+    return printable(" ".join(" ".join([first, *rest[-1:]]).split()))[:200]
+
+
 def passed(rows: Sequence[Row | Absent]) -> bool:
-    """Whether every row that could be measured met its goal."""
-    return all(row.met for row in rows if isinstance(row, Row))
+    """Whether every row that could be measured met its goal, and none broke."""
+    return all(row.met if isinstance(row, Row) else not row.broken for row in rows)
 
 
 def side_by_side(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
@@ -97,7 +140,8 @@ def table(rows: Sequence[Row | Absent]) -> str:
     lines = [f"{'':34} {'kpt':>8} {'peer':>9}  {'peer is':24}"]
     for row in rows:
         if isinstance(row, Absent):
-            lines += textwrap.wrap(f"{row.what:34} not measured: {row.why}", 80, subsequent_indent=" " * 35)
+            why = "BROKEN" if row.broken else "not measured"
+            lines += textwrap.wrap(f"{row.what:34} {why}: {row.why}", 80, subsequent_indent=" " * 35)
             continue
         mark = "met" if row.met else "NOT MET"
         lines.append(f"{row.what:34} {row.kpt:7.2f}s {row.peer:8.2f}s  {row.peer_name}")

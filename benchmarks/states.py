@@ -21,10 +21,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.making import ARCH, make_of, plan_of
-from benchmarks.measure import KPT, Absent, Row, passed, run, seconds, table
+from benchmarks.measure import KPT, Row, measured, passed, run, seconds, table
 from kpatch_tool import sandbox
 from kpatch_tool import workspace as workspaces
-from kpatch_tool.errors import KptError
 from kpatch_tool.kbuild.artifacts import Artifacts
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.make import environment
@@ -110,11 +109,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plain", type=int, metavar="N", help="measure the plain way on the first N states only")
     workspace = workspaces.find(Path(__file__).parent)
-    found: list[Row | Absent] = []
-    try:
-        found += rows(workspace, parser.parse_args().plain)
-    except (KptError, OSError) as error:
-        found.append(Absent("every state", str(error)))
+    plain = parser.parse_args().plain
+    found = measured("every state", lambda: rows(workspace, plain))
     sys.stdout.write(table(found) + "\n")
     sys.exit(0 if passed(found) else 1)
 

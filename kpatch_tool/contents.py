@@ -77,16 +77,21 @@ class Contents:
 
     def _joined(self, file: Path, kept: Path) -> bool:
         """Whether `file` and `kept` are one now; False where `kept` came or went meanwhile."""
+        mine = file.stat()
         try:
-            if kept.stat().st_ino == file.stat().st_ino:
-                return True
+            there = kept.stat()
         except FileNotFoundError:
-            file.chmod(_READ_ONLY | file.stat().st_mode & 0o111)
+            file.chmod(_READ_ONLY | mine.st_mode & 0o111)
             try:
                 os.link(file, kept)
             except FileExistsError:
                 return False
             return True
+        if there.st_ino == mine.st_ino:
+            return True
+        if there.st_size != mine.st_size:  # where the power failed, the name may be there and the content not
+            kept.unlink(missing_ok=True)
+            return False
         return _replaced(file, kept)
 
 

@@ -238,7 +238,7 @@ def _library(name: str) -> Path | None:
 def _machine(place: Path) -> Machine:
     needed = _data()["machine"]
     return Machine(
-        cores=len(os.sched_getaffinity(0)),
+        cores=process.processors(),
         memory_gb=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIB,
         free_gb=shutil.disk_usage(place).free / _GIB,
         needed_memory_gb=float(needed["memory_gb"]),

@@ -3,7 +3,6 @@ tasks."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -28,8 +27,8 @@ _POLL_SECONDS = 0.05
 
 
 def processes() -> int:
-    """How many processes this machine runs at once (eight at most)."""
-    return min(_MOST, len(os.sched_getaffinity(0)))
+    """How many processes of kpt's own are worth starting (eight at most)."""
+    return min(_MOST, process.processors())
 
 
 def in_order(function: Callable[[T], R], tasks: Iterable[T], count: int) -> Iterator[R]:

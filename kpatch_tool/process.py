@@ -111,6 +111,12 @@ def run_logged(
     return Finished(words, process.returncode, b"", b"", seconds, dog.timed_out, dog.why)
 
 
+def processors() -> int:
+    """How many processors kpt and what it starts may run on: fewer than the machine has where taskset(1), a service
+    manager or a container says so."""
+    return len(os.sched_getaffinity(0))
+
+
 class Unwanted(Exception):
     """Raised in a thread whose work nobody waits for any more (`stop`), where it starts a program or waits for one."""
 

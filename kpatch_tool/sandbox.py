@@ -14,6 +14,7 @@ Where bwrap cannot work the user is told, and may choose to do without (`--no-sa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -49,6 +50,7 @@ _DROP = (
     *("--inh-caps=-all", "--bounding-set=-all"),
 )
 _TRIAL_SECONDS = 20.0
+_CHILDREN = Path("/proc/thread-self/children")  # where the kernel has CONFIG_PROC_CHILDREN
 # Where the kernel groups processes by session, nice values count only inside of a group, and the group has its own
 # (sched(7), "The autogroup feature"). It takes one value in a tenth of a second, from all users together (EAGAIN:
 # proc_sched_autogroup_set_nice in kernel/sched/autogroup.c).
@@ -79,9 +81,10 @@ class Limits:
 
 
 def default_limits() -> Limits:
-    """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor."""
+    """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor that kpt
+    may run on."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Limits(memory=max(2 * _GIB, memory * 3 // 4), tasks=max(1024, 32 * (os.cpu_count() or 1)))
+    return Limits(memory=max(2 * _GIB, memory * 3 // 4), tasks=max(1024, 32 * process.processors()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,19 +324,35 @@ class Running:
 
 def descendants(pid: int) -> Iterator[Running]:
     """The processes that `pid` started, and those they started (proc(5)); what ends meanwhile is left out."""
+    children_of = _listed_children if _CHILDREN.exists() else _children_by_parent()
     pending = [pid]
     page = os.sysconf("SC_PAGE_SIZE")
     while pending:
-        here = Path("/proc", str(pending.pop()))
+        one = pending.pop()
+        here = Path("/proc", str(one))
         try:
-            threads = list((here / "task").iterdir())
-            children = [word for thread in threads for word in _words(thread / "children")]
+            pending += children_of(one)
+            tasks = sum(1 for _ in (here / "task").iterdir())
             resident = int(_words(here / "statm")[1]) * page
         except (OSError, IndexError):
             continue
-        pending += [int(word) for word in children]
-        if here.name != str(pid):
-            yield Running(int(here.name), len(threads), resident)
+        if one != pid:
+            yield Running(one, tasks, resident)
+
+
+def _listed_children(pid: int) -> list[int]:
+    return [int(word) for task in Path("/proc", str(pid), "task").iterdir() for word in _words(task / "children")]
+
+
+def _children_by_parent() -> Callable[[int], list[int]]:
+    """The same from what every process says of its parent, for kernels that list no children."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # "PID (NAME) STATE PARENT ...": the name may hold anything.
+            parent = int(status.read_bytes().rpartition(b")")[2].split()[1])
+            children.setdefault(parent, []).append(int(status.parent.name))
+    return lambda pid: children.get(pid, [])
 
 
 def _words(path: Path) -> list[str]:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from kpatch_tool import doctor, sandbox
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool import doctor, process, sandbox
+from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
-from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
+from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, previous_tested
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, run, variants
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
-from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.objects import Objects
 from kpatch_tool.turns import Turns
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
@@ -83,7 +81,7 @@ class Tested:
 
     @property
     def findings(self) -> bool:
-        """Whether any state is worse than the base, cannot be tested, or panics."""
+        """Whether any state is worse than the base (its kernel's complaints are tests, too), or cannot be tested."""
         return any(self._is_finding(tests) for tests in self.states if tests.status != "infra")
 
     @property
@@ -94,7 +92,7 @@ class Tested:
     def _is_finding(self, tests: StateTests) -> bool:
         if tests.status == "failed":
             return True
-        return any(delta.change is Change.WORSE for delta in self.deltas(tests)) or bool(tests.trace)
+        return any(delta.change is Change.WORSE for delta in self.deltas(tests))
 
 
 @dataclass(slots=True)
@@ -191,9 +189,11 @@ class Tester:
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
             choice = self.choose(subject.state, subject.build)
             (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
-            if again.status != "ok":
+            if again.status == "failed":
                 break
             tests = settled(tests, again, base, suspects, runs)
+            if tests.status == UNTESTED:
+                break
         return tests
 
     def _subject(self, state: State, build: StateBuild) -> Subject:
@@ -213,8 +213,8 @@ def guests_at_once(wanted: int | None) -> int:
     than one after the other, and their tests take longer.
     """
     free, _ = sandbox.memory()
-    processors = max(1, len(os.sched_getaffinity(0)) // run.GUEST_CPUS)
-    return min(wanted or processors, max(1, (free >> 20) // run.GUEST_MEMORY))
+    carried = max(1, process.processors() // run.GUEST_CPUS)
+    return min(wanted or carried, max(1, (free >> 20) // run.GUEST_MEMORY))
 
 
 def default_suites(workspace: Workspace) -> tuple[str, ...]:
@@ -303,7 +303,7 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
     catalogue_ = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue_.resolve(request.tree)
-        return tree, (_base_state(tree),)
+        return tree, (base_state(tree),)
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue_.get(applied.tree)
     base, *later = applied.states
@@ -320,14 +320,6 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
                 f"no state after patch {number}", where=applied.series, todo=f"there are {numbers} (0: the base)"
             )
     return tree, (base, *(state for state in later if state.patch in request.patches))
-
-
-def _base_state(tree: Tree) -> State:
-    with Objects(tree.git_dir) as objects:
-        commit = objects.commit(tree.base)
-    if commit is None:
-        raise MachineError("its base is not there", where=str(tree.git_dir), todo="add the tree again")
-    return State(0, commit.oid, commit.tree)
 
 
 def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:

@@ -10,6 +10,7 @@ from kpatch_tool import atomic, lock
 from kpatch_tool.errors import InputError
 
 MARKER = "kpt.toml"
+_STATE = ".kpt"
 _PATIENCE = 10.0  # seconds that another kpt may take to write the few lines of state.json
 _MARKER_TEXT = "# This file marks a kpt workspace.\nkpt = 1\n"
 _IGNORE_TEXT = "/.kpt/\n/kernel-trees/*\n!/kernel-trees/trees.toml\n"
@@ -35,7 +36,7 @@ class Workspace:
     @property
     def state(self) -> Path:
         """Directory of everything kpt computes: store, logs, caches, locks."""
-        return self.root / ".kpt"
+        return self.root / _STATE
 
     @property
     def logs(self) -> Path:
@@ -48,6 +49,17 @@ class Workspace:
     def lock(self, name: str) -> Path:
         """The lock file for `name` (for kpatch_tool.lock.held)."""
         return self.state / "locks" / f"{name}.lock"
+
+    def relative(self, path: Path) -> Path:
+        """`path` as the store names it: from the root on, where it lies below; workspaces are moved and copied."""
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def absolute(self, path: Path) -> Path:
+        """Where a path of the store is now. Older stores have absolute ones, maybe of a place the workspace has left
+        since: then the same file of this workspace is meant, if it is there."""
+        _, state, inside = str(path).rpartition(f"/{_STATE}/")
+        here = self.state / inside
+        return here if state and path.is_absolute() and here.exists() else self.root / path
 
     def remembered(self, key: str) -> str | None:
         """A value kept by `remember` ("series": the one applied last; "tree": the one in use), or None."""

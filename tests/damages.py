@@ -253,10 +253,6 @@ def groupwise(text: bytes, _rng: random.Random) -> bytes:
     return _each(text, change)
 
 
-def dots_stuffed(text: bytes, _rng: random.Random) -> bytes:
-    return _each(text, lambda line: b"." + line if line.startswith(b".") else line)
-
-
 # name -> the damage; `hidden ...` need an address in the diff.
 DAMAGES: dict[str, Damager] = {
     "wrapped at 72": wrapped(72),

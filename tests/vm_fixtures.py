@@ -13,9 +13,9 @@ from kpatch_tool.kbuild import artifacts
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.suites.run import Subject
+from kpatch_tool.tree.applied import base_state
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 
 # A directory with bzImage and the modules under their paths, to try the guest with a kernel of one's own.
@@ -35,8 +35,7 @@ def built(request: pytest.FixtureRequest) -> Subject:
     git_dir: Path = request.getfixturevalue("debian_git_dir")
     workspace = Workspace(git_dir.parents[1])
     tree = Catalogue(workspace).get(git_dir.stem)
-    with Objects(tree.git_dir) as objects:
-        state = State(0, tree.base, objects.tree_id(tree.base))
+    state = base_state(tree)
     build = build_state(workspace, tree, state, "x86_64")
     assert build.status is BuildStatus.OK, build.why
     return Subject(workspace, tree, state, build)

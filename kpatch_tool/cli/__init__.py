@@ -9,21 +9,21 @@ import importlib
 import io
 import keyword
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType, ModuleType, TracebackType
+from typing import TextIO
 
 import typer
 
 from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
-from kpatch_tool.errors import InputError, KptError
+from kpatch_tool.errors import MACHINE, InputError, KptError, MachineError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.environment import forget_outer_repository, run_no_programs_of_repositories
 
-FINDING = 1
-MACHINE = 3
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
@@ -58,12 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(error.line())
         sys.exit(error.exit_status)
     except BrokenPipeError:
-        _drop_output()
-        sys.exit(0)
+        sys.exit(_of_broken_pipe())
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # typer met it first and made it status 1, a finding
-            _drop_output()
-            sys.exit(0)
+            sys.exit(_of_broken_pipe())
         raise
     except OSError as error:
         todo = _TODO.get(error.errno or 0)
@@ -90,6 +88,26 @@ def _in_another_charset(error: UnicodeError) -> tuple[str, int]:
         raise error
     lacking = error.object[error.start : error.end]
     return "".join(_SIGNS.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
+
+
+def _of_broken_pipe() -> int:
+    """The exit status: all is well where who reads standard output has seen enough (`kpt show | head`). Otherwise a
+    program that kpt feeds has ended too soon, or nobody reads standard error."""
+    enough = _is_unread(sys.stdout)
+    if not enough:
+        with contextlib.suppress(BrokenPipeError):
+            _complain(MachineError("a program ended before it had read its input", todo="run the command again").line())
+    _drop_output()
+    return 0 if enough else MACHINE
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Whether nobody reads a pipe or socket any more (poll(2))."""
+    with contextlib.suppress(OSError, ValueError):  # it is no file of the system, or closed
+        ask = select.poll()
+        ask.register(stream.fileno(), 0)
+        return bool(ask.poll(0))
+    return False
 
 
 def _drop_output() -> None:

@@ -27,7 +27,10 @@ def command(
     no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Build the KVM modules and a bootable kernel of the series' last state, or of those asked for."""
+    """Build the KVM modules and a bootable kernel of the series' last state, or of those asked for.
+
+    Exit status 1 when one does not build, or warns of what the base does not.
+    """
     from kpatch_tool.kbuild.command import Request, build_request
 
     request = Request(series, tree, arch, patch, each, base, tuple(config or ()), jobs)
@@ -41,6 +44,4 @@ def command(
         from kpatch_tool.report import builds as show
 
         typer.echo(show.text(done))
-    if done.infra is not None:
-        raise typer.Exit(3)
-    common.finish(findings=done.findings)
+    common.finish(findings=done.findings, incomplete=done.infra is not None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpatch_tool import sandbox, workspace
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, exit_status
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.text import json_printable, printable
 
@@ -98,10 +98,10 @@ def emit_pieces(document: Iterable[str]) -> None:
     sys.stdout.buffer.flush()
 
 
-def finish(*, findings: bool) -> None:
-    """End the command: exit status 1 when there were findings."""
-    if findings:
-        raise typer.Exit(1)
+def finish(*, findings: bool, incomplete: bool = False) -> None:
+    """End the command with the exit status for what came of it (errors.exit_status)."""
+    if status := exit_status(findings=findings, incomplete=incomplete):
+        raise typer.Exit(status)
 
 
 def console(*, stderr: bool = False) -> Console:

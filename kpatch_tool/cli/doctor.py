@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from kpatch_tool import doctor
-from kpatch_tool.cli import MACHINE
-from kpatch_tool.cli.common import JsonOption, console, emit_json
+from kpatch_tool.cli.common import JsonOption, console, emit_json, finish
 from kpatch_tool.report import checkup
 
 
@@ -26,5 +25,4 @@ def command(
         emit_json(checkup.document(found))
     else:
         checkup.show(found, console())
-    if not found.well:
-        raise typer.Exit(MACHINE)
+    finish(findings=False, incomplete=not found.well)

@@ -52,5 +52,5 @@ def command(
         emit_json({**reports.run_document(done.record), "reports": [str(path) for path in done.reports]})
     else:
         reports.show(done.record, console(), done.reports)
-    if done.record.exit_status:
-        raise typer.Exit(done.record.exit_status)
+    if status := done.record.exit_status:
+        raise typer.Exit(status)

@@ -60,6 +60,4 @@ def command(
         from kpatch_tool.report import tests as show
 
         show.show(tested, common.console())
-    if tested.untested:
-        raise typer.Exit(3)
-    common.finish(findings=tested.findings)
+    common.finish(findings=tested.findings, incomplete=tested.untested)

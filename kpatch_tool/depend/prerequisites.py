@@ -41,7 +41,8 @@ class InTree(Protocol):
 class Need:
     """A statement and what became of it. `series` is the series here that it names ("" where none is), `patch` the
     patch of that where one alone is meant; `present` whether the tree has it; `why` a sentence; `todo` what to type,
-    "" where nothing is to be done; `needs` what `series` needs in turn."""
+    "" where nothing is to be done; `needs` what `series` needs in turn. Where several statements name one series, the
+    first has its needs and the others are `again`: a graph told as a tree could be endless."""
 
     stated: Stated
     series: str = ""
@@ -50,6 +51,7 @@ class Need:
     why: str = ""
     todo: str = ""
     needs: tuple[Need, ...] = ()
+    again: bool = False
 
     @property
     def known(self) -> bool:
@@ -136,7 +138,7 @@ class _Walk:
     findings: dict[str, None] = field(default_factory=dict)
     asked: dict[str, dict[int, str]] = field(default_factory=dict)  # what is meant -> revision -> who asks for it
     there: dict[str, bool | None] = field(default_factory=dict)
-    done: dict[str, tuple[Need, ...]] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)  # series whose needs are known
     count: int = 0
 
 
@@ -153,8 +155,6 @@ def resolve(series: Series, index: Index, tree: InTree | None = None) -> Chain:
 
 
 def _needs(series: Series, walk: _Walk, path: tuple[str, ...]) -> tuple[Need, ...]:
-    if series.name in walk.done:
-        return walk.done[series.name]
     found = []
     for stated in statements(series):
         walk.count += 1
@@ -162,7 +162,7 @@ def _needs(series: Series, walk: _Walk, path: tuple[str, ...]) -> tuple[Need, ..
             walk.findings[f"{path[0]} needs more than {_MOST} things, all told; the rest was not looked at"] = None
             break
         found.append(_need(stated, series, walk, path))
-    walk.done[series.name] = tuple(found)
+    walk.done.add(series.name)
     return tuple(found)
 
 
@@ -197,9 +197,12 @@ def _followed(need: Need, found: Series, walk: _Walk, path: tuple[str, ...]) -> 
     if len(path) >= _DEEPEST:
         walk.findings[f"prerequisites lie more than {_DEEPEST} deep; {found.name} was not followed"] = None
         return need
+    need = replace(need, todo=f"kpt apply {found.name}")
+    if found.name in walk.done:
+        return replace(need, again=True)
     inner = _needs(found, walk, (*path, found.name))
     walk.order.setdefault(found.name)
-    return replace(need, needs=inner, todo=f"kpt apply {found.name}")
+    return replace(need, needs=inner)
 
 
 def _present(found: Series, walk: _Walk) -> bool | None:

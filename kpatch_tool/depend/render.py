@@ -66,6 +66,7 @@ def _need(one: Need) -> dict[str, object]:
         "why": one.why or None,
         "todo": one.todo or None,
         "needs": [_need(inner) for inner in one.needs],
+        "again": one.again,
     }
 
 
@@ -129,7 +130,8 @@ def _branches(needs: Iterable[Need], depth: int) -> list[str]:
         if one.stated.form is not Form.BASE and what not in met:
             met.add(what)
             state = {True: "in the tree", False: "not in the tree", None: ""}[one.present]
-            told = ", ".join(filter(None, (what if one.series else f"{what}: not here", state)))
+            again = "as above" if one.again else ""
+            told = ", ".join(filter(None, (what if one.series else f"{what}: not here", state, again)))
             indent = "  " * min(depth, 12)
             lines += _wrapped(printable(told), indent, indent + "  ") + _branches(one.needs, depth + 1)
     return lines

@@ -75,9 +75,9 @@ class Artifacts:
                 build = _build(json.loads(rows[0][0]), directory, state)
             except (ValueError, KeyError, TypeError):
                 return None
-            files = [build.log, *(directory / module.path for module in build.modules)]
-            files += [] if build.image is None else [image_path(directory, build.image.path)]
-            if not all(file.is_file() for file in files):
+            files = [(directory / module.path, module.size) for module in build.modules]
+            files += [] if build.image is None else [(image_path(directory, build.image.path), build.image.size)]
+            if not build.log.is_file() or not all(_is_whole(file, size) for file, size in files):
                 return None
             database.touch("builds", name)
         return build
@@ -103,6 +103,11 @@ class Artifacts:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, target)
         return self._contents.share(target)
+
+
+def _is_whole(file: Path, size: int) -> bool:
+    """Whether `file` is there in full. Where the power failed, the row may be on the disk and what it speaks of not."""
+    return file.is_file() and file.stat().st_size == size
 
 
 def module(path: str, file: Path) -> Module:

@@ -46,7 +46,7 @@ def build_state(
 ) -> StateBuild:
     """Build kernel image and KVM modules of `state`, or tell what is known from before.
 
-    `fragments` are the user's configuration files; `jobs` is make's -j (the processors of this machine where None). A
+    `fragments` are the user's configuration files; `jobs` is make's -j (the processors kpt may run on where None). A
     state that does not compile is a value (status "failed"), remembered like one that does; what this machine could not
     do (status "infra") is never remembered. Raises InputError for an unknown architecture, an unreadable fragment or a
     symbol that does not survive the configuration; MachineError when a tool is missing, the disk is full, or another
@@ -62,7 +62,7 @@ def build_state(
     doctor.require("build")
     sandbox.require()
     with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
-        return _Builder(workspace, plan, state, kept, key, progress, jobs or os.cpu_count() or 1).build()
+        return _Builder(workspace, plan, state, kept, key, progress, jobs or process.processors()).build()
 
 
 def known_build(
@@ -108,6 +108,8 @@ class _Builder:
         make = Make(source, directory.path, directory.notes, self.plan.arch.make_arch, variables, self.jobs)
         directory.began()
         if self._must_configure(record):
+            record = replace(record, config="", image_tree="")  # until it has come out as asked
+            directory.keep(record)
             finished = self._configure(make)
             if finished.status != 0:
                 return self._failed(directory, make, finished, directory.notes / _CONFIG_LOG, record)
@@ -118,7 +120,7 @@ class _Builder:
             for module in self.plan.modules:
                 if plain(directory.path, directory.path / module):
                     (directory.path / module).unlink()
-            record = replace(record, config=self.plan.config, config_tree=self.state.tree_id, image_tree="")
+            record = replace(record, config=self.plan.config, config_tree=self.state.tree_id)
             directory.keep(record)
         return self._make(directory, make, record)
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.arch import load
 from kpatch_tool.kbuild.build import build_state, known_build
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, previous_built
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings, previous_built
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 
 
@@ -49,8 +48,11 @@ class Built:
 
     @property
     def findings(self) -> bool:
-        """Whether a state does not build."""
-        return any(build.status is BuildStatus.FAILED for build in self.builds)
+        """Whether a state does not build, or warns of what the base does not, where that is known."""
+        return any(build.status is BuildStatus.FAILED or self._warns(build) for build in self.builds)
+
+    def _warns(self, build: StateBuild) -> bool:
+        return build.patch != 0 and self.base is not None and bool(new_warnings(build, self.base))
 
     @property
     def infra(self) -> StateBuild | None:
@@ -91,7 +93,7 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, Sequence[Stat
     catalogue = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue.resolve(request.tree)
-        base = _base_of(tree)
+        base = base_state(tree)
         return tree, (base,), (base,)
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue.get(applied.tree)
@@ -106,8 +108,3 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, Sequence[Stat
         there = ", ".join(str(one.patch) for one in applied.states)
         raise InputError(f"patch {request.patch} of {applied.series} is not applied", todo=f"there is: {there}")
     return tree, applied.states, (state,)
-
-
-def _base_of(tree: Tree) -> State:
-    with Objects(tree.git_dir) as objects:
-        return State(0, tree.base, objects.tree_id(tree.base))

@@ -125,11 +125,15 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
     )
 )
 
+# What compilers show of the source below a message: "   12 |  code"; gcc before version 9 " code".
+_SHOWN = re.compile(r"\s|\d+ \|")
+
 
 def infra_reason(log: bytes) -> str | None:
-    """The line that shows a failed build to be this machine's fault (disk full, compiler killed), or None."""
+    """The line that shows a failed build to be this machine's fault (disk full, compiler killed), or None. Lines of the
+    source that a compiler shows are none: kernels print "Cannot allocate memory", too."""
     for line in _lines(log):
-        if any(pattern.search(line) for pattern in _INFRA):
+        if not _SHOWN.match(line) and any(pattern.search(line) for pattern in _INFRA):
             return line.strip()
     return None
 

@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from kpatch_tool import __version__
+from kpatch_tool import __version__, magic
 from kpatch_tool.errors import InputError, KptError, MachineError
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ LARGEST_UNPACKED = 1 << 30
 _BLOCK = 1 << 16
 _MOST_REDIRECTS = 8
 _CONNECT = 10.0  # seconds
-_GZIP = b"\x1f\x8b"
 _CHALLENGE = re.compile(rb"not a bot|anubis|Just a moment\.\.\.|captcha|cf-chl", re.IGNORECASE)
 _DOWNLOAD = "save the thread's mbox with a browser (lore: .../t.mbox.gz) and import the file"
 
@@ -128,7 +127,7 @@ def _check_packed(data: bytes, response: Response) -> None:
     if not urlsplit(response.url).path.endswith(".gz"):
         return
     host = urlsplit(response.url).netloc
-    if not data.startswith(_GZIP):
+    if not data.startswith(magic.GZIP):
         what = "a check for robots" if _CHALLENGE.search(data) else "a page"
         raise MachineError(f"{host} answered with {what} instead of mail", where=response.url, todo=_DOWNLOAD)
     size = 0

@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
-from kpatch_tool import parallel
+from kpatch_tool import magic, parallel
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, read
 from kpatch_tool.mail.index_scan import STRETCH, Batch, Judge, Scanner
@@ -28,7 +28,6 @@ _LARGEST = 64 << 20  # bytes of a file that is no mbox
 _WORTH_IT = 3  # stretches of a file from which more than one process read it
 _AT_ONCE = 500  # files of a Maildir that are written together
 _JUNK = re.compile(rb"(?>(?:\xef\xbb\xbf|\s)*)")
-_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 
 def path_of(cache: Path, sources: Sequence[str]) -> Path:
@@ -259,7 +258,7 @@ def _sniffed(file: _File) -> tuple[str, int, bool]:
     with file.path.open("rb") as opened:
         start = opened.read(_SNIFFED)
     kind = "mbox"
-    if start.startswith((_GZIP, _XZ)):
+    if start.startswith((magic.GZIP, magic.XZ)):
         kind = "packed"
         with _unpacked(file.path) as stream:
             start = stream.read(_SNIFFED)
@@ -273,7 +272,7 @@ def _sniffed(file: _File) -> tuple[str, int, bool]:
 def _unpacked(path: Path) -> gzip.GzipFile | XzFile:
     with path.open("rb") as opened:
         packed = opened.read(2)
-    return gzip.open(path, "rb") if packed == _GZIP else XzFile(path)
+    return gzip.open(path, "rb") if packed == magic.GZIP else XzFile(path)
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

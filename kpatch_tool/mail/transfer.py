@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 
+from kpatch_tool import magic
 from kpatch_tool.mail.headers import decode_base64
 from kpatch_tool.mail.unpack import DENSEST
 
@@ -70,11 +71,11 @@ def unpacked(data: bytes) -> bytes:
 
     most = min(_LARGEST, max(_SMALL, DENSEST * len(data)))
     try:
-        if data.startswith(b"\x1f\x8b"):
+        if data.startswith(magic.GZIP):
             whole = zlib.decompressobj(wbits=31).decompress(data, most)
-        elif data.startswith(b"\xfd7zXZ\x00"):
+        elif data.startswith(magic.XZ):
             whole = lzma.LZMADecompressor(memlimit=_LARGEST * 2).decompress(data, max_length=most)
-        elif data.startswith(b"BZh"):
+        elif data.startswith(magic.BZIP2):
             whole = bz2.BZ2Decompressor().decompress(data, max_length=most)
         else:
             return data

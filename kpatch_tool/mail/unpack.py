@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from kpatch_tool import magic
 from kpatch_tool.errors import InputError
 
 if TYPE_CHECKING:  # loading these takes as long as reading a small series
@@ -86,15 +87,15 @@ def _bzip2() -> _Stream:
 
 
 _KINDS: tuple[tuple[bytes, Callable[[], _Stream]], ...] = (
-    (b"\x1f\x8b", _Gzip),
-    (b"\xfd7zXZ\x00", _xz),
-    (b"BZh", _bzip2),
+    (magic.GZIP, _Gzip),
+    (magic.XZ, _xz),
+    (magic.BZIP2, _bzip2),
 )
 # What is a file of files, or packed in a way that the standard library does not know: first bytes, where, what, why.
 _REFUSED = (
     (b"PK\x03\x04", 0, "a zip file", "unpack it and import the directory"),
     (b"ustar", 257, "a tar file", "unpack it and import the directory"),
-    (b"\x28\xb5\x2f\xfd", 0, "packed with zstd", "unpack it: zstd -d FILE"),
+    (magic.ZSTD, 0, "packed with zstd", "unpack it: zstd -d FILE"),
     (b"7z\xbc\xaf\x27\x1c", 0, "a 7z file", "unpack it and import the directory"),
     (b"BABYL OPTIONS", 0, "a mailbox of Rmail (Babyl)", "save it as mbox: M-x unrmail"),
     (b"\xd0\xcf\x11\xe0", 0, "a mail as Outlook saves it (.msg)", "save it as text or .eml, or get the raw mail"),
@@ -111,10 +112,10 @@ def unpacked(data: bytes, name: str) -> bytes:
 
     Raises InputError when it is damaged, cut short, too large unpacked, or of a kind that holds several files.
     """
-    kind = next((make for magic, make in _KINDS if data.startswith(magic)), None)
+    kind = next((make for start, make in _KINDS if data.startswith(start)), None)
     whole = data if kind is None else _whole(data, kind, name)
-    for magic, place, what, todo in _REFUSED:
-        if whole.startswith(magic, place):
+    for start, place, what, todo in _REFUSED:
+        if whole.startswith(start, place):
             raise InputError(f"this is {what}", where=name, todo=todo)
     return whole
 

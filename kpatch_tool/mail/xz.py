@@ -7,12 +7,12 @@ import lzma
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpatch_tool import magic
 from kpatch_tool.mail.unpack import LARGEST
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_MAGIC = b"\xfd7zXZ\x00"
 _BLOCK = 1 << 16
 
 
@@ -63,8 +63,8 @@ class XzFile(io.RawIOBase):
         while True:
             if self._stream.eof:
                 rest = self._stream.unused_data.lstrip(b"\0")
-                rest += self._file.read(_BLOCK) if len(rest) < len(_MAGIC) else b""
-                if not rest.startswith(_MAGIC):
+                rest += self._file.read(_BLOCK) if len(rest) < len(magic.XZ) else b""
+                if not rest.startswith(magic.XZ):
                     return b""
                 self._stream = lzma.LZMADecompressor(memlimit=LARGEST)
             elif self._stream.needs_input:

@@ -16,7 +16,7 @@ from kpatch_tool.report.markup import cell, definition, folded, link, paragraph,
 from kpatch_tool.report.pictures import graph_picture, timings_picture
 from kpatch_tool.report.state_html import Logs, applying, building, testing, text_of
 from kpatch_tool.report.table import PRESENT, heading
-from kpatch_tool.results.record import FINDING, Cell, Outcome, PatchRecord, RunRecord, Stage
+from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.text import plural
 
 _MOST_FINDINGS = 12
@@ -43,7 +43,7 @@ def page(record: RunRecord) -> str:
 
 
 def _header(record: RunRecord) -> str:
-    kind = {0: "ok", FINDING: "finding"}.get(record.exit_status, "infra")
+    kind = "finding" if findings(record) else "infra" if record.exit_status else "ok"
     facts = {
         "tree": record.tree,
         "base": record.base[:12] or "unknown",

@@ -78,7 +78,7 @@ def _passes(tests: StateTests) -> bool:
 def draft(record: RunRecord, series: Series, mail: Posted, writer: Address) -> Draft:
     """The letter by `writer` that answers `mail`."""
     number = answered(record)
-    body = _finding(record, series, number) if number else _whole(record, writer)
+    body = _finding(record, number) if number else _whole(record, writer)
     quoted = _quoted(record, series, mail)
     header, notes = _header(record, series, mail, writer)
     fields = [*header, *(_field("Comments", note) for note in notes)]
@@ -197,7 +197,7 @@ def _around(hunk: Hunk, line: int) -> list[str]:
 # What is said
 
 
-def _finding(record: RunRecord, series: Series, number: int) -> Iterator[str]:
+def _finding(record: RunRecord, number: int) -> Iterator[str]:
     for one in evidence(record, number):
         yield from _shown(one)
     others = [cell for cell in findings(record) if cell.patch > number]

@@ -117,7 +117,8 @@ def kept(workspace: Workspace, wanted: Filter = Filter()) -> tuple[Kept, ...]:
     read."""
     names = _names(workspace)
     with Database(workspace) as database:
-        found = [*_builds(workspace, database, names), *_tests(database, names), *_runs(database), *_guests(workspace)]
+        verdicts = [*_builds(workspace, database, names), *_tests(workspace, database, names)]
+        found = [*verdicts, *_runs(database), *_guests(workspace)]
     return tuple(sorted(filter(wanted.holds, found), key=lambda one: one.used_at, reverse=True))
 
 
@@ -193,7 +194,7 @@ def _builds(workspace: Workspace, database: Database, names: Mapping[str, tuple[
         )
 
 
-def _tests(database: Database, names: Mapping[str, tuple[Named, ...]]) -> Iterator[Kept]:
+def _tests(workspace: Workspace, database: Database, names: Mapping[str, tuple[Named, ...]]) -> Iterator[Kept]:
     spoken_for: dict[str, list[Row]] = {}
     links = "SELECT tested.key, builds.* FROM tested JOIN builds ON builds.key = tested.build ORDER BY builds.kept_at"
     for key, _, tree, git_tree, arch, config, toolchain, *_rest in database.execute(links):
@@ -202,7 +203,7 @@ def _tests(database: Database, names: Mapping[str, tuple[Named, ...]]) -> Iterat
     for key, suite, version, accelerator, status, kept_at, used_at, value in rows:
         builds = spoken_for.get(key, [])
         tree, _, arch, config, toolchain = builds[0] if builds else ("",) * 5
-        outputs = _outputs(value)
+        outputs = {test: workspace.absolute(path) for test, path in _outputs(value).items()}
         directory = next(iter(outputs.values())).parent if outputs else None
         yield Kept(
             kind=Kind.TESTS,

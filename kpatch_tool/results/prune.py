@@ -124,7 +124,7 @@ class _Pruning:
             self._remove_guest(one)
             return
         if one.directory is None or not one.directory.is_relative_to(self._workspace.state):
-            self._forget(one)  # a copied workspace still names the files of the first
+            self._forget(one)  # an older store that was copied names the files of the first
             return
         with lock.unused(one.directory) as free:
             if not free:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
 from kpatch_tool.results.deltas import Change, Delta, compare
@@ -13,7 +14,6 @@ from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
 
-FINDING, MACHINE = 1, 3
 NO_DEPENDENCIES = Dependencies(edges=(), order=(), external=())
 
 
@@ -111,11 +111,10 @@ class RunRecord:
 
     @property
     def exit_status(self) -> int:
-        """1 when there is a finding, else 3 when this machine could not do all of it, else 0."""
+        """What `kpt run` ends with (errors.exit_status)."""
         outcomes = {cell.outcome for cell in self.cells}
-        if Outcome.FINDING in outcomes:
-            return FINDING
-        return MACHINE if Outcome.INFRA in outcomes or self.problems else 0
+        incomplete = Outcome.INFRA in outcomes or bool(self.problems)
+        return errors.exit_status(findings=Outcome.FINDING in outcomes, incomplete=incomplete)
 
 
 def regressions(deltas: tuple[Delta, ...]) -> tuple[Delta, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.deltas import Change, compare, emulator_died
+from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died
 from kpatch_tool.suites.model import CaseResult, StateTests
 
 _STEADY = "worse in "
@@ -69,8 +69,12 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Co
     """`first` with what `again`, one more run of the tests called `repeated`, says of them.
 
     A test that is worse than on the base again keeps its results; one that is not takes those of `again`, and says that
-    it is unsteady. `runs` is how often these tests have run now. A run in which the emulator died says nothing.
+    it is unsteady. `runs` is how often these tests have run now. A run in which the emulator died says nothing of a
+    test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
+    if again.status == UNTESTED:
+        why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
+        return replace(first, status=UNTESTED, results=(), why=why)
     steady = set(doubtful(again, base, repeated))
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
     results: list[CaseResult] = []

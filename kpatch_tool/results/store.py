@@ -1,17 +1,20 @@
 """Verdicts kept over runs: results of tests under a key that stands for all they depend on (suites.run.tests_key makes
-it), and records of runs. What this machine failed at ("infra") is never kept: the next run tries again.
+it), and records of runs. What this machine failed at ("infra") is never kept: the next run tries again. Paths are kept
+relative to the workspace, which may be moved.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from kpatch_tool import lock
 from kpatch_tool.database import Database, now
+from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.codec import decode, encode
 from kpatch_tool.results.record import RunRecord
@@ -40,6 +43,7 @@ class Store:
     """
 
     def __init__(self, workspace: Workspace, *, note: Progress = silent) -> None:
+        self._workspace = workspace
         self._database = Database(workspace, note=note)
 
     def __enter__(self) -> Self:
@@ -69,6 +73,7 @@ class Store:
         if found is None:
             return None
         self._database.touch("tests", key)
+        found = _tests_moved(found, self._workspace.absolute)
         for directory in {path.parent for path in found.outputs.values()}:
             lock.use(directory)
         return dataclasses.replace(
@@ -83,7 +88,7 @@ class Store:
         if tests.status == "infra":
             return
         moment = now()
-        value = json.dumps(encode(tests), separators=(",", ":"))
+        value = json.dumps(encode(_tests_moved(tests, self._workspace.relative)), separators=(",", ":"))
         self._database.execute(
             "INSERT OR REPLACE INTO tests (key, suite, kept_at, value, suite_version, accelerator, status, used_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -96,7 +101,7 @@ class Store:
 
     def record_run(self, record: RunRecord) -> None:
         """Keep a run for `kpt report`; the oldest ones of the series make room."""
-        value = json.dumps(encode(record), separators=(",", ":"))
+        value = json.dumps(encode(_run_moved(record, self._workspace.relative)), separators=(",", ":"))
         started = record.started.isoformat()
         self._database.execute(
             "INSERT INTO runs (series, started, value) VALUES (?, ?, ?)", (record.series, started, value)
@@ -110,12 +115,31 @@ class Store:
     def last_run(self, series: str) -> RunRecord | None:
         """The newest run of `series` that this version of kpt can read, or None."""
         rows = self._database.execute("SELECT value FROM runs WHERE series = ? ORDER BY id DESC", (series,))
-        return next((record for (value,) in rows if (record := _decoded(RunRecord, value)) is not None), None)
+        found = next((record for (value,) in rows if (record := _decoded(RunRecord, value)) is not None), None)
+        return None if found is None else _run_moved(found, self._workspace.absolute)
 
     def last_series(self) -> str | None:
         """The name of the series that ran last, or None."""
         rows = self._database.execute("SELECT series FROM runs ORDER BY id DESC LIMIT 1", ())
         return str(rows[0][0]) if rows else None
+
+
+def _tests_moved(tests: StateTests, move: Callable[[Path], Path]) -> StateTests:
+    """`tests` with `move` of every path in it."""
+    return dataclasses.replace(tests, outputs={test: move(path) for test, path in tests.outputs.items()})
+
+
+def _run_moved(record: RunRecord, move: Callable[[Path], Path]) -> RunRecord:
+    return dataclasses.replace(
+        record,
+        builds=tuple(_build_moved(build, move) for build in record.builds),
+        tests=tuple(_tests_moved(tests, move) for tests in record.tests),
+    )
+
+
+def _build_moved(build: StateBuild, move: Callable[[Path], Path]) -> StateBuild:
+    artifacts = None if build.artifacts is None else move(build.artifacts)
+    return dataclasses.replace(build, log=move(build.log), artifacts=artifacts)
 
 
 def _decoded(kind: type[T], value: str) -> T | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from kpatch_tool.series import forwarded, split, subject
 from kpatch_tool.series.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_ABOVE = 200  # messages
 _BATCH = re.compile(r"(\d{14}\.\d+|\d{10}-\d+)-\d+-")  # git send-email: <20140417090546.1234-2-jane@example.org>
 
 
@@ -197,14 +198,15 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
 
 def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:
     """A function that gives the ids of a posting and of all that it answers, directly or by way of `posts`: not every
-    mail's References name the whole thread above it."""
+    mail's References name the whole thread above it. Above the nearest 200 it looks no further."""
     above = {post.message.message_id: post.parents for post in posts if post.message.message_id}
 
     def ids(posting: Posting) -> frozenset[str]:
-        found: set[str] = set()
-        todo = [id_ for post in posting.posts for id_ in (post.message.message_id, *post.parents)]
-        while todo:
-            id_ = todo.pop()
+        own = posting.ids
+        found = set(own)
+        todo = deque(id_ for post in posting.posts for id_ in post.parents)
+        while todo and len(found) < len(own) + _MOST_ABOVE:
+            id_ = todo.popleft()
             if id_ and id_ not in found:
                 found.add(id_)
                 todo += above.get(id_, ())

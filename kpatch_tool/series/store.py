@@ -130,7 +130,8 @@ def save_patches(directory: Path, series: Series) -> None:
 
 
 def load(directory: Path) -> Series:
-    """The series in a directory. Raises InputError when it is none or a file of it cannot be read."""
+    """The series in a directory. Raises InputError when it is none, a file of it cannot be read, or two of its patches
+    have one number."""
     table = _table(directory)
     entries = {str(entry.get("file", "")): entry for entry in _tables(table, "patch")}
     listed = _patch_names(directory, table)
@@ -143,6 +144,7 @@ def load(directory: Path) -> Series:
         patch, tag_revision, tag_total = _load_patch(directory, file, place, entries.get(file, {}))
         revision, total = revision or tag_revision, max(total, tag_total)
         patches.append(patch)
+    _refuse_equal_numbers(directory, listed, patches)
     cover = _load_cover(directory, table)
     title = table.get("title")
     return Series(
@@ -351,6 +353,16 @@ def _load_patch(directory: Path, file: str, place: int, entry: Mapping[str, Any]
     return patch, tag.revision or 0, tag.total or 0
 
 
+def _refuse_equal_numbers(directory: Path, listed: Sequence[str], patches: Sequence[Patch]) -> None:
+    """A number names a patch everywhere: in options, states and verdicts."""
+    known: dict[int, str] = {}
+    for file, patch in zip(listed, patches, strict=True):
+        if patch.number in known:
+            what = f"two patches have the number {patch.number}: {known[patch.number]} and {file}"
+            raise InputError(what, where=str(directory / MARKER), todo="give every patch a `number` of its own")
+        known[patch.number] = file
+
+
 def _attested(patches: Iterable[Patch], table: Mapping[str, Any]) -> tuple[Patch, ...]:
     """The patches with what series.toml says of their signatures."""
     known: dict[int | None, list[Attestation]] = {}
@@ -451,12 +463,13 @@ def safe_path(path: str) -> str:
 def _distinct(wanted: Sequence[str]) -> list[str]:
     """`wanted` with a number added to names that come again."""
     seen: set[str] = set()
+    tried: dict[str, int] = {}  # name -> the last number it was tried with
     out = []
     for name in wanted:
         stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
-        candidate, count = name, 1
+        candidate = name
         while candidate.lower() in seen:
-            count += 1
+            count = tried[name.lower()] = tried.get(name.lower(), 1) + 1
             candidate = f"{stem}-{count}{dot}{suffix}"
         seen.add(candidate.lower())
         out.append(candidate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 
@@ -32,8 +32,7 @@ def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> lis
     for place, posting in enumerate(found):
         for key, title in _titles(posting):
             groups.by_title(key, title, place)
-        for key in _threads(posting, threads[place]):
-            groups.by_thread(key, place)
+        groups.by_threads(_threads(posting, threads[place]), place)
         for batch in {post.batch for post in posting.posts} - {""}:
             groups.by_batch(batch, place)
         groups.by_heading(posting, place)
@@ -70,17 +69,18 @@ class _Groups:
                 self.join(owner, place)
         known[title] = place
 
-    def by_thread(self, key: _Key, place: int) -> None:
-        """`place` is in that thread (`key` names its sender too). One of the same revision there is another series,
+    def by_threads(self, keys: Iterable[_Key], place: int) -> None:
+        """`place` is in those threads (a key names its sender too). One of the same revision there is another series,
         unless a title says otherwise."""
-        revisions = self._threads.setdefault(key, {})
         one = self._found[place]
         mine = (one.version, one.minor, one.resend)
-        for revision, other in revisions.items():
-            if revision != mine:
-                self.join(other, place)
-                break
-        revisions.setdefault(mine, place)
+        for key in keys:
+            revisions = self._threads.setdefault(key, {})
+            for revision, other in revisions.items():
+                if revision != mine:
+                    self.join(other, place)
+                    break
+            revisions.setdefault(mine, place)
 
     def by_answer(self, place: int) -> None:
         """It is a number of `k/N` sent twice, or "1.5/N", as an answer to the posting of N."""

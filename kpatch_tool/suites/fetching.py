@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from kpatch_tool import atomic, process, sandbox
@@ -65,7 +64,7 @@ def build_unit_tests(work: Path, log: Path, progress: Progress) -> None:
         progress("building kvm-unit-tests", count)
 
     done = sandbox.run_logged(
-        ["make", f"-j{os.cpu_count() or 1}"],
+        ["make", f"-j{process.processors()}"],
         log,
         room,
         cwd=build,

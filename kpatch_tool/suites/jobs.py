@@ -158,7 +158,8 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
         said, cases = _selftest(outcome, text), output.tap_cases(row.name, text, outcome.seconds)
         if said.verdict is Verdict.PASS and any(case.verdict is Verdict.FAIL for case in cases):
             said = output.Said(Verdict.FAIL, said.why or "a case failed")
-    return (CaseResult(row.name, "", said.verdict, outcome.seconds, said.why), *cases)
+    why = output.joined(said.why, f"{outcome.dropped:,} bytes of its output were left out" if outcome.dropped else "")
+    return (CaseResult(row.name, "", said.verdict, outcome.seconds, why), *cases)
 
 
 def _unit_test(row: Planned, outcome: JobOutcome, text: bytes, probed: JobOutcome | None) -> output.Said:

@@ -102,9 +102,9 @@ def unit_test_status(status: int, output: bytes, errors: bytes = b"", machine: s
     complaint = _complaint(errors)
     qemu = f"{machine}: {complaint}" if complaint else ""
     if status == RUN_QEMU:
-        return Said(Verdict.FAIL, _joined(summary, qemu))
+        return Said(Verdict.FAIL, joined(summary, qemu))
     if status % 2 == 0:
-        return Said(Verdict.ABORT, _joined(summary or f"{machine} ended by itself with status {status}", qemu))
+        return Said(Verdict.ABORT, joined(summary or f"{machine} ended by itself with status {status}", qemu))
     return Said(Verdict.FAIL, summary or f"the test ended with code {status >> 1}")
 
 
@@ -158,7 +158,8 @@ def _summary(output: bytes, errors: bytes) -> str:
     return printable_bytes(found[-1].group(1).strip())[:MAX_NAME] if found else ""
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """The parts of a reason that are not empty, as one."""
     return "; ".join(part for part in parts if part)
 
 

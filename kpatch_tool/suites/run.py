@@ -43,6 +43,7 @@ GUEST_CPUS = 2
 GUEST_MEMORY = 2048  # MiB
 _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
+_NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
 FORMAT = 2
@@ -93,7 +94,7 @@ class Plan:
 def choose_accel(subject: Subject, options: Options) -> accel.Choice:
     """The acceleration for this machine; the trial boots the kernel of `subject` once."""
 
-    def prove(machine: qemu.Machine) -> tuple[bool, str]:
+    def prove(machine: qemu.Machine) -> accel.Trial:
         return _prove_nesting(subject, machine)
 
     return accel.choose(subject.workspace.cache, qemu.find(), options.accel, prove)
@@ -377,14 +378,14 @@ class _Watcher:
         self._progress(f"testing {self._state}: {printable(job.name)}", self._done, len(self._tests))
 
 
-def _prove_nesting(subject: Subject, machine: qemu.Machine) -> tuple[bool, str]:
+def _prove_nesting(subject: Subject, machine: qemu.Machine) -> accel.Trial:
     """Run the trial image inside a guest of `machine`. Raises MachineError where that cannot be tried."""
     from kpatch_tool.vm.cpio import Entry
     from kpatch_tool.vm.root import GUEST_QEMU
 
     image = "/kpt/trial"
     inner = qemu.Machine("kvm", "host")
-    job = Job("trial", (GUEST_QEMU, *qemu.accelerator(inner), *accel.trial_arguments(image)), 20.0)
+    job = Job("trial", (GUEST_QEMU, *qemu.accelerator(inner), *accel.trial_arguments(image)), _NESTED_SECONDS)
     work = GuestWork(
         subject.image,
         (JobGroup(_modules(subject.build, {}), (job,)),),
@@ -392,9 +393,10 @@ def _prove_nesting(subject: Subject, machine: qemu.Machine) -> tuple[bool, str]:
         qemu=qemu.find(),
     )
     out = subject.workspace.logs / "accel-trial"
-    patience = Patience(boot=30.0, silence=20.0, boots=1)
+    patience = Patience(boot=30.0, silence=_NESTED_SECONDS, boots=1)
     run = run_guest(work, replace(machine, memory=1024), out=out, cache=subject.workspace.cache, patience=patience)
     outcome = run.outcomes[0]
     if outcome.ending is Ending.EXIT and accel.proven(outcome.value):
-        return True, ""
-    return False, outcome.why if run.status is GuestStatus.OK else run.why
+        return accel.Trial(True)
+    why = outcome.why if run.status is GuestStatus.OK else run.why
+    return accel.Trial(False, why, late=run.seconds >= _NESTED_SECONDS)

@@ -118,7 +118,7 @@ def build_selftests(
                 source = worktree_of(workspace, tree).move_to(state, progress)
                 objects = workspace.state / "build" / f"{tree.name}-{arch}-{SUITE}"
                 log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
-                build = _Build(source, objects, tree.make, log, jobs or os.cpu_count() or 1, progress)
+                build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress)
                 build.prepare(_digest(_common(sources)), _digest(_headers(sources)), _data()[arch]["make_arch"])
                 build.make(missing, keys, kept)
     return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
@@ -266,14 +266,14 @@ class _Kept:
         """Keep `program`, which make left somewhere in `out`."""
         with atomic.machine_errors(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
-            part, bare = self._program(f".{key}"), program.with_name(f"{program.name}.stripped")
+            bare = program.with_name(f"{program.name}.stripped")
             # Debugging information is nine tenths of a program, and nobody debugs in the guest.
             words = ["strip", "--strip-debug", "-o", str(bare), str(program)]
             room, cwd = Room((out,)), program.parent
             done = sandbox.run(words, room, cwd=cwd, env=environment(), timeout=_STRIP_SECONDS)
-            shutil.copyfile(bare if done.status == 0 and plain(out, bare) else program, part)
-            part.chmod(0o755)
-            part.replace(self._program(key))
+            made = bare if done.status == 0 and plain(out, bare) else program
+            with made.open("rb") as data, atomic.staged_file(self._program(key), 0o755) as kept:
+                shutil.copyfileobj(data, kept)
 
     def keep_failure(self, key: str, why: str) -> None:
         atomic.write_text(self._failure(key), why)

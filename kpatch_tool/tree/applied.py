@@ -108,6 +108,13 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
     return applied
 
 
+def base_state(tree: Tree) -> State:
+    """The state of a tree without any series. Raises MachineError when its base is gone."""
+    with Objects(tree.git_dir) as objects:
+        base = objects.base(tree.base)
+    return State(0, base.oid, base.tree)
+
+
 def all_applied(tree: Tree) -> tuple[Applied, ...]:
     """The record of every series on `tree`, by name; those that cannot be read are left out."""
     listing = process.run(

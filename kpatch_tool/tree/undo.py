@@ -148,7 +148,8 @@ def _refuse_moved(objects: Objects, tree: Tree, series: str, now: _Refs) -> None
 
 
 def _nothing(tree: Tree, series: str, what: str) -> InputError:
-    return InputError(f"{what}: {series} on tree {tree.name}", todo=f"see `git -C {tree.git_dir} branch`")
+    todo = f"other series and trees have their own (SERIES, --tree); see `git -C {tree.git_dir} branch`"
+    return InputError(f"{what}: {series} on tree {tree.name}", todo=todo)
 
 
 def _series_name(workspace: Workspace, name: str | None) -> str:

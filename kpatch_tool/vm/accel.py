@@ -10,8 +10,9 @@ import json
 import os
 import struct
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kpatch_tool import atomic, process
@@ -23,6 +24,7 @@ from kpatch_tool.vm.qemu import Machine
 ENVIRONMENT = "KPT_ACCEL"
 KINDS = ("kvm", "tcg")
 _TRIAL_SECONDS = 10.0
+_LATE_KEPT_SECONDS = 3600.0
 _DEVICE = Path("/dev/kvm")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -52,7 +54,17 @@ class Choice:
         return Machine(self.accel, "host" if self.accel == "kvm" else "EPYC", memory, smp)
 
 
-Proof = Callable[[Machine], tuple[bool, str]]
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Whether KVM works, and why not. `late`: only the clock says that it does not; a machine that had much else to do
+    at that moment says the same."""
+
+    works: bool
+    why: str = ""
+    late: bool = False
+
+
+Proof = Callable[[Machine], Trial]
 
 
 def trial_image() -> bytes:
@@ -90,9 +102,9 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
     """The acceleration to use with the QEMU `program`.
 
     `wanted` is "kvm", "tcg" or None (then KPT_ACCEL counts; nothing there: a trial decides, whose answer is kept in
-    `cache` until the next boot of this machine or change of QEMU). `prove_nesting` runs a guest inside a guest on the
-    machine given and tells whether that worked, and why not; a MachineError of its is no answer: TCG is taken, and
-    the next call tries again. Raises InputError for an unknown kind.
+    `cache` until the next boot of this machine or change of QEMU, an hour where it came `late`). `prove_nesting` runs
+    a guest inside a guest on the machine given; a MachineError of its is no answer: TCG is taken, and the next call
+    tries again. Raises InputError for an unknown kind.
     """
     version = qemu.version(program)
     asked = wanted or os.environ.get(ENVIRONMENT) or None
@@ -105,36 +117,41 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
     if known is not None:
         return known
     try:
-        works, why = _try_kvm(program, prove_nesting)
+        trial = _try_kvm(program, prove_nesting)
     except MachineError as error:
         return Choice("tcg", version, f"KVM could not be tried: {error.line()}")
-    choice = Choice("kvm" if works else "tcg", version, why)
-    atomic.write_text(answer, json.dumps({"identity": identity, **asdict(choice)}) + "\n")
+    choice = Choice("kvm" if trial.works else "tcg", version, trial.why)
+    row = {"identity": identity, **asdict(choice), "tried": time.time(), "late": trial.late}
+    atomic.write_text(answer, json.dumps(row) + "\n")
     return choice
 
 
-def _try_kvm(program: Path, prove_nesting: Proof) -> tuple[bool, str]:
+def _try_kvm(program: Path, prove_nesting: Proof) -> Trial:
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
-        return False, f"{_DEVICE} is not there or not ours"
+        return Trial(False, f"{_DEVICE} is not there or not ours")
     with tempfile.TemporaryDirectory(prefix="kpt-trial-") as name:
         image = Path(name) / "trial"
         image.write_bytes(trial_image())
         arguments = (*qemu.accelerator(Machine("kvm", "host")), *trial_arguments(str(image)))
         done = process.run((program, *arguments), timeout=_TRIAL_SECONDS)
     if done.timed_out:
-        return False, f"a trial guest with KVM hung for {_TRIAL_SECONDS:.0f} s"
+        return Trial(False, f"a trial guest with KVM hung for {_TRIAL_SECONDS:.0f} s", late=True)
     if not proven(done.status):
-        return False, f"a trial guest with KVM failed: {''.join(c for c in done.last_line() if c.isprintable())}"
+        said = "".join(c for c in done.last_line() if c.isprintable())
+        return Trial(False, f"a trial guest with KVM failed: {said}")
     if done.status >> 1 != _CAN_NEST:
-        return False, "KVM here does not nest: its guests have neither VMX nor SVM"
-    works, why = prove_nesting(Machine("kvm", "host"))
-    return works, "KVM runs a guest inside a guest here" if works else f"nesting does not work here: {why}"
+        return Trial(False, "KVM here does not nest: its guests have neither VMX nor SVM")
+    nested = prove_nesting(Machine("kvm", "host"))
+    works = "KVM runs a guest inside a guest here"
+    return replace(nested, why=works if nested.works else f"nesting does not work here: {nested.why}")
 
 
 def _remembered(path: Path, identity: str) -> Choice | None:
     try:
         row = json.loads(path.read_bytes())
         if row["identity"] != identity or row["accel"] not in KINDS:
+            return None
+        if row["late"] and not 0 <= time.time() - row["tried"] < _LATE_KEPT_SECONDS:
             return None
         return Choice(row["accel"], str(row["qemu_version"]), str(row["why"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):

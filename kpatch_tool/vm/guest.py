@@ -26,6 +26,7 @@ _ENDINGS = {
     "silent": "the guest fell silent",
     "late": "the guest did not come to an end",
     "stuck": "a process of the guest could not be killed",
+    "refused": "the guest could not take what it is to run",
     "garbage": "the guest's port sent what is no message of init",
     "off": "the guest switched itself off",
     "reset": "the guest's kernel rebooted",
@@ -121,10 +122,16 @@ class _Run:
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
+                if ended.how == "qemu":  # by itself, before the guest's first word: that is this machine's fault
+                    return GuestStatus.INFRA, boot.ended
                 if len(self.boots) > 1:  # it booted before: the jobs, not the kernel, are to blame
                     break
-                # QEMU that ends by itself before init's first word is this machine's fault.
-                return (GuestStatus.INFRA if ended.how == "qemu" else GuestStatus.FAILED), boot.ended
+                return GuestStatus.FAILED, boot.ended
+            if recorder.refusal is not None:
+                self._stopped = boot.ended
+                if self._done:
+                    break
+                return (GuestStatus.INFRA if recorder.refusal.full else GuestStatus.FAILED), boot.ended
             if not recorder.outcomes and recorder.first_job is None:
                 self._stopped = f"no job could be started: {boot.ended}"
                 if not self._done:  # dies while it loads the modules, or cannot read its root
@@ -279,6 +286,8 @@ def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder)
     fatal = next((trace for trace in traces if trace.fatal), None)
     if fatal is not None and ended.how != "done":
         return f"the guest's kernel died: {fatal.title}"
+    if recorder.refusal is not None:
+        return recorder.refusal.why
     if ended.how == "silent" and recorder.ready is None:
         return f"the guest did not boot within {ended.seconds:.0f} s"
     if ended.how == "qemu":

@@ -109,7 +109,8 @@ class Boot:
 
 
 class GuestStatus(StrEnum):
-    """`failed`: the kernel under test does not boot or load its modules; `infra`: QEMU itself did not run."""
+    """`failed`: the kernel under test does not boot or load its modules; `infra`: QEMU itself did not run, or the guest
+    has no room for what it is to run."""
 
     OK = "ok"
     FAILED = "failed"
@@ -129,8 +130,3 @@ class GuestRun:
     @property
     def traces(self) -> tuple[Trace, ...]:
         return tuple(trace for boot in self.boots for trace in boot.traces)
-
-    @property
-    def fatal_trace(self) -> str:
-        """The first panic, oops or BUG of the run; empty when there was none."""
-        return next((trace.text for trace in self.traces if trace.fatal), "")

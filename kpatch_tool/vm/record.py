@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ _FAREWELLS = frozenset(
 )  # what init itself may say
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _SECONDS = "after {:.1f} s"
+_NO_ROOM = frozenset({str(errno.ENOSPC), str(errno.ENOMEM)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,14 @@ class Numbered:
     id: int
     group: int
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Init could not take what the host sent. `full`: there was no room for it, which is not the kernel's fault."""
+
+    why: str
+    full: bool
 
 
 @dataclass(slots=True)
@@ -79,6 +89,7 @@ class Recorder:
     last_start: float | None = None
     modules: list[str] = field(default_factory=list)
     module_failures: list[str] = field(default_factory=list)
+    refusal: Refusal | None = None
     _running: _Running | None = None
     _total: int = 0
 
@@ -90,6 +101,8 @@ class Recorder:
                 self.ready = self.ready or seconds
             case FrameType.MODULE:
                 self._module(frame.text()[:200])
+            case FrameType.REFUSED:
+                self.refusal = _refusal(frame.text()[:1000])
             case FrameType.STARTED:
                 self._started(frame, seconds)
             case FrameType.OUTPUT | FrameType.ERRORS:
@@ -209,6 +222,12 @@ class Recorder:
 def traces_within(traces: tuple[Trace, ...], span: tuple[int, int]) -> tuple[Trace, ...]:
     """The traces that begin inside the span."""
     return tuple(trace for trace in traces if span[0] <= trace.offset < span[1])
+
+
+def _refusal(text: str) -> Refusal:
+    error, _, path = text.partition(" ")
+    what = path if path.isprintable() and path else "what it is to run"
+    return Refusal(f"{what} cannot be written in the guest: {_errno(error)}", error in _NO_ROOM)
 
 
 def _errno(text: str) -> str:

@@ -6,7 +6,9 @@ It is uncompressed: under TCG the guest would spend seconds on decompressing, wh
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -109,8 +111,8 @@ def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ())
     if qemu is not None:
         entries += qemu_entries(qemu)
     target = cache / "root" / f"{_identity(entries)}.cpio"
-    if target.is_file():
-        target.touch()
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(target)  # which makes none where another kpt has just removed it
         return target
     with lock.held(target.parent / "layers.lock", wait_seconds=_LOCK_SECONDS):
         atomic.sweep(target.parent)

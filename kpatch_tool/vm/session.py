@@ -42,7 +42,8 @@ class Deadlines:
 class Ended:
     """How a boot ended. `how`: "done" (init did every step), "off" (the guest switched itself off), "reset" (it
     panicked or rebooted), "silent" (killed: not a word in time), "late" (killed: no end in sight), "garbage" (killed:
-    its port made no sense), "stuck" (a process could not be killed), "qemu" (QEMU ended by itself)."""
+    its port made no sense), "stuck" (a process could not be killed), "refused" (init could not take its files), "qemu"
+    (QEMU ended by itself)."""
 
     how: str = ""
     qemu_status: int | None = None
@@ -178,7 +179,7 @@ class _Session:
         try:
             await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
             # A guest that is done switches itself off; what it wrote before that is still in the sockets.
-            if not ended.done() and self._ended.how in ("done", "stuck", "reset", "off"):
+            if not ended.done() and self._ended.how in ("done", "stuck", "refused", "reset", "off"):
                 await asyncio.wait([ended], timeout=_GRACE)
             if not ended.done():
                 with contextlib.suppress(ProcessLookupError):
@@ -215,6 +216,8 @@ class _Session:
             self._stop("done", stop)
         elif frame.type is FrameType.STUCK:
             self._stop("stuck", stop)
+        elif frame.type is FrameType.REFUSED:
+            self._stop("refused", stop)
 
     async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
         while data := await stream.read(_READ):

@@ -32,6 +32,7 @@ class FrameType(StrEnum):
     DROPPED = "D"
     HEARTBEAT = "H"
     STUCK = "K"
+    REFUSED = "R"
     WAITING = "W"
     DONE = "X"
 

@@ -11,6 +11,7 @@ import pytest
 
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
+from tests.toy_series import WARNS, append
 
 SCRIPT = """#!/bin/sh
 echo "$KPT_PATCH" >> {asked}
@@ -113,6 +114,24 @@ def test_a_new_warning(six: Path, kpt: Kpt) -> None:
     document = kpt("bisect", "six", "--warning", "*uninitialized*", "--json", status=1).json
     assert document["culprit"]["patch"] == 2
     assert "nothing to find" in kpt("bisect", "six", "--warning", "*no such thing*").out
+
+
+def test_warnings_beside_a_base_that_does_not_build(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """All of them would be new: the search would blame the patch that mends the build."""
+    append(toy_repo, "arch/x86/kvm/mmu.c", WARNS, "an old warning")
+    append(toy_repo, "arch/x86/kvm/x86.c", "int kvm_broken = nothing;\n", "break")
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    text = (toy_repo / "arch/x86/kvm/x86.c").read_text()
+    (toy_repo / "arch/x86/kvm/x86.c").write_text(text.replace("int kvm_broken = nothing;\n", ""))
+    git("commit", "-qam", "mend", cwd=toy_repo)
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "mends")
+    kpt("apply", "mends", "--tree", "toy")
+    said = kpt("bisect", "mends", "--warning", "*", status=2).err.splitlines()[-1]
+    assert said.startswith("kpt: --warning: the base has no warnings to compare with: does not build: arch/x86/kvm/x86")
 
 
 def test_git_replays_the_log(six: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_what_each_patch_changed_in_words(toy: Path, kpt: Kpt) -> None:
     assert "error: arch/x86/kvm/x86.c:13:" in shown["2"]
     assert "1 warning more than the base, as after patch 1" in shown["3"]
     assert "kernel and modules are byte for byte those of patch 3\n" in shown["4"]
-    alone = kpt("build", "s", "--patch", "4").out
+    alone = kpt("build", "s", "--patch", "4", status=1).out
     assert "byte for byte those of patch 3\n" in alone, "what is known from before counts"
 
 
@@ -138,7 +138,7 @@ def test_head_is_what_is_meant(toy: Path, kpt: Kpt) -> None:
     assert run.out.splitlines()[0].split()[:3] == ["patch", "4", "ok"]
     assert "warnings not compared" in run.out
     kpt("build", "--base")
-    out = kpt("build", "--tree", "toy").out
+    out = kpt("build", "--tree", "toy", status=1).out  # for the warning, now that it is known to be new
     assert "known from before" in out
     assert "new warning: arch/x86/kvm/mmu.c:" in out
 
@@ -186,18 +186,23 @@ def test_lines_of_the_tree_are_asked_for_too(toy: Path, kpt: Kpt, workspace: Wor
 
 
 def test_patch_that_breaks_the_configuration(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """The next one, which mends it, is not built with what was left of the broken one."""
     git("checkout", "-qb", "work", cwd=toy_repo)
-    text = (toy_repo / "Kconfig").read_text().replace("KVM_AMD tristate KVM\n", "KVM_AMD tristate LUCK\n")
-    (toy_repo / "Kconfig").write_text(text)
+    text = (toy_repo / "Kconfig").read_text()
+    (toy_repo / "Kconfig").write_text(text.replace("KVM_AMD tristate KVM\n", "KVM_AMD tristate LUCK\n"))
     git("commit", "-qam", "need luck", cwd=toy_repo)
+    (toy_repo / "Kconfig").write_text(text)
+    append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more;\n", "need none")
     kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
     git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
     kpt("import", tmp_path / "mails", "--name", "s")
     kpt("apply", "s")
     kpt("build", "--base")
-    (state,) = kpt("build", "s", "--json", status=1).json["states"]
-    assert state["status"] == "failed"
-    assert "CONFIG_KVM_AMD=m was asked for, but the configuration has n" in state["errors"][0]["message"]
+    _, broken, mended = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert broken["status"] == "failed"
+    assert "CONFIG_KVM_AMD=m was asked for, but the configuration has n" in broken["errors"][0]["message"]
+    assert (mended["status"], [module["path"] for module in mended["modules"]]) == ("ok", MODULES)
+    assert "CONFIG_KVM_AMD=m\n" in Path(mended["log"]).with_name("config").read_text()
 
 
 def test_another_kpt_is_building(toy: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,12 +241,12 @@ def test_killed_while_compiling(kpt: Kpt, workspace: Workspace, slow_cc: Path, n
     process.send_signal(number)
     process.wait(timeout=60)
     wait_for(lambda: not running(slow_cc))
-    state = kpt("build", "s", "--patch", "1", "--json").json["states"][0]
-    assert state["status"] == "ok"
+    state = kpt("build", "s", "--patch", "1", "--json", status=1).json["states"][0]
+    assert state["status"] == "ok" and state["new_warnings"]
     whole = {module["path"]: module["sha256"] for module in state["modules"]}
     for path in ("artifacts", "build"):
         (workspace.state / path).rename(workspace.state / f"old-{path}")
-    fresh = kpt("build", "s", "--patch", "1", "--json").json["states"][0]
+    fresh = kpt("build", "s", "--patch", "1", "--json").json["states"][0]  # 0: the base is not known now
     assert {module["path"]: module["sha256"] for module in fresh["modules"]} == whole
 
 
@@ -282,6 +287,21 @@ def test_what_the_machine_cannot_do_is_not_remembered(
     assert "No space left on device" in run.json["states"][0]["why"]
     assert Path(run.json["states"][0]["log"]).is_file()
     assert kpt("build", "s", "--base", "--json").json["states"][0]["status"] == "ok"
+
+
+def test_what_a_power_cut_left_empty_is_built_again(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    """The files of a build, and the contents that they are names of, without their data."""
+    before = kpt("build", "s", "--base", "--json").json["states"][0]
+    (artifact,) = (workspace.state / "artifacts").iterdir()
+    for module in (KVM, "bzImage"):
+        (artifact / module).chmod(0o644)
+        os.truncate(artifact / module, 0)
+    after = kpt("build", "s", "--base", "--json").json["states"][0]
+    assert not after["cached"] and after["modules"] == before["modules"]
+    assert {module["size"] for module in after["modules"]} == {
+        (artifact / module["path"]).stat().st_size for module in after["modules"]
+    }
+    assert kpt("build", "s", "--base", "--json").json["states"][0]["cached"]
 
 
 def test_missing_tool_is_named(toy: Path, kpt: Kpt, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -79,6 +80,39 @@ def test_a_bug_of_kpt_is_no_finding(workspace: Workspace, error: str) -> None:
     done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "half an answer\n")
     assert "Traceback" in done.stderr and done.stderr.endswith(f"{error}: a bug\n")
+
+
+_UNREAD = """
+import subprocess
+from kpatch_tool import cli
+from kpatch_tool.cli import common
+def broken():
+    child = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    child.wait()
+    child.stdin.write(b"x")
+    child.stdin.flush()
+common.here = broken
+cli.main(["list"])
+"""
+
+
+def test_a_program_that_does_not_read_its_input_is_the_machines_fault(workspace: Workspace) -> None:
+    """What was asked for is not done; only where nobody reads kpt's own output is enough said."""
+    command = [sys.executable, "-c", _UNREAD]
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr == "kpt: a program ended before it had read its input; run the command again\n"
+
+
+def test_unread_progress_is_not_success(workspace: Workspace, toy_repo: Path) -> None:
+    """`2> >(true)`: what was not done must not look done."""
+    words = [sys.executable, "-m", "kpatch_tool", "tree", "add", "toy", "--git", str(toy_repo), "--ref", "main"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(words, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=write, timeout=60, check=False)
+    os.close(write)
+    assert (done.returncode == 0) is (workspace.trees / "toy.git").is_dir()
+    assert done.returncode in {0, 3}
 
 
 def test_a_closed_standard_output(workspace: Workspace) -> None:

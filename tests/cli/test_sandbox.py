@@ -217,6 +217,24 @@ def test_limits_end_it_whole(room: Path, script: str, why: str) -> None:
 
 
 @works
+def test_limits_hold_on_a_kernel_that_lists_no_children(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without CONFIG_PROC_CHILDREN."""
+    monkeypatch.setattr(sandbox, "_CHILDREN", Path("/proc/thread-self/none"))
+    done, _ = shut_in("for i in $(seq 70); do sleep 30 & done; wait", room)
+    assert done.stopped == "it started more than 60 processes"
+    with subprocess.Popen(["sh", "-c", "sh -c 'sleep 40; :' & sleep 40; :"], start_new_session=True) as process_:
+        try:
+            deadline = time.monotonic() + 30
+            while len(found := {one.pid for one in sandbox.descendants(process_.pid)}) < 3:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            monkeypatch.undo()
+            assert {one.pid for one in sandbox.descendants(process_.pid)} == found
+        finally:
+            process.kill_group(process_.pid)
+
+
+@works
 def test_one_process_cannot_take_all_memory(room: Path) -> None:
     script = "python3 -c 'b\"x\" * (3 << 30)' || echo refused"
     done, said = shut_in(script, room)

@@ -59,7 +59,7 @@ def test_back_and_forth(two: Path, kpt: Kpt) -> None:
     )
     assert visible(two) == clean
     assert "is not applied to tree toy" in kpt("build", "two", status=2).err
-    assert "no apply to take back" in kpt("undo", status=2).err
+    assert "no apply to take back: two on tree toy; other series and trees have their own" in kpt("undo", status=2).err
     for state in (one, both):
         assert "to take it back: kpt undo two" in kpt("undo", "--redo").out
         assert visible(two) == state

@@ -20,6 +20,7 @@ from kpatch_tool.suites.model import Verdict
 from kpatch_tool.suites.run import Options, Subject
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.accel import Choice
+from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.guest import PATIENCE, Patience, Watcher, run_guest
 from kpatch_tool.vm.model import Ending, GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome, ModuleLoad
 from kpatch_tool.vm.qemu import Machine
@@ -102,7 +103,7 @@ def test_a_panic_costs_one_job(boot: Callable[..., GuestRun]) -> None:
     before, panicked, after = done.outcomes
     assert (before.traces, after.traces) == ((), ())
     assert panicked.traces[0].title.startswith("Kernel panic - not syncing: Attempted to kill init!")
-    assert "Call Trace:" in done.fatal_trace
+    assert done.traces[0].fatal and "Call Trace:" in done.traces[0].text
     assert "Attempted to kill init" in panicked.why
     assert b"Attempted to kill init" in done.boots[0].console.read_bytes()
 
@@ -178,6 +179,23 @@ def test_modules_that_do_not_load_are_the_states_fault(built: Subject, tmp_path:
     done = run_guest(GuestWork(built.image, (group,)), TCG, out=tmp_path / "out", cache=cache)
     assert done.status is GuestStatus.FAILED
     assert "loading kvm: exec format error" in done.why
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "reason"),
+    [
+        ("/dev/full", GuestStatus.INFRA, "no space left on device"),
+        ("/proc/new", GuestStatus.FAILED, "no such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_be_written_ends_it_with_the_reason(
+    built: Subject, tmp_path: Path, path: str, status: GuestStatus, reason: str
+) -> None:
+    work = GuestWork(built.image, (JobGroup((), (job("plain"),)),), files=(Entry(path, data=b"x"),))
+    done = run_guest(work, TCG, out=tmp_path / "out", cache=tmp_path / "cache")
+    why = f"{path} cannot be written in the guest: {reason}"
+    assert (done.status, done.why, len(done.boots)) == (status, why, 1)
+    assert [(outcome.ending, outcome.why) for outcome in done.outcomes] == [(Ending.NOT_RUN, why)]
 
 
 def test_a_kernel_that_cannot_unpack_its_root(built: Subject, tmp_path: Path, cache: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from kpatch_tool import process
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
 
@@ -159,6 +162,17 @@ def test_the_machines_fault(line: str) -> None:
 
 def test_the_kernels_fault() -> None:
     assert diagnostics.infra_reason("\n".join(line for line, _ in ERRORS).encode()) is None
+
+
+@pytest.mark.parametrize("number", [1, 123_456])
+def test_words_of_the_source_are_not_the_machines(tmp_path: Path, number: int) -> None:
+    """A compiler shows the line that is wrong, and kernels speak of machines, too."""
+    source = "\n" * (number - 1) + 'int f(void) { return pr_warn("Cannot allocate memory\\n"); }\n'
+    (tmp_path / "f.c").write_text(source)
+    done = process.run(["gcc", "-c", "-Werror=implicit-function-declaration", "f.c"], cwd=tmp_path)
+    assert done.status == 1 and b"Cannot allocate memory" in done.stderr
+    assert diagnostics.infra_reason(done.stderr) is None
+    assert diagnostics.infra_reason(done.stderr + b"as: f.o: Cannot allocate memory\n") is not None
 
 
 def test_bytes_that_are_not_text() -> None:

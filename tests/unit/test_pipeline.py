@@ -168,6 +168,14 @@ def test_the_machine_fails_in_the_build() -> None:
     assert record.exit_status == 3
 
 
+def test_what_the_machine_could_not_do_outweighs_what_was_found() -> None:
+    full = MachineError("cannot write: no space left on device", where="o")
+    built = builds("a", "b", "c", "d") | {1: make_build(1, "failed", why="1 error"), 3: full}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(0, 2)), Recorder())
+    assert words(record, Stage.BUILD) == ["ok 2 s", "FAILED", "ok 2 s", "cannot"]
+    assert record.exit_status == 3
+
+
 def test_no_qemu() -> None:
     steps = FakeSteps(
         make_applied(SERIES), builds("a", "b", "c", "d"), {0: MachineError("no qemu", todo="run `kpt doctor`")}

@@ -154,6 +154,24 @@ def test_a_long_chain_ends() -> None:
     assert len(chain(wide).missing) == 200
 
 
+def test_what_many_need_is_told_once() -> None:
+    """Twelve layers of three series, each of which needs all three of the next: half a million ways through them."""
+    layers = [[f"s{layer}-{number}" for number in range(3)] for layer in range(12)]
+    known = [
+        one(name, "\n".join(f"Depends-on: <{below}-0@x>" for below in (layers[at + 1] if at < 11 else ())))
+        for at, layer in enumerate(layers)
+        for name in layer
+    ]
+    found = chain(*known)
+    assert len(list(everything(found.needs))) == 3 + 10 * 9
+    assert sum(need.again for need in everything(found.needs)) == 10 * 6
+    assert found.order[-3:] == tuple(layers[1]) and len(found.order) == 33
+    shown = render.text(known[0], replace(dependencies(known[0]), chain=found)).splitlines()
+    told = [line.strip() for line in shown if line.strip().startswith("s2-1") and "s2-2" not in line]
+    assert told == ["s2-1", "s2-1, as above", "s2-1, as above"]
+    assert len(str(render.document(replace(dependencies(known[0]), chain=found)))) < 100_000
+
+
 def test_the_chain_is_shown_as_a_tree() -> None:
     a = one("a", "Based-on: <b-0@x>\nprerequisite-message-id: <z@z>")
     found = replace(dependencies(a), chain=chain(a, one("b", "Based-on: <d-0@x>"), one("d", "Based-on: <a-0@x>")))

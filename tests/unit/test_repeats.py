@@ -50,6 +50,14 @@ def test_what_passes_again_is_unsteady_and_no_delta() -> None:
     assert kept.seconds == 4.0
 
 
+def test_what_could_not_be_run_again_is_no_verdict() -> None:
+    gone = StateTests(1, "s", "infra", 0.0, (), "QEMU ended by itself (status 1)")
+    kept = settled(BAD, gone, BASE, ("tlb",), 2)
+    assert (kept.status, kept.results) == ("infra", ())
+    assert kept.why == "what got worse could not be run again (tlb): QEMU ended by itself (status 1)"
+    assert compare(kept, BASE) == ()
+
+
 def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
     earlier = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 3)
     later, sure = proven_before(state(2, tlb="fail", vmexit="fail"), BASE, earlier, NAMES)

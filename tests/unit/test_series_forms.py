@@ -12,7 +12,8 @@ from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series import posting
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.posts import Posting
+from kpatch_tool.series.posts import Posting, read_posts, threads_above
+from kpatch_tool.series.topics import topics
 from kpatch_tool.text import spelt
 from tests.mail_fixtures import linuxlists, messages, patch
 from tests.thread_texts import THREADS, Thread
@@ -117,6 +118,16 @@ def test_a_crowded_thread_takes_linear_time() -> None:
     mails = messages(patch("[PATCH] mm: the root of it", "r"), *answers, *again, *revisions)
     assert assemble(mails, where="x", pick="1").title == "mm: the root of it"
     assert time.process_time() - start < 20
+
+
+def test_hundreds_of_revisions_in_one_thread() -> None:
+    """Each answers the one before: what a revision is told by does not grow with all that lies above it."""
+    mails = (patch(f"[PATCH v{n}] mm: one", f"r{n}", reply_to=f"r{n - 1}" if n > 1 else "") for n in range(1, 801))
+    posts = read_posts(messages(*mails))
+    found = posting.gather(posts)
+    threads = list(map(threads_above(posts), found))
+    assert sum(map(len, threads)) < 800 * 202
+    assert [len(group) for group in topics(found, threads)] == [800]
 
 
 def test_a_sender_of_many_series() -> None:

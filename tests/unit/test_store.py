@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +19,15 @@ import pytest
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.errors import MachineError
 from kpatch_tool.results.codec import decode, encode
+from kpatch_tool.results.prune import prune
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.stated import Form
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
-from kpatch_tool.workspace import Workspace
+from kpatch_tool.workspace import Workspace, create
+from tests.results_fixtures import make_build
 
 
 def state_tests(output: Path, status: str = "ok") -> StateTests:
@@ -79,6 +85,38 @@ def test_tests_come_back_as_they_were_kept(workspace: Workspace, tmp_path: Path)
     assert (found.patch, found.cached, found.results) == (3, True, state_tests(output).results)
     assert found.outputs == {"vmexit": output}, "a file that is gone is left out"
     assert found.trace == "Oops"
+
+
+@pytest.mark.parametrize("absolute", [False, True], ids=["kept now", "kept as it once was"])
+def test_a_workspace_that_was_moved_keeps_its_outputs(tmp_path: Path, absolute: bool) -> None:
+    workspace = create(tmp_path / "before")
+    output = workspace.logs / "test/patch-2-k/0001-vmexit.txt"
+    output.parent.mkdir(parents=True)
+    output.write_text("PASS: vmexit\n")
+    build = replace(make_build(2), log=workspace.logs / "make.log", artifacts=workspace.state / "artifacts/k")
+    assert build.artifacts is not None
+    build.artifacts.mkdir(parents=True)
+    build.log.touch()
+    run = replace(record(), builds=(build,), tests=(state_tests(output),))
+    with Store(workspace) as store:
+        store.keep_tests("k", state_tests(output))
+        store.record_run(run)
+    if absolute:
+        with sqlite3.connect(store.path) as connection:
+            connection.execute("UPDATE tests SET value = ?", (json.dumps(encode(state_tests(output))),))
+            connection.execute("UPDATE runs SET value = ?", (json.dumps(encode(run)),))
+        connection.close()
+    old = time.time() - 100_000
+    os.utime(output.parent, (old, old))
+    moved = Workspace(workspace.root.rename(tmp_path / "after"))
+    prune(moved)
+    there = moved.logs / "test/patch-2-k/0001-vmexit.txt"
+    assert there.read_text() == "PASS: vmexit\n", "no leftover"
+    with Store(moved) as store:
+        found, last = store.tests("k"), store.last_run("s")
+    assert found is not None and found.outputs == {"vmexit": there}
+    assert last is not None and last.tests[0].outputs["vmexit"] == there
+    assert (last.builds[0].log, last.builds[0].artifacts) == (moved.logs / "make.log", moved.state / "artifacts/k")
 
 
 def test_a_failure_of_this_machine_is_not_kept(workspace: Workspace, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.results.deltas import compare
 from kpatch_tool.suites import jobs, output, variants
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import Test, Verdict
+from kpatch_tool.suites.model import StateTests, Test, Verdict
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 
 SERIAL = b"""\
@@ -205,6 +206,19 @@ def outcome(
     if out is not None:
         out.write_bytes(text)
     return JobOutcome(row.job or Job("t", ("/x",), 1), 0, ending, value, 2.0, out, "because", errors=errors)
+
+
+def test_output_that_was_cut_is_told(tmp_path: Path) -> None:
+    """Cases of a test that printed more than is kept are missing, and the base may have them."""
+    row = planned()
+    cut = replace(outcome(row, Ending.EXIT, 1, b"PASS: a\nSUMMARY: 2 tests\n", tmp_path / "o"), dropped=5_000_000)
+    state, base = (
+        StateTests(patch, "s", "ok", 1.0, jobs.results(row, done), "ran")
+        for patch, done in ((1, cut), (0, outcome(row, Ending.EXIT, 1, b"PASS: a\nPASS: b\n", tmp_path / "p")))
+    )
+    (delta,) = compare(state, base)
+    assert (delta.case, delta.now) == ("b", "absent")
+    assert delta.why == "2 tests; 5,000,000 bytes of its output were left out"
 
 
 def test_results(tmp_path: Path) -> None:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from kpatch_tool.report.tests import show
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict, inherited
-from kpatch_tool.suites.run import GUEST_CPUS
+from kpatch_tool.suites.run import GUEST_CPUS, kernel_log
 from kpatch_tool.testing import Tested, guests_at_once
+from kpatch_tool.vm.console import Trace, TraceKind
 
 
 def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok", trace: str = "") -> StateTests:
     return StateTests(patch, "s", status, 1.0, (CaseResult("t", "", verdict, 1.0),), "why", trace=trace)
+
+
+OOPS = Trace(TraceKind.OOPS, "Oops: general protection fault", "Oops: ...", 0)
+
+
+def logged(patch: int, *traces: Trace) -> StateTests:
+    """A state on which the kernel complained."""
+    tests = suite_results(patch, trace=next((trace.text for trace in traces), ""))
+    return replace(tests, results=(*tests.results, *kernel_log(traces)))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +38,11 @@ def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok
         ((suite_results(0, Verdict.FAIL), suite_results(1)), False, False),
         ((suite_results(0), suite_results(1, status="failed")), True, False),
         ((suite_results(0), suite_results(1, Verdict.FAIL, status="infra")), False, True),
-        ((suite_results(0), suite_results(1, trace="Kernel panic")), True, False),
+        ((logged(0), logged(1, OOPS)), True, False),
+        ((logged(0, OOPS), logged(1, OOPS)), False, False),
+        ((logged(0, OOPS), logged(1, OOPS, replace(OOPS, title="BUG: another"))), True, False),
+        ((logged(0, OOPS), logged(1)), False, False),
+        ((suite_results(0), suite_results(1, status="failed"), suite_results(2, status="infra")), True, True),
         ((suite_results(0),), False, False),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from kpatch_tool import sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm.guest import Patience, Watcher, run_guest
-from kpatch_tool.vm.model import GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome
+from kpatch_tool.vm.model import Ending, GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome
 from kpatch_tool.vm.qemu import Machine
 
 MIB = 1 << 20
@@ -82,6 +82,26 @@ def test_lies_and_silence_end_in_time(tmp_path: Path, body: str, said: str) -> N
     assert written(tmp_path) < 3 * MIB
 
 
+@pytest.mark.parametrize(
+    ("sent", "status", "why"),
+    [
+        ("28 /kpt/modules/kvm.ko", GuestStatus.INFRA, "/kpt/modules/kvm.ko cannot be written in the guest: no space"),
+        ("12 ", GuestStatus.INFRA, "what it is to run cannot be written in the guest: cannot allocate memory"),
+        ("5 /kpt/modules/kvm.ko", GuestStatus.FAILED, "/kpt/modules/kvm.ko cannot be written in the guest: input"),
+        ("\\x1b[2J", GuestStatus.FAILED, "what it is to run cannot be written in the guest: "),
+    ],
+)
+def test_a_guest_that_cannot_take_its_files(tmp_path: Path, sent: str, status: GuestStatus, why: str) -> None:
+    body = f"""wires["port"].sendall(frame("B", b"6.1\\namd") + frame("R", b"{sent}", 0))
+time.sleep(60)"""
+    started = time.monotonic()
+    done = guest(tmp_path, body, Patience(boot=60, silence=60, boots=6))
+    assert time.monotonic() - started < 30
+    assert done.status is status
+    assert done.why.startswith(why) and done.why.isprintable()
+    assert [(outcome.ending, outcome.why) for outcome in done.outcomes] == [(Ending.NOT_RUN, done.why)]
+
+
 def test_output_without_end_is_cut(tmp_path: Path) -> None:
     """64 MB on the console and as output of a job, full of escape sequences, and a report of more."""
     body = f"""{BOOTED}
@@ -108,6 +128,18 @@ def test_what_cannot_be_taken_ends_it_at_once(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="the disk is full"):
         guest(tmp_path, f"{BOOTED}\ntime.sleep(60)", Patience(boot=60, silence=60, boots=1), full)
     assert time.monotonic() - started < 30
+
+
+def test_a_qemu_that_does_not_start_again_is_this_machines_fault(tmp_path: Path) -> None:
+    """It died while a job ran, and has no memory to start once more: the job has not got worse."""
+
+    def fill(job: Job, outcome: JobOutcome | None) -> None:
+        (tmp_path / "bad/qemu").write_text("#!/bin/sh\necho cannot set up guest memory >&2\nexit 1\n")
+
+    done = guest(tmp_path, f"{BOOTED}\ntime.sleep(1)\nsys.exit(1)", Patience(boot=30, silence=30), fill)
+    assert [boot.ready is None for boot in done.boots] == [False, True]
+    why = "QEMU ended by itself (status 1): cannot set up guest memory"
+    assert (done.status, done.why) == (GuestStatus.INFRA, why)
 
 
 def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shutil
 import struct
 import subprocess
@@ -223,7 +224,7 @@ class TestMachine:
         version.write_text("#!/bin/sh\necho QEMU emulator version 9.9 '(Mine)'\n")
         version.chmod(0o755)
 
-        def never(machine: qemu.Machine) -> tuple[bool, str]:
+        def never(machine: qemu.Machine) -> accel.Trial:
             raise AssertionError("no trial was wanted")
 
         choice = accel.choose(tmp_path, version, "tcg", never)
@@ -248,9 +249,9 @@ class TestMachine:
             )
             program.chmod(0o755)
 
-        def nests(machine: qemu.Machine) -> tuple[bool, str]:
+        def nests(machine: qemu.Machine) -> accel.Trial:
             tried.append(machine)
-            return len(tried) == 1, "it hung"
+            return accel.Trial(len(tried) == 1, "it hung")
 
         monkeypatch.setattr(accel, "_DEVICE", tmp_path)
         install(1)
@@ -265,15 +266,37 @@ class TestMachine:
         assert accel.choose(tmp_path, program, None, nests).accel == "tcg"
         assert len(tried) == 3
 
+    @pytest.mark.parametrize("where", ["the trial guest", "the guest inside it"])
+    def test_a_trial_that_ran_out_of_time_is_soon_made_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        """The machine may have been busy."""
+        program, tried = tmp_path / "qemu", tmp_path / "tried"
+        hang = "sleep 60" if where == "the trial guest" else "exit 7"
+        program.write_text(
+            f"#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 1 && exit\necho >>{tried}\n{hang}\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setattr(accel, "_DEVICE", tmp_path)
+        monkeypatch.setattr(accel, "_TRIAL_SECONDS", 1.0)
+        for times in (1, 1, 2):
+            if times == 2:
+                kept = json.loads((tmp_path / "accel.json").read_bytes())
+                kept["tried"] -= 4000  # seconds
+                (tmp_path / "accel.json").write_text(json.dumps(kept))
+            choice = accel.choose(tmp_path, program, None, lambda machine: accel.Trial(False, "it hung", late=True))
+            assert choice.accel == "tcg" and "hung" in choice.why
+            assert len(tried.read_text()) == times
+
     def test_a_trial_that_could_not_be_made_is_no_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         program = tmp_path / "qemu"
         program.write_text("#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 1 && exit\nexit 7\n")
         program.chmod(0o755)
         monkeypatch.setattr(accel, "_DEVICE", tmp_path)
 
-        def full(machine: qemu.Machine) -> tuple[bool, str]:
+        def full(machine: qemu.Machine) -> accel.Trial:
             raise MachineError("the disk is full")
 
         first = accel.choose(tmp_path, program, None, full)
         assert (first.accel, first.why) == ("tcg", "KVM could not be tried: the disk is full")
-        assert accel.choose(tmp_path, program, None, lambda machine: (True, "")).accel == "kvm"
+        assert accel.choose(tmp_path, program, None, lambda machine: accel.Trial(True)).accel == "kvm"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
 
-from kpatch_tool import process
+from kpatch_tool import magic, process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
 from kpatch_tool.tree.archive import tar_items
@@ -18,7 +18,7 @@ from kpatch_tool.tree.importing import import_items
 _MOMENT = 0.2  # seconds
 _MEMORY = "--memlimit-decompress=1GiB"  # an archive may ask xz for 4 GB
 # First bytes of the file -> the program that unpacks it. They count, not the name.
-_UNPACKERS = ((b"\x1f\x8b", "gzip"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bzip2"), (b"\x28\xb5\x2f\xfd", "zstd"))
+_UNPACKERS = ((magic.GZIP, "gzip"), (magic.XZ, "xz"), (magic.BZIP2, "bzip2"), (magic.ZSTD, "zstd"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ def _unpacker(path: Path) -> str | None:
     """The program that unpacks the archive, None for a plain one. Raises InputError when it cannot be read."""
     try:
         with path.open("rb") as file:
-            magic = file.read(8)
+            begin = file.read(8)
     except OSError as error:
         raise InputError(f"cannot be read: {(error.strerror or '').lower()}", where=str(path)) from error
-    return next((name for start, name in _UNPACKERS if magic.startswith(start)), None)
+    return next((name for start, name in _UNPACKERS if begin.startswith(start)), None)
 
 
 @contextlib.contextmanager

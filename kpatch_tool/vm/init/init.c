@@ -577,6 +577,13 @@ static void step_run(char **field, uint32_t n)
 		send_text(FRAME_ENDED, out.id, "exit %d", WEXITSTATUS(status));
 }
 
+/* Without one of its files a job says something else than it should, so no job is run. */
+static void __attribute__((noreturn)) refuse(int error, const char *path)
+{
+	send_text(FRAME_REFUSED, 0, "%d %s", error, path);
+	end();
+}
+
 static void step_file(char **field, uint32_t length)
 {
 	const char *path = field[0];
@@ -594,15 +601,15 @@ static void step_file(char **field, uint32_t length)
 	for (char *at = field[2]; fd >= 0 && length;) {
 		ssize_t n = write(fd, at, length);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
-			break;
+			refuse(n ? errno : ENOSPC, path);
 		at += n;
 		length -= (uint32_t)n;
 	}
-	if (fd < 0 || length || fchmod(fd, (mode_t)strtoul(field[1], NULL, 8)))
-		say("%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0 || fchmod(fd, (mode_t)strtoul(field[1], NULL, 8)) || close(fd))
+		refuse(errno, path);
 }
 
 /* More steps, from the host; their length goes to `length`. */
@@ -614,10 +621,8 @@ static char *steps_from_host(size_t *length)
 	send_frame(FRAME_WAITING, 0, "", 0);
 	read_all(&size, sizeof(size));
 	steps = malloc(size + 1);
-	if (!steps) {
-		say("no memory for %llu bytes of steps", (unsigned long long)size);
-		end();
-	}
+	if (!steps)
+		refuse(ENOMEM, "");
 	read_all(steps, size);
 	*length = size;
 	return steps;

@@ -44,6 +44,8 @@ enum frame_type {
 	FRAME_DROPPED = 'D',   /* decimal: bytes of output beyond the limit (before E) */
 	FRAME_HEARTBEAT = 'H', /* init is alive */
 	FRAME_STUCK = 'K',     /* a process survived SIGKILL; init gives up */
+	FRAME_REFUSED = 'R',   /* "ERRNO PATH": a file of the host's cannot be written, or (PATH empty) its steps not be
+				* kept; init gives up */
 	FRAME_WAITING = 'W',   /* the next thing is the host's */
 	FRAME_DONE = 'X',      /* every step was done */
 };
