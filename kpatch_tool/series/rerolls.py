@@ -146,17 +146,19 @@ def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
 
 
 def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[str, Post]) -> Posting | None:
-    """The posting that a post of `one` answers, directly or by way of replies; None where mails between are missing."""
+    """The posting that a post of `one` answers, directly or by way of replies, which need not all be there: its
+    References name what is above them."""
     own = one.ids
     seen: set[str] = set()
-    here = post.parent
-    while here and here not in seen:
-        if here in own:
-            return one
-        if here in owner:
-            return owner[here]
-        seen.add(here)
-        here = by_id[here].parent if here in by_id else ""
+    for parent in post.parents:
+        here = parent
+        while here and here not in seen:
+            if here in own:
+                return one
+            if here in owner:
+                return owner[here]
+            seen.add(here)
+            here = by_id[here].parent if here in by_id else ""
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,16 @@ def test_choosing_what_goes_on_takes_what_came_before() -> None:
     assert [one.number for one in found.patches] == [1, 2, 3, 4]
     assert found.problems == ('3-4 of 4 go on from "mm: do all of it" (1-2 of 2, 2014-04-17); taken from it: 1-2',)
     assert found.title == "mm: do all of it"
+
+
+def test_a_part_sent_again_in_answer_to_a_mail_that_is_not_there() -> None:
+    one, two = patch("[PATCH 1/2] mm: one", "p1", minute=1), patch("[PATCH 2/2] mm: two", "p2", minute=2, reply_to="p1")
+    again = patch("[PATCH v2 2/2] mm: two", "n2", minute=40, reply_to="review")
+    *earlier, last = messages(one, two, again)
+    assert postings([*earlier, last]) == ("v1 1-2/2", "v2 2/2")
+    named = replace(last, references=("p1@example.org", "p2@example.org", "review@example.org"))
+    (_, later) = posting.gather(posting.read_posts([*earlier, named]))
+    assert (shown(later), sorted(later.patches)) == ("v2 2/2", [1, 2])
 
 
 def test_choosing_an_earlier_revision_by_number() -> None:
