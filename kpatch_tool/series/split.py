@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.footers import banner_end, footer_start, without_footer
@@ -20,7 +18,8 @@ _CHANGE = re.compile(
     rb"^(?:@@ -|(?:rename|copy from|old mode|GIT binary|Binary files|new file|deleted file) )", re.MULTILINE
 )
 _BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---[ \t\r\f\v]*$)", re.MULTILINE)
-_SIGNED = re.compile(rb"^Signed-off-by: ", re.MULTILINE)
+# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns.
+_BREAK_OF_DAMAGED = re.compile(rb"^(?:diff -|Index: |--- (?=\S[^\n]*\n\+\+\+ )|---[ \t\r\f\v]*$)", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
@@ -79,28 +78,13 @@ def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | Non
     found: list[tuple[int, int]] = []
     marks = scissors.lines(body)
     mark = next(marks, None)
-    for match in _breaks_of_damaged(body) if damaged else _BREAK.finditer(body):
+    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body):
         while mark and mark[0] < match.start():
             found.append(mark)
             mark = next(marks, None)
         if not (mark and mark[0] == match.start()):  # `--- >8 ---` is both: scissors come first
             return match.start(), scissors.cut(body, found, match.start())
     return len(body), None
-
-
-def _breaks_of_damaged(body: bytes) -> Iterator[re.Match[bytes]]:
-    """Where the commit message of a text may end whose lines may have lost the blanks they began with: dashes that an
-    author drew above his sign-off are left out."""
-    found = [match for match in _BREAK.finditer(body) if match[0] != b"--- " or _names_follow(body, match.end())]
-    signed = _SIGNED.search(body)
-    rules = takewhile(lambda match: match[0].startswith(b"---") and match[0] != b"--- ", found)
-    first = next((rule.start() for rule in rules if signed and signed.start() < rule.start()), 0)
-    return (match for match in found if match.start() >= first)
-
-
-def _names_follow(body: bytes, at: int) -> bool:
-    """Whether the line after that at `at` names the file after a change."""
-    return body.startswith(b"+++ ", body.find(b"\n", at) + 1)
 
 
 def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
