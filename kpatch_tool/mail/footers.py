@@ -16,7 +16,7 @@ FOOTERS = {
     "mailman": _RULE + r"[^\n]{1,100}(?:mailing list|Mailingliste)\b",
     "mailman 3": _RULE + r"[^\n]{1,100} -- [^\n]{1,100}@[^\n]{1,100}\r?\nTo unsubscribe send an email",
     "dm-devel, ltp": _DASHES + r"(?:[\w.-]{1,60} mailing list\r?\n|Mailing list info: )",
-    "SourceForge": r"-{60,}\r?\n(?:(?!_{20})[^\n]{0,200}\n){0,14}_{40,}\r?\n[^\n]{1,100} mailing list",
+    "SourceForge": r"-{60,}\r?\n(?:(?!_{20}|--[ ]?\r?\n)[^\n]{0,200}\n){0,14}_{40,}\r?\n[^\n]{1,100} mailing list",
     "groups.io": r"(?:-=){6,}-?\r?\nGroups\.io Links:",
     "Google Groups": _DASHES + r"You received this message because you are subscribed to the Google Groups",
     "Yahoo groups": r"(?:-{20,}|To unsubscribe from this group)[^\n]*\r?\n[^\n]*yahoogroups\.com",

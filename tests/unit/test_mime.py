@@ -225,6 +225,12 @@ def test_armour() -> None:
     assert opened(b"-----BEGIN PGP SIGNED MESSAGE-----\n\nno end\n").endswith(b"no end\n")
 
 
+def test_a_line_that_an_author_drew_begins_no_footer() -> None:
+    drawn = b" VFIO API\n" + b"-" * 79 + b"\n\n"
+    text = drawn + b"--\n2.26.3\n\n" + b"_" * 47 + b"\nkvmarm mailing list\n"
+    assert footer_start(text) == len(drawn)
+
+
 @pytest.mark.parametrize(
     "footer",
     [
