@@ -37,11 +37,11 @@ class BaseFile:
 
     def section_above(self, start: int, wanted: bytes, first: bytes) -> bytes | None:
         """The nearest line above `start` whose key begins with `first` and that has the key `wanted` when it is cut as
-        git cuts the text after the second @@; None where no line does."""
+        git cuts the text after the second @@ (without the blanks it begins with: userdiff.c); None where no line
+        does."""
         for number in range(min(start, len(self.lines)) - 1, -1, -1):
             if self.keys[number].startswith(first):
-                line = self.lines[number].rstrip()
-                for text in (line[:_SECTION], line.lstrip()[:_SECTION]):
-                    if self.key(text) == wanted:
-                        return text.rstrip()
+                text = self.lines[number].strip()[:_SECTION]
+                if self.key(text) == wanted:
+                    return text.rstrip()
         return None

@@ -118,6 +118,17 @@ EXPORT_SYMBOL_GPL(kvm_flush_remote_tlbs);
     assert result.file.hunks[0].section == b"static bool make_all_cpus_request(struct kvm *kvm, unsigned int req)"
 
 
+def test_the_text_behind_the_ranges_begins_without_blanks() -> None:
+    """As git's drivers of languages cut it: of `\t\tpru0_0: pru@34000 {` what follows the tabs."""
+    base = b"soc {\n\t\tpru0_0: pru@34000 {\t/* one */\n\t\t\ta;\n\t\t\tb;\n\t\t\tc;\n\t\t\td;\n\t\t};\n"
+    new = base.replace(b"\t\t\td;\n", b"\t\t\td;\n\t\t\te;\n")
+    file = changed(base, new)
+    hunk = replace(file.hunks[0], section=b"pru0_0: pru@34000 {\t/* one */")
+    (received,) = parse_damaged(squeeze(format_diff([replace(file, hunks=(hunk,))])))
+    result = restore_file(received, base)
+    assert (result.proven, result.file.hunks[0].section) == (True, hunk.section)
+
+
 # Each: the lines above, the added lines, the lines below. The likeliest reading must be the author's.
 STYLES = {
     "statement like its neighbour": ("int f(void)\n{\n\tint a;\n", "\ta = 1;\n", "\treturn a;\n}\n"),
