@@ -147,6 +147,9 @@ class _Builder:
 
     def _make(self, directory: ObjectDirectory, make: Make, record: Record) -> StateBuild:
         quick = self._modules_suffice(directory, record)
+        if not quick:
+            record = replace(record, image_tree="")  # until make came to its end: it may make the image and then fail
+            directory.keep(record)
         goals = self._module_goals() if quick else [self.plan.arch.image_target, "modules"]
         log = directory.notes / LOG
         counter = _Counter(self.progress, self._name(), 0 if quick else record.objects)
