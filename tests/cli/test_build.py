@@ -226,6 +226,25 @@ def test_an_image_that_a_failed_build_made_is_made_again(
     assert mended["image"]["sha256"] == base["image"]["sha256"]
 
 
+def test_a_module_that_is_made_no_more_is_not_an_earlier_states(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    text, line = (toy_repo / "Makefile").read_text(), "modules-$(CONFIG_KVM_AMD) += arch/x86/kvm/kvm-amd.ko\n"
+    assert line in text
+    (toy_repo / "Makefile").write_text(text.replace(line, "include $(srctree)/arch/x86/kvm/Makefile\n"))
+    append(toy_repo, "arch/x86/kvm/Makefile", line, "as Kbuild has it")
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    (toy_repo / "arch/x86/kvm/Makefile").write_text("# nothing\n")
+    git("commit", "-qam", "drop AMD", cwd=toy_repo)
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s")
+    base, dropped = kpt("build", "s", "--each", "--json").json["states"]
+    assert [module["path"] for module in base["modules"]] == MODULES
+    assert dropped["vanished_modules"] == ["arch/x86/kvm/kvm-amd.ko"]
+
+
 def test_another_kpt_is_building(toy: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock.held(workspace.lock("build-toy")):
         run = kpt("build", "s", status=3)
