@@ -92,9 +92,12 @@ class Recorder:
     refusal: Refusal | None = None
     _running: _Running | None = None
     _total: int = 0
+    _jobs_came: bool = False  # since the last word on a module: the next one is of another group
 
     def take(self, frame: Frame, seconds: float) -> None:
         """Account for one frame that came `seconds` after the start."""
+        if frame.type in (FrameType.STARTED, FrameType.ENDED):
+            self._jobs_came = True
         match frame.type:
             case FrameType.BOOTED:
                 self.release, _, self.cpu = frame.text()[:200].partition("\n")
@@ -131,6 +134,9 @@ class Recorder:
             self._running = None
 
     def _module(self, text: str) -> None:
+        if self._jobs_came:
+            self.module_failures.clear()
+            self._jobs_came = False
         name, _, result = text.rpartition(" ")
         if result == "ok":
             self.modules.append(name)
