@@ -112,6 +112,14 @@ def test_each_group_of_jobs_tells_of_its_own_modules(tmp_path: Path) -> None:
     )
 
 
+def test_words_on_modules_without_end_are_not_kept(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    for _ in range(10_000):
+        guest.send(FrameType.MODULE, data=b"kvm ok")
+        guest.send(FrameType.MODULE, data=b"kvm 17")
+    assert len(guest.recorder.modules) + len(guest.recorder.module_failures) < 1000
+
+
 def test_a_guest_that_lies_gains_nothing(tmp_path: Path) -> None:
     guest = Guest(tmp_path)
     guest.send(FrameType.ENDED, 99, b"exit 0")
