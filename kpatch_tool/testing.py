@@ -104,6 +104,8 @@ class Tester:
     test several states at once; whoever builds suites (`prepare`, `fingerprint`) does it in one.
     """
 
+    __test__ = False  # not a pytest class
+
     workspace: Workspace
     tree: Tree
     store: Store
@@ -150,7 +152,7 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
-        missing = [plans[suite] for suite in suites if known.get(suite) is None]
+        missing = [self._to_run(plans[suite]) for suite in suites if known.get(suite) is None]
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
@@ -170,6 +172,10 @@ class Tester:
         for suite in suites:
             key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
             self.store.answered(key, _build_key(build))
+
+    def _to_run(self, plan: Plan) -> Plan:
+        """`plan`; where nothing is kept its outputs must not take the place of those that belong to what is."""
+        return plan if self.keep else replace(plan, digest=f"{plan.digest} not kept")
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""

@@ -38,7 +38,7 @@ _TODO = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The `kpt` program. Ends with the exit status of the contract: 0 well, 1 finding, 2 input, 3 machine."""
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command, and a module of this package
     if sys.stdout is None:  # started with it closed (`>&-`)
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     codecs.register_error("kpt", _in_another_charset)

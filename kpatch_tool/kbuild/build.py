@@ -117,9 +117,6 @@ class _Builder:
             if lost:
                 directory.ended()
                 return self._refused(lost, source, directory.notes / _CONFIG_LOG)
-            for module in self.plan.modules:
-                if plain(directory.path, directory.path / module):
-                    (directory.path / module).unlink()
             record = replace(record, config=self.plan.config, config_tree=self.state.tree_id)
             directory.keep(record)
         return self._make(directory, make, record)
@@ -147,6 +144,10 @@ class _Builder:
 
     def _make(self, directory: ObjectDirectory, make: Make, record: Record) -> StateBuild:
         quick = self._modules_suffice(directory, record)
+        if not quick:
+            record = replace(record, image_tree="")  # until make came to its end: it may make the image and then fail
+            directory.keep(record)
+            self._remove_modules(directory.path)
         goals = self._module_goals() if quick else [self.plan.arch.image_target, "modules"]
         log = directory.notes / LOG
         counter = _Counter(self.progress, self._name(), 0 if quick else record.objects)
@@ -171,6 +172,13 @@ class _Builder:
             return False
         uses = reach.load(directory.notes)
         return uses is not None and reach.modules_suffice(self._changes(record.image_tree), uses, self.plan.arch)
+
+    def _remove_modules(self, objects: Path) -> None:
+        """One that is made no more, for a change to a Makefile or the configuration, must not be taken for this
+        state's. To link the others again costs little."""
+        for module in self.plan.modules:
+            if plain(objects, objects / module):
+                (objects / module).unlink()
 
     def _module_goals(self) -> list[str]:
         if self.plan.compat.modules == "names":

@@ -22,6 +22,7 @@ DEFAULT_TIMEOUT = "90s"
 NO_TIMEOUT = 3600.0  # `timeout = 0` means none; a run must come to its end all the same
 _LONGEST = 24 * 3600.0
 _LONGEST_NAME = 100
+_MOST_WORDS, _MOST_CHECKS = 300, 100  # of an entry: with what kpt adds they are fewer than vm.wire.MOST_FIELDS
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}  # of timeout(1)
 _PARAMETERS = ("qemu_params", "extra_params")  # two names of one thing; the last line counts
 # What a `machine` other than the default means is x86/run's business, which does not look at it.
@@ -154,6 +155,8 @@ def _test(section: Section, here: Here) -> Test:
         return replace(test, why_skip=reason)
     try:
         words = split(_line(section), {"MAX_SMP": here.max_smp}, {_DATE: str(here.now)})
+        if len(words) > _MOST_WORDS or len(test.check) > _MOST_CHECKS:
+            raise ValueError("more words than a guest takes")
         test = replace(test, timeout=_seconds(duration), qemu_args=words)
     except ValueError as error:
         return replace(test, why_skip=f"unittests.cfg line {section.line}: {printable(str(error))[:200]}")

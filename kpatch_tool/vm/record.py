@@ -21,6 +21,7 @@ _FAREWELLS = frozenset(
     {Ending.EXIT, Ending.SIGNAL, Ending.TIMEOUT, Ending.CHECK, Ending.SPAWN, Ending.MODULES}
 )  # what init itself may say
 _NUMBER = re.compile(r"[0-9]{1,6}")
+_MOST_WORDS = 200  # on modules, of one boot
 _SECONDS = "after {:.1f} s"
 _NO_ROOM = frozenset({str(errno.ENOSPC), str(errno.ENOMEM)})
 
@@ -92,9 +93,12 @@ class Recorder:
     refusal: Refusal | None = None
     _running: _Running | None = None
     _total: int = 0
+    _jobs_came: bool = False  # since the last word on a module: the next one is of another group
 
     def take(self, frame: Frame, seconds: float) -> None:
         """Account for one frame that came `seconds` after the start."""
+        if frame.type in (FrameType.STARTED, FrameType.ENDED):
+            self._jobs_came = True
         match frame.type:
             case FrameType.BOOTED:
                 self.release, _, self.cpu = frame.text()[:200].partition("\n")
@@ -131,12 +135,15 @@ class Recorder:
             self._running = None
 
     def _module(self, text: str) -> None:
+        if self._jobs_came:
+            self.module_failures.clear()
+            self._jobs_came = False
         name, _, result = text.rpartition(" ")
         if result == "ok":
-            self.modules.append(name)
+            _add(self.modules, name)
         elif result != "skipped":
             verb = "unloading" if name.startswith("-") else "loading"
-            self.module_failures.append(f"{verb} {name.lstrip('-')}: {_errno(result)}")
+            _add(self.module_failures, f"{verb} {name.lstrip('-')}: {_errno(result)}")
 
     def _started(self, frame: Frame, seconds: float) -> None:
         numbered = self.jobs.get(frame.id)
@@ -217,6 +224,12 @@ class Recorder:
         self.console_spans[numbered.id] = (running.console_at, self.console_position())
         self.outcomes[numbered.id] = outcome
         self.on_event(numbered.job, outcome)
+
+
+def _add(words: list[str], word: str) -> None:
+    """Note `word`, unless a guest that has gone mad says such things without end."""
+    if len(words) < _MOST_WORDS:
+        words.append(word)
 
 
 def traces_within(traces: tuple[Trace, ...], span: tuple[int, int]) -> tuple[Trace, ...]:

@@ -13,6 +13,7 @@ from enum import StrEnum
 _HEADER = struct.Struct("<IIIIQ")
 _MAGIC = 0x4654504B
 _CHUNK = 65536
+MOST_FIELDS = 511  # init reads no step that has more, and none behind it
 _NANO = 1e-9
 
 
@@ -61,9 +62,12 @@ class Step:
 
 
 def encode_program(steps: Iterable[Step]) -> bytes:
-    """Steps as init reads them. Raises ValueError for a field of text with a NUL in it."""
+    """Steps as init reads them. Raises ValueError for a field of text with a NUL in it, and for a step of more than
+    MOST_FIELDS."""
     out = bytearray()
     for step in steps:
+        if len(step.fields) > MOST_FIELDS:
+            raise ValueError(f"a step {step.kind} of {len(step.fields)} fields")
         out += step.kind.encode("ascii") + struct.pack("<I", len(step.fields))
         for field in step.fields:
             encoded = field if isinstance(field, bytes) else field.encode("utf-8", "surrogateescape")

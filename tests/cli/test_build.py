@@ -205,6 +205,46 @@ def test_patch_that_breaks_the_configuration(toy_repo: Path, workspace: Workspac
     assert "CONFIG_KVM_AMD=m\n" in Path(mended["log"]).with_name("config").read_text()
 
 
+def test_an_image_that_a_failed_build_made_is_made_again(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """Patch 1 changes the image and breaks a module, patch 2 takes both back and changes a module only."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    sched, x86 = toy_repo / "kernel/sched.c", toy_repo / "arch/x86/kvm/x86.c"
+    before = sched.read_text(), x86.read_text()
+    sched.write_text(f"{before[0]}int sched_more = 7;\n")
+    append(toy_repo, "arch/x86/kvm/x86.c", "int kvm_broken = nothing;\n", "break")
+    sched.write_text(before[0])
+    x86.write_text(before[1])
+    append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more = 3;\n", "mend")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s")
+    base, broken, mended = kpt("build", "s", "--each", "-j", "1", "--json", status=1).json["states"]
+    assert [one["status"] for one in (base, broken, mended)] == ["ok", "failed", "ok"]
+    assert mended["image"]["sha256"] == base["image"]["sha256"]
+
+
+def test_a_module_that_is_made_no_more_is_not_an_earlier_states(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    text, line = (toy_repo / "Makefile").read_text(), "modules-$(CONFIG_KVM_AMD) += arch/x86/kvm/kvm-amd.ko\n"
+    assert line in text
+    (toy_repo / "Makefile").write_text(text.replace(line, "include $(srctree)/arch/x86/kvm/Makefile\n"))
+    append(toy_repo, "arch/x86/kvm/Makefile", line, "as Kbuild has it")
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    (toy_repo / "arch/x86/kvm/Makefile").write_text("# nothing\n")
+    git("commit", "-qam", "drop AMD", cwd=toy_repo)
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s")
+    base, dropped = kpt("build", "s", "--each", "--json").json["states"]
+    assert [module["path"] for module in base["modules"]] == MODULES
+    assert dropped["vanished_modules"] == ["arch/x86/kvm/kvm-amd.ko"]
+
+
 def test_another_kpt_is_building(toy: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock.held(workspace.lock("build-toy")):
         run = kpt("build", "s", status=3)

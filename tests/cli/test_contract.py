@@ -82,6 +82,19 @@ def test_a_bug_of_kpt_is_no_finding(workspace: Workspace, error: str) -> None:
     assert "Traceback" in done.stderr and done.stderr.endswith(f"{error}: a bug\n")
 
 
+def test_the_program_can_be_called_twice(workspace: Workspace) -> None:
+    """The module of `kpt list` must not hide Python's own list."""
+    twice = (
+        "import contextlib; from kpatch_tool.cli import main\n"
+        "for _ in range(2):\n"
+        "    with contextlib.suppress(SystemExit): main(['list', '--json'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", twice], cwd=workspace.root, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "" and done.stdout.count('"kpt": 1') == 2
+
+
 _UNREAD = """
 import subprocess
 from kpatch_tool import cli

@@ -98,6 +98,28 @@ def test_jobs_that_are_not_run_tell_why(tmp_path: Path) -> None:
     assert guest.recorder.outcomes[2].why == "/sys/x not equal to Y"
 
 
+def test_each_group_of_jobs_tells_of_its_own_modules(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    guest.send(FrameType.MODULE, data=b"kvm ok")
+    guest.send(FrameType.MODULE, data=b"kvm_amd 95")
+    guest.send(FrameType.ENDED, 1, b"modules 0")
+    guest.send(FrameType.MODULE, data=b"-kvm 11")
+    guest.send(FrameType.MODULE, data=b"kvm 17")
+    guest.send(FrameType.ENDED, 2, b"modules 0")
+    assert guest.recorder.outcomes[1].why == "its modules are not loaded: loading kvm_amd: operation not supported"
+    assert guest.recorder.outcomes[2].why == (
+        "its modules are not loaded: unloading kvm: resource temporarily unavailable; loading kvm: file exists"
+    )
+
+
+def test_words_on_modules_without_end_are_not_kept(tmp_path: Path) -> None:
+    guest = Guest(tmp_path)
+    for _ in range(10_000):
+        guest.send(FrameType.MODULE, data=b"kvm ok")
+        guest.send(FrameType.MODULE, data=b"kvm 17")
+    assert len(guest.recorder.modules) + len(guest.recorder.module_failures) < 1000
+
+
 def test_a_guest_that_lies_gains_nothing(tmp_path: Path) -> None:
     guest = Guest(tmp_path)
     guest.send(FrameType.ENDED, 99, b"exit 0")

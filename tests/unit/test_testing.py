@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from kpatch_tool.report.tests import show
+from kpatch_tool.results.store import Store
+from kpatch_tool.suites import run
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict, inherited
-from kpatch_tool.suites.run import GUEST_CPUS, kernel_log
-from kpatch_tool.testing import Tested, guests_at_once
+from kpatch_tool.suites.run import GUEST_CPUS, Plan, kernel_log
+from kpatch_tool.testing import Tested, Tester, guests_at_once
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.console import Trace, TraceKind
+from kpatch_tool.workspace import Workspace
+from tests.results_fixtures import make_build
 
 
 def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok", trace: str = "") -> StateTests:
@@ -49,6 +56,26 @@ def logged(patch: int, *traces: Trace) -> StateTests:
 def test_what_is_a_finding(states: tuple[StateTests, ...], findings: bool, untested: bool) -> None:
     done = Tested(states, "tcg", "asked for")
     assert (done.findings, done.untested) == (findings, untested)
+
+
+def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    """The directory is named by the plan: one look of a search must not replace what a verdict that is kept shows."""
+    digests: list[str] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        digests.extend(plan.digest for plan in plans)
+        return (suite_results(1),)
+
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", (), "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("tcg", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        for keep in (True, False):
+            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True, keep=keep)
+            assert [tests.suite for tests in tester.test(State(1, "1" * 40, "2" * 40), build, ("s",))] == ["s"]
+    assert digests[0] == "digest" != digests[1]
 
 
 def test_each_suite_has_its_own_base() -> None:

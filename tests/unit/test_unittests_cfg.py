@@ -102,6 +102,8 @@ def test_timeouts_are_those_of_timeout_1(text: str, seconds: float) -> None:
         ("smp = $HOME", "unittests.cfg line 1: needs a shell for $HOME: -smp $HOME  "),
         ("qemu_params = -m 1g; reboot", "unittests.cfg line 1: needs a shell for ';': -smp 1  -m 1g; reboot"),
         ("timeout = soon", "unittests.cfg line 1: timeout: soon"),
+        ("test_args = " + "x " * 301, "unittests.cfg line 1: more words than a guest takes"),
+        ("check = " + "/x=1 " * 101, "unittests.cfg line 1: more words than a guest takes"),
         ("file = ../../etc/passwd", "unittests.cfg line 1: no usable `file`"),
         ("file = /etc/passwd", "unittests.cfg line 1: no usable `file`"),
     ],

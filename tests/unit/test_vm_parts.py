@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
-from kpatch_tool.vm import accel, qemu
+from kpatch_tool.suites import unittests_cfg
+from kpatch_tool.vm import accel, qemu, wire
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import interpreter, libraries, parse_list, strangers_libraries
-from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, Step, WireError, encode_program
+from kpatch_tool.vm.wire import MOST_FIELDS, Frame, FrameReader, FrameType, Step, WireError, encode_program
 
 
 def archive(*entries: Entry) -> bytes:
@@ -98,6 +99,14 @@ class TestWire:
         assert encode_program([Step("G"), Step("M", ("ab", ""))]) == (
             b"G\0\0\0\0" + b"M\2\0\0\0" + b"\2\0\0\0ab\0" + b"\0\0\0\0\0"
         )
+
+    def test_the_most_fields_that_init_reads(self) -> None:
+        """What the suites may ask for is fewer; init would take one more for the end of the program."""
+        source = (Path(wire.__file__).parent / "init/init.c").read_text()
+        assert f"#define MAX_FIELDS {MOST_FIELDS + 1}\n" in source and "*n >= MAX_FIELDS" in source
+        assert unittests_cfg._MOST_WORDS + unittests_cfg._MOST_CHECKS + 100 < MOST_FIELDS
+        with pytest.raises(ValueError, match="512 fields"):
+            encode_program([Step("R", ("x",) * (MOST_FIELDS + 1))])
 
     def test_no_nul_in_a_program(self) -> None:
         with pytest.raises(ValueError, match="NUL"):
