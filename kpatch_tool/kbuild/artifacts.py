@@ -21,7 +21,7 @@ from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 
 # Raised when the meaning of an artifact changes, so that old ones are not used any more.
-FORMAT = 1
+FORMAT = 2
 
 _LOG = "log"
 _CONFIG = "config"
