@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _KEPT = 5_000  # hash states kept
+_BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
+
+
+def readings_judged(wanted: str) -> int:
+    """How many readings a blob id, or the beginning of one, can judge: one of them may be met by chance once in
+    `_BY_CHANCE` files. Four digits, the fewest git writes, judge 25: a text as received, a deletion, a rename and a
+    binary change are one reading each, so that any id proves them."""
+    return (1 << 4 * len(wanted)) // _BY_CHANCE
 
 
 class Judge:

@@ -14,10 +14,9 @@ from heapq import heappop, heappush, heapreplace
 from itertools import chain
 
 from kpatch_tool.restore.effects import MAX_COST, MOST_LINES, Effect, Effects
-from kpatch_tool.restore.judge import Change, Judge, Variations
+from kpatch_tool.restore.judge import Change, Judge, Variations, readings_judged
 from kpatch_tool.restore.paths import Alternative, Path, Plan
 
-_BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
@@ -37,8 +36,7 @@ class Bound:
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
-        readings = min(self.readings, 16 ** len(wanted) // _BY_CHANCE)
-        return Bound(readings, self.hashed, self.lines)
+        return Bound(min(self.readings, readings_judged(wanted)), self.hashed, self.lines)
 
 
 def _combined(effects: Effects) -> Iterator[tuple[Effect, ...]]:
