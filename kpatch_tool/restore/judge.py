@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _KEPT = 5_000  # hash states kept
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
@@ -44,12 +45,16 @@ class Judge:
         return digest.hexdigest().startswith(self.wanted)
 
 
+Piece = tuple[int, int, bytes]  # from, to, what stands there instead
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rows of a file with other text: the pieces (from, to, what stands there instead) in order, how much longer the
-    file becomes, and a number that tells it from other changes (that of several ones is their exclusive or)."""
+    """Rows of a file with other text: the pieces in order, all of them as one with what lies between, how much longer
+    the file becomes, and a number that tells it from other changes (that of several ones is their exclusive or)."""
 
-    pieces: tuple[tuple[int, int, bytes], ...]
+    pieces: tuple[Piece, ...]
+    whole: Piece
     grown: int
     key: int
 
@@ -75,7 +80,8 @@ class Variations:
 
     def change(self, rows: Sequence[tuple[int, bytes]]) -> Change:
         """The change of these rows (in order, with their endings)."""
-        pieces: list[tuple[int, int, bytes]] = []
+        pieces: list[Piece] = []
+        between: list[bytes] = []
         grown = key = 0
         for row, text in rows:
             start, end = self.spans[row]
@@ -86,23 +92,28 @@ class Variations:
                 pieces.append((first, end, above + text))
             else:
                 pieces.append((start, end, text))
-        return Change(tuple(pieces), grown, key)
+        for piece, below in pairwise(pieces):
+            between += [piece[2], bytes(self.whole[piece[1] : below[0]])]
+        last = pieces[-1]
+        return Change(tuple(pieces), (pieces[0][0], last[1], b"".join([*between, last[2]])), grown, key)
 
     def right(self, changes: Sequence[Change]) -> bool | None:
         """Whether the file has the wanted id with all these changes, which touch different rows; None where it was
         tried before."""
         key = grown = 0
-        pieces: list[tuple[int, int, bytes]] = []
         for change in changes:
             key ^= change.key
             grown += change.grown
-            pieces += change.pieces
         if key in self.tried:
             return None
         self.tried.add(key)
-        if len(changes) > 1:
-            pieces.sort()
         length = len(self.whole) + grown
+        pieces = [change.whole for change in changes]
+        if len(pieces) > 1:
+            pieces.sort()
+            if any(above[1] > below[0] for above, below in pairwise(pieces)):
+                # One lies between the rows of another.
+                pieces = sorted([piece for change in changes for piece in change.pieces])
         at = pieces[0][0] if pieces else 0
         digest = self._begin(length, at)
         self.judge.hashed += length - at

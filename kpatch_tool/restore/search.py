@@ -8,9 +8,9 @@ outcome is the same on any machine.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush, heapreplace
 from itertools import chain
 
 from kpatch_tool.restore.effects import MAX_COST, MOST_LINES, Effect, Effects
@@ -20,7 +20,8 @@ from kpatch_tool.restore.paths import Alternative, Path, Plan
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
-_MOST_SETS = 1_200_000  # sets of deviations looked at, with those that touch the same rows
+_BAND = 0.125  # bits: sets that differ less in cost are tried in any order
+_MOST_SETS = 4_000_000  # sets of deviations looked at, with those that touch the same rows
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -39,32 +40,57 @@ class Bound:
         return Bound(min(self.readings, readings_judged(wanted)), self.hashed, self.lines)
 
 
+class _Sets:
+    """Sets of effects that touch different rows, by their cost in bands."""
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self._made: list[Effect] = []
+        self._costs: list[float] = []
+        self.looked = 0  # sets looked at, with those whose effects touch the same rows
+
+    def band(self, low: float, high: float) -> list[tuple[Effect, ...]]:
+        """The sets that cost at least `low` and less than `high` bits."""
+        while (effect := self._effects.get(len(self._made))) is not None and effect.cost < high:
+            self._made.append(effect)
+            # One that was found late counts as dear as those made before it.
+            self._costs.append(max(effect.cost, low, *self._costs[-1:]))
+        out: list[tuple[Effect, ...]] = []
+        self._add(out, (low, high), 0, ())
+        return out
+
+    def _add(
+        self, out: list[tuple[Effect, ...]], band: tuple[float, float], first: int, numbers: tuple[int, ...]
+    ) -> None:
+        """Add the sets of the effects with these numbers and further ones, from number `first` on."""
+        made, costs = self._made, self._costs
+        chosen = tuple([made[number] for number in numbers])
+        spent = sum([costs[number] for number in numbers])
+        taken = 0
+        for effect in chosen:
+            taken |= effect.taken
+        begin, end = (bisect_left(costs, limit - spent, first) for limit in band)
+        out += [(*chosen, effect) for effect in made[begin:end] if not effect.taken & taken]
+        self.looked += end - begin
+        most = band[1] - spent
+        for at in range(first, len(made) - 1):
+            if costs[at] + costs[at + 1] >= most or self.looked > _MOST_SETS:
+                return
+            if not made[at].taken & taken:
+                self._add(out, band, at + 1, (*numbers, at))
+
+
 def _combined(effects: Effects) -> Iterator[tuple[Effect, ...]]:
-    """Sets of effects that touch different rows, the cheapest first, without end but that of the effects."""
+    """Sets of effects that touch different rows, the cheapest first but for `_BAND`, without end but that of the
+    effects."""
     first = effects.get(0)
     if first is None:
         return
-    made = effects.made
-    serial = 0
-    # Each entry is a set by the numbers of its effects; those without the last one are known not to touch.
-    heap: list[tuple[float, int, tuple[int, ...], float, int]] = [(first.cost, 0, (0,), 0.0, 0)]
-    while heap and serial < 2 * _MOST_SETS:
-        cost, _, chosen, spent, taken = heap[0]
-        if cost > MAX_COST:
-            return
-        at = chosen[-1]
-        last = made[at]
-        usable = not taken & last.taken
-        if usable:
-            yield tuple([made[number] for number in chosen])
-        following = made[at + 1] if at + 1 < len(made) else effects.get(at + 1)
-        if following is None:
-            heappop(heap)
-            continue
-        heapreplace(heap, (spent + following.cost, serial + 1, (*chosen[:-1], at + 1), spent, taken))
-        if usable:
-            heappush(heap, (cost + following.cost, serial + 2, (*chosen, at + 1), cost, taken | last.taken))
-        serial += 2
+    sets = _Sets(effects)
+    low = first.cost
+    while low <= MAX_COST and sets.looked <= _MOST_SETS:
+        yield from sets.band(low, low + _BAND)
+        low += _BAND
 
 
 def search(
