@@ -107,30 +107,38 @@ class Variations:
         if key in self.tried:
             return None
         self.tried.add(key)
-        length = len(self.whole) + grown
         pieces = [change.whole for change in changes]
-        if len(pieces) > 1:
-            pieces.sort()
-            if any(above[1] > below[0] for above, below in pairwise(pieces)):
-                # One lies between the rows of another.
-                pieces = sorted([piece for change in changes for piece in change.pieces])
-        at = pieces[0][0] if pieces else 0
-        digest = self._begin(length, at)
-        self.judge.hashed += length - at
+        pieces.sort()
+        length = len(self.whole) + grown
+        found = self._with(pieces, length)
+        if found is None:
+            # One change lies between the rows of another.
+            found = self._with(sorted([piece for change in changes for piece in change.pieces]), length)
+        return found
+
+    def _with(self, pieces: Sequence[Piece], length: int) -> bool | None:
+        """Whether the file has the wanted id with these pieces; None where they overlap."""
+        whole = self.whole
+        begin = at = pieces[0][0] if pieces else 0
+        known = self.begun.get((length, at))
+        digest = known.copy() if known else self._begin(length, at)
+        update = digest.update
         for start, end, text in pieces:
             if start > at:
-                digest.update(self.whole[at:start])
-            digest.update(text)
+                update(whole[at:start])
+            elif start < at:
+                return None
+            update(text)
             at = end
-        digest.update(self.whole[at:])
+        update(whole[at:])
+        self.judge.hashed += length - begin
         return digest.hexdigest().startswith(self.judge.wanted)
 
     def _begin(self, length: int, at: int) -> hashlib._Hash:
-        digest = self.begun.get((length, at))
-        if digest is None:
-            digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
-            digest.update(self.whole[:at])
-            self.judge.hashed += at
-            if len(self.begun) < _KEPT:
-                self.begun[length, at] = digest
-        return digest.copy()
+        """The state of a hash of that many bytes up to byte `at`, where nothing differs yet."""
+        digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
+        digest.update(self.whole[:at])
+        self.judge.hashed += at
+        if len(self.begun) < _KEPT:
+            self.begun[length, at] = digest.copy()
+        return digest

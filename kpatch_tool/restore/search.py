@@ -31,8 +31,8 @@ _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for 
 class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
-    readings: int = 400_000
-    hashed: int = 5_000_000_000
+    readings: int = 700_000
+    hashed: int = 7_000_000_000
     lines: int = MOST_LINES
 
     def for_id(self, wanted: str) -> Bound:
