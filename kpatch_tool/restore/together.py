@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kpatch_tool.restore import gaps, indent, notes
+from kpatch_tool.restore import gaps, indent, notes, unruled
 from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, width
 from kpatch_tool.restore.reading import Candidate
 from kpatch_tool.restore.rows import Row
@@ -18,6 +18,8 @@ LEAST = 7.0  # bits: what joint deviations cost at least, but for lines with the
 _SHIFT = 10.0  # bits: a run of lines that stands elsewhere as a whole
 _ALIKE = 1.0  # bits more: all lines with the same text have the same other reading
 _MOST_READINGS = 8  # of a text that many lines have
+_DEAREST_ODD = 13.5  # bits: a reading that no rule gives, of lines with the same text
+_PLAIN_GAPS = LEAST
 _DEPTH = LEAST  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
@@ -64,7 +66,7 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
+    for source in (_same_text, _plain, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
@@ -88,6 +90,29 @@ def _same_text(lines: Lines) -> _Found:
             yield cost, dict.fromkeys(numbers, option.text)
             rest = option.text[len(indent_of(option.text)) :]
             yield cost, {number: indent_of(lines.texts[number]) + rest for number in numbers}
+        if len(numbers) > 1 and lines.options[numbers[0]]:
+            yield from _same_odd(lines, numbers)
+
+
+def _same_odd(lines: Lines, numbers: Sequence[int]) -> _Found:
+    """Lines with the same text have the same reading that no rule gives."""
+    row, text = lines.rows[numbers[0]], lines.texts[numbers[0]]
+    blanks = not any(line.startswith(b"\t") for line in lines.texts)
+    kind = (lines.options[numbers[0]] or [Candidate(text, 0.0, "")])[0].kind
+    for other, (cost, _) in unruled.readings(row, text, kind, yaml=blanks).items():
+        if cost <= _DEAREST_ODD:
+            yield cost + _ALIKE, dict.fromkeys(numbers, other)
+
+
+def _plain(lines: Lines) -> _Found:
+    """Gaps of no kind that are wide, since a line that was removed or another one has them so, are single blanks."""
+    texts: dict[int, bytes] = {}
+    for number in lines.added():
+        own = gaps.split(lines.texts[number])
+        every = [gaps.Gap(gap) if key else gaps.SINGLE for gap, key in zip(own.gaps, own.keys, strict=True)]
+        if own.gaps and len(every) == len(lines.rows[number].words) - 1:
+            texts[number] = gaps.render(lines.rows[number].words, indent_of(lines.texts[number]), every)
+    yield _PLAIN_GAPS, texts
 
 
 def _depths(lines: Lines) -> _Found:
