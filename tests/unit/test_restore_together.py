@@ -152,3 +152,14 @@ def test_a_call_of_one_function_goes_on_in_another_style_than_those_of_others() 
 def test_a_text_that_reaches_the_column_has_one_blank_behind_it() -> None:
     lines = lines_of(b"\tu8 a;", b"\tunion nvme_data_ptr dptr;", b"\tu16 b;")
     assert b"\tu8\t\ta;\n\tunion nvme_data_ptr dptr;\n\tu16\t\tb;" in made(lines)
+
+
+def test_lines_with_one_text_have_one_reading_that_no_rule_gives() -> None:
+    file = b"  a = <&gpio0 168\n%bGPIO_ACTIVE_HIGH>;\n  b = <&gpio0 169\n%bGPIO_ACTIVE_HIGH>;"
+    first, wanted = (file % (b" " * column, b" " * column) for column in (20, 28))
+    assert wanted in made(lines_of(*first.split(b"\n"), kinds="text " * 4))
+
+
+def test_gaps_that_removed_lines_had_wide_are_single_together() -> None:
+    texts = (b"\trun_cmd nettest  -r ${A}", b"\tsleep 1", b"\trun_cmd nettest  -r ${B}")
+    assert b"\trun_cmd nettest -r ${A}\n\tsleep 1\n\trun_cmd nettest -r ${B}" in made(lines_of(*texts))
