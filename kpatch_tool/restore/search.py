@@ -9,7 +9,7 @@ outcome is the same on any machine.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,7 +20,8 @@ from kpatch_tool.restore.paths import Alternative, Path, Plan
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
-_BAND = 0.125  # bits: sets that differ less in cost are tried in any order
+BAND = 0.125  # bits: sets that differ less in cost are tried in any order
+_MOST_TOGETHER = 30  # effects of a set
 _MOST_SETS = 4_000_000  # sets of deviations looked at, with those that touch the same rows
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
@@ -43,26 +44,22 @@ class Bound:
 class _Sets:
     """Sets of effects that touch different rows, by their cost in bands."""
 
-    def __init__(self, effects: Effects) -> None:
-        self._effects = effects
+    def __init__(self, get: Callable[[int], Effect | None]) -> None:
+        self._get = get
         self._made: list[Effect] = []
         self._costs: list[float] = []
         self.looked = 0  # sets looked at, with those whose effects touch the same rows
 
-    def band(self, low: float, high: float) -> list[tuple[Effect, ...]]:
+    def band(self, low: float, high: float) -> Iterator[tuple[Effect, ...]]:
         """The sets that cost at least `low` and less than `high` bits."""
-        while (effect := self._effects.get(len(self._made))) is not None and effect.cost < high:
+        while (effect := self._get(len(self._made))) is not None and effect.cost < high:
             self._made.append(effect)
             # One that was found late counts as dear as those made before it.
             self._costs.append(max(effect.cost, low, *self._costs[-1:]))
-        out: list[tuple[Effect, ...]] = []
-        self._add(out, (low, high), 0, ())
-        return out
+        return self._sets((low, high), 0, ())
 
-    def _add(
-        self, out: list[tuple[Effect, ...]], band: tuple[float, float], first: int, numbers: tuple[int, ...]
-    ) -> None:
-        """Add the sets of the effects with these numbers and further ones, from number `first` on."""
+    def _sets(self, band: tuple[float, float], first: int, numbers: tuple[int, ...]) -> Iterator[tuple[Effect, ...]]:
+        """The sets of the effects with these numbers and further ones, from number `first` on."""
         made, costs = self._made, self._costs
         chosen = tuple([made[number] for number in numbers])
         spent = sum([costs[number] for number in numbers])
@@ -70,27 +67,31 @@ class _Sets:
         for effect in chosen:
             taken |= effect.taken
         begin, end = (bisect_left(costs, limit - spent, first) for limit in band)
-        out += [(*chosen, effect) for effect in made[begin:end] if not effect.taken & taken]
         self.looked += end - begin
+        for effect in made[begin:end]:
+            if not effect.taken & taken:
+                yield (*chosen, effect)
+        if len(numbers) == _MOST_TOGETHER:
+            return
         most = band[1] - spent
         for at in range(first, len(made) - 1):
             if costs[at] + costs[at + 1] >= most or self.looked > _MOST_SETS:
                 return
             if not made[at].taken & taken:
-                self._add(out, band, at + 1, (*numbers, at))
+                yield from self._sets(band, at + 1, (*numbers, at))
 
 
-def _combined(effects: Effects) -> Iterator[tuple[Effect, ...]]:
-    """Sets of effects that touch different rows, the cheapest first but for `_BAND`, without end but that of the
-    effects."""
-    first = effects.get(0)
+def sets_by_cost(get: Callable[[int], Effect | None]) -> Iterator[tuple[Effect, ...]]:
+    """Sets of effects that touch different rows, the cheapest first but for `BAND` bits; `get` gives the effects in the
+    order of their cost by number, None behind the last."""
+    first = get(0)
     if first is None:
         return
-    sets = _Sets(effects)
+    sets = _Sets(get)
     low = first.cost
     while low <= MAX_COST and sets.looked <= _MOST_SETS:
-        yield from sets.band(low, low + _BAND)
-        low += _BAND
+        yield from sets.band(low, low + BAND)
+        low += BAND
 
 
 def search(
@@ -113,7 +114,7 @@ def search(
     bound = bound.for_id(judge.wanted)
     if variations.right([]):
         return root, (plan,), True, tried
-    for chosen in chain(effects.alone(), _combined(effects)):
+    for chosen in chain(effects.alone(), sets_by_cost(effects.get)):
         right = variations.right([effect.change or _change(effect, variations) for effect in chosen])
         if right is None:
             continue
