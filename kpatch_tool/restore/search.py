@@ -21,6 +21,7 @@ from kpatch_tool.restore.paths import Alternative, Path, Plan
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
 BAND = 0.125  # bits: sets that differ less in cost are tried in any order
+_MOST_EFFECTS = 100_000  # combined with each other
 _MOST_TOGETHER = 30  # effects of a set
 _MOST_SETS = 4_000_000  # sets of deviations looked at, with those that touch the same rows
 _LISTED = 600  # deviations followed up to list what is not decided
@@ -52,7 +53,10 @@ class _Sets:
 
     def band(self, low: float, high: float) -> Iterator[tuple[Effect, ...]]:
         """The sets that cost at least `low` and less than `high` bits."""
-        while (effect := self._get(len(self._made))) is not None and effect.cost < high:
+        while len(self._made) < _MOST_EFFECTS:
+            effect = self._get(len(self._made))
+            if effect is None or effect.cost >= high:
+                break
             self._made.append(effect)
             # One that was found late counts as dear as those made before it.
             self._costs.append(max(effect.cost, low, *self._costs[-1:]))
