@@ -270,9 +270,9 @@ _DESCRIBED = (0.1, 0.02, 0.005, 0.02)
 # Kinds of gap that make columns.
 TABLE_KEYS = ("define", "member", "assign", "initialiser", "enumerator", "colon", "trailing", "backslash", "operator")
 Stats = dict[str, Counter["Gap"]]
-# The share of one blank where the text of a table's line reaches its column, and where it ends just before that (counted
-# in 36,900 added lines of mails to six lists of the kernel, of which 73 do; of enumerators there were too few). Nearly
-# all other lines have tabs there.
+# The share of one blank where the text of a table's line reaches its column, and where it ends just before that
+# (counted in 36,900 added lines of mails to six lists of the kernel, of which 73 do; of enumerators there were too
+# few). Nearly all other lines have tabs there.
 _PAST_COLUMN = {"member": 0.9, "initialiser": 0.9, "enumerator": 0.8}
 _BEFORE_COLUMN = {"member": 0.4, "initialiser": 0.6}
 _OTHERS_PAST = (0.5, 0.1)

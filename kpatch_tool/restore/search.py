@@ -2,8 +2,8 @@
 
 The greedy reading takes the likeliest bytes for every line. A reading is a set of deviations from it (`effects`) that
 touch different rows; readings are tried in the order of their summed cost (but for `BAND` bits), each at little more
-than the SHA-1 of the file behind its first changed line. The bound is a number of readings, of bytes hashed and of lines read, so that the
-outcome is the same on any machine.
+than the SHA-1 of the file behind its first changed line. The bound is a number of readings, of bytes hashed and of
+lines read, so that the outcome is the same on any machine.
 """
 
 from __future__ import annotations
