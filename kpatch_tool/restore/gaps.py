@@ -150,7 +150,8 @@ def _local_key(words: tuple[bytes, ...], index: int) -> str:
     for key, is_so in tests:
         if is_so:
             return key
-    if _SENTENCE_END.search(left) and right[:1].isalpha() and left not in _ABBREVIATIONS:
+    ends = _SENTENCE_END.search(left) and not (left[:-1].isdigit() and index <= (words[0] in STARS))  # no list's mark
+    if ends and right[:1].isalpha() and (left not in _ABBREVIATIONS or (left == b"etc." and right[:1].isupper())):
         return "sentence" if right[:1].isupper() else "sentence?"
     return ""
 

@@ -40,7 +40,7 @@ C_LIKE = (
     ".bpf",
 )
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
-DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
+DOUBLED = re.compile(rb"[A-Za-z_)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 YAML = (".yaml", ".yml")
 _WINDOWS = ((YAML, 80), ((".rst", ".txt"), 24))  # the same above, where the beginning of what is open tells more
