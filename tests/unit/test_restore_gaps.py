@@ -152,3 +152,17 @@ def test_a_text_that_reaches_its_column_has_one_blank_and_the_next_line_the_colu
     assert restored(head + above + tail, head + above + added + tail).proven
     first = restored(head + above + tail, head + above + added + tail, exact=False)
     assert first.post == head + above + added + tail
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (b"All keys, etc. We call these", ("first", "", "sentence", "", "")),
+        (b"All keys, etc. and others", ("first", "", "", "")),
+        (b"6. Zeroize the key", ("first", "", "")),
+        (b"* 6. Zeroize the key", ("star", "", "", "")),
+        (b"It was 6. Zeroize the key", ("first", "", "sentence", "", "")),
+    ],
+)
+def test_where_a_sentence_ends(text: bytes, kinds: tuple[str, ...]) -> None:
+    assert gaps.split(text).keys == kinds
