@@ -157,8 +157,8 @@ def test_a_text_that_reaches_its_column_has_one_blank_and_the_next_line_the_colu
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        (b"All keys, etc. We call these", ("first", "", "sentence", "", "")),
-        (b"All keys, etc. and others", ("first", "", "", "")),
+        (b"(keys etc. We call", ("first", "sentence", "")),
+        (b"(keys etc. and others", ("first", "", "")),
         (b"6. Zeroize the key", ("first", "", "")),
         (b"* 6. Zeroize the key", ("star", "", "", "")),
         (b"It was 6. Zeroize the key", ("first", "", "sentence", "", "")),
