@@ -34,7 +34,7 @@ class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
     readings: int = 700_000
-    hashed: int = 7_000_000_000
+    hashed: int = 5_000_000_000
     lines: int = MOST_LINES
 
     def for_id(self, wanted: str) -> Bound:
