@@ -15,6 +15,7 @@ _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
 _NAMED = 12.0  # less, where the person's name stands before the place
+_ANOTHER = 3.0  # more, for an address that nobody is known to have where an address of somebody of that name is
 _KEPT = 1.0  # to leave what the archive wrote
 _MOST = 1_000
 _MOST_TWICE = 100  # where two addresses are hidden in a line
@@ -85,12 +86,12 @@ def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> 
     head, tail = text[: match.start()], text[match.end() :]
     if form.told:
         return [(0.0, head + match.expand(form.told) + tail), (3.0, text)]
+    fitting = [(person, _named(person, head)) for person in people if form.fits(match, person.address)]
     found = [
-        (max(0.0, person.cost - (_NAMED if _named(person, head) else 0.0)), head + person.address + tail)
-        for person in people
-        if form.fits(match, person.address)
+        (max(0.0, person.cost - (_NAMED if named else 0.0)), head + person.address + tail) for person, named in fitting
     ]
-    more = [(cost, head + address + tail) for cost, address in made_up(head) if form.fits(match, address)]
+    other = _ANOTHER if any(named for _, named in fitting) else 0.0
+    more = [(cost + other, head + address + tail) for cost, address in made_up(head) if form.fits(match, address)]
     return [*found, *more, (_KEPT, text)]
 
 

@@ -23,6 +23,7 @@ _LIGHT = 6_000  # bytes of added lines that this bound is meant for
 _TOO_HEAVY = 12  # times as many
 _MOST_PLANS = 2  # ways to tell context from changes that are tried
 _SPELLINGS = 12  # of the added lines that are tried for each
+MOST_READINGS = _MOST_PLANS * _SPELLINGS * _BOUND.readings  # tried in all
 _UNLIKELY = 8.0  # bits: that white space at the margin is as received
 
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _KEPT = 5_000  # hash states kept
+_BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
+
+
+def readings_judged(wanted: str) -> int:
+    """How many readings a blob id, or the beginning of one, can judge: one of them may be met by chance once in
+    `_BY_CHANCE` files. Four digits, the fewest git writes, judge 25: a text as received, a deletion, a rename and a
+    binary change are one reading each, so that any id proves them."""
+    return (1 << 4 * len(wanted)) // _BY_CHANCE
 
 
 class Judge:
@@ -36,12 +45,16 @@ class Judge:
         return digest.hexdigest().startswith(self.wanted)
 
 
+Piece = tuple[int, int, bytes]  # from, to, what stands there instead
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rows of a file with other text: the pieces (from, to, what stands there instead) in order, how much longer the
-    file becomes, and a number that tells it from other changes (that of several ones is their exclusive or)."""
+    """Rows of a file with other text: the pieces in order, all of them as one with what lies between, how much longer
+    the file becomes, and a number that tells it from other changes (that of several ones is their exclusive or)."""
 
-    pieces: tuple[tuple[int, int, bytes], ...]
+    pieces: tuple[Piece, ...]
+    whole: Piece
     grown: int
     key: int
 
@@ -67,7 +80,8 @@ class Variations:
 
     def change(self, rows: Sequence[tuple[int, bytes]]) -> Change:
         """The change of these rows (in order, with their endings)."""
-        pieces: list[tuple[int, int, bytes]] = []
+        pieces: list[Piece] = []
+        between: list[bytes] = []
         grown = key = 0
         for row, text in rows:
             start, end = self.spans[row]
@@ -78,40 +92,53 @@ class Variations:
                 pieces.append((first, end, above + text))
             else:
                 pieces.append((start, end, text))
-        return Change(tuple(pieces), grown, key)
+        for piece, below in pairwise(pieces):
+            between += [piece[2], bytes(self.whole[piece[1] : below[0]])]
+        last = pieces[-1]
+        return Change(tuple(pieces), (pieces[0][0], last[1], b"".join([*between, last[2]])), grown, key)
 
     def right(self, changes: Sequence[Change]) -> bool | None:
         """Whether the file has the wanted id with all these changes, which touch different rows; None where it was
         tried before."""
         key = grown = 0
-        pieces: list[tuple[int, int, bytes]] = []
         for change in changes:
             key ^= change.key
             grown += change.grown
-            pieces += change.pieces
         if key in self.tried:
             return None
         self.tried.add(key)
-        if len(changes) > 1:
-            pieces.sort()
+        pieces = [change.whole for change in changes]
+        pieces.sort()
         length = len(self.whole) + grown
-        at = pieces[0][0] if pieces else 0
-        digest = self._begin(length, at)
-        self.judge.hashed += length - at
+        found = self._with(pieces, length)
+        if found is None:
+            # One change lies between the rows of another.
+            found = self._with(sorted([piece for change in changes for piece in change.pieces]), length)
+        return found
+
+    def _with(self, pieces: Sequence[Piece], length: int) -> bool | None:
+        """Whether the file has the wanted id with these pieces; None where they overlap."""
+        whole = self.whole
+        begin = at = pieces[0][0] if pieces else 0
+        known = self.begun.get((length, at))
+        digest = known.copy() if known else self._begin(length, at)
+        update = digest.update
         for start, end, text in pieces:
             if start > at:
-                digest.update(self.whole[at:start])
-            digest.update(text)
+                update(whole[at:start])
+            elif start < at:
+                return None
+            update(text)
             at = end
-        digest.update(self.whole[at:])
+        update(whole[at:])
+        self.judge.hashed += length - begin
         return digest.hexdigest().startswith(self.judge.wanted)
 
     def _begin(self, length: int, at: int) -> hashlib._Hash:
-        digest = self.begun.get((length, at))
-        if digest is None:
-            digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
-            digest.update(self.whole[:at])
-            self.judge.hashed += at
-            if len(self.begun) < _KEPT:
-                self.begun[length, at] = digest
-        return digest.copy()
+        """The state of a hash of that many bytes up to byte `at`, where nothing differs yet."""
+        digest = self.judge.new(b"blob %d\0" % length, usedforsecurity=False)
+        digest.update(self.whole[:at])
+        self.judge.hashed += at
+        if len(self.begun) < _KEPT:
+            self.begun[length, at] = digest.copy()
+        return digest

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from kpatch_tool.restore import braces
-from kpatch_tool.restore.cstate import indent_of, pad, width
+from kpatch_tool.restore.cstate import TAB, indent_of, pad, width
 from kpatch_tool.restore.weights import add
 from kpatch_tool.restore.yaml_text import expected_columns
 
@@ -45,6 +45,9 @@ _ATTRIBUTE = re.compile(
 )
 _HELP = re.compile(rb"(?:help|---help---)$")
 _AS_ATTRIBUTE = 3.0
+_VALUE = re.compile(rb"\s*[^\s:=]+\s*[:+?]?=\s*(?=[^\s\\])")
+_ARGUMENT = re.compile(rb"\s+[A-Z_][A-Z_0-9]*\s+(?=[^\s\\=:+?])")
+_AT_VALUE, _NEAR_VALUE = 0.25, 0.08
 _CLOSES = 4.0
 _STRUCTURE = 0.96  # the share of what the structure of YAML tells
 _CODE = 0.9  # the share of what the structure of code tells that other text quotes
@@ -117,6 +120,7 @@ def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, 
     parts = ((0.9, 0.12, 0.15, 0.15) if not stripped.endswith(b"=") else (0.4, 0.1, 0.1, 0.1)) if opens else ()
     if stripped.endswith(b"\\"):
         parts = (0.3, 0.12, 0.1, 0.12)
+        _goes_on(out, previous, above)
     for more, part in zip((unit, b"\t", b"  ", b"    "), parts or (0.05, 0.02, 0.03, 0.03), strict=True):
         add(out, indent + more, part)
     if stripped.startswith(b"help") and text:
@@ -129,6 +133,18 @@ def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, 
         if shallower:
             add(out, shallower[-1], 0.35)
             add(out, min(shallower, key=width), 0.1)
+
+
+def _goes_on(out: Readings, previous: bytes, above: Sequence[bytes]) -> None:
+    """Below a line that a backslash continues: where its value or the first argument of its macro stands."""
+    before = above[-2] if len(above) > 1 else b""
+    found = None if before.endswith(b"\\") else _VALUE.match(previous) or _ARGUMENT.match(previous)
+    if found is None:
+        return
+    column = width(found[0])
+    add(out, pad(column), _AT_VALUE)
+    for tabs in {column // TAB, -(-column // TAB)}:
+        add(out, b"\t" * tabs, _NEAR_VALUE)
 
 
 @lru_cache(maxsize=2048)

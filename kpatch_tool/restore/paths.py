@@ -66,10 +66,12 @@ def read_on(reader: Reader, path: Path, parent: Path | None, from_row: int) -> t
         if parent is not None and number > from_row + 1 and parent.before[number][0] == state:
             low = max(0, number - _SAME)
             if path.texts[low:] == parent.texts[low:number]:
-                end = len(reader.rows) if parent.before[number][1] == memory else _indifferent(reader, parent, number)
+                alike = parent.before[number][1] == memory
+                end = len(reader.rows) if alike else _indifferent(reader, parent, number)
                 path.texts += parent.texts[number:end]
                 path.options += parent.options[number:end]
-                path.before += [(same, memory) for same, _ in parent.before[number:end]]
+                before = parent.before[number:end]
+                path.before += before if alike else [(same, memory) for same, _ in before]
                 if end == len(reader.rows):
                     return count, last
                 if end > number:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import inf, log2
 from operator import itemgetter
 
-from kpatch_tool.restore import gaps, indent, notes, repeated, simple_tables, unruled, word_pairs
+from kpatch_tool.restore import alongside, gaps, indent, notes, repeated, simple_tables, unruled, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
@@ -221,7 +221,7 @@ class Reader:
         assert chunks is not None
         copied = self._gap_evidence(row, chunks, above)
         near = [split_cached(line) for line in [*above[:-3:-1], *row.below[:1]] if line.strip()]
-        _merge(copied, gaps.tabular(chunks, near, plain_only=self.is_c and not state.comment))
+        _merge(copied, alongside.tabular(chunks, near, plain_only=self.is_c and not state.comment))
         if not copied and not any(chunks.keys):
             return [(1.0, (gaps.SINGLE,) * (len(row.words) - 1))]
         around = gaps.Around(
@@ -254,7 +254,7 @@ class Reader:
 
     def _gap_evidence(self, row: Row, chunks: gaps.Chunks, above: Sequence[bytes]) -> dict[int, gaps.Options]:
         """What lines with the same words say about the gaps: the line replaced, the same line elsewhere, word pairs."""
-        out = gaps.copied(chunks, row.model.chunks) if row.model else {}
+        out = alongside.copied(chunks, row.model.chunks) if row.model else {}
         sources = [word_pairs.paired(chunks, self.pairs), word_pairs.paired(chunks, word_pairs.wide_pairs(above))]
         if row.twin and len(row.twin.gaps) == len(chunks.keys):
             twin = enumerate(row.twin.gaps)

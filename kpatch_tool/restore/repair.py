@@ -14,12 +14,12 @@ from dataclasses import replace
 from kpatch_tool.diff.blob import is_blob
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
-from kpatch_tool.restore.by_style import restore_by_style
+from kpatch_tool.restore.by_style import MOST_READINGS, restore_by_style
 from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.fitting import fit_hunks
 from kpatch_tool.restore.hidden import hides
-from kpatch_tool.restore.judge import Judge
+from kpatch_tool.restore.judge import Judge, readings_judged
 from kpatch_tool.restore.loose import LooseFile
 from kpatch_tool.restore.plans import Plan, plans_of
 from kpatch_tool.restore.search import Bound
@@ -31,7 +31,6 @@ from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces
 _BOUND = Bound(6_000, 200_000_000, 2_500)
 _FEW = 200  # readings tried for each supposition before the likeliest gets the whole bound
 _MOST_WAYS = 6  # of losing tabs that are tried one by one
-_DIGITS = 7  # a shorter blob id proves nothing
 _NO_IDS = "the patch names no blob ids"
 _WIDTH = 80  # bytes of a line: one read costs as much as one more of the bound's lines for each of them
 _FIXED = 10  # rows with one reading that cost as much as one with more
@@ -105,6 +104,7 @@ class _Repair:
         self.case = case
         self.plans = plans_of(case.placed, case.base)
         self.bound = bound
+        self.judged = readings_judged(case.header.new_blob or "")
         self.tried = self.hashed = self.read = 0
 
     def restore(self) -> Restoration:
@@ -114,8 +114,8 @@ class _Repair:
             why = f"removes blob {header.old_blob}" if exact else other_blob(header, case.content)
             rows = rows_of(case, likeliest, evidence_of(likeliest, case.base))
             return _result(case, likeliest, rows, {}, proven=exact, why=why)
-        if not exact or not header.new_blob or len(header.new_blob) < _DIGITS:
-            why = _untold(header, case.content, exact=exact)
+        if not exact or not header.new_blob:
+            why = other_blob(header, case.content) if header.old_blob and not exact else _NO_IDS
             cut = counts_in_doubt(likeliest)
             return _unproven(case, likeliest, why, cut)
         found = self._proven()
@@ -132,7 +132,8 @@ class _Repair:
         cut = first.unsure()  # most likely nothing will be found
         if not told[0].lossy and (found := self._search(first, told[0], _FEW)):
             return found
-        if not cut and (found := restore_by_style(self.case, self.plans, told)):
+        styled = not cut and self.judged >= MOST_READINGS  # a short id cannot judge so many
+        if styled and (found := restore_by_style(self.case, self.plans, told)):
             return found
         for plan, one in zip(self.plans, told, strict=True):
             for supposed in [] if one.lossy else _suppositions(plan, one)[plan is first :]:
@@ -159,6 +160,8 @@ class _Repair:
             endings = [row.ending for row in ended]
             first = texts_of(rows, {})
             for _, choice in choices(costs, most if end is None else _FEW):
+                if self.tried >= self.judged:
+                    return None
                 self.tried += 1
                 texts = list(first)
                 for row, option in choice.items():
@@ -169,13 +172,6 @@ class _Repair:
                     break
             self.hashed += judge.hashed
         return None
-
-
-def _untold(header: FileDiff, content: bytes, *, exact: bool) -> str:
-    """Why no blob id judges the readings, in words."""
-    if not exact and header.old_blob:
-        return other_blob(header, content)
-    return f"blob id {header.new_blob} is too short to prove anything" if header.new_blob else _NO_IDS
 
 
 def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:

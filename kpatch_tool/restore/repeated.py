@@ -35,8 +35,7 @@ def as_above(out: gaps.Options, index: int, chunks: gaps.Chunks, around: gaps.Ar
     """Put into the readings of a gap that the line above has one of its kind: they are alike as a rule. `told` says
     that the line which was removed has such a gap, too."""
     key = chunks.keys[index]
-    line = around.above[0] if around.above else None
-    at = gaps.same_gap(line, key, index) if line else None
+    line, at = _above(key, index, around)
     if line is None or at is None or key.startswith("sentence") or key in {"star", "hash"}:
         return
     gap = line.gaps[at]
@@ -46,8 +45,20 @@ def as_above(out: gaps.Options, index: int, chunks: gaps.Chunks, around: gaps.Ar
     if gap == b" ":
         gaps.add(out, gaps.SINGLE, weight)
         return
+    blank = gaps.blank_past(line, at, key, chunks.words[: index + 1])
+    gaps.add(out, gaps.SINGLE, weight * blank)
+    weight *= 1.0 - blank
     gaps.add(out, gaps.Gap(gap, line.columns[at + 1]), weight * _SAME_COLUMN)
     gaps.add(out, gaps.Gap(gap), weight * (1.0 - _SAME_COLUMN))
+
+
+def _above(key: str, index: int, around: gaps.Around) -> tuple[gaps.Chunks | None, int | None]:
+    """The line above and its gap of a kind; the next one up that shows the column where its text is too long for it."""
+    for number, line in enumerate(around.above):
+        at = gaps.same_gap(line, key, index)
+        if at is None or not gaps.runs_past(around.above, number, key, at):
+            return line, at
+    return None, None
 
 
 def as_last(out: gaps.Options, key: str, last: Last, edge: int) -> None:

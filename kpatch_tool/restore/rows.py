@@ -7,6 +7,7 @@ it resembles and the lines around it.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, step
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
+from kpatch_tool.restore.resembling import Resembling
 
 C_LIKE = (
     ".c",
@@ -38,7 +40,7 @@ C_LIKE = (
     ".bpf",
 )
 _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", ".rs", ".pl"), b"    "))
-DOUBLED = re.compile(rb"[\w)'\"][.?!](  ?)[A-Z]")
+DOUBLED = re.compile(rb"[A-Za-z_)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 YAML = (".yaml", ".yml")
 _WINDOWS = ((YAML, 80), ((".rst", ".txt"), 24))  # the same above, where the beginning of what is open tells more
@@ -183,6 +185,22 @@ def _doubled_share(base: BaseText) -> float:
     return max(0.08, min(0.98, double / (single + double)) * 0.65)
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The removed lines of a block of changes: (place in the hunk, number in the base) of each, their texts to find the
+    likest, and their bytes."""
+
+    removed: tuple[tuple[int, int], ...]
+    lines: Resembling
+    gone: frozenset[bytes]
+
+    def nearest(self, index: int) -> list[int]:
+        """The numbers of those nearest to a place in the hunk, at most WINDOW."""
+        at = bisect(self.removed, (index,))
+        near = sorted(self.removed[max(0, at - WINDOW) : at + WINDOW], key=lambda one: abs(one[0] - index))
+        return [number for _, number in near[:WINDOW]]
+
+
 class _Pool:
     """All removed lines of a file, to find the one an added line resembles."""
 
@@ -194,24 +212,16 @@ class _Pool:
             if text := squeeze(base.lines[at]):
                 self.exact.setdefault(text, at)
 
-    def model(self, words: tuple[bytes, ...], block: Sequence[int]) -> Model | None:
+    def model(self, words: tuple[bytes, ...], block: _Block) -> Model | None:
         """The best resembling line: of the same block, or the same text anywhere."""
         text = b" ".join(words)
-        mine = _pieces(text)
-        best: tuple[float, int] | None = None
-        for at in block:
-            squeezed = squeeze(self.base.lines[at])
-            if not squeezed:
-                continue
-            if squeezed == text:
-                return self._model(at, 1.0, same_block=True)
-            alike = _alike(mine, _pieces(squeezed))
-            if alike >= 0.5 and (best is None or alike > best[0]):
-                best = alike, at
+        if (same := block.lines.same(text)) is not None:
+            return self._model(same, 1.0, same_block=True)
         if text in self.exact and len(text) > 1:
             return self._model(self.exact[text], 1.0, same_block=False)
         if (line := self.survey.elsewhere.moved.get(text)) is not None:
             return Model(line, split_cached(line), 1.0, same_block=False)
+        best = block.lines.likest(text)
         return self._model(best[1], min(0.95, best[0]), same_block=True) if best else None
 
     def _model(self, at: int, alike: float, *, same_block: bool) -> Model:
@@ -229,24 +239,9 @@ class _Pool:
         return Model(line, split_cached(line), alike, same_block, regular, continues, style)
 
 
-_PIECE = re.compile(rb"\w+|[^\w\s]")
-
-
-@lru_cache(maxsize=8192)
-def _pieces(text: bytes) -> Counter[bytes]:
-    return Counter(_PIECE.findall(text))
-
-
-def _alike(mine: Counter[bytes], theirs: Counter[bytes]) -> float:
-    """The share of pieces that two lines have in common, 0 to 1."""
-    total = sum(mine.values()) + sum(theirs.values())
-    common = sum((mine & theirs).values())
-    return 2.0 * common / total if total else 0.0
-
-
 def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base: BaseText, pool: _Pool) -> list[Row]:
     rows: list[Row] = []
-    blocks = _blocks(reading)
+    blocks = _blocks(reading, base)
     end = placement.start + placement.hunk.old_count
     after = base.lines[end : end + WINDOW]
     known = [base.lines[s.base] if s.kind is Kind.CONTEXT and s.base is not None else None for s in reading]
@@ -263,11 +258,10 @@ def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base:
         if text:
             row.words = tuple(text.split(b" "))
             row.chunks = split_cached(text)
-            block = [reading[at].base or 0 for at in blocks[index]]
+            block = blocks[index]
             row.model = pool.model(row.words, block)
-            row.gone = frozenset([base.lines[at] for at in block])
-            order = _nearest_first(blocks[index], index)
-            row.removed = tuple(split_cached(base.lines[reading[at].base or 0]) for at in order[:WINDOW])
+            row.gone = block.gone
+            row.removed = tuple(split_cached(base.lines[number]) for number in block.nearest(index))
             row.twin = _twin(base, text, placement.start, pool.survey.elsewhere)
             below = [line for line in known[index + 1 : index + 40] if line is not None]
             row.below = tuple([*below, *after][:WINDOW])
@@ -304,13 +298,9 @@ def _twin(base: BaseText, text: bytes, near: int, beside: Elsewhere) -> gaps.Chu
     return None if line is None else split_cached(line)
 
 
-def _nearest_first(block: Sequence[int], index: int) -> list[int]:
-    return sorted(block, key=lambda at: abs(at - index))
-
-
-def _blocks(reading: Sequence[Step]) -> dict[int, list[int]]:
-    """For each added line the indices of the removed lines of its block of changes."""
-    out: dict[int, list[int]] = {}
+def _blocks(reading: Sequence[Step], base: BaseText) -> dict[int, _Block]:
+    """For each added line the removed lines of its block of changes."""
+    out: dict[int, _Block] = {}
     at = 0
     while at < len(reading):
         if reading[at].kind is Kind.CONTEXT:
@@ -319,8 +309,13 @@ def _blocks(reading: Sequence[Step]) -> dict[int, list[int]]:
         end = at
         while end < len(reading) and reading[end].kind is not Kind.CONTEXT:
             end += 1
-        removed = [i for i in range(at, end) if reading[i].kind is Kind.REMOVED]
-        for index in range(at, end):
-            out[index] = removed
+        removed = {i: reading[i].base or 0 for i in range(at, end) if reading[i].kind is Kind.REMOVED}
+        lines = {number: base.lines[number] for number in removed.values()}
+        block = _Block(
+            tuple(removed.items()),
+            Resembling({number: squeeze(line) for number, line in lines.items()}),
+            frozenset(lines.values()),
+        )
+        out.update(dict.fromkeys(range(at, end), block))
         at = end
     return out

@@ -1,27 +1,29 @@
 """Searches the readings of a damaged file for the one whose git blob id the patch names.
 
 The greedy reading takes the likeliest bytes for every line. A reading is a set of deviations from it (`effects`) that
-touch different rows; readings are tried in the order of their summed cost, each at little more than the SHA-1 of the
-file behind its first changed line. The bound is a number of readings, of bytes hashed and of lines read, so that the
-outcome is the same on any machine.
+touch different rows; readings are tried in the order of their summed cost (but for `BAND` bits), each at little more
+than the SHA-1 of the file behind its first changed line. The bound is a number of readings, of bytes hashed and of
+lines read, so that the outcome is the same on any machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush, heapreplace
 from itertools import chain
 
 from kpatch_tool.restore.effects import MAX_COST, MOST_LINES, Effect, Effects
-from kpatch_tool.restore.judge import Change, Judge, Variations
+from kpatch_tool.restore.judge import Change, Judge, Variations, readings_judged
 from kpatch_tool.restore.paths import Alternative, Path, Plan
 
-_BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
 _MANY, _SHALLOW = 20_000, 3.0
-_MOST_SETS = 1_200_000  # sets of deviations looked at, with those that touch the same rows
+BAND = 0.125  # bits: sets that differ less in cost are tried in any order
+_MOST_EFFECTS = 100_000  # combined with each other
+_MOST_TOGETHER = 30  # effects of a set
+_MOST_SETS = 4_000_000  # sets of deviations looked at, with those that touch the same rows
 _LISTED = 600  # deviations followed up to list what is not decided
 _LISTED_LINES = 4_000  # lines read for that
 _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for odd lines seldom stand alone
@@ -31,42 +33,69 @@ _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for 
 class Bound:
     """How much work a search may do: readings tried, bytes hashed, and lines read."""
 
-    readings: int = 400_000
+    readings: int = 700_000
     hashed: int = 5_000_000_000
     lines: int = MOST_LINES
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
-        readings = min(self.readings, 16 ** len(wanted) // _BY_CHANCE)
-        return Bound(readings, self.hashed, self.lines)
+        return Bound(min(self.readings, readings_judged(wanted)), self.hashed, self.lines)
 
 
-def _combined(effects: Effects) -> Iterator[tuple[Effect, ...]]:
-    """Sets of effects that touch different rows, the cheapest first, without end but that of the effects."""
-    first = effects.get(0)
+class _Sets:
+    """Sets of effects that touch different rows, by their cost in bands."""
+
+    def __init__(self, get: Callable[[int], Effect | None]) -> None:
+        self._get = get
+        self._made: list[Effect] = []
+        self._costs: list[float] = []
+        self.looked = 0  # sets looked at, with those whose effects touch the same rows
+
+    def band(self, low: float, high: float) -> Iterator[tuple[Effect, ...]]:
+        """The sets that cost at least `low` and less than `high` bits."""
+        while len(self._made) < _MOST_EFFECTS:
+            effect = self._get(len(self._made))
+            if effect is None or effect.cost >= high:
+                break
+            self._made.append(effect)
+            # One that was found late counts as dear as those made before it.
+            self._costs.append(max(effect.cost, low, *self._costs[-1:]))
+        return self._sets((low, high), 0, ())
+
+    def _sets(self, band: tuple[float, float], first: int, numbers: tuple[int, ...]) -> Iterator[tuple[Effect, ...]]:
+        """The sets of the effects with these numbers and further ones, from number `first` on."""
+        made, costs = self._made, self._costs
+        chosen = tuple([made[number] for number in numbers])
+        spent = sum([costs[number] for number in numbers])
+        taken = 0
+        for effect in chosen:
+            taken |= effect.taken
+        begin, end = (bisect_left(costs, limit - spent, first) for limit in band)
+        self.looked += end - begin
+        for effect in made[begin:end]:
+            if not effect.taken & taken:
+                yield (*chosen, effect)
+        if len(numbers) == _MOST_TOGETHER:
+            return
+        most = band[1] - spent
+        for at in range(first, len(made) - 1):
+            if costs[at] + costs[at + 1] >= most or self.looked > _MOST_SETS:
+                return
+            if not made[at].taken & taken:
+                yield from self._sets(band, at + 1, (*numbers, at))
+
+
+def sets_by_cost(get: Callable[[int], Effect | None]) -> Iterator[tuple[Effect, ...]]:
+    """Sets of effects that touch different rows, the cheapest first but for `BAND` bits; `get` gives the effects in the
+    order of their cost by number, None behind the last."""
+    first = get(0)
     if first is None:
         return
-    made = effects.made
-    serial = 0
-    # Each entry is a set by the numbers of its effects; those without the last one are known not to touch.
-    heap: list[tuple[float, int, tuple[int, ...], float, int]] = [(first.cost, 0, (0,), 0.0, 0)]
-    while heap and serial < 2 * _MOST_SETS:
-        cost, _, chosen, spent, taken = heap[0]
-        if cost > MAX_COST:
-            return
-        at = chosen[-1]
-        last = made[at]
-        usable = not taken & last.taken
-        if usable:
-            yield tuple([made[number] for number in chosen])
-        following = made[at + 1] if at + 1 < len(made) else effects.get(at + 1)
-        if following is None:
-            heappop(heap)
-            continue
-        heapreplace(heap, (spent + following.cost, serial + 1, (*chosen[:-1], at + 1), spent, taken))
-        if usable:
-            heappush(heap, (cost + following.cost, serial + 2, (*chosen, at + 1), cost, taken | last.taken))
-        serial += 2
+    sets = _Sets(get)
+    low = first.cost
+    while low <= MAX_COST and sets.looked <= _MOST_SETS:
+        yield from sets.band(low, low + BAND)
+        low += BAND
 
 
 def search(
@@ -89,7 +118,7 @@ def search(
     bound = bound.for_id(judge.wanted)
     if variations.right([]):
         return root, (plan,), True, tried
-    for chosen in chain(effects.alone(), _combined(effects)):
+    for chosen in chain(effects.alone(), sets_by_cost(effects.get)):
         right = variations.right([effect.change or _change(effect, variations) for effect in chosen])
         if right is None:
             continue

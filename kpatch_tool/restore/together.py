@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kpatch_tool.restore import gaps, indent, notes
+from kpatch_tool.restore import gaps, indent, notes, unruled
 from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, width
 from kpatch_tool.restore.reading import Candidate
 from kpatch_tool.restore.rows import Row
@@ -18,10 +18,14 @@ LEAST = 7.0  # bits: what joint deviations cost at least, but for lines with the
 _SHIFT = 10.0  # bits: a run of lines that stands elsewhere as a whole
 _ALIKE = 1.0  # bits more: all lines with the same text have the same other reading
 _MOST_READINGS = 8  # of a text that many lines have
+_DEAREST_ODD = 13.5  # bits: a reading that no rule gives, of lines with the same text
+_PLAIN_GAPS = LEAST
 _DEPTH = LEAST  # bits: another indentation of all lines that have the same
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _TABLE = 8.0  # bits: columns behind commas
+_COLUMN_KEYS = frozenset({*gaps.TABLE_KEYS, "end", "kdoc"})  # kinds of gap that can end at one column
+_ASSEMBLY = frozenset({"quote", "instruction"})  # kinds of gap that are alike in inline assembly
 _ANY_DEPTH = frozenset({"backslash", "trailing"})  # kinds of gap whose column lines of any indentation share
 _WORDS = 9.5  # bits: words in columns
 _ALIGNED_WORDS = 4  # so many words of a line
@@ -29,6 +33,7 @@ _APART = (1, 2, 3)  # blanks behind the longest word
 _FARTHEST = 8  # columns that a run is shifted by
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
+_NO_COLUMN = 1 << 30
 _FIRST = 4  # column that blanks fill up to
 _OF_RUN, _OF_BLOCK = 0.5, 1.0  # bits more: a habit of some lines alone
 _BY_BLANKS = 10.0  # bits: blanks for tabs
@@ -61,7 +66,7 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
+    for source in (_same_text, _plain, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             if len(rows) > 1:
@@ -85,6 +90,29 @@ def _same_text(lines: Lines) -> _Found:
             yield cost, dict.fromkeys(numbers, option.text)
             rest = option.text[len(indent_of(option.text)) :]
             yield cost, {number: indent_of(lines.texts[number]) + rest for number in numbers}
+        if len(numbers) > 1 and lines.options[numbers[0]]:
+            yield from _same_odd(lines, numbers)
+
+
+def _same_odd(lines: Lines, numbers: Sequence[int]) -> _Found:
+    """Lines with the same text have the same reading that no rule gives."""
+    row, text = lines.rows[numbers[0]], lines.texts[numbers[0]]
+    blanks = not any(line.startswith(b"\t") for line in lines.texts)
+    kind = (lines.options[numbers[0]] or [Candidate(text, 0.0, "")])[0].kind
+    for other, (cost, _) in unruled.readings(row, text, kind, yaml=blanks).items():
+        if cost <= _DEAREST_ODD:
+            yield cost + _ALIKE, dict.fromkeys(numbers, other)
+
+
+def _plain(lines: Lines) -> _Found:
+    """Gaps of no kind that are wide, since a line that was removed or another one has them so, are single blanks."""
+    texts: dict[int, bytes] = {}
+    for number in lines.added():
+        own = gaps.split(lines.texts[number])
+        every = [gaps.Gap(gap) if key else gaps.SINGLE for gap, key in zip(own.gaps, own.keys, strict=True)]
+        if own.gaps and len(every) == len(lines.rows[number].words) - 1:
+            texts[number] = gaps.render(lines.rows[number].words, indent_of(lines.texts[number]), every)
+    yield _PLAIN_GAPS, texts
 
 
 def _depths(lines: Lines) -> _Found:
@@ -102,14 +130,18 @@ def _depths(lines: Lines) -> _Found:
 
 
 def _continuations(lines: Lines) -> _Found:
-    """Lines that continue a statement in the same situation do so in the same style."""
+    """Lines that continue a statement in the same situation, or a call of the same function, do so in the same
+    style."""
     begins: dict[str, list[int]] = {}
     styles: dict[int, dict[str, bytes]] = {}
     for number in lines.added():
         state, options = lines.states[number], lines.options[number]
         inner = state.stack[-1].inner if state.parens else state.continuation
         if options and options[0].kind in indent.CONTINUES and inner is None:
-            begins.setdefault(indent.situation(state), []).append(number)
+            where = indent.situation(state)
+            begins.setdefault(where, []).append(number)
+            if where == "call":
+                begins.setdefault(f"{where} of {state.head!r}", []).append(number)
             styles[number] = indent.style_options(state)
     for numbers in [*begins.values(), sorted(styles)]:
         names = dict.fromkeys(name for number in numbers for name in styles[number])
@@ -139,12 +171,13 @@ def _gaps(lines: Lines) -> _Found:
     for more, key, places in _places(lines):
         for rank, text in enumerate(_GAP_TEXTS):
             yield _GAPS + more + rank / 8, _with_gaps(lines, places, gaps.Gap(text))
-        if key not in gaps.TABLE_KEYS:
+        if key not in _COLUMN_KEYS:
             continue
         for column in _COLUMNS:
             gap = gaps.Gap(b"\t", column)
             yield _GAPS + more + 1.0, _with_gaps(lines, places, gap)
-            yield _GAPS + more + 1.5, _with_gaps(lines, places, gap, full=column)
+            for full in (column - 1, column):
+                yield _GAPS + more + 1.5, _with_gaps(lines, places, gap, full=full)
         for column in range(_FIRST, _COLUMNS.stop) if more else ():
             yield _GAPS + more + 2.5, _with_gaps(lines, places, gaps.Gap(b" ", column))
 
@@ -154,7 +187,7 @@ def _own_columns(lines: Lines) -> _Found:
     whole file: at a tab stop by tabs or by blanks, or one blank behind it."""
     parts = _parts(lines)
     for more, key, places in _places(lines):
-        if more or key not in gaps.TABLE_KEYS:
+        if more or key not in _COLUMN_KEYS:
             continue
         runs: dict[tuple[int, bytes], list[_Place]] = {}
         for number, at in places:
@@ -203,19 +236,18 @@ def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
         chunks, start = lines.rows[number].chunks, indent_of(lines.texts[number])
         note = notes.goes_on(lines.states[number], lines.texts[number])
         for at, key in enumerate(chunks.keys if chunks else ()):
-            kind = f"star of {note[0]}" if note and key == "star" else key.rstrip("?")
-            if not kind:
-                continue
-            above, deep, first = block.get(kind, (-1, b"", -1))
-            goes_on = above == number or (above == number - 1 and (deep == start or key == "backslash"))
-            block[kind] = number, start, first if goes_on else number
-            for more, which in ((0.0, -1), (_OF_RUN, run), (_OF_BLOCK, block[kind][2])):
-                kinds.setdefault((more, kind, which), []).append((number, at))
+            own = f"star of {note[0]}" if note and key == "star" else key.rstrip("?")
+            for kind in [own, "assembly"] if key in _ASSEMBLY else [own] if own else []:
+                above, deep, first = block.get(kind, (-1, b"", -1))
+                goes_on = above == number or (above == number - 1 and (deep == start or key == "backslash"))
+                block[kind] = number, start, first if goes_on else number
+                for more, which in ((0.0, -1), (_OF_RUN, run), (_OF_BLOCK, block[kind][2])):
+                    kinds.setdefault((more, kind, which), []).append((number, at))
     yield from ((more, kind, places) for (more, kind, _), places in kinds.items() if len(places) > 1)
 
 
-def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int = -1) -> Mapping[int, bytes]:
-    """The rows with that gap at each of the places; one blank where that reaches column `full`."""
+def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int = _NO_COLUMN) -> Mapping[int, bytes]:
+    """The rows with that gap at each of the places; one blank where the text before it reaches column `full`."""
     texts: dict[int, bytes] = {}
     for number, at in places:
         text = texts.get(number, lines.texts[number])
@@ -223,8 +255,7 @@ def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int 
         own = gaps.split(text)
         if len(own.gaps) != len(words) - 1:
             continue
-        left = full - width(own.words[at], own.columns[at])
-        wanted = gaps.SINGLE if left == 1 else gap
+        wanted = gaps.SINGLE if width(own.words[at], own.columns[at]) >= full else gap
         every = [wanted if index == at else gaps.Gap(one) for index, one in enumerate(own.gaps)]
         texts[number] = gaps.render(words, start, every)
     return texts

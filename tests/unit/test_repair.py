@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.restore.blind import read_blind, suspicions
+from kpatch_tool.restore.judge import readings_judged
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.shape import reshaped
@@ -149,12 +151,19 @@ def test_another_base_proves_nothing_and_undecided_lines_are_shown() -> None:
     assert typeset.exactness is Exactness.MATCHED
 
 
-def test_a_short_blob_id_proves_nothing_and_is_said_to() -> None:
+@pytest.mark.parametrize("digits", [4, 5])
+def test_a_short_blob_id_proves_no_more_readings_than_it_can_judge(digits: int) -> None:
     file = sent_diff()
-    short = format_diff([replace(file, old_blob=blob_id(BASE)[:5], new_blob=blob_id(NEW)[:5])])
-    done = restored(received(DAMAGES["tabs by column"], short))
-    assert done.exactness is Exactness.MATCHED
-    assert f"blob id {blob_id(NEW)[:5]} is too short to prove anything" in done.why
+
+    def told(new: bytes) -> Patch:
+        short = replace(file, old_blob=blob_id(BASE)[:digits], new_blob=blob_id(new)[:digits])
+        return restored(received(DAMAGES["tabs by column"], format_diff([short])))
+
+    assert told(NEW).exactness is Exactness.PROVEN
+    other = told(NEW + b"/* end */\n")
+    assert other.exactness is Exactness.MATCHED
+    tried = re.search(r"none of the (\d+) likeliest readings", other.why)
+    assert tried and 1 <= int(tried[1]) <= readings_judged("a" * digits)
 
 
 def test_a_hidden_address_nobody_has_stays_and_is_shown() -> None:

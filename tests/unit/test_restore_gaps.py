@@ -138,3 +138,31 @@ def test_a_line_follows_one_that_has_another_column_than_before() -> None:
     wider = old.replace(b"\t\t=", b"\t\t\t\t=")
     assert likeliest_last(old, wider) == b"\t.mmap\t\t\t\t= a_mmap,"
     assert likeliest_last(old, wider.replace(b"a_", b"b_")) == b"\t.mmap\t\t\t\t= b_mmap,"
+
+
+@pytest.mark.parametrize(
+    ("above", "added"),
+    [
+        (b"\t__u8\t\ta;\n\t__u16\t\tb;\n", b"\tunion nvme_data_ptr dptr;\n\t__u8\t\tc;\n"),
+        (b"\t.owner\t\t= THIS_MODULE,\n", b"\t.unlocked_ioctl = ctrl_ioctl,\n\t.open\t\t= ctrl_open,\n"),
+    ],
+)
+def test_a_text_that_reaches_its_column_has_one_blank_and_the_next_line_the_column(above: bytes, added: bytes) -> None:
+    head, tail = b"struct a b = {\n", b"};\n"
+    assert restored(head + above + tail, head + above + added + tail).proven
+    first = restored(head + above + tail, head + above + added + tail, exact=False)
+    assert first.post == head + above + added + tail
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (b"(keys etc. We call", ("first", "sentence", "")),
+        (b"(keys etc. and others", ("first", "", "")),
+        (b"6. Zeroize the key", ("first", "", "")),
+        (b"* 6. Zeroize the key", ("star", "", "", "")),
+        (b"It was 6. Zeroize the key", ("first", "", "sentence", "", "")),
+    ],
+)
+def test_where_a_sentence_ends(text: bytes, kinds: tuple[str, ...]) -> None:
+    assert gaps.split(text).keys == kinds

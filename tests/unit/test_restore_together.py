@@ -130,3 +130,36 @@ def test_words_one_below_the_other_stand_in_columns() -> None:
 def test_lines_pasted_from_a_diff_have_the_blanks_behind_its_sign() -> None:
     files = made(lines_of(b"\twhile (a)", b"\t\tb(a);"))
     assert b"       while (a)\n               b(a);" in files
+
+
+def test_the_ends_of_comments_stand_in_a_column_by_blanks() -> None:
+    lines = lines_of(b"#define A\t1 /* one */", b"#define B\t2 /* and two */")
+    assert b"#define A\t1 /* one        */\n#define B\t2 /* and two    */" in made(lines)
+
+
+def test_all_gaps_of_inline_assembly_are_tabs_together() -> None:
+    texts = (b'\t\t"       l       %0,%2\\n"', b'\t\t"0:     nr      %0,%5\\n"')
+    tabs = b'\t\t"\tl\t%0,%2\\n"\n\t\t"0:\tnr\t%0,%5\\n"'
+    assert tabs in made(lines_of(*texts))
+
+
+def test_a_call_of_one_function_goes_on_in_another_style_than_those_of_others() -> None:
+    texts = (b"\tone(a,", b"\t    b);", b"\ttwo(a,", b"\t    b);", b"\tone(c,", b"\t    d);")
+    lines = lines_of(*texts, kinds="statement paren " * 3)
+    assert b"\tone(a,\n\t\tb);\n\ttwo(a,\n\t    b);\n\tone(c,\n\t\td);" in made(lines)
+
+
+def test_a_text_that_reaches_the_column_has_one_blank_behind_it() -> None:
+    lines = lines_of(b"\tu8 a;", b"\tunion nvme_data_ptr dptr;", b"\tu16 b;")
+    assert b"\tu8\t\ta;\n\tunion nvme_data_ptr dptr;\n\tu16\t\tb;" in made(lines)
+
+
+def test_lines_with_one_text_have_one_reading_that_no_rule_gives() -> None:
+    file = b"  a = <&gpio0 168\n%bGPIO_ACTIVE_HIGH>;\n  b = <&gpio0 169\n%bGPIO_ACTIVE_HIGH>;"
+    first, wanted = (file % (b" " * column, b" " * column) for column in (20, 28))
+    assert wanted in made(lines_of(*first.split(b"\n"), kinds="text " * 4))
+
+
+def test_gaps_that_removed_lines_had_wide_are_single_together() -> None:
+    texts = (b"\trun_cmd nettest  -r ${A}", b"\tsleep 1", b"\trun_cmd nettest  -r ${B}")
+    assert b"\trun_cmd nettest -r ${A}\n\tsleep 1\n\trun_cmd nettest -r ${B}" in made(lines_of(*texts))
