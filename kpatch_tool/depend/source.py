@@ -232,7 +232,7 @@ def declared_names(code: str) -> list[str]:
     if match is None or not code.endswith((";", "=", ",")):
         return []
     words = IDENTIFIER.findall(match["type"])
-    if words[0] in _STATEMENT | {"typedef"}:
+    if not words or words[0] in _STATEMENT | {"typedef"}:  # none: a row of numbers
         return []
     found = []
     for part in split_arguments(match["names"].rstrip(";")):

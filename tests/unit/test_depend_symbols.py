@@ -197,6 +197,7 @@ def test_function_head(code: str, after_type: bool, name: str) -> None:
         ("goto exit;", []),
         ("ret = f(a);", []),
         ("i++;", []),
+        ("0 x00ff,", []),
     ],
 )
 def test_declared_names(code: str, names: list[str]) -> None:
