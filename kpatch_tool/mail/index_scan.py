@@ -58,6 +58,8 @@ _DECODED = 1 << 16  # bytes of a base64 text in which the diff begins, if there 
 _GLANCE = 1 << 12  # bytes of it that tell what most are
 _MOST_NAMES = 1000
 _BLANK = re.compile(rb"\r*\n")
+_FILES_DATE = b" Mon Sep 17 00:00:00 2001\n"  # of git format-patch
+_FILE = re.compile(rb"^>?From [0-9a-f]{40}" + _FILES_DATE + rb"(?:From|Date|Subject):", re.MULTILINE)
 _ENCODING = b"content-transfer-encoding"
 _Found = list[tuple[bytes, bytes, bytes]]  # of _HEADER: name, value, what follows the header
 
@@ -311,16 +313,15 @@ class Scanner:
             return False
         if marks.reply:
             return False if b"\n>" in text.body else None
-        return self._judge.has_diff(text.body.removeprefix(b"\xef\xbb\xbf"))
+        return None if _is_several(text.body) else self._judge.has_diff(text.body.removeprefix(b"\xef\xbb\xbf"))
 
     def _has_diff(self, body: bytes, encoding: bytes, *, reply: bool) -> bool | None:
         """Whether a mail of one part has a diff (a reply: is a patch); None when this is not quickly told."""
         text = body
         try:
             if encoding == b"base64":
-                if not reply and self._judge.has_diff(_glance(body)):
-                    return True
-                text = binascii.a2b_base64(body[:_DECODED].strip())
+                whole = not reply and self._judge.has_diff(_glance(body))
+                text = binascii.a2b_base64((body if whole else body[:_DECODED]).strip())
             elif encoding == b"quoted-printable":
                 text = binascii.a2b_qp(body)
         except binascii.Error:
@@ -328,7 +329,9 @@ class Scanner:
         known = encoding in _ENCODINGS and (encoding != b"base64" or len(body) <= _DECODED)
         if reply:
             return False if known and (b"\n>" in text or b"\n---" not in text) else None
-        return self._judge.has_diff(text) or (False if known else None)
+        if self._judge.has_diff(text):
+            return None if _is_several(text) else True
+        return False if known else None
 
     def _unusual(self, raw: bytes, begin: int, length: int) -> None:
         """Take a strange mail, or one with mails in it, by reading it as the rest of kpt does."""
@@ -373,6 +376,11 @@ def _read_behind(text: bytearray, filled: int, read_into: Callable[[memoryview],
 def _quotes(body: bytes, encoding: bytes) -> bool:
     """Whether lines of a text are quoted, as far as is quickly told."""
     return b"\n>" in (_glance(body) if encoding == b"base64" else body)
+
+
+def _is_several(text: bytes) -> bool:
+    """Whether a text may hold several files of git format-patch, each a message of its own (mail/read.py)."""
+    return _FILES_DATE in text and _FILE.search(text) is not None
 
 
 def _glance(body: bytes) -> bytes:

@@ -41,7 +41,10 @@ _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[mK]")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ \t])", re.MULTILINE)
 _MOST_HEADERS = 100
+_DEEPEST = 3  # of mails in mails
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
+# A file of git format-patch below a diff: somebody mailed several in one text.
+_FILE = re.compile(rb"^From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n(?=(?:From|Date|Subject):)", re.MULTILINE)
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
 _NEVER_SHOWN = frozenset({"received", "return-path", "mime-version", "content-transfer-encoding"})  # by an archive
 
@@ -306,11 +309,13 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     text = mime.read_text(fields, body)
     answered = headers.message_ids(headers.text(fields, "in-reply-to"))
     own = headers.message_ids(headers.text(fields, "message-id"))
+    files = _files_below(text.body) if depth < _DEEPEST else []
+    first, *further = [*files, len(text.body)]
     yield Message(
         subject=headers.text(fields, "subject"),
         author=relayed.author(fields),
         date=headers.date(headers.text(fields, "date")),
-        body=text.body.removeprefix(_BOM),
+        body=text.body[:first].removeprefix(_BOM),
         charset=text.charset,
         origin=origin,
         message_id=own[0] if own else "",
@@ -322,8 +327,17 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         damage=frozenset({Damage.SQUEEZED}) if text.squeezed else frozenset(),
         sealed=text.sealed,
     )
-    for number, inner in enumerate(text.enclosed if depth < 3 else (), start=1):
+    for number, (start, end) in enumerate(zip(files, further, strict=True), start=2):
+        for message in _from_mail(text.body[start:end], f"{origin}, file {number}", depth=_DEEPEST):
+            yield replace(message, in_reply_to=own[0] if own else "")
+    for number, inner in enumerate(text.enclosed if depth < _DEEPEST else (), start=1):
         yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)
+
+
+def _files_below(body: bytes) -> list[int]:
+    """Where files of git format-patch begin below the first diff of a text."""
+    diff = _DIFF.search(body)
+    return [found.start() for found in _FILE.finditer(body, diff.start())] if diff else []
 
 
 def _header_inside(text: bytes) -> int | None:

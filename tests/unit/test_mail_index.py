@@ -164,6 +164,22 @@ def test_a_usual_subject_says_what_every_subject_says(tag: str, words: list[str]
     assert marks.kind == sum(bit for bit, said in zip(bits, kinds, strict=True) if said)
 
 
+@pytest.mark.parametrize("name", ["7bit", *ENCODED])
+def test_several_files_in_one_text_are_found(name: str, tmp_path: Path) -> None:
+    file = "From " + "0" * 40 + " Mon Sep 17 00:00:00 2001\nFrom: J <j@x>\nSubject: [PATCH 2/2] mm: b\n\nWhy.\n---\n"
+    text = (DIFF + "-- \n2.43\n\n" + file + DIFF).encode()
+    encoding, body = ENCODED[name](text) if name in ENCODED else (name, text.replace(b"\nFrom ", b"\n>From "))
+    head = (
+        "From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: J <j@x>\nSubject: [PATCH 1/2] mm: a\n"
+        f"Message-ID: <a@x>\nContent-Transfer-Encoding: {encoding}\n\n"
+    )
+    path = tmp_path / "several.mbox"
+    path.write_bytes(head.encode() + body.replace(b"\nFrom ", b"\n>From ") + b"\n")
+    found = from_index(path, tmp_path / "i.sqlite")
+    assert found == whole(path)
+    assert "1, 2" in str(found[0]) or "1,2" in str(found[0])
+
+
 _CHANGES = st.tuples(
     st.sampled_from(["", "", "", "", "drop", "tag", "twice", "other", "loose", "late", "text"]),
     st.sampled_from(["[PATCH v2 ", "[RFC PATCH ", "[PATCH RESEND ", "Re: [PATCH ", "[PATCH 9", "["]),

@@ -111,6 +111,18 @@ def test_a_mail_on_its_way_is_no_page() -> None:
     assert one(data).subject == "[PATCH] s"
 
 
+def test_files_below_one_another_in_one_text() -> None:
+    file = b"From %s Mon Sep 17 00:00:00 2001\n" % (b"0" * 40)
+    file += b"From: J <j@x.org>\nSubject: [PATCH %d/3] s\n\nWhy.\n---\n"
+    mail = b"Message-ID: <1@x.org>\n" + MAIL.replace(b"[PATCH]", b"[PATCH 1/3]") + DIFF + b"-- \n2.43\n\n"
+    found = list(parse(mail + b"".join(file % number + DIFF + b"-- \n2.43\n\n" for number in (2, 3)), "x"))
+    assert [message.subject for message in found] == ["[PATCH 1/3] f: x", "[PATCH 2/3] s", "[PATCH 3/3] s"]
+    assert [message.in_reply_to for message in found] == ["", "1@x.org", "1@x.org"]
+    assert all(message.body.count(b"diff --git") == 1 for message in found)
+    talk = MAIL.replace(b"Why.\n", file % 2) + DIFF
+    assert one(talk).body.count(b"Mon Sep 17") == 1, "above the diff it begins the patch"
+
+
 def test_patch_as_attachment() -> None:
     attachment = base64.encodebytes(DIFF)
     header = "Content-Type: application/octet-stream; name=x.patch\nContent-Transfer-Encoding: base64"
