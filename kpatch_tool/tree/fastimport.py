@@ -73,7 +73,7 @@ class FastImport:
         fcntl.flock(self._beside, fcntl.LOCK_SH)
         self._sweep(older=_ABANDONED)
         argv = ["git", *tuning, "-c", "core.fsyncMethod=fsync", f"--git-dir={git_dir}", "fast-import"]
-        argv += ["--quiet", "--done", "--date-format=raw", "--force", *options]
+        argv += ["--quiet", "--done", "--date-format=raw-permissive", "--force", *options]
         try:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
