@@ -185,10 +185,21 @@ def _obstacle(file: FileDiff, written: Overlay, going: Iterable[str]) -> _FilePu
     if taken is not None and path not in going and file.old_path is not None:
         why = f"{printable(path)} exists already"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
-    if taken is None and (blocked := written.obstacle(path)):
+    if taken is None and (blocked := _without(going, written).obstacle(path)):
         why = f"{printable(path)} cannot be made: {printable(blocked)}"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
     return None
+
+
+def _without(going: Iterable[str], written: Overlay) -> Overlay:
+    """The files once those the patch takes away are gone: a diff names them in the order of their paths, so that a file
+    with the name a directory had comes before the directory's own (git's apply.c, too, writes after it removed)."""
+    left = {path: None for path in going if path not in written.changed}
+    if not left:
+        return written
+    after = written.layer()
+    after.put(left)
+    return after
 
 
 def _mode_after(file: FileDiff, pre: Entry | None) -> str:
