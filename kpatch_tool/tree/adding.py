@@ -7,6 +7,7 @@ directory, which the next add clears away.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
+from kpatch_tool.tree.environment import SHA1_IN_FILES
 from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
@@ -95,7 +97,8 @@ def tree_lock(catalogue: Catalogue, name: str, *, wait_seconds: float = 0.0) -> 
 
 def init_bare(git_dir: Path) -> None:
     """Make `git_dir` an empty bare repository whose only branch will be `base` and whose objects are kept."""
-    done = process.run(["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=base", str(git_dir)])
+    argv = ["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=base", str(git_dir)]
+    done = process.run(argv, env={**os.environ, **SHA1_IN_FILES})
     if done.status != 0:
         raise git_failed(done.stderr, git_dir)
     for key in ("gc.auto", "maintenance.auto"):

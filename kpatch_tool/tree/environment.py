@@ -49,6 +49,12 @@ def run_no_programs_of_repositories() -> None:
     os.environ.update(settings(_NO_PROGRAMS))
 
 
+# kpt moves refs as files (tree.refs) and compares the ids of blobs with those of the patches; the user may have asked
+# for other forms of every new repository (git-config(1), init.defaultRefFormat and init.defaultObjectFormat).
+FILES = {"GIT_DEFAULT_REF_FORMAT": "files"}
+SHA1_IN_FILES = {**FILES, "GIT_DEFAULT_HASH": "sha1"}
+
+
 def settings(values: Mapping[str, str]) -> dict[str, str]:
     """Environment variables that give git these settings before all others (git-config(1), GIT_CONFIG_COUNT), besides
     those that the environment has already."""

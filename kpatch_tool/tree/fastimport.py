@@ -163,7 +163,10 @@ class FastImport:
 
     def finish(self) -> None:
         """End the stream; every object sent is then in the repository. Raises MachineError when git failed."""
-        self._write(b"reset %s\nfrom %s\n\ndone\n" % (_SCRATCH, ZERO.encode()))
+        if self._mark:
+            nothing = b"0" * len(self.oid(self._mark))  # as long as the ids of this repository
+            self._write(b"reset %s\nfrom %s\n\n" % (_SCRATCH, nothing))
+        self._write(b"done\n")
         try:
             self._in.close()
         except BrokenPipeError:
