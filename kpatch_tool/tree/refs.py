@@ -51,6 +51,8 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
         rows = (f"{move.old or _ABSENT} {move.new or _ABSENT} {move.ref}\n" for move in moves)
         with atomic.machine_errors(git_dir):
             (git_dir / _NOTE).write_text("".join(rows), "utf-8")
+            atomic.sync(git_dir / _NOTE)  # git brings each ref to the disk, and the power may fail between two
+            atomic.sync(git_dir)
         # git holds our lock, too: who gets it next knows that no git of a killed kpt is still at it.
         done = _transaction(git_dir, moves, held)
         if done.status == 0:
