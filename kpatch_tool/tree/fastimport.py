@@ -72,7 +72,10 @@ class FastImport:
         self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._beside, fcntl.LOCK_SH)
         self._sweep(older=_ABANDONED)
-        argv = ["git", *tuning, "-c", "core.fsyncMethod=fsync", f"--git-dir={git_dir}", "fast-import"]
+        # git keeps a few objects loose, and by itself does not wait until those are on the disk, but then the ref is.
+        # The same patches make the same commits, and git never writes an object again whose file is there, if empty.
+        tuning += ["-c", "core.fsyncMethod=fsync", "-c", "core.fsync=committed"]
+        argv = ["git", *tuning, f"--git-dir={git_dir}", "fast-import"]
         argv += ["--quiet", "--done", "--date-format=raw-permissive", "--force", *options]
         try:
             self._process = subprocess.Popen(

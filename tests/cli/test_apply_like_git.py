@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -126,6 +127,20 @@ def test_applying_again_gives_the_same_commits(history: Path, kpt: Kpt, workspac
     first = kpt("apply", "s", "--json").json
     second = kpt("apply", "s", "--json", env={"GIT_COMMITTER_NAME": "Other"}).json
     assert first == second
+
+
+def test_every_object_is_on_the_disk_before_the_refs_name_it(
+    history: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path
+) -> None:
+    kpt("tree", "add", "toy", "--git", history, "--ref", "main")
+    kpt("import", format_patches(history, tmp_path / "patches"), "--name", "s")
+    before = set((workspace.trees / "toy.git/objects").glob("??/*"))
+    kpt("apply", "s", env={"GIT_TRACE2_EVENT": str(tmp_path / "trace")})
+    loose = set((workspace.trees / "toy.git/objects").glob("??/*")) - before
+    events = [json.loads(line) for line in (tmp_path / "trace").read_text().splitlines()]
+    waited = [event["value"] for event in events if event.get("key") == "fsync/hardware-flush"]
+    assert len(loose) > 10
+    assert sum(map(int, waited)) > len(loose)
 
 
 def test_reverse_takes_the_series_out(history: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
