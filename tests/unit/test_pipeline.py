@@ -177,13 +177,21 @@ def test_what_the_machine_could_not_do_outweighs_what_was_found() -> None:
 
 
 def test_no_qemu() -> None:
-    steps = FakeSteps(
-        make_applied(SERIES), builds("a", "b", "c", "d"), {0: MachineError("no qemu", todo="run `kpt doctor`")}
-    )
+    missing = MachineError("no qemu", todo="run `kpt doctor`")
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), dict.fromkeys(range(4), missing))
     record = run(SERIES, steps, Recorder())
     assert words(record, Stage.TEST) == ["cannot"] * 4
     assert record.problems == ("test: no qemu; run `kpt doctor`",)
     assert record.sentence == "demo applies to toy; all 3 patches build without new warnings."
+    assert record.exit_status == 3
+
+
+def test_a_base_that_this_machine_could_not_test_is_not_compared_with() -> None:
+    tests = same_results(0, 1, 2, 3) | {0: (make_tests(0, status="infra", why="no memory"),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST) == ["cannot", "no base", "no base", "no base"]
+    cell = record.cell(1, Stage.TEST)
+    assert cell is not None and cell.why == "ran; kut: the base was not tested"
     assert record.exit_status == 3
 
 
