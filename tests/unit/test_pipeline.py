@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 
@@ -193,6 +194,31 @@ def test_a_base_that_this_machine_could_not_test_is_not_compared_with() -> None:
     cell = record.cell(1, Stage.TEST)
     assert cell is not None and cell.why == "ran; kut: the base was not tested"
     assert record.exit_status == 3
+
+
+def test_what_one_guest_found_is_not_lost_when_another_could_not_run() -> None:
+    steps = Together(make_applied(SERIES), builds("a", "b", "c", "d"), same_results(0, 1, 2, 3))
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.TEST) == ["2 cases", "cannot", "same", "same"]
+    assert record.exit_status == 3
+
+
+class Together(FakeSteps):
+    """Three states are tested at once; the first of them fails when the others have their results."""
+
+    guests = 3
+    others = Semaphore(0)
+
+    def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
+        if state.patch == 1:
+            for _ in range(2):
+                self.others.acquire(timeout=10)
+            time.sleep(0.2)
+            raise MachineError("no memory")
+        found = super().test(state, build, suites, before)
+        if state.patch > 1:
+            self.others.release()
+        return found
 
 
 def test_an_infra_result_is_no_verdict_for_the_next_state() -> None:
