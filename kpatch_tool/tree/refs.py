@@ -7,8 +7,9 @@ what was there before when no ref had moved, else to what was wanted. A ref that
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +64,20 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
             raise git_failed(done.stderr, git_dir)
 
 
+@contextlib.contextmanager
+def at_rest(git_dir: Path) -> Iterator[None]:
+    """No refs are moved by a kpt during the block, and what was begun is brought to its end before: refs that move
+    together are read together. Raises MachineError when another kpt does not come to an end."""
+    with lock.held(git_dir / _LOCK, wait_seconds=_PATIENCE):
+        _settle(git_dir)
+        yield
+
+
 def settle(git_dir: Path) -> None:
     """Bring a move that was killed to its end; there is nothing to do almost always."""
     if (git_dir / _NOTE).exists():
-        with lock.held(git_dir / _LOCK, wait_seconds=_PATIENCE):
-            _settle(git_dir)
+        with at_rest(git_dir):
+            pass
 
 
 def _settle(git_dir: Path, *, locks: bool = True) -> None:
