@@ -49,6 +49,9 @@ def run_no_programs_of_repositories() -> None:
     os.environ.update(settings(_NO_PROGRAMS))
 
 
+# The hooks of the user's own repositories (core.hooksPath may be set for all of them) have no say in kpt's.
+NO_HOOKS = f"core.hooksPath={os.devnull}"
+
 # kpt moves refs as files (tree.refs) and compares the ids of blobs with those of the patches; the user may have asked
 # for other forms of every new repository (git-config(1), init.defaultRefFormat and init.defaultObjectFormat).
 FILES = {"GIT_DEFAULT_REF_FORMAT": "files"}

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from kpatch_tool import process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.tree.environment import NO_HOOKS
 
 # The branch a stream builds on. It is given back before the stream ends, so it never exists in the repository.
 _SCRATCH = b"refs/kpt/stream"
@@ -75,7 +76,7 @@ class FastImport:
         # git keeps a few objects loose, and by itself does not wait until those are on the disk, but then the ref is.
         # The same patches make the same commits, and git never writes an object again whose file is there, if empty.
         tuning += ["-c", "core.fsyncMethod=fsync", "-c", "core.fsync=committed"]
-        argv = ["git", *tuning, f"--git-dir={git_dir}", "fast-import"]
+        argv = ["git", *tuning, "-c", NO_HOOKS, f"--git-dir={git_dir}", "fast-import"]
         argv += ["--quiet", "--done", "--date-format=raw-permissive", "--force", *options]
         try:
             self._process = subprocess.Popen(
@@ -228,7 +229,7 @@ def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
     Raises MachineError when a ref is locked by another program (naming the lock file) or the disk is full.
     """
     lines = [f"delete {ref}\n" if set(oid) == {"0"} else f"update {ref} {oid}\n" for ref, oid in updates]
-    argv = ["git", f"--git-dir={git_dir}", "update-ref", "--stdin"]
+    argv = ["git", "-c", NO_HOOKS, f"--git-dir={git_dir}", "update-ref", "--stdin"]
     done = process.run(argv, stdin=os.fsencode("".join(lines)))
     if done.status != 0:
         raise git_failed(done.stderr, git_dir)

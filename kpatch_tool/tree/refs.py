@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.tree.environment import NO_HOOKS
 from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.objects import REPAIR
 
@@ -114,7 +115,7 @@ def _noted(git_dir: Path) -> list[Move] | None:
 
 def _transaction(git_dir: Path, moves: Sequence[Move], held: int | None = None) -> process.Finished:
     lines = [_line(move) for move in moves]
-    argv = ["git", f"--git-dir={git_dir}", "update-ref", "--stdin"]
+    argv = ["git", "-c", NO_HOOKS, f"--git-dir={git_dir}", "update-ref", "--stdin"]
     return process.run(argv, stdin="".join(lines).encode(), pass_fds=() if held is None else (held,))
 
 

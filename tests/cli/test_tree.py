@@ -166,6 +166,35 @@ def test_a_user_whose_new_repositories_have_ids_of_sha256(workspace: Workspace, 
     applied_and_undone(workspace, kpt, tmp_path, "t")
 
 
+def test_a_user_whose_git_is_set_up_for_other_work(
+    workspace: Workspace, kpt: Kpt, tmp_path: Path, sealed: Path
+) -> None:
+    first = small(tmp_path / "first")
+    git("clone", "-q", "--depth=1", f"file://{first}", tmp_path / "shallow", cwd=tmp_path)
+    hook = tmp_path / "hooks/reference-transaction"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
+    hook.chmod(0o755)
+    wishes = ("core.hooksPath", str(hook.parent)), ("clone.rejectShallow", "true"), ("core.autocrlf", "true")
+    for key, value in (*wishes, ("diff.external", "false"), ("color.ui", "always"), ("log.follow", "true")):
+        git("config", "--global", key, value, cwd=sealed)
+    for name, source in (("path", first), ("shallow", tmp_path / "shallow"), ("url", f"file://{first}")):
+        kpt("tree", "add", name, "--git", source)
+    applied_and_undone(workspace, kpt, tmp_path, "url")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_commit_with_a_mode_that_git_does_not_write_any_more(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    there = small(tmp_path / "there")
+    tree = bytes.fromhex(git("rev-parse", "HEAD:a", cwd=there))
+    old = git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", cwd=there, stdin=b"100664 a\0" + tree)
+    kpt("tree", "add", "t", "--git", there, "--ref", git("commit-tree", "-m", "old", old, cwd=there))
+    (tmp_path / "a.patch").write_text(PATCH)
+    kpt("import", tmp_path / "a.patch", "--name", "s")
+    kpt("apply", "s", "--tree", "t")
+    assert git("ls-tree", "kpt/s", cwd=workspace.trees / "t.git").startswith("100644 blob")
+
+
 @pytest.mark.parametrize("how", [["--shared"], ["--depth=1"]], ids=["borrowing", "shallow"])
 def test_a_commit_that_no_branch_leads_to(how: list[str], workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     first = small(tmp_path / "first")

@@ -14,7 +14,7 @@ from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import plural, printable
-from kpatch_tool.tree.environment import FILES
+from kpatch_tool.tree.environment import FILES, NO_HOOKS, settings
 from kpatch_tool.tree.fastimport import ZERO, git_failed, update_refs
 from kpatch_tool.tree.history import paths
 from kpatch_tool.tree.importing import MOST_FILES
@@ -30,6 +30,7 @@ PATIENCE = 60.0  # seconds for git's first look at a repository
 _FETCHED = "refs/kpt/fetched"
 # What git says when the network (not the address) is at fault.
 _NETWORK = ("Could not resolve host", "Connection timed out", "Connection refused", "Network is unreachable")
+_ANY_DEPTH = {"clone.rejectShallow": "false"}  # the user may not want shallow clones elsewhere
 _NO_SHALLOW = "does not support shallow"
 _NO_REF = ("couldn't find remote ref", "not our ref", "Server does not allow request", "no such remote ref")
 
@@ -67,7 +68,7 @@ class GitRepository:
         told = _remote_progress(progress)
         try:
             # Not --local: a path is local as it is, and where links cannot be (another disk) git then copies.
-            options = ["--template=", "--no-tags"]
+            options = ["--template=", "--no-tags", f"--config {NO_HOOKS}"]
             cloned = git.Repo.clone_from(
                 self.source,
                 git_dir,
@@ -75,7 +76,7 @@ class GitRepository:
                 multi_options=options,
                 bare=True,
                 allow_unsafe_options=True,
-                env=FILES,
+                env={**FILES, **settings(_ANY_DEPTH)},
             )
         except git.GitCommandError as error:
             said = "\n".join([*told.error_lines, str(error.stderr)])
