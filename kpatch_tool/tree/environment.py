@@ -49,6 +49,12 @@ def run_no_programs_of_repositories() -> None:
     os.environ.update(settings(_NO_PROGRAMS))
 
 
+def take_words_in_english() -> None:
+    """Let every git (and tar, xz, dpkg) that this process starts say in English why it failed: that is what tells a
+    full disk, a lock or a merge of binary files from anything else. Goes before LC_ALL (gettext(3))."""
+    os.environ["LANGUAGE"] = "C"
+
+
 # The hooks of the user's own repositories (core.hooksPath may be set for all of them) have no say in kpt's.
 NO_HOOKS = f"core.hooksPath={os.devnull}"
 
