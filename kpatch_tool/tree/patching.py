@@ -54,7 +54,9 @@ def put_patch(files: Sequence[FileDiff], overlay: Overlay) -> Put:
     if not files:
         return Put(ApplyStatus.CLEAN, "there is nothing in it to apply")
     if all(_has_result(file, overlay) for file in files):
-        return already(files, overlay, "every file is what the patch makes of it, by blob id")
+        made = any(file.new_path is not None for file in files)
+        why = "every file is what the patch makes of it, by blob id" if made else "what it removes is not there"
+        return already(files, overlay, why)
     strict = _put_files(files, overlay, thorough=False)
     if strict.status is not ApplyStatus.CONFLICT:
         return strict

@@ -169,6 +169,16 @@ def test_taking_out_what_is_not_there_moves_nothing(three: Path, kpt: Kpt, works
     assert refs(workspace) == before
 
 
+def test_a_patch_that_removes_what_is_not_there_says_so(three: Path, kpt: Kpt, tmp_path: Path) -> None:
+    git("rm", "-q", MMU, cwd=three)
+    git("commit", "-qm", "away with it", cwd=three)
+    git("format-patch", "-q", "-1", "-o", tmp_path / "away", cwd=three)
+    kpt("import", tmp_path / "away", "--name", "away")
+    kpt("tree", "add", "without", "--git", three)
+    (row,) = kpt("apply", "away", "--tree", "without", "--json").json["patches"]
+    assert (row["status"], row["why"]) == ("already", "what it removes is not there")
+
+
 GERMAN = {"LC_ALL": "C.UTF-8", "LANGUAGE": "de"}
 
 
