@@ -231,6 +231,15 @@ def test_a_fetch_by_url_is_shallow(toy_repo: Path, workspace: Workspace, kpt: Kp
     assert git("rev-list", "--count", "base", cwd=workspace.trees / "t.git") == "1"
 
 
+def test_a_fetch_of_a_commit_by_its_id(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    git("commit", "--allow-empty", "-qm", "second", cwd=toy_repo)
+    first = git("rev-parse", "HEAD^", cwd=toy_repo)
+    assert kpt("tree", "add", "t", "--git", f"file://{toy_repo}", "--ref", first, "--json").json["base"] == first
+    assert git("for-each-ref", "--format=%(refname)", cwd=workspace.trees / "t.git") == "refs/heads/base"
+    unknown = kpt("tree", "add", "u", "--git", f"file://{toy_repo}", "--ref", "1" * 40, status=2)
+    assert "the repository has no such ref" in unknown.err
+
+
 def test_inside_a_hook_the_users_repository_is_left_alone(
     toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
 ) -> None:

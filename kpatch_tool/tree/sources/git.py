@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from git import RemoteProgress
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.|[^/:@\s]+@[^/:\s]+:|[^/:\s]{2,}:[^:]")
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 PATIENCE = 60.0  # seconds for git's first look at a repository
 _FETCHED = "refs/kpt/fetched"
 # What git says when the network (not the address) is at fault.
@@ -176,10 +177,14 @@ class GitRepository:
         refspec, shown = f"+{self.ref}:{_FETCHED}", _remote_progress(progress)
         # gitpython logs lines of git's it cannot read, which is not for the user's eyes.
         logging.getLogger("git").setLevel(logging.CRITICAL)
-        if depth:
-            remote.fetch(refspec, shown, no_tags=True, depth=depth)
-        else:
-            remote.fetch(refspec, shown, no_tags=True)
+        try:
+            if depth:
+                remote.fetch(refspec, shown, no_tags=True, depth=depth)
+            else:
+                remote.fetch(refspec, shown, no_tags=True)
+        except TypeError:  # gitpython knows no name for an id, once it was fetched; whoever called looks for it
+            if not _ID.fullmatch(self.ref):
+                raise
 
     def _failed(self, error: Exception) -> InputError | MachineError:
         said = str(getattr(error, "stderr", error))
