@@ -223,6 +223,20 @@ def test_a_partial_clone_is_refused_where_files_are_missing(workspace: Workspace
     applied_and_undone(workspace, kpt, tmp_path, "t")
 
 
+def test_a_workspace_in_the_directory_is_no_part_of_the_tree(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers/a.c").write_text("int a;\n")
+    (tmp_path / "drivers/kernel-trees").mkdir()
+    (tmp_path / "drivers/kernel-trees/b.c").write_text("int b;\n")
+    kpt("tree", "add", "t", "--dir", ".")
+    kpt("tree", "add", "u", "--dir", tmp_path)
+    first, second = tree_ids(workspace, "t"), tree_ids(workspace, "u")
+    names = git("ls-tree", "-r", "--name-only", "base", cwd=workspace.trees / "u.git").splitlines()
+    assert {"drivers/a.c", "drivers/kernel-trees/b.c"} <= set(names)
+    assert not [name for name in names if name.startswith((".kpt", "kernel-trees"))]
+    assert first == second
+
+
 def test_a_fetch_by_url_is_shallow(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
     git("commit", "--allow-empty", "-qm", "second", cwd=toy_repo)
     git("tag", "-a", "-m", "annotated", "v1", cwd=toy_repo)
