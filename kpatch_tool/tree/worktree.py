@@ -101,7 +101,8 @@ class Worktree:
 
     def _move(self, tree_id: str) -> None:
         moving = self._git_dir / _MOVING
-        moving.touch()
+        with atomic.machine_errors(moving):
+            moving.touch()
         self._git("read-tree", "--reset", "-u", tree_id)
         atomic.write_text(self._git_dir / _HOLDS, f"{tree_id}\n")
         moving.unlink()

@@ -5,19 +5,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from threading import Event, Semaphore
 
 import pytest
 
+from kpatch_tool import runner
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import Which, run
+from kpatch_tool.progress import silent
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
+from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
-from kpatch_tool.tree.model import State
+from kpatch_tool.testing import Tester
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.workspace import create
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
 
 SERIES = make_series("one", "two", "three")
@@ -201,6 +207,31 @@ def test_what_one_guest_found_is_not_lost_when_another_could_not_run() -> None:
     record = run(SERIES, steps, Recorder())
     assert words(record, Stage.TEST) == ["2 cases", "cannot", "same", "same"]
     assert record.exit_status == 3
+
+
+def test_a_disk_that_is_full_anywhere_in_a_room_ends_the_stage_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object, **__: object) -> StateBuild:
+        with Path("/dev/full").open("w") as full:
+            full.write("a note")
+        raise AssertionError
+
+    monkeypatch.setattr(runner, "build_state", fill)
+    workspace = create(tmp_path)
+    kernel = Tree("toy", tmp_path, "0" * 40)
+    with Store(workspace) as store:
+        tester = Tester(workspace, kernel, store)
+        rooms = runner.Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
+        built = builds("a", "b", "c", "d")
+        steps = FakeSteps(make_applied(SERIES), built, same_results(0, 1, 2, 3))
+        monkeypatch.setattr(
+            steps, "build", lambda state: rooms.build(state) if state.patch == 2 else built[state.patch]
+        )
+        record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "cannot", "cannot"]
+    assert words(record, Stage.TEST)[:2] == ["2 cases", "same"]
+    assert "no space left on device" in record.problems[0]
 
 
 class Together(FakeSteps):
