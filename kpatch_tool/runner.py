@@ -29,7 +29,7 @@ from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import ApplyOutcome, State, Tree
 from kpatch_tool.tree.needs import dependencies_on
-from kpatch_tool.tree.restoring import restore_against
+from kpatch_tool.tree.restoring import better_against
 from kpatch_tool.workspace import Workspace
 
 
@@ -140,8 +140,9 @@ class Rooms:
             return series
         with self._room():
             self.progress(f"restoring against {self.kernel.name}")
-            restored = restore_against(self.kernel, series_store.reread(self.directory))
-            series_store.save_patches(self.directory, restored)
+            restored = better_against(self.kernel, series, self.directory)
+            if restored is not series:
+                series_store.save_patches(self.directory, restored)
         return restored
 
     def dependencies(self, series: Series) -> Dependencies:
