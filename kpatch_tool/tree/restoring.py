@@ -32,7 +32,8 @@ class Restored:
 
 def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Restored:
     """Restore the series called `name` from its source/ against the tree called `tree` (None: Catalogue.resolve
-    chooses) and write it back. A series of intact patches is left alone and needs no tree.
+    chooses) and write it back. A series of intact patches is left alone and needs no tree, and so is a patch that
+    another tree told better.
 
     Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
@@ -41,7 +42,7 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     if not needs_restoring(loaded):
         return Restored(loaded, None)
     chosen = Catalogue(workspace).resolve(tree, loaded)
-    restored = restore_against(chosen, store.reread(directory))
+    restored = _none_worse(loaded, restore_against(chosen, store.reread(directory)))
     store.save_patches(directory, restored)
     return Restored(restored, chosen)
 
@@ -59,9 +60,20 @@ def better_against(tree: Tree, series: Series, directory: Path) -> Series:
     return replace(series, patches=patches) if changed else series
 
 
+def _none_worse(known: Series, again: Series) -> Series:
+    """`again`, but with those patches of `known` that are surer there."""
+    pairs = [(known.patch(new.number), new) for new in again.patches]
+    patches = (old if old is not None and _is_surer(old, new) else new for old, new in pairs)
+    return replace(again, patches=tuple(patches))
+
+
+def _is_surer(one: Patch, other: Patch) -> bool:
+    return _RANK.index(one.exactness) > _RANK.index(other.exactness)
+
+
 def _better(old: Patch, new: Patch | None) -> Patch:
     """The one of two readings of a patch that is surer."""
-    if new is not None and _RANK.index(new.exactness) > _RANK.index(old.exactness):
+    if new is not None and _is_surer(new, old):
         return new
     if new is not None and new.exactness is old.exactness is Exactness.DAMAGED and new.why != old.why:
         return replace(old, why=new.why)

@@ -108,6 +108,8 @@ def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
         restored = rooms.restore(before)
     assert [patch.exactness for patch in restored.patches] == ["proven", "matched"]
     assert load(directory) == before
+    rows = kpt("restore", "page", "--tree", "other", "--json", status=None).json["patches"]
+    assert [row["exactness"] for row in rows] == ["proven", "matched"]
 
 
 def test_what_does_not_fit_stays_damaged_and_is_a_finding(archived: Path, kpt: Kpt, workspace: Workspace) -> None:
