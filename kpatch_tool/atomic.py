@@ -7,6 +7,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -99,8 +100,9 @@ def staged_directory(target: Path) -> Iterator[Path]:
     """Yield an empty directory beside `target`; when the block ends well it takes target's place.
 
     An existing target is exchanged for it, so no moment is without one (renameat2(2); where the file system cannot,
-    between two renames). What a killed run left behind is removed by the next one for the same target. Two writers of
-    one target must hold a lock (kpatch_tool.lock).
+    between two renames), and all in it is on the disk by then: the old one is removed, and may have held the only copy.
+    What a killed run left behind is removed by the next one for the same target. Two writers of one target must hold a
+    lock (kpatch_tool.lock).
     """
     stage = target.parent / f"{STAGING}{target.name}"
     old = target.parent / f"{STAGING}{target.name}.old"
@@ -112,10 +114,12 @@ def staged_directory(target: Path) -> Iterator[Path]:
         stage.mkdir()
         try:
             yield stage
+            _to_disk(stage)
             if not _exchanged(stage, target):
                 if target.exists():
                     target.rename(old)
                 stage.rename(target)
+            sync(target.parent)
         except BaseException:
             _remove(stage)
             raise
@@ -155,6 +159,31 @@ def _remove(*directories: Path) -> None:
         if directory.exists():
             with contextlib.suppress(MachineError):
                 leftovers.remove(directory)
+
+
+def sync(path: Path) -> None:
+    """Have what is in a file, or the names in a directory, on the disk before anything goes on (fsync(2)).
+
+    Raises OSError, also for what an earlier write could not bring there.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system without it
+            raise
+    finally:
+        os.close(handle)
+
+
+def _to_disk(top: Path) -> None:
+    """`sync` everything below `top`; what kpt may not read stays with the system."""
+    for directory, names in leftovers.walk(top):
+        for path in (directory / name for name in names):
+            if stat.S_ISREG(path.lstat().st_mode):
+                with contextlib.suppress(PermissionError):
+                    sync(path)
+        sync(directory)
 
 
 def _exchanged(one: Path, other: Path) -> bool:

@@ -23,7 +23,7 @@ from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.results.answer import answer
-from kpatch_tool.results.deltas import Change, compare
+from kpatch_tool.results.deltas import UNTESTED, Change, compare
 from kpatch_tool.results.record import (
     NO_DEPENDENCIES,
     Cell,
@@ -308,7 +308,7 @@ class _Run:
         self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
 
     def _results(self, turn: Turn) -> list[StateTests]:
-        if self._untestable is not None:
+        if self._untestable is not None and not turn.is_over:  # what another state found out at the same time counts
             raise self._untestable
         return [turn.result(suite) for suite in self.steps.suites]
 
@@ -383,15 +383,17 @@ def tests_cell(
         return Cell(patch, Stage.TEST, Outcome.FINDING, "FAILED", why)
     if patch == 0:
         return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.results) for tests in now), "case"), why)
-    bases = {tests.suite: tests for tests in everything if tests.patch == 0}
+    bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status != UNTESTED}
     deltas = [delta for tests in now if tests.suite in bases for delta in compare(tests, bases[tests.suite])]
     counts = {change: sum(delta.change is change for delta in deltas) for change in Change}
     outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
     if same_as is not None:
         return Cell(patch, Stage.TEST, outcome, f"= {_state(same_as) if same_as else 'base'}", why)
     words = [f"{count} {change}" for change, count in counts.items() if count]
-    if not bases:
-        words = ["no base"]
+    alone = [tests.suite for tests in now if tests.suite not in bases]
+    if alone:
+        words = ["no base"] if len(alone) == len(now) else [*(words or ["same"]), "no base"]
+        why = "; ".join(part for part in (why, f"{', '.join(alone)}: the base was not tested") if part)
     return Cell(patch, Stage.TEST, outcome, ", ".join(words) or "same", why)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool import doctor, pipeline, testing
+from kpatch_tool import atomic, doctor, pipeline, testing
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state
@@ -27,7 +29,7 @@ from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import ApplyOutcome, State, Tree
 from kpatch_tool.tree.needs import dependencies_on
-from kpatch_tool.tree.restoring import restore_against
+from kpatch_tool.tree.restoring import better_against
 from kpatch_tool.workspace import Workspace
 
 
@@ -136,34 +138,44 @@ class Rooms:
     def restore(self, series: Series) -> Series:
         if not needs_restoring(series) or self.kernel.skeleton:
             return series
-        with told(self.progress):
+        with self._room():
             self.progress(f"restoring against {self.kernel.name}")
-            restored = restore_against(self.kernel, series_store.reread(self.directory))
-        series_store.save_patches(self.directory, restored)
+            restored = better_against(self.kernel, series, self.directory)
+            if restored is not series:
+                series_store.save_patches(self.directory, restored)
         return restored
 
     def dependencies(self, series: Series) -> Dependencies:
-        return dependencies_on(self.kernel, series, self.workspace)
+        with self._room():
+            return dependencies_on(self.kernel, series, self.workspace)
 
     def apply(self, series: Series) -> ApplyOutcome:
-        with told(self.progress):
+        with self._room():
             self.progress(f"applying to {self.kernel.name}")
             return apply_series(self.workspace, self.kernel, series)
 
     def states(self) -> tuple[State, ...]:
-        return load_applied(self.workspace, self.directory.name, tree=self.kernel.name).states
+        with self._room():
+            return load_applied(self.workspace, self.directory.name, tree=self.kernel.name).states
 
     def build(self, state: State) -> StateBuild:
-        with told(self.progress):
+        with self._room():
             return build_state(self.workspace, self.kernel, state, self.arch, progress=self.progress)
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
-        with told(self.progress):
+        with self._room():
             return self.tester.fingerprint(state, build, suite)
 
     def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
-        with told(self.progress):
+        with self._room():
             return self.tester.test(state, build, suites, before)
 
     def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
-        self.tester.speaks_for(state, build, suites)
+        with self._room():
+            self.tester.speaks_for(state, build, suites)
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        """A full disk, wherever a room meets it, is this machine's fault: it ends the stage, not the run."""
+        with told(self.progress), atomic.machine_errors(self.workspace.state):
+            yield

@@ -219,7 +219,7 @@ def beyond_system(programs: Sequence[str]) -> tuple[Path, ...]:
         dict.fromkeys(
             place.parent if place.name == "bin" and not home.is_relative_to(place.parent) else place
             for place in places
-            if not str(place).startswith(_SYSTEM) and not home.is_relative_to(place)
+            if not _shown_to_all(place) and not home.is_relative_to(place)
         )
     )
 
@@ -455,7 +455,12 @@ def _is_real_root() -> bool:
 def _parents(paths: Sequence[Path]) -> list[Path]:
     """The directories above `paths`, each once, the upper ones first; none of the system's, which are there."""
     above = {parent for path in paths for parent in path.parents}
-    return sorted(path for path in above if path != Path("/") and not str(path).startswith(_SYSTEM))
+    return sorted(path for path in above if path != Path("/") and not _shown_to_all(path))
+
+
+def _shown_to_all(path: Path) -> bool:
+    """Whether `path` is one of the system's places or in one: "/opt/gcc", but not "/optional"."""
+    return any(path.is_relative_to(place) for place in _SYSTEM)
 
 
 def _mount(place: Path) -> tuple[str, ...]:

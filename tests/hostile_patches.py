@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "below a file": ((new("mm/f.c/y"),), "is a file"),
     "lines that are not there": (
         ("diff --git a/mm/f.c b/mm/f.c\n--- a/mm/f.c\n+++ b/mm/f.c\n@@ -1,999999999 +1,999999999 @@\n-a\n+z\n",),
-        "the text ends in hunk",
+        "cut off, or wrong counts",
     ),
 }  # fmt: skip
 

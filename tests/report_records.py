@@ -55,6 +55,15 @@ def clean(series: Series | None = None) -> RunRecord:
     return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
+def base_untested() -> RunRecord:
+    """This machine could not test the base; a test fails after every patch."""
+    series = three()
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    tests = {patch: (make_tests(patch, *BASE_CASES),) for patch in range(1, 4)}
+    tests[0] = (make_tests(0, status="infra", why="no memory"),)
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
+
+
 def untested(series: Series | None = None) -> RunRecord:
     """Applied to a tree that cannot be built."""
     series = series or three()

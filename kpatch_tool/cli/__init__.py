@@ -22,7 +22,11 @@ from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
 from kpatch_tool.errors import MACHINE, InputError, KptError, MachineError
 from kpatch_tool.text import printable
-from kpatch_tool.tree.environment import forget_outer_repository, run_no_programs_of_repositories
+from kpatch_tool.tree.environment import (
+    forget_outer_repository,
+    run_no_programs_of_repositories,
+    take_words_in_english,
+)
 
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
@@ -49,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         signal.signal(number, _interrupted)
     forget_outer_repository()
     run_no_programs_of_repositories()
+    take_words_in_english()
     try:
         sys.exit(build_app(_wanted(args))(args=args, prog_name="kpt", standalone_mode=False) or 0)
     except _Usage as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 
 from kpatch_tool.depend.model import Edge
@@ -26,16 +27,25 @@ def ordered(edges: Iterable[Edge], numbers: Iterable[int]) -> tuple[int, ...]:
 
     Inside a cycle the numbers decide.
     """
-    left = set(numbers)
+    among = set(numbers)
     needs = _needs(edges)
     # All that a patch needs in the end, patches that need it in turn left out.
-    reach = {number: _reachable(needs, number, left) for number in left}
-    before = {number: {other for other in reach[number] if number not in reach[other]} for number in left}
+    reach = {number: _reachable(needs, number, among) for number in among}
+    before = {number: {other for other in reach[number] if number not in reach[other]} for number in among}
+    behind: dict[int, list[int]] = {}
+    for number, others in before.items():
+        for other in others:
+            behind.setdefault(other, []).append(number)
+    waits = {number: len(others) for number, others in before.items()}
+    ready = [number for number, count in waits.items() if count == 0]
+    heapq.heapify(ready)
     out: list[int] = []
-    while left:
-        number = min(number for number in left if before[number].isdisjoint(left))
-        left.remove(number)
-        out.append(number)
+    while ready:
+        out.append(heapq.heappop(ready))
+        for number in behind.get(out[-1], ()):
+            waits[number] -= 1
+            if waits[number] == 0:
+                heapq.heappush(ready, number)
     return tuple(out)
 
 

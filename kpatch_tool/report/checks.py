@@ -18,6 +18,7 @@ from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
 
+_NO_BASE = "; the base was not tested, so that nothing tells whether the series did it"
 _BEFORE_TESTS = (Stage.RESTORE, Stage.DEPS, Stage.APPLY, Stage.BUILD)
 
 
@@ -28,7 +29,8 @@ class Kind(StrEnum):
     FAIL = "fail"  # a finding about the series
     ERROR = "error"  # this machine's fault
     SKIP = "skip"
-    KNOWN = "known"  # it fails, but not because of the patch: the base fails too, or does not have the test
+    # It fails, but nothing says that it is the patch: the base fails, too, does not have the test, or was not tested.
+    KNOWN = "known"
 
 
 _OF_OUTCOME = {
@@ -132,10 +134,10 @@ def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
     if tests.status != "ok" and not tests.results:
         return  # that all cases vanished is the same thing once more
     deltas = {(delta.test, delta.case): delta for delta in record.deltas(tests)}
-    compared = tests.patch != 0 and record.base_tests(tests.suite) is not None
+    beside = " on the base" if tests.patch == 0 else ", as on the base" if record.compared_with(tests) else _NO_BASE
     for result in tests.results:
         delta = deltas.pop((result.test, result.case), None)
-        yield _of_result(group, tests, result, delta, compared=compared)
+        yield _of_result(group, tests, result, delta, beside)
     for delta in deltas.values():  # those that vanished
         yield Check(
             f"{group}.{delta.test}",
@@ -146,8 +148,8 @@ def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
         )
 
 
-def _of_result(group: str, tests: StateTests, result: CaseResult, delta: Delta | None, *, compared: bool) -> Check:
-    kind, message = _judged(result, delta, compared=compared)
+def _of_result(group: str, tests: StateTests, result: CaseResult, delta: Delta | None, beside: str) -> Check:
+    kind, message = _judged(result, delta, beside)
     log = tests.outputs.get(result.test)
     evidence: tuple[str, ...] = ()
     if kind is Kind.FAIL and log is not None and (found := excerpt(log, telling=result.case)):
@@ -164,7 +166,8 @@ def _of_result(group: str, tests: StateTests, result: CaseResult, delta: Delta |
     )
 
 
-def _judged(result: CaseResult, delta: Delta | None, *, compared: bool) -> tuple[Kind, str]:
+def _judged(result: CaseResult, delta: Delta | None, beside: str) -> tuple[Kind, str]:
+    """What a result counts as, and why; `beside` says of one without delta how it stands to the base."""
     if delta is not None and delta.change is Change.WORSE:
         return Kind.FAIL, _said(delta)
     if result.verdict is Verdict.PASS:
@@ -174,7 +177,7 @@ def _judged(result: CaseResult, delta: Delta | None, *, compared: bool) -> tuple
     told = f": {result.why}" if result.why else ""
     if delta is not None:
         return Kind.KNOWN, _said(delta)
-    return Kind.KNOWN, f"{result.verdict}, as on the base{told}" if compared else f"{result.verdict} on the base{told}"
+    return Kind.KNOWN, f"{result.verdict}{beside}{told}"
 
 
 def _said(delta: Delta) -> str:

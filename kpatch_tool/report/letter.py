@@ -65,7 +65,7 @@ def vouches(record: RunRecord) -> bool:
     passed there: a tree may have no tests, or all of them skip themselves) and compared with the base."""
     last = max((patch.number for patch in record.patches), default=0)
     compared = any(
-        tests.patch == last and tests.status == "ok" and record.base_tests(tests.suite) is not None and _passes(tests)
+        tests.patch == last and tests.status == "ok" and record.compared_with(tests) is not None and _passes(tests)
         for tests in record.tests
     )
     return record.exit_status == 0 and compared

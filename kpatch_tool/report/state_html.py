@@ -139,7 +139,7 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
         comparable = [one for one in record.tests if one.suite == tests.suite and one.status != "infra"]
         earlier = [one for one in comparable if one.patch < tests.patch]
         yield _deltas(deltas, tests, base, earlier[-1] if earlier else None, logs)
-    elif tests.patch and tests.status == "ok" and record.base_tests(tests.suite) is not None:
+    elif tests.status == "ok" and record.compared_with(tests) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
         return
     rows = [_result(result, tests) for result in tests.results]

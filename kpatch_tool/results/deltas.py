@@ -53,13 +53,18 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
 
     Nothing is compared when this machine failed in one of them (status "infra").
     """
-    if UNTESTED in (state.status, base.status):
+    if not comparable(state, base):
         return ()
     before = _by_case(base)
     after = _in_names_of(before, _by_case(state))
     before, after = _with_silence(before, after), _with_silence(after, before)
     keys = [*after, *(key for key in before if key not in after)]
     return tuple(_delta(key, before, after) for key in keys if _word(before.get(key)) != _word(after.get(key)))
+
+
+def comparable(state: StateTests, base: StateTests) -> bool:
+    """Whether both were tested: where this machine failed, that nothing differs would say nothing."""
+    return UNTESTED not in (state.status, base.status)
 
 
 def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTests | None:

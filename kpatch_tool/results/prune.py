@@ -108,9 +108,13 @@ class _Pruning:
             self._leftovers()
         oldest_first = list(reversed(kept(self._workspace)))
         limit = "" if older_than is None else (datetime.now(UTC) - older_than).isoformat(timespec="seconds")
-        for one in oldest_first:
-            if one.used_at < limit or (max_size is not None and self._now > max_size):
-                self._remove(one)
+        try:
+            for one in oldest_first:
+                if one.used_at < limit or (max_size is not None and self._now > max_size):
+                    self._remove(one)
+        finally:
+            if self._removed and not self._pretend:
+                self._contents.sweep()  # looks at all contents there are
         if self._removed and not self._pretend:
             with contextlib.suppress(MachineError):  # it wants room of its own; the next prune gets it
                 self._database.shrink()
@@ -136,7 +140,6 @@ class _Pruning:
         self._forget(one)
         if not self._pretend:
             _delete(aside)
-            self._contents.sweep()
 
     def _remove_guest(self, one: Kept) -> None:
         machine = saved.SavedMachine(one.files["machine"])

@@ -9,7 +9,7 @@ from enum import StrEnum
 from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
-from kpatch_tool.results.deltas import Change, Delta, compare
+from kpatch_tool.results.deltas import Change, Delta, comparable, compare
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
@@ -104,10 +104,16 @@ class RunRecord:
         """The warnings of a build that the base does not have; none for the base itself."""
         return () if build.patch == 0 else new_warnings(build, self.base_build())
 
+    def compared_with(self, tests: StateTests) -> StateTests | None:
+        """The base's results that a state's are compared with; None for the base itself, and where this machine could
+        not test one of the two."""
+        base = None if tests.patch == 0 else self.base_tests(tests.suite)
+        return base if base is not None and comparable(tests, base) else None
+
     def deltas(self, tests: StateTests) -> tuple[Delta, ...]:
         """A state's results against the base's of the same suite; none for the base itself."""
-        base = self.base_tests(tests.suite)
-        return () if base is None or tests.patch == 0 else compare(tests, base)
+        base = self.compared_with(tests)
+        return () if base is None else compare(tests, base)
 
     @property
     def exit_status(self) -> int:

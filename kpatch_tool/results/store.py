@@ -114,9 +114,16 @@ class Store:
 
     def last_run(self, series: str) -> RunRecord | None:
         """The newest run of `series` that this version of kpt can read, or None."""
-        rows = self._database.execute("SELECT value FROM runs WHERE series = ? ORDER BY id DESC", (series,))
-        found = next((record for (value,) in rows if (record := _decoded(RunRecord, value)) is not None), None)
-        return None if found is None else _run_moved(found, self._workspace.absolute)
+        rows = self._database.execute("SELECT id FROM runs WHERE series = ? ORDER BY id DESC", (series,))
+        for (number,) in rows:  # a record may have megabytes
+            found = self._run(number)
+            if found is not None:
+                return _run_moved(found, self._workspace.absolute)
+        return None
+
+    def _run(self, number: int) -> RunRecord | None:
+        rows = self._database.execute("SELECT value FROM runs WHERE id = ?", (number,))
+        return _decoded(RunRecord, rows[0][0]) if rows else None
 
     def last_series(self) -> str | None:
         """The name of the series that ran last, or None."""

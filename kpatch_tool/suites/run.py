@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ from kpatch_tool.workspace import Workspace
 
 GUEST_CPUS = 2
 GUEST_MEMORY = 2048  # MiB
+_CPU = ("vendor_id", "cpu family", "model", "stepping", "microcode", "flags", "vmx flags", "bugs")  # proc_cpuinfo(5)
 _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
@@ -115,9 +117,20 @@ def plan_suite(subject: Subject, suite: str, options: Options, progress: Progres
 
 def tests_key(subject: Subject, plan: Plan, choice: accel.Choice) -> str:
     """What the results of a suite on a state depend on, as one sha256: the bytes of kernel image and modules, the
-    suite's programs and selection, the accelerator and QEMU's version."""
+    suite's programs and selection, the accelerator and QEMU's version; with KVM this machine's CPU and kernel, too."""
     parts = [fingerprint(subject, plan), choice.accel, choice.qemu_version]
+    if choice.accel == "kvm":
+        parts.append(host())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def host(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What a guest has of this machine when it runs on its CPU: which CPU, and which kernel's KVM. Workspaces are
+    copied and moved, and kernels are replaced."""
+    first, _, _ = cpuinfo.read_text("utf-8", "replace").partition("\n\n")
+    rows = (line.partition(":") for line in first.splitlines())
+    known = [f"{name.strip()}:{value}" for name, _, value in rows if name.strip() in _CPU]
+    return "\n".join([os.uname().release, os.uname().version, *known])
 
 
 def fingerprint(subject: Subject, plan: Plan) -> str:

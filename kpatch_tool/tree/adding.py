@@ -7,6 +7,7 @@ directory, which the next add clears away.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
+from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
 from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
@@ -94,12 +96,15 @@ def tree_lock(catalogue: Catalogue, name: str, *, wait_seconds: float = 0.0) -> 
 
 
 def init_bare(git_dir: Path) -> None:
-    """Make `git_dir` an empty bare repository whose only branch will be `base` and whose objects are kept."""
-    done = process.run(["git", "init", "--quiet", "--bare", "--template=", "--initial-branch=base", str(git_dir)])
+    """Make `git_dir` an empty bare repository whose only branch will be `base`, whose objects are kept and in which no
+    hook runs."""
+    argv = ["git", "-c", NO_HOOKS, "init", "--quiet", "--bare", "--template=", "--initial-branch=base", str(git_dir)]
+    done = process.run(argv, env={**os.environ, **SHA1_IN_FILES})
     if done.status != 0:
         raise git_failed(done.stderr, git_dir)
-    for key in ("gc.auto", "maintenance.auto"):
-        process.run(["git", f"--git-dir={git_dir}", "config", key, "0" if key == "gc.auto" else "false"])
+    for setting in ("gc.auto=0", "maintenance.auto=false", NO_HOOKS):
+        key, _, value = setting.partition("=")
+        process.run(["git", f"--git-dir={git_dir}", "config", key, value])
 
 
 def makefile_version(git_dir: Path, commit: str) -> tuple[int, ...]:

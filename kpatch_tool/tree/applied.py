@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 
 from kpatch_tool import process
 from kpatch_tool.errors import InputError
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
-from kpatch_tool.tree.refs import settle
+from kpatch_tool.tree.refs import at_rest, settle
 from kpatch_tool.workspace import Workspace
 
 RECORD_FILE = "record"  # the file of a history's entry
@@ -94,18 +95,55 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
     found = tree_of(workspace, Catalogue(workspace), name, tree)
     settle(found.git_dir)
     with Objects(found.git_dir) as objects:
-        data = objects.blob(record_ref(name))
-        head = objects.commit(f"refs/heads/{branch_name(name)}")
+        recorded = _recorded(objects, name)
+        if not recorded.agrees:
+            with at_rest(found.git_dir):  # another kpt may have moved them between the two readings
+                recorded = _recorded(objects, name)
     todo = f"run `kpt apply {name} --tree {found.name}`"
-    if data is None:
+    if recorded.data is None:
         raise InputError(f"series {name} is not applied to tree {found.name}", todo=todo)
-    try:
-        applied = decode(data)
-    except ValueError as error:
-        raise InputError(str(error), where=f"{found.git_dir} {record_ref(name)}", todo=todo) from error
-    if head is None or head.oid != applied.head.commit:
-        raise InputError(f"branch {applied.branch} of tree {found.name} was moved by another hand", todo=todo)
-    return applied
+    if recorded.applied is None:
+        where = f"{found.git_dir} {record_ref(name)}"
+        raise InputError("not a record of an applied series", where=where, todo=todo)
+    if not recorded.agrees:
+        branch = branch_name(name)
+        raise InputError(f"branch {branch} of tree {found.name} was moved by another hand", todo=todo)
+    return recorded.applied
+
+
+def is_kpts_own(objects: Objects, tree: Tree, series: str) -> bool:
+    """Whether branch kpt/SERIES is where kpt left it, or not there."""
+    if _recorded(objects, series).is_kpts_own:
+        return True
+    with at_rest(tree.git_dir):
+        return _recorded(objects, series).is_kpts_own
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The record of a series as it was read, the value it holds, and the commit its branch is at; None for what is not
+    there."""
+
+    data: bytes | None
+    applied: Applied | None
+    head: str | None
+
+    @property
+    def agrees(self) -> bool:
+        return self.applied is not None and self.applied.head.commit == self.head
+
+    @property
+    def is_kpts_own(self) -> bool:
+        return self.head is None or self.agrees
+
+
+def _recorded(objects: Objects, series: str) -> _Recorded:
+    head = objects.commit(f"refs/heads/{branch_name(series)}")
+    data = objects.blob(record_ref(series))
+    applied = None
+    with contextlib.suppress(ValueError):
+        applied = None if data is None else decode(data)
+    return _Recorded(data, applied, None if head is None else head.oid)
 
 
 def base_state(tree: Tree) -> State:

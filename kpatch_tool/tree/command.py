@@ -10,7 +10,7 @@ from kpatch_tool import __version__
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
-from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.stated import statements
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
@@ -21,7 +21,6 @@ from kpatch_tool.workspace import Workspace
 if TYPE_CHECKING:
     from kpatch_tool.tree.stacking import Stacked
 
-_RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
 _UNSURE = (Exactness.DAMAGED, Exactness.MATCHED)
 
 
@@ -131,27 +130,19 @@ def _fingerprint(tree: Tree, series: Series) -> str:
 
 
 def _restored(tree: Tree, series: Series, directory: Path) -> tuple[Series, tuple[str, ...]]:
-    """`series` with every patch that can be told better against `tree` than it was known before, and a note on that.
-
-    A patch that comes out no better stays as it lies in the series' directory, where somebody may have corrected it.
-    """
-    from kpatch_tool.tree.restoring import restore_against
+    """`series` as it is known better against `tree` (restoring.better_against), and a note on that."""
+    from kpatch_tool.tree.restoring import better_against
 
     try:
-        again = restore_against(tree, store.reread(directory))
+        better = better_against(tree, series, directory)
     except InputError as error:
         return series, (f"damaged patches stay as they are: {error.line()}",)
-    patches = tuple(_better(patch, again.patch(patch.number)) for patch in series.patches)
-    gained = [new for old, new in zip(series.patches, patches, strict=True) if new is not old]
+    pairs = zip(series.patches, better.patches, strict=True)
+    gained = [new for old, new in pairs if new.exactness is not old.exactness]
     if not gained:
-        return series, ()
+        return better, ()
     told = ", ".join(f"{patch.number} ({patch.exactness})" for patch in gained)
-    return replace(series, patches=patches), (f"restored against tree {tree.name}: patch {told}",)
-
-
-def _better(old: Patch, new: Patch | None) -> Patch:
-    """The one of two readings of a patch that is surer."""
-    return new if new is not None and _RANK.index(new.exactness) > _RANK.index(old.exactness) else old
+    return better, (f"restored against tree {tree.name}: patch {told}",)
 
 
 def _notes(tree: Tree, explicit: str | None, meant: str | None) -> tuple[str, ...]:

@@ -49,6 +49,21 @@ def run_no_programs_of_repositories() -> None:
     os.environ.update(settings(_NO_PROGRAMS))
 
 
+def take_words_in_english() -> None:
+    """Let every git (and tar, xz, dpkg) that this process starts say in English why it failed: that is what tells a
+    full disk, a lock or a merge of binary files from anything else. Goes before LC_ALL (gettext(3))."""
+    os.environ["LANGUAGE"] = "C"
+
+
+# The hooks of the user's own repositories (core.hooksPath may be set for all of them) have no say in kpt's.
+NO_HOOKS = f"core.hooksPath={os.devnull}"
+
+# kpt moves refs as files (tree.refs) and compares the ids of blobs with those of the patches; the user may have asked
+# for other forms of every new repository (git-config(1), init.defaultRefFormat and init.defaultObjectFormat).
+FILES = {"GIT_DEFAULT_REF_FORMAT": "files"}
+SHA1_IN_FILES = {**FILES, "GIT_DEFAULT_HASH": "sha1"}
+
+
 def settings(values: Mapping[str, str]) -> dict[str, str]:
     """Environment variables that give git these settings before all others (git-config(1), GIT_CONFIG_COUNT), besides
     those that the environment has already."""

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from kpatch_tool import process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.tree.environment import NO_HOOKS
 
 # The branch a stream builds on. It is given back before the stream ends, so it never exists in the repository.
 _SCRATCH = b"refs/kpt/stream"
@@ -72,8 +73,11 @@ class FastImport:
         self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._beside, fcntl.LOCK_SH)
         self._sweep(older=_ABANDONED)
-        argv = ["git", *tuning, "-c", "core.fsyncMethod=fsync", f"--git-dir={git_dir}", "fast-import"]
-        argv += ["--quiet", "--done", "--date-format=raw", "--force", *options]
+        # git keeps a few objects loose, and by itself does not wait until those are on the disk, but then the ref is.
+        # The same patches make the same commits, and git never writes an object again whose file is there, if empty.
+        tuning += ["-c", "core.fsyncMethod=fsync", "-c", "core.fsync=committed"]
+        argv = ["git", *tuning, "-c", NO_HOOKS, f"--git-dir={git_dir}", "fast-import"]
+        argv += ["--quiet", "--done", "--date-format=raw-permissive", "--force", *options]
         try:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -163,7 +167,10 @@ class FastImport:
 
     def finish(self) -> None:
         """End the stream; every object sent is then in the repository. Raises MachineError when git failed."""
-        self._write(b"reset %s\nfrom %s\n\ndone\n" % (_SCRATCH, ZERO.encode()))
+        if self._mark:
+            nothing = b"0" * len(self.oid(self._mark))  # as long as the ids of this repository
+            self._write(b"reset %s\nfrom %s\n\n" % (_SCRATCH, nothing))
+        self._write(b"done\n")
         try:
             self._in.close()
         except BrokenPipeError:
@@ -222,7 +229,7 @@ def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
     Raises MachineError when a ref is locked by another program (naming the lock file) or the disk is full.
     """
     lines = [f"delete {ref}\n" if set(oid) == {"0"} else f"update {ref} {oid}\n" for ref, oid in updates]
-    argv = ["git", f"--git-dir={git_dir}", "update-ref", "--stdin"]
+    argv = ["git", "-c", NO_HOOKS, f"--git-dir={git_dir}", "update-ref", "--stdin"]
     done = process.run(argv, stdin=os.fsencode("".join(lines)))
     if done.status != 0:
         raise git_failed(done.stderr, git_dir)

@@ -24,6 +24,7 @@ _KINDS = ("refs/heads", "refs/tags", "refs/remotes")  # others hold notes, and w
 _REF = "%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)"
 _OWN = "refs/heads/kpt/"
 _CHUNK = 1 << 16
+_ID_DIGITS = (40, 64)  # of a SHA-1, and of a SHA-256
 _MANY = 50  # commits whose common history is worth asking for
 
 
@@ -258,7 +259,7 @@ def diffs(git_dir: Path, commits: Sequence[str]) -> Iterator[bytes]:
     argv = ["diff-tree", "--stdin", "-r", "-p", "-M", "--full-index", "--binary", "--no-ext-diff", "--no-textconv"]
     lines: list[bytes] = []
     for line in _lines(git_dir, argv, "".join(f"{commit}\n" for commit in commits).encode()):
-        if len(line) == 40 and not line.strip(b"0123456789abcdef"):
+        if len(line) in _ID_DIGITS and not line.strip(b"0123456789abcdef"):
             if lines:
                 yield b"\n".join(lines) + b"\n"
             lines = []

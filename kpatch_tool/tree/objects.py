@@ -130,7 +130,7 @@ class Objects:
         found = self._ask(known[1])
         if found is None:
             raise MachineError(f"blob {known[1]} of {path} is missing", where=str(self._git_dir), todo=REPAIR)
-        return Entry(known[0], known[1], found[2])
+        return Entry(_canonical(known[0]), known[1], found[2])
 
     def _directory(self, commit: str, directory: str) -> dict[bytes, tuple[str, str]]:
         name = f"{commit}:{directory}"
@@ -184,6 +184,13 @@ class Objects:
 
 REPAIR = "remove the tree and add it again (`kpt tree add NAME --force`)"
 _TYPES = (b"blob", b"tree", b"commit", b"tag")
+
+
+def _canonical(mode: str) -> str:
+    """One of the modes that git writes: old commits have others ("100664"), which it reads so (cache.h, canon_mode)."""
+    if not mode.startswith("100"):
+        return mode
+    return "100755" if int(mode, 8) & 0o100 else "100644"
 
 
 def _parse_tree(data: bytes, hash_size: int) -> dict[bytes, tuple[str, str]]:

@@ -54,7 +54,9 @@ def put_patch(files: Sequence[FileDiff], overlay: Overlay) -> Put:
     if not files:
         return Put(ApplyStatus.CLEAN, "there is nothing in it to apply")
     if all(_has_result(file, overlay) for file in files):
-        return already(files, overlay, "every file is what the patch makes of it, by blob id")
+        made = any(file.new_path is not None for file in files)
+        why = "every file is what the patch makes of it, by blob id" if made else "what it removes is not there"
+        return already(files, overlay, why)
     strict = _put_files(files, overlay, thorough=False)
     if strict.status is not ApplyStatus.CONFLICT:
         return strict
@@ -185,10 +187,21 @@ def _obstacle(file: FileDiff, written: Overlay, going: Iterable[str]) -> _FilePu
     if taken is not None and path not in going and file.old_path is not None:
         why = f"{printable(path)} exists already"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
-    if taken is None and (blocked := written.obstacle(path)):
+    if taken is None and (blocked := _without(going, written).obstacle(path)):
         why = f"{printable(path)} cannot be made: {printable(blocked)}"
         return _FilePut(ApplyStatus.CONFLICT, why, (why,))
     return None
+
+
+def _without(going: Iterable[str], written: Overlay) -> Overlay:
+    """The files once those the patch takes away are gone: a diff names them in the order of their paths, so that a file
+    with the name a directory had comes before the directory's own (git's apply.c, too, writes after it removed)."""
+    left = {path: None for path in going if path not in written.changed}
+    if not left:
+        return written
+    after = written.layer()
+    after.put(left)
+    return after
 
 
 def _mode_after(file: FileDiff, pre: Entry | None) -> str:

@@ -7,13 +7,15 @@ what was there before when no ref had moved, else to what was wanted. A ref that
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.tree.environment import NO_HOOKS
 from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.objects import REPAIR
 
@@ -51,6 +53,8 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
         rows = (f"{move.old or _ABSENT} {move.new or _ABSENT} {move.ref}\n" for move in moves)
         with atomic.machine_errors(git_dir):
             (git_dir / _NOTE).write_text("".join(rows), "utf-8")
+            atomic.sync(git_dir / _NOTE)  # git brings each ref to the disk, and the power may fail between two
+            atomic.sync(git_dir)
         # git holds our lock, too: who gets it next knows that no git of a killed kpt is still at it.
         done = _transaction(git_dir, moves, held)
         if done.status == 0:
@@ -61,11 +65,20 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
             raise git_failed(done.stderr, git_dir)
 
 
+@contextlib.contextmanager
+def at_rest(git_dir: Path) -> Iterator[None]:
+    """No refs are moved by a kpt during the block, and what was begun is brought to its end before: refs that move
+    together are read together. Raises MachineError when another kpt does not come to an end."""
+    with lock.held(git_dir / _LOCK, wait_seconds=_PATIENCE):
+        _settle(git_dir)
+        yield
+
+
 def settle(git_dir: Path) -> None:
     """Bring a move that was killed to its end; there is nothing to do almost always."""
     if (git_dir / _NOTE).exists():
-        with lock.held(git_dir / _LOCK, wait_seconds=_PATIENCE):
-            _settle(git_dir)
+        with at_rest(git_dir):
+            pass
 
 
 def _settle(git_dir: Path, *, locks: bool = True) -> None:
@@ -102,7 +115,7 @@ def _noted(git_dir: Path) -> list[Move] | None:
 
 def _transaction(git_dir: Path, moves: Sequence[Move], held: int | None = None) -> process.Finished:
     lines = [_line(move) for move in moves]
-    argv = ["git", f"--git-dir={git_dir}", "update-ref", "--stdin"]
+    argv = ["git", "-c", NO_HOOKS, f"--git-dir={git_dir}", "update-ref", "--stdin"]
     return process.run(argv, stdin="".join(lines).encode(), pass_fds=() if held is None else (held,))
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
-from kpatch_tool.series.model import Exactness, Series
+from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import needs_restoring, restore_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
+
+_RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Restored:
 
 def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Restored:
     """Restore the series called `name` from its source/ against the tree called `tree` (None: Catalogue.resolve
-    chooses) and write it back. A series of intact patches is left alone and needs no tree.
+    chooses) and write it back. A series of intact patches is left alone and needs no tree, and so is a patch that
+    another tree told better.
 
     Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
@@ -38,9 +42,42 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     if not needs_restoring(loaded):
         return Restored(loaded, None)
     chosen = Catalogue(workspace).resolve(tree, loaded)
-    restored = restore_against(chosen, store.reread(directory))
+    restored = _none_worse(loaded, restore_against(chosen, store.reread(directory)))
     store.save_patches(directory, restored)
     return Restored(restored, chosen)
+
+
+def better_against(tree: Tree, series: Series, directory: Path) -> Series:
+    """`series`, as it lies in `directory`, with every patch that the base of `tree` tells better than it was known; the
+    very same value where none is. Writes nothing.
+
+    A patch that comes out no better stays as it lies there: another tree may have proven it, or somebody corrected it.
+    Of one that stays damaged only the reason is this tree's. Raises what store.reread and `restore_against` raise.
+    """
+    again = restore_against(tree, store.reread(directory))
+    patches = tuple(_better(patch, again.patch(patch.number)) for patch in series.patches)
+    changed = any(new is not old for old, new in zip(series.patches, patches, strict=True))
+    return replace(series, patches=patches) if changed else series
+
+
+def _none_worse(known: Series, again: Series) -> Series:
+    """`again`, but with those patches of `known` that are surer there."""
+    pairs = [(known.patch(new.number), new) for new in again.patches]
+    patches = (old if old is not None and _is_surer(old, new) else new for old, new in pairs)
+    return replace(again, patches=tuple(patches))
+
+
+def _is_surer(one: Patch, other: Patch) -> bool:
+    return _RANK.index(one.exactness) > _RANK.index(other.exactness)
+
+
+def _better(old: Patch, new: Patch | None) -> Patch:
+    """The one of two readings of a patch that is surer."""
+    if new is not None and _is_surer(new, old):
+        return new
+    if new is not None and new.exactness is old.exactness is Exactness.DAMAGED and new.why != old.why:
+        return replace(old, why=new.why)
+    return old
 
 
 def restore_against(tree: Tree, series: Series) -> Series:

@@ -22,6 +22,7 @@ from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import Workspace
 
 _HOLDS = "kpt-holds"
+_INDEX = b"DIRC"  # how git's index begins (gitformat-index(5))
 _MOVING = "kpt-moving"
 # Files are checked out as the bytes of their blobs, whatever the tree's own .gitattributes or the user's git say.
 PLAIN_FILES = "* -text -ident -filter -working-tree-encoding\n"
@@ -70,7 +71,15 @@ class Worktree:
         return self.path
 
     def _is_new(self) -> bool:
-        return not (self.path.is_dir() and (self._git_dir / "index").exists())
+        return not (self.path.is_dir() and self._has_index())
+
+    def _has_index(self) -> bool:
+        """Whether there is an index; git does not wait until it is on the disk, and the power may have failed."""
+        try:
+            with (self._git_dir / "index").open("rb") as index:
+                return index.read(len(_INDEX)) == _INDEX
+        except FileNotFoundError:
+            return False
 
     def _was_interrupted(self) -> bool:
         """Whether a move was killed. The lock of the move is ours, so a lock of git's is nobody's."""
@@ -92,7 +101,8 @@ class Worktree:
 
     def _move(self, tree_id: str) -> None:
         moving = self._git_dir / _MOVING
-        moving.touch()
+        with atomic.machine_errors(moving):
+            moving.touch()
         self._git("read-tree", "--reset", "-u", tree_id)
         atomic.write_text(self._git_dir / _HOLDS, f"{tree_id}\n")
         moving.unlink()

@@ -169,13 +169,38 @@ def test_taking_out_what_is_not_there_moves_nothing(three: Path, kpt: Kpt, works
     assert refs(workspace) == before
 
 
-def test_a_lock_of_git_is_named_and_nothing_changes(three: Path, kpt: Kpt, workspace: Workspace) -> None:
+def test_a_patch_that_removes_what_is_not_there_says_so(three: Path, kpt: Kpt, tmp_path: Path) -> None:
+    git("rm", "-q", MMU, cwd=three)
+    git("commit", "-qm", "away with it", cwd=three)
+    git("format-patch", "-q", "-1", "-o", tmp_path / "away", cwd=three)
+    kpt("import", tmp_path / "away", "--name", "away")
+    kpt("tree", "add", "without", "--git", three)
+    (row,) = kpt("apply", "away", "--tree", "without", "--json").json["patches"]
+    assert (row["status"], row["why"]) == ("already", "what it removes is not there")
+
+
+GERMAN = {"LC_ALL": "C.UTF-8", "LANGUAGE": "de"}
+
+
+def says_it_in_german() -> bool:
+    argv = ["git", "--git-dir=/nowhere", "log"]
+    return b"fatal:" not in subprocess.run(argv, check=False, env={**os.environ, **GERMAN}, capture_output=True).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{}, pytest.param(GERMAN, marks=pytest.mark.skipif(not says_it_in_german(), reason="git speaks no German here"))],
+    ids=["English", "German"],
+)
+def test_a_lock_of_git_is_named_and_nothing_changes(
+    words: dict[str, str], three: Path, kpt: Kpt, workspace: Workspace
+) -> None:
     kpt("apply", "three", "--patches", "1")
     before = refs(workspace)
     lock = workspace.trees / "toy.git/refs/heads/kpt/three.lock"
     lock.write_text("")
-    failed = kpt("apply", "three", status=3)
-    assert str(lock) in failed.err
+    failed = kpt("apply", "three", status=3, env=words)
+    assert f"{lock}: a git lock is in the way" in failed.err
     assert len(failed.err.splitlines()) == 1
     lock.unlink()
     assert refs(workspace) == before

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.progress import silent
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.results.store import Store
+from kpatch_tool.runner import Rooms
+from kpatch_tool.series.store import load
+from kpatch_tool.testing import Tester
+from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 from tests.damages import DAMAGES
@@ -81,6 +87,29 @@ def test_another_base_gives_matched_patches_and_says_which_lines_are_open(archiv
     assert any("!is_writable_pte(new_spte))`" in line for line in first["ambiguous"])
     # The right tree afterwards: the source is read again.
     assert kpt("restore", "page", "--tree", "toy").out.splitlines()[-1].endswith(": 2 proven")
+
+
+def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
+    archived: Path, kpt: Kpt, workspace: Workspace
+) -> None:
+    kpt("restore", "page")
+    directory = workspace.series / "page"
+    head, proven, tail = (directory / "series.toml").read_text().rpartition('"proven"')
+    assert proven
+    (directory / "series.toml").write_text(f'{head}"matched"{tail}')  # one patch that is worth another look
+    git("checkout", "-q", "main", cwd=archived)
+    (archived / MMU).write_text("/* All of it is new. */\n")
+    git("commit", "-qam", "another version", cwd=archived)
+    kpt("tree", "add", "other", "--git", archived, "--ref", "main")
+    kernel = Catalogue(workspace).get("other")
+    before = load(directory)
+    with Store(workspace) as store:
+        rooms = Rooms(workspace, directory, kernel, "x86_64", (), Tester(workspace, kernel, store), 1, silent)
+        restored = rooms.restore(before)
+    assert [patch.exactness for patch in restored.patches] == ["proven", "matched"]
+    assert load(directory) == before
+    rows = kpt("restore", "page", "--tree", "other", "--json", status=None).json["patches"]
+    assert [row["exactness"] for row in rows] == ["proven", "matched"]
 
 
 def test_what_does_not_fit_stays_damaged_and_is_a_finding(archived: Path, kpt: Kpt, workspace: Workspace) -> None:

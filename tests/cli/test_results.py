@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from kpatch_tool import lock
+from kpatch_tool.contents import Contents
+from kpatch_tool.results.prune import prune
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.vm.saved import SavedMachine
@@ -110,6 +112,26 @@ def test_equal_files_are_kept_once(built: Path, workspace: Workspace) -> None:
     assert len({path.stat().st_ino for path in images}) == 1
     names = [path for path in (workspace.state / "artifacts").rglob("*") if path.is_file()]
     assert {path.stat().st_ino for path in names} == {path.stat().st_ino for path in objects(workspace)}
+
+
+def test_what_pruning_looks_at_grows_with_what_is_kept_not_with_its_square(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        Contents.of(workspace).share(keep_tests(workspace, f"b{number}", f"{number:02d}x"))
+    looked_at = 0
+    listed = Contents._files
+
+    def counted(contents: Contents) -> Iterator[Path]:
+        nonlocal looked_at
+        for path in listed(contents):
+            looked_at += 1
+            yield path
+
+    monkeypatch.setattr(Contents, "_files", counted)
+    assert len(prune(workspace, max_size=0).removed) == 20
+    assert objects(workspace) == []
+    assert looked_at <= 3 * 20
 
 
 def test_the_least_used_goes_first(built: Path, kpt: Kpt, workspace: Workspace) -> None:

@@ -49,6 +49,21 @@ def shut_in(script: str, room: Path, limits: Limits = PLAIN, **env: str) -> tupl
     return done, log.read_text("utf-8", "replace")
 
 
+@works
+def test_a_place_whose_name_only_begins_like_one_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_SYSTEM", (*sandbox._SYSTEM, str(tmp_path / "opt")))
+    room = tmp_path / "optional/room"
+    room.mkdir(parents=True)
+    done, said = shut_in("pwd; echo written >file; cat file", room)
+    assert (done.status, said) == (0, f"{room}\nwritten\n")
+    for place in ("opt/gcc", "optional/gcc"):
+        (tmp_path / place / "bin").mkdir(parents=True)
+        shutil.copy("/bin/true", tmp_path / place / "bin/kpt-cc")
+    for place, found in (("opt/gcc", ()), ("optional/gcc", (tmp_path / "optional/gcc",))):
+        monkeypatch.setenv("PATH", f"{tmp_path / place / 'bin'}:{os.environ['PATH']}")
+        assert sandbox.beyond_system(["kpt-cc"]) == found
+
+
 def patched(repo: Path, kpt: Kpt, where: Path, lines: str) -> None:
     """The series `evil` on tree `toy`: one patch that puts `lines` before the recipes of the top Makefile."""
     text = (repo / "Makefile").read_text()

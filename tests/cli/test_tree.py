@@ -104,12 +104,154 @@ def test_a_repository_on_another_disk(toy_repo: Path, workspace: Workspace, kpt:
     assert made["base"] == git("rev-parse", "main", cwd=toy_repo).strip()
 
 
+PATCH = """\
+From: A <a@example.org>
+Subject: [PATCH] Change a file
+
+---
+diff --git a/a b/a
+--- a/a
++++ b/a
+@@ -1,3 +1,3 @@
+ one
+-two
++2
+ three
+"""
+
+
+def small(where: Path, *options: str) -> Path:
+    """A repository with two small files."""
+    git("init", "-q", *options, where, cwd=where.parent)
+    (where / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\n")
+    (where / "a").write_text("one\ntwo\nthree\n")
+    git("add", "-A", cwd=where)
+    git("commit", "-qm", "base", cwd=where)
+    return where
+
+
+def beside(repo: Path) -> str:
+    """The id of a commit that no branch of `repo` leads to."""
+    (repo / "a").write_text("one\ntwo\nthree\nfour\n")
+    git("commit", "-qam", "beside", cwd=repo)
+    commit = git("rev-parse", "HEAD", cwd=repo)
+    git("reset", "-q", "--hard", "HEAD^", cwd=repo)
+    return commit
+
+
+def applied_and_undone(workspace: Workspace, kpt: Kpt, tmp_path: Path, tree: str) -> None:
+    (tmp_path / "a.patch").write_text(PATCH)
+    kpt("import", tmp_path / "a.patch", "--name", "s")
+    (row,) = kpt("apply", "s", "--tree", tree, "--json").json["patches"]
+    git_dir = workspace.trees / f"{tree}.git"
+    assert git("cat-file", "-p", "kpt/s:a", cwd=git_dir) == "one\n2\nthree"
+    assert git("rev-parse", "kpt/s:a", cwd=git_dir) == row["files"][0]["blob"]
+    git("fsck", "--strict", cwd=git_dir)
+    kpt("undo", "s", "--tree", tree)
+    assert git("for-each-ref", "refs/heads/kpt", cwd=git_dir) == ""
+
+
+def test_a_repository_with_ids_of_sha256(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    there = small(tmp_path / "there", "--object-format=sha256")
+    kpt("tree", "add", "t", "--git", there)
+    assert Catalogue(workspace).get("t").base == git("rev-parse", "HEAD", cwd=there)
+    applied_and_undone(workspace, kpt, tmp_path, "t")
+
+
+def test_a_user_whose_new_repositories_have_ids_of_sha256(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/a").write_text("one\ntwo\nthree\n")
+    kpt("tree", "add", "t", "--dir", tmp_path / "plain", env={"GIT_DEFAULT_HASH": "sha256"})
+    assert len(Catalogue(workspace).get("t").base) == 40
+    applied_and_undone(workspace, kpt, tmp_path, "t")
+
+
+def test_a_user_whose_git_is_set_up_for_other_work(
+    workspace: Workspace, kpt: Kpt, tmp_path: Path, sealed: Path
+) -> None:
+    first = small(tmp_path / "first")
+    git("clone", "-q", "--depth=1", f"file://{first}", tmp_path / "shallow", cwd=tmp_path)
+    hook = tmp_path / "hooks/reference-transaction"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
+    hook.chmod(0o755)
+    wishes = ("core.hooksPath", str(hook.parent)), ("clone.rejectShallow", "true"), ("core.autocrlf", "true")
+    for key, value in (*wishes, ("diff.external", "false"), ("color.ui", "always"), ("log.follow", "true")):
+        git("config", "--global", key, value, cwd=sealed)
+    for name, source in (("path", first), ("shallow", tmp_path / "shallow"), ("url", f"file://{first}")):
+        kpt("tree", "add", name, "--git", source)
+    applied_and_undone(workspace, kpt, tmp_path, "url")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_commit_with_a_mode_that_git_does_not_write_any_more(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    there = small(tmp_path / "there")
+    tree = bytes.fromhex(git("rev-parse", "HEAD:a", cwd=there))
+    old = git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", cwd=there, stdin=b"100664 a\0" + tree)
+    kpt("tree", "add", "t", "--git", there, "--ref", git("commit-tree", "-m", "old", old, cwd=there))
+    (tmp_path / "a.patch").write_text(PATCH)
+    kpt("import", tmp_path / "a.patch", "--name", "s")
+    kpt("apply", "s", "--tree", "t")
+    assert git("ls-tree", "kpt/s", cwd=workspace.trees / "t.git").startswith("100644 blob")
+
+
+@pytest.mark.parametrize("how", [["--shared"], ["--depth=1"]], ids=["borrowing", "shallow"])
+def test_a_commit_that_no_branch_leads_to(how: list[str], workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    first = small(tmp_path / "first")
+    from_where = first if how == ["--shared"] else f"file://{first}"
+    git("clone", "-q", *how, from_where, tmp_path / "second", cwd=tmp_path)
+    commit = beside(first if how == ["--shared"] else tmp_path / "second")
+    kpt("tree", "add", "t", "--git", tmp_path / "second", "--ref", commit)
+    shutil.rmtree(first)
+    shutil.rmtree(tmp_path / "second")
+    git_dir = workspace.trees / "t.git"
+    assert git("cat-file", "-p", "base:a", cwd=git_dir) == "one\ntwo\nthree\nfour"
+    assert git("rev-parse", "base", cwd=git_dir) == commit
+    git("fsck", "--strict", cwd=git_dir)
+
+
+def test_a_partial_clone_is_refused_where_files_are_missing(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    first = small(tmp_path / "first")
+    git("config", "uploadpack.allowFilter", "true", cwd=first)
+    url = f"file://{first}"
+    git("clone", "-q", "--bare", "--filter=blob:none", url, tmp_path / "bare", cwd=tmp_path)
+    git("clone", "-q", "--filter=blob:none", url, tmp_path / "checkout", cwd=tmp_path)
+    refused = kpt("tree", "add", "t", "--git", tmp_path / "bare", status=2)
+    assert "a partial clone, without 2 objects of that commit" in refused.err
+    assert only_described(workspace)
+    kpt("tree", "add", "t", "--git", tmp_path / "checkout")
+    applied_and_undone(workspace, kpt, tmp_path, "t")
+
+
+def test_a_workspace_in_the_directory_is_no_part_of_the_tree(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers/a.c").write_text("int a;\n")
+    (tmp_path / "drivers/kernel-trees").mkdir()
+    (tmp_path / "drivers/kernel-trees/b.c").write_text("int b;\n")
+    kpt("tree", "add", "t", "--dir", ".")
+    kpt("tree", "add", "u", "--dir", tmp_path)
+    first, second = tree_ids(workspace, "t"), tree_ids(workspace, "u")
+    names = git("ls-tree", "-r", "--name-only", "base", cwd=workspace.trees / "u.git").splitlines()
+    assert {"drivers/a.c", "drivers/kernel-trees/b.c"} <= set(names)
+    assert not [name for name in names if name.startswith((".kpt", "kernel-trees"))]
+    assert first == second
+
+
 def test_a_fetch_by_url_is_shallow(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
     git("commit", "--allow-empty", "-qm", "second", cwd=toy_repo)
     git("tag", "-a", "-m", "annotated", "v1", cwd=toy_repo)
     made = kpt("tree", "add", "t", "--git", f"file://{toy_repo}", "--ref", "v1", "--json").json
     assert made["base"] == git("rev-parse", "HEAD", cwd=toy_repo)
     assert git("rev-list", "--count", "base", cwd=workspace.trees / "t.git") == "1"
+
+
+def test_a_fetch_of_a_commit_by_its_id(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    git("commit", "--allow-empty", "-qm", "second", cwd=toy_repo)
+    first = git("rev-parse", "HEAD^", cwd=toy_repo)
+    assert kpt("tree", "add", "t", "--git", f"file://{toy_repo}", "--ref", first, "--json").json["base"] == first
+    assert git("for-each-ref", "--format=%(refname)", cwd=workspace.trees / "t.git") == "refs/heads/base"
+    unknown = kpt("tree", "add", "u", "--git", f"file://{toy_repo}", "--ref", "1" * 40, status=2)
+    assert "the repository has no such ref" in unknown.err
 
 
 def test_inside_a_hook_the_users_repository_is_left_alone(

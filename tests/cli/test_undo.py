@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.errors import MachineError
+from kpatch_tool.series.store import load
 from kpatch_tool.tree import refs
+from kpatch_tool.tree.applied import load_applied
+from kpatch_tool.tree.apply import apply_series
+from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.objects import Objects
 from kpatch_tool.tree.refs import Move, move_refs, settle
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
@@ -39,6 +44,26 @@ def all_refs(git_dir: Path) -> dict[str, str]:
 def visible(git_dir: Path) -> dict[str, str]:
     """The branches and records, without what undo keeps for itself."""
     return {name: oid for name, oid in all_refs(git_dir).items() if "/history/" not in name and "/undone/" not in name}
+
+
+def test_a_branch_that_another_kpt_moves_meanwhile_was_moved_by_no_other_hand(
+    two: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kpt("apply", "two", "--patches", "1")
+    kpt("apply", "two")
+    read, waiting = Objects.blob, ["undo"]
+
+    def after_an_undo(objects: Objects, oid: str) -> bytes | None:
+        if waiting and oid == "refs/kpt/applied/two":
+            kpt(waiting.pop(), "two")
+        return read(objects, oid)
+
+    monkeypatch.setattr(Objects, "blob", after_an_undo)
+    assert [state.patch for state in load_applied(workspace, "two").states] == [0, 1]
+    waiting.append("undo")
+    series = load(workspace.series / "two")
+    head = apply_series(workspace, Catalogue(workspace).get("toy"), series).head
+    assert not waiting and all_refs(two)[BRANCH] == head
 
 
 def test_back_and_forth(two: Path, kpt: Kpt) -> None:

@@ -43,6 +43,35 @@ def test_no_moment_without_the_directory(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["series"]
 
 
+def test_a_directory_is_on_the_disk_before_it_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: set[int] = set()
+    at_exchange: list[set[int]] = []
+    wait, exchange = os.fsync, atomic._exchanged
+
+    def noted(handle: int) -> None:
+        wait(handle)
+        on_disk.add(os.fstat(handle).st_ino)
+
+    def exchanged(one: Path, other: Path) -> bool:
+        at_exchange.append(set(on_disk))
+        return exchange(one, other)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(atomic, "_exchanged", exchanged)
+    target = tmp_path / "series"
+    put(target, "old")
+    with atomic.staged_directory(target) as stage:
+        (stage / "source").mkdir()
+        (stage / "source/mail").write_text("the only copy")
+        (stage / "source/link").symlink_to("nowhere")
+        os.mkfifo(stage / "source/pipe")
+    made = {path.stat().st_ino for path in (target, target / "source", target / "source/mail")}
+    assert made <= at_exchange[1]
+    assert tmp_path.stat().st_ino in on_disk
+
+
 @pytest.mark.parametrize("can", [True, False])
 def test_replaced_also_where_the_file_system_cannot_exchange(
     tmp_path: Path, can: bool, monkeypatch: pytest.MonkeyPatch

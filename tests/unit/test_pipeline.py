@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from threading import Event
+from pathlib import Path
+from threading import Event, Semaphore
 
 import pytest
 
+from kpatch_tool import runner
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import Which, run
+from kpatch_tool.progress import silent
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
+from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
-from kpatch_tool.tree.model import State
+from kpatch_tool.testing import Tester
+from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.workspace import create
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
 
 SERIES = make_series("one", "two", "three")
@@ -177,14 +184,72 @@ def test_what_the_machine_could_not_do_outweighs_what_was_found() -> None:
 
 
 def test_no_qemu() -> None:
-    steps = FakeSteps(
-        make_applied(SERIES), builds("a", "b", "c", "d"), {0: MachineError("no qemu", todo="run `kpt doctor`")}
-    )
+    missing = MachineError("no qemu", todo="run `kpt doctor`")
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), dict.fromkeys(range(4), missing))
     record = run(SERIES, steps, Recorder())
     assert words(record, Stage.TEST) == ["cannot"] * 4
     assert record.problems == ("test: no qemu; run `kpt doctor`",)
     assert record.sentence == "demo applies to toy; all 3 patches build without new warnings."
     assert record.exit_status == 3
+
+
+def test_a_base_that_this_machine_could_not_test_is_not_compared_with() -> None:
+    tests = same_results(0, 1, 2, 3) | {0: (make_tests(0, status="infra", why="no memory"),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST) == ["cannot", "no base", "no base", "no base"]
+    cell = record.cell(1, Stage.TEST)
+    assert cell is not None and cell.why == "ran; kut: the base was not tested"
+    assert record.exit_status == 3
+
+
+def test_what_one_guest_found_is_not_lost_when_another_could_not_run() -> None:
+    steps = Together(make_applied(SERIES), builds("a", "b", "c", "d"), same_results(0, 1, 2, 3))
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.TEST) == ["2 cases", "cannot", "same", "same"]
+    assert record.exit_status == 3
+
+
+def test_a_disk_that_is_full_anywhere_in_a_room_ends_the_stage_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object, **__: object) -> StateBuild:
+        with Path("/dev/full").open("w") as full:
+            full.write("a note")
+        raise AssertionError
+
+    monkeypatch.setattr(runner, "build_state", fill)
+    workspace = create(tmp_path)
+    kernel = Tree("toy", tmp_path, "0" * 40)
+    with Store(workspace) as store:
+        tester = Tester(workspace, kernel, store)
+        rooms = runner.Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
+        built = builds("a", "b", "c", "d")
+        steps = FakeSteps(make_applied(SERIES), built, same_results(0, 1, 2, 3))
+        monkeypatch.setattr(
+            steps, "build", lambda state: rooms.build(state) if state.patch == 2 else built[state.patch]
+        )
+        record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "cannot", "cannot"]
+    assert words(record, Stage.TEST)[:2] == ["2 cases", "same"]
+    assert "no space left on device" in record.problems[0]
+
+
+class Together(FakeSteps):
+    """Three states are tested at once; the first of them fails when the others have their results."""
+
+    guests = 3
+    others = Semaphore(0)
+
+    def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
+        if state.patch == 1:
+            for _ in range(2):
+                self.others.acquire(timeout=10)
+            time.sleep(0.2)
+            raise MachineError("no memory")
+        found = super().test(state, build, suites, before)
+        if state.patch > 1:
+            self.others.release()
+        return found
 
 
 def test_an_infra_result_is_no_verdict_for_the_next_state() -> None:

@@ -18,6 +18,7 @@ from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.checks import Kind, checks_of
+from kpatch_tool.report.html import page
 from kpatch_tool.report.junit import junit
 from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
@@ -25,7 +26,7 @@ from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
-from tests.report_records import POISON, clean, every_kind, infra, large, poisoned, regressions
+from tests.report_records import POISON, base_untested, clean, every_kind, infra, large, poisoned, regressions
 from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
@@ -93,6 +94,18 @@ def test_junit_tells_what_got_worse_and_what_always_failed(tmp_path: Path) -> No
     assert isinstance(third["demo.patch-3.test.kut.vmexit", "cpuid"][0], Failure)
     assert isinstance(third["demo.patch-3.test.kut.new", "new"][0], Skipped)  # the base does not have it
     assert third["demo.patch-3.test.kut.msr", "msr"] == []  # better
+
+
+def test_nothing_is_called_as_on_the_base_where_that_was_not_tested() -> None:
+    record = base_untested()
+    told = "fail; the base was not tested, so that nothing tells whether the series did it: no such MSR"
+    suites = {suite.name: suite for suite in JUnitXml.fromstring(junit(record).encode())}
+    results = {case.name: case.result for case in suites["patch 1: KVM: one"]}
+    assert [result.message for result in results["msr"]] == [told]
+    assert f"# TODO {told}" in tap(record)
+    assert "as on the base" not in tap(record)
+    shown = page(record)
+    assert "Every case is as" not in shown and "no such MSR" in shown
 
 
 def test_junit_calls_what_the_machine_could_not_do_an_error() -> None:

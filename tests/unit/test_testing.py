@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,7 +15,7 @@ from kpatch_tool.report.tests import show
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import run
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict, inherited
-from kpatch_tool.suites.run import GUEST_CPUS, Plan, kernel_log
+from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
 from kpatch_tool.testing import Tested, Tester, guests_at_once
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
@@ -34,6 +35,25 @@ def logged(patch: int, *traces: Trace) -> StateTests:
     """A state on which the kernel complained."""
     tests = suite_results(patch, trace=next((trace.text for trace in traces), ""))
     return replace(tests, results=(*tests.results, *kernel_log(traces)))
+
+
+def test_results_of_another_cpu_are_not_taken_for_those_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = Subject(Workspace(tmp_path), Tree("t", tmp_path, "0" * 40), State(0, "", ""), make_build(0))
+    monkeypatch.setattr(Subject, "image", tmp_path / "image")
+    (tmp_path / "image").write_bytes(b"kernel")
+    plan, cpuinfo, host = Plan("s", (), "digest"), tmp_path / "cpuinfo", run.host
+    monkeypatch.setattr(run, "host", lambda: host(cpuinfo))
+
+    def keys(model: int, mhz: int) -> list[str]:
+        row = f"processor\t: 0\nmodel\t\t: {model}\ncpu MHz\t\t: {mhz}\nflags\t\t: svm npt\n\n"
+        cpuinfo.write_text(row + row.replace(": 0", ": 1"))
+        return [run.tests_key(subject, plan, Choice(accel, "7.2", "")) for accel in ("tcg", "kvm")]
+
+    here, later, elsewhere = keys(1, 2000), keys(1, 3000), keys(2, 2000)
+    assert here == later
+    assert here[0] == elsewhere[0] and here[1] != elsewhere[1]
 
 
 @pytest.mark.parametrize(

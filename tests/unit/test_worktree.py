@@ -121,6 +121,17 @@ def test_killed_first_checkout_starts_again(worktree: Worktree, states: tuple[St
     assert content(root) == good
 
 
+@pytest.mark.parametrize("left", [0, 4096], ids=["empty", "zeros"])
+def test_an_index_that_a_power_cut_left_without_content(
+    left: int, worktree: Worktree, states: tuple[State, State], toy_repo: Path
+) -> None:
+    before, after = states
+    root = worktree.move_to(before)
+    (root / "stray").write_text("from before")
+    (worktree.path.parent / "toy.git/index").write_bytes(bytes(left))
+    assert content(worktree.move_to(after)) == content(toy_repo)
+
+
 def test_nothing_is_written_through_a_link(
     worktree: Worktree, states: tuple[State, State], tmp_path: Path, toy_repo: Path
 ) -> None:

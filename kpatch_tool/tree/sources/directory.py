@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,8 @@ from kpatch_tool.tree.sources import git
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """`source` is the directory's path. Every file in it counts, whatever a .gitignore says."""
+    """`source` is the directory's path. Every file in it counts, whatever a .gitignore says; but not what kpt keeps,
+    where the workspace lies in it."""
 
     source: str
     kind: ClassVar[str] = "dir"
@@ -36,7 +37,9 @@ class Directory:
         if (top / ".git").exists():
             self._refuse_changes(top)
             return git.GitRepository(self.source, "HEAD").fill(git_dir, cache, progress)
-        return import_items(git_dir, _items(top, progress), f"Import {top.resolve().name}\n", where=self.source)
+        own = frozenset(_identity(place.stat()) for place in (git_dir.parent, cache.parent) if place.is_dir())
+        items = _items(top, own, progress)
+        return import_items(git_dir, items, f"Import {top.resolve().name}\n", where=self.source)
 
     def _refuse_changes(self, top: Path) -> None:
         # Without the first option it would write what it learns of the files into the user's index; with the last it
@@ -65,7 +68,12 @@ def _no_filters(top: Path) -> dict[str, str]:
     return {os.fsdecode(key): "" for scope, key in named if scope in (b"local", b"worktree")}
 
 
-def _items(top: Path, progress: Progress) -> Iterator[Item]:
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _items(top: Path, without: Container[tuple[int, int]], progress: Progress) -> Iterator[Item]:
+    """The files below `top`, but for those in the directories `without` (device and inode)."""
     done = 0
     pending = [("", top)]
     while pending:
@@ -79,7 +87,8 @@ def _items(top: Path, progress: Progress) -> Iterator[Item]:
             if problem := unsafe_path(path):
                 raise InputError(f"refused: {problem}", where=printable(entry.path))
             if entry.is_dir(follow_symlinks=False):
-                pending.append((path + "/", Path(entry.path)))
+                if _identity(entry.stat(follow_symlinks=False)) not in without:
+                    pending.append((path + "/", Path(entry.path)))
                 continue
             yield _item(entry, path)
             done += 1

@@ -13,7 +13,8 @@ from kpatch_tool import process
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
-from kpatch_tool.text import printable
+from kpatch_tool.text import plural, printable
+from kpatch_tool.tree.environment import FILES, NO_HOOKS, settings
 from kpatch_tool.tree.fastimport import ZERO, git_failed, update_refs
 from kpatch_tool.tree.history import paths
 from kpatch_tool.tree.importing import MOST_FILES
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from git import RemoteProgress
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.|[^/:@\s]+@[^/:\s]+:|[^/:\s]{2,}:[^:]")
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 PATIENCE = 60.0  # seconds for git's first look at a repository
 _FETCHED = "refs/kpt/fetched"
 # What git says when the network (not the address) is at fault.
 _NETWORK = ("Could not resolve host", "Connection timed out", "Connection refused", "Network is unreachable")
+_ANY_DEPTH = {"clone.rejectShallow": "false"}  # the user may not want shallow clones elsewhere
 _NO_SHALLOW = "does not support shallow"
 _NO_REF = ("couldn't find remote ref", "not our ref", "Server does not allow request", "no such remote ref")
 
@@ -66,7 +69,7 @@ class GitRepository:
         told = _remote_progress(progress)
         try:
             # Not --local: a path is local as it is, and where links cannot be (another disk) git then copies.
-            options = ["--template=", "--no-tags"]
+            options = ["--template=", "--no-tags", f"--config {NO_HOOKS}"]
             cloned = git.Repo.clone_from(
                 self.source,
                 git_dir,
@@ -74,16 +77,42 @@ class GitRepository:
                 multi_options=options,
                 bare=True,
                 allow_unsafe_options=True,
+                env={**FILES, **settings(_ANY_DEPTH)},
             )
         except git.GitCommandError as error:
             said = "\n".join([*told.error_lines, str(error.stderr)])
             raise git_failed(said.encode(), git_dir) from error
-        with cloned:
-            if (git_dir / "objects/info/alternates").exists():  # the other borrows objects: take them over
-                cloned.git.repack("-a", "-d", "-q")
-                (git_dir / "objects/info/alternates").unlink()
+        cloned.close()
         (git_dir / "config").write_bytes(config)
+        if len(commit) > len(ZERO):  # the other's ids are SHA-256 (git-config(1), extensions.objectFormat)
+            _done(git_dir, "config", "core.repositoryFormatVersion", "1")
+            _done(git_dir, "config", "extensions.objectFormat", "sha256")
+        self._take(git_dir, commit)
+        self._refuse_missing(git_dir, commit)
         return commit
+
+    def _take(self, git_dir: Path, commit: str) -> None:
+        """Have all of `commit` in the clone, also where no branch or tag of the other leads to it: a repository that
+        is shallow sends what they lead to, and one that borrows objects lends what is asked for."""
+        if process.run(["git", f"--git-dir={git_dir}", "cat-file", "-e", commit]).status != 0:
+            wanted = f"+{commit}:{_FETCHED}"
+            _done(git_dir, "fetch", "--quiet", "--no-tags", "--update-shallow", "--", self.source, wanted)
+        update_refs(git_dir, [(_FETCHED, commit)])
+        alternates = git_dir / "objects/info/alternates"
+        if alternates.exists():
+            _done(git_dir, "repack", "-a", "-d", "-q")
+            alternates.unlink()
+
+    def _refuse_missing(self, git_dir: Path, commit: str) -> None:
+        """Raise InputError where the other is a partial clone and does not have every file of the commit."""
+        if next((git_dir / "objects/pack").glob("*.promisor"), None) is None:
+            return
+        listed = _done(git_dir, "rev-list", "--no-walk", "--objects", "--missing=print", commit)
+        missing = sum(line.startswith(b"?") for line in listed.splitlines())
+        if missing:
+            what = f"a partial clone, without {plural(missing, 'object')} of that commit"
+            todo = f"run `git -C {self.source} fetch --refetch --no-filter`, or give the URL it was cloned from"
+            raise InputError(what, where=f"{self.source} {printable(self.ref)}", todo=todo)
 
     def _refuse_names(self, git_dir: Path, commit: str) -> None:
         """Raise InputError where a path of the commit must not be, or there is no end of them: trees that name one
@@ -148,10 +177,14 @@ class GitRepository:
         refspec, shown = f"+{self.ref}:{_FETCHED}", _remote_progress(progress)
         # gitpython logs lines of git's it cannot read, which is not for the user's eyes.
         logging.getLogger("git").setLevel(logging.CRITICAL)
-        if depth:
-            remote.fetch(refspec, shown, no_tags=True, depth=depth)
-        else:
-            remote.fetch(refspec, shown, no_tags=True)
+        try:
+            if depth:
+                remote.fetch(refspec, shown, no_tags=True, depth=depth)
+            else:
+                remote.fetch(refspec, shown, no_tags=True)
+        except TypeError:  # gitpython knows no name for an id, once it was fetched; whoever called looks for it
+            if not _ID.fullmatch(self.ref):
+                raise
 
     def _failed(self, error: Exception) -> InputError | MachineError:
         said = str(getattr(error, "stderr", error))
@@ -162,6 +195,14 @@ class GitRepository:
             todo = "check the network, or use a repository on this machine"
             return MachineError(f"cannot be reached ({_last_line(error)})", where=self.source, todo=todo)
         return InputError(f"cannot be fetched ({_last_line(error)})", where=where, todo="check the address")
+
+
+def _done(git_dir: Path, *words: str) -> bytes:
+    """What git printed. Raises MachineError when it failed."""
+    done = process.run(["git", f"--git-dir={git_dir}", *words])
+    if done.status != 0:
+        raise git_failed(done.stderr, git_dir)
+    return done.stdout
 
 
 def no_answer(source: str) -> InputError:
