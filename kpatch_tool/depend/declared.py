@@ -7,8 +7,9 @@ series/stated.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from kpatch_tool.depend import source
 from kpatch_tool.depend.model import Edge, EdgeKind, External
@@ -58,6 +59,7 @@ class Touched:
 def declared_edges(series: Series) -> Iterator[Edge]:
     """What the messages say about other patches of the series."""
     numbers = {patch.number for patch in series.patches}
+    touching = cache(partial(_touching, series))
     for patch in series.patches:
         text = _text(patch)
         for needs, words in _named(text, patch.number, series.total):
@@ -65,7 +67,7 @@ def declared_edges(series: Series) -> Iterator[Edge]:
                 yield Edge(patch.number, needs, EdgeKind.DECLARED, f'its message says "{words}"')
         for needs in _by_title(series, patch.number, [title for _, title in _FIXES.findall(text)]):
             yield Edge(patch.number, needs, EdgeKind.DECLARED, f"its Fixes: line names {needs}/{series.total}")
-        yield from _built_on(series, patch)
+        yield from _built_on(series, patch, touching)
 
 
 def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
@@ -77,19 +79,25 @@ def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
         yield number - 1, _words(match[0])
 
 
-def _built_on(series: Series, patch: Patch) -> Iterator[Edge]:
+_Touching = Mapping[str, Sequence[tuple[int, str]]]
+
+
+def _touching(series: Series) -> _Touching:
+    """Every function -> the patches that change lines of it, each with the path."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for patch in series.patches:
+        for touched in touched_functions(patch):
+            found.setdefault(touched.function, []).append((patch.number, touched.path))
+    return found
+
+
+def _built_on(series: Series, patch: Patch, touching: Callable[[], _Touching]) -> Iterator[Edge]:
     """The message names `function()`, an earlier patch changes its body, and this one does not."""
     own = {name for file in patch.files for line in source.code_lines(file) for name in (line.scope.name, line.head)}
     for name in dict.fromkeys(_CALL.findall(_text(patch))):
         if name in own or f"define {name}(".encode() in patch.diff:
             continue
-        found = [
-            (earlier.number, touched.path)
-            for earlier in series.patches
-            if earlier.number < patch.number
-            for touched in touched_functions(earlier)
-            if touched.function == name
-        ]
+        found = [(number, path) for number, path in touching().get(name, ()) if number < patch.number]
         # A function that many patches have in common (one for each architecture) ties none of them together.
         if 0 < len(found) <= _FEW:
             number, path = found[-1]
@@ -115,13 +123,13 @@ def revert_edges(series: Series) -> Iterator[Edge]:
         for needs in _by_title(series, patch.number, [title[1]] if title else []):
             yield Edge(patch.number, needs, EdgeKind.REVERT, f"it reverts {needs}/{series.total}")
         commit = f"commit {match[1][:12]}" if match else "a commit"
-        for later in series.patches:
+        back = {touched.function: touched for touched in touched_functions(patch)}
+        for later in series.patches if back else ():
             if later.number > patch.number:
-                yield from _relying(series, patch, later, commit)
+                yield from _relying(series, patch, back, later, commit)
 
 
-def _relying(series: Series, revert: Patch, later: Patch, commit: str) -> Iterator[Edge]:
-    back = {touched.function: touched for touched in touched_functions(revert)}
+def _relying(series: Series, revert: Patch, back: Mapping[str, Touched], later: Patch, commit: str) -> Iterator[Edge]:
     own = {touched.function for touched in touched_functions(later)}
     for name, path in _calls(later):
         if name in back and name not in own:
