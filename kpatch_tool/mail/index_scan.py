@@ -58,8 +58,7 @@ _DECODED = 1 << 16  # bytes of a base64 text in which the diff begins, if there 
 _GLANCE = 1 << 12  # bytes of it that tell what most are
 _MOST_NAMES = 1000
 _BLANK = re.compile(rb"\r*\n")
-_FILES_DATE = b" Mon Sep 17 00:00:00 2001\n"  # of git format-patch
-_FILE = re.compile(rb"^>?From [0-9a-f]{40}" + _FILES_DATE + rb"(?:From|Date|Subject):", re.MULTILINE)
+_FILE = re.compile(rb"^>?" + mbox.FILES_LINE + rb"\n(?:From|Date|Subject):", re.MULTILINE)
 _ENCODING = b"content-transfer-encoding"
 _Found = list[tuple[bytes, bytes, bytes]]  # of _HEADER: name, value, what follows the header
 
@@ -380,7 +379,7 @@ def _quotes(body: bytes, encoding: bytes) -> bool:
 
 def _is_several(text: bytes) -> bool:
     """Whether a text may hold several files of git format-patch, each a message of its own (mail/read.py)."""
-    return _FILES_DATE in text and _FILE.search(text) is not None
+    return mbox.FILES_DATE in text and _FILE.search(text) is not None
 
 
 def _glance(body: bytes) -> bytes:

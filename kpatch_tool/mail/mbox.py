@@ -23,6 +23,8 @@ _BOUNDARY = re.compile(
 _MMDF = b"\x01\x01\x01\x01\n"  # before and after every mail of such a mailbox
 _EMLX = re.compile(rb"(\d{1,9})[ \t]*\n(?=[!-9;-~]+:)")  # Apple's Mail: bytes of the mail, the mail, a property list
 _MOST_TRIED = 20
+FILES_DATE = b" Mon Sep 17 00:00:00 2001"  # git format-patch's, in every file's first line
+FILES_LINE = rb"From [0-9a-f]{40}" + FILES_DATE  # an expression
 REACH = 4096  # bytes that must follow the beginning of a line for `starts` to tell whether it is a separator
 
 

@@ -44,7 +44,7 @@ _MOST_HEADERS = 100
 _DEEPEST = 3  # of mails in mails
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 # A file of git format-patch below a diff: somebody mailed several in one text.
-_FILE = re.compile(rb"^From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n(?=(?:From|Date|Subject):)", re.MULTILINE)
+_FILE = re.compile(rb"^" + mbox.FILES_LINE + rb"\n(?=(?:From|Date|Subject):)", re.MULTILINE)
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
 _NEVER_SHOWN = frozenset({"received", "return-path", "mime-version", "content-transfer-encoding"})  # by an archive
 

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kpatch_tool.mail.mbox import FILES_LINE
+
 _MARK = re.compile(rb">8|8<|>%|%<")
 _BEGINS = re.compile(
-    rb">8|8<|>%|%<|^>?(?P<file>From )[0-9a-f]{40} Mon Sep 17 00:00:00 2001[ \t\r]{0,9}\n(?=(?:From|Subject|Date):)",
+    rb">8|8<|>%|%<|^>?(?P<file>" + FILES_LINE + rb")[ \t\r]{0,9}\n(?=(?:From|Subject|Date):)",
     re.MULTILINE,
 )
 _PERFORATED = re.compile(rb"(-)|(>8|8<|>%|%<)|([ \t\r\f\v\n]+)|([^\s])")

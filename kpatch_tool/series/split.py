@@ -7,19 +7,21 @@ from dataclasses import dataclass
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.footers import banner_end, footer_start, without_footer
+from kpatch_tool.mail.mbox import FILES_LINE
 from kpatch_tool.series import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
 _MIME_FIELD = re.compile(rb"(?:MIME-Version|Content-[A-Z-]{1,30}):.*", re.IGNORECASE | re.DOTALL)
-_SEPARATOR_LINE = re.compile(rb">?From (?:[0-9a-f]{40}) Mon Sep 17 00:00:00 2001")
+_SEPARATOR_LINE = re.compile(rb">?" + FILES_LINE)
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
 # What every diff has a line of: a hunk, or what git says of a change without one.
 _CHANGE = re.compile(
     rb"^(?:@@ -|(?:rename|copy from|old mode|GIT binary|Binary files|new file|deleted file) )", re.MULTILINE
 )
-_BREAK = re.compile(rb"^(?:diff -|Index: |--- (?=\S)|---[ \t\r\f\v]*$)", re.MULTILINE)
+_ALWAYS_BREAKS = rb"diff -|Index: |---[ \t\r\f\v]*$"
+_BREAK = re.compile(rb"^(?:" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
 # The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns.
-_BREAK_OF_DAMAGED = re.compile(rb"^(?:diff -|Index: |--- (?=\S[^\n]*\n\+\+\+ )|---[ \t\r\f\v]*$)", re.MULTILINE)
+_BREAK_OF_DAMAGED = re.compile(rb"^(?:" + _ALWAYS_BREAKS + rb"|--- (?=\S[^\n]*\n\+\+\+ ))", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
