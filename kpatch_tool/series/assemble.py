@@ -19,7 +19,7 @@ from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.posting import Post, Posting
-from kpatch_tool.series.split import has_diff, strip_space
+from kpatch_tool.series.split import has_diff, split_body, strip_space
 from kpatch_tool.series.subject import parse
 from kpatch_tool.series.undone import broken
 from kpatch_tool.text import plural
@@ -71,7 +71,7 @@ def assemble(
         for number, post in sorted(chosen.patches.items())
     )
     cover = _cover(chosen.letter.message) if chosen.letter else None
-    heading = cover.subject if cover else patches[0].subject
+    heading = (cover and cover.subject) or patches[0].subject
     return Series(
         name=name or slug(heading, chosen.version),
         title=heading,
@@ -121,8 +121,9 @@ def _prose(message: Message) -> str:
 
 
 def _cover(message: Message) -> Cover:
-    body = _prose(message)
-    return Cover(parse(message.subject).title, message.author, message.date, body, message.message_id)
+    inside = "" if message.subject else split_body(message.body, message.charset).inbody.get("subject", "")
+    title = parse(inside or message.subject).title
+    return Cover(title, message.author, message.date, _prose(message), message.message_id)
 
 
 def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *, sloppy: bool) -> _Answers:
@@ -136,7 +137,7 @@ def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *
         replies.append(Reply(message.author, message.date, message.subject, number, text))
         if number is not None:
             counter = message.in_reply_to in proposed
-            read = of_reply(text, message.author, sloppy=sloppy, to_counter_patch=counter)
+            read = of_reply(text, post.sender, sloppy=sloppy, to_counter_patch=counter)
             given.setdefault(number, []).extend(read.taken)
             refused += [(number, one) for one in read.refused]
     return _Answers(tuple(replies), given, tuple(refused))

@@ -209,7 +209,7 @@ def announced(posts: Sequence[Post], found: Sequence[Posting], chosen: Posting) 
         and post.tag.number == 0
         and not (post.tag.reply or post.tag.forward)
         and (post.tag.revision or 0) > chosen.version
-        and same_person(post.message.author, chosen.sender)
+        and same_person(post.sender, chosen.sender)
         and subject.same_title(post.tag.title, chosen.title)
     ]
     return [f"{', '.join(dict.fromkeys(labels))}: only the cover letter is in the source"] if labels else []

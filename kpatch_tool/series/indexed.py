@@ -162,7 +162,7 @@ def _gather_thread(root: int, rows: Sequence[Row], kinds: Kinds, part: _Part) ->
         part.loose.extend(_loose(one.sender, one.total, one.posts, root, seeks=not one.complete))
     for post in posts:
         if post.order not in used and (post.diff or post.tag.number == 0):
-            part.loose.extend(_loose(post.message.author, post.tag.total or 1, [post], root, seeks=True))
+            part.loose.extend(_loose(post.sender, post.tag.total or 1, [post], root, seeks=True))
 
 
 def _gather(posts: Sequence[Post], kinds: Kinds) -> list[Posting]:

@@ -28,7 +28,7 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     patches = _candidates(posts)
     if patches and (in_order or _are_files_in_order(patches, posts)):
         ordered = dict(enumerate(patches, start=1))
-        return [Posting(patches[0].message.author, len(patches), None, ordered)]
+        return [Posting(patches[0].sender, len(patches), None, ordered)]
     index = _Index()
     covers = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
     placed: set[int] = set()
@@ -40,7 +40,7 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
         if post.order in placed:
             continue
         if post.tag.number == 0:
-            index.add(Posting(post.message.author, post.tag.total or 0, post))
+            index.add(Posting(post.sender, post.tag.total or 0, post))
         else:
             _place(index, post)
     return rerolls.related(index.found, posts)
@@ -100,14 +100,14 @@ def _stands_alone(run: Sequence[Post]) -> bool:
     if ids == {""}:
         return True  # files: their dates are the commits'
     times = [post.when for post in run if post.message.date]
-    one = all(same_person(post.message.author, run[0].message.author) for post in run)
+    one = all(same_person(post.sender, run[0].sender) for post in run)
     return not times or max(times) - min(times) < (_NEAR if one else _AT_ONCE)
 
 
 def _posting_of(run: Sequence[Post]) -> Posting:
     cover = run[0] if run[0].tag.number == 0 else None
     patches = {post.tag.number: post for post in run if post.tag.number}
-    return Posting(run[0].message.author, len(patches), cover, patches)
+    return Posting(run[0].sender, len(patches), cover, patches)
 
 
 class _Index:
@@ -177,7 +177,7 @@ class _Index:
         """The postings that `post`, a patch, may belong to: of its thread, or its sender's latest before it and the
         first after it (its clock may be wrong; whole runs are known from the beginning)."""
         close = [one for link in post.links for one in self._by_link.get(link, [])[-_LATEST:]]
-        for name in identities(post.message.author):
+        for name in identities(post.sender):
             for total in (post.tag.total or 1, None):
                 known = self._by_sender.get((name, total), [])
                 place = bisect_right(known, post.when, key=itemgetter(0))
@@ -198,7 +198,7 @@ def _place(index: _Index, post: Post) -> None:
     number, total = post.tag.number or 1, post.tag.total or 1
     fitting = [posting for posting in index.near(post) if _fits(index, posting, post)]
     if not fitting:
-        index.add(Posting(post.message.author, total, None, {number: post}))
+        index.add(Posting(post.sender, total, None, {number: post}))
         return
     best = fitting[0] if len(fitting) == 1 else max(fitting, key=lambda one: _closeness(index, one, post))
     if not best.patches:
@@ -231,7 +231,7 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
     """By headers, or, where those say nothing, by sender and time."""
     if index.answers(post, posting):
         return True
-    if not same_person(posting.sender, post.message.author):
+    if not same_person(posting.sender, post.sender):
         return any(post.parent == other.parent != "" for other in posting.own.values())
     if index.links(posting) & post.links:
         return True
@@ -249,12 +249,21 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
         return True
     # Tags forgotten or mistyped in a run of git send-email.
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
-    apart = abs(post.when - posting.posts[-1].when)
-    lost = post.unthreaded and all(one.unthreaded for one in posting.posts) and apart < _ONE_RUN
+    unthreaded = post.unthreaded and all(one.unthreaded for one in posting.posts)
+    lost = unthreaded and _is_within(_ONE_RUN, posting, post)
     one_untagged = None in (known[0], said[0])
     if not posting.patches:
         return introduced or (lost and one_untagged)
-    return (answers or lost) and apart < _AT_ONCE and (one_untagged or introduced)
+    return (answers or lost) and _is_within(_AT_ONCE, posting, post) and (one_untagged or introduced)
+
+
+def _is_within(time: timedelta, posting: Posting, post: Post) -> bool:
+    """Whether a patch was sent so soon after (or before) the last one of `posting`; on a page without dates, whether it
+    stands next to one of it there."""
+    last = posting.posts[-1]
+    if post.message.archive and not (post.message.date or last.message.date):
+        return any(abs(post.order - one.order) == 1 for one in posting.posts)
+    return abs(post.when - last.when) < time
 
 
 def _answers_cover(posting: Posting, post: Post) -> bool:

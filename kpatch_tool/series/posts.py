@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from kpatch_tool.mail.message import Address, Message
-from kpatch_tool.series import forwarded, split, subject
+from kpatch_tool.series import forwarded, senders, split, subject
 from kpatch_tool.series.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,13 +20,15 @@ _BATCH = re.compile(r"(\d{14}\.\d+|\d{10}-\d+)-\d+-")  # git send-email: <201404
 @dataclass(frozen=True, slots=True)
 class Post:
     """A message with what its subject says. `order` is its place in the source, from 0; `diff` tells of a diff in a
-    message that is no reply; `forwarder` sent it, where the message is the one inside his."""
+    message that is no reply; `forwarder` sent it, where the message is the one inside his; `named` is its sender, where
+    the page shows only the address here and the name elsewhere."""
 
     message: Message
     tag: Tag
     order: int
     diff: bool
     forwarder: Address | None = None
+    named: Address | None = None
     # What connects it with others: its id, those it answers, the run of git send-email that sent it. Asked for often.
     links: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -34,6 +36,10 @@ class Post:
         message = self.message
         links = frozenset((message.message_id, message.in_reply_to, *message.references, self.batch)) - {""}
         object.__setattr__(self, "links", links)
+
+    @property
+    def sender(self) -> Address:
+        return self.named or self.message.author
 
     @property
     def when(self) -> datetime:
@@ -157,7 +163,8 @@ class Posting:
 
     @property
     def title(self) -> str:
-        return self.first.tag.title
+        """That of its cover; of its first patch where it has none, or one without a subject."""
+        return self.first.tag.title or next((post.tag.title for _, post in sorted(self.patches.items())), "")
 
     @property
     def rfc(self) -> bool:
@@ -179,6 +186,8 @@ class Posting:
 
 def read_posts(messages: Iterable[Message]) -> list[Post]:
     """Every message once (lists send copies; several sources may overlap), with its subject read."""
+    messages = list(messages)
+    names = senders.named(messages)
     seen: set[object] = set()
     posts: list[Post] = []
     for message in messages:
@@ -192,7 +201,8 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
             tag = replace(subject.parse(inner.subject), forward=True)
         forwarder = message.author if inner else None
         text = inner or message
-        posts.append(Post(text, tag, len(posts), not tag.reply and split.has_diff(text.body), forwarder))
+        diff = not tag.reply and split.has_diff(text.body)
+        posts.append(Post(text, tag, len(posts), diff, forwarder, names.get(text.author.name)))
     return posts
 
 
@@ -224,7 +234,7 @@ def is_whole_patch(post: Post) -> bool:
     message, rule, _ = body.partition(b"\n---\n")
     signed = re.search(rb"^Signed-off-by: (.*)", message, re.MULTILINE)
     quoted = re.search(rb"^>", body, re.MULTILINE)
-    person = post.message.author
+    person = post.sender
     named = signed and any(key.strip("<>").encode() in signed[1].lower() for key in identities(person))
     return bool(rule and named and not quoted)
 

@@ -84,7 +84,7 @@ def _is_letter(post: Post, one: Posting) -> bool:
     ids = (post.message.message_id, *one.ids)
     answering = all(patch.unthreaded or patch.parent in ids for patch in one.own.values())
     close = abs(one.when - post.when) < _LATE_COVER
-    return answering and close and same_person(one.sender, post.message.author)
+    return answering and close and same_person(one.sender, post.sender)
 
 
 def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
@@ -97,7 +97,7 @@ def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
         number = post.tag.number
         if not (lacking and post.tag.reply and number):
             continue
-        keys = [(name, post.tag.total or 0, post.tag.revision) for name in identities(post.message.author)]
+        keys = [(name, post.tag.total or 0, post.tag.revision) for name in identities(post.sender)]
         waiting = [one for key in keys for one in lacking.get(key, ()) if number <= one.total]
         fitting = next((one for one in waiting if number not in one.patches), None)
         if fitting and is_whole_patch(post):

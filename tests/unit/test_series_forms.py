@@ -16,7 +16,7 @@ from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.posts import Posting, read_posts, threads_above
 from kpatch_tool.series.topics import topics
 from kpatch_tool.text import spelt
-from tests.mail_fixtures import linuxlists, messages, patch
+from tests.mail_fixtures import Mail, linuxlists, messages, patch
 from tests.thread_texts import THREADS, Thread
 
 # Series that only ids connect; a page that shows none cannot tell them apart.
@@ -63,6 +63,18 @@ def test_forms_on_a_page(thread: Thread) -> None:
 
 def thread_of(name: str) -> list[Message]:
     return messages(*next(one for one in THREADS if one.name == name).mails())
+
+
+def test_a_forgotten_tag_on_a_page_without_dates() -> None:
+    """Patches that stand together are of one run; one behind a reply is not."""
+    run = [patch("[PATCH v3 1/3] mm: a"), patch("[PATCH v3 2/3] mm: b")]
+    later = [patch("[PATCH 2/3] mm: b"), patch("[PATCH 3/3] mm: c")]
+    for mails, expected in [
+        ([*run, Mail("Re: [PATCH v3 2/3] mm: b", "No.\n"), *later], ("v3 1-2/3", "v1 2-3/3")),
+        ([*run, later[1]], ("v3 1-3/3",)),
+    ]:
+        page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
+        assert postings(page) == expected
 
 
 def test_choosing_a_series() -> None:
