@@ -53,6 +53,35 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "a cover that counts and tags otherwise",
+        """
+        c jane 0 ~ [RESEND PATCH v2 0/3] mm: do all of it
+        p1 < c jane 0 [PATCH 1/2] mm: one
+        p2 < c jane 1 [PATCH 2/2] mm: two
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a cover of one patch without a number",
+        """
+        c jane 0 ~ [PATCH 0/1] mm: do all of it
+        p1 < c jane 1 [PATCH] mm: one
+        """,
+        ("v1 1/1 c",),
+        "p1",
+    ),
+    Thread(
+        "a cover sent again, in answer to that which is not there",
+        """
+        p1 < gone jane 1 [PATCH v2 1/2] mm: one
+        p2 < gone jane 2 [PATCH v2 2/2] mm: two
+        d < gone jane 20 ~ [PATCH v2/resend 0/2] mm: do all of it
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
         "numbers beyond the total",
         """
         c jane 0 ~ [PATCH v4 0/2] mm: do all of it

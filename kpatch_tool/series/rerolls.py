@@ -11,6 +11,7 @@ from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, 
 
 _NEAR = timedelta(days=7)
 _LATE_COVER = timedelta(hours=1)  # by which a cover's clock may be late
+_ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
@@ -30,7 +31,7 @@ def related(found: Sequence[Posting], posts: Sequence[Post]) -> list[Posting]:
 
 def _adopt_covers(found: Sequence[Posting]) -> None:
     """Give covers left alone (their version differs from the patches') to the posting they introduce. On a page without
-    threads the total may differ as well, if a patch follows soon."""
+    threads the total may differ as well, if a patch follows soon, and both if it follows at once without a tag."""
     without: dict[tuple[str, int], list[Posting]] = {}
     for one in found:
         if one.patches and one.cover is None:
@@ -45,16 +46,23 @@ def _adopt_covers(found: Sequence[Posting]) -> None:
         near = [one for name in names for one in without.get((name, lonely.total), ()) if _introduces(cover, one)]
         if not near and cover.unthreaded:
             soon = [one for name in names for one in without.get((name, _ANY), ()) if _introduces(cover, one)]
-            near = [one for one in soon if one.when - cover.when < _LATE_COVER and one.version == lonely.version]
+            near = [one for one in soon if _follows(one, lonely)]
         if near:
             min(near, key=lambda one: abs(one.when - cover.when)).cover = cover
 
 
 def _introduces(cover: Post, one: Posting) -> bool:
     answers = {post.parent for post in one.own.values()} - {""}
-    apart = bool(answers) and cover.message.message_id not in answers and not answers & one.ids
+    apart = bool(answers) and not answers & {cover.message.message_id, cover.parent, *one.ids}
     before = one.when - cover.when
-    return one.cover is None and not one.unnumbered and not apart and -_LATE_COVER < before < _NEAR
+    lone = cover.unthreaded and cover.tag.total == 1 and before < _LATE_COVER  # [PATCH 0/1], then [PATCH]
+    counted = lone or not one.unnumbered
+    return one.cover is None and counted and not apart and -_LATE_COVER < before < _NEAR
+
+
+def _follows(one: Posting, lonely: Posting) -> bool:
+    apart = one.when - lonely.when
+    return apart < _LATE_COVER if one.version == lonely.version else apart < _ONE_RUN and one.revision is None
 
 
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
