@@ -63,6 +63,16 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "a cover without a title",
+        """
+        c jane 0 ~ [PATCH v3 0/2]
+        p1 < c jane 1 [PATCH v3 1/2] mm: one
+        p2 < c jane 2 [PATCH v3 2/2] mm: two
+        """,
+        ("v3 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
         "a cover of one patch without a number",
         """
         c jane 0 ~ [PATCH 0/1] mm: do all of it

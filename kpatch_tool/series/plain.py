@@ -86,7 +86,7 @@ def _plain(root: int, rows: Sequence[Row]) -> Plain | None:
         sent=float(first.sent or 0),
         place=min(row.place for row in rows),
         date=first.date,
-        title=top.title,
+        title=next((one.title for one in records if one.title), ""),
         revision=1 if rows[0].revision < 0 else rows[0].revision,
         name=top.name,
         email=top.email,
