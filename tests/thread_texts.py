@@ -104,6 +104,19 @@ THREADS = (
         ("sent beyond the 2 that were announced: 3",),
     ),
     Thread(
+        "a number beyond the total by somebody else",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        a joe 30 [PATCH] x86: another thing
+        p3 < c ann 18:3 [PATCH 3/2] mm: three
+        """,
+        ("v1 1-3/2 c", "v1 1/1"),
+        "p1 p2 p3",
+        ("sent beyond the 2 that were announced: 3", "another series"),
+    ),
+    Thread(
         "numbers that go on under another total",
         """
         c jane 0 ~ [PATCH 0/2] mm: do all of it

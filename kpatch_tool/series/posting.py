@@ -182,6 +182,9 @@ class _Index:
                 known = self._by_sender.get((name, total), [])
                 place = bisect_right(known, post.when, key=itemgetter(0))
                 close += [entry[2] for entry in known[max(0, place - _LATEST) : place + 1]]
+        if post.unthreaded and _is_beyond(post):
+            counted = [one for one in self.found[-_LATEST:] if one.total == post.tag.total]
+            close += counted if len(counted) == 1 else []
         return list(dict.fromkeys(close))
 
 
@@ -231,7 +234,7 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
     """By headers, or, where those say nothing, by sender and time."""
     if index.answers(post, posting):
         return True
-    if not same_person(posting.sender, post.sender):
+    if not same_person(posting.sender, post.sender) and not _goes_beyond(posting, post):
         return any(post.parent == other.parent != "" for other in posting.own.values())
     if index.links(posting) & post.links:
         return True
@@ -241,6 +244,15 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
         around = index.above(around)
         return bool(around & index.anchors(posting))  # both answer the same earlier postings, or not
     return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < _NEAR
+
+
+def _is_beyond(post: Post) -> bool:
+    return (post.tag.number or 0) > (post.tag.total or 1)
+
+
+def _goes_beyond(posting: Posting, post: Post) -> bool:
+    """Whether somebody adds a patch ("9/8") to a posting of a page that does not show what it answers."""
+    return post.unthreaded and _is_beyond(post) and post.tag.number == max(posting.patches, default=0) + 1
 
 
 def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
