@@ -104,15 +104,22 @@ def around(start: Path) -> Workspace | None:
 
 
 def create(root: Path) -> Workspace:
-    """Make `root` a workspace (what is there already is kept) and return it."""
+    """Make `root` a workspace (what is there already is kept) and return it.
+
+    Raises InputError where no directory of that name can be, MachineError where nothing may be written.
+    """
     workspace = Workspace(root.resolve())
-    for path, text in (
-        (root / ".gitignore", _IGNORE_TEXT),
-        (workspace.trees / "trees.toml", _TREES_TEXT),
-        (root / MARKER, _MARKER_TEXT),
-    ):
-        if not path.exists():
-            atomic.write_text(path, text)
-    with atomic.machine_errors(workspace.series):
-        workspace.series.mkdir(exist_ok=True)
+    try:
+        for path, text in (
+            (root / ".gitignore", _IGNORE_TEXT),
+            (workspace.trees / "trees.toml", _TREES_TEXT),
+            (root / MARKER, _MARKER_TEXT),
+        ):
+            if not path.exists():
+                atomic.write_text(path, text)
+        with atomic.machine_errors(workspace.series):
+            workspace.series.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or "input/output error").lower()
+        raise InputError(f"cannot be a workspace: {reason}", where=error.filename or str(root)) from error
     return workspace

@@ -37,6 +37,8 @@ _TODO = {
     errno.EDQUOT: "free some of your quota",
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "check the permissions",
+    errno.ENOTDIR: "move away the file in the place of a directory",
+    errno.EEXIST: "move away the file in the place of a directory",
 }
 
 

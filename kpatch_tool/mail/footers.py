@@ -19,7 +19,7 @@ FOOTERS = {
     "SourceForge": r"-{60,}\r?\n(?:(?!_{20}|--[ ]?\r?\n)[^\n]{0,200}\n){0,14}_{40,}\r?\n[^\n]{1,100} mailing list",
     "groups.io": r"(?:-=){6,}-?\r?\nGroups\.io Links:",
     "Google Groups": _DASHES + r"You received this message because you are subscribed to the Google Groups",
-    "Yahoo groups": r"(?:-{20,}|To unsubscribe from this group)[^\n]*\r?\n[^\n]*yahoogroups\.com",
+    "Yahoo groups": r"(?:-{20}|To unsubscribe from this group)[^\n]*\n[^\n]*yahoogroups\.com",
     "a company's notice": r"(?:[-*_#/ ]{3,}\r?\n)?(?:IMPORTANT NOTICE: The contents of this e?-?mail|"
     r"This e?-?mail message is for the sole use of the intended recipient|"
     r"(?:#/\*{4,})?本邮件及其附件)",

@@ -274,13 +274,13 @@ def _near(word: str, known: str) -> bool:
 
 def clean(value: str) -> str:
     """A trailer's value as git would want it: RFC 2047 words decoded, odd blanks made plain, what a mail program put
-    around an address removed, its blank and its last bracket in place; a comment (#, [, or parentheses) stays, other
-    text after the address goes."""
+    around an address removed, its blank and its last bracket in place, no control characters; a comment (#, [, or
+    parentheses) stays, other text after the address goes."""
     if "=?" in value:
         value = headers.decode_words(value.encode("utf-8", "replace"))
     value = _BLANKS.sub(" ", _INVISIBLE.sub("", value))
     value = value.replace("&lt;", "<").replace("&gt;", ">")
-    value = " ".join(re.sub(r"<mailto:[^<>]*>", "", value).replace("**", "").split())
+    value = headers.squeezed(re.sub(r"<mailto:[^<>]*>", "", value).replace("**", ""))
     value = _JOINED_ADDRESS.sub(" <", value)
     if _OPEN_ADDRESS.fullmatch(value):
         value += ">"

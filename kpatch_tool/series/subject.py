@@ -23,19 +23,22 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
 # "[list] [[PATCH v2 net] 1/4]": a whole tag given to git as its prefix.
 _NESTED = re.compile(r"((?:\[[^\[\]]*\]\s*)*)\[([^\[\]]{0,80})\[([^\[\]]{1,80})\]([^\[\]]{0,80})\]")
 # "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
-_NUMBER = re.compile(
-    r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|\bof\b)\s*(\d{1,4})(?![\w./])", re.IGNORECASE
-)  # fmt: skip
-_BARE_NUMBER = re.compile(_NUMBER.pattern + r"\s*[:\]-]?\s+", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
+# Outside of the tag: "[PATCH] 3/7 x", "[PATCH] (3/7) x", "[PATCH] x (3/7)".
+_BARE_NUMBER = re.compile(rf"\(?{_NUMBER.pattern}\)?\s*[:\]-]?\s+", re.IGNORECASE)
+_LAST_NUMBER = re.compile(rf"[(\[]\s?{_NUMBER.pattern}\s?[)\]]$", re.IGNORECASE)
+_NOT_COUNTED = r"(?!\s?\d{1,4}\s*(?:/|of))"  # "[PATCH, new version 3/7]" is patch 3
 _REVISION = re.compile(
-    r"(?<![A-Za-z0-9])(?:patch|patchset|rfc|rft|series)?[\s-]{0,3}v\.?\s?(\d{1,3})(\.\d{1,3}|[A-Da-d])?(?![A-Za-z0-9])|"
-    r"(?<![A-Za-z0-9])(?:take|try|version|rev)\s?#?(\d{1,2})(?![\w.])",
+    rf"(?<![A-Za-z0-9])(?:patch|patchset|rfc|rft|series)?[\s-]{{0,3}}v(?:\.|\.?\s{_NOT_COUNTED})?"
+    r"(\d{1,3})(\.\d{1,3}|[A-Da-d])?(?![A-Za-z0-9])|"
+    rf"(?<![A-Za-z0-9])(?:take|try|version|ver\.?|rev){_NOT_COUNTED}\s?#?(\d{{1,2}})(?![\w.])|"
+    r"(?<![A-Za-z0-9])(\d)(?:nd|rd|th) (?:take|try|version)\b",
     re.IGNORECASE,
 )
 _OF_A_KERNEL = re.compile(r"stable[\s,]{0,3}$", re.IGNORECASE)  # "[PATCH stable v5.10 v2]"
 # At the end of a title only what is set apart counts: "cgroup v2" and "GIC v3" are names of things.
 _TRAILING = re.compile(
-    r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
+    r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |ver |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
 )
 _WORDS = re.compile(r"patch|\brf[ct]\b|\brepost\b|resend", re.IGNORECASE)
 _RESENT = re.compile(r"resen[dt]|repost", re.IGNORECASE)
@@ -92,7 +95,8 @@ def parse(subject: str) -> Tag:
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
-    counted = number or (bare if marked else None)
+    last = None if number or bare else _LAST_NUMBER.search(rest[-_LONGEST_TAG:])
+    counted = number or ((bare or last) if marked else None)
     return Tag(
         title=title(subject),
         revision=revision,
@@ -128,7 +132,7 @@ def _revision(inside: str) -> tuple[int | None, str]:
     if not found:
         return None, ""
     best = next((one for one in found if not one[2]), found[0])
-    return int(best[1] or best[3]), (best[2] or "").lstrip(".").upper()
+    return int(best[1] or best[3] or best[4]), (best[2] or "").lstrip(".").upper()
 
 
 def title(subject: str) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.diff.hostile import hidden, unsafe_file
 from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.diff.pairing import heading
 from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.series import attesting, store
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.gist import gist
-from kpatch_tool.series.model import Exactness, Patch, Reply, Series, Trailer
+from kpatch_tool.series.model import Exactness, Patch, Reply, Series
 from kpatch_tool.series.split import has_diff
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import columns, plural, printable, printable_bytes
@@ -135,6 +136,11 @@ def _patch_document(patch: Patch) -> dict[str, object]:
         "files": [
             {
                 "path": file.path,
+                "old_path": file.old_path,
+                "new_path": file.new_path,
+                "old_mode": file.old_mode,
+                "new_mode": file.new_mode,
+                "binary": file.binary,
                 "old_blob": file.old_blob,
                 "new_blob": file.new_blob,
                 "hunks": len(file.hunks),
@@ -250,27 +256,35 @@ def _replies_to(series: Series, number: int) -> Iterator[str]:
 
 def _patch_lines(patch: Patch) -> Iterator[str]:
     for file, added, removed in _counted(patch):
-        yield _file_line(file, added, removed)
+        yield from _below(_file_line(file, added, removed))
     for trailer in patch.trailers:
         if trailer.source == "reply" or not trailer.key.lower().startswith("signed-off"):
-            yield from _trailer_lines(trailer)
+            mark = " (in a reply)" if trailer.source == "reply" else ""
+            yield from _below(printable(f"{trailer.key}: {trailer.value}{mark}"))
+
+
+def _below(line: str) -> list[str]:
+    """A line below a patch's subject, wrapped where it must be."""
+    return textwrap.wrap(
+        line, columns() - _NUMBER_COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _file_line(file: FileDiff, added: int, removed: int) -> str:
     """A file with the ids of its blobs, as many digits as there is room for."""
-    line = f"{printable(file.path)}  +{added} -{removed}"
+    line = f"{_done_to(file)}  {'binary' if file.binary else f'+{added} -{removed}'}"
     if not file.old_blob:
         return line
     digits = _ID if len(line) + 2 * _ID + 4 <= columns() - _NUMBER_COLUMNS else _SHORT_ID
     return f"{line}  {file.old_blob[:digits]}..{(file.new_blob or '')[:digits]}"
 
 
-def _trailer_lines(trailer: Trailer) -> list[str]:
-    mark = " (in a reply)" if trailer.source == "reply" else ""
-    shown = printable(f"{trailer.key}: {trailer.value}{mark}")
-    return textwrap.wrap(
-        shown, columns() - _NUMBER_COLUMNS, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
+def _done_to(file: FileDiff) -> str:
+    """A file's name with what is done to it but for its lines: "old => new", "path (mode change 100644 => 100755)"."""
+    shown = heading(file)
+    if file.copied and file.old_path is not None:
+        shown = file.old_path.encode("utf-8", "surrogateescape") + b" => " + shown + b" (copy)"
+    return printable_bytes(shown)
 
 
 def _byline(author: Address, when: datetime | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +150,17 @@ def test_a_full_disk_says_what_to_do(workspace: Workspace, kpt: Kpt) -> None:
         )
     assert done.returncode == 3
     assert done.stderr == b"kpt: no space left on device; free some space and run the command again\n"
+
+
+def test_a_file_in_the_place_of_a_directory(workspace: Workspace, kpt: Kpt) -> None:
+    (workspace.root / "file").touch()
+    for place in ("file", "file/below", "/proc/no-such"):
+        assert re.fullmatch(r"kpt: \S+: cannot be a workspace: .*\n", kpt("init", place, status=2).err)
+    mail = workspace.root / "one.patch"
+    mail.write_text(patch_text("[PATCH] one", ""))
+    shutil.rmtree(workspace.state, ignore_errors=True)
+    workspace.state.touch()
+    assert re.fullmatch(r"kpt: \S*/\.kpt/locks: not a directory; move .*\n", kpt("import", mail, status=3).err)
 
 
 def test_patch_files_by_hand_are_a_series(workspace: Workspace, kpt: Kpt) -> None:

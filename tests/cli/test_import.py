@@ -68,8 +68,12 @@ def test_json_is_the_contract(kpt: Kpt, page: Path) -> None:
         "exactness": "damaged",
     }
     assert first["trailers"][0] == {"key": "Acked-by", "value": "Joe <[email protected]>", "source": "patch"}
+    modes: dict[str, object] = {"old_mode": "100644", "new_mode": "100644", "binary": False}
+    blobs = {"old_blob": "1234567", "new_blob": "89abcde"}
     assert first["files"] == [
-        {"path": "mm/f.c", "old_blob": "1234567", "new_blob": "89abcde", "hunks": 1, "added": 1, "removed": 1}
+        {"path": "mm/f.c", "old_path": "mm/f.c", "new_path": "mm/f.c", "hunks": 1, "added": 1, "removed": 1}
+        | modes
+        | blobs
     ]
     assert document["replies"] == [
         {
@@ -242,6 +246,31 @@ def test_show_imports_nothing_heavy(kpt: Kpt, page: Path, tmp_path: Path) -> Non
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
+def test_what_is_done_to_a_file_is_shown(kpt: Kpt, tmp_path: Path) -> None:
+    kpt("init")
+    long = "a-directory-of-a-long-name" * 2
+    moved = (
+        f"diff --git a/{long}/f.c b/{long}/g.c\nsimilarity index 100%\nrename from {long}/f.c\nrename to {long}/g.c\n"
+    )
+    copied = "diff --git a/a.c b/b.c\nsimilarity index 100%\ncopy from a.c\ncopy to b.c\n"
+    mode = "diff --git a/run b/run\nold mode 100644\nnew mode 100755\n"
+    gone = "diff --git a/x.c b/x.c\ndeleted file mode 100644\n--- a/x.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
+    (tmp_path / "one.patch").write_text(
+        f"From: J <j@x.org>\nSubject: [PATCH] all\n\nWhy.\n---\n{moved}{copied}{mode}{gone}"
+    )
+    shown = kpt("import", "one.patch", "--name", "s").out.splitlines()
+    assert shown[6:12] == [
+        f"     {long}/f.c =>",
+        f"         {long}/g.c  +0 -0",
+        "     a.c => b.c (copy)  +0 -0",
+        "     run (mode change 100644 => 100755)  +0 -0",
+        "     x.c (deleted)  +0 -1",
+        "problem: no readable date: patch 1",
+    ]
+    files = kpt("show", "s", "--json").json["patches"][0]["files"]
+    assert [(row["old_path"], row["new_path"]) for row in files[1:]] == [("a.c", "b.c"), ("run", "run"), ("x.c", None)]
+
+
 def test_binary_files_fit_the_terminal(kpt: Kpt, tmp_path: Path) -> None:
     """Their diffs name all 40 digits of both ids."""
     kpt("init")
@@ -253,6 +282,6 @@ def test_binary_files_fit_the_terminal(kpt: Kpt, tmp_path: Path) -> None:
     )
     kpt("import", "one.patch", "--name", "logo")
     shown = kpt("show", "logo").out
-    assert "logo.bin  +0 -0  000000000000..123456781234\n" in shown
+    assert "logo.bin (new)  binary  000000000000..123456781234\n" in shown
     files = kpt("show", "logo", "--json").json["patches"][0]["files"]
     assert files[0]["new_blob"] == "12345678" * 5

@@ -50,6 +50,7 @@ TAKEN = {
     "an open bracket": (MINE.rstrip(">"), [MINE]),
     "no blank before the address": (MINE.replace(" <", "<"), [MINE]),
     "encoded words": ("Reviewed-by: =?utf-8?q?Jane_Doe?= <jane@example.org>", [MINE]),
+    "colours": ("Reviewed-by: Jane\x1b Doe <jane@example.org>\x07", [MINE]),
     "html left over": ("Reviewed-by: Jane Doe <jane@example.org<mailto:jane@example.org>>", [MINE]),
     "stars": (f"**{MINE}**".replace("by:", "by:**"), [MINE]),
     "twice": (f"{MINE}\n{MINE}\n", [MINE]),

@@ -51,6 +51,14 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[GIT PULL 01/10] KVM: s390: x", None, 1, 10, "KVM: s390: x"),
         ("[some-list] [[PATCH v2 net] v2 1/4] x: y [z]", 2, 1, 4, "x: y [z]"),
         ("[PATCH [RFC] 1/4] x: [[y] z]", None, 1, 4, "x: [[y] z]"),
+        ("[PATCH 2/9] afs: fix [ver #3]", 3, 2, 9, "afs: fix [ver #3]"),
+        ("[PATCH ver2 2/9] x", 2, 2, 9, "x"),
+        ("[PATCH 2nd try 3/9] x", 2, 3, 9, "x"),
+        ("[PATCH, new version 3/9] x", None, 3, 9, "x"),
+        ("[PATCH v 3/9] x", None, 3, 9, "x"),
+        ("[PATCH] (3/9) x", None, 3, 9, "(3/9) x"),
+        ("[PATCH] x: y (3/9)", None, 3, 9, "x: y (3/9)"),
+        ("[PATCH 3of9] x", None, 3, 9, "x"),
     ],
 )
 def test_patches(subject: str, revision: int | None, number: int | None, total: int | None, clean: str) -> None:
