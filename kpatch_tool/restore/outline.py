@@ -30,6 +30,7 @@ _CLOSERS = (
     (re.compile(rb"\)"), re.compile(rb".*\($"), re.compile(rb"\)")),
     (re.compile(rb"\]"), re.compile(rb".*\[$"), re.compile(rb"\]")),
 )
+_OPTION = re.compile(rb":[\w-]+:(?: .*)?$")  # of a directive of reStructuredText; its content stands as deep
 _LEAVES = re.compile(rb"(?:return|break|continue|raise|pass|exit|die|;;)\b|.*;;$")
 _TOPMOST = re.compile(
     rb"(?:(?:menu)?config|endif|endmenu|menu|source|choice|endchoice|def|class|function|ifeq|ifneq|ifdef|ifndef|include)\b"
@@ -116,7 +117,7 @@ def _after(out: Readings, previous: bytes, above: Sequence[bytes], text: bytes, 
         add(out, indent + b" ", 6.0)
     if item := _ITEM.match(stripped):
         add(out, pad_like(indent, width(indent) + item.end()), 0.5)
-    opens = bool(_OPENS.match(stripped))
+    opens = bool(_OPENS.match(stripped)) and not _OPTION.match(stripped)
     parts = ((0.9, 0.12, 0.15, 0.15) if not stripped.endswith(b"=") else (0.4, 0.1, 0.1, 0.1)) if opens else ()
     if stripped.endswith(b"\\"):
         parts = (0.3, 0.12, 0.1, 0.12)

@@ -1,12 +1,13 @@
 """Simple tables of reStructuredText: a border says at which columns the cells of the rows below it begin.
 
-docutils, reStructuredText Markup Specification, "Simple Tables". How far the columns of a border stand apart was
-counted in the documentation of Linux 6.1.
+docutils, reStructuredText Markup Specification, "Simple Tables"; wide characters (Unicode Standard Annex 11) count
+twice there. How far the columns of a border stand apart was counted in the documentation of Linux 6.1.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,18 +84,32 @@ def cells(words: tuple[bytes, ...], table: Table) -> tuple[tuple[float, tuple[ga
             parts = [words[a:b] for a, b in zip((0, *cuts), cuts, strict=False)]
             weight = _fitted(parts, table.widths[begin:]) * (_GOES_ON if begin else 1.0)
             if weight:
-                to = dict(zip(cuts, table.columns[begin + 1 :], strict=True))
-                row = tuple(gaps.Gap(b" ", edge + to[at]) if at in to else gaps.SINGLE for at in range(1, len(words)))
+                at = [edge + column for column in table.columns[begin:]]
+                to = dict(zip(cuts, map(_gap, parts, at, at[1:]), strict=True))
+                row = tuple(to.get(index, gaps.SINGLE) for index in range(1, len(words)))
                 found[row] = found.get(row, 0.0) + weight
     total = sum(found.values())
     return tuple(sorted(((weight / total * _CELLS, row) for row, weight in found.items()), key=lambda one: -one[0]))
+
+
+def _gap(part: Sequence[bytes], begins: int, column: int) -> gaps.Gap:
+    """The gap behind a cell that begins at one column, up to the next."""
+    text = b" ".join(part)
+    return gaps.Gap(b" ", column) if text.isascii() else gaps.Gap(b" " * (column - begins - shown(text)))
+
+
+@lru_cache(4096)
+def shown(text: bytes) -> int:
+    """How many columns a text takes on a screen."""
+    wide = [unicodedata.east_asian_width(one) in "WF" for one in text.decode("utf-8", "replace")]
+    return len(wide) + sum(wide)
 
 
 def _fitted(parts: Sequence[Sequence[bytes]], widths: Sequence[int]) -> float:
     """How likely these are the cells of columns that wide; 0.0 where one is wider."""
     weight = 1.0
     for part, wide in zip(parts, widths, strict=False):
-        size = len(b" ".join(part))
+        size = shown(b" ".join(part))
         if size > wide:
             return 0.0
         weight *= _LONGER ** (len(part) - 1) * (_FULL if size == wide else 1.0)

@@ -27,3 +27,11 @@ def test_the_second_line_below_stands_as_the_first() -> None:
     above = [b"obj-$(CONFIG_A) += a.o \\", b"\t\t   b.o \\"]
     _, found = expected_text(above, [], b"c.o")
     assert max(found, key=lambda one: found[one]) == b"\t\t   "
+
+
+def test_the_content_of_a_directive_stands_as_its_options() -> None:
+    """reStructuredText Markup Specification, "Directives"."""
+    above = [b".. toctree::", b"   :maxdepth: 2", b"   :numbered:", b""]
+    for text in (b"introduction", b":caption: All"):
+        _, found = expected_text(above, [], text)
+        assert max(found, key=lambda one: found[one]) == b"   "

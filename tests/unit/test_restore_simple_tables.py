@@ -32,6 +32,15 @@ def test_cells_stand_below_the_columns_of_the_border(row: bytes) -> None:
     assert sum(share for share, _ in found) < 1.0
 
 
+def test_wide_characters_take_two_columns() -> None:
+    border = b"=" * 19 + b" " + b"=" * 15 + b" " + b"=" * 12
+    row = "可移植的0           含义            跨调用保持".encode()
+    table = simple_tables.open_table([border])
+    assert table is not None
+    assert [simple_tables.shown(part) for part in row.split()] == [9, 4, 10]
+    assert render(row.split(), b"", simple_tables.cells(tuple(row.split()), table)[0][1]) == row
+
+
 def test_a_row_that_goes_on_begins_at_a_later_column_with_single_blanks() -> None:
     table = simple_tables.open_table([BORDER, b"  -EINVAL  (int64)   a flag is"])
     assert table is not None
