@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kpatch_tool import process
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.mail import mbox
 from kpatch_tool.mail.read import Received, SourceFile, read_files
 
 MOST = 1000  # commits of one series
@@ -15,9 +16,9 @@ _SECONDS = 600.0
 _FIRST_SECONDS = 60.0  # a stranger's configuration may include a pipe
 _RANGE = re.compile(r"(?P<old>[^\s:]*?)(?P<dots>\.{2,3})(?P<new>[^\s:]*)")
 _BLURB = b"\n*** BLURB HERE ***\n"
-_SEPARATOR = re.compile(rb"^From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
+_SEPARATOR = re.compile(rb"^From [0-9a-f]{40,64}" + mbox.FILES_DATE + rb"\n", re.MULTILINE)
 _QUOTED, _UNQUOTED = re.compile(rb"^>+From ", re.MULTILINE), re.compile("^>*From ", re.MULTILINE)
-_OF_QUOTED = b"From mboxrd@z Mon Sep 17 00:00:00 2001\n"
+_OF_QUOTED = b"From mboxrd@z" + mbox.FILES_DATE + b"\n"
 # Where git am ends a message (patchbreak of mailinfo.c), and what it and the readers take for the beginning of a mail.
 _MISREAD = re.compile(r"^(?:diff -|Index: |--- [^ \t\n]|From: .*@|Subject: |>*From \S+ .*\d:\d\d)", re.MULTILINE)
 # Every setting a user may have for mail or diffs is overruled (git-format-patch(1), git-diff(1)): the same commits

@@ -25,7 +25,6 @@ __all__ = [
     "parse_text",
     "read_files",
     "read_sources",
-    "unpacked",
 ]
 
 STDIN = "-"

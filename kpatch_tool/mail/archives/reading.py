@@ -25,10 +25,15 @@ def body_of(text: bytes, archive: Archive) -> bytes:
         text = _dedented(text)
     if archive.undo is not None:
         pattern, meant = archive.undo
-        diff = None if archive.undo_in_diff else _DIFF.search(text)
-        end = diff.start() if diff else len(text)
+        end = len(text) if archive.undo_in_diff else diff_start(text)
         text = pattern.sub(meant, text[:end]) + text[end:]
     return text if text.endswith(b"\n") else text + b"\n"
+
+
+def diff_start(text: bytes) -> int:
+    """Where the first diff in a mail's text begins; its length without one."""
+    diff = _DIFF.search(text)
+    return diff.start() if diff else len(text)
 
 
 def _dedented(text: bytes) -> bytes:
