@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from kpatch_tool.errors import InputError
@@ -11,6 +12,7 @@ from kpatch_tool.series.topics import topics
 from kpatch_tool.text import spelt
 
 _MOST_OTHERS = 5  # series that are left out and named; with more, one must be chosen
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _MOST_LISTED = 3  # series that an error names
 
 
@@ -44,10 +46,16 @@ def choose(
     return chosen, _others(groups, group, chosen, numbers)
 
 
+def number_of(pick: str) -> int | None:
+    """The number of a posting that `pick` may be; None where it is none that a source could hold."""
+    return int(pick) if _NUMBER.fullmatch(pick) else None
+
+
 def _named(found: Sequence[Posting], pick: str) -> Posting | None:
     """The posting that a number or a message id names."""
-    if pick.isascii() and pick.isdigit() and 0 < int(pick) <= len(found):
-        return found[int(pick) - 1]
+    number = number_of(pick)
+    if number is not None and 0 < number <= len(found):
+        return found[number - 1]
     wanted = pick.strip("<> ")
     return next((one for one in found if wanted and wanted in one.ids), None)
 

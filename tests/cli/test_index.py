@@ -100,7 +100,8 @@ def test_import_names_what_there_is_to_choose(kpt: Kpt, tmp_path: Path) -> None:
     assert "choose with --series" in refused
     assert "Traceback" not in refused
     assert "several series match" in kpt("import", path, "--series", "thing", status=2).err
-    assert "no series matches" in kpt("import", path, "--series", "10", status=2).err
+    for pick in ("10", "9" * 30):
+        assert "no series matches" in kpt("import", path, "--series", pick, status=2).err
     assert "no revision 2" in kpt("import", path, "--series", "4", "--revision", "2", status=2).err
 
 
