@@ -202,6 +202,8 @@ def _about(one: Posting, chosen: Posting, numbers: dict[int, int]) -> Iterator[s
         return  # said with what was taken from it
     elif one.version == chosen.version:
         yield f"also posted as {one.label}: {_described(one, numbers)}"
+    elif chosen.unnumbered and not one.unnumbered and chosen.first.parent in one.ids:
+        yield f"sent as an answer to {_described(one, numbers)}"
     elif one.version < chosen.version and one.when > chosen.when:
         how = "without a version" if one.revision is None else f"as {one.label}"
         yield f"posted later {how}: {_described(one, numbers)}"
