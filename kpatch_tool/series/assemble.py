@@ -80,7 +80,9 @@ def assemble(
         cover=cover,
         patches=patches,
         replies=answers.replies,
-        problems=tuple(dict.fromkeys([*shortcomings(chosen), *others, *_refused(answers, patches), *broken(patches)])),
+        problems=tuple(
+            dict.fromkeys([*shortcomings(chosen, patches), *others, *_refused(answers, patches), *broken(patches)])
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import subject
+from kpatch_tool.series.model import Patch
 from kpatch_tool.series.posts import Post, Posting, same_person, threads_above
 from kpatch_tool.series.topics import topics
 from kpatch_tool.text import spelt
@@ -121,8 +122,8 @@ def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:
     return real or group
 
 
-def shortcomings(chosen: Posting) -> list[str]:
-    """Sentences on what is missing or odd in a posting."""
+def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
+    """Sentences on what is missing or odd in a posting and its `patches`, as they were read."""
     problems: list[str] = []
     missing = [number for number in range(1, chosen.total + 1) if number not in chosen.patches]
     if missing:
@@ -140,10 +141,10 @@ def shortcomings(chosen: Posting) -> list[str]:
         problems.append("the patch was forwarded: its author and date may be the forwarder's")
     for who in dict.fromkeys(post.forwarder for post in chosen.patches.values() if post.forwarder):
         problems.append(f"forwarded by {who.name or who.email}: author and date are those that the text gives")
-    undated = [number for number, post in chosen.patches.items() if post.message.date is None]
+    undated = [patch.number for patch in patches if patch.date is None]
     if undated:
         problems.append(f"no readable date: patch {spelt(undated)}")
-    nameless = [number for number, post in chosen.patches.items() if not post.message.author.name]
+    nameless = [patch.number for patch in patches if not patch.author.name]
     if nameless:
         problems.append(f"no author: patch {spelt(nameless)}")
     return [*problems, *_versions(chosen)]
