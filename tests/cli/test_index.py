@@ -77,6 +77,15 @@ def test_errors(kpt: Kpt, tmp_path: Path) -> None:
     assert "no such file" in kpt("index", "nothing", status=2).err
 
 
+def test_a_file_that_is_no_mail_is_named_safely(kpt: Kpt, box: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "mails"
+    directory.mkdir()
+    (directory / "list.mbox").write_bytes(box.read_bytes())
+    (directory / "no\nmail").write_text("Hello.\n")
+    said = [line for line in kpt("index", directory).err.splitlines() if "no mail" in line]
+    assert len(said) == 1 and "/mails/no\\x0amail: no mail and no patch found" in said[0]
+
+
 @pytest.mark.parametrize("pick", ["2", "p2.1@example.org", "<r2@example.org>", "THING 2"])
 def test_import_from_a_large_mailbox(kpt: Kpt, box: Path, tmp_path: Path, pick: str) -> None:
     """Only the thread is kept, its bytes as they are in the mailbox."""
