@@ -172,6 +172,32 @@ THREADS = (
         ("v2 was sent in part; taken from v1: 1, 3",),
     ),
     Thread(
+        "rerolls of one patch after another, each an answer to its first form",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH 1/3] mm: one
+        p2 < c jane 2 [PATCH 2/3] mm: two
+        p3 < c jane 3 [PATCH 3/3] mm: three
+        q2 < p2 jane 18:2 [PATCH v2 2/3] mm: two
+        r1 < p1 jane 19:1 [PATCH v3 1/3] mm: one
+        """,
+        ("v1 1-3/3 c", "v2 2/3", "v3 1/3"),
+        "r1 q2 p3",
+        ("v3 was sent in part; taken from v2: 2", "v3 was sent in part; taken from v1: 3"),
+    ),
+    Thread(
+        "a later form of one patch without its number",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        q2 < p2 jane 18:2 [PATCH v2] mm: two
+        """,
+        ("v1 1-2/2 c", "v2 1/1"),
+        "q2",
+        ('sent as an answer to "mm: do all of it" by Jane, 1-2 of 2, 2014-04-17 (--series 1)',),
+    ),
+    Thread(
         "rerolls of several patches, each an answer to its own",
         """
         p1 jane 1 [PATCH v3 1/3] mm: one
@@ -529,6 +555,7 @@ THREADS = (
         """,
         ("v3 1-2/2", "v4 1/1"),
         "q1",
+        ('sent as an answer to "mm: get ready for all of it" by Jane',),
     ),
     Thread(
         "patches of a pull request",

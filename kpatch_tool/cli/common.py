@@ -15,7 +15,7 @@ import typer
 
 from kpatch_tool import sandbox, workspace
 from kpatch_tool.errors import InputError, exit_status
-from kpatch_tool.progress import Progress, silent
+from kpatch_tool.progress import Progress
 from kpatch_tool.text import json_printable, printable
 
 if TYPE_CHECKING:
@@ -175,5 +175,4 @@ __all__ = [
     "finish",
     "here",
     "progress",
-    "silent",
 ]

@@ -6,14 +6,15 @@ The libraries that check (dkimpy, dnspython, patatt) are loaded only where a mai
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kpatch_tool.mail import mbox
 from kpatch_tool.mail.attestation import Attestation
-from kpatch_tool.mail.read import SourceFile, unpacked
+from kpatch_tool.mail.read import SourceFile
+from kpatch_tool.mail.unpack import unpacked
 
 if TYPE_CHECKING:
     from kpatch_tool.mail.attest_dkim import Lookup
@@ -23,9 +24,10 @@ _ID = re.compile(rb"^message-id[ \t]*:\s*<([^<>\s]+)>", re.IGNORECASE | re.MULTI
 _DKIM = re.compile(rb"^dkim-signature[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _PATATT = re.compile(rb"^x-developer-signature[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _LITERALS = (b"-Signature:", b"-signature:")  # as every program writes them; looked for before anything else
-_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _LARGEST = 16 << 20  # bytes of a mail that is checked
+# What makes a diff of lines that a signature does not cover.
+UNSIGNED_DIFF = re.compile(rb"^(?:diff --git |--- \S|\+\+\+ \S|@@ -)", re.MULTILINE)
 _LONG_BLANK = re.compile(rb"[ \t]{4096}")  # dkimpy's expressions take quadratic time on such
 
 
@@ -79,29 +81,15 @@ def signed_mails(files: Iterable[SourceFile], wanted: frozenset[str]) -> Mapping
         data = unpacked(file.data, file.path)
         if not any(literal in data for literal in _LITERALS):
             continue
-        for raw, sure in _mails(data):
+        for raw, sure in mbox.raw_mails(data):
             head = raw[: _header_end(raw)]
             id_ = _ID.search(head)
             name = id_[1].decode("utf-8", "replace") if id_ else ""
             if name not in wanted or name in found or len(raw) > _LARGEST or not _SIGNED.search(head):
                 continue
-            other = raw if sure else _QUOTED_FROM.sub(rb"\1", raw)
+            other = raw if sure else mbox.unquoted(raw)
             found[name] = (raw,) if other == raw else (raw, other)
     return found
-
-
-def _mails(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """The raw mails in a file, and whether quoted From lines are as they were sent."""
-    data = data.lstrip(b"\r\n\t \xef\xbb\xbf")
-    if others := mbox.of_other_kinds(data):
-        yield from ((raw, True) for raw in others)
-        return
-    if not mbox.is_mbox(data):
-        yield re.sub(rb"\AFrom [^\n]*\n", b"", data), True
-        return
-    strict = mbox.is_strict(data)
-    for _, raw in mbox.split(data):
-        yield raw, strict
 
 
 def _header_end(raw: bytes) -> int:

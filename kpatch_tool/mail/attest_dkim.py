@@ -15,7 +15,7 @@ import dns.exception
 import dns.resolver
 
 from kpatch_tool.mail import headers
-from kpatch_tool.mail.attest import domain_of, is_hostile, is_of
+from kpatch_tool.mail.attest import UNSIGNED_DIFF, domain_of, is_hostile, is_of
 from kpatch_tool.mail.attestation import Attestation, SignedBy, Standing
 
 SECONDS = 5.0  # for all questions to DNS together
@@ -25,7 +25,6 @@ _LONGEST_FIELD = 8192
 _NAME = re.compile(rb"[A-Za-z0-9._-]{1,253}")
 _WITHDRAWN = re.compile(rb"(?:^|;)\s*p=\s*(?:;|$)")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
-_UNSIGNED_DIFF = re.compile(rb"^(?:diff --git |--- \S|\+\+\+ \S|@@ -)", re.MULTILINE)
 # What dkimpy lets through on damaged signatures and keys, besides its own errors.
 _BROKEN = (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError, AttributeError, binascii.Error)
 _QUIET = logging.getLogger("kpatch_tool.dkim")
@@ -169,7 +168,7 @@ def _covered(body: bytes, tags: Mapping[bytes, bytes], raw: bytes) -> tuple[Stan
     """A signature that holds: does it cover what matters?"""
     said = []
     if _LENGTH.fullmatch(length := tags.get(b"l", b"")) and int(length) < len(body.rstrip()):
-        if _UNSIGNED_DIFF.search(body, int(length)):
+        if UNSIGNED_DIFF.search(body, int(length)):
             return Standing.FAILED, f"a diff stands below the first {int(length)} bytes, which alone are signed"
         said.append(f"only the first {int(length)} bytes of the body are signed")
     if b"subject" not in tags.get(b"h", b"").lower().split(b":"):

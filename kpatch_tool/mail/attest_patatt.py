@@ -18,13 +18,12 @@ from pathlib import Path
 import patatt
 
 from kpatch_tool.mail import headers
-from kpatch_tool.mail.attest import domain_of, is_hostile
+from kpatch_tool.mail.attest import UNSIGNED_DIFF, domain_of, is_hostile
 from kpatch_tool.mail.attestation import Attestation, SignedBy, Standing
 
 _AT_ONCE = 4
 _IN_TREE = ("ref:::.keys", "ref:::.local-keys", "ref::refs/meta/keyring:")
 _LENGTH = re.compile("[0-9]{1,12}")
-_UNSIGNED_DIFF = re.compile(rb"^(?:diff --git |--- \S|\+\+\+ \S|@@ -)", re.MULTILINE)
 _BROKEN = (patatt.Error, RuntimeError, ValueError, KeyError, IndexError, TypeError, binascii.Error, UnicodeError)
 
 
@@ -84,7 +83,7 @@ def _verified(raw: bytes, identity: str, source: object, *, trimmed: bool) -> At
     said = []
     if trimmed:
         beyond = _unsigned(raw, identity)
-        if _UNSIGNED_DIFF.search(beyond):
+        if UNSIGNED_DIFF.search(beyond):
             return _answer(raw, identity, Standing.FAILED, "a diff stands below the part that is signed")
         said.append(f"the last {len(beyond)} bytes are not signed (mailing list footer?)")
     sender = _sender(raw)

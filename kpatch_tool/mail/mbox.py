@@ -23,6 +23,7 @@ _BOUNDARY = re.compile(
 _MMDF = b"\x01\x01\x01\x01\n"  # before and after every mail of such a mailbox
 _EMLX = re.compile(rb"(\d{1,9})[ \t]*\n(?=[!-9;-~]+:)")  # Apple's Mail: bytes of the mail, the mail, a property list
 _MOST_TRIED = 20
+_BLANK = b"\r\n\t \xef\xbb\xbf"  # what may stand before the first mail: line ends, a byte order mark
 FILES_DATE = b" Mon Sep 17 00:00:00 2001"  # git format-patch's, in every file's first line
 FILES_LINE = rb"From [0-9a-f]{40}" + FILES_DATE  # an expression
 REACH = 4096  # bytes that must follow the beginning of a line for `starts` to tell whether it is a separator
@@ -72,7 +73,25 @@ def split(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     for i, start in enumerate(found):
         end = found[i + 1].start() if i + 1 < len(found) else len(data)
         mail = data[start.end() : end]
-        yield start[0].rstrip(b"\r\n"), _QUOTED.sub(rb"\1", mail) if strict and b">From " in mail else mail
+        yield start[0].rstrip(b"\r\n"), unquoted(mail) if strict and b">From " in mail else mail
+
+
+def raw_mails(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """The raw mails of a file, which is a mailbox of any kind or a single mail; of each whether its lines `>From ` are
+    as they were sent (an mbox may have put the `>` there)."""
+    data = data.lstrip(_BLANK)
+    if others := of_other_kinds(data):
+        yield from ((raw, True) for raw in others)
+    elif is_mbox(data):
+        strict = is_strict(data)
+        yield from ((raw, strict) for _, raw in split(data))
+    else:
+        yield re.sub(rb"\AFrom [^\n]*\n", b"", data), True
+
+
+def unquoted(mail: bytes) -> bytes:
+    """A raw mail without the `>` that an mbox put before its lines that begin with From."""
+    return _QUOTED.sub(rb"\1", mail)
 
 
 def cut_short(data: bytes) -> bool:

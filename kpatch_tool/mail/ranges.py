@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 from kpatch_tool import process
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.mail import mbox
 from kpatch_tool.mail.read import Received, SourceFile, read_files
+from kpatch_tool.text import plural
 
 MOST = 1000  # commits of one series
 _SECONDS = 600.0
 _FIRST_SECONDS = 60.0  # a stranger's configuration may include a pipe
 _RANGE = re.compile(r"(?P<old>[^\s:]*?)(?P<dots>\.{2,3})(?P<new>[^\s:]*)")
 _BLURB = b"\n*** BLURB HERE ***\n"
-_SEPARATOR = re.compile(rb"^From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
+_SEPARATOR = re.compile(rb"^From [0-9a-f]{40,64}" + mbox.FILES_DATE + rb"\n", re.MULTILINE)
+_NUMBER = re.compile(rb"(" + _SEPARATOR.pattern + rb"(?:[^\n]+\n)*?Subject: \[PATCH )\d+/\d+\]", re.MULTILINE)
 _QUOTED, _UNQUOTED = re.compile(rb"^>+From ", re.MULTILINE), re.compile("^>*From ", re.MULTILINE)
-_OF_QUOTED = b"From mboxrd@z Mon Sep 17 00:00:00 2001\n"
+_OF_QUOTED = b"From mboxrd@z" + mbox.FILES_DATE + b"\n"
 # Where git am ends a message (patchbreak of mailinfo.c), and what it and the readers take for the beginning of a mail.
 _MISREAD = re.compile(r"^(?:diff -|Index: |--- [^ \t\n]|From: .*@|Subject: |>*From \S+ .*\d:\d\d)", re.MULTILINE)
 # Every setting a user may have for mail or diffs is overruled (git-format-patch(1), git-diff(1)): the same commits
@@ -56,8 +60,8 @@ def is_commit(directory: Path, revision: str) -> bool:
 def read_range(directory: Path, revisions: str) -> Received:
     """The commits `A..B` (those of B that A has not) or the one commit `REV` of the repository around `directory`.
 
-    Merges are left out, with a note; the branch's description, where B is a branch that has one, is the cover letter.
-    Raises InputError: no repository, unknown revision, nothing in the range, too much in it.
+    Merges and commits without a change are left out, with a note; the branch's description, where B is a branch that
+    has one, is the cover letter. Raises InputError: no repository, unknown revision, nothing in the range, too much.
     """
     if not directory.is_dir():
         raise InputError("no such directory", where=str(directory), todo="give a clone with --git PATH")
@@ -81,20 +85,25 @@ def read_range(directory: Path, revisions: str) -> Received:
     if patches > MOST:
         raise InputError(f"{patches} commits are too many for a series", where=revisions, todo=f"take {MOST} at most")
     branch = (found["new"] if found else "") or ""
-    mails = _format(directory, asked, base, branch)
+    mails, made = _format(directory, asked, base, branch)
+    if not made:
+        raise InputError("nothing is changed", where=revisions, todo="give commits that change files")
     name = re.sub(r"[^\w.@+-]", "_", revisions) + ".mbox"
-    notes = tuple(
-        f"the message of commit {commit[:12]} holds lines of a diff or a mail, and may be read as that: see the commit"
-        for commit in _misread(directory, counted)
-    )
-    if merges:
-        notes += (f"left out: {merges} merge commit{'s' if merges > 1 else ''} of {revisions}, which have no patch",)
     read = read_files([SourceFile(name, mails)], where=revisions)
     origin = f"{directory.resolve()}: {revisions} ({new[:12]})"
-    return Received(read.files, read.messages, patch_files=False, origins=(origin,), notes=(*read.notes, *notes))
+    notes = (*read.notes, *_misread(directory, counted), *_left_out(revisions, merges, patches - made))
+    return Received(read.files, read.messages, patch_files=False, origins=(origin,), notes=notes)
 
 
-def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str) -> bytes:
+def _left_out(revisions: str, merges: int, empty: int) -> Iterator[str]:
+    if merges:
+        yield f"left out: {plural(merges, 'merge commit')} of {revisions}, which have no patch"
+    if empty:
+        yield f"left out: {plural(empty, 'commit')} of {revisions} without any change"
+
+
+def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str) -> tuple[bytes, int]:
+    """The mails of format-patch, and how many are patches."""
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     described = bool(branch) and _git(directory, "config", "--get", f"branch.{branch}.description").strip()
     if described and _UNQUOTED.search(described):  # git quotes such a line in the messages of commits only
@@ -107,9 +116,17 @@ def _format(directory: Path, asked: Sequence[str], base: str | None, branch: str
     for base_option in (bases, ["--no-base"]):
         done = process.run([*words, *base_option, *asked], cwd=directory, timeout=_SECONDS)
         if done.status == 0:
-            return _told_apart(done.stdout.replace(_BLURB, b""))
+            mails, made = _numbered(done.stdout.replace(_BLURB, b""), covers=int(bool(described)))
+            return _told_apart(mails), made
     todo = "if it is a partial clone, fetch what it lacks: `git log -p` in it"
     raise MachineError(f"git format-patch failed: {done.last_line()}", where=str(directory), todo=todo)
+
+
+def _numbered(mails: bytes, *, covers: int) -> tuple[bytes, int]:
+    """The mails numbered without the gaps that git leaves for commits without a change, and how many are patches."""
+    made = len(_SEPARATOR.findall(mails)) - covers
+    numbers = count(1 - covers)
+    return _NUMBER.sub(lambda found: b"%s%d/%d]" % (found[1], next(numbers), made), mails), made
 
 
 def _told_apart(mails: bytes) -> bytes:
@@ -118,10 +135,12 @@ def _told_apart(mails: bytes) -> bytes:
     return _SEPARATOR.sub(_OF_QUOTED, mails) if _QUOTED.search(mails) else mails
 
 
-def _misread(directory: Path, asked: Sequence[str]) -> list[str]:
-    """The commits whose message holds what a reader of mails takes for more than words."""
-    shown = _git(directory, "log", "-z", "--no-merges", "--format=%H%n%B", *asked).split("\0")
-    return [one.partition("\n")[0] for one in shown if _MISREAD.search(one)]
+def _misread(directory: Path, asked: Sequence[str]) -> Iterator[str]:
+    """Sentences on commits whose message holds what a reader of mails takes for more than words."""
+    for one in _git(directory, "log", "-z", "--no-merges", "--format=%H%n%B", *asked).split("\0"):
+        if _MISREAD.search(one):
+            what = "holds lines of a diff or a mail, and may be read as that: see the commit"
+            yield f"the message of commit {one[:12]} {what}"
 
 
 def _known(directory: Path, revision: str, where: str) -> str:

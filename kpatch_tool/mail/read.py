@@ -25,7 +25,6 @@ __all__ = [
     "parse_text",
     "read_files",
     "read_sources",
-    "unpacked",
 ]
 
 STDIN = "-"
@@ -39,6 +38,7 @@ _BLANK_JUNK = re.compile(rb"(?:\xef\xbb\xbf|\s)*")
 _COLOURED = re.compile(rb"^\x1b\[[0-9;]{0,20}mdiff --", re.MULTILINE)
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[mK]")
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_DIFF_HEAD = re.compile(rb"^(?:diff -|Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)  # of any program's
 _FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ \t])", re.MULTILINE)
 _MOST_HEADERS = 100
 _DEEPEST = 3  # of mails in mails
@@ -258,11 +258,12 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         yield from page
         return
     _refuse(text, name)
+    _refuse_other_diffs(text, name)
     if _DIFF.search(text):
         if (at := _header_inside(text)) is not None:
             yield from _from_mail(text[at:], name)
         else:
-            yield _of_commit(text, name) or _bare(text, name)
+            yield from _logged(text, name) or [_bare(text, name)]
         return
     raise NothingFound(
         "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
@@ -287,6 +288,12 @@ def _refuse(text: bytes, name: str, *, mail: bool = False) -> None:
         refusals.refuse_without_tags(text, name)
     else:
         refusals.refuse(text, name)
+
+
+def _refuse_other_diffs(text: bytes, name: str) -> None:
+    from kpatch_tool.mail.archives import refusals
+
+    refusals.refuse_other_diffs(text, name)
 
 
 def _refuse_stripped(text: bytes, name: str) -> None:
@@ -351,21 +358,25 @@ def _header_inside(text: bytes) -> int | None:
     return None
 
 
-def _of_commit(text: bytes, name: str) -> Message | None:
-    if not text.startswith(b"commit "):
-        return None
+def _logged(text: bytes, name: str) -> list[Message]:
+    """The commits that git or Mercurial shows in this text; none where it is something else."""
+    if not text.startswith((b"commit ", b"# HG changeset patch\n")):
+        return []
     from kpatch_tool.mail import logged
 
-    return logged.read_commit(text, name)
+    commit = logged.read_commit(text, name)
+    return [commit] if commit else logged.read_changesets(text, name)
 
 
 def _bare(text: bytes, name: str) -> Message:
     """A diff without a mail's header (quilt, `git diff`): the first line of its description is the subject."""
     from kpatch_tool.mail.archives import evidence  # the text of a page that shows no header lands here too
 
-    found = _DIFF.search(text)
+    found = _DIFF_HEAD.search(text)
     described = headers.decode(text[: found.start()] if found else b"", "utf-8").strip().splitlines()
     fields, body = headers.split(text)
+    if not _KNOWN_FIELDS & fields.keys():  # "mm: fix it", "Index: mm/f.c"
+        fields, body = {}, text
     subject = headers.text(fields, "subject") or (described[0].strip() if described else "")
     if not fields and described:
         body = text[text.find(b"\n", text.find(described[0].strip().encode())) + 1 :]

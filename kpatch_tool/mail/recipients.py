@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kpatch_tool.mail import headers, mbox
@@ -30,19 +30,12 @@ def by_message_id(files: Iterable[SourceFile]) -> Mapping[str, Recipients]:
     """
     found: dict[str, Recipients] = {}
     for file in files:
-        for raw in _mails(unpacked(file.data, file.path)):
+        for raw, _ in mbox.raw_mails(unpacked(file.data, file.path)):
             fields, _ = headers.split(raw)
             ids = headers.message_ids(headers.text(fields, "message-id"))
             if ids:
                 found.setdefault(ids[0], _recipients(fields))
     return found
-
-
-def _mails(data: bytes) -> Iterator[bytes]:
-    if mbox.is_mbox(data):
-        yield from (mail for _, mail in mbox.split(data))
-    else:
-        yield from mbox.of_other_kinds(data) or [data]
 
 
 def _recipients(fields: Mapping[str, list[bytes]]) -> Recipients:

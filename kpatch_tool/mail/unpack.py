@@ -101,6 +101,8 @@ _REFUSED = (
     (b"\xd0\xcf\x11\xe0", 0, "a mail as Outlook saves it (.msg)", "save it as text or .eml, or get the raw mail"),
     (b"!BDN", 0, "a mailbox of Outlook (.pst)", "make an mbox of it: readpst FILE"),
     (b"\x78\x9f\x3e\x22", 0, "a winmail.dat of Outlook (TNEF)", "get the mail as its archive has it"),
+    (b"# v2 git bundle", 0, "a git bundle", "fetch it into a clone, and `kpt import A..B` there"),
+    (b"# v3 git bundle", 0, "a git bundle", "fetch it into a clone, and `kpt import A..B` there"),
     (b"%PDF", 0, "a PDF, which has no white space left", "import the mail itself"),
     (b"\x89PNG", 0, "a picture", "import the mail itself"),
     (b"\xff\xd8\xff", 0, "a picture", "import the mail itself"),

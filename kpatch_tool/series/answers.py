@@ -41,7 +41,9 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
         number = _by_subject(post, chosen, early)
         if number is not None:
             yield post, number
-        elif whole.intersection(post.parents) or (not any(post.parents) and _names(post.tag, chosen)):
+        elif whole.intersection(post.parents):
+            yield post, _of_absent_cover(post.tag, chosen)
+        elif not any(post.parents) and _names(post.tag, chosen):
             yield post, None
 
 
@@ -106,6 +108,12 @@ def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
     if chosen.cover and _means(tag, chosen.cover.tag):
         return 0
     return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
+
+
+def _of_absent_cover(reply: Tag, chosen: Posting) -> int | None:
+    """0 where a reply's subject names the cover letter, and that is not in the source; else None."""
+    named = (reply.number, reply.total, reply.revision or 1) == (0, chosen.total, chosen.version)
+    return 0 if named and chosen.letter is None else None
 
 
 def _means(reply: Tag, answered: Tag) -> bool:

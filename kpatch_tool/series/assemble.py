@@ -67,7 +67,7 @@ def assemble(
     others += announced(posts, found, chosen)
     answers = _answers(posts, chosen, found, sloppy=sloppy)
     patches = tuple(
-        _patch(number, post, answers, lettered=chosen.cover is not None or number in chosen.borrowed)
+        _patch(number, post, answers, lettered=chosen.cover is chosen.letter or number in chosen.borrowed)
         for number, post in sorted(chosen.patches.items())
     )
     cover = _cover(chosen.letter.message) if chosen.letter else None
@@ -80,7 +80,9 @@ def assemble(
         cover=cover,
         patches=patches,
         replies=answers.replies,
-        problems=tuple(dict.fromkeys([*shortcomings(chosen), *others, *_refused(answers, patches), *broken(patches)])),
+        problems=tuple(
+            dict.fromkeys([*shortcomings(chosen, patches), *others, *_refused(answers, patches), *broken(patches)])
+        ),
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import subject
+from kpatch_tool.series.model import Patch
 from kpatch_tool.series.posts import Post, Posting, same_person, threads_above
 from kpatch_tool.series.topics import topics
 from kpatch_tool.text import spelt
 
 _MOST_OTHERS = 5  # series that are left out and named; with more, one must be chosen
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _MOST_LISTED = 3  # series that an error names
 
 
@@ -44,10 +47,16 @@ def choose(
     return chosen, _others(groups, group, chosen, numbers)
 
 
+def number_of(pick: str) -> int | None:
+    """The number of a posting that `pick` may be; None where it is none that a source could hold."""
+    return int(pick) if _NUMBER.fullmatch(pick) else None
+
+
 def _named(found: Sequence[Posting], pick: str) -> Posting | None:
     """The posting that a number or a message id names."""
-    if pick.isascii() and pick.isdigit() and 0 < int(pick) <= len(found):
-        return found[int(pick) - 1]
+    number = number_of(pick)
+    if number is not None and 0 < number <= len(found):
+        return found[number - 1]
     wanted = pick.strip("<> ")
     return next((one for one in found if wanted and wanted in one.ids), None)
 
@@ -113,8 +122,8 @@ def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:
     return real or group
 
 
-def shortcomings(chosen: Posting) -> list[str]:
-    """Sentences on what is missing or odd in a posting."""
+def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
+    """Sentences on what is missing or odd in a posting and its `patches`, as they were read."""
     problems: list[str] = []
     missing = [number for number in range(1, chosen.total + 1) if number not in chosen.patches]
     if missing:
@@ -132,10 +141,10 @@ def shortcomings(chosen: Posting) -> list[str]:
         problems.append("the patch was forwarded: its author and date may be the forwarder's")
     for who in dict.fromkeys(post.forwarder for post in chosen.patches.values() if post.forwarder):
         problems.append(f"forwarded by {who.name or who.email}: author and date are those that the text gives")
-    undated = [number for number, post in chosen.patches.items() if post.message.date is None]
+    undated = [patch.number for patch in patches if patch.date is None]
     if undated:
         problems.append(f"no readable date: patch {spelt(undated)}")
-    nameless = [number for number, post in chosen.patches.items() if not post.message.author.name]
+    nameless = [patch.number for patch in patches if not patch.author.name]
     if nameless:
         problems.append(f"no author: patch {spelt(nameless)}")
     return [*problems, *_versions(chosen)]
@@ -194,6 +203,8 @@ def _about(one: Posting, chosen: Posting, numbers: dict[int, int]) -> Iterator[s
         return  # said with what was taken from it
     elif one.version == chosen.version:
         yield f"also posted as {one.label}: {_described(one, numbers)}"
+    elif chosen.unnumbered and not one.unnumbered and chosen.first.parent in one.ids:
+        yield f"sent as an answer to {_described(one, numbers)}"
     elif one.version < chosen.version and one.when > chosen.when:
         how = "without a version" if one.revision is None else f"as {one.label}"
         yield f"posted later {how}: {_described(one, numbers)}"

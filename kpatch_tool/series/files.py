@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 
 from kpatch_tool import __version__
+from kpatch_tool.mail import mbox
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series.model import Cover, Patch, Reply
 
@@ -14,7 +15,7 @@ from kpatch_tool.series.model import Cover, Patch, Reply
 HIDDEN = "hidden@archive.invalid"
 _BEGINS_A_MAIL = re.compile(rb"^(?=From [^\n]{0,200}\d:\d\d)", re.MULTILINE)
 NOBODY = "unknown"  # stands where there is no name either
-_SEPARATOR = b"From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n"
+_SEPARATOR = b"From " + b"0" * 40 + mbox.FILES_DATE + b"\n"
 _INBODY_LIKE = re.compile(r"(?:(?:From|Subject|Date):|\[PATCH\]\s|>From\s)", re.IGNORECASE)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

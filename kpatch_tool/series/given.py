@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kpatch_tool.mail import headers
+from kpatch_tool.mail import headers, relayed
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series import people
 from kpatch_tool.series.model import Trailer
@@ -37,8 +37,6 @@ _DIFF_BEGINS = re.compile(r"diff --git |Index: \S|\+\+\+ \S|--- \S+/|---$")
 _DIFF_GOES_ON = re.compile(
     r"[-+ @\\]|diff --git |index [0-9a-f]|(?:new|old|deleted|similarity|rename|copy|Binary|GIT) "
 )
-# A mailing list that writes itself into From, for the sake of DMARC (mailman's dmarc_moderation_action, Google groups).
-_MUNGED = re.compile(r"'?([^']{1,80}?)'? via [\w .-]{1,80}")
 _QUOTED_HEADER = re.compile(r"(?:Sent|Date|To|Cc|Subject): ")
 # What robots say before a tag that is meant for somebody's later patch, not for the one they tested.
 _ASKED = re.compile(r"if you fix (?:the|this) issue|(?:kindly|please) add (?:the )?following tag", re.IGNORECASE)
@@ -103,8 +101,8 @@ def _objection(trailer: Trailer, sender: Address) -> str:
     """Why a trailer is not its sender's; empty where it is, or where it names no person."""
     if not trailer.key.lower().endswith("-by"):
         return ""
-    if munged := _MUNGED.fullmatch(sender.name):
-        sender = Address(munged[1], "")
+    if writer := relayed.writer(sender.name):  # the address is a list's
+        sender = Address(writer, "")
     name = people.name_of(trailer.value)
     who = sender.name or sender.email or "somebody unknown"
     email = sender.email or sender.shown

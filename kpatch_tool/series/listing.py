@@ -18,6 +18,7 @@ from kpatch_tool.mail.index_scan import hash_of
 from kpatch_tool.mail.message import Address
 from kpatch_tool.progress import Progress
 from kpatch_tool.series import subject
+from kpatch_tool.series.choosing import number_of
 from kpatch_tool.series.posts import identities
 from kpatch_tool.series.threads import Threads, messages_of, roots_of
 
@@ -106,8 +107,8 @@ class Mailbox:
 
         Raises InputError when there is none, or several series are meant.
         """
-        if text_.isascii() and text_.isdigit():
-            meant = [_listed(row) for row in self._rows("number = ?", (int(text_),))]
+        if (number := number_of(text_)) is not None:
+            meant = [_listed(row) for row in self._rows("number = ?", (number,))]
             if meant and revision in (None, meant[0].revision):
                 return meant[0]
         elif "@" in text_ and " " not in text_:

@@ -3,7 +3,7 @@ The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from kpatch_tool.series import subject
@@ -137,20 +137,31 @@ def _goes_on(earlier: Posting, later: Posting) -> bool:
 
 
 def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
-    """A later posting of a few patches, sent as answers to an earlier one or to its reviews, keeps the earlier one's
-    others. Where a page shows no threads, the titles tell."""
+    """A later posting of a few patches, sent as answers to an earlier one or to its reviews, keeps the others of that,
+    or of the latest that replaced some of them before. Where a page shows no threads, the titles tell."""
     owner: dict[str, Posting] = {}
+    replaced: dict[Posting, Posting] = {}  # by the latest that kept its others
     for place, one in enumerate(found):
         part = not one.cover and not one.continues and len(one.own) < one.total
         if part and not any(post.tag.between for post in one.own.values()):
             answered = {_answered(post, one, owner, by_id) for post in one.own.values()} - {one}
             if all(post.unthreaded for post in one.own.values()):
                 answered = {_titled_alike(one, found[:place])}
-            if len(answered) == 1:
-                (earlier,) = answered
-                if earlier is not None and _replaces(one, earlier):
+            lines = [_line(earlier, replaced) for earlier in answered if earlier is not None]
+            if len(lines) == len(answered) and len({line[-1] for line in lines}) == 1:
+                line = max(lines, key=len)
+                if earlier := next((other for other in reversed(line) if _replaces(one, other)), None):
                     _borrow(one, earlier)
+                    replaced[earlier] = one
         owner.update((id_, one) for id_ in one.ids)
+
+
+def _line(posting: Posting, replaced: Mapping[Posting, Posting]) -> list[Posting]:
+    """A posting and those that replaced a part of it, one after another."""
+    line = [posting]
+    while (later := replaced.get(line[-1])) is not None:
+        line.append(later)
+    return line
 
 
 def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[str, Post]) -> Posting | None:

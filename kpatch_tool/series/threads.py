@@ -8,6 +8,8 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from kpatch_tool.mail.index_store import IndexFile, Numbers
@@ -33,6 +35,34 @@ class Loose(NamedTuple):
     sent: float
     root: int
     seeks: bool
+
+
+class _Company:
+    """Threads of one person that are looked at together, in the order of their time. As soon as one of them seeks, all
+    are joined, and with one of them the next is joined to all."""
+
+    def __init__(self) -> None:
+        self.known: deque[Loose] = deque()
+        self._seeker: Loose | None = None
+
+    def forget(self, before: float) -> None:
+        while self.known and self.known[0].sent < before:
+            if self.known.popleft() is self._seeker:
+                self._seeker = None
+
+    def joined_to(self, one: Loose) -> Iterable[Loose]:
+        """Those by which `one` is joined to all that it has to do with. Of what is joined here one is kept."""
+        if self._seeker is not None:
+            return (self._seeker,)
+        if not one.seeks:
+            return ()
+        joined, self.known = self.known, deque(islice(self.known, 1))
+        return joined
+
+    def add(self, one: Loose) -> None:
+        self.known.append(one)
+        if one.seeks:
+            self._seeker = one
 
 
 class Kinds(NamedTuple):
@@ -136,22 +166,23 @@ class Threads:
     def join_loose(self, entries: Iterable[Loose]) -> None:
         """Join threads of one person and the same days where one of two has something left over; `entries` come in the
         order of person and time."""
-        near: deque[Loose] = deque()
-        undated: list[Loose] = []
+        for _, of_person in groupby(entries, key=attrgetter("person")):
+            self._join_of_person(of_person)
+
+    def _join_of_person(self, entries: Iterable[Loose]) -> None:
+        near, undated = _Company(), _Company()
         begun = 0.0
         for one in entries:
-            if not near or near[-1].person != one.person:
+            if not near.known:
                 begun = one.sent
-            elif one.sent - begun > LONGEST_CHAIN and one.sent - near[-1].sent > PAUSE:
-                near.clear()
+            elif one.sent - begun > LONGEST_CHAIN and one.sent - near.known[-1].sent > PAUSE:
+                near = _Company()
                 begun = one.sent
-            while near and (near[0].person != one.person or one.sent - near[0].sent > WINDOW):
-                near.popleft()
-            undated = [other for other in undated[:1] if other.person == one.person] and undated
-            for other in (*near, *undated):
-                if one.seeks or other.seeks:
+            near.forget(one.sent - WINDOW)
+            for company in (near, undated):
+                for other in company.joined_to(one):
                     self._union(one.root, other.root)
-            (near if one.sent else undated).append(one)
+            (near if one.sent else undated).add(one)
 
     def join_runs(self, index: IndexFile) -> Kinds:
         """Join patches k/N and k+1/N that stand behind one another (posting.gather knows files that were written so);

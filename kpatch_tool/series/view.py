@@ -323,7 +323,7 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
 
 def _row(series: Series | Unreadable) -> tuple[str, str, str, str]:
     if isinstance(series, Unreadable):
-        return series.name, "?", "broken", series.why
+        return printable(series.name), "?", "broken", series.why
     return series.name, f"{len(series.patches)}", worst(series).value, series.title
 
 

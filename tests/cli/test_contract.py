@@ -188,6 +188,8 @@ def test_a_directory_that_is_no_series(workspace: Workspace, kpt: Kpt) -> None:
         failed = kpt("apply", f"series/{name}", status=2).err
         assert "not a name for a series" in failed
         assert len(failed.splitlines()) == 1
+    shown = kpt("list").out.splitlines()
+    assert [line.split("  ")[0] for line in shown] == ["a..b", "x\\x0ay", "x y"]
 
 
 def patch_text(subject: str, words: str) -> str:

@@ -100,6 +100,20 @@ def test_one_commit_and_merges(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
     assert "only a merge" in kpt("import", "--git", clone, "side", status=2).err
 
 
+def test_commits_without_a_change_are_told(kpt: Kpt, clone: Path) -> None:
+    git("checkout", "-qb", "side", "main", cwd=clone)
+    git("commit", "-q", "--allow-empty", "-m", "mm: nothing", cwd=clone)
+    assert "side: nothing is changed" in kpt("import", "--git", clone, "side", status=2).err
+    for name in ("g.c", "h.c"):
+        (clone / name).write_text("int x;\n")
+        git("add", ".", cwd=clone)
+        git("commit", "-qm", f"mm: {name}", cwd=clone)
+        git("commit", "-q", "--allow-empty", "-m", "mm: nothing", cwd=clone)
+    shown = kpt("import", "--git", clone, "main..side", "--name", "e", "--json").json
+    assert [patch["subject"] for patch in shown["patches"]] == ["mm: g.c", "mm: h.c"]
+    assert shown["problems"] == ["left out: 3 commits of main..side without any change"]
+
+
 def test_mistakes(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
     for words, what in (
         (("--git", clone, "topic..main"), "no commits in the range"),

@@ -77,6 +77,15 @@ def test_errors(kpt: Kpt, tmp_path: Path) -> None:
     assert "no such file" in kpt("index", "nothing", status=2).err
 
 
+def test_a_file_that_is_no_mail_is_named_safely(kpt: Kpt, box: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "mails"
+    directory.mkdir()
+    (directory / "list.mbox").write_bytes(box.read_bytes())
+    (directory / "no\nmail").write_text("Hello.\n")
+    said = [line for line in kpt("index", directory).err.splitlines() if "no mail" in line]
+    assert len(said) == 1 and "/mails/no\\x0amail: no mail and no patch found" in said[0]
+
+
 @pytest.mark.parametrize("pick", ["2", "p2.1@example.org", "<r2@example.org>", "THING 2"])
 def test_import_from_a_large_mailbox(kpt: Kpt, box: Path, tmp_path: Path, pick: str) -> None:
     """Only the thread is kept, its bytes as they are in the mailbox."""
@@ -100,7 +109,8 @@ def test_import_names_what_there_is_to_choose(kpt: Kpt, tmp_path: Path) -> None:
     assert "choose with --series" in refused
     assert "Traceback" not in refused
     assert "several series match" in kpt("import", path, "--series", "thing", status=2).err
-    assert "no series matches" in kpt("import", path, "--series", "10", status=2).err
+    for pick in ("10", "9" * 30):
+        assert "no series matches" in kpt("import", path, "--series", pick, status=2).err
     assert "no revision 2" in kpt("import", path, "--series", "4", "--revision", "2", status=2).err
 
 

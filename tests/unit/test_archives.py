@@ -196,6 +196,12 @@ def test_patches(name: str) -> None:
         assert series.cover.body == "Text  of\n\n\tthe cover."
 
 
+def test_a_bullet_in_a_message_id_is_a_dot_as_well() -> None:
+    plain, shown = read("lore, mail"), read("lore, mail, bullets")
+    assert [(one.message_id, one.in_reply_to) for one in shown] == [(one.message_id, one.in_reply_to) for one in plain]
+    assert "@example.org" in shown[1].in_reply_to
+
+
 def test_every_archive_has_a_shape_here() -> None:
     assert {archive.name for archive in ARCHIVES} <= set(SHAPES)
 

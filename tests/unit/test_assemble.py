@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,18 @@ def test_reviews_of_a_series_sent_again_in_part_hold_for_what_was_not_sent_again
     ]
     given = [[t.value for t in one.trailers if t.source == "reply"] for one in series(*thread).patches]
     assert given == [["Joe <joe@x.org>"], []]
+
+
+def test_a_reply_to_a_cover_letter_that_is_not_there_goes_to_all() -> None:
+    acked = Mail("Re: [PATCH 0/2] mm: do it", "Acked-by: Joe <joe@x.org>\n", "r", "c", "Joe", "joe@x.org", 5)
+    found = series(ONE, TWO, acked)
+    assert [[t.value for t in one.trailers if t.source == "reply"] for one in found.patches] == [
+        ["Joe <joe@x.org>"],
+        ["Joe <joe@x.org>"],
+    ]
+    assert [one.to_patch for one in found.replies] == [0]
+    other = replace(messages(acked)[0], subject="Re: [PATCH v2 0/2] mm: do it")
+    assert [one.to_patch for one in assemble([*messages(ONE, TWO), other], where="x").replies] == [None]
 
 
 def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> None:

@@ -83,6 +83,8 @@ def test_recipients_are_read_as_received() -> None:
     (found,) = by_message_id([SourceFile("t.mbox", mbox)]).values()
     assert found.to == (Address("J\u00fcrgen", "j@example.org"), Address("Doe, Jane", "jane@example.org"))
     assert (found.cc, found.hidden) == ((Address("", "kvm@vger.example.org"),), 1)
+    for junk in (b"\n\n", b"\xef\xbb\xbf"):
+        assert by_message_id([SourceFile("t", junk + mbox)]) == {"1@x": found}
     raw = mbox.split(b"\n", 1)[1]
     for kept in (b"\1\1\1\1\n" + raw + b"\1\1\1\1\n", b"%d\n%s<?xml?>\n" % (len(raw), raw)):  # MMDF, Apple's Mail
         assert by_message_id([SourceFile("t", kept)]) == {"1@x": found}

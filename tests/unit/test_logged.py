@@ -69,6 +69,32 @@ def test_dates_that_no_program_reads(repository: Path) -> None:
         assert (read_commit(odd, "x") or found).date is None
 
 
+CHANGESET = """# HG changeset patch
+# User Jos\u00e9 Doe <jane@example.org>
+# Date 1397718000 -7200
+#      Thu Apr 17 09:00:00 2014 +0200
+# Node ID 0123456789012345678901234567890123456789
+# Parent  9876543210987654321098765432109876543210
+"""
+
+
+def test_changesets_of_mercurial(repository: Path) -> None:
+    diff = git("diff", "HEAD^", "HEAD", cwd=repository) + "\n"
+    text = f"{CHANGESET}{MESSAGE}\n{diff}"
+    one, two = parse((text + text.replace("# Date 1397718000 -7200", "# Date 1397718000 99999")).encode(), "hg.patch")
+    assert one.date is not None
+    assert (one.date.isoformat(), two.date) == ("2014-04-17T09:00:00+02:00", None)
+    series = assemble([one, two], where="x")
+    assert [patch.subject for patch in series.patches] == ["mm: rename b,"] * 2
+    assert series.patches[0].author == Address("Jos\u00e9 Doe", "jane@example.org")
+    assert (
+        series.patches[0].message
+        == ("as it is better" + MESSAGE.partition("better")[2].replace("\n\n\n", "\n\n")).strip()
+    )
+    assert series.patches[0].diff == diff.encode()
+    assert series.problems == ("no readable date: patch 2",)
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"commit 0123\n", b"commit " + b"0" * 40 + b"\nHello\n", b"commit " + b"1" * 40 + b"\n\n"]
 )

@@ -6,6 +6,7 @@ import base64
 import gzip
 import lzma
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -232,6 +233,44 @@ def test_many_turns_join_the_same_threads(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(threads, "_A_TURN", 7)
     monkeypatch.setattr(threads, "_CHUNK", 9)
     assert from_index(path, tmp_path / "i.sqlite") == whole(path)
+
+
+LOOSE = st.builds(
+    threads.Loose, st.integers(0, 2), st.sampled_from([0.0, *(day * 86400.0 for day in range(1, 60, 2))]), st.just(0),
+    st.booleans()
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LOOSE, max_size=20))
+def test_what_a_person_left_over_is_joined_as_if_every_two_were_compared(entries: list[threads.Loose]) -> None:
+    ordered = [one._replace(root=place) for place, one in enumerate(sorted(entries), start=1)]
+    joined = threads.Threads()
+    joined._above.extend(range(1, len(ordered) + 1))
+    joined.join_loose(ordered)
+    compared = threads.Threads()
+    compared._above.extend(range(1, len(ordered) + 1))
+    begun: dict[int, tuple[float, float]] = {}  # by person: where the chain begins, and its last
+    for place, one in enumerate(ordered):
+        first, last = begun.get(one.person, (one.sent, one.sent))
+        if one.sent - first > threads.LONGEST_CHAIN and one.sent - last > threads.PAUSE:
+            first = one.sent
+        begun[one.person] = (first or one.sent, one.sent)
+        for other in ordered[:place]:
+            near = other.sent == 0 or first <= other.sent >= one.sent - threads.WINDOW
+            if one.person == other.person and near and (one.seeks or other.seeks):
+                compared._union(one.root, other.root)
+    assert list(map(joined.root, range(len(ordered) + 1))) == list(map(compared.root, range(len(ordered) + 1)))
+
+
+def test_a_person_of_many_covers_takes_no_longer_than_many_people() -> None:
+    entries = [threads.Loose(1, float(place), place, seeks=True) for place in range(1, 40_001)]
+    joined = threads.Threads()
+    joined._above.extend(range(1, len(entries) + 1))
+    start = time.process_time()
+    joined.join_loose(entries)
+    assert time.process_time() - start < 5
+    assert joined.root(40_000) == 1
 
 
 def test_many_blocks_and_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,10 @@ def test_flowed() -> None:
 def test_a_bare_diff_takes_its_subject_from_its_first_line() -> None:
     message = one(b"Fix the thing\n\nIt was broken.\n\n" + DIFF)
     assert (message.subject, message.body) == ("Fix the thing", b"\nIt was broken.\n\n" + DIFF)
-    assert next(parse(DIFF, "dir/fix-it.patch")).subject == "fix-it"
+    plain = DIFF[DIFF.index(b"--- ") :]
+    for head in (b"", b"diff -ruN old/f new/f\n", b"Index: f\n" + b"=" * 67 + b"\n"):
+        found = next(parse(head + (plain if head else DIFF), "dir/fix-it.patch"))
+        assert (found.subject, found.body) == ("fix-it", head + (plain if head else DIFF))
 
 
 def test_compressed() -> None:
@@ -218,6 +221,10 @@ def test_maildir(tmp_path: Path) -> None:
         (b" \n\n", "empty"),
         (b"hello world\n", "no mail and no patch"),
         (bytes(range(256)) * 20, "no mail and no patch"),
+        (b"diff --cc f\n--- a/f\n+++ b/f\n@@@ -1,1 -1,1 +1,1 @@@\n--a\n++b\n", "a combined diff"),
+        (b"*** a/f\n--- b/f\n***************\n*** 1 ****\n! a\n--- 1 ----\n! b\n", "a context diff"),
+        (b"1c1\n< a\n---\n> b\n", "without names"),
+        (b"# v2 git bundle\n", "a git bundle"),
         (b"x" * 500 + b" diff --git a/f b/f --- a/f +++ b/f @@ -1,2 +1,2 @@ x\n", "one line"),
     ],
 )

@@ -84,8 +84,9 @@ def test_choosing_a_series() -> None:
         found = assemble(mails, where="x", pick=pick)
         assert [one.message_id for one in found.patches] == ["b1@example.org", "b2@example.org"]
         assert any('"mm: do all of it" by Jane' in line for line in found.problems)
-    with pytest.raises(InputError, match="no series matches `nothing`"):
-        assemble(mails, where="x", pick="nothing")
+    for pick in ("nothing", "9" * 5000):
+        with pytest.raises(InputError, match=f"no series matches `{pick}`"):
+            assemble(mails, where="x", pick=pick)
     with pytest.raises(InputError, match="several series match `mm`"):
         assemble(mails, where="x", pick="mm")
     with pytest.raises(InputError, match="no revision 4"):

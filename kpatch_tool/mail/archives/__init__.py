@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.archives import evidence
-from kpatch_tool.mail.archives.reading import author, body_of, date
+from kpatch_tool.mail.archives.reading import author, body_of, date, unhidden
 from kpatch_tool.mail.archives.table import ARCHIVES, Archive
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.mime import unix_lines
@@ -42,7 +42,7 @@ def read(page: bytes, archive: Archive, name: str) -> Iterator[Message]:
 
 def _message(archive: Archive, start: re.Match[bytes], body: bytes, damage: frozenset[Damage], origin: str) -> Message:
     shown = {key: headers.decode(value or b"", "utf-8").strip() for key, value in start.groupdict().items()}
-    replied = headers.message_ids(shown.get("reply", ""))
+    replied = headers.message_ids(unhidden(shown.get("reply", ""), archive))
     subject = " ".join(shown.get("subject", "").split())
     if Damage.BLANK_LINES_DROPPED in damage:
         subject, body = _unfolded(subject, body)
@@ -62,11 +62,8 @@ def _message(archive: Archive, start: re.Match[bytes], body: bytes, damage: froz
 
 
 def _message_id(shown: str, archive: Archive) -> str:
-    if not shown.startswith("<"):
-        for written, meant in archive.address:
-            shown = shown.replace(written, meant)
-        shown = f"<{shown}>"
-    return next(iter(headers.message_ids(shown)), "")
+    whole = unhidden(shown, archive)
+    return next(iter(headers.message_ids(whole if whole.startswith("<") else f"<{whole}>")), "")
 
 
 def _unfolded(subject: str, body: bytes) -> tuple[str, bytes]:

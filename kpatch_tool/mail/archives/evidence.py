@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kpatch_tool.mail.archives.reading import diff_start
 from kpatch_tool.mail.message import Damage
 
 _KEPT = re.compile(rb"^[ \t]+\S|\S[ \t]{2,}\S|\S\t", re.MULTILINE)
@@ -12,7 +13,6 @@ _FIRST_HUNK = re.compile(rb"^@@ -\d", re.MULTILINE)
 _KEPT_LINE = re.compile(rb"^(?: \S|[ +-]?(?:\t|  ))", re.MULTILINE)
 _KEPT_SHARE = 0.1  # of the lines of the diffs: a stray line of an archive's own must not count for all
 _OLD_LINES = re.compile(rb"^@@ -\d+(?:,[1-9]\d*)? \+\d+(?:,\d+)? @@", re.MULTILINE)
-_DIFF = re.compile(rb"^(?:diff -|--- \S)", re.MULTILINE)
 _SIGNED = re.compile(rb"^(?:Signed-off-by|Subject|From):|^---$", re.MULTILINE)
 _HIDDEN = re.compile(
     rb"\[email(?: |\xc2\xa0)protected\]|\[EMAIL PROTECTED\]|\w@(?:x{3,}|\.\.\.\w|\[hidden\])|[\w-]\.\.\.@\w"
@@ -54,6 +54,6 @@ def _kept_share(bodies: Sequence[bytes]) -> float:
 
 def _text_before(body: bytes) -> bool:
     """Whether a description stands above the diff: that and what follows it are parted by a blank line in any mail."""
-    diff = _DIFF.search(body)
-    above = body[: diff.start()].strip() if diff else b""
+    start = diff_start(body)
+    above = body[:start].strip() if start < len(body) else b""
     return above.count(b"\n") >= 2 and _SIGNED.search(above) is not None

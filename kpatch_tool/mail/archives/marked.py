@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.archives import evidence
-from kpatch_tool.mail.archives.reading import author, body_of, date
+from kpatch_tool.mail.archives.reading import author, body_of, date, diff_start
 from kpatch_tool.mail.archives.table import ARCHIVES, Archive
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.mail.pages import Kind, Token, source_text
@@ -160,7 +160,6 @@ def _own_address(body: bytes, who: Address) -> bytes:
     user, _, domain = who.email.partition("@")
     if not domain:
         return body
-    diff = re.search(rb"^(?:diff -|--- \S)", body, re.MULTILINE)
-    end = diff.start() if diff else len(body)
+    end = diff_start(body)
     hidden = re.compile(rb"(?<![\w.+-])" + re.escape(f"{user}@{'x' * len(domain)}".encode()) + rb"(?!x)")
     return hidden.sub(who.email.encode().replace(b"\\", rb"\\"), body[:end]) + body[end:]

@@ -25,10 +25,15 @@ def body_of(text: bytes, archive: Archive) -> bytes:
         text = _dedented(text)
     if archive.undo is not None:
         pattern, meant = archive.undo
-        diff = None if archive.undo_in_diff else _DIFF.search(text)
-        end = diff.start() if diff else len(text)
+        end = len(text) if archive.undo_in_diff else diff_start(text)
         text = pattern.sub(meant, text[:end]) + text[end:]
     return text if text.endswith(b"\n") else text + b"\n"
+
+
+def diff_start(text: bytes) -> int:
+    """Where the first diff in a mail's text begins; its length without one."""
+    diff = _DIFF.search(text)
+    return diff.start() if diff else len(text)
 
 
 def _dedented(text: bytes) -> bytes:
@@ -39,8 +44,7 @@ def _dedented(text: bytes) -> bytes:
 
 def author(name: str, email: str, archive: Archive) -> Address:
     """The author as shown; the address is empty where the archive hid it."""
-    for written, meant in archive.address:
-        name, email = name.replace(written, meant), email.replace(written, meant)
+    name, email = unhidden(name, archive), unhidden(email, archive)
     if not email and "@" in name and not headers.is_hidden(name):
         return headers.address(name)
     shown = email.strip("<> ")
@@ -49,6 +53,13 @@ def author(name: str, email: str, archive: Archive) -> Address:
     if headers.is_hidden(name) or "...@" in name:
         name = headers.HIDDEN_ADDRESS.sub("", name).strip(" <>@")
     return Address(name.strip(' "') or email, email.strip("<> "), "" if email else shown)
+
+
+def unhidden(shown: str, archive: Archive) -> str:
+    """Addresses or message ids with the archive's own writing of them undone."""
+    for written, meant in archive.address:
+        shown = shown.replace(written, meant)
+    return shown
 
 
 def date(shown: str) -> datetime | None:

@@ -15,6 +15,7 @@ _TAG = re.compile(rb"<[A-Za-z/!]")
 _SIGNED = re.compile(rb"^[ \t]*(?:Signed-off-by|Acked-by|Reviewed-by):([^\n]*)$", re.MULTILINE | re.IGNORECASE)
 _NO_INCLUDE = re.compile(rb"^[ +-]?#[ \t]*include[ \t]*$|#include #include", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff -|--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+_UNIFIED = re.compile(rb"^@@ -\d", re.MULTILINE)
 _FIRST_LINES = rb"\A(?:[^\n]{0,500}\n){0,5}?"  # a mail may quote a log
 _LOGGED = rb"^commit [0-9a-f]{40}(?: [^\n]{0,200})?\n(?:[A-Z][A-Za-z]{1,20}: [^\n]{0,500}\n){0,6}?Author: "
 _OTHER_COPY = "import another copy of the thread (raw mail, or the archive's page saved as HTML)"
@@ -73,6 +74,25 @@ REFUSALS = (
     ),
 )
 
+# Diffs in no unified form.
+OTHER_DIFFS = (
+    Refusal(
+        re.compile(rb"^diff --(?:cc|combined) ", re.MULTILINE),
+        "a combined diff, as git shows a merge, which no program applies",
+        "make a plain one: git diff MERGE^1 MERGE",
+    ),
+    Refusal(
+        re.compile(rb"^\*\*\* [^\n]+\n--- [^\n]+\n\*{15}", re.MULTILINE),
+        "a context diff",
+        "make a unified one: diff -u",
+    ),
+    Refusal(
+        re.compile(rb"^\d+(?:,\d+)?[acd]\d+(?:,\d+)?\n[<>] ", re.MULTILINE),
+        "a diff without names and context",
+        "make a unified one: diff -u",
+    ),
+)
+
 
 def refuse(page: bytes, name: str) -> None:
     """Raise InputError for what nothing can be made of although it shows a patch. `name` is the page's."""
@@ -81,6 +101,15 @@ def refuse(page: bytes, name: str) -> None:
             raise InputError(refusal.what, where=name, todo=refusal.todo)
     refuse_one_line(page, name)
     refuse_without_tags(page, name)
+
+
+def refuse_other_diffs(text: bytes, name: str) -> None:
+    """Raise InputError for a diff that is not unified, where no other is beside it."""
+    if _UNIFIED.search(text):
+        return
+    for refusal in OTHER_DIFFS:
+        if refusal.known_by.search(text):
+            raise InputError(refusal.what, where=name, todo=refusal.todo)
 
 
 def refuse_challenge(data: bytes, name: str) -> None:
