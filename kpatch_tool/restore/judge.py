@@ -45,6 +45,26 @@ class Judge:
         return digest.hexdigest().startswith(self.wanted)
 
 
+def rows_in(content: bytes, pieces: Sequence[bytes | tuple[int, int]], endings: Sequence[bytes]) -> list[bytes] | None:
+    """The text of every row for which `Judge.content` gives `content`, the rows being the lines of that; None where
+    they cannot be."""
+    texts: list[bytes] = []
+    at = 0
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            if not content.startswith(piece, at):
+                return None
+            at += len(piece)
+            continue
+        for ending in endings[slice(*piece)]:
+            stop = content.find(ending, at) if ending else len(content)
+            if stop < 0:
+                return None
+            texts.append(content[at:stop])
+            at = stop + len(ending)
+    return texts if at == len(content) else None
+
+
 Piece = tuple[int, int, bytes]  # from, to, what stands there instead
 
 

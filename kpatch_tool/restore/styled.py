@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice, product
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob
@@ -18,7 +19,8 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
-from kpatch_tool.restore.judge import Judge
+from kpatch_tool.restore.judge import Judge, rows_in
+from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.limited import Limit, limited
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
 from kpatch_tool.restore.reading import Reader, file_reader
@@ -27,6 +29,7 @@ from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
 
 _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible
+_MOST_WAYS = 64  # to tell the context of all hunks from their changes, where the result is known
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
 Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 
@@ -78,6 +81,18 @@ def restore_file(
     if hides_address(file):
         return _with_addresses(file, base, bound, beside)
     return _placed(file, base, bound, partial(limited, limits=limits), beside)
+
+
+def restore_made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
+    """Restore one file diff read by `damaged.parse_damaged` whose result is known: `base` and `made` are the contents
+    of the blobs that it names. None where what was received does not lead from one to the other."""
+    text = BaseText(base)
+    placed = place_hunks(file.hunks, text, file.path)
+    if isinstance(placed, Misplaced) or file.new_path is None:
+        return None
+    restorer = _Restorer(file, base, text, placed, survey_file(file.path, text, placed, NOTHING), lambda reader: reader)
+    ways = islice(product(*(placement.readings for placement in placed)), _MOST_WAYS)
+    return next((found for readings in ways if (found := restorer.made(readings, made))), None)
 
 
 def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
@@ -193,6 +208,15 @@ class _Restorer:
         why = f"none of the {tried} likeliest readings has blob id {wanted}"
         ambiguous = self._ambiguous(plan, path, _NONE_RIGHT)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
+
+    def made(self, readings: Sequence[tuple[Step, ...]], content: bytes) -> Restoration | None:
+        """The file restored, where `content` is what it makes and its hunks are read so; None where that cannot be."""
+        plan, judge = self._prepare(readings, self.file.new_blob or "")
+        rows = plan.reader.rows
+        texts = rows_in(content, judge.pieces, plan.endings)
+        if texts is None or not all(map(_may_be, rows, texts)):
+            return None
+        return self._result(plan, Path(texts, [], []), proven=True, why=f"blob {self.file.new_blob}, found by its id")
 
     def _alternatives(self, plan: Plan) -> list[Alternative]:
         """The other ways to tell each hunk's context from its changes."""
@@ -316,6 +340,11 @@ class _Restorer:
                     " context from its changes"
                 )
         return tuple(out)
+
+
+def _may_be(row: Row, text: bytes) -> bool:
+    """Whether a row was received of which this is the text."""
+    return text == row.text if row.text is not None else likeness(text) == likeness(b" ".join(row.words))
 
 
 def _shown(row: Row, text: bytes) -> str:
