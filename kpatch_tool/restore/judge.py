@@ -46,9 +46,9 @@ class Judge:
 
 
 def rows_in(content: bytes, pieces: Sequence[bytes | tuple[int, int]], endings: Sequence[bytes]) -> list[bytes] | None:
-    """The text of every row for which `Judge.content` gives `content`, the rows being the lines of that; None where
-    they cannot be."""
-    texts: list[bytes] = []
+    """The text of every row for which `Judge.content` gives `content`, each a line of it (b"" for rows that no piece
+    takes); None where they cannot be."""
+    texts = [b""] * len(endings)
     at = 0
     for piece in pieces:
         if isinstance(piece, bytes):
@@ -56,12 +56,12 @@ def rows_in(content: bytes, pieces: Sequence[bytes | tuple[int, int]], endings: 
                 return None
             at += len(piece)
             continue
-        for ending in endings[slice(*piece)]:
-            stop = content.find(ending, at) if ending else len(content)
+        for row in range(*piece):
+            stop = content.find(endings[row], at) if endings[row] else len(content)
             if stop < 0:
                 return None
-            texts.append(content[at:stop])
-            at = stop + len(ending)
+            texts[row] = content[at:stop]
+            at = stop + len(endings[row])
     return texts if at == len(content) else None
 
 

@@ -20,9 +20,8 @@ from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.fitting import fit_hunks
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.judge import Judge, readings_judged, rows_in
-from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.loose import LooseFile
-from kpatch_tool.restore.plans import Plan, plans_of
+from kpatch_tool.restore.plans import Plan, plan_making, plans_of
 from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, binary_change, other_blob, restore_file, unchanged
 from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, undone_by, why_misplaced
@@ -64,10 +63,9 @@ def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None
         placed = fit_hunks(file.hunks, alike, anew=anew)
         if isinstance(placed, int):
             continue
-        case = Case(file.header, base, alike, placed, (), False)
-        for plan in plans_of(placed, alike):
-            if found := _made(case, plan, made):
-                return found
+        plan = plan_making(placed, alike, AlikeBase(made))
+        if plan and (found := _made(Case(file.header, base, alike, placed, (), False), plan, made)):
+            return found
     return None
 
 
@@ -77,15 +75,10 @@ def _made(case: Case, plan: Plan, content: bytes) -> Restoration | None:
     for end in _ends(plan, case.base):
         ended = rows if end is None else [*rows[:-1], replace(rows[-1], ending=end)]
         texts = rows_in(content, pieces_of(plan, case.base), [row.ending for row in ended])
-        if texts is not None and all(map(_may_be, ended, texts)):
+        if texts is not None:
             known = [replace(row, options=(Choice(0.0, text),)) for row, text in zip(ended, texts, strict=True)]
             return _result(case, plan, known, {}, proven=True, why=f"blob {case.header.new_blob}, found by its id")
     return None
-
-
-def _may_be(row: Row, text: bytes) -> bool:
-    """Whether a row was received of which this is the text."""
-    return likeness(text) == likeness(row.options[0].text)
 
 
 def _unfit(file: LooseFile, base: bytes | None) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, product
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob
@@ -29,7 +28,6 @@ from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
 
 _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible
-_MOST_WAYS = 64  # to tell the context of all hunks from their changes, where the result is known
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
 Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 
@@ -90,9 +88,40 @@ def restore_made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None
     placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced) or file.new_path is None:
         return None
-    restorer = _Restorer(file, base, text, placed, survey_file(file.path, text, placed, NOTHING), lambda reader: reader)
-    ways = islice(product(*(placement.readings for placement in placed)), _MOST_WAYS)
-    return next((found for readings in ways if (found := restorer.made(readings, made))), None)
+    readings = _that_make(placed, text, BaseText(made))
+    if readings is None:
+        return None
+    survey = survey_file(file.path, text, placed, NOTHING)
+    return _Restorer(file, base, text, placed, survey, lambda reader: reader).made(readings, made)
+
+
+def _that_make(placed: Sequence[Placement], base: BaseText, made: BaseText) -> list[tuple[Step, ...]] | None:
+    """The readings of the hunks that lead from one file to the other; None where a hunk has none."""
+    out: list[tuple[Step, ...]] = []
+    at = copied = 0  # lines of the one, of the other
+    for placement in placed:
+        at += placement.start - copied
+        for steps in placement.readings:
+            kept = [step for step in steps if step.kind is not Kind.REMOVED]
+            lines = made.lines[at : at + len(kept)]
+            if len(lines) == len(kept) and all(
+                _leads(placement.hunk, base, step, line) for step, line in zip(kept, lines, strict=True)
+            ):
+                break
+        else:
+            return None
+        out.append(steps)
+        at += len(kept)
+        copied = placement.start + placement.hunk.old_count
+    return out
+
+
+def _leads(hunk: Hunk, base: BaseText, step: Step, line: bytes) -> bool:
+    """Whether a context or an added line of a hunk is that line of the file it makes."""
+    if step.base is not None:
+        return base.lines[step.base] == line
+    received = b"" if step.received is None else hunk.lines[step.received].text
+    return likeness(received) == likeness(line)
 
 
 def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
@@ -212,9 +241,8 @@ class _Restorer:
     def made(self, readings: Sequence[tuple[Step, ...]], content: bytes) -> Restoration | None:
         """The file restored, where `content` is what it makes and its hunks are read so; None where that cannot be."""
         plan, judge = self._prepare(readings, self.file.new_blob or "")
-        rows = plan.reader.rows
         texts = rows_in(content, judge.pieces, plan.endings)
-        if texts is None or not all(map(_may_be, rows, texts)):
+        if texts is None:
             return None
         return self._result(plan, Path(texts, [], []), proven=True, why=f"blob {self.file.new_blob}, found by its id")
 
@@ -340,11 +368,6 @@ class _Restorer:
                     " context from its changes"
                 )
         return tuple(out)
-
-
-def _may_be(row: Row, text: bytes) -> bool:
-    """Whether a row was received of which this is the text."""
-    return text == row.text if row.text is not None else likeness(text) == likeness(b" ".join(row.words))
 
 
 def _shown(row: Row, text: bytes) -> str:
