@@ -45,6 +45,26 @@ class Judge:
         return digest.hexdigest().startswith(self.wanted)
 
 
+def rows_in(content: bytes, pieces: Sequence[bytes | tuple[int, int]], endings: Sequence[bytes]) -> list[bytes] | None:
+    """The text of every row for which `Judge.content` gives `content`, each a line of it (b"" for rows that no piece
+    takes); None where they cannot be."""
+    texts = [b""] * len(endings)
+    at = 0
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            if not content.startswith(piece, at):
+                return None
+            at += len(piece)
+            continue
+        for row in range(*piece):
+            stop = content.find(endings[row], at) if endings[row] else len(content)
+            if stop < 0:
+                return None
+            texts[row] = content[at:stop]
+            at = stop + len(endings[row])
+    return texts if at == len(content) else None
+
+
 Piece = tuple[int, int, bytes]  # from, to, what stands there instead
 
 

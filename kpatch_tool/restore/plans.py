@@ -8,6 +8,7 @@ from itertools import islice, product
 
 from kpatch_tool.diff.model import Kind
 from kpatch_tool.restore.fits import AlikeBase, Fit, Fitted, Taken
+from kpatch_tool.restore.likeness import likeness
 
 _MAX_LOOKED_AT = 4096  # combinations of the hunks' readings that are compared
 _MAX_COMBINED = 64  # of those that are tried
@@ -52,6 +53,37 @@ def plans_of(placed: Sequence[Fitted], base: AlikeBase) -> list[Plan]:
     ]
     found.sort(key=lambda plan: plan.cost)
     return found[:_MAX_COMBINED]
+
+
+def plan_making(placed: Sequence[Fitted], base: AlikeBase, made: AlikeBase) -> Plan | None:
+    """The readings of the hunks that lead from `base` to `made`; None where a hunk has none."""
+    fits: list[tuple[Fitted, Fit]] = []
+    at = copied = 0  # lines of the one, of the other
+    for fitted in placed:
+        start = fitted.start or 0
+        at += start - copied
+        whole = (_whole(fitted, fit, base) for fit in fitted.fits)
+        fit = next((fit for fit in whole if _leads(fitted, fit, base, made.lines[at : at + fit.new_count()])), None)
+        if fit is None:
+            return None
+        fits.append((fitted, fit))
+        at += fit.new_count()
+        copied = start + fit.old_count()
+    return Plan(0.0, tuple(fits))
+
+
+def _leads(fitted: Fitted, fit: Fit, base: AlikeBase, lines: Sequence[bytes]) -> bool:
+    """Whether a hunk read so makes these lines."""
+    kept = [one for one in fit.taken if one.kind is not Kind.REMOVED]
+    return len(kept) == len(lines) and all(
+        base.lines[one.base] == line if one.base is not None else likeness(_received(fitted, one)) == likeness(line)
+        for one, line in zip(kept, lines, strict=True)
+    )
+
+
+def _received(fitted: Fitted, one: Taken) -> bytes:
+    """An added line without its first column, the lines it was broken into as one."""
+    return b" ".join(fitted.hunk.lines[one.first : one.last])[1:]
 
 
 def _whole(fitted: Fitted, fit: Fit, base: AlikeBase) -> Fit:

@@ -19,13 +19,13 @@ from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.fitting import fit_hunks
 from kpatch_tool.restore.hidden import hides
-from kpatch_tool.restore.judge import Judge, readings_judged
+from kpatch_tool.restore.judge import Judge, readings_judged, rows_in
 from kpatch_tool.restore.loose import LooseFile
-from kpatch_tool.restore.plans import Plan, plans_of
+from kpatch_tool.restore.plans import Plan, plan_making, plans_of
 from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, binary_change, other_blob, restore_file, unchanged
 from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, undone_by, why_misplaced
-from kpatch_tool.restore.undoing import UNDOS, Evidence
+from kpatch_tool.restore.undoing import UNDOS, Choice, Evidence
 from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
 
 _BOUND = Bound(6_000, 200_000_000, 2_500)
@@ -51,6 +51,34 @@ def restore_loose(
         return Restoration(header, None, False, False, why)
     content = base or b""
     return _restored(file, content, tuple(people), bound or _BOUND) if file.hunks else unchanged(header, content)
+
+
+def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None:
+    """Restore one loosely read file diff whose result is known: `base` and `made` are the contents of the blobs that it
+    names. None where what was received does not lead from one to the other."""
+    if file.header.binary or file.header.new_path is None or not file.hunks:
+        return None
+    alike = AlikeBase(base)
+    for anew in (False, True):
+        placed = fit_hunks(file.hunks, alike, anew=anew)
+        if isinstance(placed, int):
+            continue
+        plan = plan_making(placed, alike, AlikeBase(made))
+        if plan and (found := _made(Case(file.header, base, alike, placed, (), False), plan, made)):
+            return found
+    return None
+
+
+def _made(case: Case, plan: Plan, content: bytes) -> Restoration | None:
+    """The file restored, where `content` is what it makes and its hunks are read as `plan` says."""
+    rows = rows_of(case, plan, evidence_of(plan, case.base))
+    for end in _ends(plan, case.base):
+        ended = rows if end is None else [*rows[:-1], replace(rows[-1], ending=end)]
+        texts = rows_in(content, pieces_of(plan, case.base), [row.ending for row in ended])
+        if texts is not None:
+            known = [replace(row, options=(Choice(0.0, text),)) for row, text in zip(ended, texts, strict=True)]
+            return _result(case, plan, known, {}, proven=True, why=f"blob {case.header.new_blob}, found by its id")
+    return None
 
 
 def _unfit(file: LooseFile, base: bytes | None) -> str:

@@ -15,18 +15,18 @@ from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.elsewhere import added_lines, elsewhere
 from kpatch_tool.restore.hidden import hides
-from kpatch_tool.restore.loose import read_loose
-from kpatch_tool.restore.repair import restore_loose
+from kpatch_tool.restore.loose import LooseFile, read_loose
+from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.search import Bound
-from kpatch_tool.restore.styled import Restoration, restore_file
+from kpatch_tool.restore.styled import Restoration, restore_file, restore_made
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.guessed import Guesses
 from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.preimages import Blobs, Files, ReadBase, ReadBlob
 from kpatch_tool.series.undone import NOT_COMPARED, told
 from kpatch_tool.text import plural
 
-ReadBase = Callable[[str], bytes | None]
 _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
 PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
@@ -39,21 +39,25 @@ def needs_restoring(series: Series) -> bool:
     return any(patch.exactness not in _SURE for patch in series.patches)
 
 
-def restore_series(series: Series, read_base: ReadBase) -> Series:
+def restore_series(series: Series, read_base: ReadBase, read_blob: ReadBlob = lambda _id: None) -> Series:
     """`series` (as received: from `store.reread`) with every patch restored as far as the base tells.
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
-    once. Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they
-    do not make of it the blob they name: then something happened to them as well. What is passed through changes the
-    files that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason. One
-    that was not proven is read once more where a later one, which was, has the same lines.
+    once. `read_blob` gives the content of a blob by the beginning of its id, None where it is not at hand: where the
+    history is in which a patch was taken, the files are that it was made for, and those that it makes.
+
+    Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they do not
+    make of it the blob they name: then something happened to them as well. What is passed through changes the files
+    that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason. One that was
+    not proven is read once more where a later one, which was, has the same lines.
     """
-    read = cache(read_base)
-    known = _Known(_people(series), _Added())
-    done = _first_pass(series.patches, _Files(read), known)
+    blobs = Blobs(read_blob)
+    files = Files(cache(read_base), blobs)
+    known = _Known(_people(series), _Added(), blobs)
+    done = _first_pass(series.patches, files.trial(), known)
     told = _told(done)
     if any(told):
-        done = _second_pass(series.patches, done, told, _Files(read), known)
+        done = _second_pass(series.patches, done, told, files.trial(), known)
     return replace(series, patches=tuple(one.patch for one in done))
 
 
@@ -65,7 +69,7 @@ class _Done:
     results: Sequence[Restoration] = ()
 
 
-def _first_pass(patches: Sequence[Patch], files: _Files, known: _Known) -> list[_Done]:
+def _first_pass(patches: Sequence[Patch], files: Files, known: _Known) -> list[_Done]:
     """Each patch restored with what the sure ones before it tell."""
     guesses = Guesses()
     out: list[_Done] = []
@@ -89,7 +93,7 @@ def _told(done: Sequence[_Done]) -> list[bool]:
 
 
 def _second_pass(
-    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: _Files, known: _Known
+    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: Files, known: _Known
 ) -> list[_Done]:
     """Once more those of which later patches told, and those of which an earlier patch makes another file now; the
     others as the first pass left them."""
@@ -162,42 +166,9 @@ class _Known:
 
     people: tuple[Person, ...]
     added: _Added
+    blobs: Blobs
     bound: Bound | None = None
     kept: Mapping[str, Restoration] = field(default_factory=dict)
-
-
-class _Files:
-    """The files of the base as the patches so far left them."""
-
-    def __init__(self, read_base: ReadBase, known: dict[str, bytes | None] | None = None) -> None:
-        self._read_base = read_base
-        self._known = known if known is not None else {}
-
-    def trial(self) -> _Files:
-        """The same files, to be changed apart."""
-        return _Files(self.read, dict(self._known))
-
-    def take(self, other: _Files) -> None:
-        """Take over what a trial came to."""
-        self._known.update(other._known)
-
-    def read(self, path: str | None) -> bytes | None:
-        if path is None:
-            return None
-        if path not in self._known:
-            self._known[path] = self._read_base(path)
-        return self._known[path]
-
-    def before(self, file: FileDiff) -> bytes | None:
-        """The file a diff starts from; for a created one what stands in its way, usually nothing."""
-        return self.read(file.old_path or file.new_path)
-
-    def put(self, file: FileDiff, post: bytes | None) -> None:
-        """Take over what `file` makes of it."""
-        if file.old_path and file.old_path != file.new_path and not file.copied:
-            self._known[file.old_path] = None
-        if file.new_path:
-            self._known[file.new_path] = post
 
 
 def _people(series: Series) -> tuple[Person, ...]:
@@ -219,7 +190,7 @@ def _person(name: str, email: str) -> Person:
     return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
 
 
-def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> _Done:
+def _patch(patch: Patch, files: Files, known: _Known, guesses: Guesses) -> _Done:
     if patch.exactness in _SURE:
         return _Done(_sure(patch, files, known))
     if not patch.files and not read_loose(patch.received or patch.diff):
@@ -229,20 +200,21 @@ def _patch(patch: Patch, files: _Files, known: _Known, guesses: Guesses) -> _Don
     return _Done(guesses.followed(_judged(patch, results), results), results)
 
 
-def _sure(patch: Patch, files: _Files, known: _Known) -> Patch:
-    """An intact or proven patch as it is, unless the base is its exact pre-image, what it makes of that is not what it
+def _sure(patch: Patch, files: Files, known: _Known) -> Patch:
+    """An intact or proven patch as it is, unless its exact pre-image is at hand, what it makes of that is not what it
     names, and undoing some damage is."""
     trial = files.trial()
     right = True
     for file in patch.files:
-        before = trial.before(file)
-        outcome = apply_file(before, file, fuzz=0)
-        post = outcome.post if isinstance(outcome, Applied) else None
-        exact = file.old_path is None or is_blob(before or b"", file.old_blob)
-        named = file.new_blob and file.new_path and (file.hunks or file.payload)
-        right = right and not (exact and named and not is_blob(post or b"", file.new_blob))
-        if isinstance(outcome, Applied):
-            trial.put(file, post)
+        for before in trial.bases(file):
+            outcome = apply_file(before, file, fuzz=0)
+            post = outcome.post if isinstance(outcome, Applied) else None
+            exact = file.old_path is None or is_blob(before or b"", file.old_blob)
+            named = file.new_blob and file.new_path and (file.hunks or file.payload)
+            right = right and not (exact and named and not is_blob(post or b"", file.new_blob))
+            if isinstance(outcome, Applied):
+                trial.put(file, post)
+                break
     if not right and patch.exactness is Exactness.INTACT:
         other, results = _best(patch, files, known)
         if results and all(result.proven for result in results):
@@ -252,10 +224,10 @@ def _sure(patch: Patch, files: _Files, known: _Known) -> Patch:
     return patch
 
 
-_Tried = tuple[_Files, list[Restoration]]
+_Tried = tuple[Files, list[Restoration]]
 
 
-def _best(patch: Patch, files: _Files, known: _Known) -> _Tried:
+def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
     lost = bool(patch.damage & LOST)
     if _hides(patch):
@@ -266,15 +238,13 @@ def _best(patch: Patch, files: _Files, known: _Known) -> _Tried:
         if _rank(tried[-1]) == 2:
             return tried[-1]
     if lost and patch.files:
-        tried.append(_styled(patch.files, files, known))
+        by_ids = _by_ids(patch.files, files, known.blobs, restore_made)
+        tried.append(_styled(patch.files, files, replace(known, kept={**known.kept, **by_ids})))
         if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _TRIED):
             return tried[-1]
-    loose = {id(file.header): file for file in read_loose(patch.received or patch.diff)}
+    loose = read_loose(patch.received or patch.diff)
     if loose:
-        headers = [file.header for file in loose.values()]
-        tried.append(
-            _each(headers, files, lambda file, base: restore_loose(loose[id(file)], base, known.people)),
-        )
+        tried.append(_repaired(loose, files, known))
     if not lost and not loose:
         tried.append(_styled(patch.files, files, known))
     if lost and patch.files:
@@ -288,7 +258,7 @@ def _hides(patch: Patch) -> bool:
     return any(hides(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
 
 
-def _known_people(patch: Patch, files: _Files) -> list[Person]:
+def _known_people(patch: Patch, files: Files) -> list[Person]:
     """Those whose addresses the base shows: in the files that the patch changes, and in its lists of people."""
     changed = b"\n".join(files.before(file) or b"" for file in patch.files)
     listed = b"\n".join(files.read(path) or b"" for path in PEOPLE)
@@ -296,19 +266,48 @@ def _known_people(patch: Patch, files: _Files) -> list[Person]:
 
 
 def _each(
-    headers: Sequence[FileDiff], files: _Files, restore: Callable[[FileDiff, bytes | None], Restoration]
+    headers: Sequence[FileDiff], files: Files, restore: Callable[[FileDiff, bytes | None], Restoration]
 ) -> _Tried:
     trial = files.trial()
     results: list[Restoration] = []
     for file in headers:
-        result = restore(file, trial.before(file))
-        if result.found:
-            trial.put(result.file, result.post)
+        for base in trial.bases(file):
+            result = restore(file, base)
+            if result.found:
+                trial.put(result.file, result.post)
+                break
         results.append(result)
     return trial, results
 
 
-def _styled(headers: Sequence[FileDiff], files: _Files, known: _Known) -> _Tried:
+def _by_ids(
+    headers: Sequence[FileDiff],
+    files: Files,
+    blobs: Blobs,
+    restore: Callable[[FileDiff, bytes, bytes], Restoration | None],
+) -> dict[str, Restoration]:
+    """The files of a patch, by their paths, that are at hand as they were before and after it."""
+    out: dict[str, Restoration] = {}
+    for file in headers:
+        made = blobs.read(file.new_blob)
+        base = b"" if file.old_path is None else files.bases(file)[0]
+        exact = base is not None and (file.old_path is None or is_blob(base, file.old_blob))
+        if made is not None and base is not None and exact and (found := restore(file, base, made)):
+            out[file.path] = found
+    return out if len({file.path for file in headers}) == len(headers) else {}
+
+
+def _repaired(loose: Sequence[LooseFile], files: Files, known: _Known) -> _Tried:
+    """Each file with its damage undone."""
+    of = {id(file.header): file for file in loose}
+    headers = [file.header for file in loose]
+    made = _by_ids(headers, files, known.blobs, lambda file, base, made: repair_made(of[id(file)], base, made))
+    return _each(
+        headers, files, lambda file, base: made.get(file.path) or restore_loose(of[id(file)], base, known.people)
+    )
+
+
+def _styled(headers: Sequence[FileDiff], files: Files, known: _Known) -> _Tried:
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
     beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(
@@ -391,8 +390,3 @@ def _reasons(results: Sequence[Restoration]) -> str:
     for result in results:
         by_reason.setdefault(result.why, []).append(result.file.path)
     return "; ".join(f"{', '.join(paths)}: {why}" for why, paths in by_reason.items())
-
-
-def base_of(files: Mapping[str, bytes]) -> ReadBase:
-    """A base that consists of `files`."""
-    return files.get

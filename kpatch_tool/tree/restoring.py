@@ -81,7 +81,8 @@ def _better(old: Patch, new: Patch | None) -> Patch:
 
 
 def restore_against(tree: Tree, series: Series) -> Series:
-    """`series` (as received) restored against the base of `tree`; writes nothing."""
+    """`series` (as received) restored against the base of `tree`, and what its repository has of the very files that
+    the patches name; writes nothing."""
     if tree.skeleton:
         raise InputError(
             "it is made of the series' own lines and cannot tell their white space",
@@ -94,4 +95,4 @@ def restore_against(tree: Tree, series: Series) -> Series:
             entry = objects.file(tree.base, path)
             return entry.data if entry else None
 
-        return restore_series(series, read_base)
+        return restore_series(series, read_base, objects.blob)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,7 @@ def page(*mails: str) -> bytes:
 @pytest.fixture
 def archived(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
     """The tree `toy` and the damaged series `page` of two patches; returns the repository, patches on branch work."""
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")  # before it has the patches
     git("checkout", "-qb", "work", cwd=toy_repo)
     for old, new, subject in (
         (
@@ -53,10 +56,21 @@ def archived(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> 
         git("format-patch", "-1", "--stdout", f"--subject-prefix=PATCH {n}/2", "--no-numbered", rev, cwd=toy_repo)
         for n, rev in ((1, "work~1"), (2, "work"))
     ]
-    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
     (tmp_path / "page.txt").write_bytes(page(*mails))
     kpt("import", tmp_path / "page.txt", "--name", "page")
     return toy_repo
+
+
+def another(repository: Path, change: Callable[[str], str]) -> Path:
+    """A repository of one commit: the files of main with another mmu.c."""
+    git("checkout", "-q", "main", cwd=repository)
+    other = repository.with_name("other")
+    shutil.copytree(repository, other, ignore=shutil.ignore_patterns(".git"))
+    (other / MMU).write_text(change((repository / MMU).read_text()))
+    git("init", "-q", "-b", "main", cwd=other)
+    git("add", "-Af", cwd=other)
+    git("commit", "-qm", "another version", cwd=other)
+    return other
 
 
 def test_restored_patches_are_proven_and_git_takes_them(archived: Path, kpt: Kpt, workspace: Workspace) -> None:
@@ -75,11 +89,15 @@ def test_restored_patches_are_proven_and_git_takes_them(archived: Path, kpt: Kpt
 
 
 def test_another_base_gives_matched_patches_and_says_which_lines_are_open(archived: Path, kpt: Kpt) -> None:
-    git("checkout", "-q", "main", cwd=archived)
-    text = (archived / MMU).read_text()
-    (archived / MMU).write_text("/* Another version. */\n" + text)
-    git("commit", "-qam", "another version", cwd=archived)
-    kpt("tree", "add", "other", "--git", archived, "--ref", "main")
+    kpt(
+        "tree",
+        "add",
+        "other",
+        "--git",
+        another(archived, lambda text: "/* Another version. */\n" + text),
+        "--ref",
+        "main",
+    )
     document = kpt("restore", "page", "--tree", "other", "--json").json
     first = document["patches"][0]
     assert first["exactness"] == "matched"
@@ -87,6 +105,19 @@ def test_another_base_gives_matched_patches_and_says_which_lines_are_open(archiv
     assert any("!is_writable_pte(new_spte))`" in line for line in first["ambiguous"])
     # The right tree afterwards: the source is read again.
     assert kpt("restore", "page", "--tree", "toy").out.splitlines()[-1].endswith(": 2 proven")
+
+
+def test_a_history_that_has_the_files_before_or_after_a_patch_proves_it(
+    archived: Path, kpt: Kpt, workspace: Workspace
+) -> None:
+    git("checkout", "-q", "work", cwd=archived)
+    (archived / MMU).write_text("/* All of it is new. */\n")
+    git("commit", "-qam", "another version", cwd=archived)
+    kpt("tree", "add", "later", "--git", archived, "--ref", "work")
+    assert kpt("restore", "page", "--tree", "later").out.splitlines()[-1].endswith(": 2 proven")
+    git("checkout", "-q", "main", cwd=archived)
+    git("am", *sorted((workspace.series / "page").glob("*.patch")), cwd=archived)
+    assert git("rev-parse", "HEAD^{tree}", cwd=archived) == git("rev-parse", "work~1^{tree}", cwd=archived)
 
 
 def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
@@ -97,10 +128,7 @@ def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
     head, proven, tail = (directory / "series.toml").read_text().rpartition('"proven"')
     assert proven
     (directory / "series.toml").write_text(f'{head}"matched"{tail}')  # one patch that is worth another look
-    git("checkout", "-q", "main", cwd=archived)
-    (archived / MMU).write_text("/* All of it is new. */\n")
-    git("commit", "-qam", "another version", cwd=archived)
-    kpt("tree", "add", "other", "--git", archived, "--ref", "main")
+    kpt("tree", "add", "other", "--git", another(archived, lambda _text: "/* All of it is new. */\n"), "--ref", "main")
     kernel = Catalogue(workspace).get("other")
     before = load(directory)
     with Store(workspace) as store:
@@ -113,11 +141,8 @@ def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
 
 
 def test_what_does_not_fit_stays_damaged_and_is_a_finding(archived: Path, kpt: Kpt, workspace: Workspace) -> None:
-    git("checkout", "-q", "main", cwd=archived)
-    text = (archived / MMU).read_text()
-    (archived / MMU).write_text(text.replace("unsigned long old_spte", "u64 old_spte").replace("*sptep", "*s"))
-    git("commit", "-qam", "unlike", cwd=archived)
-    kpt("tree", "add", "unlike", "--git", archived, "--ref", "main")
+    other = another(archived, lambda text: text.replace("long old_spte", "int old_spte").replace("*sptep", "*s"))
+    kpt("tree", "add", "unlike", "--git", other, "--ref", "main")
     out = kpt("restore", "page", "--tree", "unlike", status=1).out
     assert "   2 damaged   drop it once\n" in out
     assert "does not fit the base" in out
