@@ -23,6 +23,7 @@ _MAX_STEPS = 300_000  # steps of the search for them, at all places of a hunk
 _MAX_PLACES = 400  # places tried for one hunk
 _SECOND_BLANK = 5.0  # bits: what a blank line after a blank line costs
 _LATER = 1.5  # bits: what each doubling of the number of a reading costs where nothing tells them apart
+_SHIFTED = 0.25  # bits: what it costs that git would have put a change elsewhere
 
 
 class BaseText(BaseFile):
@@ -143,6 +144,22 @@ class _Texts:
             return _SECOND_BLANK if count else 0.0
         return bits(above, text, blank=count > 0, code=self.code) if above else 0.0
 
+    def is_shifted(self, step: Step, path: _Path | None) -> bool:
+        """Whether, with this step, blank lines that look alike stand otherwise than git puts them: changes stand at
+        others where they can, else as far down as they can (xdl_change_compact in xdiff/xdiffi.c)."""
+        if path is None or self._text(step):
+            return False
+        kind, first = path.step.kind, path.step
+        before: _Path | None = path
+        if step.kind is not Kind.CONTEXT:
+            while before and before.step.kind is Kind.CONTEXT and not self._text(before.step):
+                before = before.before
+            return before is not path and before is not None and before.step.kind is not Kind.CONTEXT
+        while before and before.step.kind is kind:
+            first, before = before.step, before.before
+        alone = before is None or before.step.kind is Kind.CONTEXT
+        return kind is not Kind.CONTEXT and alone and not self._text(first)
+
     def _dropped(self) -> int:
         """How many context lines may be missing at most."""
         context = self.hunk.count(Kind.CONTEXT)
@@ -226,6 +243,8 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[float
         for step, after, place, so_far in ways:
             serial -= 1
             more = texts.blank_bits(step, path) if texts.dropped else 0.0
+            if texts.dropped and texts.is_shifted(step, path):
+                more += _SHIFTED
             taken = _Path(step, path, texts.last(step, path))
             heappush(heap, (cost + more, serial, after, place, so_far, taken))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.search import Bound
@@ -315,6 +319,48 @@ def test_dropped_blank_lines_come_back() -> None:
     result = restore_file(damaged(sent, drop_blank=True), base)
     assert result.proven
     assert result.post == new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"a;\n\n\nb;\n", b"a;\n\nb;\n"),
+        (b"a;\n\n\n\nb;\n", b"a;\n\nb;\n"),
+        (b"a;\nx;\n\n\nb;\n", b"a;\n\nb;\n"),
+        (b"a;\n\n\nx;\nb;\n", b"a;\n\nb;\n"),
+        (b"a;\n\nb;\n", b"a;\n\n\nb;\n"),
+        (b"a;\n\nb;\n", b"a;\nx;\n\n\nb;\n"),
+        (b"a;\n\nb;\n", b"a;\n\n\nx;\nb;\n"),
+    ],
+)
+def test_of_blank_lines_that_look_alike_git_changes_the_last_ones(old: bytes, new: bytes) -> None:
+    around = b"int %d;\n" * 5
+    base, made = (around % tuple(range(5)) + text + around % tuple(range(5, 10)) for text in (old, new))
+    sent = changed(base, made)
+    result = restore_file(damaged(sent, drop_blank=True), base)
+    assert result.proven
+    assert [hunk.lines for hunk in result.file.hunks] == [hunk.lines for hunk in sent.hunks]
+
+
+def test_dropped_blank_lines_stand_where_git_puts_them(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    for _ in range(60):
+        old = [f"\tcall_{rng.randrange(12)}(a, b);" if rng.random() < 0.6 else "" for _ in range(rng.randrange(10, 30))]
+        new = list(old)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(new))
+            new[at : at + rng.randrange(3)] = rng.choice([[], [""], ["\tnew();", ""]])
+        base, made = ("".join(f"{line}\n" for line in lines).encode() for lines in (old, new))
+        (tmp_path / "a.c").write_bytes(base)
+        subprocess.run([*git, "add", "a.c"], check=True)
+        (tmp_path / "a.c").write_bytes(made)
+        sent = subprocess.run([*git, "diff", "--full-index", "a.c"], check=True, capture_output=True).stdout
+        for file in parse_diff(sent):
+            result = restore_file(damaged(file, drop_blank=True), base)
+            assert result.proven
+            assert format_diff([result.file]) == sent
 
 
 def test_a_hunk_is_found_at_an_offset() -> None:
