@@ -172,5 +172,6 @@ def same_title(a: str, b: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The letters and digits of a text, in lower case."""
-    return re.sub(r"[\W_]+", "", text.lower())
+    """The letters and digits of a title, in lower case, without a version at its end."""
+    end = len(text) - _LONGEST_TAG if len(text) > _LONGEST_TAG else 0
+    return re.sub(r"[\W_]+", "", f"{text[:end]}{_TRAILING.sub('', text[end:])}".lower())
