@@ -320,7 +320,9 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
         yield from _wrapped(line, "")
     refused = any(unsafe_file(file) for patch in series.patches for file in patch.files)
     if worst(series) is Exactness.DAMAGED and not refused:
-        yield from _wrapped(f"kpt restore {series.name} --tree NAME gives the white space back", "next: ")
+        lost = any(patch.damage & LOST for patch in series.patches)
+        does = "gives the white space back" if lost else "undoes the damage"
+        yield from _wrapped(f"kpt restore {series.name} --tree NAME {does}", "next: ")
 
 
 def _row(series: Series | Unreadable) -> tuple[str, str, str, str]:
