@@ -172,6 +172,19 @@ THREADS = (
         ("v2 was sent in part; taken from v1: 1, 3",),
     ),
     Thread(
+        "versions at the end of the titles",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: all
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        d jane 18:0 ~ [PATCH 0/2] mm: all [ver #2]
+        q1 < d jane 18:1 [PATCH 1/2] mm: one [ver #2]
+        q2 < d jane 18:2 [PATCH 2/2] mm: two [ver #2]
+        """,
+        ("v1 1-2/2 c", "v2 1-2/2 c"),
+        "q1 q2",
+    ),
+    Thread(
         "rerolls of one patch after another, each an answer to its first form",
         """
         c jane 0 ~ [PATCH 0/3] mm: do all of it

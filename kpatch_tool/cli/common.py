@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import threading
@@ -42,9 +43,25 @@ TestOption = Annotated[
 VariantOption = Annotated[
     list[str] | None, typer.Option("--variant", metavar="V", help="How to test: default, shadow (may be repeated).")
 ]
+
+
+def bounded_seconds(chosen: float | None) -> float | None:
+    """The value of an option that has bounds: NaN passes the parser's, as it is neither less nor more."""
+    if chosen is not None and math.isnan(chosen):
+        raise typer.BadParameter("nan is no number of seconds")
+    return chosen
+
+
 TimeoutOption = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="S", min=1, max=86400, help="Seconds for each test, in place of its own."),
+    typer.Option(
+        "--timeout",
+        metavar="S",
+        min=1,
+        max=86400,
+        callback=bounded_seconds,
+        help="Seconds for each test, in place of its own.",
+    ),
 ]
 
 
@@ -168,6 +185,7 @@ __all__ = [
     "TimeoutOption",
     "TreeOption",
     "VariantOption",
+    "bounded_seconds",
     "chosen",
     "console",
     "emit_json",

@@ -39,7 +39,15 @@ def command(
         Path | None, typer.Option("--git", metavar="PATH", help="The sources are commits (A..B, REV) of this clone.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="S", min=1, help="Seconds a thread on the network may take.")
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="S",
+            min=1,
+            max=86400,
+            callback=common.bounded_seconds,
+            help="Seconds a thread on the network may take.",
+        ),
     ] = 120,
     attest: Annotated[
         bool, typer.Option("--attest/--no-attest", help="Check the mails' signatures (asks DNS, 5 s at most).")

@@ -310,12 +310,10 @@ def _insertion(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int,
     if not text:
         return 0, 0, wanted
     total = text.count(b"\n")
-    if not text.endswith(b"\n"):
-        return None
     line = wanted - placed.grown
-    if line == total and not attempt.at_start:
-        return len(text), total, wanted
-    if attempt.at_start or attempt.at_end or not 0 <= line < total:
+    if line == total and text.endswith(b"\n"):
+        return None if attempt.at_start else (len(text), total, wanted)
+    if attempt.at_start or attempt.at_end or not 0 <= line <= total:  # before a last line without its newline, too
         return None
     at = _offset_of(text, line)
     return None if placed.over(at, 0) else (at, line, wanted)

@@ -48,7 +48,10 @@ def listed(directory: Path, source: str) -> Listing:
     found = [path for path in files if _is_mail(path)] or list(_below(directory, 1))
     found = found or [path for path in files if _suffix(path) in _PAGES]
     if not found:
-        raise InputError("no patch files in this directory", where=source, todo="give .patch, .eml or .mbox files")
+        todo = "give .patch, .eml or .mbox files"
+        if (directory / ".git").exists() or (directory / "objects").is_dir():
+            todo = f"of a git repository name commits: kpt import --git {source} A..B"
+        raise InputError("no patch files in this directory", where=source, todo=todo)
     if len(found) > _MOST:
         raise InputError(f"more than {_MOST} files", where=source, todo="give the directory of one series")
     return Listing(directory, tuple(sorted(found)))

@@ -107,7 +107,9 @@ def _no_patch(posts: Sequence[Post]) -> str:
         )
     if sealed := next((post.message.sealed for post in posts if post.message.sealed), ""):
         return f"no patch found: the mail holds {sealed}, which kpt does not read"
-    return f"no patch found in {len(posts)} message{'' if len(posts) == 1 else 's'}"
+    if any(post.tag.number == 0 and not post.tag.reply for post in posts):
+        return "no patch found: only the cover letter is here; import the whole thread"
+    return f"no patch found in {plural(len(posts), 'message')}"
 
 
 def _patch(number: int, post: Post, answers: _Answers, *, lettered: bool) -> Patch:

@@ -95,8 +95,7 @@ def parse(subject: str) -> Tag:
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
-    last = None if number or bare else _LAST_NUMBER.search(rest[-_LONGEST_TAG:])
-    counted = number or ((bare or last) if marked else None)
+    counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     return Tag(
         title=title(subject),
         revision=revision,
@@ -124,6 +123,12 @@ def _tags(text: str) -> tuple[list[str], str, bool]:
         else:
             return tags, text, answered
         text = text[found.end() :]
+
+
+def _last_number(text: str) -> re.Match[str] | None:
+    """The number at the end of a title; (16/9) is none."""
+    found = _LAST_NUMBER.search(text)
+    return found if found and int(found[1]) <= int(found[3]) else None
 
 
 def _revision(inside: str) -> tuple[int | None, str]:
@@ -172,5 +177,6 @@ def same_title(a: str, b: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The letters and digits of a text, in lower case."""
-    return re.sub(r"[\W_]+", "", text.lower())
+    """The letters and digits of a title, in lower case, without a version at its end."""
+    end = len(text) - _LONGEST_TAG if len(text) > _LONGEST_TAG else 0
+    return re.sub(r"[\W_]+", "", f"{text[:end]}{_TRAILING.sub('', text[end:])}".lower())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from kpatch_tool.series import people
@@ -40,7 +40,7 @@ def _parsed(message: str, paragraphs: bool) -> tuple[tuple[Trailer, ...], int]:
     """
     if not paragraphs:
         return _last_lines(message)
-    text = message.rstrip("\n")
+    text = _without_conflicts(message.split("\n"))
     breaks = [found.end() for found in re.finditer(r"\n[ \t]*\n", text)]
     start = breaks[-1] if breaks else 0
     lines = [line for line in _unfolded(text[start:].lstrip("\n")) if not line.startswith("#")]
@@ -52,6 +52,23 @@ def _parsed(message: str, paragraphs: bool) -> tuple[tuple[Trailer, ...], int]:
     if not good or (others and not (generated and count * 3 >= others)):
         return (), len(message)
     return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good), start
+
+
+def _without_conflicts(lines: Sequence[str]) -> str:
+    """A message without what git's own programs put below its trailers: comments, and the paths in which a merge had
+    conflicts (commit.c, ignored_log_message_bytes)."""
+    end = len(lines)
+    while end:
+        if not lines[end - 1] or lines[end - 1].startswith("#"):
+            end -= 1
+            continue
+        heading = end - 1
+        while heading and lines[heading].startswith("\t"):
+            heading -= 1
+        if lines[heading] != "Conflicts:":
+            break
+        end = heading
+    return "\n".join(lines[:end])
 
 
 def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:

@@ -15,7 +15,7 @@ from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.series import attesting, store
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.gist import gist
-from kpatch_tool.series.model import Exactness, Patch, Reply, Series
+from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series
 from kpatch_tool.series.split import has_diff
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.text import columns, plural, printable, printable_bytes
@@ -35,7 +35,6 @@ def document(series: Series, only: int | None = None) -> dict[str, object]:
 
     Raises InputError when there is no patch `only`.
     """
-    cover = series.cover
     if only:
         store.patch_of(series, only)
     return {
@@ -44,37 +43,40 @@ def document(series: Series, only: int | None = None) -> dict[str, object]:
         "revision": series.revision,
         "total": series.total,
         "tree": series.tree,
-        "cover": {
-            "subject": cover.subject,
-            "author": _person(cover.author),
-            "date": _iso(cover.date),
-            "body": cover.body,
-        }
-        if cover
-        else None,
+        "cover": _cover_document(series.cover) if series.cover else None,
         "patches": [_patch_document(patch) for patch in _chosen(series, only)],
-        "replies": [
-            {
-                "from": _person(reply.author),
-                "date": _iso(reply.date),
-                "subject": reply.subject,
-                "to_patch": reply.to_patch,
-                "diff": carries_patch(reply),
-            }
-            for reply in series.replies
-            if only is None or reply.to_patch == only
-        ],
+        "replies": [_reply_document(reply) for reply in series.replies if only is None or reply.to_patch == only],
         "problems": [*series.problems, *_warnings(_chosen(series, only))],
-        "declared": [
-            {
-                "patch": one.patch,
-                "kind": str(one.form),
-                "value": one.value,
-                "revision": one.revision,
-                "says": one.words,
-            }
-            for one in _stated(series)
-        ],
+        "declared": [_stated_document(one) for one in _stated(series)],
+    }
+
+
+def _cover_document(cover: Cover) -> dict[str, object]:
+    return {
+        "subject": cover.subject,
+        "author": _person(cover.author),
+        "date": _iso(cover.date),
+        "body": cover.body,
+    }
+
+
+def _reply_document(reply: Reply) -> dict[str, object]:
+    return {
+        "from": _person(reply.author),
+        "date": _iso(reply.date),
+        "subject": reply.subject,
+        "to_patch": reply.to_patch,
+        "diff": carries_patch(reply),
+    }
+
+
+def _stated_document(one: Stated) -> dict[str, object]:
+    return {
+        "patch": one.patch,
+        "kind": str(one.form),
+        "value": one.value,
+        "revision": one.revision,
+        "says": one.words,
     }
 
 
@@ -318,7 +320,9 @@ def imported(series: Series, directory: Path, *, written: bool) -> Iterator[str]
         yield from _wrapped(line, "")
     refused = any(unsafe_file(file) for patch in series.patches for file in patch.files)
     if worst(series) is Exactness.DAMAGED and not refused:
-        yield from _wrapped(f"kpt restore {series.name} --tree NAME gives the white space back", "next: ")
+        lost = any(patch.damage & LOST for patch in series.patches)
+        does = "gives the white space back" if lost else "undoes the damage"
+        yield from _wrapped(f"kpt restore {series.name} --tree NAME {does}", "next: ")
 
 
 def _row(series: Series | Unreadable) -> tuple[str, str, str, str]:

@@ -206,6 +206,8 @@ def patch_text(subject: str, words: str) -> str:
         (["diff"], "kpt: diff: missing argument 'A'; see `kpt diff -h`"),
         (["nosuch"], "kpt: no such command 'nosuch'; see `kpt -h`"),
         (["tree", "add"], "kpt: tree add: missing argument 'NAME'; see `kpt tree add -h`"),
+        (["import", "a@b.c", "--timeout", "nan"], "kpt: import: invalid value for '--timeout': nan is no number"),
+        (["import", "a@b.c", "--timeout", "inf"], "kpt: import: invalid value for '--timeout': inf is not in"),
         (["show", "x", "--patch", "z"], "kpt: show: invalid value for '--patch': 'z' is not a valid int"),
     ],
 )

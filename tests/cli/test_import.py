@@ -246,6 +246,15 @@ def test_show_imports_nothing_heavy(kpt: Kpt, page: Path, tmp_path: Path) -> Non
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
+def test_the_next_step_is_of_the_damage(kpt: Kpt, tmp_path: Path) -> None:
+    kpt("init")
+    text = "Why.\n---\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
+    quoted = "".join(f"> {line}\n" for line in text.splitlines())
+    (tmp_path / "one.patch").write_text(f"From: J <j@x.org>\nSubject: [PATCH] quoted\n\n{quoted}")
+    last = kpt("import", "one.patch", "--name", "s").out.splitlines()[-1]
+    assert last == "next: kpt restore s --tree NAME undoes the damage"
+
+
 def test_what_is_done_to_a_file_is_shown(kpt: Kpt, tmp_path: Path) -> None:
     kpt("init")
     long = "a-directory-of-a-long-name" * 2

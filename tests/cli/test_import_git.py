@@ -121,6 +121,7 @@ def test_mistakes(kpt: Kpt, clone: Path, tmp_path: Path) -> None:
         (("--git", clone, "main...topic"), "both sides"),
         (("--git", clone, "--", "-x"), "knows no commit"),
         (("--git", tmp_path / "void", "a..b"), "no such directory"),
+        ((clone,), "kpt import --git "),
         (("a..b",), "no git repository here"),
         (("topic",), "no such file"),
         (("clone/../missing.mbox",), "no such file"),

@@ -68,6 +68,19 @@ def test_without_context_where_the_header_says() -> None:
     assert not is_already(joined([*TEXT[:9], *TEXT[10:]]), gone)  # what would tell is the line that is not there
 
 
+def test_without_context_in_a_file_whose_last_line_has_no_newline() -> None:
+    pre = joined(TEXT)[:-1]
+    for place in (1, len(TEXT) - 1):  # lines that stand before the new one
+        file = FileDiff(
+            "f", "f", (Hunk(place, 0, place + 1, 1, b"", (Line(Kind.ADDED, b"new"),)),), old_blob=blob_id(pre)
+        )
+        assert _applied(pre, file, fuzz=0).post == joined([*TEXT[:place], b"new", *TEXT[place:]])[:-1]
+    behind = FileDiff(
+        "f", "f", (Hunk(len(TEXT), 0, len(TEXT) + 1, 1, b"", (Line(Kind.ADDED, b"new"),)),), old_blob=blob_id(pre)
+    )
+    assert _refused(pre, behind, fuzz=0).hunk == 0
+
+
 def test_without_context_at_the_first_line_it_is_the_whole_file() -> None:
     file = FileDiff("f", "f", (Hunk(1, 1, 0, 0, b"", (Line(Kind.REMOVED, b"a"),)),), old_blob=blob_id(joined([b"a"])))
     assert _applied(joined([b"a"]), file, fuzz=0).post == b""

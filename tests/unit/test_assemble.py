@@ -243,6 +243,8 @@ def test_a_broken_diff_is_damaged_with_its_place(change: tuple[str, str], why: s
 
 
 def test_nothing_to_import() -> None:
+    with pytest.raises(InputError, match="only the cover letter is here"):
+        assemble(messages(COVER), where="x")
     with pytest.raises(InputError, match="no patch found in 1 message"):
         series(Mail("Hello", "Hello.\n"))
     with pytest.raises(InputError, match="1 message has a diff, but it is a reply"):

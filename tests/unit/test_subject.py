@@ -58,6 +58,7 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH v 3/9] x", None, 3, 9, "x"),
         ("[PATCH] (3/9) x", None, 3, 9, "(3/9) x"),
         ("[PATCH] x: y (3/9)", None, 3, 9, "x: y (3/9)"),
+        ("[PATCH] x: support (16/9)", None, None, None, "x: support (16/9)"),
         ("[PATCH 3of9] x", None, 3, 9, "x"),
     ],
 )

@@ -25,6 +25,10 @@ MESSAGES = [
     "Why.\n\nA: 1\n \nB: 2",
     "Why.\n\n(cherry picked from commit 1234)\nnot\nnot\nA: 1",
     "Signed-off-by: B <b@b.c>",
+    "Why.\n\nSigned-off-by: B <b@b.c>\n\nConflicts:\n\tmm/a.c\n\tmm/b.c",
+    "Why.\n\nSigned-off-by: B <b@b.c>\nConflicts:\n\tmm/a.c\n# Conflicts:\n#\tmm/b.c",
+    "Why.\n\nSigned-off-by: B <b@b.c>\n\nConflicts: mm/a.c",
+    "Conflicts:",
 ]
 
 
