@@ -10,7 +10,7 @@ from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.restore.made_up import Domains, name_before
+from kpatch_tool.restore.made_up import Domains, names_before
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.restore import restore_series
 from tests.diff_texts import difference
@@ -25,27 +25,47 @@ M:\tIda Falk <idaf@example.org>
 
 
 @pytest.mark.parametrize(
-    ("head", "words"),
+    ("head", "names"),
     [
-        (b'MODULE_AUTHOR("Brad Larson <', ("Brad", "Larson")),
-        (b" * Authors: Jos\xc3\xa9 de la Cruz <", ()),
-        (b"  - Zo\xc3\xab Lindg\xc3\xa5rd <", ("Zoe", "Lindgard")),
-        (b" * Copyright (C) 2020 Jo Ann Doe <", ("Jo", "Ann", "Doe")),
-        (b" * Copyright 2022 ACME, Jo Doe <", ("Jo", "Doe")),
-        (b"Contact: linux-lamp <", ()),
-        (b"", ()),
+        (b'MODULE_AUTHOR("Brad Larson <', [("Brad", "Larson")]),
+        (b" * Authors: Jos\xc3\xa9 de la Cruz <", []),
+        (b"  - Zo\xc3\xab Lindg\xc3\xa5rd <", [("Zoe", "Lindgard")]),
+        (b" * Copyright (C) 2020 Jo Ann Doe <", [("Jo", "Ann", "Doe")]),
+        (b" * Copyright 2022 ACME, Jo Doe <", [("Jo", "Doe")]),
+        (b"  - Jo Ann Doe I <", [("Ann", "Doe", "I"), ("Jo", "Ann", "Doe", "I")]),
+        (b" * Copyright 2020 Jo B Doe, ACME Corp. <", [("ACME", "Corp"), ("Jo", "B", "Doe")]),
+        (b"Contact: linux-lamp <", []),
+        (b"", []),
     ],
 )
-def test_the_name_before_an_address(head: bytes, words: tuple[str, ...]) -> None:
-    assert name_before(head) == words
+def test_the_names_before_an_address(head: bytes, names: list[tuple[str, ...]]) -> None:
+    assert names_before(head) == names
 
 
 def test_the_forms_of_a_domain_are_those_of_its_people() -> None:
     people = [(b"Jo Doe", b"jdoe@acme.example"), (b"Al Bar", b"abar@acme.example"), (b"Ida Falk", b"ida@home.example")]
-    found = Domains(people).addresses(("Eva", "Lund"), "drivers/acme/lamp.c", b"")
+    found = Domains(people).addresses([("Eva", "Lund")], "drivers/acme/lamp.c", b"")
     assert found[0][1] == b"elund@acme.example"
     assert [cost for cost, _ in found] == sorted(cost for cost, _ in found)
     assert b"eva.lund@home.example" in [address for _, address in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "address"),
+    [
+        (("Eva", "Lund"), "drivers/lamp.c", b"eva@lund.info"),
+        (("Eva", "Lund"), "drivers/lamp.c", b"eva@evalund.org"),
+        (("Eva", "Lund"), "drivers/acme/lamp.c", b"eva.q.lund@acme.example"),
+        (("Eva", "Lund"), "drivers/acme/lamp.c", b"elu@acme.example"),
+        (("Eva", "Lund"), "drivers/acme/lamp.c", b"Eva.Lund@acme.example"),
+        (("Eva", "Lund"), "bindings/lamp/ab,lamp.yaml", b"eva@ab.example"),
+    ],
+)
+def test_rarer_addresses(name: tuple[str, ...], path: str, address: bytes) -> None:
+    people = [(b"Jo Doe", b"jo.doe@acme.example"), (b"Al Bar", b"al@ab.example")]
+    found = Domains(people).addresses([name], path, b"")
+    assert address in [one for _, one in found]
+    assert [cost for cost, _ in found] == sorted(cost for cost, _ in found)
 
 
 def test_an_address_nobody_has_is_made_of_the_name_and_proven() -> None:
