@@ -11,7 +11,7 @@ from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.made_up import Domains, names_before
-from kpatch_tool.series.model import Exactness
+from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.series.restore import restore_series
 from tests.diff_texts import difference
 from tests.unit.test_restore_series import patch, series
@@ -57,6 +57,7 @@ def test_the_forms_of_a_domain_are_those_of_its_people() -> None:
         (("Eva", "Lund"), "drivers/lamp.c", b"eva@evalund.org"),
         (("Eva", "Lund"), "drivers/acme/lamp.c", b"eva.q.lund@acme.example"),
         (("Eva", "Lund"), "drivers/acme/lamp.c", b"elu@acme.example"),
+        (("Eva", "Lund"), "drivers/acme/lamp.c", b"leva@acme.example"),
         (("Eva", "Lund"), "drivers/acme/lamp.c", b"Eva.Lund@acme.example"),
         (("Eva", "Lund"), "bindings/lamp/ab,lamp.yaml", b"eva@ab.example"),
     ],
@@ -68,9 +69,10 @@ def test_rarer_addresses(name: tuple[str, ...], path: str, address: bytes) -> No
     assert [cost for cost, _ in found] == sorted(cost for cost, _ in found)
 
 
-def test_an_address_nobody_has_is_made_of_the_name_and_proven() -> None:
+def restored(address: bytes, line: bytes, maintainers: bytes | None) -> tuple[Patch, bytes]:
+    """A patch that adds `line` with an address, which its page hid, as restored; and its diff as sent."""
     old = [b"#define LAMP\t1\n", b"int lamp;\n"]
-    new = [b"#define LAMP\t1\n", b'MODULE_AUTHOR("Eva Lund <eva.lund@acme.example>");\n', b"int lamp;\n"]
+    new = [b"#define LAMP\t1\n", line % address, b"int lamp;\n"]
     old_file, new_file = b"".join(old), b"".join(new)
     file = replace(
         difference([line.rstrip(b"\n") for line in old], [line.rstrip(b"\n") for line in new]),
@@ -80,12 +82,24 @@ def test_an_address_nobody_has_is_made_of_the_name_and_proven() -> None:
         new_blob=blob_id(new_file)[:12],
     )
     sent = format_diff([file])
-    text = b"\n".join(map(squeeze, sent.replace(b"eva.lund@acme.example", b"[email protected]").split(b"\n")))
+    text = b"\n".join(map(squeeze, sent.replace(address, b"[email protected]").split(b"\n")))
     damage = frozenset({Damage.ADDRESSES_HIDDEN, Damage.SQUEEZED})
     one = replace(patch(1, sent), diff=text, files=parse_damaged(text), damage=damage)
-    (done,) = restore_series(series(one), {"a.c": old_file, "MAINTAINERS": MAINTAINERS}.get).patches
+    (done,) = restore_series(series(one), {"a.c": old_file, "MAINTAINERS": maintainers}.get).patches
+    return done, sent
+
+
+def test_an_address_nobody_has_is_made_of_the_name_and_proven() -> None:
+    address, line = b"eva.lund@acme.example", b'MODULE_AUTHOR("Eva Lund <%s>");\n'
+    done, sent = restored(address, line, MAINTAINERS)
     assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
     # Without the domain there is nothing to make it of, and the address stays as it was received.
-    (left,) = restore_series(series(one), {"a.c": old_file}.get).patches
+    left, _ = restored(address, line, None)
     assert left.exactness is Exactness.MATCHED
     assert b"[email protected]" in left.diff
+
+
+def test_an_address_without_a_name_is_one_of_many() -> None:
+    people = b"".join(b"M:\tJo Doe <jo%d@acme.example>\n" % number for number in range(3500))
+    done, sent = restored(b"jo2900@acme.example", b'MODULE_AUTHOR("<%s>");\n', people)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
