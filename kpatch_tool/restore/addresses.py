@@ -11,13 +11,14 @@ from kpatch_tool.restore.hidden import FORMS, Form, hides
 
 _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
+_ENTRY = re.compile(rb"^N:[ \t]*([^\n]+)(?=\n(?:[A-Z]: [^\n]*\n)*E: \Z)", re.MULTILINE)  # of CREDITS
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
 _NAMED = 12.0  # less, where the person's name stands before the place
 _ANOTHER = 3.0  # more, for an address that nobody is known to have where an address of somebody of that name is
 _KEPT = 1.0  # to leave what the archive wrote
-_MOST = 1_000
+_MOST = 6_000
 _MOST_TWICE = 100  # where two addresses are hidden in a line
 
 Maker = Callable[[bytes], Sequence[tuple[float, bytes]]]  # addresses (bits, address) for the text before a hidden one
@@ -33,12 +34,21 @@ class Person:
 
 
 def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
-    """The addresses in a text that are not hidden, each with the words before it."""
+    """The addresses in a text that are not hidden, each with the first name that is seen with it: the words before it,
+    those before the address it follows (.mailmap), or the name of its entry (CREDITS)."""
     found: dict[bytes, Person] = {}
+    last, name = 0, b""
     for match in _PLAIN.finditer(text):
         head = text[max(0, match.start() - _LONGEST_NAME) : match.start()].rpartition(b"\n")[2]
-        name = _NAME.search(head.rstrip(b" \t<(\"'"))
-        found[match[0]] = Person(name[0] if name else b"", match[0], cost)
+        if own := _NAME.search(head.rstrip(b" \t<(\"'")):
+            name = own[0]
+        elif entry := _ENTRY.search(text, last, match.start()):
+            name = entry[1]
+        elif text[last : match.start()].strip(b" \t<>") or not last:
+            name = b""
+        last = match.end()
+        if not (known := found.get(match[0])) or not known.name:
+            found[match[0]] = Person(name, match[0], cost)
     return [person for person in found.values() if not hides(person.address)]
 
 
@@ -47,8 +57,10 @@ def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[P
     found: dict[bytes, Person] = {}
     for person in (*people_in(removed), *mail, *people_in(base, _FROM_FILE), *others):
         known = found.get(person.address)
-        if known is None or person.cost < known.cost:
+        if known is None:
             found[person.address] = person
+        elif person.cost < known.cost or not known.name:
+            found[person.address] = Person(known.name or person.name, person.address, min(person.cost, known.cost))
     return tuple(found.values())
 
 

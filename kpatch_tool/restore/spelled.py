@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import islice
+from math import log2
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore import addresses, made_up
@@ -71,7 +73,11 @@ def spelled_out(file: FileDiff, base: bytes, people: Sequence[Person]) -> Spelle
         if not ways:
             return None
         least, written[text] = ways[0]
-        others[number] = tuple((cost - least, tuple(squeeze(one).split(b" "))) for cost, one in ways[1:])
+        others[number] = tuple(
+            # Of so many that are at least as likely no one is likelier than its part.
+            (max(cost - least, log2(rank)), tuple(squeeze(one).split(b" ")))
+            for rank, (cost, one) in enumerate(ways[1:], 2)
+        )
     return Spelled(_rewritten(file, lambda text: written.get(text, text)), others)
 
 
@@ -86,8 +92,8 @@ def _maker(file: FileDiff, pool: Sequence[Person]) -> addresses.Maker:
     text = b"\n".join(line.text for hunk in file.hunks for line in hunk.lines)
 
     def made(head: bytes) -> Sequence[tuple[float, bytes]]:
-        words = made_up.name_before(head)
-        return domains.addresses(words, file.path, text) if words else ()
+        names = made_up.names_before(head)
+        return domains.addresses(names, file.path, text) if names else ()
 
     return made
 
@@ -108,18 +114,27 @@ class SpelledReader(Reader):
     """A reader that gives some rows other words as well, by the number of the row."""
 
     others: dict[int, Ways] = field(default_factory=dict)
+    written: dict[tuple[int, bytes], list[tuple[float, bytes]]] = field(default_factory=dict)
 
     def candidates(self, number: int, state: State, memory: Memory, texts: Sequence[bytes]) -> list[Candidate]:
         """The readings of row `number`, cheapest first: each white space with the likeliest words and some others, the
         likeliest white space with all."""
         found = Reader.candidates(self, number, state, memory, texts)
-        ways = self.others.get(number, ())
+        if not self.others.get(number):
+            return found
         more = [
-            Candidate(reworded(option.text, words), option.cost + cost, LONE)
+            Candidate(text, option.cost + cost, LONE)
             for rank, option in enumerate(found)
-            for cost, words in (ways[:_FEW] if rank else ways)
+            for cost, text in islice(self._written(number, option.text), _FEW if rank else None)
         ]
-        return sorted([*found, *more], key=lambda option: option.cost) if more else found
+        return sorted([*found, *more], key=lambda option: option.cost)
+
+    def _written(self, number: int, text: bytes) -> list[tuple[float, bytes]]:
+        """A text of row `number` with its other words, each with what they cost more."""
+        key = (number, text)
+        if key not in self.written:
+            self.written[key] = [(cost, reworded(text, words)) for cost, words in self.others[number]]
+        return self.written[key]
 
 
 def reworded(text: bytes, words: Words) -> bytes:

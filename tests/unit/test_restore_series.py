@@ -170,3 +170,11 @@ def test_people_are_read_with_their_names() -> None:
         (b"", b"linux-x@vger.example.org"),
         (b"Al Bar", b"al.bar+k@sub.example.com"),
     ]
+    # What .mailmap and CREDITS say of those that MAINTAINERS names; the first name that is told holds.
+    more = text + b"Jo Doe <jo@doe.example> <jo@example.net>\n\nN: Eva Lund\nE: eva@example.org\nE: jo@example.org\n"
+    assert [(person.name, person.address) for person in people_in(more)][3:] == [
+        (b"Jo Doe", b"jo@doe.example"),
+        (b"Jo Doe", b"jo@example.net"),
+        (b"Eva Lund", b"eva@example.org"),
+    ]
+    assert people_in(more)[0].name == b"Jo Doe"
