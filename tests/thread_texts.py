@@ -104,6 +104,17 @@ THREADS = (
         ("sent beyond the 2 that were announced: 3",),
     ),
     Thread(
+        "one patch of a run tagged as sent again",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH 1/3] mm: one
+        p2 < c jane 2 [PATCH RESEND 2/3] mm: two
+        p3 < c jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "p1 p2 p3",
+    ),
+    Thread(
         "a number beyond the total by somebody else",
         """
         c jane 0 ~ [PATCH 0/2] mm: do all of it

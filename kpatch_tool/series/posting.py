@@ -227,7 +227,13 @@ def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
         return False  # "[PATCH 2/1]" after "[PATCH]" is a posting of its own
     if posting.total != post.tag.total and not (introduced and not posting.patches):
         return False  # and so is "[PATCH 14/17]" after "[PATCH 13/7]"
-    return introduced or posting.resend == post.tag.resend
+    return introduced or posting.resend == post.tag.resend or _comes_next(posting, post)
+
+
+def _comes_next(posting: Posting, post: Post) -> bool:
+    """Whether a patch is the next one of a run of git send-email on a page that does not show what it answers."""
+    next_one = post.tag.number == max(posting.patches, default=0) + 1
+    return post.unthreaded and next_one and _is_within(_ONE_RUN, posting, post)
 
 
 def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
