@@ -141,11 +141,14 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
         return
     if content.kind == "multipart/digest":  # where a part says nothing it is a mail (RFC 2046, 5.1.5)
         parts = [(part if part.kind else replace(part, kind="message/rfc822"), body) for part, body in parts]
+    others: list[tuple[Content, bytes]] = []
     if content.kind == "multipart/alternative":
         plain = [part for part in parts if part[0].kind in ("text/plain", "") and part[1].strip()]
-        parts = plain[:1] or parts
+        parts, others = (plain[:1], [part for part in parts if part[0].multipart]) if plain else (parts, [])
     for part, body in parts:
         yield from _texts(part, body, depth + 1)
+    for part, body in others:  # Apple's Mail has what is attached beside the HTML
+        yield from (text for text in _texts(part, body, depth + 1) if text.attached or text.enclosed)
 
 
 def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:

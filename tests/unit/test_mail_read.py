@@ -141,6 +141,28 @@ def test_signatures_and_html_are_left_out() -> None:
     assert one(both).body == b"text\n"
 
 
+def test_what_is_attached_beside_the_html_is_read() -> None:
+    """As Apple's Mail does it."""
+    html, attached = (
+        b"Content-Type: text/html\n\n<p>Why.</p>\n",
+        b"Content-Disposition: attachment; filename=x.patch\n\n",
+    )
+    beside = b"--=_i\n" + html + b"--=_i\n" + attached + DIFF + b"--=_i--\n"
+    data = mime(
+        "multipart/alternative",
+        ("Content-Type: text/plain", b"Why."),
+        ('Content-Type: multipart/mixed; boundary="=_i"', beside),
+    )
+    assert one(data).body == b"Why.\n" + DIFF
+    related = beside.replace(attached, b"Content-Type: text/plain\n\n")
+    data = mime(
+        "multipart/alternative",
+        ("Content-Type: text/plain", b"Why."),
+        ('Content-Type: multipart/related; boundary="=_i"', related),
+    )
+    assert one(data).body == b"Why.\n"
+
+
 def test_a_forgotten_closing_boundary() -> None:
     data = mime("multipart/mixed", ("Content-Type: text/plain", b"text")).partition(b"--=_b--")[0]
     assert one(data).body == b"text\n"
