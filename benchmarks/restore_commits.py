@@ -9,7 +9,8 @@ default those that squeeze white space), read back by kpt's own reader, restored
 diff compared with the one sent, byte by byte. Commits that change a binary file or no text are left out.
 
 Prints per shape what benchmarks/restore_pages.py prints, with the CPU time of the slowest commit. With --first the
-mails have no `index` lines, so that nothing judges and the first reading is taken. With --people the lists of people
+mails have no `index` lines, so that nothing judges and the first reading is taken. With --history the repository is
+asked for the files before and after a patch by their ids, as `kpt restore` does. With --people the lists of people
 (MAINTAINERS, .mailmap, CREDITS) that a clone of parts of a tree lacks are those of another one. --failures takes one
 JSON object for each commit that did not come back, with the lines that differ.
 """
@@ -50,12 +51,14 @@ _SEALED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 @dataclass(frozen=True, slots=True)
 class Options:
     """What is asked of every commit: the repository, the shapes, the digits of blob ids (0: as git chooses), whether
-    the mails have `index` lines, and the lists of people by their paths that the repository may lack."""
+    the mails have `index` lines, whether the blobs of the repository are at hand, and the lists of people by their
+    paths that it may lack."""
 
     git: Path
     shapes: tuple[Shape, ...]
     digits: int
     judged: bool
+    history: bool = False
     people: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -125,11 +128,14 @@ def measured(options: Options, commit: str) -> list[Measured]:
             entry = objects.file(f"{commit}^", path)
             return entry.data if entry else options.people.get(path)
 
+        def read_blob(named: str) -> bytes | None:
+            return objects.blob(named) if options.history else None
+
         for shape in options.shapes:
             began = time.process_time()
             got, why = None, ""
             try:
-                (got,) = restore_series(from_page(shape.page([mail]), series.revision), read).patches
+                (got,) = restore_series(from_page(shape.page([mail]), series.revision), read, read_blob).patches
                 why = got.why
             except InputError as error:
                 why = str(error)
@@ -187,6 +193,7 @@ def main() -> int:
     add_shape(parser)
     parser.add_argument("--digits", type=int, default=0, help="of the blob ids (0: as git chooses)")
     parser.add_argument("--first", action="store_true", help="mails without `index` lines: first readings")
+    parser.add_argument("--history", action="store_true", help="with the files before and after, as in a full clone")
     parser.add_argument("--people", metavar="DIR@REVISION", help="a tree with lists of people")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--failures", type=Path, help="write what is not proven here, as JSON lines")
@@ -194,7 +201,7 @@ def main() -> int:
     wanted = [shape for shape in SHAPES if (shape.name in given.shape if given.shape else shape.squeezes)]
     directory = Path(git(given.git, "rev-parse", "--absolute-git-dir").decode().strip())
     people = lists_of_people(given.people) if given.people else {}
-    options = Options(directory, tuple(wanted), given.digits, not given.first, people)
+    options = Options(directory, tuple(wanted), given.digits, not given.first, given.history, people)
     tallies = {shape.name: Tally() for shape in wanted}
     slowest = 0.0
     commits = commits_of(directory, given.range or ["HEAD"], given.commits, given.seed)

@@ -64,27 +64,45 @@ class Misplaced:
     why: str
 
 
-def place_hunks(hunks: tuple[Hunk, ...], base: BaseText, path: str = ".c") -> tuple[Placement, ...] | Misplaced:
-    """Place all hunks of the file called `path` in order, none over another."""
+def place_hunks(
+    hunks: tuple[Hunk, ...], base: BaseText, path: str = ".c", made: BaseText | None = None
+) -> tuple[Placement, ...] | Misplaced:
+    """Place all hunks of the file called `path` in order, none over another; where the file that they make is known
+    (`made`), read only as leads to it."""
     code = is_code(path)
     placed: list[Placement] = []
-    floor = drift = 0
+    floor = drift = grown = 0
     for number, hunk in enumerate(hunks, 1):
         wanted = hunk.old_start - (1 if hunk.old_count else 0)
-        placement = _place(_Texts(hunk, code=code), base, wanted + drift, floor)
+        below = _Below(made, grown) if made else None
+        placement = _place(_Texts(hunk, code=code), base, wanted + drift, floor, below)
         if not placement and (shorter := _shorter(hunk)):
-            placement = _place(_Texts(shorter, code=code), base, wanted + drift, floor)
+            placement = _place(_Texts(shorter, code=code), base, wanted + drift, floor, below)
         if not placement:
             return Misplaced(number, _why_not(number, hunk, base))
         drift = placement.start - wanted
         floor = placement.start + hunk.old_count
+        grown += hunk.new_count - hunk.old_count
         placed.append(placement)
     return tuple(placed)
 
 
-def _place(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Placement | None:
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """The file that the hunks make, by how many lines it has grown above a hunk."""
+
+    made: BaseText
+    grown: int
+
+    def has(self, number: int, key: bytes) -> bool:
+        """Whether it has that line where the base has line `number` (if the hunk does not make it grow above)."""
+        keys = self.made.keys
+        return 0 <= number + self.grown < len(keys) and keys[number + self.grown] == key
+
+
+def _place(texts: _Texts, base: BaseText, wanted: int, floor: int, below: _Below | None) -> Placement | None:
     for start in _places(texts, base, wanted, floor):
-        readings = list(_readings(texts, base, start))
+        readings = list(_readings(texts, base, start, below))
         if readings:
             least = readings[0][0]
             # Where nothing but the order tells, later readings cost more.
@@ -121,7 +139,8 @@ class _Texts:
         self.dropped = self._dropped()
         self.steps = 0
 
-    def _text(self, step: Step) -> bytes:
+    def text(self, step: Step) -> bytes:
+        """The squeezed text that a step takes the line for."""
         if step.received is None:
             return b""
         return (self.whole if step.kind is Kind.CONTEXT else self.changed)[step.received]
@@ -131,14 +150,14 @@ class _Texts:
         before = path.last if path else (b"", 0)
         if not self.dropped or step.kind is Kind.REMOVED:
             return before
-        text = self._text(step)
+        text = self.text(step)
         return (text, 0) if text else (before[0], before[1] + 1)
 
     def blank_bits(self, step: Step, path: _Path | None) -> float:
         """What it costs that as many blank lines as `path` ends in stand before this line of the new file."""
         if step.kind is Kind.REMOVED:
             return 0.0
-        text = self._text(step)
+        text = self.text(step)
         above, count = path.last if path else (b"", 0)
         if not text:
             return _SECOND_BLANK if count else 0.0
@@ -147,18 +166,18 @@ class _Texts:
     def is_shifted(self, step: Step, path: _Path | None) -> bool:
         """Whether, with this step, blank lines that look alike stand otherwise than git puts them: changes stand at
         others where they can, else as far down as they can (xdl_change_compact in xdiff/xdiffi.c)."""
-        if path is None or self._text(step):
+        if path is None or self.text(step):
             return False
         kind, first = path.step.kind, path.step
         before: _Path | None = path
         if step.kind is not Kind.CONTEXT:
-            while before and before.step.kind is Kind.CONTEXT and not self._text(before.step):
+            while before and before.step.kind is Kind.CONTEXT and not self.text(before.step):
                 before = before.before
             return before is not path and before is not None and before.step.kind is not Kind.CONTEXT
         while before and before.step.kind is kind:
             first, before = before.step, before.before
         alone = before is None or before.step.kind is Kind.CONTEXT
-        return kind is not Kind.CONTEXT and alone and not self._text(first)
+        return kind is not Kind.CONTEXT and alone and not self.text(first)
 
     def _dropped(self) -> int:
         """How many context lines may be missing at most."""
@@ -207,7 +226,9 @@ def _places(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Iterator[
     yield from sorted(usable, key=lambda start: (abs(start - wanted), start))[:_MAX_PLACES]
 
 
-def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[float, tuple[Step, ...]]]:
+def _readings(
+    texts: _Texts, base: BaseText, start: int, below: _Below | None
+) -> Iterator[tuple[float, tuple[Step, ...]]]:
     """All ways to read the hunk at `start` with what they cost in bits, the likeliest first, at most _MAX_READINGS."""
     hunk, count = texts.hunk, len(texts.whole)
     end = start + hunk.old_count
@@ -241,6 +262,8 @@ def _readings(texts: _Texts, base: BaseText, start: int) -> Iterator[tuple[float
             elif texts.added[line]:
                 ways.append((Step(Kind.ADDED, None, line), line + 1, at, new + 1))
         for step, after, place, so_far in ways:
+            if below and step.kind is not Kind.REMOVED and not below.has(start + new, texts.text(step)):
+                continue
             serial -= 1
             more = texts.blank_bits(step, path) if texts.dropped else 0.0
             if texts.dropped and texts.is_shifted(step, path):

@@ -19,7 +19,6 @@ from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, plac
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 from kpatch_tool.restore.judge import Judge, rows_in
-from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.limited import Limit, limited
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
 from kpatch_tool.restore.reading import Reader, file_reader
@@ -85,43 +84,11 @@ def restore_made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None
     """Restore one file diff read by `damaged.parse_damaged` whose result is known: `base` and `made` are the contents
     of the blobs that it names. None where what was received does not lead from one to the other."""
     text = BaseText(base)
-    placed = place_hunks(file.hunks, text, file.path)
+    placed = place_hunks(file.hunks, text, file.path, BaseText(made))
     if isinstance(placed, Misplaced) or file.new_path is None:
         return None
-    readings = _that_make(placed, text, BaseText(made))
-    if readings is None:
-        return None
     survey = survey_file(file.path, text, placed, NOTHING)
-    return _Restorer(file, base, text, placed, survey, lambda reader: reader).made(readings, made)
-
-
-def _that_make(placed: Sequence[Placement], base: BaseText, made: BaseText) -> list[tuple[Step, ...]] | None:
-    """The readings of the hunks that lead from one file to the other; None where a hunk has none."""
-    out: list[tuple[Step, ...]] = []
-    at = copied = 0  # lines of the one, of the other
-    for placement in placed:
-        at += placement.start - copied
-        for steps in placement.readings:
-            kept = [step for step in steps if step.kind is not Kind.REMOVED]
-            lines = made.lines[at : at + len(kept)]
-            if len(lines) == len(kept) and all(
-                _leads(placement.hunk, base, step, line) for step, line in zip(kept, lines, strict=True)
-            ):
-                break
-        else:
-            return None
-        out.append(steps)
-        at += len(kept)
-        copied = placement.start + placement.hunk.old_count
-    return out
-
-
-def _leads(hunk: Hunk, base: BaseText, step: Step, line: bytes) -> bool:
-    """Whether a context or an added line of a hunk is that line of the file it makes."""
-    if step.base is not None:
-        return base.lines[step.base] == line
-    received = b"" if step.received is None else hunk.lines[step.received].text
-    return likeness(received) == likeness(line)
+    return _Restorer(file, base, text, placed, survey, lambda reader: reader).made(made)
 
 
 def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
@@ -238,8 +205,9 @@ class _Restorer:
         ambiguous = self._ambiguous(plan, path, _NONE_RIGHT)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
-    def made(self, readings: Sequence[tuple[Step, ...]], content: bytes) -> Restoration | None:
-        """The file restored, where `content` is what it makes and its hunks are read so; None where that cannot be."""
+    def made(self, content: bytes) -> Restoration | None:
+        """The file restored, where `content` is what it makes; None where that cannot be."""
+        readings = [placement.readings[0] for placement in self.placed]
         plan, judge = self._prepare(readings, self.file.new_blob or "")
         texts = rows_in(content, judge.pieces, plan.endings)
         if texts is None:
