@@ -71,6 +71,9 @@ class FastImport:
         self._git_dir = git_dir
         # Held by every stream into this repository, so that one that fails does not clear away what is another's.
         self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (git_dir / f"{_SCRATCH.decode()}.lock").unlink(missing_ok=True)  # of a git that was killed
         fcntl.flock(self._beside, fcntl.LOCK_SH)
         self._sweep(older=_ABANDONED)
         # git keeps a few objects loose, and by itself does not wait until those are on the disk, but then the ref is.

@@ -276,3 +276,19 @@ def test_a_stream_that_fails_clears_up_after_itself_but_takes_no_pack_of_another
     with FastImport(where) as failing:
         failing.oid(failing.blob(os.urandom(1 << 20)))
     assert not list(where.glob("objects/pack/tmp_pack_*"))
+
+
+def test_the_lock_of_a_killed_stream_goes_with_the_next_one_that_is_alone(tmp_path: Path) -> None:
+    where = tmp_path / "r"
+    git("init", "-q", "--bare", where, cwd=tmp_path)
+    left = where / "refs/kpt/stream.lock"
+    left.parent.mkdir()
+    left.touch()
+    with FastImport(where) as stream:
+        assert not left.exists()
+        left.touch()  # of the stream that is at work
+        with FastImport(where) as other:
+            other.finish()
+        assert left.exists()
+        left.unlink()
+        stream.finish()
