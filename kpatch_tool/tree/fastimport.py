@@ -71,7 +71,7 @@ class FastImport:
         self._git_dir = git_dir
         # Held by every stream into this repository, so that one that fails does not clear away what is another's.
         self._beside = os.open(git_dir, os.O_RDONLY | os.O_DIRECTORY)
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # another stream is at work; of a read-only place git tells better
             fcntl.flock(self._beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
             (git_dir / f"{_SCRATCH.decode()}.lock").unlink(missing_ok=True)  # of a git that was killed
         fcntl.flock(self._beside, fcntl.LOCK_SH)

@@ -292,3 +292,6 @@ def test_the_lock_of_a_killed_stream_goes_with_the_next_one_that_is_alone(tmp_pa
         assert left.exists()
         left.unlink()
         stream.finish()
+    left.mkdir()  # cannot be taken away
+    with FastImport(where) as stream:
+        stream.finish()
