@@ -1,7 +1,7 @@
 """How well real commits come back from archives' pages: each as git mails it, shown as a page, restored, compared.
 
     python -m benchmarks.restore_commits --git DIR [--range REVISION ...] [--commits N] [--shape NAME ...] [--first]
-        [--people DIR@REVISION]
+        [--history] [--people DIR@REVISION]
 
 DIR is any clone (or its git directory). Of the commits of the range that have one parent, N are chosen by chance (the
 seed is fixed). Each is mailed with `git format-patch`, shown in every shape asked for (benchmarks/archive_shapes.py; by

@@ -145,7 +145,7 @@ class _Texts:
             return b""
         return (self.whole if step.kind is Kind.CONTEXT else self.changed)[step.received]
 
-    def last(self, step: Step, path: _Path | None) -> tuple[bytes, int]:
+    def _last(self, step: Step, path: _Path | None) -> tuple[bytes, int]:
         """What _Path.last is after one more step."""
         before = path.last if path else (b"", 0)
         if not self.dropped or step.kind is Kind.REMOVED:
@@ -168,16 +168,20 @@ class _Texts:
         others where they can, else as far down as they can (xdl_change_compact in xdiff/xdiffi.c)."""
         if path is None or self.text(step):
             return False
-        kind, first = path.step.kind, path.step
-        before: _Path | None = path
-        if step.kind is not Kind.CONTEXT:
-            while before and before.step.kind is Kind.CONTEXT and not self.text(before.step):
-                before = before.before
-            return before is not path and before is not None and before.step.kind is not Kind.CONTEXT
-        while before and before.step.kind is kind:
-            first, before = before.step, before.before
-        alone = before is None or before.step.kind is Kind.CONTEXT
-        return kind is not Kind.CONTEXT and alone and not self.text(first)
+        return path.begins_blank if step.kind is Kind.CONTEXT else path.parts
+
+    def extended(self, path: _Path | None, step: Step) -> _Path:
+        """`path` with one more step."""
+        blank, change = not self.text(step), step.kind is not Kind.CONTEXT
+        after_change = path is not None and path.step.kind is not Kind.CONTEXT
+        if not change:
+            begins_blank = False
+        elif path is None or not after_change:
+            begins_blank = blank
+        else:
+            begins_blank = path.begins_blank and path.step.kind is step.kind
+        parts = not change and blank and path is not None and (after_change or path.parts)
+        return _Path(step, path, self._last(step, path), begins_blank, parts)
 
     def _dropped(self) -> int:
         """How many context lines may be missing at most."""
@@ -268,15 +272,20 @@ def _readings(
             more = texts.blank_bits(step, path) if texts.dropped else 0.0
             if texts.dropped and texts.is_shifted(step, path):
                 more += _SHIFTED
-            taken = _Path(step, path, texts.last(step, path))
-            heappush(heap, (cost + more, serial, after, place, so_far, taken))
+            heappush(heap, (cost + more, serial, after, place, so_far, texts.extended(path, step)))
 
 
 @dataclass(slots=True)
 class _Path:
+    """The steps taken so far. `last` is the last line of the new file that is not blank, and how many blank ones follow
+    it; `begins_blank`: it ends in changes that begin with a blank line, below context; `parts`: in blank context lines
+    right below changes."""
+
     step: Step
     before: _Path | None
-    last: tuple[bytes, int] = (b"", 0)  # the last line of the new file that is not blank; how many blank ones after it
+    last: tuple[bytes, int]
+    begins_blank: bool
+    parts: bool
 
 
 def _steps(path: _Path | None) -> tuple[Step, ...]:

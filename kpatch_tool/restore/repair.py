@@ -8,7 +8,7 @@ says what was done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kpatch_tool.diff.blob import is_blob
@@ -72,8 +72,7 @@ def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None
 def _made(case: Case, plan: Plan, content: bytes) -> Restoration | None:
     """The file restored, where `content` is what it makes and its hunks are read as `plan` says."""
     rows = rows_of(case, plan, evidence_of(plan, case.base))
-    for end in _ends(plan, case.base):
-        ended = rows if end is None else [*rows[:-1], replace(rows[-1], ending=end)]
+    for _, ended in _ended(rows, plan, case.base):
         texts = rows_in(content, pieces_of(plan, case.base), [row.ending for row in ended])
         if texts is not None:
             known = [replace(row, options=(Choice(0.0, text),)) for row, text in zip(ended, texts, strict=True)]
@@ -182,12 +181,11 @@ class _Repair:
         costs = [[choice.cost for choice in row.options] for row in rows]
         self.read += sum(1 + len(row.options[0].text) // _WIDTH for row in rows if len(row.options) > 1)
         self.read += len(rows) // _FIXED
-        for end in _ends(plan, case.base):
+        for as_received, ended in _ended(rows, plan, case.base):
             judge = Judge(wanted, pieces_of(plan, case.base))
-            ended = rows if end is None else [*rows[:-1], replace(rows[-1], ending=end)]
             endings = [row.ending for row in ended]
             first = texts_of(rows, {})
-            for _, choice in choices(costs, most if end is None else _FEW):
+            for _, choice in choices(costs, most if as_received else _FEW):
                 if self.tried >= self.judged:
                     return None
                 self.tried += 1
@@ -213,13 +211,15 @@ def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:
     return out
 
 
-def _ends(plan: Plan, base: AlikeBase) -> tuple[bytes | None, ...]:
-    """How the file may end where its last line is an added one: as received (None), and each way."""
+def _ended(rows: Sequence[Row], plan: Plan, base: AlikeBase) -> Iterator[tuple[bool, Sequence[Row]]]:
+    """The rows with the ends that the file may have: as received (True), and each way where its last line is an added
+    one."""
+    yield True, rows
     fitted, fit = plan.fits[-1]
-    if not fit.taken or fit.taken[-1].kind is not Kind.ADDED:
-        return (None,)
-    at_end = (fitted.start or 0) + fit.old_count() >= len(base.lines)
-    return (None, b"", b"\n") if at_end else (None,)
+    added = fit.taken and fit.taken[-1].kind is Kind.ADDED
+    if added and (fitted.start or 0) + fit.old_count() >= len(base.lines):
+        for end in (b"", b"\n"):
+            yield False, [*rows[:-1], replace(rows[-1], ending=end)]
 
 
 def _unproven(case: Case, plan: Plan, why: str, cut: str = "") -> Restoration:

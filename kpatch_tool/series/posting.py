@@ -232,8 +232,11 @@ def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
 
 def _comes_next(posting: Posting, post: Post) -> bool:
     """Whether a patch is the next one of a run of git send-email on a page that does not show what it answers."""
-    next_one = post.tag.number == max(posting.patches, default=0) + 1
-    return post.unthreaded and next_one and _is_within(_ONE_RUN, posting, post)
+    return post.unthreaded and _is_next(posting, post) and _is_within(_ONE_RUN, posting, post)
+
+
+def _is_next(posting: Posting, post: Post) -> bool:
+    return post.tag.number == max(posting.patches, default=0) + 1
 
 
 def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
@@ -258,7 +261,7 @@ def _is_beyond(post: Post) -> bool:
 
 def _goes_beyond(posting: Posting, post: Post) -> bool:
     """Whether somebody adds a patch ("9/8") to a posting of a page that does not show what it answers."""
-    return post.unthreaded and _is_beyond(post) and post.tag.number == max(posting.patches, default=0) + 1
+    return post.unthreaded and _is_beyond(post) and _is_next(posting, post)
 
 
 def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:

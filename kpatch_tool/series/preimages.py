@@ -54,14 +54,20 @@ class Files:
         """The file a diff starts from; for a created one what stands in its way, usually nothing."""
         return self.read(file.old_path or file.new_path)
 
+    def exact(self, file: FileDiff) -> bytes | None:
+        """The very file a diff was made for (b"" for a created one): as `before` gives it, or found by its id; None
+        where it is not at hand."""
+        if file.old_path is None:
+            return b""
+        here = self.before(file)
+        return here if here is not None and is_blob(here, file.old_blob) else self._blobs.read(file.old_blob)
+
     def bases(self, file: FileDiff) -> list[bytes | None]:
         """What a diff is restored against: the very file it was made for, where that is another and found by its id,
         then what `before` gives."""
         here = self.before(file)
-        if file.old_path is None or (here is not None and is_blob(here, file.old_blob)):
-            return [here]
-        exact = self._blobs.read(file.old_blob)
-        return [here] if exact is None else [exact, here]
+        exact = self.exact(file) if file.old_path is not None else here
+        return [here] if exact is None or exact is here else [exact, here]
 
     def put(self, file: FileDiff, post: bytes | None) -> None:
         """Take over what `file` makes of it."""

@@ -286,15 +286,17 @@ def _by_ids(
     blobs: Blobs,
     restore: Callable[[FileDiff, bytes, bytes], Restoration | None],
 ) -> dict[str, Restoration]:
-    """The files of a patch, by their paths, that are at hand as they were before and after it."""
+    """The files of a patch, by their paths, that are at hand as they were before and after it; none where two of its
+    diffs change one file."""
+    if len({file.path for file in headers}) != len(headers):
+        return {}
     out: dict[str, Restoration] = {}
     for file in headers:
         made = blobs.read(file.new_blob)
-        base = b"" if file.old_path is None else files.bases(file)[0]
-        exact = base is not None and (file.old_path is None or is_blob(base, file.old_blob))
-        if made is not None and base is not None and exact and (found := restore(file, base, made)):
+        base = files.exact(file) if made is not None else None
+        if made is not None and base is not None and (found := restore(file, base, made)):
             out[file.path] = found
-    return out if len({file.path for file in headers}) == len(headers) else {}
+    return out
 
 
 def _repaired(loose: Sequence[LooseFile], files: Files, known: _Known) -> _Tried:
