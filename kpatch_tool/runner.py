@@ -140,7 +140,7 @@ class Rooms:
             return series
         with self._room():
             self.progress(f"restoring against {self.kernel.name}")
-            restored = better_against(self.kernel, series, self.directory)
+            restored = better_against(self.kernel, series, self.directory, Catalogue(self.workspace).here())
             if restored is not series:
                 series_store.save_patches(self.directory, restored)
         return restored

@@ -22,6 +22,8 @@ def text(done: Restored) -> str:
     counts = Counter(patch.exactness for patch in done.series.patches)
     total = ", ".join(f"{counts[kind]} {kind}" for kind in Exactness if counts[kind])
     against = f" against tree {done.tree.name} (base {done.tree.base[:12]})" if done.tree else ""
+    if done.treeless:
+        lines.append(f"without a tree only created files are restored: {done.treeless}")
     return "\n".join([*lines, f"{plural(len(done.series.patches), 'patch', 'patches')}{against}: {total}"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,28 +114,31 @@ def _restored_once(
 ) -> tuple[Series, tuple[str, ...]]:
     """`_restored`, written back (unless `check`), and not tried again where it is known to gain nothing."""
     key = f"restored:{series.name}"
-    if workspace.remembered(key) == _fingerprint(tree, series):
+    trees = (tree, *Catalogue(workspace).here())
+    if workspace.remembered(key) == _fingerprint(trees, series):
         return series, ()
-    better, told = _restored(tree, series, directory)
+    better, told = _restored(trees, series, directory)
     if not check:
         if better is not series:
             store.save_patches(directory, better)
-        workspace.remember(key, _fingerprint(tree, better))
+        workspace.remember(key, _fingerprint(trees, better))
     return better, told
 
 
-def _fingerprint(tree: Tree, series: Series) -> str:
-    """Of what restoring depends on: the base and the patches as they are (kpt itself may change: its version, too)."""
-    parts = [__version__, tree.base, *(f"{patch.exactness} {blob_id(patch.diff)}" for patch in series.patches)]
+def _fingerprint(trees: Sequence[Tree], series: Series) -> str:
+    """Of what restoring depends on: the bases and the patches as they are (kpt itself may change: its version, too)."""
+    bases = (tree.base for tree in trees)
+    parts = [__version__, *bases, *(f"{patch.exactness} {blob_id(patch.diff)}" for patch in series.patches)]
     return blob_id("\n".join(parts).encode())
 
 
-def _restored(tree: Tree, series: Series, directory: Path) -> tuple[Series, tuple[str, ...]]:
-    """`series` as it is known better against `tree` (restoring.better_against), and a note on that."""
+def _restored(trees: Sequence[Tree], series: Series, directory: Path) -> tuple[Series, tuple[str, ...]]:
+    """`series` as it is known better against the first of `trees` (restoring.better_against), and a note on that."""
     from kpatch_tool.tree.restoring import better_against
 
+    tree, *others = trees
     try:
-        better = better_against(tree, series, directory)
+        better = better_against(tree, series, directory, others)
     except InputError as error:
         return series, (f"damaged patches stay as they are: {error.line()}",)
     pairs = zip(series.patches, better.patches, strict=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import needs_restoring, restore_series
@@ -19,10 +21,12 @@ _RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTAC
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What restoring came to: the series, and the tree it was compared with (None where nothing was to be done)."""
+    """What restoring came to: the series; the tree it was compared with (None where nothing was to be done, or without
+    one); and, where one would help, why there is none."""
 
     series: Series
     tree: Tree | None
+    treeless: str = ""
 
     @property
     def damaged(self) -> bool:
@@ -33,7 +37,7 @@ class Restored:
 def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Restored:
     """Restore the series called `name` from its source/ against the tree called `tree` (None: Catalogue.resolve
     chooses) and write it back. A series of intact patches is left alone and needs no tree, and so is a patch that
-    another tree told better.
+    another tree told better. Where no tree was named and none is here, the files that the series creates are restored.
 
     Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
@@ -41,21 +45,38 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     loaded = store.load(directory)
     if not needs_restoring(loaded):
         return Restored(loaded, None)
-    chosen = Catalogue(workspace).resolve(tree, loaded)
-    restored = _none_worse(loaded, restore_against(chosen, store.reread(directory)))
+    catalogue = Catalogue(workspace)
+    try:
+        chosen = catalogue.resolve(tree, loaded)
+    except InputError as error:
+        if tree is not None or (created := _created(loaded, directory)) is loaded:
+            raise
+        store.save_patches(directory, created)
+        return Restored(created, None, error.line() if needs_restoring(created) else "")
+    restored = _none_worse(loaded, restore_against(chosen, store.reread(directory), catalogue.here()))
     store.save_patches(directory, restored)
     return Restored(restored, chosen)
 
 
-def better_against(tree: Tree, series: Series, directory: Path) -> Series:
+def better_against(tree: Tree, series: Series, directory: Path, others: Sequence[Tree] = ()) -> Series:
     """`series`, as it lies in `directory`, with every patch that the base of `tree` tells better than it was known; the
     very same value where none is. Writes nothing.
 
     A patch that comes out no better stays as it lies there: another tree may have proven it, or somebody corrected it.
-    Of one that stays damaged only the reason is this tree's. Raises what store.reread and `restore_against` raise.
+    Of one that stays damaged only the reason is this tree's. `others` and what is raised are as in `restore_against`,
+    and of store.reread.
     """
-    again = restore_against(tree, store.reread(directory))
-    patches = tuple(_better(patch, again.patch(patch.number)) for patch in series.patches)
+    return _with_better(series, restore_against(tree, store.reread(directory), others), _better)
+
+
+def _created(series: Series, directory: Path) -> Series:
+    """`series` with every patch that is known better without any tree, since it creates its files or changes such as
+    the series created; the very same value where none is."""
+    return _with_better(series, restore_series(store.reread(directory), lambda _path: None), _surer)
+
+
+def _with_better(series: Series, again: Series, better: Callable[[Patch, Patch | None], Patch]) -> Series:
+    patches = tuple(better(patch, again.patch(patch.number)) for patch in series.patches)
     changed = any(new is not old for old, new in zip(series.patches, patches, strict=True))
     return replace(series, patches=patches) if changed else series
 
@@ -71,28 +92,44 @@ def _is_surer(one: Patch, other: Patch) -> bool:
     return _RANK.index(one.exactness) > _RANK.index(other.exactness)
 
 
+def _surer(old: Patch, new: Patch | None) -> Patch:
+    """The one of two readings of a patch that is surer, the old one where none is."""
+    return new if new is not None and _is_surer(new, old) else old
+
+
 def _better(old: Patch, new: Patch | None) -> Patch:
-    """The one of two readings of a patch that is surer."""
-    if new is not None and _is_surer(new, old):
-        return new
+    """The surer one of two readings of a patch; where both are damaged, the old one with the reason of the new."""
     if new is not None and new.exactness is old.exactness is Exactness.DAMAGED and new.why != old.why:
         return replace(old, why=new.why)
-    return old
+    return _surer(old, new)
 
 
-def restore_against(tree: Tree, series: Series) -> Series:
-    """`series` (as received) restored against the base of `tree`, and what its repository has of the very files that
-    the patches name; writes nothing."""
+def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> Series:
+    """`series` (as received) restored against the base of `tree`, and what its repository, or that of one of `others`,
+    has of the very files that the patches name; writes nothing."""
     if tree.skeleton:
         raise InputError(
             "it is made of the series' own lines and cannot tell their white space",
             where=f"tree {tree.name}",
             todo="add a kernel tree: kpt tree add",
         )
-    with Objects(tree.git_dir) as objects:
+    with ExitStack() as stack:
+        objects = stack.enter_context(Objects(tree.git_dir))
+        beside = [stack.enter_context(Objects(other.git_dir)) for other in others if _may_tell(other, tree)]
 
         def read_base(path: str) -> bytes | None:
             entry = objects.file(tree.base, path)
             return entry.data if entry else None
 
-        return restore_series(series, read_base, objects.blob)
+        def read_blob(named: str) -> bytes | None:
+            found = objects.blob(named)
+            for other in beside if found is None else ():
+                with suppress(MachineError):  # nobody asked for that tree: that it is broken is no reason to end
+                    found = found or other.blob(named)
+            return found
+
+        return restore_series(series, read_base, read_blob)
+
+
+def _may_tell(other: Tree, tree: Tree) -> bool:
+    return not other.skeleton and other.git_dir != tree.git_dir

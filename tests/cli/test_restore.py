@@ -89,6 +89,7 @@ def test_restored_patches_are_proven_and_git_takes_them(archived: Path, kpt: Kpt
 
 
 def test_another_base_gives_matched_patches_and_says_which_lines_are_open(archived: Path, kpt: Kpt) -> None:
+    kpt("tree", "remove", "toy")
     kpt(
         "tree",
         "add",
@@ -104,7 +105,47 @@ def test_another_base_gives_matched_patches_and_says_which_lines_are_open(archiv
     assert "the base has blob" in first["why"]
     assert any("!is_writable_pte(new_spte))`" in line for line in first["ambiguous"])
     # The right tree afterwards: the source is read again.
+    kpt("tree", "add", "toy", "--git", archived, "--ref", "work~2")
     assert kpt("restore", "page", "--tree", "toy").out.splitlines()[-1].endswith(": 2 proven")
+
+
+def test_the_files_before_a_patch_are_found_in_any_tree_that_is_in_order(
+    archived: Path, kpt: Kpt, workspace: Workspace
+) -> None:
+    kpt("tree", "add", "other", "--git", another(archived, lambda _text: "/* All of it is new. */\n"), "--ref", "main")
+    kpt("tree", "add", "broken", "--git", archived, "--ref", "main")
+    shutil.rmtree(workspace.trees / "broken.git/objects")
+    assert kpt("restore", "page", "--tree", "other").out.splitlines()[-1].endswith(": 2 proven")
+
+
+def test_an_apply_looks_again_when_another_tree_has_come(archived: Path, kpt: Kpt) -> None:
+    kpt("tree", "add", "other", "--git", another(archived, lambda text: "/* Other. */\n" + text), "--ref", "main")
+    kpt("tree", "remove", "toy")
+    assert "1 (matched), 2 (matched)" in kpt("apply", "page", "--tree", "other").out
+    kpt("tree", "add", "toy", "--git", archived, "--ref", "work~2")
+    assert "1 (proven), 2 (proven)" in kpt("apply", "page", "--tree", "other").out
+
+
+def test_created_files_are_restored_without_a_tree(toy_repo: Path, workspace: Workspace, kpt: Kpt) -> None:
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    (toy_repo / "new.c").write_text("int one(int a,\n\tint b)\n{\n\tif (a)\n\t\treturn b;\n\treturn 1;\n}\n")
+    git("add", "-f", "new.c", cwd=toy_repo)
+    git("commit", "-qm", "create it", cwd=toy_repo)
+    (toy_repo / "new.c").write_text((toy_repo / "new.c").read_text().replace("return 1", "return 2"))
+    git("commit", "-qam", "change it", cwd=toy_repo)
+    (toy_repo / MMU).write_text((toy_repo / MMU).read_text().replace("\t*sptep = 0;\n", "\t*sptep = 1;\n"))
+    git("commit", "-qam", "change another", cwd=toy_repo)
+    mails = [git("format-patch", "-1", "--stdout", f"work~{3 - n}", cwd=toy_repo) for n in (1, 2, 3)]
+    numbered = [mail.replace("[PATCH]", f"[PATCH {n}/3]") for n, mail in enumerate(mails, 1)]
+    (workspace.root / "page.txt").write_bytes(page(*numbered))
+    kpt("import", workspace.root / "page.txt", "--name", "page")
+    done = kpt("restore", "page", status=1)
+    assert [line.split()[1] for line in done.out.splitlines() if line[3:4].isdigit()] == ["proven", "proven", "damaged"]
+    assert "without a tree only created files are restored: no kernel tree is here" in done.out
+    first = sorted((workspace.series / "page").glob("*.patch"))[0]
+    assert git("apply", "--numstat", first, cwd=toy_repo).split() == ["7", "0", "new.c"]
+    # Nothing more can be told: now the missing tree is what is wrong.
+    assert "no kernel tree is here" in kpt("restore", "page", status=2).err
 
 
 def test_a_history_that_has_the_files_before_or_after_a_patch_proves_it(
@@ -124,6 +165,7 @@ def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
     archived: Path, kpt: Kpt, workspace: Workspace
 ) -> None:
     kpt("restore", "page")
+    kpt("tree", "remove", "toy")
     directory = workspace.series / "page"
     head, proven, tail = (directory / "series.toml").read_text().rpartition('"proven"')
     assert proven
@@ -142,6 +184,7 @@ def test_a_run_on_another_tree_takes_back_no_proof_and_no_correction(
 
 def test_what_does_not_fit_stays_damaged_and_is_a_finding(archived: Path, kpt: Kpt, workspace: Workspace) -> None:
     other = another(archived, lambda text: text.replace("long old_spte", "int old_spte").replace("*sptep", "*s"))
+    kpt("tree", "remove", "toy")
     kpt("tree", "add", "unlike", "--git", other, "--ref", "main")
     out = kpt("restore", "page", "--tree", "unlike", status=1).out
     assert "   2 damaged   drop it once\n" in out
