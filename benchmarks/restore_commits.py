@@ -1,7 +1,7 @@
 """How well real commits come back from archives' pages: each as git mails it, shown as a page, restored, compared.
 
     python -m benchmarks.restore_commits --git DIR [--range REVISION ...] [--commits N] [--shape NAME ...] [--first]
-        [--history] [--people DIR@REVISION]
+        [--history] [--people DIR@REVISION] [--versions DIR@REVISION ...]
 
 DIR is any clone (or its git directory). Of the commits of the range that have one parent, N are chosen by chance (the
 seed is fixed). Each is mailed with `git format-patch`, shown in every shape asked for (benchmarks/archive_shapes.py; by
@@ -11,7 +11,8 @@ diff compared with the one sent, byte by byte. Commits that change a binary file
 Prints per shape what benchmarks/restore_pages.py prints, with the CPU time of the slowest commit. With --first the
 mails have no `index` lines, so that nothing judges and the first reading is taken. With --history the repository is
 asked for the files before and after a patch by their ids, as `kpt restore` does. With --people the lists of people
-(MAINTAINERS, .mailmap, CREDITS) that a clone of parts of a tree lacks are those of another one. --failures takes one
+(MAINTAINERS, .mailmap, CREDITS) that a clone of parts of a tree lacks are those of another one. With --versions the
+files of other kernels are at hand, as those of a workspace's other trees are. --failures takes one
 JSON object for each commit that did not come back, with the lines that differ.
 """
 
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -51,8 +53,8 @@ _SEALED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 @dataclass(frozen=True, slots=True)
 class Options:
     """What is asked of every commit: the repository, the shapes, the digits of blob ids (0: as git chooses), whether
-    the mails have `index` lines, whether the blobs of the repository are at hand, and the lists of people by their
-    paths that it may lack."""
+    the mails have `index` lines, whether the blobs of the repository are at hand, the lists of people by their paths
+    that it may lack, and other kernels (repository, revision)."""
 
     git: Path
     shapes: tuple[Shape, ...]
@@ -60,6 +62,7 @@ class Options:
     judged: bool
     history: bool = False
     people: Mapping[str, bytes] = field(default_factory=dict)
+    versions: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ def measured(options: Options, commit: str) -> list[Measured]:
         mail = replace(mail, body=_INDEX.sub("", mail.body))
         sent = replace(sent, files=tuple(replace(file, old_blob=None, new_blob=None) for file in sent.files))
     out: list[Measured] = []
-    with Objects(options.git) as objects:
+    with ExitStack() as stack:
+        objects = stack.enter_context(Objects(options.git))
+        kernels = [(stack.enter_context(Objects(path)), revision) for path, revision in options.versions]
 
         def read(path: str) -> bytes | None:
             entry = objects.file(f"{commit}^", path)
@@ -131,11 +136,17 @@ def measured(options: Options, commit: str) -> list[Measured]:
         def read_blob(named: str) -> bytes | None:
             return objects.blob(named) if options.history else None
 
+        def read_versions(path: str) -> list[bytes]:
+            found = (kernel.file(revision, path) for kernel, revision in kernels)
+            return [entry.data for entry in found if entry]
+
         for shape in options.shapes:
             began = time.process_time()
             got, why = None, ""
             try:
-                (got,) = restore_series(from_page(shape.page([mail]), series.revision), read, read_blob).patches
+                (got,) = restore_series(
+                    from_page(shape.page([mail]), series.revision), read, read_blob, read_versions
+                ).patches
                 why = got.why
             except InputError as error:
                 why = str(error)
@@ -156,10 +167,16 @@ def measured(options: Options, commit: str) -> list[Measured]:
     return out
 
 
+def kernel_at(where: str) -> tuple[Path, str]:
+    """The repository and the revision of DIR@REVISION."""
+    directory, _, revision = where.rpartition("@")
+    return Path(git(Path(directory), "rev-parse", "--absolute-git-dir").decode().strip()), revision
+
+
 def lists_of_people(where: str) -> dict[str, bytes]:
     """The lists of people of a tree (DIR@REVISION)."""
-    directory, _, revision = where.rpartition("@")
-    with Objects(Path(git(Path(directory), "rev-parse", "--absolute-git-dir").decode().strip())) as objects:
+    directory, revision = kernel_at(where)
+    with Objects(directory) as objects:
         found = {path: objects.file(revision, path) for path in PEOPLE}
     return {path: entry.data for path, entry in found.items() if entry}
 
@@ -195,13 +212,15 @@ def main() -> int:
     parser.add_argument("--first", action="store_true", help="mails without `index` lines: first readings")
     parser.add_argument("--history", action="store_true", help="with the files before and after, as in a full clone")
     parser.add_argument("--people", metavar="DIR@REVISION", help="a tree with lists of people")
+    parser.add_argument("--versions", action="append", default=[], metavar="DIR@REVISION", help="another kernel")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--failures", type=Path, help="write what is not proven here, as JSON lines")
     given = parser.parse_args()
     wanted = [shape for shape in SHAPES if (shape.name in given.shape if given.shape else shape.squeezes)]
     directory = Path(git(given.git, "rev-parse", "--absolute-git-dir").decode().strip())
     people = lists_of_people(given.people) if given.people else {}
-    options = Options(directory, tuple(wanted), given.digits, not given.first, given.history, people)
+    versions = tuple(map(kernel_at, given.versions))
+    options = Options(directory, tuple(wanted), given.digits, not given.first, given.history, people, versions)
     tallies = {shape.name: Tally() for shape in wanted}
     slowest = 0.0
     commits = commits_of(directory, given.range or ["HEAD"], given.commits, given.seed)

@@ -1,4 +1,5 @@
-"""What is known of a file's added lines from outside the file: the people of the mail, and the patch's other files."""
+"""What is known of a file's added lines from outside the file: the people of the mail, the patch's other files, other
+versions of the file."""
 
 from __future__ import annotations
 
@@ -14,12 +15,14 @@ _TELLING = 6  # characters of a line whose like elsewhere says something
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """People whose addresses may be hidden; and lines by their squeezed text: those that the patch removes from other
-    files (`moved`), and those that other files have, before or after it (`seen`)."""
+    """People whose addresses may be hidden; lines by their squeezed text: those that the patch removes from other files
+    (`moved`), and those that other files have, before or after it (`seen`); and versions of files that
+    have the patch, by their paths."""
 
     people: Sequence[Person] = ()
     moved: Mapping[bytes, bytes] = field(default_factory=dict)
     seen: Mapping[bytes, bytes] = field(default_factory=dict)
+    versions: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
 
     def also(self, lines: Mapping[bytes, bytes]) -> Elsewhere:
         """With more lines that other files have."""

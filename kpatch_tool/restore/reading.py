@@ -43,6 +43,7 @@ _IN_GRID = 0.97  # the share of a grid table's rows whose bars stand below those
 _SAME_NOTE = 1.5  # what the gap after the star weighs in a line with the same text elsewhere, against all else
 _AS_REMOVED = 0.93  # the share of lines that are added again with the gaps they had
 _WHERE_MOVED = 0.3  # the same where the line above has another column than the one it replaces
+_AS_TOLD, _UNLIKE_TOLD = 0.02, 6.0  # bits: that a line is, or is not, as another version of the file has it
 _FLOOR = 2.0**-14  # readings less likely than this are left out
 
 
@@ -118,7 +119,8 @@ class Reader:
         key = (number, kind, tuple(indents), tuple(combos) if len(combos) < 2 else id(combos))
         found = self.rendered.get(key)
         if found is None:
-            found = self.rendered[key] = _rendered(row, kind, indents, combos)
+            found = _rendered(row, kind, indents, combos)
+            found = self.rendered[key] = found if row.told is None else _told_first(found, row.told, kind)
         return found
 
     def unlikely(self, number: int, texts: Sequence[bytes], kind: str, most: float = inf) -> list[Candidate]:
@@ -131,8 +133,9 @@ class Reader:
         known = texts[number]
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
+        more = _UNLIKE_TOLD if row.told is not None else 0.0
         found = unruled.readings(row, known, kind, yaml=self.yaml)
-        return [Candidate(text, cost, LONE, what) for text, (cost, what) in found.items() if cost <= most]
+        return [Candidate(text, cost + more, LONE, what) for text, (cost, what) in found.items() if cost + more <= most]
 
     def _indents(
         self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]
@@ -320,6 +323,12 @@ def _rendered(
         found[line] = found.get(line, 0.0) + (share * _KEPT_BYTES if line in row.gone else share)
     ranked = sorted(found.items(), key=lambda item: -item[1])
     return [Candidate(line, -log2(min(1.0, share)), kind) for line, share in ranked]
+
+
+def _told_first(found: Sequence[Candidate], told: bytes, kind: str) -> list[Candidate]:
+    """The readings of a line that another version of the file has: nearly always as it stands there."""
+    others = (replace(one, cost=one.cost + _UNLIKE_TOLD) for one in found if one.text != told)
+    return [Candidate(told, _AS_TOLD, kind), *others]
 
 
 @lru_cache(maxsize=8192)

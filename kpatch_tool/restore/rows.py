@@ -20,6 +20,7 @@ from kpatch_tool.restore.cstate import State, indent_of, step
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 from kpatch_tool.restore.resembling import Resembling
+from kpatch_tool.restore.versions import told_by
 
 C_LIKE = (
     ".c",
@@ -84,6 +85,7 @@ class Row:
     gone: frozenset[bytes] = frozenset()  # the removed lines of its block
     twin: gaps.Chunks | None = None  # the nearest line of the base with the same text
     edges: dict[str, int] = field(default_factory=dict)  # the widest column before each kind of gap in its run of lines
+    told: bytes | None = None  # the line that another version of the file has in its place
 
 
 @lru_cache(maxsize=8192)
@@ -96,7 +98,8 @@ def split_cached(line: bytes) -> gaps.Chunks:
 class Survey:
     """What is known of the file itself before its hunks are read: the states of its structure before the lines that
     hunks begin at (and WINDOW above), its continuation style, how often it ends sentences with two blanks, how wide its
-    gaps are, and between which words, how its comments go on under a description; and what is known from elsewhere."""
+    gaps are, and between which words, how its comments go on under a description; what is known from elsewhere, and
+    other versions of the file."""
 
     states: dict[int, State]
     style: indent.Style
@@ -105,6 +108,7 @@ class Survey:
     pairs: word_pairs.Pairs
     habits: notes.Habits = field(default_factory=dict)
     elsewhere: Elsewhere = NOTHING
+    versions: Sequence[bytes] = ()
 
 
 def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: Elsewhere = NOTHING) -> Survey:
@@ -114,7 +118,9 @@ def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: 
     for placement in placed[:20]:
         near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
     stats = gaps.survey(base.lines[number] for number in sorted(near))
-    return Survey(states, style, _doubled_share(base), stats, word_pairs.wide_pairs(base.lines), habits, beside)
+    pairs = word_pairs.wide_pairs(base.lines)
+    versions = beside.versions.get(path, ())
+    return Survey(states, style, _doubled_share(base), stats, pairs, habits, beside, versions)
 
 
 def window_of(path: str) -> int:
@@ -138,7 +144,23 @@ def file_rows(
             hunk_rows[0].start = survey.states.get(low, State())
         rows += hunk_rows
         floor = placement.start + placement.hunk.old_count
+    if survey.versions:
+        _tell(rows, survey.versions)
     return rows
+
+
+def _tell(rows: Sequence[Row], versions: Sequence[bytes]) -> None:
+    """Put into added lines what other versions of the file have in their places."""
+    hunks: dict[int, list[Row]] = {}
+    for row in rows:
+        if row.shown:
+            hunks.setdefault(row.hunk, []).append(row)
+    shown = list(hunks.values())
+    squeezed = [[squeeze(row.text) if row.text is not None else b" ".join(row.words) for row in one] for one in shown]
+    for (number, at), line in told_by(squeezed, versions).items():
+        row = shown[number][at]
+        if row.text is None and row.words and row.lead == bool(indent_of(line)) and line not in row.gone:
+            row.told = line
 
 
 def _structure(

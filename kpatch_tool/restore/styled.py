@@ -28,6 +28,7 @@ from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, sp
 
 _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
+_TOLD = Bound(20_000, 500_000_000, 5_000)  # of the search for a file whose lines another version tells
 Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 
 
@@ -75,6 +76,22 @@ def restore_file(
     if not file.hunks:
         return unchanged(file, base)
     bound = bound or Bound()
+    if beside.versions.get(file.path):
+        return _told(file, base, bound, limits, beside)
+    return _read(file, base, bound, limits, beside)
+
+
+def _told(file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere) -> Restoration:
+    """Restore a file diff whose added lines other versions of the file tell."""
+    told = _read(file, base, _TOLD, limits, beside)
+    if told.proven or not told.found:
+        return told
+    # Since the patch was taken its lines may have been moved, all of a block by a tab say.
+    found = _read(file, base, bound, limits, replace(beside, versions={}))
+    return found if found.proven else told
+
+
+def _read(file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere) -> Restoration:
     if hides_address(file):
         return _with_addresses(file, base, bound, beside)
     return _placed(file, base, bound, partial(limited, limits=limits), beside)

@@ -3,7 +3,7 @@ ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from kpatch_tool.diff.blob import is_blob
@@ -11,6 +11,7 @@ from kpatch_tool.diff.model import FileDiff
 
 ReadBase = Callable[[str], bytes | None]
 ReadBlob = Callable[[str], bytes | None]
+ReadVersions = Callable[[str], Sequence[bytes]]
 _LEAST_DIGITS = 7  # of a blob id that is looked up: git's own least (core.abbrev in git-config(1))
 
 

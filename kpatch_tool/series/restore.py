@@ -19,11 +19,12 @@ from kpatch_tool.restore.loose import LooseFile, read_loose
 from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, restore_file, restore_made
+from kpatch_tool.restore.versions import having
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.guessed import Guesses
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.preimages import Blobs, Files, ReadBase, ReadBlob
+from kpatch_tool.series.preimages import Blobs, Files, ReadBase, ReadBlob, ReadVersions
 from kpatch_tool.series.undone import NOT_COMPARED, told
 from kpatch_tool.text import plural
 
@@ -39,12 +40,18 @@ def needs_restoring(series: Series) -> bool:
     return any(patch.exactness not in _SURE for patch in series.patches)
 
 
-def restore_series(series: Series, read_base: ReadBase, read_blob: ReadBlob = lambda _id: None) -> Series:
+def restore_series(
+    series: Series,
+    read_base: ReadBase,
+    read_blob: ReadBlob = lambda _id: None,
+    read_versions: ReadVersions = lambda _path: (),
+) -> Series:
     """`series` (as received: from `store.reread`) with every patch restored as far as the base tells.
 
     `read_base` gives the content of a file of the base by its path, None where there is none; each path is asked for
     once. `read_blob` gives the content of a blob by the beginning of its id, None where it is not at hand: where the
-    history is in which a patch was taken, the files are that it was made for, and those that it makes.
+    history is in which a patch was taken, the files are that it was made for, and those that it makes. `read_versions`
+    gives what other kernels have under a path: most lines of a patch that was taken stand there as they were added.
 
     Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they do not
     make of it the blob they name: then something happened to them as well. What is passed through changes the files
@@ -53,7 +60,7 @@ def restore_series(series: Series, read_base: ReadBase, read_blob: ReadBlob = la
     """
     blobs = Blobs(read_blob)
     files = Files(cache(read_base), blobs)
-    known = _Known(_people(series), _Added(), blobs)
+    known = _Known(_people(series), _Added(), blobs, cache(read_versions))
     done = _first_pass(series.patches, files.trial(), known)
     told = _told(done)
     if any(told):
@@ -161,12 +168,14 @@ class _Added:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a patch from outside it: people whose addresses may be hidden, and what the sure patches add;
-    how much its files may be searched (None: as usual), and those that were proven already, by their paths."""
+    """What is known of a patch from outside it: people whose addresses may be hidden, what the sure patches add, and
+    how other kernels have its files; how much its files may be searched (None: as usual), and those that were proven
+    already, by their paths."""
 
     people: tuple[Person, ...]
     added: _Added
     blobs: Blobs
+    versions: ReadVersions
     bound: Bound | None = None
     kept: Mapping[str, Restoration] = field(default_factory=dict)
 
@@ -231,7 +240,7 @@ def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
     lost = bool(patch.damage & LOST)
     if _hides(patch):
-        known = replace(known, people=(*known.people, *_known_people(patch, files)))
+        known = replace(known, people=(*known.people, *_known_people(patch, files, known.versions)))
     tried: list[_Tried] = []
     if not lost and patch.files:
         tried.append(_each(patch.files, files, _as_received))
@@ -258,9 +267,11 @@ def _hides(patch: Patch) -> bool:
     return any(hides(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
 
 
-def _known_people(patch: Patch, files: Files) -> list[Person]:
-    """Those whose addresses the base shows: in the files that the patch changes, and in its lists of people."""
-    changed = b"\n".join(files.before(file) or b"" for file in patch.files)
+def _known_people(patch: Patch, files: Files, versions: ReadVersions) -> list[Person]:
+    """Those whose addresses the base shows: in the files that the patch changes (other kernels' too), and in its lists
+    of people."""
+    others = [content for file in patch.files for content in versions(file.path)]
+    changed = b"\n".join([*(files.before(file) or b"" for file in patch.files), *others])
     listed = b"\n".join(files.read(path) or b"" for path in PEOPLE)
     return [*addresses.people_in(changed, _SOMEBODY), *addresses.others(listed)]
 
@@ -312,8 +323,10 @@ def _repaired(loose: Sequence[LooseFile], files: Files, known: _Known) -> _Tried
 def _styled(headers: Sequence[FileDiff], files: Files, known: _Known) -> _Tried:
     """Each file with its white space read by style; those that were not proven once more where they share lines with
     others that were."""
-    beside = elsewhere([(file, files.before(file) or b"") for file in headers], known.people).before(
-        known.added.lines()
+    pairs = [(file, files.before(file) or b"") for file in headers]
+    beside = replace(
+        elsewhere(pairs, known.people).before(known.added.lines()),
+        versions={file.path: having(file, base, known.versions(file.path)) for file, base in pairs},
     )
     restore = partial(restore_file, bound=known.bound, beside=beside)
     trial, results = _each(headers, files, lambda file, base: known.kept.get(file.path) or restore(file, base))

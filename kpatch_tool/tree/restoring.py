@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,7 +106,7 @@ def _better(old: Patch, new: Patch | None) -> Patch:
 
 def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> Series:
     """`series` (as received) restored against the base of `tree`, and what its repository, or that of one of `others`,
-    has of the very files that the patches name; writes nothing."""
+    has of the very files that the patches name, or `others` under their paths; writes nothing."""
     if tree.skeleton:
         raise InputError(
             "it is made of the series' own lines and cannot tell their white space",
@@ -115,7 +115,11 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
         )
     with ExitStack() as stack:
         objects = stack.enter_context(Objects(tree.git_dir))
-        beside = [stack.enter_context(Objects(other.git_dir)) for other in others if _may_tell(other, tree)]
+        beside = [
+            _Beside(stack.enter_context(Objects(other.git_dir)), other.base)
+            for other in others
+            if not other.skeleton and other.git_dir != tree.git_dir
+        ]
 
         def read_base(path: str) -> bytes | None:
             entry = objects.file(tree.base, path)
@@ -123,13 +127,29 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
 
         def read_blob(named: str) -> bytes | None:
             found = objects.blob(named)
-            for other in beside if found is None else ():
-                with suppress(MachineError):  # nobody asked for that tree: that it is broken is no reason to end
-                    found = found or other.blob(named)
-            return found
+            return found if found is not None else next((data for one in beside for data in one.blob(named)), None)
 
-        return restore_series(series, read_base, read_blob)
+        def read_versions(path: str) -> list[bytes]:
+            return [data for one in beside for data in one.file(path)]
+
+        return restore_series(series, read_base, read_blob, read_versions)
 
 
-def _may_tell(other: Tree, tree: Tree) -> bool:
-    return not other.skeleton and other.git_dir != tree.git_dir
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """A tree of the workspace that nobody asked for: that its repository is broken is no reason to end."""
+
+    objects: Objects
+    base: str
+
+    def blob(self, named: str) -> Iterator[bytes]:
+        """The content of a blob by the beginning of its id, where it is here."""
+        with suppress(MachineError):
+            if (data := self.objects.blob(named)) is not None:
+                yield data
+
+    def file(self, path: str) -> Iterator[bytes]:
+        """The content of a file, where it is here."""
+        with suppress(MachineError):
+            if (entry := self.objects.file(self.base, path)) is not None:
+                yield entry.data

@@ -118,6 +118,23 @@ def test_the_files_before_a_patch_are_found_in_any_tree_that_is_in_order(
     assert kpt("restore", "page", "--tree", "other").out.splitlines()[-1].endswith(": 2 proven")
 
 
+def test_another_kernel_that_has_the_patches_tells_their_lines(archived: Path, kpt: Kpt) -> None:
+    """Where neither the file before a patch nor the one after it is at hand."""
+    git("checkout", "-q", "work", cwd=archived)
+    (archived / MMU).write_text("/* Another version. */\n" + (archived / MMU).read_text())
+    git("commit", "-qam", "later", cwd=archived)
+    kpt("tree", "remove", "toy")
+    kpt("tree", "add", "other", "--git", another(archived, lambda text: "/* Other. */\n" + text), "--ref", "main")
+    kpt("restore", "page", "--tree", "other")
+    assert "+\t    !is_writable_pte(new_spte))\n" in kpt("show", "page", "--patch", "1").out
+    git("checkout", "-q", "--orphan", "alone", "work", cwd=archived)
+    git("commit", "-qm", "later, without history", cwd=archived)
+    kpt("tree", "add", "later", "--git", archived, "--ref", "alone")
+    kpt("restore", "page", "--tree", "other")
+    first = kpt("show", "page", "--patch", "1").out
+    assert "+\tif (is_writable_pte(old_spte) &&\n+\t      !is_writable_pte(new_spte))\n" in first
+
+
 def test_an_apply_looks_again_when_another_tree_has_come(archived: Path, kpt: Kpt) -> None:
     kpt("tree", "add", "other", "--git", another(archived, lambda text: "/* Other. */\n" + text), "--ref", "main")
     kpt("tree", "remove", "toy")
