@@ -18,15 +18,18 @@ _TELLING = 6  # characters of a line that says something
 _LEAST = 12  # characters that lines one below the other have together, for their place to be sure
 
 
-def having(file: FileDiff, base: bytes, versions: Iterable[bytes]) -> list[bytes]:
+def having(file: FileDiff, base: bytes, versions: Sequence[bytes]) -> list[bytes]:
     """Those of `versions` that have a patch: at least half of the added lines that `base` lacks, white space aside."""
+    if not versions:
+        return []
     added = {squeeze(line.text) for hunk in file.hunks for line in hunk.lines if line.kind is Kind.ADDED}
     new = {text for text in added if len(text) >= _TELLING} - _squeezed_lines(base)
     return [version for version in versions if new and len(new & _squeezed_lines(version)) * 2 >= len(new)]
 
 
-def _squeezed_lines(content: bytes) -> set[bytes]:
-    return set(map(squeeze, content.split(b"\n")))
+@lru_cache(maxsize=16)
+def _squeezed_lines(content: bytes) -> frozenset[bytes]:
+    return frozenset(map(squeeze, content.split(b"\n")))
 
 
 def told_by(hunks: Sequence[Sequence[bytes]], versions: Iterable[bytes]) -> dict[Place, bytes]:
