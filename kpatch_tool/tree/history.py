@@ -207,6 +207,13 @@ def names_of(git_dir: Path, commits: Sequence[str]) -> dict[str, str]:
     return named
 
 
+def tip_at(git_dir: Path, ref: str, when: int) -> str | None:
+    """The commit that `ref` was at then (seconds since 1970), along first parents; None where there is none."""
+    words = ["rev-list", "-1", "--first-parent", f"--min-age={when}", ref, "--"]
+    found = process.run(["git", f"--git-dir={git_dir}", *words])
+    return found.stdout.decode("ascii").strip() or None
+
+
 def date_of(git_dir: Path, commits: Sequence[str]) -> dict[str, int]:
     """commit -> its committer's date in seconds since 1970."""
     if not commits:

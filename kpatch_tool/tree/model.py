@@ -10,6 +10,7 @@ from pathlib import Path
 from kpatch_tool.series.model import Exactness
 
 BASE_REF = "refs/heads/base"
+TIP_REF = "refs/kpt/tip"  # what the repository was at that the base was taken from, where that is another commit
 
 
 def branch_name(series: str) -> str:

@@ -12,10 +12,12 @@ from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import needs_restoring, restore_series
 from kpatch_tool.tree.catalogue import Catalogue
-from kpatch_tool.tree.model import Tree
+from kpatch_tool.tree.history import tip_at
+from kpatch_tool.tree.model import TIP_REF, Tree
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 
+_TAKEN_SECONDS = 200 * 86_400  # within which a series is mostly taken, and its lines are not yet changed again
 _RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
 
 
@@ -106,7 +108,7 @@ def _better(old: Patch, new: Patch | None) -> Patch:
 
 def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> Series:
     """`series` (as received) restored against the base of `tree`, and what its repository, or that of one of `others`,
-    has of the very files that the patches name, or `others` under their paths; writes nothing."""
+    has of the very files that the patches name, or of these files later; writes nothing."""
     if tree.skeleton:
         raise InputError(
             "it is made of the series' own lines and cannot tell their white space",
@@ -120,6 +122,8 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
             for other in others
             if not other.skeleton and other.git_dir != tree.git_dir
         ]
+        if later := _later(tree, series):
+            beside.insert(0, _Beside(objects, later))
 
         def read_base(path: str) -> bytes | None:
             entry = objects.file(tree.base, path)
@@ -135,9 +139,15 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
         return restore_series(series, read_base, read_blob, read_versions)
 
 
+def _later(tree: Tree, series: Series) -> str | None:
+    """The commit at which the repository that `tree` was taken from was when `series` may have been taken."""
+    sent = [patch.date.timestamp() for patch in series.patches if patch.date is not None]
+    return tip_at(tree.git_dir, TIP_REF, int(max(sent)) + _TAKEN_SECONDS) if sent else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """A tree of the workspace that nobody asked for: that its repository is broken is no reason to end."""
+    """Another kernel that nobody asked for: that its repository is broken, or lacks something, is no reason to end."""
 
     objects: Objects
     base: str

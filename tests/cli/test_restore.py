@@ -135,6 +135,24 @@ def test_another_kernel_that_has_the_patches_tells_their_lines(archived: Path, k
     assert "+\tif (is_writable_pte(old_spte) &&\n+\t      !is_writable_pte(new_spte))\n" in first
 
 
+@pytest.mark.parametrize(("taken", "indent"), [("2014-06-01", 6), ("2015-06-01", 4)])
+def test_what_a_clone_was_at_soon_after_tells_the_lines(
+    taken: str, indent: int, archived: Path, kpt: Kpt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the patches were taken on another base, below a commit that is no older than they are."""
+    git("checkout", "-q", "work", cwd=archived)
+    after = (archived / MMU).read_text()
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2014-04-01T00:00:00Z")
+    other = another(archived, lambda text: "/* Other. */\n" + text)
+    (other / MMU).write_text("/* Other. */\n" + after)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{taken}T00:00:00Z")
+    git("commit", "-qam", "taken", cwd=other)
+    kpt("tree", "remove", "toy")
+    kpt("tree", "add", "other", "--git", other, "--ref", "main~1")
+    kpt("restore", "page")
+    assert f"&&\n+\t{' ' * indent}!is_writable_pte(new_spte))\n" in kpt("show", "page", "--patch", "1").out
+
+
 def test_an_apply_looks_again_when_another_tree_has_come(archived: Path, kpt: Kpt) -> None:
     kpt("tree", "add", "other", "--git", another(archived, lambda text: "/* Other. */\n" + text), "--ref", "main")
     kpt("tree", "remove", "toy")

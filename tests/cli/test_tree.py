@@ -87,7 +87,7 @@ def test_any_commit_of_a_repository(toy_repo: Path, workspace: Workspace, kpt: K
     git("branch", "base/x", cwd=toy_repo)
     lost = git("commit-tree", "-m", "lost", "HEAD^{tree}", cwd=toy_repo)
     assert kpt("tree", "add", "t", "--git", toy_repo, "--ref", lost, "--json").json["base"] == lost
-    assert git("for-each-ref", "--format=%(refname)", cwd=workspace.trees / "t.git") == "refs/heads/base"
+    assert git("for-each-ref", "--format=%(refname)", cwd=workspace.trees / "t.git") == "refs/heads/base\nrefs/kpt/tip"
     kpt("tree", "add", "u", "--git", toy_repo, "--ref", "nowhere", status=2)
     kpt("tree", "add", "u", "--git", f"file://{toy_repo}", "--ref", "nowhere", status=2)
     kpt("tree", "add", "u", "--git", toy_repo / "arch", status=2)

@@ -201,7 +201,7 @@ def test_refs_and_objects_that_are_not_what_they_seem(
     assert kpt("tree", "add", "t", "--git", odd, "--ref", "kept", "--json").json["base"] == true
     ours = workspace.trees / "t.git"
     assert git("cat-file", "blob", "base:Makefile", cwd=ours) == "VERSION = 6"
-    assert git("for-each-ref", "--format=%(refname)", cwd=ours) == "refs/heads/base"
+    assert git("for-each-ref", "--format=%(refname)", cwd=ours) == "refs/heads/base\nrefs/kpt/tip"
     assert not os.path.lexists(ours / "objects/info/alternates")
     git("fsck", "--strict", cwd=ours)
 

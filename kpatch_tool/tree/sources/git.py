@@ -18,7 +18,7 @@ from kpatch_tool.tree.environment import FILES, NO_HOOKS, settings
 from kpatch_tool.tree.fastimport import ZERO, git_failed, update_refs
 from kpatch_tool.tree.history import paths
 from kpatch_tool.tree.importing import MOST_FILES
-from kpatch_tool.tree.model import BASE_REF
+from kpatch_tool.tree.model import BASE_REF, TIP_REF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class GitRepository:
     kind: ClassVar[str] = "git"
 
     def fill(self, git_dir: Path, cache: Path, progress: Progress) -> str:
-        """See adding.Source. Only refs/heads/base is kept of the other's refs."""
+        """See adding.Source. Of the other's refs BASE_REF and TIP_REF are kept."""
         if self.ref.startswith("-") or not self.ref:
             raise InputError("not a revision", where=self.ref or "--ref", todo="give a branch, tag or commit id")
         if Path(self.source).is_dir():
@@ -211,7 +211,9 @@ def no_answer(source: str) -> InputError:
 
 
 def _keep_only(git_dir: Path, commit: str) -> None:
-    """Leave refs/heads/base as the only ref, HEAD on it, and nothing that names the other repository."""
+    """Leave refs/heads/base, HEAD on it, what HEAD was on as TIP_REF, and nothing that names the other repository."""
+    was = process.run(["git", f"--git-dir={git_dir}", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
+    tip = was.stdout.decode("ascii").strip()
     listed = process.run(["git", f"--git-dir={git_dir}", "for-each-ref", "--format=%(refname)"])
     others = [ref for ref in listed.stdout.decode("utf-8", "surrogateescape").split() if ref != BASE_REF]
     # HEAD may stand on a branch that goes; it is moved first so that no moment has a HEAD without a branch.
@@ -219,7 +221,8 @@ def _keep_only(git_dir: Path, commit: str) -> None:
     if any(ref.startswith(f"{BASE_REF}/") for ref in others):  # refs/heads/base/x stands in the way of refs/heads/base
         update_refs(git_dir, [(ref, ZERO) for ref in others])
         others = []
-    update_refs(git_dir, [(BASE_REF, commit), *((ref, ZERO) for ref in others)])
+    kept = [(BASE_REF, commit)] + ([(TIP_REF, tip)] if tip and tip != commit else [])
+    update_refs(git_dir, [*kept, *((ref, ZERO) for ref in others)])
     for name in ("FETCH_HEAD", "description", "ORIG_HEAD"):
         (git_dir / name).unlink(missing_ok=True)
 
