@@ -1,7 +1,7 @@
 """How well real commits come back from archives' pages: each as git mails it, shown as a page, restored, compared.
 
     python -m benchmarks.restore_commits --git DIR [--range REVISION ...] [--commits N] [--shape NAME ...] [--first]
-        [--history] [--people DIR@REVISION] [--versions DIR@REVISION ...]
+        [--history] [--later] [--people DIR@REVISION]
 
 DIR is any clone (or its git directory). Of the commits of the range that have one parent, N are chosen by chance (the
 seed is fixed). Each is mailed with `git format-patch`, shown in every shape asked for (benchmarks/archive_shapes.py; by
@@ -10,10 +10,10 @@ diff compared with the one sent, byte by byte. Commits that change a binary file
 
 Prints per shape what benchmarks/restore_pages.py prints, with the CPU time of the slowest commit. With --first the
 mails have no `index` lines, so that nothing judges and the first reading is taken. With --history the repository is
-asked for the files before and after a patch by their ids, as `kpt restore` does. With --people the lists of people
-(MAINTAINERS, .mailmap, CREDITS) that a clone of parts of a tree lacks are those of another one. With --versions the
-files of other kernels are at hand, as those of a workspace's other trees are. --failures takes one
-JSON object for each commit that did not come back, with the lines that differ.
+asked for the files before and after a patch by their ids, as `kpt restore` does. With --later the lines are known that
+HEAD had 200 days after, as where a patch was taken on another base. With --people the lists of people (MAINTAINERS,
+.mailmap, CREDITS) that a clone of parts of a tree lacks are those of another one. --failures takes one JSON object for
+each commit that did not come back, with the lines that differ.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -43,7 +42,9 @@ from kpatch_tool.parallel import in_order
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import PEOPLE, restore_series
+from kpatch_tool.tree.history import date_of, tip_at
 from kpatch_tool.tree.objects import Objects
+from kpatch_tool.tree.restoring import TAKEN_SECONDS
 
 _LARGEST = 300_000  # bytes: nobody reviews a larger mail
 _INDEX = re.compile(r"^index [0-9a-f]+\.\.[0-9a-f]+.*\n", re.MULTILINE)
@@ -54,7 +55,7 @@ _SEALED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 class Options:
     """What is asked of every commit: the repository, the shapes, the digits of blob ids (0: as git chooses), whether
     the mails have `index` lines, whether the blobs of the repository are at hand, the lists of people by their paths
-    that it may lack, and other kernels (repository, revision)."""
+    that it may lack, and whether the files as they were later are at hand."""
 
     git: Path
     shapes: tuple[Shape, ...]
@@ -62,7 +63,7 @@ class Options:
     judged: bool
     history: bool = False
     people: Mapping[str, bytes] = field(default_factory=dict)
-    versions: tuple[tuple[Path, str], ...] = ()
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,8 @@ def measured(options: Options, commit: str) -> list[Measured]:
         mail = replace(mail, body=_INDEX.sub("", mail.body))
         sent = replace(sent, files=tuple(replace(file, old_blob=None, new_blob=None) for file in sent.files))
     out: list[Measured] = []
-    with ExitStack() as stack:
-        objects = stack.enter_context(Objects(options.git))
-        kernels = [(stack.enter_context(Objects(path)), revision) for path, revision in options.versions]
+    with Objects(options.git) as objects:
+        later = later_than(commit, options.git) if options.later else None
 
         def read(path: str) -> bytes | None:
             entry = objects.file(f"{commit}^", path)
@@ -137,8 +137,8 @@ def measured(options: Options, commit: str) -> list[Measured]:
             return objects.blob(named) if options.history else None
 
         def read_versions(path: str) -> list[bytes]:
-            found = (kernel.file(revision, path) for kernel, revision in kernels)
-            return [entry.data for entry in found if entry]
+            entry = objects.file(later, path) if later else None
+            return [entry.data] if entry else []
 
         for shape in options.shapes:
             began = time.process_time()
@@ -167,16 +167,15 @@ def measured(options: Options, commit: str) -> list[Measured]:
     return out
 
 
-def kernel_at(where: str) -> tuple[Path, str]:
-    """The repository and the revision of DIR@REVISION."""
-    directory, _, revision = where.rpartition("@")
-    return Path(git(Path(directory), "rev-parse", "--absolute-git-dir").decode().strip()), revision
+def later_than(commit: str, directory: Path) -> str | None:
+    """What HEAD was at when a patch of the day of `commit` would have been taken."""
+    return tip_at(directory, "HEAD", date_of(directory, [commit])[commit] + TAKEN_SECONDS)
 
 
 def lists_of_people(where: str) -> dict[str, bytes]:
     """The lists of people of a tree (DIR@REVISION)."""
-    directory, revision = kernel_at(where)
-    with Objects(directory) as objects:
+    directory, _, revision = where.rpartition("@")
+    with Objects(Path(git(Path(directory), "rev-parse", "--absolute-git-dir").decode().strip())) as objects:
         found = {path: objects.file(revision, path) for path in PEOPLE}
     return {path: entry.data for path, entry in found.items() if entry}
 
@@ -211,16 +210,15 @@ def main() -> int:
     parser.add_argument("--digits", type=int, default=0, help="of the blob ids (0: as git chooses)")
     parser.add_argument("--first", action="store_true", help="mails without `index` lines: first readings")
     parser.add_argument("--history", action="store_true", help="with the files before and after, as in a full clone")
+    parser.add_argument("--later", action="store_true", help="with the files as they were 200 days later")
     parser.add_argument("--people", metavar="DIR@REVISION", help="a tree with lists of people")
-    parser.add_argument("--versions", action="append", default=[], metavar="DIR@REVISION", help="another kernel")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--failures", type=Path, help="write what is not proven here, as JSON lines")
     given = parser.parse_args()
     wanted = [shape for shape in SHAPES if (shape.name in given.shape if given.shape else shape.squeezes)]
     directory = Path(git(given.git, "rev-parse", "--absolute-git-dir").decode().strip())
     people = lists_of_people(given.people) if given.people else {}
-    versions = tuple(map(kernel_at, given.versions))
-    options = Options(directory, tuple(wanted), given.digits, not given.first, given.history, people, versions)
+    options = Options(directory, tuple(wanted), given.digits, not given.first, given.history, people, given.later)
     tallies = {shape.name: Tally() for shape in wanted}
     slowest = 0.0
     commits = commits_of(directory, given.range or ["HEAD"], given.commits, given.seed)

@@ -17,7 +17,7 @@ from kpatch_tool.tree.model import TIP_REF, Tree
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 
-_TAKEN_SECONDS = 200 * 86_400  # within which a series is mostly taken, and its lines are not yet changed again
+TAKEN_SECONDS = 200 * 86_400  # within which a series is mostly taken, and its lines are not yet changed again
 _RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
 
 
@@ -142,7 +142,7 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
 def _later(tree: Tree, series: Series) -> str | None:
     """The commit at which the repository that `tree` was taken from was when `series` may have been taken."""
     sent = [patch.date.timestamp() for patch in series.patches if patch.date is not None]
-    return tip_at(tree.git_dir, TIP_REF, int(max(sent)) + _TAKEN_SECONDS) if sent else None
+    return tip_at(tree.git_dir, TIP_REF, int(max(sent)) + TAKEN_SECONDS) if sent else None
 
 
 @dataclass(frozen=True, slots=True)
