@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from math import log2
@@ -53,14 +54,20 @@ def _listed(file: FileDiff) -> Iterator[str]:
             number += line.kind is not Kind.REMOVED
 
 
-def with_likeliest(file: FileDiff, base: bytes, people: Sequence[Person]) -> FileDiff:
-    """`file` with an address put in where a person's name stands before it, elsewhere as received."""
+def with_likeliest(
+    file: FileDiff, base: bytes, people: Sequence[Person], seen: AbstractSet[bytes] = frozenset()
+) -> FileDiff:
+    """`file` with an address put in where a person's name stands before it, or makes the line one of those `seen` in
+    other versions of the file (white space squeezed); elsewhere as received."""
     pool = _pool(file, base, people)
-    return _rewritten(file, lambda text: addresses.shown(text, pool)[0][1])
+    return _rewritten(file, lambda text: _seen_first(addresses.shown(text, pool), seen)[0][1])
 
 
-def spelled_out(file: FileDiff, base: bytes, people: Sequence[Person]) -> Spelled | None:
-    """`file` with the likeliest address for each hidden one; None where one may be nobody's that is known."""
+def spelled_out(
+    file: FileDiff, base: bytes, people: Sequence[Person], seen: AbstractSet[bytes] = frozenset()
+) -> Spelled | None:
+    """`file` with the likeliest address for each hidden one, `seen` as in `with_likeliest`; None where one may be
+    nobody's that is known."""
     pool = _pool(file, base, people)
     maker = _maker(file, pool)
     others: dict[int, Ways] = {}
@@ -69,9 +76,10 @@ def spelled_out(file: FileDiff, base: bytes, people: Sequence[Person]) -> Spelle
     for number, text in enumerate(added):
         if not lost(text):
             continue
-        ways = [(cost, one) for cost, one in addresses.shown(text, pool, maker) if not lost(one)]
-        if not ways:
+        shown = [(cost, one) for cost, one in addresses.shown(text, pool, maker) if not lost(one)]
+        if not shown:
             return None
+        ways = _seen_first(shown, seen)
         least, written[text] = ways[0]
         others[number] = tuple(
             # Of so many that are at least as likely no one is likelier than its part.
@@ -79,6 +87,12 @@ def spelled_out(file: FileDiff, base: bytes, people: Sequence[Person]) -> Spelle
             for rank, (cost, one) in enumerate(ways[1:], 2)
         )
     return Spelled(_rewritten(file, lambda text: written.get(text, text)), others)
+
+
+def _seen_first(ways: Sequence[tuple[float, bytes]], seen: AbstractSet[bytes]) -> Sequence[tuple[float, bytes]]:
+    """The ways to write a line, such as were seen first and for nothing."""
+    right = [(0.0, one) for _, one in ways if squeeze(one) in seen] if seen else []
+    return [*right, *(way for way in ways if squeeze(way[1]) not in seen)] if right else ways
 
 
 def _pool(file: FileDiff, base: bytes, people: Sequence[Person]) -> Sequence[Person]:

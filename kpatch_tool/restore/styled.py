@@ -25,6 +25,7 @@ from kpatch_tool.restore.reading import Reader, file_reader
 from kpatch_tool.restore.rows import Row, Survey, survey_file
 from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
+from kpatch_tool.restore.versions import squeezed_lines
 
 _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
@@ -121,13 +122,14 @@ def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Els
 def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere) -> Restoration:
     """Restore a file diff in whose added lines addresses are hidden: only the blob id tells which they are."""
     exact = file.old_path is None or is_blob(base, file.old_blob)
-    tried = spelled_out(file, base, beside.people) if exact and file.new_blob else None
+    seen = squeezed_lines(beside.versions.get(file.path, ()))
+    tried = spelled_out(file, base, beside.people, seen) if exact and file.new_blob else None
     found = _placed(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
     if found is not None and found.proven:
         return found
     # Nothing can judge these lines, so that the file is read as if nothing named its blob id.
     left = _placed(
-        replace(with_likeliest(file, base, beside.people), new_blob=None),
+        replace(with_likeliest(file, base, beside.people, seen), new_blob=None),
         base,
         bound,
         partial(limited, limits=()),

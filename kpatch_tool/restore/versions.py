@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.hidden import lost
 
 Place = tuple[int, int]  # the number of a hunk, that of a line in it
 _TELLING = 6  # characters of a line that says something
@@ -19,12 +20,18 @@ _LEAST = 12  # characters that lines one below the other have together, for thei
 
 
 def having(file: FileDiff, base: bytes, versions: Sequence[bytes]) -> list[bytes]:
-    """Those of `versions` that have a patch: at least half of the added lines that `base` lacks, white space aside."""
+    """Those of `versions` that have a patch: at least half of the added lines that `base` lacks, white space aside, and
+    that hide no address."""
     if not versions:
         return []
     added = {squeeze(line.text) for hunk in file.hunks for line in hunk.lines if line.kind is Kind.ADDED}
-    new = {text for text in added if len(text) >= _TELLING} - _squeezed_lines(base)
+    new = {text for text in added if len(text) >= _TELLING and not lost(text)} - _squeezed_lines(base)
     return [version for version in versions if new and len(new & _squeezed_lines(version)) * 2 >= len(new)]
+
+
+def squeezed_lines(versions: Iterable[bytes]) -> frozenset[bytes]:
+    """The lines of all versions, white space squeezed."""
+    return frozenset().union(*map(_squeezed_lines, versions))
 
 
 @lru_cache(maxsize=16)

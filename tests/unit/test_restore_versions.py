@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+
+import pytest
 
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.printer import format_diff
@@ -79,6 +82,19 @@ def test_without_the_exact_base_the_version_gives_the_first_reading() -> None:
     assert done.exactness is Exactness.MATCHED
     assert ART in b"\n".join(added(done))
     assert ART not in b"\n".join(added(restored(squeezed(BASE, NEW), other)))
+
+
+@pytest.mark.parametrize("base", [BASE, BASE + b"int more;\n"])
+def test_an_address_that_an_archive_hid_is_the_one_that_makes_a_line_of_the_version(base: bytes) -> None:
+    """Of people of one name, and with an address that nobody else has."""
+    both = b"// %s\n// %s\n" % (b"Jo Doe <jo.other@example.org>", b"Jo Doe <jo.d@home.example.net> said so")
+    new = BASE.replace(b"int f(int a)\n", both + b"int one_more;\n\nint f(int a)\n")
+    patch = squeezed(BASE, new)
+    hidden = re.sub(rb"<jo\S+>", b"<[email protected]>", patch.diff)
+    patch = replace(patch, diff=hidden, files=parse_damaged(hidden), damage=patch.damage | {Damage.ADDRESSES_HIDDEN})
+    done = restored(patch, base, b"\n" + new)
+    assert both in b"\n".join(added(done))
+    assert (done.exactness is Exactness.PROVEN) == (base == BASE)
 
 
 def test_lines_that_were_moved_since_are_searched_as_if_no_version_had_them() -> None:
