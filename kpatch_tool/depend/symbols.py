@@ -21,8 +21,10 @@ from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.series.model import Patch, Series
 
 _DEFINE = re.compile(r"^#\s*define\s+(\w+)")
+# Those that take a type or a class first have the name behind it.
 _DEFINED_BY_MACRO = re.compile(
-    r"^(?:static\s+)?(?:DEFINE_\w+|DECLARE_\w+|LIST_HEAD|TRACE_EVENT|EXPORT_TRACEPOINT_SYMBOL\w*)\((?:\w+,\s*)?(\w+)"
+    r"^(?:static\s+)?(?:(?:DEFINE|DECLARE)_(?:PER_CPU\w*|EVENT)\([^,()]*,\s*"
+    r"|(?:(?:DEFINE|DECLARE)_\w+|\w*LIST_HEAD|TRACE_EVENT|EXPORT_TRACEPOINT_SYMBOL\w*)\()(\w+)"
 )
 _TAG = re.compile(r"^(?:typedef\s+)?(?:struct|union|enum)\s+(\w+)\s*\{")
 _TYPEDEF = re.compile(r"^typedef\b.*?\b(\w+)(?:\[[^\]]*\])?;$")
@@ -241,7 +243,7 @@ def _means(symbol: Symbol, path: str, line: CodeLine, is_member: bool) -> bool:
 
 def _is_distinct(symbol: Symbol) -> bool:
     """Whether the name alone tells what is meant, anywhere in a kernel."""
-    if symbol.what == "member":
+    if symbol.what in ("member", "variable"):
         return len(symbol.name) >= 7 or (len(symbol.name) >= 5 and "_" in symbol.name)
     return len(symbol.name) >= 4
 
@@ -296,6 +298,9 @@ def _defined_in(line: CodeLine, path: str, *, header: bool) -> Iterator[Symbol]:
     elif scope.what in ("struct", "union"):
         for name in source.declared_names(code):
             yield Symbol(name, "member")
+    elif scope.what == "file":
+        for name in source.declared_names(code):
+            yield Symbol(name, "variable", here if code.startswith("static") else "")
 
 
 def _changed_heads(lines: list[CodeLine]) -> Iterator[str]:

@@ -140,6 +140,40 @@ def test_members_macros_constants_types() -> None:
     assert why(patch(1, short), patch(2, diff(FILE, FAULT, " \ta();", "+\tx->lock = 1;", " \tb();"))) == {}
 
 
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "static DEFINE_MUTEX(vm_list);",
+        "static LIST_HEAD(vm_list);",
+        "DECLARE_WORK(vm_list, worker);",
+        "static DEFINE_PER_CPU(struct kvm_list *, vm_list);",
+        "bool __read_mostly vm_list = true;",
+        "static const struct kernel_param_ops vm_list = {",
+        "extern struct list_head vm_list;",
+    ],
+)
+@pytest.mark.parametrize("section", ["", "static void above(void)"])
+def test_a_variable_of_the_file(declaration: str, section: str) -> None:
+    adds = diff("virt/kvm/kvm_main.c", section, " \tabove();", " }", f"+{declaration}", " ")
+    use = diff("virt/kvm/kvm_main.c", "static void below(void)", " \ta();", "+\tlock(&vm_list);", " \tb();", at=300)
+    reason = {(2, 1): "uses `vm_list`, which 1/2 adds to virt/kvm/kvm_main.c"}
+    assert why(patch(1, adds), patch(2, use)) == reason
+    squeezed = adds.replace(b"\t", b"")  # as on pages: what stands below a function may be its own
+    assert why(patch(1, squeezed), patch(2, use)) == (reason if not section or "(" in declaration else {})
+
+
+def test_what_is_no_variable_of_the_file() -> None:
+    for line in ("int open_guest(struct kvm *kvm,", "\t       struct kvm_guest *the_guest,", "struct the_guest;"):
+        adds = diff("virt/kvm/kvm_main.h", "", " \tint a;", f"+{line}", " ")
+        use = diff("virt/kvm/kvm_main.c", "void f(void)", " \ta();", "+\tthe_guest = 0;", " \tb();")
+        assert why(patch(1, adds), patch(2, use)) == {}
+    mutex = (
+        diff(FILE, "", " ", "+static DEFINE_MUTEX(one);", " "),
+        diff(FILE, "", " ", "+static DEFINE_MUTEX(two);", " "),
+    )
+    assert why(*(patch(number, text) for number, text in enumerate(mutex, 1))) == {}
+
+
 def test_label() -> None:
     adds = diff(FILE, FAULT, " \ta();", "+out_unlock:", "+\tunlock();", " \treturn 0;")
     use = diff(FILE, FAULT, " \ta();", "+\tgoto out_unlock;", " \tb();", at=20)
