@@ -199,6 +199,30 @@ def test_a_function_goes_after_its_users() -> None:
     removal = diff(FILE, "", " ", "-static void drop_large_spte(struct kvm_vcpu *vcpu)", "-{", "-}", " ")
     reason = "removes `drop_large_spte`, whose last uses shown 1/2 takes out"
     assert why(patch(1, last_use), patch(2, removal)) == {(2, 1): reason}
+    elsewhere = diff("arch/x86/kvm/mmu.h", "", " ", "+void drop_large_spte(struct kvm_vcpu *vcpu);", " ")
+    assert why(patch(1, last_use), patch(2, removal + elsewhere)) == {}
+    private = elsewhere.replace(b"+void", b"+static void").replace(b"mmu.h", b"svm.c")
+    assert why(patch(1, last_use), patch(2, removal + private)) == {(2, 1): reason}
+
+
+def test_what_is_done_with_a_name() -> None:
+    adds = diff(FILE, "", " ", "+static int flush_them(struct sp *sp)", "+{", "+}", " ")
+    said = ", which 1/2 adds to arch/x86/kvm/mmu.c"
+    for line, word in (
+        ("\tflush_them(sp);", "calls flush_them()"),
+        ("\t.flush = flush_them,", "uses flush_them()"),
+        ("int flush_them(struct sp *sp);", "declares flush_them()"),
+    ):
+        assert why(patch(1, adds), patch(2, diff(FILE, "", " \ta();", f"+{line}", " "))) == {(2, 1): word + said}
+
+
+def test_a_tag_or_a_head_is_no_use_of_a_parameter() -> None:
+    head = "static int flush_them(struct sp *sp)"
+    adds = diff(FILE, "", " ", "-static int flush_them(void)", f"+{head}", " {", "+\tuse(sp);", " }")
+    tag = diff(FILE, head, " \ta();", "+\tstruct sp *other;", " \tb();")
+    again = diff(FILE, "", " ", f"-{head}", f"+{head.removeprefix('static ')}", " {")
+    assert why(patch(1, adds), patch(2, tag)) == {}
+    assert why(patch(1, adds), patch(2, again)) == {}
 
 
 @pytest.mark.parametrize(
