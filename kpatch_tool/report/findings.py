@@ -11,6 +11,7 @@ from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.results.deltas import Change, Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.text import plural
+from kpatch_tool.tree.model import ApplyStatus
 
 _MOST_LINES = 10
 _LOG_LINES = 20
@@ -58,8 +59,13 @@ _PLAIN = {
 
 def _applying(record: RunRecord, number: int) -> Iterator[Evidence]:
     for patch in record.applied.patches if record.applied is not None else ():
-        if patch.number == number:
+        if patch.number != number:
+            continue
+        if patch.status is ApplyStatus.CONFLICT:
             yield Evidence(f"This patch does not apply to {record.tree}: {patch.why}.", patch.details[: 3 * _LOG_LINES])
+        if patch.hidden:
+            told = "This patch has characters that a reader does not see:"
+            yield Evidence(told, limited(patch.hidden, _MOST_LINES))
 
 
 def _building(record: RunRecord, number: int) -> Iterator[Evidence]:

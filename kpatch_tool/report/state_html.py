@@ -59,7 +59,10 @@ def applying(record: RunRecord, number: int) -> Iterator[str]:
             details = pre(patch.details)
             if patch.status is not ApplyStatus.CONFLICT and len(patch.details) > 3:
                 details = folded(plural(len(patch.details), "line"), details)
-            yield definition("apply", words + details, f"patch-{number}-apply")
+            hidden = paragraph("characters that a reader does not see", "finding") if patch.hidden else ""
+            yield definition(
+                "apply", words + details + hidden + pre(limited(patch.hidden, _MOST_PLACES)), f"patch-{number}-apply"
+            )
 
 
 def building(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:

@@ -68,7 +68,8 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [("clean", 0), ("infra", 0), ("lacking", 1), ("conflict", 2), ("panicking", 3), ("damaged", 1)]
+    ("kind", "number"),
+    [("clean", 0), ("infra", 0), ("lacking", 1), ("conflict", 2), ("hiding", 2), ("panicking", 3), ("damaged", 1)],
 )
 def test_which_patch_is_answered(kind: str, number: int, tmp_path: Path) -> None:
     assert answered(records.every_kind(tmp_path)[kind]) == number

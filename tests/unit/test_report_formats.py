@@ -18,6 +18,7 @@ from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.checks import Kind, checks_of
+from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
 from kpatch_tool.report.junit import junit
 from kpatch_tool.report.reports import MAKERS, encoded
@@ -26,7 +27,7 @@ from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
-from tests.report_records import POISON, base_untested, clean, every_kind, infra, large, poisoned, regressions
+from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
 from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
@@ -197,3 +198,13 @@ def test_no_text_of_a_run_acts(form: str, poison: str, tmp_path: Path) -> None:
     for record in (regressions(tmp_path / "log"), hostile_record()):
         said = encoded(MAKERS[form](Workspace(tmp_path), poisoned(record, poison))).decode()
         assert printable(said, lines=True) == said
+
+
+def test_characters_one_does_not_see_are_named_and_are_no_conflict(workspace: Workspace) -> None:
+    record, told = hiding(), "mm/f.c:12 adds U+202E RIGHT-TO-LEFT OVERRIDE"
+    assert [(one.said, one.lines) for one in evidence(record, 2)] == [
+        ("This patch has characters that a reader does not see:", (told,))
+    ]
+    below = page(record).partition('id="patch-2-apply"')[2].partition("</dd>")[0]
+    assert told in below
+    assert f"applying:\n  2: {told}\n" in MAKERS["text"](workspace, record)
