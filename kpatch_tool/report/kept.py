@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from kpatch_tool.report.lines import wrapped
 from kpatch_tool.results.kept import Kept, Kind
 from kpatch_tool.results.prune import Pruned
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import columns, plural, printable
 
 _UNITS = ("B", "K", "M", "G", "T")
 _AGES = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (60, 60, "min"))
@@ -52,7 +53,8 @@ def one_text(one: Kept) -> str:
         "used": one.used_at,
         "size": size(one.size),
     }
-    lines = [f"{name:12} {printable(value)}" for name, value in rows.items() if value]
+    told = (f"{name:12} {printable(value)}" for name, value in rows.items() if value)
+    lines = [line for row in told for line in wrapped(row, columns(), later=" " * 13)]
     lines += (f"{printable(name):40} {printable(str(path))}" for name, path in one.files.items())
     return "\n".join(lines)
 

@@ -326,6 +326,8 @@ def test_what_the_machine_cannot_do_is_not_remembered(
     assert run.json["states"][0]["status"] == "infra"
     assert "No space left on device" in run.json["states"][0]["why"]
     assert Path(run.json["states"][0]["log"]).is_file()
+    shown = " ".join(kpt("build", "s", "--base", status=3, env=env | {"COLUMNS": "40"}).out.split())
+    assert run.json["states"][0]["why"] in shown
     assert kpt("build", "s", "--base", "--json").json["states"][0]["status"] == "ok"
 
 

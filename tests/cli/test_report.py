@@ -62,6 +62,13 @@ def test_files(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
     assert json.loads(data.read_text())["kpt"] == 1
 
 
+def test_what_is_kept_of_a_run_fits_the_terminal(kpt: Kpt, workspace: Workspace) -> None:
+    keep_a_run(workspace)
+    out = kpt("results", "show", "1").out
+    assert max(map(len, out.splitlines())) <= 80
+    assert kpt("report", "--format", "json").json["sentence"] in " ".join(out.split())
+
+
 def test_a_place_that_cannot_be_written(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
     keep_a_run(workspace)
     for place in (tmp_path, tmp_path / "kpt.toml" / "r.html", Path("/proc/none/r.html")):
