@@ -17,6 +17,7 @@ from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.pipeline import run
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
@@ -25,9 +26,11 @@ from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.series.model import Exactness
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
 from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
 from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
@@ -208,3 +211,26 @@ def test_characters_one_does_not_see_are_named_and_are_no_conflict(workspace: Wo
     below = page(record).partition('id="patch-2-apply"')[2].partition("</dd>")[0]
     assert told in below
     assert f"applying:\n  2: {told}\n" in MAKERS["text"](workspace, record)
+
+
+def test_what_each_check_says_and_shows() -> None:
+    """Lines below the stage they are of alone; the time a build took; what became of a test that fails on the base."""
+    series = make_series("KVM: one", "KVM: two")
+    damaged = replace(renamed(series, Exactness.MATCHED).patches[0], ambiguous=("a.c:+1 `x`: 2 readings",))
+    first, second = make_applied(series).patches
+    applied = replace(make_applied(series), patches=(first, replace(second, details=("hunk 1 at line 9",))))
+    builds = {patch: replace(make_build(patch, module=str(patch // 2)), seconds=patch + 1.5) for patch in range(3)}
+    tests = {0: (make_tests(0, "msr=fail"),), 2: (make_tests(2, "msr=timeout"),)}
+    steps = FakeSteps(applied, builds, tests, restored=replace(series, patches=(damaged, series.patches[1])))
+    found = {
+        (state.patch, check.group): check
+        for state in checks_of(run(series, steps, Recorder()))
+        for check in state.checks
+    }
+    shown = {place: check.evidence for place, check in found.items() if check.evidence}
+    assert shown == {(1, "restore"): ("a.c:+1 `x`: 2 readings",), (2, "apply"): ("hunk 1 at line 9",)}
+    taken = {place: check.seconds for place, check in found.items() if place[1] in ("build", "apply") and check.seconds}
+    assert taken == {(0, "build"): 1.5, (1, "build"): 2.5, (2, "build"): 3.5}
+    assert [found[patch, "test.kut.msr"].message for patch in range(3)] == [
+        "fail on the base", "fail, as on the base", "fail, now timeout, 50% sure",
+    ]  # fmt: skip
