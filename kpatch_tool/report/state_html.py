@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild, previous_built
@@ -12,7 +12,7 @@ from kpatch_tool.report.markup import cell, definition, folded, link, paragraph,
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, previous_tested, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyStatus
 
 _LOG_LINES = 80
@@ -137,7 +137,7 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     if deltas and tests.status != "ok" and not tests.results:
         yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
     elif deltas:
-        yield _deltas(deltas, tests, record.base_tests(tests.suite), previous_tested(record.tests, tests), logs)
+        yield _deltas(record, tests, deltas, logs)
     elif tests.status == "ok" and record.compared_with(tests) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
         return
@@ -146,11 +146,12 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     yield folded(f"All results ({len(rows)})", table(f"Results of {tests.suite}", header, rows)) if rows else ""
 
 
-def _deltas(
-    deltas: tuple[Delta, ...], tests: StateTests, base: StateTests | None, previous: StateTests | None, logs: Logs
-) -> str:
+def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs: Logs) -> str:
     """What differs, test by test, and whether it is this patch's; the logs of both states below each test."""
     header = ["change", "case", "base, now", "since", "sure", "why"]
+    base, previous = record.base_tests(tests.suite), previous_tested(record.tests, tests)
+    suspects = record.suspects(tests)
+    here = "this patch" if len(suspects) == 1 else f"one of {spelt(suspects)}"
     before = {(one.test, one.case): str(one.verdict) for one in previous.results} if previous is not None else {}
     rows: list[str] = []
     by_test: dict[str, list[Delta]] = {}
@@ -159,7 +160,7 @@ def _deltas(
     for test, own in by_test.items():
         for delta in own:
             known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
-            rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else "this patch"))
+            rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else here))
         shown = _logs_of(test, own[0].case, tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))

@@ -17,7 +17,7 @@ from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.pipeline import run
+from kpatch_tool.pipeline import Which, run
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
@@ -234,3 +234,34 @@ def test_what_each_check_says_and_shows() -> None:
     assert [found[patch, "test.kut.msr"].message for patch in range(3)] == [
         "fail on the base", "fail, as on the base", "fail, now timeout, 50% sure",
     ]  # fmt: skip
+
+
+def test_evidence_is_of_the_patch_and_says_who_may_have_done_it(tmp_path: Path) -> None:
+    records = every_kind(tmp_path)
+    said = {kind: [one.said for one in evidence(records[kind], number)]
+            for kind, number in (("conflict", 2), ("regressions", 3), ("panicking", 3), ("hiding", 3))}  # fmt: skip
+    assert said == {
+        "conflict": ["This patch does not apply to toy: it is conflict."],
+        "regressions": ["With this patch 1 case of kut no longer passes:"],
+        "panicking": [
+            "With this patch, or one before it (the state after 2 not tested), kut cannot be run: "
+            "the kernel does not boot."
+        ],
+        "hiding": [],
+    }
+    (worse,) = evidence(records["regressions"], 3)
+    assert worse.lines == ("vmexit: pass, now timeout (after 90 s)",)
+    assert worse.log[:2] == ("enabling apic", "PASS: cpuid")
+
+
+def test_of_patches_that_were_not_tested_one_by_one_nobody_is_blamed() -> None:
+    """kpt run --head: the base and the last state alone are tested."""
+    series = make_series("KVM: one", "KVM: two", "KVM: three")
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    tests = {0: (make_tests(0, "msr=pass"),), 3: (make_tests(3, "msr=fail"),)}
+    record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder(), which=Which.HEAD)
+    (found,) = evidence(record, 3)
+    assert found.said == (
+        "With this patch, or one before it (the states after 1-2 not tested), 1 case of kut no longer passes:"
+    )
+    assert "<td>one of 1-3</td>" in page(record) and "<td>this patch</td>" not in page(record)
