@@ -66,6 +66,7 @@ def test_what_is_kept_of_a_run_fits_the_terminal(kpt: Kpt, workspace: Workspace)
     keep_a_run(workspace)
     out = kpt("results", "show", "1").out
     assert max(map(len, out.splitlines())) <= 80
+    assert max(map(len, kpt("results", env={"COLUMNS": "50"}).out.splitlines())) <= 50
     assert kpt("report", "--format", "json").json["sentence"] in " ".join(out.split())
 
 
