@@ -8,6 +8,7 @@ builds in it, results.store the results of tests and the records of runs.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -69,8 +70,9 @@ class Database:
     """The file of one workspace; use it as a context manager, from any thread. Nothing is opened or created before the
     first call.
 
-    `note` is told when the file was found broken and set aside. Every method raises MachineError, one line, when the
-    disk is full, the file cannot be written, or another kpt keeps it busy for half a minute.
+    `note` is told when the file was found broken and set aside. Where the file may not be written what it holds can be
+    read all the same. Every method raises MachineError, one line, when the disk is full, the file cannot be written, or
+    another kpt keeps it busy for half a minute.
     """
 
     def __init__(self, workspace: Workspace, *, note: Progress = silent) -> None:
@@ -134,6 +136,9 @@ class Database:
         return rows
 
     def _open(self) -> sqlite3.Connection:
+        directory = next(path for path in self.path.parents if path.exists())
+        if not all(os.access(path, os.W_OK) for path in (directory, self.path) if path.exists()):
+            return self._open_copy()
         with machine_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         # Going over to write-ahead logging does not wait for another process that is doing the same.
@@ -147,6 +152,23 @@ class Database:
                 connection.close()
                 raise
         return connection
+
+    def _open_copy(self) -> sqlite3.Connection:
+        """A copy in memory, of nothing where there is no file, that can only be read."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            if self.path.exists():
+                # Without a log of writes nobody writes, and SQLite need not make its files beside this one.
+                asked = "" if self.path.with_name(f"{FILE_NAME}-wal").exists() else "&immutable=1"
+                uri = f"{self.path.absolute().as_uri()}?mode=ro{asked}"
+                with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as there:
+                    there.backup(copy)
+            self._migrate(copy)
+            copy.execute("PRAGMA query_only = ON")
+        except BaseException:
+            copy.close()
+            raise
+        return copy
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if _version(connection) == len(_MIGRATIONS):

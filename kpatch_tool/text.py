@@ -49,6 +49,16 @@ def columns() -> int:
     return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
+def width(text: str) -> int:
+    """How many columns `text` (of one line) takes on a terminal: letters of the East are two wide, accents none."""
+    if text.isascii():
+        return len(text)
+    import unicodedata  # a megabyte that hardly any text needs
+
+    marks = sum(unicodedata.category(char) in ("Mn", "Me") for char in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+
+
 def json_printable(document: str) -> str:
     """A JSON text that means the same, with every character that `printable` escapes escaped as JSON has it.
 

@@ -96,6 +96,18 @@ def conflict(series: Series | None = None) -> RunRecord:
     return run(series, FakeSteps(replace(applied, patches=patches), {}, {}, needs=NO_NEEDS), Recorder())
 
 
+def hiding() -> RunRecord:
+    """The second patch applies, and adds characters that one does not see."""
+    series = three()
+    applied = make_applied(series)
+    first, second, third = applied.patches
+    second = replace(second, hidden=("mm/f.c:12 adds U+202E RIGHT-TO-LEFT OVERRIDE",))
+    builds = {patch: make_build(patch) for patch in range(4)}
+    tests = {0: (make_tests(0, *BASE_CASES),)}
+    steps = FakeSteps(replace(applied, patches=(first, second, third)), builds, tests, needs=NO_NEEDS)
+    return run(series, steps, Recorder())
+
+
 def build_failure(log: Path, series: Series | None = None) -> RunRecord:
     """Patch 2 does not build, patch 3 has a new warning."""
     series = series or three()
@@ -181,6 +193,7 @@ def every_kind(directory: Path) -> dict[str, RunRecord]:
         "damaged": damaged(),
         "lacking": lacking(),
         "conflict": conflict(),
+        "hiding": hiding(),
         "build failure": build_failure(directory / "make.log"),
         "regressions": regressions(directory / "vmexit.log"),
         "infra": infra(),

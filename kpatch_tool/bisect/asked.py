@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import Applied, State, Tree
 
 _SHELL = frozenset("|&;<>()$`*?[~#!\n")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")  # before a command: a variable of its environment
 _SURE = (0.5, 0.9999)
 _QUESTIONS = "--build, --warning GLOB, --suite/--test/--case, --run CMD, --measure WHAT"
 _EXACT, _NOISY = Threshold(0.0), Threshold(0.05, relative=True)  # where none is given
@@ -180,4 +182,5 @@ def _words(command: str) -> tuple[str, ...]:
     if "/" in first and not Path(first).is_absolute() and Path(first).is_file():
         words[0] = str(Path(first).resolve())
         command = command.replace(first, shlex.quote(words[0]), 1)
-    return ("sh", "-c", command) if _SHELL & {*command} else tuple(words)
+    needs_shell = _SHELL & {*command} or _ASSIGNMENT.match(words[0])
+    return ("sh", "-c", command) if needs_shell else tuple(words)

@@ -44,7 +44,7 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
     Raises InputError for names that mean nothing and for no question or two; MachineError when this machine cannot
     build, boot or run, or another kpt searches this tree (the looks so far are kept, and the next call goes on).
     """
-    applied = _upto(_applied(workspace, request), request.bad)
+    applied = _upto(load_applied(workspace, request.series, tree=request.tree), request.bad)
     tree = Catalogue(workspace).get(applied.tree)
     check(request, tree)
     with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
@@ -62,19 +62,6 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
         if request.minimal and len(found.culprits) == 1:
             return replace(found, minimal=_minimal(workspace, tree, hunt, found, seen))
         return found
-
-
-def _applied(workspace: Workspace, request: Request) -> Applied:
-    """The series' states. A series that is not here at all is told from one that is not applied."""
-    if request.series is None:
-        return load_applied(workspace, None, tree=request.tree)
-    try:
-        return load_applied(workspace, request.series, tree=request.tree)
-    except InputError:
-        name = series_store.find(workspace, request.series).name
-        if name == request.series:
-            raise
-        return load_applied(workspace, name, tree=request.tree)  # it was named by its path
 
 
 def _upto(applied: Applied, bad: int | None) -> Applied:

@@ -11,7 +11,7 @@ from kpatch_tool.cli import common
 
 
 def command(
-    series: common.OptionalSeries = None,
+    series: common.SeriesArgument = None,
     *,
     tree: common.TreeOption = None,
     arch: common.ArchOption = "x86_64",

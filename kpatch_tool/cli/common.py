@@ -29,9 +29,6 @@ SeriesArgument = Annotated[
         metavar="[SERIES]", help="A series, its name or its directory; the one applied last where left out."
     ),
 ]
-OptionalSeries = Annotated[
-    str | None, typer.Argument(metavar="[SERIES]", help="A series; the one applied last where left out.")
-]
 TreeOption = Annotated[str | None, typer.Option("--tree", metavar="NAME", help="The kernel tree to use.")]
 ArchOption = Annotated[str, typer.Option("--arch", metavar="NAME", help="The architecture to build for.")]
 SuiteOption = Annotated[
@@ -178,7 +175,6 @@ __all__ = [
     "JobsOption",
     "JsonOption",
     "NoSandboxOption",
-    "OptionalSeries",
     "SeriesArgument",
     "SuiteOption",
     "TestOption",

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool.cli.common import OptionalSeries, console, here
+from kpatch_tool.cli.common import console, here
+
+_SERIES_HELP = "A series, its name or its directory; the one that ran last where left out."
 
 
 class Format(StrEnum):
@@ -22,7 +24,7 @@ class Format(StrEnum):
 
 
 def command(
-    series: OptionalSeries = None,
+    series: Annotated[str | None, typer.Argument(metavar="[SERIES]", help=_SERIES_HELP)] = None,
     form: Annotated[Format, typer.Option("--format", help="What to write; mail: a reply to the series.")] = Format.TEXT,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to this file.")

@@ -10,7 +10,7 @@ from kpatch_tool.cli import common
 
 
 def command(
-    series: common.OptionalSeries = None,
+    series: common.SeriesArgument = None,
     *,
     tree: common.TreeOption = None,
     suite: common.SuiteOption = None,

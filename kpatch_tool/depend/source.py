@@ -34,16 +34,14 @@ _STATEMENT = frozenset(
         "asm",
     ]
 )
-KEYWORDS = _STATEMENT | frozenset(
+_TAGGED = ("struct", "union", "enum")
+_STORAGE = frozenset({"static", "extern", "inline", "const"})
+KEYWORDS = frozenset(
     [
+        *_STATEMENT,
+        *_TAGGED,
+        *_STORAGE,
         "typedef",
-        "struct",
-        "union",
-        "enum",
-        "static",
-        "extern",
-        "inline",
-        "const",
         "volatile",
         "register",
         "unsigned",
@@ -60,7 +58,7 @@ KEYWORDS = _STATEMENT | frozenset(
     ]
 )
 _C_LIKE = frozenset({".c", ".h", ".S", ".lds", ".cc", ".cpp", ".hpp", ".y", ".l"})
-_NOISE = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|/\*.*?\*/|//.*')
+_NOISE = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|/\*.*?\*/|//.*|^#\s*include\b.*')
 _AGGREGATE = re.compile(r"^(?:typedef\s+|static\s+|const\s+)*(struct|union|enum)\s+(\w+)\s*\{")
 _HEAD = re.compile(r"^(?P<type>[A-Za-z_][\w\s*]*?[\s*])?(?P<name>\w+)\s*\((?P<rest>.*)$")
 _PASTED = re.compile(r"^\w+\((\w+)\)\s*\(")  # FNAME(sync_page)(...)
@@ -72,7 +70,7 @@ _TYPE_ONLY = re.compile(r"^(?!else\b|do\b|return\b)[A-Za-z_][\w\s*]*$")
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Where a line stands: in the body or head of function `name`, in struct or union or enum `name`, or (name "") at
-    the top level or where it is not known."""
+    the top level (`what` is "file" for a line that declares variables there) or where it is not known."""
 
     name: str = ""
     what: str = ""
@@ -117,6 +115,7 @@ def _hunk_lines(hunk: Hunk) -> Iterator[CodeLine]:
         scope = _entered(code, function_head(code)) or scope
         yield CodeLine(Kind.CONTEXT, code, scope)
     rows = _stripped(hunk)
+    shown = any(row.indented for row in rows)  # pages have no indentation
     after_type = False
     for at, row in enumerate(rows):
         head = "" if row.indented else function_head(row.code, after_type=after_type)
@@ -130,10 +129,14 @@ def _hunk_lines(hunk: Hunk) -> Iterator[CodeLine]:
             inside = Scope() if prototype else scope
             yield CodeLine(row.kind, row.code, inside, head, prototype, *texts)
             continue
+        if not row.indented and (shown or not scope.what) and _is_declaration(row.code):
+            scope = Scope()  # the @@ section is a function above
+            yield CodeLine(row.kind, row.code, Scope(what="file"))
+            continue
         entered = None if row.indented else _entered(row.code, "")
         scope = entered or scope
         yield CodeLine(row.kind, row.code, scope)
-        if not row.indented and row.code.startswith("}") and (row.code != "}" or scope.what in _AGGREGATES):
+        if not row.indented and row.code.startswith("}") and (row.code != "}" or scope.what in _TAGGED):
             scope = Scope()
 
 
@@ -150,7 +153,6 @@ class _Signature:
     prototype: bool
 
 
-_AGGREGATES = ("struct", "union", "enum")
 _LONGEST_HEAD = 24  # lines
 _LONGEST_LINE = 500  # bytes that are looked at: the patterns above take longer than linear time on hostile text
 
@@ -208,7 +210,8 @@ def function_head(code: str, *, after_type: bool = False) -> str:
     if match is None or match["name"] in KEYWORDS:
         return ""
     words = IDENTIFIER.findall(match["type"] or "")
-    if (words and words[0] in _STATEMENT) or not (words or after_type):
+    # `static DEFINE_MUTEX(name);` has a storage class and no type.
+    if (words and words[0] in _STATEMENT) or (_STORAGE.issuperset(words) and not after_type):
         return _system_call(code)
     pasted = _PASTED.match(code[match.start("name") :])
     return pasted[1] if pasted else match["name"]
@@ -229,10 +232,10 @@ _DECLARATION = re.compile(
 def declared_names(code: str) -> list[str]:
     """The variables or members that `code` declares ("struct x *a, b = f(c);" gives a and b)."""
     match = _DECLARATION.match(code)
-    if match is None or not code.endswith((";", "=", ",")):
+    if match is None or not code.endswith((";", "=", ",", "= {")):
         return []
     words = IDENTIFIER.findall(match["type"])
-    if not words or words[0] in _STATEMENT | {"typedef"}:  # none: a row of numbers
+    if not words or words[0] in _STATEMENT | {"typedef"} or words[-1] in _TAGGED:  # none: a row of numbers
         return []
     found = []
     for part in split_arguments(match["names"].rstrip(";")):
@@ -240,6 +243,11 @@ def declared_names(code: str) -> list[str]:
         if name and name[0] not in KEYWORDS:
             found.append(name[0])
     return found
+
+
+def _is_declaration(code: str) -> bool:
+    """Whether `code` declares variables, and not one of several parameters."""
+    return not code.endswith(",") and bool(declared_names(code))
 
 
 def split_arguments(text: str) -> list[str]:

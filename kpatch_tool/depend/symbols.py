@@ -21,13 +21,16 @@ from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.series.model import Patch, Series
 
 _DEFINE = re.compile(r"^#\s*define\s+(\w+)")
+# Those that take a type or a class first have the name behind it.
 _DEFINED_BY_MACRO = re.compile(
-    r"^(?:static\s+)?(?:DEFINE_\w+|DECLARE_\w+|LIST_HEAD|TRACE_EVENT|EXPORT_TRACEPOINT_SYMBOL\w*)\((?:\w+,\s*)?(\w+)"
+    r"^(?:static\s+)?(?:(?:DEFINE|DECLARE)_(?:PER_CPU\w*|EVENT)\([^,()]*,\s*"
+    r"|(?:(?:DEFINE|DECLARE)_\w+|\w*LIST_HEAD|TRACE_EVENT|EXPORT_TRACEPOINT_SYMBOL\w*)\()(\w+)"
 )
 _TAG = re.compile(r"^(?:typedef\s+)?(?:struct|union|enum)\s+(\w+)\s*\{")
 _TYPEDEF = re.compile(r"^typedef\b.*?\b(\w+)(?:\[[^\]]*\])?;$")
 _ENUMERATOR = re.compile(r"^([A-Z][A-Z0-9_]{3,})\s*(?:=.*)?,?$")
 _LABEL = re.compile(r"^(\w+):$")
+_TAGGED = re.compile(r"\b(?:struct|union|enum)\s+\w+")
 _MEMBER = re.compile(r"(?:->|\.)\s*(\w+)")
 _CONFIG = re.compile(r"^(?:menu)?config\s+(\w+)$")
 _CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)")
@@ -98,14 +101,14 @@ class _Names:
             for line in lines:
                 if line.kind is Kind.ADDED:
                     yield from self._line_uses(file, line)
-            yield from self._removed_definitions(file, lines)
+        yield from self._removed_definitions(files)
 
     def _line_uses(self, file: FileDiff, line: CodeLine) -> Iterator[tuple[int, str]]:
         members = set(_MEMBER.findall(line.code))
         for name in dict.fromkeys(line.names()):
             for added in self._added.get(name, ()):
                 if _reaches(added.path, file.path) and _means(added.symbol, file.path, line, name in members):
-                    yield added.patch, self._said(added.symbol, added.patch, added.path)
+                    yield added.patch, self._said(added, line)
             changed = self._changed.get(name)
             if (
                 changed is not None
@@ -116,20 +119,26 @@ class _Names:
                 patch, path = changed
                 yield patch, f"calls {name}(), whose parameters {patch}/{self._total} changes in {shown_path(path)}"
 
-    def _said(self, symbol: Symbol, patch: int, path: str) -> str:
-        name = f"{symbol.name}()" if symbol.what == "function" else f"`{symbol.name}`"
-        place = f"{symbol.function}() in {shown_path(path)}" if symbol.function else shown_path(path)
-        word = "calls" if symbol.what == "function" else "uses"
-        return f"{word} {name}, which {patch}/{self._total} adds to {place}"
+    def _said(self, added: _Added, line: CodeLine | None = None) -> str:
+        symbol, path = added.symbol, shown_path(added.path)
+        function = symbol.what == "function"
+        name = f"{symbol.name}()" if function else f"`{symbol.name}`"
+        place = f"{symbol.function}() in {path}" if symbol.function else path
+        word = "uses"
+        if function and line is not None and f"{symbol.name}(" in line.code:
+            word = "declares" if line.head == symbol.name else "calls"
+        return f"{word} {name}, which {added.patch}/{self._total} adds to {place}"
 
-    def _removed_definitions(self, file: FileDiff, lines: list[CodeLine]) -> Iterator[tuple[int, str]]:
-        """A definition can only go when its users have gone."""
-        kept = {name for line in lines if line.kind is Kind.ADDED for name in line.names()}
-        for symbol in _defined(file, lines, Kind.REMOVED):
-            patch, path = self._dropped.get(symbol.name, (0, ""))
-            lasting = symbol.function or symbol.what == "member" or symbol.name in kept
-            if patch and not lasting and _reaches(path, file.path) and _reaches(file.path, path):
-                yield patch, f"removes `{symbol.name}`, whose last uses shown {patch}/{self._total} takes out"
+    def _removed_definitions(self, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
+        """A definition can only go when its users have gone, unless it goes where they reach it, too."""
+        moved = {made.name for file, lines in files for made in _defined(file, lines, Kind.ADDED) if not made.path}
+        for file, lines in files:
+            kept = moved.union(*(line.names() for line in lines if line.kind is Kind.ADDED))
+            for symbol in _defined(file, lines, Kind.REMOVED):
+                patch, path = self._dropped.get(symbol.name, (0, ""))
+                lasting = symbol.function or symbol.what == "member" or symbol.name in kept
+                if patch and not lasting and _reaches(path, file.path) and _reaches(file.path, path):
+                    yield patch, f"removes `{symbol.name}`, whose last uses shown {patch}/{self._total} takes out"
 
     def _files_used(self, file: FileDiff) -> Iterator[tuple[int, str]]:
         """Headers that another patch creates, objects of sources that another patch creates."""
@@ -154,7 +163,7 @@ class _Names:
     def _config_used(self, file: FileDiff) -> Iterator[tuple[int, str]]:
         for name in _config_names(file, Kind.ADDED):
             for added in self._added.get(f"CONFIG_{name}", ()):
-                yield added.patch, self._said(added.symbol, added.patch, added.path)
+                yield added.patch, self._said(added)
 
     def take(self, patch: Patch, files: list[tuple[FileDiff, list[CodeLine]]]) -> None:
         """Learn what `patch` adds. Names in its old lines were there before."""
@@ -235,13 +244,15 @@ def _means(symbol: Symbol, path: str, line: CodeLine, is_member: bool) -> bool:
     if symbol.what == "label" and f"goto {symbol.name}" not in line.code:
         return False
     if symbol.function:
-        return symbol.function == line.scope.name and not is_member
+        if symbol.function != line.scope.name or line.head or is_member:
+            return False
+        return symbol.name in source.IDENTIFIER.findall(_TAGGED.sub(" ", line.code))
     return (symbol.what == "member") == is_member
 
 
 def _is_distinct(symbol: Symbol) -> bool:
     """Whether the name alone tells what is meant, anywhere in a kernel."""
-    if symbol.what == "member":
+    if symbol.what in ("member", "variable"):
         return len(symbol.name) >= 7 or (len(symbol.name) >= 5 and "_" in symbol.name)
     return len(symbol.name) >= 4
 
@@ -296,6 +307,9 @@ def _defined_in(line: CodeLine, path: str, *, header: bool) -> Iterator[Symbol]:
     elif scope.what in ("struct", "union"):
         for name in source.declared_names(code):
             yield Symbol(name, "member")
+    elif scope.what == "file":
+        for name in source.declared_names(code):
+            yield Symbol(name, "variable", here if code.startswith("static") else "")
 
 
 def _changed_heads(lines: list[CodeLine]) -> Iterator[str]:

@@ -141,12 +141,13 @@ def _same_id(one: str, other: str) -> bool:
 def _meet(file: FileDiff, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
     """(patch needed, why) for one file of a patch, against what the earlier ones did."""
     path = file.old_path or file.path
+    for one in dict.fromkeys((path, file.path)):  # a new name must be free
+        if one in files and (born := files[one].born) is not None:
+            yield born[0], f"{shown_path(one)}: {born[0]}/{total} {born[1]}"
     state = files.get(path)
     if state is None:
         return
     name = shown_path(path)
-    if state.born is not None:
-        yield state.born[0], f"{name}: {state.born[0]}/{total} {state.born[1]}"
     if file.binary and state.binary is not None:
         yield state.binary, f"both change the binary file {name}"
     if file.old_mode != file.new_mode and state.mode is not None:
@@ -239,7 +240,7 @@ def _record(number: int, file: FileDiff, files: dict[str, _File]) -> None:
     state = files[old_path]
     if (file.renamed or file.copied) and old_path != path:
         if file.renamed:
-            files.pop(old_path)
+            files[old_path] = _File(born=(number, "gives it another name before"))
         else:
             state = replace(state, marks=list(state.marks), known=set(state.known))
         files[path] = state

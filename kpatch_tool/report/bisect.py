@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from kpatch_tool.bisect.command import Found
 from kpatch_tool.bisect.model import Observation
 from kpatch_tool.bisect.sets import Minimal, Reason
+from kpatch_tool.report.lines import cut
 from kpatch_tool.text import columns, plural, printable, spelt
 
 _WHY_COLUMNS = 49
@@ -89,9 +90,8 @@ def _minimal(minimal: Minimal, series: str) -> Iterator[str]:
 
 
 def _step(where: str, one: Observation) -> str:
-    why = printable(one.why)
-    short = why if len(why) <= _WHY_COLUMNS else why[: _WHY_COLUMNS - 1] + "…"
-    return f"  {where:<10} {one.answer:<5} {one.seconds:6.1f} s  {short}"
+    why = cut(printable(one.why), _WHY_COLUMNS, "…")
+    return f"  {where:<10} {one.answer:<5} {one.seconds:6.1f} s  {why}"
 
 
 def _place(patch: int) -> str:

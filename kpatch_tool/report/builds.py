@@ -13,7 +13,7 @@ from kpatch_tool.kbuild.model import (
     module_changes,
     new_warnings,
 )
-from kpatch_tool.report.lines import cut, diagnostic_line, from_here
+from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
 from kpatch_tool.text import columns, plural, printable
 
 _SHOWN = 10  # errors and warnings of one state that are shown
@@ -29,7 +29,7 @@ def _lines(build: StateBuild, base: StateBuild | None, previous: StateBuild | No
     took = "known from before" if build.cached else f"{build.seconds:.1f} s"
     yield f"{name:9} {build.status:7} {took:18} {build.commit[:12]}"
     if build.status is BuildStatus.INFRA:
-        yield cut(f"  {printable(build.why)}", columns())
+        yield from wrapped(f"  {printable(build.why)}", columns(), later="  ")
     yield from _found("error", build.errors)
     yield from _warned(build, base, previous)
     yield from _binaries(build, base, previous)

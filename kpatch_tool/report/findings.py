@@ -10,7 +10,9 @@ from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.results.deltas import Change, Delta, name, transition
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
-from kpatch_tool.text import plural
+from kpatch_tool.suites.model import StateTests
+from kpatch_tool.text import plural, spelt
+from kpatch_tool.tree.model import ApplyStatus
 
 _MOST_LINES = 10
 _LOG_LINES = 20
@@ -58,8 +60,13 @@ _PLAIN = {
 
 def _applying(record: RunRecord, number: int) -> Iterator[Evidence]:
     for patch in record.applied.patches if record.applied is not None else ():
-        if patch.number == number:
+        if patch.number != number:
+            continue
+        if patch.status is ApplyStatus.CONFLICT:
             yield Evidence(f"This patch does not apply to {record.tree}: {patch.why}.", patch.details[: 3 * _LOG_LINES])
+        if patch.hidden:
+            told = "This patch has characters that a reader does not see:"
+            yield Evidence(told, limited(patch.hidden, _MOST_LINES))
 
 
 def _building(record: RunRecord, number: int) -> Iterator[Evidence]:
@@ -84,7 +91,7 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
             continue
         if tests.status != "ok":
             yield Evidence(
-                f"With this patch {tests.suite} cannot be run: {tests.why}.",
+                f"{_with(record, tests)} {tests.suite} cannot be run: {tests.why}.",
                 limited(tests.trace.splitlines(), _MOST_LINES),
             )
             if not tests.results:
@@ -94,8 +101,18 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
             first = worse[0]
             output = tests.outputs.get(first.test)
             passes = "passes" if len(worse) == 1 else "pass"
-            told = f"With this patch {plural(len(worse), 'case')} of {tests.suite} no longer {passes}:"
+            told = f"{_with(record, tests)} {plural(len(worse), 'case')} of {tests.suite} no longer {passes}:"
             yield Evidence(told, limited(map(_delta, worse), _MOST_LINES), first.test, _log(output, first.case))
+
+
+def _with(record: RunRecord, tests: StateTests) -> str:
+    *others, _ = record.suspects(tests)
+    between = "the state" if len(others) == 1 else "the states"
+    return (
+        f"With this patch, or one before it ({between} after {spelt(others)} not tested),"
+        if others
+        else "With this patch"
+    )
 
 
 def _delta(delta: Delta) -> str:

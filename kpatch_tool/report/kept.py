@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from kpatch_tool.report.lines import cut, wrapped
 from kpatch_tool.results.kept import Kept, Kind
 from kpatch_tool.results.prune import Pruned
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import columns, plural, printable
 
 _UNITS = ("B", "K", "M", "G", "T")
 _AGES = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (60, 60, "min"))
@@ -16,7 +17,7 @@ _STATES_SHOWN = 3
 
 def list_text(found: Sequence[Kept], on_disk: int) -> str:
     """A line each, then what all of the store takes on disk."""
-    lines = [_line(one) for one in found]
+    lines = [cut(_line(one), columns()) for one in found]
     counts = {kind: sum(one.kind is kind for one in found) for kind in Kind}
     told = ", ".join(
         (
@@ -26,7 +27,7 @@ def list_text(found: Sequence[Kept], on_disk: int) -> str:
             *([plural(counts[Kind.GUEST], "saved guest")] if counts[Kind.GUEST] else []),
         )
     )
-    return "\n".join([*lines, f"{told}; the store takes {size(on_disk)}"])
+    return "\n".join([*lines, *wrapped(f"{told}; the store takes {size(on_disk)}", columns())])
 
 
 def list_document(found: Sequence[Kept], on_disk: int) -> dict[str, object]:
@@ -52,7 +53,8 @@ def one_text(one: Kept) -> str:
         "used": one.used_at,
         "size": size(one.size),
     }
-    lines = [f"{name:12} {printable(value)}" for name, value in rows.items() if value]
+    told = (f"{name:12} {printable(value)}" for name, value in rows.items() if value)
+    lines = [line for row in told for line in wrapped(row, columns(), later=" " * 13)]
     lines += (f"{printable(name):40} {printable(str(path))}" for name, path in one.files.items())
     return "\n".join(lines)
 
@@ -110,9 +112,9 @@ def size(count: int) -> str:
 def _pruned_lines(pruned: Pruned, pretend: bool) -> Iterator[str]:
     word = "would remove" if pretend else "removed"
     for one in pruned.removed:
-        yield f"{word} {_line(one)}"
+        yield cut(f"{word} {_line(one)}", columns())
     for one in pruned.in_use:
-        yield f"in use, stays: {_line(one)}"
+        yield cut(f"in use, stays: {_line(one)}", columns())
     will = "would take" if pretend else "takes"
     yield f"the store took {size(pruned.before)} and {will} {size(pruned.after)}"
 

@@ -239,7 +239,7 @@ def _whole(record: RunRecord, writer: Address) -> Iterator[str]:
         for problem in record.problems:
             yield from _prose(problem, "  ")
         yield ""
-    elif not vouches(record):
+    elif not any(tests.patch and tests.results for tests in record.tests):
         yield from _prose("It was not tested.")
         yield ""
     yield from _tested(record)

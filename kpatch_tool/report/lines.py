@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import textwrap
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 
 from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.text import width
 
 
-def cut(line: str, width: int) -> str:
-    """`line`, its end replaced by dots where it is longer than `width` columns."""
-    return line if len(line) <= width else line[: width - 3] + "..."
+def cut(line: str, most: int, end: str = "...") -> str:
+    """`line`, its end replaced by `end` where it takes more than `most` columns."""
+    if width(line) <= most:
+        return line
+    ends = list(accumulate(map(width, line)))
+    return line[: bisect_right(ends, most - len(end))] + end
 
 
-def wrapped(line: str, width: int, later: str | None = None) -> list[str]:
-    """`line` as lines of at most `width` columns (40 at least) that break at blanks; those after the first begin with
+def wrapped(line: str, most: int, later: str | None = None) -> list[str]:
+    """`line` as lines of at most `most` characters (40 at least) that break at blanks; those after the first begin with
     `later`, four columns more than the first where None."""
     later = " " * (len(line) - len(line.lstrip()) + 4) if later is None else later
     return textwrap.wrap(
-        line, max(width, 40), subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+        line, max(most, 40), subsequent_indent=later, break_long_words=False, break_on_hyphens=False
     ) or [""]  # fmt: skip
 
 

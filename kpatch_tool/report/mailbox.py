@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from kpatch_tool.report.lines import cut
 from kpatch_tool.series.listing import Listed
-from kpatch_tool.text import columns, plural, printable
+from kpatch_tool.text import columns, plural, printable, width
 
 _SHORTEST_TITLE = 12
 _AUTHOR = 18
@@ -14,18 +15,16 @@ _AUTHOR = 18
 
 def lines(postings: Iterable[Listed], messages: int) -> Iterator[str]:
     """A line a posting, cut to `columns`: number, date, version, patches of how many, author, title."""
-    shown, width = 0, columns()
+    shown, most = 0, columns()
     for one in postings:
         shown += 1
         day = one.date.date().isoformat() if one.date else "-"
         own = [number for number in one.patches if 1 <= number <= one.total]
         count = f"{len(own)}/{one.total}"
-        author = printable(one.author.name or one.author.email)
-        author = author if len(author) <= _AUTHOR else author[: _AUTHOR - 1] + "\u2026"
-        start = f"{one.number:>6} {day:10} v{one.revision:<2} {count:>6} {author:{_AUTHOR}} "
-        title = printable(one.title)
-        room = max(width - len(start), _SHORTEST_TITLE)
-        yield start + (title if len(title) <= room else title[: room - 1] + "\u2026")
+        author = cut(printable(one.author.name or one.author.email), _AUTHOR, "\u2026")
+        author += " " * (_AUTHOR - width(author))
+        start = f"{one.number:>6} {day:10} v{one.revision:<2} {count:>6} {author} "
+        yield start + cut(printable(one.title), max(most - width(start), _SHORTEST_TITLE), "\u2026")
     yield f"{shown} series in {plural(messages, 'message')}"
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kpatch_tool.report.graph import Graph, Lane
+from kpatch_tool.report.lines import cut
 from kpatch_tool.report.markup import tag, text
 from kpatch_tool.results.record import RunRecord
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import plural, printable, width
 
 # All in CSS pixels.
 _ROW, _LANE, _PAD = 24, 14, 10
@@ -29,8 +30,9 @@ def graph_picture(graph: Graph) -> str:
         return ""
     node_x = _PAD + graph.columns * _LANE + _RADIUS
     label_x = node_x + _RADIUS + 6 + max(len(str(node.patch)) for node in graph.nodes) * _DIGIT
-    titles = [_cut(node.title if node.patch else f"{node.label}, {node.title}") for node in graph.nodes]
-    width = label_x + 10 + int(max(map(len, titles)) * _LETTER) + _PAD
+    said = [node.title if node.patch else f"{node.label}, {node.title}" for node in graph.nodes]
+    titles = [cut(printable(title), _TITLE_LETTERS, "…") for title in said]
+    wide = label_x + 10 + int(max(map(width, titles)) * _LETTER) + _PAD
     height = len(graph.nodes) * _ROW + 2 * _PAD
     needed = {lane.source for lane in graph.lanes}
     parts = [part for lane in graph.lanes for part in _lane(lane, node_x)]
@@ -51,17 +53,12 @@ def graph_picture(graph: Graph) -> str:
         "svg",
         "\n".join(parts),
         kind="graph",
-        width=str(width),
+        width=str(wide),
         height=str(height),
-        viewBox=f"0 0 {width} {height}",
+        viewBox=f"0 0 {wide} {height}",
         role="img",
         aria_label=f"{label}; the table below says the same in words",
     )
-
-
-def _cut(title: str) -> str:
-    title = printable(title)
-    return title if len(title) <= _TITLE_LETTERS else title[: _TITLE_LETTERS - 1] + "…"
 
 
 def _middle(row: int) -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild, previous_built
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
-from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, transition
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, previous_tested, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyStatus
 
 _LOG_LINES = 80
@@ -59,7 +59,10 @@ def applying(record: RunRecord, number: int) -> Iterator[str]:
             details = pre(patch.details)
             if patch.status is not ApplyStatus.CONFLICT and len(patch.details) > 3:
                 details = folded(plural(len(patch.details), "line"), details)
-            yield definition("apply", words + details, f"patch-{number}-apply")
+            hidden = paragraph("characters that a reader does not see", "finding") if patch.hidden else ""
+            yield definition(
+                "apply", words + details + hidden + pre(limited(patch.hidden, _MOST_PLACES)), f"patch-{number}-apply"
+            )
 
 
 def building(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
@@ -84,8 +87,7 @@ def building(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
 def _modules(record: RunRecord, build: StateBuild) -> str:
     """The modules of a state beside those of the state before it and of the base."""
     base = record.base_build()
-    earlier = [one for one in record.builds if one.patch < build.patch and one.status is BuildStatus.OK]
-    previous = earlier[-1] if earlier else None
+    previous = previous_built(record.builds, build.patch)
     rows = []
     for module in build.modules:
         cells = (f"{module.size} bytes", _change(module, previous), _change(module, base), module.sha256[:16])
@@ -135,10 +137,7 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     if deltas and tests.status != "ok" and not tests.results:
         yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
     elif deltas:
-        base = record.base_tests(tests.suite)
-        comparable = [one for one in record.tests if one.suite == tests.suite and one.status != "infra"]
-        earlier = [one for one in comparable if one.patch < tests.patch]
-        yield _deltas(deltas, tests, base, earlier[-1] if earlier else None, logs)
+        yield _deltas(record, tests, deltas, logs)
     elif tests.status == "ok" and record.compared_with(tests) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
         return
@@ -147,20 +146,21 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     yield folded(f"All results ({len(rows)})", table(f"Results of {tests.suite}", header, rows)) if rows else ""
 
 
-def _deltas(
-    deltas: tuple[Delta, ...], tests: StateTests, base: StateTests | None, previous: StateTests | None, logs: Logs
-) -> str:
+def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs: Logs) -> str:
     """What differs, test by test, and whether it is this patch's; the logs of both states below each test."""
     header = ["change", "case", "base, now", "since", "sure", "why"]
+    base, previous = record.base_tests(tests.suite), previous_tested(record.tests, tests)
+    suspects = record.suspects(tests)
+    here = "this patch" if len(suspects) == 1 else f"one of {spelt(suspects)}"
     before = {(one.test, one.case): str(one.verdict) for one in previous.results} if previous is not None else {}
     rows: list[str] = []
-    ordered = sorted(deltas, key=lambda delta: list(Change).index(delta.change))
-    tests_of = dict.fromkeys(delta.test for delta in ordered)
-    for test in tests_of:
-        own = [delta for delta in ordered if delta.test == test]
+    by_test: dict[str, list[Delta]] = {}
+    for delta in sorted(deltas, key=lambda delta: list(Change).index(delta.change)):
+        by_test.setdefault(delta.test, []).append(delta)
+    for test, own in by_test.items():
         for delta in own:
             known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
-            rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else "this patch"))
+            rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else here))
         shown = _logs_of(test, own[0].case, tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))

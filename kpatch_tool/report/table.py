@@ -27,6 +27,7 @@ _STYLES = {
 }
 PRESENT = {True: "the tree has it", False: "THE TREE LACKS IT", None: "not known whether the tree has it"}
 _SHOWN_AT_MOST = 30
+_HIDDEN_AT_MOST = 8
 _GAP = 2
 _NARROWEST = 12
 _WIDEST = 120
@@ -161,6 +162,7 @@ def _applying(record: RunRecord) -> list[str]:
         if patch.status not in {"clean", "skipped"}:
             lines.append(f"{patch.number}: {patch.status}: {patch.why}")
             lines += [f"   {line}" for line in _limited(patch.details, 40 if patch.status == "conflict" else 4)]
+        lines += [f"{patch.number}: {line}" for line in _limited(patch.hidden, _HIDDEN_AT_MOST)]
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kpatch_tool.report.lines import cut, wrapped
@@ -77,9 +77,8 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
         why = f" ({delta.why})" if delta.why else ""
         line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}{_since(tested, tests, delta)}"
         _say(console, line, _CHANGES[delta.change])
-    for delta in _own(tested, tests):
-        line = f"{delta.change} by this patch: {delta_name(delta)}: {transition(delta)}"
-        _say(console, line, _CHANGES[delta.change])
+    for change, line in _since_the_last(tested, tests):
+        _say(console, line, _CHANGES[change])
     for line in tests.trace.splitlines()[:_TRACE_LINES]:
         _say(console, f"  {line}", "red")
     if tests.results:
@@ -100,13 +99,16 @@ def _since(tested: Tested, tests: StateTests, delta: Delta) -> str:
     return f", as after patch {previous.patch}"
 
 
-def _own(tested: Tested, tests: StateTests) -> list[Delta]:
-    """What a patch changed that the comparison with the base does not show: it took an earlier one's doing back."""
+def _since_the_last(tested: Tested, tests: StateTests) -> Iterator[tuple[Change, str]]:
+    """What changed since the state tested before that the comparison with the base does not show: an earlier patch's
+    doing was taken back."""
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
-        return []
+        return
     told = set(map(_key, tested.deltas(tests)))
-    return [delta for delta in _telling(tested.deltas_previous(tests)) if _key(delta) not in told]
+    for delta in _telling(tested.deltas_previous(tests)):
+        if _key(delta) not in told:
+            yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
 
 
 def _key(delta: Delta) -> tuple[str, str, str]:

@@ -80,7 +80,7 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which of it to show; None and empty: all. `tree` is the name of a kernel tree or the beginning of a git tree
-    id; `patch` the number of a state of any series."""
+    id, `series` the name of a series or its directory, `patch` the number of a state of any series."""
 
     kind: Kind | None = None
     tree: str | None = None
@@ -93,7 +93,7 @@ class Filter:
         """Whether `one` is to be shown."""
         wanted = (
             (self.kind, {one.kind}),
-            (self.series, {state.series for state in one.states}),
+            (self._name, {state.series for state in one.states}),
             (self.suite, {one.suite}),
             (self.status, {one.status}),
         )
@@ -103,8 +103,12 @@ class Filter:
             return False
         return self.tree is None or self._is_tree(one, self.tree)
 
+    @property
+    def _name(self) -> str | None:
+        return None if self.series is None else Path(self.series).name
+
     def _is_patch(self, state: Named) -> bool:
-        return state.patch == self.patch and self.series in (None, state.series)
+        return state.patch == self.patch and self._name in (None, state.series)
 
     @staticmethod
     def _is_tree(one: Kept, tree: str) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
-from kpatch_tool.results.deltas import Change, Delta, comparable, compare
+from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
@@ -114,6 +114,14 @@ class RunRecord:
         """A state's results against the base's of the same suite; none for the base itself."""
         base = self.compared_with(tests)
         return () if base is None else compare(tests, base)
+
+    def suspects(self, tests: StateTests) -> tuple[int, ...]:
+        """The patches that may have done what a state's tests show against those of the nearest state that was tested
+        before: its own alone, unless states between were not tested."""
+        previous = previous_tested(self.tests, tests)
+        start = 0 if previous is None else previous.patch
+        between = (build.patch for build in self.builds if start < build.patch < tests.patch)
+        return (*between, tests.patch)
 
     @property
     def exit_status(self) -> int:

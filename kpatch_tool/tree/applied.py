@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from kpatch_tool import process
 from kpatch_tool.errors import InputError
+from kpatch_tool.series import store
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
@@ -85,14 +87,19 @@ def tree_of(workspace: Workspace, catalogue: Catalogue, series: str, tree: str |
 
 
 def load_applied(workspace: Workspace, series: str | None = None, *, tree: str | None = None) -> Applied:
-    """The states of `series` (None: the one applied last) on `tree` (None: the tree it was applied to last).
+    """The states of `series` (its name or its directory; None: the one applied last) on `tree` (None: the tree it was
+    applied to last).
 
     Raises InputError, saying what to run, when it is not applied there.
     """
-    name = series if series is not None else workspace.remembered(LAST)
+    name = workspace.remembered(LAST) if series is None else _name_of(workspace, series)
     if name is None:
         raise InputError("no series was applied yet", todo="run `kpt apply SERIES`")
-    found = tree_of(workspace, Catalogue(workspace), name, tree)
+    try:
+        found = tree_of(workspace, Catalogue(workspace), name, tree)
+    except InputError:
+        store.find(workspace, name)  # says so when there is no such series
+        raise
     settle(found.git_dir)
     with Objects(found.git_dir) as objects:
         recorded = _recorded(objects, name)
@@ -109,6 +116,11 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
         branch = branch_name(name)
         raise InputError(f"branch {branch} of tree {found.name} was moved by another hand", todo=todo)
     return recorded.applied
+
+
+def _name_of(workspace: Workspace, series: str) -> str:
+    """The name of a series given by its name, whose directory may be gone, or by its directory."""
+    return store.find(workspace, series).name if Path(series).name != series else series
 
 
 def is_kpts_own(objects: Objects, tree: Tree, series: str) -> bool:

@@ -95,6 +95,11 @@ def test_a_search_that_was_stopped_goes_on(six: Path, kpt: Kpt, tmp_path: Path) 
     assert sum(step["cached"] for step in document["steps"]) == before - 1
 
 
+def test_a_command_with_a_variable_of_its_own(six: Path, kpt: Kpt) -> None:
+    document = kpt("bisect", "six", "--run", "LEAST=4 printenv LEAST", "--once", "--json").json
+    assert {step["why"] for step in document["steps"]} == {"exit status 0: 4"}
+
+
 def test_a_broken_build_is_found_and_skipped(six: Path, kpt: Kpt, tmp_path: Path) -> None:
     ends_well = kpt("bisect", "six", "--build").out
     assert "nothing to find" in ends_well and "kpt build --each" in ends_well

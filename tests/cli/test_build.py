@@ -143,6 +143,16 @@ def test_head_is_what_is_meant(toy: Path, kpt: Kpt) -> None:
     assert "new warning: arch/x86/kvm/mmu.c:" in out
 
 
+def test_a_series_is_named_by_its_directory_too(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    by_name = kpt("build", "s", "--base", "--json").json
+    again = kpt("build", "series/s/", "--base", "--json").json
+    assert [row["commit"] for row in again["states"]] == [row["commit"] for row in by_name["states"]]
+    assert again["states"][0]["cached"]
+    (workspace.series / "s").rename(workspace.root / "moved")
+    assert kpt("build", "s", "--base", "--json").json["states"][0]["cached"]
+    assert "nosuch: no such series" in kpt("build", "nosuch", status=2).err
+
+
 def test_artifact_holds_what_the_guest_needs(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
     kpt("build", "--base", "--tree", "toy")
     applied = load_applied(workspace, "s")
@@ -326,6 +336,8 @@ def test_what_the_machine_cannot_do_is_not_remembered(
     assert run.json["states"][0]["status"] == "infra"
     assert "No space left on device" in run.json["states"][0]["why"]
     assert Path(run.json["states"][0]["log"]).is_file()
+    shown = " ".join(kpt("build", "s", "--base", status=3, env=env | {"COLUMNS": "40"}).out.split())
+    assert run.json["states"][0]["why"] in shown
     assert kpt("build", "s", "--base", "--json").json["states"][0]["status"] == "ok"
 
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from kpatch_tool.pipeline import run
 from kpatch_tool.results.store import Store
@@ -53,6 +62,14 @@ def test_files(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
     assert json.loads(data.read_text())["kpt"] == 1
 
 
+def test_what_is_kept_of_a_run_fits_the_terminal(kpt: Kpt, workspace: Workspace) -> None:
+    keep_a_run(workspace)
+    out = kpt("results", "show", "1").out
+    assert max(map(len, out.splitlines())) <= 80
+    assert max(map(len, kpt("results", env={"COLUMNS": "50"}).out.splitlines())) <= 50
+    assert kpt("report", "--format", "json").json["sentence"] in " ".join(out.split())
+
+
 def test_a_place_that_cannot_be_written(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
     keep_a_run(workspace)
     for place in (tmp_path, tmp_path / "kpt.toml" / "r.html", Path("/proc/none/r.html")):
@@ -62,3 +79,49 @@ def test_a_place_that_cannot_be_written(kpt: Kpt, workspace: Workspace, tmp_path
 
 def test_an_unknown_format_is_the_user_s_error(kpt: Kpt, workspace: Workspace) -> None:
     assert "text" in kpt("report", "--format", "word", status=2).err
+
+
+_WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override") if os.geteuid() == 0 else ()  # root may write anywhere
+
+
+@pytest.fixture
+def read_only(workspace: Workspace) -> Iterator[Callable[..., str]]:
+    """Has kpt read the workspace, none of whose files it may write; what it prints."""
+
+    def run(*args: str, status: int = 0) -> str:
+        subprocess.run(["chmod", "-R", "a-w", workspace.root], check=True)
+        words = [*_WITHOUT_POWERS, sys.executable, "-m", "kpatch_tool", *args]
+        done = subprocess.run(words, cwd=workspace.root, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stdout or done.stderr
+
+    yield run
+    subprocess.run(["chmod", "-R", "u+w", workspace.root], check=True)
+
+
+def test_a_reader_who_may_not_write(kpt: Kpt, workspace: Workspace, read_only: Callable[..., str]) -> None:
+    assert "nothing was run yet" in read_only("report", status=2)
+    subprocess.run(["chmod", "-R", "u+w", workspace.root], check=True)
+    keep_a_run(workspace)
+    shown = {words: kpt(*words).out for words in (("report",), ("report", "--format", "tap"), ("results", "show", "1"))}
+    for words, out in shown.items():
+        assert read_only(*words) == out
+    assert read_only("results").splitlines()[0].split()[:2] == ["run", "1"]
+    assert "permission denied" in read_only("results", "prune", status=3)
+
+
+def test_a_reader_beside_a_writer_that_was_killed(
+    kpt: Kpt, workspace: Workspace, read_only: Callable[..., str], tmp_path: Path
+) -> None:
+    """What it had kept is in its log of writes, which only a writer takes into the file."""
+    keep_a_run(workspace)
+    out = kpt("report").out
+    with contextlib.closing(sqlite3.connect(workspace.state / "store.sqlite")) as store, store:
+        store.execute("UPDATE runs SET series = 'later'")
+        store.commit()
+        shutil.copytree(workspace.state, tmp_path / "killed")
+    (tmp_path / "killed").rename(workspace.root / ".kpt-killed")
+    shutil.rmtree(workspace.state)
+    (workspace.root / ".kpt-killed").rename(workspace.state)
+    assert (workspace.state / "store.sqlite-wal").stat().st_size > 0
+    assert read_only("report", "later") == out

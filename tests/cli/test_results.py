@@ -89,6 +89,7 @@ def test_filters(built: Path, kpt: Kpt, workspace: Workspace) -> None:
     assert failed["states"] == [{"series": "s", "patch": 2}]
     assert [row["kind"] for row in results(kpt, "--suite", "t")] == ["tests"]
     assert {row["kind"] for row in results(kpt, "--patch", "1", "--series", "s")} == {"build", "tests"}
+    assert results(kpt, "--series", "series/s/") == results(kpt, "--series", "s") != []
     assert results(kpt, "--series", "none") == []
     assert len(results(kpt, "--tree", "toy")) == 6
     assert len(results(kpt, "--tree", str(first["git_trees"])[2:12])) == 2

@@ -140,6 +140,40 @@ def test_members_macros_constants_types() -> None:
     assert why(patch(1, short), patch(2, diff(FILE, FAULT, " \ta();", "+\tx->lock = 1;", " \tb();"))) == {}
 
 
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "static DEFINE_MUTEX(vm_list);",
+        "static LIST_HEAD(vm_list);",
+        "DECLARE_WORK(vm_list, worker);",
+        "static DEFINE_PER_CPU(struct kvm_list *, vm_list);",
+        "bool __read_mostly vm_list = true;",
+        "static const struct kernel_param_ops vm_list = {",
+        "extern struct list_head vm_list;",
+    ],
+)
+@pytest.mark.parametrize("section", ["", "static void above(void)"])
+def test_a_variable_of_the_file(declaration: str, section: str) -> None:
+    adds = diff("virt/kvm/kvm_main.c", section, " \tabove();", " }", f"+{declaration}", " ")
+    use = diff("virt/kvm/kvm_main.c", "static void below(void)", " \ta();", "+\tlock(&vm_list);", " \tb();", at=300)
+    reason = {(2, 1): "uses `vm_list`, which 1/2 adds to virt/kvm/kvm_main.c"}
+    assert why(patch(1, adds), patch(2, use)) == reason
+    squeezed = adds.replace(b"\t", b"")  # as on pages: what stands below a function may be its own
+    assert why(patch(1, squeezed), patch(2, use)) == (reason if not section or "(" in declaration else {})
+
+
+def test_what_is_no_variable_of_the_file() -> None:
+    for line in ("int open_guest(struct kvm *kvm,", "\t       struct kvm_guest *the_guest,", "struct the_guest;"):
+        adds = diff("virt/kvm/kvm_main.h", "", " \tint a;", f"+{line}", " ")
+        use = diff("virt/kvm/kvm_main.c", "void f(void)", " \ta();", "+\tthe_guest = 0;", " \tb();")
+        assert why(patch(1, adds), patch(2, use)) == {}
+    mutex = (
+        diff(FILE, "", " ", "+static DEFINE_MUTEX(one);", " "),
+        diff(FILE, "", " ", "+static DEFINE_MUTEX(two);", " "),
+    )
+    assert why(*(patch(number, text) for number, text in enumerate(mutex, 1))) == {}
+
+
 def test_label() -> None:
     adds = diff(FILE, FAULT, " \ta();", "+out_unlock:", "+\tunlock();", " \treturn 0;")
     use = diff(FILE, FAULT, " \ta();", "+\tgoto out_unlock;", " \tb();", at=20)
@@ -165,6 +199,30 @@ def test_a_function_goes_after_its_users() -> None:
     removal = diff(FILE, "", " ", "-static void drop_large_spte(struct kvm_vcpu *vcpu)", "-{", "-}", " ")
     reason = "removes `drop_large_spte`, whose last uses shown 1/2 takes out"
     assert why(patch(1, last_use), patch(2, removal)) == {(2, 1): reason}
+    elsewhere = diff("arch/x86/kvm/mmu.h", "", " ", "+void drop_large_spte(struct kvm_vcpu *vcpu);", " ")
+    assert why(patch(1, last_use), patch(2, removal + elsewhere)) == {}
+    private = elsewhere.replace(b"+void", b"+static void").replace(b"mmu.h", b"svm.c")
+    assert why(patch(1, last_use), patch(2, removal + private)) == {(2, 1): reason}
+
+
+def test_what_is_done_with_a_name() -> None:
+    adds = diff(FILE, "", " ", "+static int flush_them(struct sp *sp)", "+{", "+}", " ")
+    said = ", which 1/2 adds to arch/x86/kvm/mmu.c"
+    for line, word in (
+        ("\tflush_them(sp);", "calls flush_them()"),
+        ("\t.flush = flush_them,", "uses flush_them()"),
+        ("int flush_them(struct sp *sp);", "declares flush_them()"),
+    ):
+        assert why(patch(1, adds), patch(2, diff(FILE, "", " \ta();", f"+{line}", " "))) == {(2, 1): word + said}
+
+
+def test_a_tag_or_a_head_is_no_use_of_a_parameter() -> None:
+    head = "static int flush_them(struct sp *sp)"
+    adds = diff(FILE, "", " ", "-static int flush_them(void)", f"+{head}", " {", "+\tuse(sp);", " }")
+    tag = diff(FILE, head, " \ta();", "+\tstruct sp *other;", " \tb();")
+    again = diff(FILE, "", " ", f"-{head}", f"+{head.removeprefix('static ')}", " {")
+    assert why(patch(1, adds), patch(2, tag)) == {}
+    assert why(patch(1, adds), patch(2, again)) == {}
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ import pytest
 from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import SourceFile
 from kpatch_tool.mail.recipients import Recipients, by_message_id
+from kpatch_tool.pipeline import run
 from kpatch_tool.report.letter import answered, draft, vouches
 from kpatch_tool.series.given import of_reply
 from kpatch_tool.series.posted import Posted
 from tests import report_records as records
-from tests.results_fixtures import make_tests
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
 from tests.unit.test_report import hostile_record
 
 ME = Address("Test Person", "test@example.org")
@@ -67,8 +68,21 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
         assert not vouches(replace(record, tests=nothing)), "nothing was tested"
 
 
+def test_a_base_that_cannot_be_tested_is_said_and_not_that_nothing_was() -> None:
+    series, builds = records.three(), {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    tests = {patch: (make_tests(patch, "vmexit=pass"),) for patch in range(1, 4)}
+    tests[0] = (make_tests(0, status="failed", why="the kernel does not boot"),)
+    record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder())
+    mail = Posted(0, "[PATCH 0/3] KVM", Address("J", "j@example.org"), None, "Why.\n", "c@x")
+    text = draft(record, series, mail, ME).text
+    assert "does not boot" in text and "Tested-by" not in text and "It was not tested." not in text
+    text = draft(replace(record, tests=record.tests[:1]), series, mail, ME).text
+    assert "Tested-by" not in text and "It was not tested." in text
+
+
 @pytest.mark.parametrize(
-    ("kind", "number"), [("clean", 0), ("infra", 0), ("lacking", 1), ("conflict", 2), ("panicking", 3), ("damaged", 1)]
+    ("kind", "number"),
+    [("clean", 0), ("infra", 0), ("lacking", 1), ("conflict", 2), ("hiding", 2), ("panicking", 3), ("damaged", 1)],
 )
 def test_which_patch_is_answered(kind: str, number: int, tmp_path: Path) -> None:
     assert answered(records.every_kind(tmp_path)[kind]) == number

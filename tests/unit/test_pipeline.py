@@ -281,6 +281,18 @@ def test_a_damaged_series_that_cannot_be_applied_is_the_user_s_business() -> Non
         run(damaged, steps, Recorder())
 
 
+def test_what_this_machine_cannot_apply_is_not_built() -> None:
+    record = run(SERIES, FakeSteps(MachineError("no space left on device"), {}, {}), Recorder())
+    assert (record.exit_status, record.problems) == (3, ("apply: no space left on device",))
+    assert record.sentence == "demo was not applied to toy."
+    left = [record.cell(1, stage) for stage in (Stage.APPLY, Stage.BUILD, Stage.TEST)]
+    assert [(cell.outcome, cell.why) for cell in left if cell] == [
+        (Outcome.INFRA, "no space left on device"),
+        (Outcome.SKIPPED, "the series was not applied"),
+        (Outcome.SKIPPED, "the series was not applied"),
+    ]
+
+
 def test_dependencies_that_fail_stop_nothing() -> None:
     steps = FakeSteps(make_applied(SERIES), builds("a", "b"), same_results(0, 1), needs=MachineError("no git"))
     record = run(SERIES, steps, Recorder())

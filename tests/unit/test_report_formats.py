@@ -17,16 +17,20 @@ from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.pipeline import Which, run
 from kpatch_tool.report.checks import Kind, checks_of
+from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
 from kpatch_tool.report.junit import junit
 from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.series.model import Exactness
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
-from tests.report_records import POISON, base_untested, clean, every_kind, infra, large, poisoned, regressions
+from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
 from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
@@ -197,3 +201,67 @@ def test_no_text_of_a_run_acts(form: str, poison: str, tmp_path: Path) -> None:
     for record in (regressions(tmp_path / "log"), hostile_record()):
         said = encoded(MAKERS[form](Workspace(tmp_path), poisoned(record, poison))).decode()
         assert printable(said, lines=True) == said
+
+
+def test_characters_one_does_not_see_are_named_and_are_no_conflict(workspace: Workspace) -> None:
+    record, told = hiding(), "mm/f.c:12 adds U+202E RIGHT-TO-LEFT OVERRIDE"
+    assert [(one.said, one.lines) for one in evidence(record, 2)] == [
+        ("This patch has characters that a reader does not see:", (told,))
+    ]
+    below = page(record).partition('id="patch-2-apply"')[2].partition("</dd>")[0]
+    assert told in below
+    assert f"applying:\n  2: {told}\n" in MAKERS["text"](workspace, record)
+
+
+def test_what_each_check_says_and_shows() -> None:
+    """Lines below the stage they are of alone; the time a build took; what became of a test that fails on the base."""
+    series = make_series("KVM: one", "KVM: two")
+    damaged = replace(renamed(series, Exactness.MATCHED).patches[0], ambiguous=("a.c:+1 `x`: 2 readings",))
+    first, second = make_applied(series).patches
+    applied = replace(make_applied(series), patches=(first, replace(second, details=("hunk 1 at line 9",))))
+    builds = {patch: replace(make_build(patch, module=str(patch // 2)), seconds=patch + 1.5) for patch in range(3)}
+    tests = {0: (make_tests(0, "msr=fail"),), 2: (make_tests(2, "msr=timeout"),)}
+    steps = FakeSteps(applied, builds, tests, restored=replace(series, patches=(damaged, series.patches[1])))
+    found = {
+        (state.patch, check.group): check
+        for state in checks_of(run(series, steps, Recorder()))
+        for check in state.checks
+    }
+    shown = {place: check.evidence for place, check in found.items() if check.evidence}
+    assert shown == {(1, "restore"): ("a.c:+1 `x`: 2 readings",), (2, "apply"): ("hunk 1 at line 9",)}
+    taken = {place: check.seconds for place, check in found.items() if place[1] in ("build", "apply") and check.seconds}
+    assert taken == {(0, "build"): 1.5, (1, "build"): 2.5, (2, "build"): 3.5}
+    assert [found[patch, "test.kut.msr"].message for patch in range(3)] == [
+        "fail on the base", "fail, as on the base", "fail, now timeout, 50% sure",
+    ]  # fmt: skip
+
+
+def test_evidence_is_of_the_patch_and_says_who_may_have_done_it(tmp_path: Path) -> None:
+    records = every_kind(tmp_path)
+    said = {kind: [one.said for one in evidence(records[kind], number)]
+            for kind, number in (("conflict", 2), ("regressions", 3), ("panicking", 3), ("hiding", 3))}  # fmt: skip
+    assert said == {
+        "conflict": ["This patch does not apply to toy: it is conflict."],
+        "regressions": ["With this patch 1 case of kut no longer passes:"],
+        "panicking": [
+            "With this patch, or one before it (the state after 2 not tested), kut cannot be run: "
+            "the kernel does not boot."
+        ],
+        "hiding": [],
+    }
+    (worse,) = evidence(records["regressions"], 3)
+    assert worse.lines == ("vmexit: pass, now timeout (after 90 s)",)
+    assert worse.log[:2] == ("enabling apic", "PASS: cpuid")
+
+
+def test_of_patches_that_were_not_tested_one_by_one_nobody_is_blamed() -> None:
+    """kpt run --head: the base and the last state alone are tested."""
+    series = make_series("KVM: one", "KVM: two", "KVM: three")
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    tests = {0: (make_tests(0, "msr=pass"),), 3: (make_tests(3, "msr=fail"),)}
+    record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder(), which=Which.HEAD)
+    (found,) = evidence(record, 3)
+    assert found.said == (
+        "With this patch, or one before it (the states after 1-2 not tested), 1 case of kut no longer passes:"
+    )
+    assert "<td>one of 1-3</td>" in page(record) and "<td>this patch</td>" not in page(record)

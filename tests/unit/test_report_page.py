@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
+from kpatch_tool.pipeline import run
 from kpatch_tool.report import html
 from kpatch_tool.report.checks import Kind, checks_of
+from kpatch_tool.report.document import run_document
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.graph import Graph, layout
 from kpatch_tool.report.pictures import timings_picture
@@ -18,6 +20,7 @@ from kpatch_tool.report.table import details
 from kpatch_tool.results.record import PatchRecord
 from kpatch_tool.series.model import Exactness
 from tests import report_records as records
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
 from tests.unit.test_report import Page
 
 NONE = Dependencies((), (), ())
@@ -102,6 +105,18 @@ def test_what_a_patch_changed_is_told_apart_from_what_was_there_before(tmp_path:
     parts = dict(by_patch(large))
     assert "1 module, byte for byte as after patch 2" in parts[3] and "byte for byte" not in parts[2]
     assert "<td>changed, +4 bytes</td>" in parts[4] and "beside patch 3" in parts[4]
+
+
+def test_what_was_worse_before_a_state_that_did_not_boot_is_not_the_next_patchs_doing() -> None:
+    series = records.three()
+    tests = {0: "pass", 1: "fail", 3: "fail"}
+    given = {patch: (make_tests(patch, f"vmexit={verdict}"),) for patch, verdict in tests.items()}
+    given[2] = (make_tests(2, status="failed", why="the kernel does not boot"),)
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    record = run(series, FakeSteps(make_applied(series), builds, given), Recorder())
+    third = dict(by_patch(html.page(record)))[3]
+    assert "<td>patch 1 or before</td>" in third
+    assert run_document(record)["test"]["states"][3]["deltas_previous"] == []
 
 
 def test_a_state_that_cannot_be_booted_is_one_finding() -> None:

@@ -120,7 +120,7 @@ def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
     assert "worse: t: pass, now fail, as after patch 1\n" in parts[2]
     assert parts[3].startswith("patch 3: s (ok, same as patch 2)\nkernel, modules and tests are identical to patch 2's")
     assert "worse" not in parts[4]
-    assert "better by this patch: t: fail, now pass\n" in parts[4]
+    assert "better since patch 3: t: fail, now pass\n" in parts[4]
 
 
 def test_no_more_guests_than_there_is_memory_for() -> None:

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpatch_tool.text import plural, printable, printable_bytes, some_of
+from kpatch_tool.mail.message import Address
+from kpatch_tool.report import mailbox
+from kpatch_tool.report.lines import cut
+from kpatch_tool.series.listing import Listed
+from kpatch_tool.text import plural, printable, printable_bytes, some_of, width
 
 
 @pytest.mark.parametrize(
@@ -60,3 +64,32 @@ def test_some_names_of_many_in_a_message() -> None:
     assert some_of(names[:3], "x", others="kpt tree list") == "tree-0, tree-1, tree-2"
     said = some_of(names, "tre-42", others="kpt tree list")
     assert "tree-42" in said and said.endswith(", and 92 more (`kpt tree list`)")
+
+
+@pytest.mark.parametrize(
+    ("line", "most", "shown"),
+    [
+        ("KVM: MMU: flush", 15, "KVM: MMU: flush"),
+        ("KVM: MMU: flush", 14, "KVM: MMU: f..."),
+        ("漢字漢字", 8, "漢字漢字"),
+        ("漢字漢字", 7, "漢字..."),
+        ("漢字漢字", 6, "漢..."),
+        ("e\u0301tat", 4, "e\u0301tat"),
+        ("x e\u0301tats", 6, "x e\u0301..."),
+    ],
+)
+def test_a_line_is_cut_by_the_columns_it_takes(line: str, most: int, shown: str) -> None:
+    assert cut(line, most) == shown
+    assert width(shown) <= most
+
+
+def test_columns_of_a_list_stand_below_one_another() -> None:
+    titles, names = ("標題" * 20, "mm: a thing", "é" * 60), ("漢字" * 6, "Jané", "J" * 30)
+    listed = [
+        Listed(1, title, 1, Address(name, ""), None, (1,), 1, False, "", (), 0.0)
+        for title, name in zip(titles, names, strict=True)
+    ]
+    *rows, _ = mailbox.lines(listed, 3)
+    starts = {width(row[: row.index(title[:2])]) for row, title in zip(rows, titles, strict=True)}
+    assert len(starts) == 1
+    assert max(map(width, rows)) <= 80
