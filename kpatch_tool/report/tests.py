@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.report.lines import cut, wrapped
 from kpatch_tool.report.table import print_trimmed
-from kpatch_tool.results.deltas import Change, Delta, transition
+from kpatch_tool.results.deltas import Change, Delta, identity, transition
 from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
@@ -95,7 +95,7 @@ def _how(tests: StateTests) -> str:
 def _since(tested: Tested, tests: StateTests, delta: Delta) -> str:
     """Whether an earlier patch did it already."""
     previous = tested.previous_of(tests)
-    if previous is None or _key(delta) not in map(_key, tested.deltas(previous)):
+    if previous is None or identity(delta) not in map(identity, tested.deltas(previous)):
         return ""
     return f", as after patch {previous.patch}"
 
@@ -105,12 +105,8 @@ def _own(tested: Tested, tests: StateTests) -> list[Delta]:
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
         return []
-    told = set(map(_key, tested.deltas(tests)))
-    return [delta for delta in _telling(tested.deltas_previous(tests)) if _key(delta) not in told]
-
-
-def _key(delta: Delta) -> tuple[str, str, str]:
-    return (delta.test, delta.case, delta.now)
+    told = set(map(identity, tested.deltas(tests)))
+    return [delta for delta in _telling(tested.deltas_previous(tests)) if identity(delta) not in told]
 
 
 def _telling(deltas: tuple[Delta, ...]) -> list[Delta]:

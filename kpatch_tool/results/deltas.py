@@ -73,6 +73,29 @@ def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTes
     return max(earlier, key=lambda one: one.patch, default=None)
 
 
+def identity(delta: Delta) -> tuple[str, str, str]:
+    """What makes two states differ from the base in the same way: the case, and what became of it."""
+    return (delta.test, delta.case, delta.now)
+
+
+def since(
+    deltas: Sequence[Delta], states: Sequence[StateTests], tests: StateTests, base: StateTests
+) -> list[tuple[int, int]]:
+    """Since when each of `deltas`, those of `tests` against `base`, is so; `states` are results of the same series.
+
+    The second number is the first patch of the unbroken row of tested states up to `tests` that have the delta, the
+    first one that of the tested state before it (0: the base): those between them were not tested.
+    """
+    found = {identity(delta): (0, tests.patch) for delta in deltas}
+    left, at = set(found), tests
+    while left and (before := previous_tested(states, at)) is not None:
+        there = {identity(delta) for delta in compare(before, base)} if before.patch else set()
+        found |= dict.fromkeys(left, (before.patch, at.patch))
+        left &= there
+        at = before
+    return [found[identity(delta)] for delta in deltas]
+
+
 def classify(base: str, now: str) -> Change:
     """What it means that a case went from `base` to `now` (words of Verdict, or "absent")."""
     if base == Verdict.PASS:
@@ -97,27 +120,37 @@ def transition(delta: Delta) -> str:
     return f"{before}, now {delta.now}"
 
 
-def sentence(deltas: Sequence[Delta], total: int) -> str:
+def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> str:
     """The comparison of `total` cases in words, without a full stop: "all 142 test cases are as on the base",
-    "of 142 test cases 140 are as on the base, 1 worse (vmexit: pass, now fail), 1 better (...)"."""
+    "of 142 test cases 140 are as on the base, 1 worse (vmexit: pass, now fail), 1 better (...)".
+
+    `when` says of each delta since when it is so ("from patch 4 on"); nothing where that does not matter.
+    """
     if total == 0:
         return "no test case was reported"
     if not deltas:
         return f"all {total} test cases are as on the base" if total > 1 else "the one test case is as on the base"
-    parts = [part for change in Change if (part := _part(change, [d for d in deltas if d.change is change]))]
+    dated = list(zip(deltas, when or [""] * len(deltas), strict=True))
+    parts = [part for change in Change if (part := _part(change, [d for d in dated if d[0].change is change]))]
     return f"of {plural(total, 'test case')} {total - len(deltas)} are as on the base, " + ", ".join(parts)
 
 
-def _part(change: Change, deltas: Sequence[Delta]) -> str:
-    if not deltas:
+def _part(change: Change, dated: Sequence[tuple[Delta, str]]) -> str:
+    if not dated:
         return ""
-    telling = [delta for delta in deltas if not delta.follows] or deltas
+    telling = [one for one in dated if not one[0].follows] or dated
     # The whole test's delta stands for its cases.
-    whole = {delta.test for delta in telling if not delta.case}
-    telling = [delta for delta in telling if not delta.case or delta.test not in whole]
-    named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
+    whole = {delta.test for delta, _ in telling if not delta.case}
+    telling = [(delta, when) for delta, when in telling if not delta.case or delta.test not in whole]
+    times = {when for _, when in telling}
+    common = telling[0][1] if len(times) == 1 else ""
+    named = [_joined(f"{name(d)}: {transition(d)}", "" if common else when) for d, when in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
-    return f"{len(deltas)} {change} ({'; '.join([*named, f'{more} more'] if more else named)})"
+    return f"{_joined(f'{len(dated)} {change}', common)} ({'; '.join([*named, f'{more} more'] if more else named)})"
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
 
 
 _Cases = Mapping[tuple[str, str], CaseResult]

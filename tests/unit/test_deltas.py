@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, transition
+from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, since, transition
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 
@@ -127,6 +127,36 @@ def test_many_are_named_up_to_three() -> None:
     base, state = ran(0, *(f"t{n}=pass" for n in range(9))), ran(1, *(f"t{n}=fail" for n in range(9)))
     text = sentence(compare(state, base), 9)
     assert text.endswith("9 worse (t0: pass, now fail; t1: pass, now fail; t2: pass, now fail; 6 more)")
+
+
+def test_since_when() -> None:
+    base, last = ran(0, "a=pass", "b=pass", "c=pass"), ran(9, "a=fail", "b=fail", "c=timeout")
+    between = [
+        ran(1, "a=fail", "b=pass", "c=pass"),
+        ran(2, "a=pass", "b=pass", "c=fail"),
+        ran(3, status="infra"),
+        ran(5, "a=fail", "b=pass", "c=fail"),
+        ran(7, "a=fail", "b=fail", "c=fail"),
+    ]
+    found = compare(last, base)
+    dates = since(found, [base, *between, last], last, base)
+    assert dict(zip(map(name, found), dates, strict=True)) == {
+        "a": (2, 5),  # that it was so after patch 1, too, is another row; patch 3 could not be tested
+        "b": (5, 7),
+        "c": (7, 9),  # fail became timeout
+    }
+    assert since(found, [base, last], last, base) == [(0, 9)] * 3
+
+
+def test_each_case_says_since_when_where_they_differ() -> None:
+    base, state = ran(0, "a=pass", "a/1=pass", "b=pass"), ran(3, "a=fail", "a/1=fail", "b=fail")
+    found = compare(state, base)
+    assert sentence(found, 3, ["from patch 2 on"] * 3) == (
+        "of 3 test cases 0 are as on the base, 3 worse from patch 2 on (a: pass, now fail; b: pass, now fail)"
+    )
+    assert sentence(found, 3, ["from patch 1 on", "from patch 1 on", "from patch 2 on"]).endswith(
+        "3 worse (a: pass, now fail from patch 1 on; b: pass, now fail from patch 2 on)"
+    )
 
 
 def test_small_numbers() -> None:

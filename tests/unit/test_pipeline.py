@@ -151,10 +151,29 @@ def test_regressions_and_repairs() -> None:
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
     assert words(record, Stage.TEST) == ["2 cases", "same", "1 worse", "1 better"]
     assert record.sentence.endswith(
-        "of 2 test cases 1 are as on the base, 1 better (msr: fail, now pass); "
+        "of 2 test cases 1 are as on the base, 1 better from patch 3 on (msr: fail, now pass); "
         "at patch 2 1 case of vmexit worse, taken back later."
     )
     assert record.exit_status == 1
+
+
+def test_the_sentence_says_which_patch_did_it() -> None:
+    tests = same_results(0) | {
+        1: (make_tests(1, "vmexit=pass", "msr=timeout"),),
+        2: (make_tests(2, "vmexit=fail", "msr=timeout"),),
+        3: (make_tests(3, "vmexit=fail", "msr=timeout"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        "1 worse from patch 2 on (vmexit: pass, now fail), 1 changed from patch 1 on (msr: fail, now timeout)."
+    )
+
+
+def test_patches_between_that_do_not_build_may_have_done_it() -> None:
+    built = builds("a", "b", "c", "d") | {2: make_build(2, "failed", why="1 error")}
+    tests = same_results(0, 1) | {3: (make_tests(3, "vmexit=fail", "msr=fail"),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, tests), Recorder())
+    assert record.sentence.endswith("1 worse by one of patches 2 and 3 (vmexit: pass, now fail).")
 
 
 def test_a_state_that_does_not_boot() -> None:
