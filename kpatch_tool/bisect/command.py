@@ -154,7 +154,7 @@ def _found(applied: Applied, search: Search, question: Question, seen: tuple[Obs
     else:
         culprits = tuple(applied.states[place] for place in found.candidates)
         why = _blame(culprits, question, seen)
-    remark = question.remark(seen)
+    remark = question.remark(seen, [state.patch for state in culprits])
     return Found(applied, culprits, confidence, seen, resumed, f"{why}; {remark}" if remark else why)
 
 

@@ -89,14 +89,13 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
     parts = [_broken(broken[0])] if broken else []
     compared = [found for found in last if found.patch and _comparable(found, bases.get(found.suite))]
     if compared:
-        deltas: list[Delta] = []
-        when: list[str] = []
+        dated: list[tuple[tuple[int, int], Delta]] = []
         for found in compared:
-            base = bases[found.suite]
-            mine = compare(found, base)
-            deltas += mine
-            when += [_when(*dates, patches) for dates in since(mine, tests, found, base)]
-        parts.append(sentence(deltas, sum(case_count(found, bases[found.suite]) for found in compared), when))
+            deltas = compare(found, bases[found.suite])
+            dated += zip(since(deltas, tests, found, bases[found.suite]), deltas, strict=True)
+        dated.sort(key=lambda one: one[0][1])
+        total = sum(case_count(found, bases[found.suite]) for found in compared)
+        parts.append(sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated]))
         parts.append(_on_the_way(states, compared, bases))
     elif not states and not broken:
         count = sum(len(found.results) for found in last)

@@ -130,27 +130,23 @@ def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> s
         return "no test case was reported"
     if not deltas:
         return f"all {total} test cases are as on the base" if total > 1 else "the one test case is as on the base"
-    dated = list(zip(deltas, when or [""] * len(deltas), strict=True))
-    parts = [part for change in Change if (part := _part(change, [d for d in dated if d[0].change is change]))]
+    groups: dict[tuple[Change, str], list[Delta]] = {}
+    for delta, told in zip(deltas, when or [""] * len(deltas), strict=True):
+        groups.setdefault((delta.change, told), []).append(delta)
+    order = sorted(groups, key=lambda group: list(Change).index(group[0]))  # stable: as the deltas came
+    parts = [_part(change, told, groups[change, told]) for change, told in order]
     return f"of {plural(total, 'test case')} {total - len(deltas)} are as on the base, " + ", ".join(parts)
 
 
-def _part(change: Change, dated: Sequence[tuple[Delta, str]]) -> str:
-    if not dated:
-        return ""
-    telling = [one for one in dated if not one[0].follows] or dated
+def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
+    telling = [delta for delta in deltas if not delta.follows] or deltas
     # The whole test's delta stands for its cases.
-    whole = {delta.test for delta, _ in telling if not delta.case}
-    telling = [(delta, when) for delta, when in telling if not delta.case or delta.test not in whole]
-    times = {when for _, when in telling}
-    common = telling[0][1] if len(times) == 1 else ""
-    named = [_joined(f"{name(d)}: {transition(d)}", "" if common else when) for d, when in telling[:_NAMED_AT_MOST]]
+    whole = {delta.test for delta in telling if not delta.case}
+    telling = [delta for delta in telling if not delta.case or delta.test not in whole]
+    named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
-    return f"{_joined(f'{len(dated)} {change}', common)} ({'; '.join([*named, f'{more} more'] if more else named)})"
-
-
-def _joined(*words: str) -> str:
-    return " ".join(word for word in words if word)
+    told = f" {when}" if when else ""
+    return f"{len(deltas)} {change}{told} ({'; '.join([*named, f'{more} more'] if more else named)})"
 
 
 _Cases = Mapping[tuple[str, str], CaseResult]

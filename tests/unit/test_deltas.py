@@ -148,14 +148,14 @@ def test_since_when() -> None:
     assert since(found, [base, last], last, base) == [(0, 9)] * 3
 
 
-def test_each_case_says_since_when_where_they_differ() -> None:
+def test_cases_are_told_by_the_patch_that_did_it() -> None:
     base, state = ran(0, "a=pass", "a/1=pass", "b=pass"), ran(3, "a=fail", "a/1=fail", "b=fail")
     found = compare(state, base)
     assert sentence(found, 3, ["from patch 2 on"] * 3) == (
         "of 3 test cases 0 are as on the base, 3 worse from patch 2 on (a: pass, now fail; b: pass, now fail)"
     )
     assert sentence(found, 3, ["from patch 1 on", "from patch 1 on", "from patch 2 on"]).endswith(
-        "3 worse (a: pass, now fail from patch 1 on; b: pass, now fail from patch 2 on)"
+        ", 2 worse from patch 1 on (a: pass, now fail), 1 worse from patch 2 on (b: pass, now fail)"
     )
 
 
