@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
-from kpatch_tool.results.deltas import Change, Delta, name, transition
+from kpatch_tool.results.deltas import Change, Delta, name, telling, transition
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.text import plural
 
@@ -91,11 +91,10 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
                 continue
         worse = [delta for delta in record.deltas(tests) if delta.change is Change.WORSE and not delta.follows]
         if worse:
-            first = worse[0]
-            output = tests.outputs.get(first.test)
+            output = tests.outputs.get(worse[0].test)
             passes = "passes" if len(worse) == 1 else "pass"
             told = f"With this patch {plural(len(worse), 'case')} of {tests.suite} no longer {passes}:"
-            yield Evidence(told, limited(map(_delta, worse), _MOST_LINES), first.test, _log(output, first.case))
+            yield Evidence(told, limited(map(_delta, worse), _MOST_LINES), worse[0].test, _log(output, telling(worse)))
 
 
 def _delta(delta: Delta) -> str:

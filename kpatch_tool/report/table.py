@@ -11,6 +11,7 @@ from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
 from kpatch_tool.results.deltas import Change, Delta, compare, identity, name, previous_tested, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
+from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.model import UNBUILT, StateTests
 from kpatch_tool.text import plural, printable, spelt
 
@@ -195,6 +196,8 @@ def _testing(record: RunRecord) -> list[str]:
                 repeated[said] = []
                 told.append((repeated[said], said))
             repeated[said].append(tests.patch)
+        if tests.same_as is None:
+            told += [([tests.patch], f"{tests.suite}: {said}") for said in unsteady(tests)]
         if new or tests.suite not in changed:
             changed[tests.suite] = tests.patch
     return [f"{_called(states)}, {said}" if states else said for states, said in told]

@@ -9,6 +9,7 @@ from kpatch_tool.report.lines import cut, wrapped
 from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, identity, transition
 from kpatch_tool.results.deltas import name as delta_name
+from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tested
@@ -80,6 +81,8 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
     for delta in _own(tested, tests):
         line = f"{delta.change} by this patch: {delta_name(delta)}: {transition(delta)}"
         _say(console, line, _CHANGES[delta.change])
+    for line in unsteady(tests):
+        _say(console, line, "yellow")
     for line in tests.trace.splitlines()[:_TRACE_LINES]:
         _say(console, f"  {line}", "red")
     if tests.results:

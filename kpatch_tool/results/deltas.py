@@ -78,6 +78,12 @@ def identity(delta: Delta) -> tuple[str, str, str]:
     return (delta.test, delta.case, delta.now)
 
 
+def telling(deltas: Sequence[Delta]) -> str:
+    """The words by which the first of `deltas` is found in its test's log: its case, or what the kernel said."""
+    first = deltas[0].test
+    return next((d.why for d in deltas if d.case and d.test == first), "") if first == KERNEL_LOG else deltas[0].case
+
+
 def since(
     deltas: Sequence[Delta], states: Sequence[StateTests], tests: StateTests, base: StateTests
 ) -> list[tuple[int, int]]:

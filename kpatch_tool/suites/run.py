@@ -48,7 +48,7 @@ _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ class _Share:
         traces = self._traces()
         files = {row.name: outcome.output for row, outcome in mine if outcome is not None and outcome.output}
         if self.run.boots:
-            files[KERNEL_LOG] = self.run.boots[-1].console
+            files[KERNEL_LOG] = self._console(self.run, traces)
         failed = self.run.status is GuestStatus.FAILED
         return replace(
             done,
@@ -305,6 +305,11 @@ class _Share:
             parts.append(_problems(self.plan))
         return ", ".join(parts)
 
+    def _console(self, run: GuestRun, traces: Sequence[Trace]) -> Path:
+        """The console that has the worst of `traces`, the first of them else; the last boot's where there are none."""
+        worst = _worst(traces) if traces else None
+        return next((boot.console for boot in run.boots if worst in boot.traces), run.boots[-1].console)
+
     def _traces(self) -> list[Trace]:
         """What the kernel complained of while the suite ran; the first suite answers for boot and modules as well."""
         assert self.run is not None
@@ -324,10 +329,14 @@ def kernel_log(traces: Sequence[Trace]) -> tuple[CaseResult, ...]:
     """The complaints of a kernel as a test: whether there are none, and each as a case that fails."""
     if not traces:
         return (CaseResult(KERNEL_LOG, "", Verdict.PASS, 0.0, ""),)
-    worst = next((trace for trace in traces if trace.fatal), traces[0])
-    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.title}")
+    worst = _worst(traces)
+    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.headline}")
     each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.title) for trace in traces}
     return (whole, *(case for identity, case in each.items() if identity))
+
+
+def _worst(traces: Sequence[Trace]) -> Trace:
+    return next((trace for trace in traces if trace.fatal), traces[0])
 
 
 def _count(found: Sequence[CaseResult]) -> str:

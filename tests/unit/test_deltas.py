@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, since, transition
+from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, since, telling, transition
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 
@@ -157,6 +157,17 @@ def test_cases_are_told_by_the_patch_that_did_it() -> None:
     assert sentence(found, 3, ["from patch 1 on", "from patch 1 on", "from patch 2 on"]).endswith(
         ", 2 worse from patch 1 on (a: pass, now fail), 1 worse from patch 2 on (b: pass, now fail)"
     )
+
+
+def test_what_to_look_for_in_a_log() -> None:
+    base, case = ran(0, "a=pass", "a/1=pass", "kernel log=pass"), "BUG: NULL pointer in f"
+    state = ran(
+        1, "a=fail", "a/1=fail", "kernel log=fail 1 complaint: BUG: x", f"kernel log/{case}=fail BUG: NULL at 0"
+    )
+    whole, first, *log = compare(state, base)
+    assert (telling([whole, first]), telling([first, whole])) == ("", "1")
+    assert telling(log) == telling(log[::-1]) == "BUG: NULL at 0", "its case has no numbers, and is in no log"
+    assert telling(log[:1]) == ""
 
 
 def test_small_numbers() -> None:
