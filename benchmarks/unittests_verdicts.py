@@ -99,7 +99,6 @@ def main() -> None:
             suite="upstream",
             directory=directory / "x86",
             max_smp=os.cpu_count() or 1,
-            now=int(time.time()),
             nodefault=options.all,
             accel=options.accel,
             arch=catalogue.built_for(directory),

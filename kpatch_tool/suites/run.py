@@ -8,7 +8,6 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -357,9 +356,7 @@ def _tests(
         return built.tests, ((built.why,) if built.why else ()), _version_of_programs(built.tests)
     assert suite.directory is not None
     config = catalogue.config_of(suite)
-    here = unittests_cfg.Here(
-        suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault, arch=suite.arch
-    )
+    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, options.nodefault, arch=suite.arch)
     found = unittests_cfg.tests_of(config, here)
     return tuple(replace(test, monitor=suite.monitor) for test in found), config.problems, suite.version
 
@@ -374,7 +371,7 @@ def _version_of_programs(tests: Sequence[Test]) -> str:
 
 
 def _identity(row: jobs.Planned) -> list[object]:
-    """What of a test can change its answer. Its arguments are in the suite's version (some hold the time of day)."""
+    """What of a test can change its answer. Its arguments are in the suite's version."""
     timeout = row.job.timeout if row.job is not None else 0
     return [row.name, timeout, row.test.why_skip, row.test.why_not_built, sorted(row.variant.parameters.items())]
 
