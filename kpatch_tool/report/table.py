@@ -184,22 +184,28 @@ def _testing(record: RunRecord) -> list[str]:
     told: list[tuple[list[int], str]] = []  # states, what is said of them
     repeated: dict[str, list[int]] = {}
     changed: dict[str, int] = {}  # the last state of a suite of which there was something new to say
+    broken: dict[tuple[str, str], int] = {}  # the first state at which a suite failed so
     for tests in record.tests:
-        new, known = _differences(record, tests) if tests.status == "ok" or tests.results else ([], "")
-        if tests.status != "ok":
-            told.append(([tests.patch], f"{tests.suite}: {tests.status}: {tests.why}"))
+        suite, again = tests.suite, ""
+        if tests.status == "ok":
+            new, known = _differences(record, tests)
+            told += [([tests.patch], f"{suite}: {line}") for line in new]
+            again = f"{suite}: {known} as after {_called([changed[suite]])}" if known else ""
+            if new or suite not in changed:
+                changed[suite] = tests.patch
+        elif (suite, tests.why) in broken:
+            again = f"{suite}: {tests.status} as after {_called([broken[suite, tests.why]])}"
+        else:
+            # That no case was run then is the same thing once more.
+            broken[suite, tests.why] = tests.patch
+            told.append(([tests.patch], f"{suite}: {tests.status}: {tests.why}"))
             told += [([], f"   {line}") for line in _limited(tests.trace.splitlines(), 12)]
-        told += [([tests.patch], f"{tests.suite}: {line}") for line in new]
-        if known:
-            said = f"{tests.suite}: {known} as after patch {changed[tests.suite]}"
-            if said not in repeated:
-                repeated[said] = []
-                told.append((repeated[said], said))
-            repeated[said].append(tests.patch)
+        if again and again not in repeated:
+            told.append((repeated.setdefault(again, []), again))
+        if again:
+            repeated[again].append(tests.patch)
         if tests.same_as is None:
-            told += [([tests.patch], f"{tests.suite}: {said}") for said in unsteady(tests)]
-        if new or tests.suite not in changed:
-            changed[tests.suite] = tests.patch
+            told += [([tests.patch], f"{suite}: {said}") for said in unsteady(tests)]
     return [f"{_called(states)}, {said}" if states else said for states, said in told]
 
 

@@ -86,7 +86,8 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         return ""
     last = _last_states(states) or list(bases.values())
     broken = [found for found in tests if found.status != "ok"]
-    parts = [_broken(broken[0])] if broken else []
+    alike = [found for found in broken if (found.suite, found.why) == (broken[0].suite, broken[0].why)]
+    parts = [_broken(alike)] if broken else []
     compared = [found for found in last if found.patch and _comparable(found, bases.get(found.suite))]
     if compared:
         dated: list[tuple[tuple[int, int], Delta]] = []
@@ -120,18 +121,24 @@ def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
     return list({found.suite: found for found in states}.values())
 
 
-def _broken(tests: StateTests) -> str:
-    state = f"patch {tests.patch}" if tests.patch else "the base"
-    if tests.status == "infra":
-        return f"{state} could not be tested with {tests.suite} on this machine ({tests.why})"
-    return f"{state} does not get through {tests.suite} ({tests.why})"
+def _broken(all_alike: Sequence[StateTests]) -> str:
+    """`all_alike` are results that failed for the same reason."""
+    first = all_alike[0]
+    if not first.patch:
+        state, does = "the base", "does"
+    else:
+        numbers = list(dict.fromkeys(found.patch for found in all_alike))
+        state, does = _patches(numbers), "does" if len(numbers) == 1 else "do"
+    if first.status == "infra":
+        return f"{state} could not be tested with {first.suite} on this machine ({first.why})"
+    return f"{state} {does} not get through {first.suite} ({first.why})"
 
 
 def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
     """Regressions of a state between, which a later patch takes back."""
     final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
     for found in states:
-        if found in last or not _comparable(found, bases.get(found.suite)):
+        if found in last or found.status != "ok" or not _comparable(found, bases.get(found.suite)):
             continue
         passing = [
             delta
@@ -139,8 +146,9 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
             if delta.change is Change.WORSE and identity(delta) not in final
         ]
         if passing:
-            what = passing[0].test
-            return f"at patch {found.patch} {plural(len(passing), 'case')} of {what} worse, taken back later"
+            tests = list(dict.fromkeys(delta.test for delta in passing))
+            more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
+            return f"at patch {found.patch} {plural(len(passing), 'case')} of {tests[0]}{more} worse, taken back later"
     return ""
 
 

@@ -16,6 +16,7 @@ from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
+from kpatch_tool.report import table
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
@@ -176,6 +177,31 @@ def test_patches_between_that_do_not_build_may_have_done_it() -> None:
     tests = same_results(0, 1) | {3: (make_tests(3, "vmexit=fail", "msr=fail"),)}
     record = run(SERIES, FakeSteps(make_applied(SERIES), built, tests), Recorder())
     assert record.sentence.endswith("1 worse by one of patches 2 and 3 (vmexit: pass, now fail).")
+
+
+def test_what_is_broken_between_is_told_once() -> None:
+    why = "its modules are not loaded: loading kvm_amd: device or resource busy"
+    tests = same_results(0) | {
+        1: (make_tests(1, "vmexit=abort", "msr=abort", status="failed", why=why),),
+        2: (make_tests(2, "vmexit=abort", "msr=abort", status="failed", why=why),),
+        3: (make_tests(3, "vmexit=pass", "msr=fail"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        f"patches 1 and 2 do not get through kut ({why}); all 2 test cases are as on the base."
+    )
+    assert [line.strip() for line in table.details(record)][-2:] == [
+        f"patch 1, kut: failed: {why}",
+        "patch 2, kut: failed as after patch 1",
+    ]
+
+
+def test_what_is_taken_back_later_is_counted_by_tests() -> None:
+    cases = ("vmexit", "vmexit/one", "msr", "msr/two")
+    tests = {number: (make_tests(number, *(f"{case}=pass" for case in cases)),) for number in (0, 1, 3)}
+    tests[2] = (make_tests(2, *(f"{case}=fail" for case in cases)),)
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith("at patch 2 4 cases of vmexit and 1 more test worse, taken back later.")
 
 
 def test_a_state_that_does_not_boot() -> None:
