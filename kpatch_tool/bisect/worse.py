@@ -137,8 +137,7 @@ class Worse(Plain):
         cached = all(tests.cached for tests in found)
         failed = next((tests for tests in found if tests.status == "failed"), None)
         if failed is not None:
-            why = failed.trace.splitlines()[0] if failed.trace else failed.why
-            return Observation(state.patch, Answer.BAD, seconds, cached, why, identity)
+            return Observation(state.patch, Answer.BAD, seconds, cached, failed.why, identity)
         worse = [delta for tests in found for delta in self._worse(tests)]
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)

@@ -146,9 +146,10 @@ def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> s
 
 def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
     telling = [delta for delta in deltas if not delta.follows] or deltas
-    # The whole test's delta stands for its cases.
-    whole = {delta.test for delta in telling if not delta.case}
-    telling = [delta for delta in telling if not delta.case or delta.test not in whole]
+    # The whole test's delta stands for its cases, but what the kernel said stands for itself.
+    whole = {delta.test for delta in telling if not delta.case and delta.test != KERNEL_LOG}
+    said = {KERNEL_LOG for delta in telling if delta.case and delta.test == KERNEL_LOG}
+    telling = [delta for delta in telling if delta.test not in (whole if delta.case else said)]
     named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
     told = f" {when}" if when else ""

@@ -168,6 +168,7 @@ def test_what_to_look_for_in_a_log() -> None:
     assert (telling([whole, first]), telling([first, whole])) == ("", "1")
     assert telling(log) == telling(log[::-1]) == "BUG: NULL at 0", "its case has no numbers, and is in no log"
     assert telling(log[:1]) == ""
+    assert sentence(log, 4).endswith("2 worse (kernel log: BUG: NULL pointer in f: pass, now fail)")
 
 
 def test_small_numbers() -> None:
