@@ -226,9 +226,9 @@ def _groups(
         mine = [row for row in rows if row.variant.name == variant and row.job is not None]
         if not mine:
             continue
-        modules = _modules(build, mine[0].variant.parameters)
+        loads = modules(build, mine[0].variant.parameters)
         todo = [(key, job) for row in mine for key, job in _jobs(row, choice)]
-        groups.append(JobGroup(modules, tuple(job for _, job in todo)))
+        groups.append(JobGroup(loads, tuple(job for _, job in todo)))
         order += todo
     return tuple(groups), order
 
@@ -242,7 +242,7 @@ def _jobs(row: jobs.Planned, choice: accel.Choice) -> list[tuple[_Key, Job]]:
     ]
 
 
-def _modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:
+def modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:
     """The modules of a build in the order to load them, which is that of the build."""
     assert build.artifacts is not None
     loads = []
@@ -407,7 +407,7 @@ def _prove_nesting(subject: Subject, machine: qemu.Machine) -> accel.Trial:
     job = Job("trial", (GUEST_QEMU, *qemu.accelerator(inner), *accel.trial_arguments(image)), _NESTED_SECONDS)
     work = GuestWork(
         subject.image,
-        (JobGroup(_modules(subject.build, {}), (job,)),),
+        (JobGroup(modules(subject.build, {}), (job,)),),
         (Entry(image, data=accel.trial_image()),),
         qemu=qemu.find(),
     )
