@@ -20,6 +20,7 @@ from pathlib import Path
 from kpatch_tool import process
 from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.suites.unittests_cfg import DEFAULT_TIMEOUT, Here, Section
+from kpatch_tool.vm.wire import NOW
 
 _CFG = "x86/unittests.cfg"
 _CPUS, _NOW = 4, 1_400_000_000
@@ -101,10 +102,11 @@ def _mine(text: bytes) -> list[Entry]:
 
 def _entry(section: Section) -> Entry:
     arch, accel = section.get("arch"), section.get("accel")
-    here = Here("any", Path("/nonexistent"), _CPUS, _NOW, nodefault=True, accel=accel or "kvm", arch=arch or "x86_64")
+    here = Here("any", Path("/nonexistent"), _CPUS, nodefault=True, accel=accel or "kvm", arch=arch or "x86_64")
     (test,) = unittests_cfg.tests_of(unittests_cfg.Config((section,), ()), here)
     name = test.name.partition(" #")[0]  # kpt numbers what bears one name
-    return Entry(name, test.groups, arch, test.accel, test.duration, test.check, test.qemu_args)
+    words = tuple(word.replace(NOW, str(_NOW)) for word in test.qemu_args)
+    return Entry(name, test.groups, arch, test.accel, test.duration, test.check, words)
 
 
 def _git(directory: Path, *words: str) -> bytes:

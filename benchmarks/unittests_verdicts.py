@@ -75,12 +75,17 @@ class Checkout:
             done = process.run(argv, cwd=self.directory, env=env, timeout=unittests_cfg.NO_TIMEOUT + _SLACK)
             seconds = time.monotonic() - start
             log = Path(env["unittest_log_dir"]) / f"{name}.log"
-            cases = len(output.unit_test_cases(name, log.read_bytes() if log.is_file() else b"", seconds))
-        lines = _COLOUR.sub("", done.stdout.decode("utf-8", "replace")).splitlines()
-        found = [match for line in lines if (match := _RESULT.match(line.strip())) and match[2] == name]
-        if len(found) != 1:
-            return Said("?", printable(done.last_line()), seconds)
-        return Said(found[0][1], (found[0][3] or "").strip(), seconds, cases)
+            logged = log.read_bytes() if log.is_file() else b""
+        return said_of(name, done.stdout, logged, seconds)
+
+
+def said_of(name: str, printed: bytes, log: bytes, seconds: float) -> Said:
+    """What run_tests.sh said of the entry `name`, by what it printed and its log of it."""
+    lines = _COLOUR.sub("", printed.decode("utf-8", "replace")).splitlines()
+    found = [match for line in lines if (match := _RESULT.match(line.strip())) and match[2] == name]
+    if len(found) != 1:
+        return Said("?", printable(lines[-1]) if lines else "", seconds)
+    return Said(found[0][1], (found[0][3] or "").strip(), seconds, len(output.unit_test_cases(name, log, seconds)))
 
 
 def main() -> None:
@@ -99,7 +104,6 @@ def main() -> None:
             suite="upstream",
             directory=directory / "x86",
             max_smp=os.cpu_count() or 1,
-            now=int(time.time()),
             nodefault=options.all,
             accel=options.accel,
             arch=catalogue.built_for(directory),
@@ -134,7 +138,7 @@ def _compare(row: jobs.Planned, upstream: Checkout, runs: int) -> bool:
         theirs = upstream.run(row.name)
         whole, *cases = upstream.host.run(row)
         same = agree(theirs, whole, len(cases))
-        _show(row.name, theirs, whole, len(cases), same)
+        show(row.name, theirs, whole, len(cases), same)
         if same:
             return True
     return False
@@ -157,7 +161,8 @@ def agree(theirs: Said, mine: CaseResult, cases: int) -> bool:
     )
 
 
-def _show(name: str, theirs: Said, mine: CaseResult, cases: int, same: bool) -> None:
+def show(name: str, theirs: Said, mine: CaseResult, cases: int, same: bool) -> None:
+    """Print a line: the entry, both words, both numbers of cases, both times, and the texts."""
     text = theirs.text if same else f"{theirs.text} | {mine.why}"
     times = f"{theirs.seconds:6.1f} {mine.seconds:6.1f} s"
     mark = "" if same else "! "

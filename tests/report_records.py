@@ -140,6 +140,20 @@ def regressions(log: Path, series: Series | None = None) -> RunRecord:
     return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
 
 
+def complaining(log: Path, series: Series | None = None) -> RunRecord:
+    """With patch 2 the kernel warns, far down its console, where boot said something of errors before."""
+    series = series or three()
+    boot = [f"[    0.{line:06}] ACPI: no error {line}" for line in range(100)]
+    warning = "WARNING: CPU: 1 PID: 7 at arch/x86/kvm/mmu.c:9 f+0x1/0x2 [kvm]"
+    trace = ["Call Trace:", *(f" g{depth}+0x1/0x2 [kvm]" for depth in range(30)), "---[ end trace 0 ]---"]
+    log.write_text("\n".join([*boot, f"[    1.000000] {warning}", *trace, "kvm: exiting"]))
+    builds = {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    said = (f"kernel log=fail 1 complaint: {warning}", f"kernel log/WARNING: at arch=fail {warning}")
+    tests = {patch: (make_tests(patch, "vmexit=pass", "kernel log=pass"),) for patch in range(4)}
+    tests[2] = (replace(make_tests(2, "vmexit=pass", *said), outputs={"kernel log": log}),)
+    return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
+
+
 def infra() -> RunRecord:
     """This machine could build two states only, and test none."""
     series = three()

@@ -141,7 +141,7 @@ def _found(applied: Applied, search: Search, question: Question, seen: tuple[Obs
     else:
         culprits = tuple(applied.states[place] for place in found.candidates)
         why = _blame(culprits, question, seen)
-    remark = question.remark(seen)
+    remark = question.remark(seen, [state.patch for state in culprits])
     return Found(applied, culprits, confidence, seen, resumed, f"{why}; {remark}" if remark else why)
 
 
@@ -160,12 +160,21 @@ def _nothing(applied: Applied, question: Question, found: Belief) -> str:
 
 
 def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation]) -> str:
-    evidence = next((one.why for one in reversed(seen) if one.patch == culprits[-1].patch and one.answer == "bad"), "")
-    after = _called(culprits[-1])
+    evidence = _evidence(culprits[-1], seen)
+    said = f"{question.words} from {_called(culprits[-1])} on{f' ({evidence})' if evidence else ''}"
     if len(culprits) == 1:
-        return f"{question.words} from {after} on ({evidence})"
+        return said
     between = ", ".join(str(state.patch) for state in culprits[:-1])
-    return f"{question.words} from {after} on ({evidence}); the states after {between} could not be asked"
+    return f"{said}; the states after {between} could not be asked"
+
+
+def _evidence(blamed: State, seen: Sequence[Observation]) -> str:
+    """What the last bad look at a state said, or at one that runs the very same."""
+    same = {one.fingerprint for one in seen if one.patch == blamed.patch} - {""}
+    bad = [one for one in reversed(seen) if one.answer is Answer.BAD]
+    mine = next((one.why for one in bad if one.patch == blamed.patch), "")
+    other = next((one for one in bad if one.fingerprint in same), None)
+    return mine or (f"{other.why}; seen after patch {other.patch}, which runs the very same" if other else "")
 
 
 def _undecided(found: Belief, applied: Applied, seen: Sequence[Observation]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 from kpatch_tool.errors import InputError
@@ -56,5 +55,5 @@ def _tests(suite: Suite, tree: Tree, state: State, arch: str) -> tuple[str, ...]
         programs = selftests.programs_of(tree, state, arch)
         return (*(program.name for program in programs), *(program.path for program in programs))
     assert suite.directory is not None
-    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, int(time.time()))
+    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS)
     return tuple(test.name for test in unittests_cfg.tests_of(catalogue.config_of(suite), here))

@@ -120,7 +120,7 @@ class Measured:
         base = statistics.median(numbers)
         return tuple(one if one.value is None else self._judged(one, one.value, base) for one in seen)
 
-    def remark(self, seen: Sequence[Observation]) -> str:
+    def remark(self, seen: Sequence[Observation], blamed: Sequence[int] = ()) -> str:
         """What was measured, state by state, and a word on numbers that vary too much for the threshold."""
         states = sorted({one.patch for one in seen if one.value is not None})
         if not states:

@@ -60,8 +60,8 @@ class Question(Protocol):
         """All looks with the answers they mean together."""
         ...
 
-    def remark(self, seen: Sequence[Observation]) -> str:
-        """What else the looks say, a sentence, or ""."""
+    def remark(self, seen: Sequence[Observation], blamed: Sequence[int] = ()) -> str:
+        """What else the looks say, a sentence, or "". `blamed` are the patches that were found."""
         ...
 
     def same(self, one: Observation, other: Observation) -> bool:
@@ -81,7 +81,7 @@ class Plain:
     def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:
         return tuple(seen)
 
-    def remark(self, seen: Sequence[Observation]) -> str:
+    def remark(self, seen: Sequence[Observation], blamed: Sequence[int] = ()) -> str:
         return ""
 
     def same(self, one: Observation, other: Observation) -> bool:

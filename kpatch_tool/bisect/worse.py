@@ -18,6 +18,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import Change, Delta, compare, name, transition
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tester
+from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State
 
 _NAMED = 3  # cases named in the evidence
@@ -68,6 +69,21 @@ class Worse(Plain):
             return Observation(state.patch, Answer.GOOD, time.monotonic() - started, True, "as it is", identity)
         found = self._run(state, built, again=times > 0, only=self._worse_tests(state, seen))
         return self._judged(state, found, time.monotonic() - started, identity)
+
+    def remark(self, seen: Sequence[Observation], blamed: Sequence[int] = ()) -> str:
+        """In what else the last state is worse: another patch did that."""
+        if not blamed:
+            return ""
+        found, last = (_about(seen, patch) for patch in (blamed[-1], self.head.patch))
+        others = [name for name in last if name not in found]
+        if not found or not others:
+            return ""
+        named = others[:_NAMED]
+        more = f" and {plural(len(others) - _NAMED, 'more test')}" if len(others) > _NAMED else ""
+        return (
+            f"patch {self.head.patch} is worse in {', '.join(named)}{more} as well, patch {blamed[-1]} is not: "
+            f"{' '.join(f'--test {name}' for name in named)} looks for what did that"
+        )
 
     def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
         if not only:
@@ -121,8 +137,7 @@ class Worse(Plain):
         cached = all(tests.cached for tests in found)
         failed = next((tests for tests in found if tests.status == "failed"), None)
         if failed is not None:
-            why = failed.trace.splitlines()[0] if failed.trace else failed.why
-            return Observation(state.patch, Answer.BAD, seconds, cached, why, identity)
+            return Observation(state.patch, Answer.BAD, seconds, cached, failed.why, identity)
         worse = [delta for tests in found for delta in self._worse(tests)]
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
@@ -156,6 +171,11 @@ def fingerprint_of(tester: Tester, state: State, built: StateBuild, suites: Sequ
     """Equal for two states that run the same programs on the same kernel and modules."""
     programs = "".join(tester.fingerprint(state, built, suite) for suite in suites)
     return hashlib.sha256(programs.encode()).hexdigest()
+
+
+def _about(seen: Sequence[Observation], patch: int) -> tuple[str, ...]:
+    """The tests, whatever their variant, in which a state was worse in any look."""
+    return tuple(dict.fromkeys(test.partition("@")[0] for one in seen if one.patch == patch for test in one.about))
 
 
 def _open(result: CaseResult) -> bool:

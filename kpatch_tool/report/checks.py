@@ -15,7 +15,7 @@ from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line
 from kpatch_tool.results.deltas import Change, Delta, transition
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
 
 _NO_BASE = "; the base was not tested, so that nothing tells whether the series did it"
@@ -152,7 +152,8 @@ def _of_result(group: str, tests: StateTests, result: CaseResult, delta: Delta |
     kind, message = _judged(result, delta, beside)
     log = tests.outputs.get(result.test)
     evidence: tuple[str, ...] = ()
-    if kind is Kind.FAIL and log is not None and (found := excerpt(log, telling=result.case)):
+    words = result.why if result.test == KERNEL_LOG else result.case
+    if kind is Kind.FAIL and log is not None and (found := excerpt(log, telling=words)):
         evidence = (f"{found.summary}:", *found.lines)
     return Check(
         f"{group}.{result.test}",

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
-from kpatch_tool.results.deltas import Change, Delta, name, transition
+from kpatch_tool.results.deltas import Change, Delta, name, telling, transition
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyStatus
 
 _MOST_LINES = 10
 _LOG_LINES = 20
+_KERNEL_LINES = 50  # an oops is of no use without its call trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,14 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
                 continue
         worse = [delta for delta in record.deltas(tests) if delta.change is Change.WORSE and not delta.follows]
         if worse:
-            first = worse[0]
-            output = tests.outputs.get(first.test)
+            output = tests.outputs.get(worse[0].test)
             passes = "passes" if len(worse) == 1 else "pass"
             told = f"{_with(record, tests)} {plural(len(worse), 'case')} of {tests.suite} no longer {passes}:"
-            yield Evidence(told, limited(map(_delta, worse), _MOST_LINES), first.test, _log(output, first.case))
+            kernel = worse[0].test == KERNEL_LOG
+            log = _log(output, telling(worse), _KERNEL_LINES if kernel else _LOG_LINES)
+            yield Evidence(
+                told, limited(map(_delta, worse), _MOST_LINES), "the kernel" if kernel else worse[0].test, log
+            )
 
 
 def _with(record: RunRecord, tests: StateTests) -> str:
@@ -119,6 +123,6 @@ def _delta(delta: Delta) -> str:
     return f"{name(delta)}: {transition(delta)}{f' ({delta.why})' if delta.why else ''}"
 
 
-def _log(path: Path | None, telling: str) -> tuple[str, ...]:
-    found = excerpt(path, _LOG_LINES, telling) if path is not None else None
+def _log(path: Path | None, telling: str, most: int = _LOG_LINES) -> tuple[str, ...]:
+    found = excerpt(path, most, telling) if path is not None else None
     return () if found is None else found.lines

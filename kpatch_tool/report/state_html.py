@@ -9,7 +9,7 @@ from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild, previous_b
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
-from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, previous_tested, transition
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, previous_tested, telling, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
 from kpatch_tool.text import plural, spelt
@@ -161,18 +161,18 @@ def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs:
         for delta in own:
             known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
             rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else here))
-        shown = _logs_of(test, own[0].case, tests, base, logs)
+        shown = _logs_of(test, telling(own), tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))
     return table(f"{tests.suite}: what differs from the base", header, rows)
 
 
-def _logs_of(test: str, case: str, tests: StateTests, base: StateTests | None, logs: Logs) -> str:
+def _logs_of(test: str, words: str, tests: StateTests, base: StateTests | None, logs: Logs) -> str:
     shown = []
-    for state, words in ((tests, f"log of {test}"), (base, f"log of {test} on the base")):
+    for state, title in ((tests, f"log of {test}"), (base, f"log of {test} on the base")):
         path = state.outputs.get(test) if state is not None else None
         if path is not None:
-            shown.append(logs.shown(path, words, case))
+            shown.append(logs.shown(path, title, words))
     return "".join(shown)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
-from kpatch_tool.results.deltas import Delta, name, transition
+from kpatch_tool.results.deltas import Change, Delta, compare, identity, name, previous_tested, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
-from kpatch_tool.suites.model import UNBUILT
-from kpatch_tool.text import plural, printable
+from kpatch_tool.results.repeats import unsteady
+from kpatch_tool.suites.model import UNBUILT, StateTests
+from kpatch_tool.text import plural, printable, spelt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -169,26 +171,65 @@ def _applying(record: RunRecord) -> list[str]:
 def _building(record: RunRecord) -> list[str]:
     lines = []
     for build in record.builds:
-        state = f"patch {build.patch}" if build.patch else "the base"
+        state = _called([build.patch])
         if build.status is not BuildStatus.OK:
             lines.append(f"{state}: {build.status}: {build.why}")
-            lines += [f"   {diagnostic_line(error)}" for error in build.errors[:5]]
-            lines.append(f"   log: {build.log}")
+            # The first one is in the reason.
+            lines += [f"   {diagnostic_line(error)}" for error in build.errors[:5] if error.message not in build.why]
+            lines.append(f"   log: {from_here(build.log)}")
         lines += [f"{state}: new warning {diagnostic_line(warning)}" for warning in record.new_warnings(build)]
     return lines
 
 
 def _testing(record: RunRecord) -> list[str]:
-    lines = []
+    """Each difference at the first state that has it; of the states behind, how many they share with it."""
+    told: list[tuple[list[int], str]] = []  # states, what is said of them
+    repeated: dict[str, list[int]] = {}
+    changed: dict[str, int] = {}  # the last state of a suite of which there was something new to say
+    broken: dict[tuple[str, str], int] = {}  # the first state at which a suite failed so
     for tests in record.tests:
-        state = f"patch {tests.patch}" if tests.patch else "the base"
-        if tests.status != "ok":
-            lines.append(f"{state}, {tests.suite}: {tests.status}: {tests.why}")
-            lines += [f"   {line}" for line in _limited(tests.trace.splitlines(), 12)]
-            if not tests.results:
-                continue
-        lines += [f"{state}, {tests.suite}: {delta_line(delta)}" for delta in record.deltas(tests) if not delta.follows]
-    return lines
+        suite, again = tests.suite, ""
+        if tests.status == "ok":
+            new, known = _differences(record, tests)
+            told += [([tests.patch], f"{suite}: {line}") for line in new]
+            again = f"{suite}: {known} as after {_called([changed[suite]])}" if known else ""
+            if new or suite not in changed:
+                changed[suite] = tests.patch
+        elif (suite, tests.why) in broken:
+            again = f"{suite}: {tests.status} as after {_called([broken[suite, tests.why]])}"
+        else:
+            # That no case was run then is the same thing once more.
+            broken[suite, tests.why] = tests.patch
+            told.append(([tests.patch], f"{suite}: {tests.status}: {tests.why}"))
+            told += [([], f"   {line}") for line in _limited(tests.trace.splitlines(), 12)]
+        if again and again not in repeated:
+            told.append((repeated.setdefault(again, []), again))
+        if again:
+            repeated[again].append(tests.patch)
+        if tests.same_as is None:
+            told += [([tests.patch], f"{suite}: {said}") for said in unsteady(tests)]
+    return [f"{_called(states)}, {said}" if states else said for states, said in told]
+
+
+def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
+    """What a state differs in from the base, or again does not, and the tested state before it did not, a line each;
+    and how many differences the two share, in words."""
+    previous = previous_tested(record.tests, tests)
+    before = {} if previous is None else {identity(delta): delta for delta in record.deltas(previous)}
+    now = [delta for delta in record.deltas(tests) if not delta.follows]
+    shared = Counter(delta.change for delta in now if identity(delta) in before)
+    lines = [delta_line(delta) for delta in now if identity(delta) not in before]
+    if previous is not None and before:
+        told = {identity(delta) for delta in record.deltas(tests)}
+        own = [delta for delta in compare(tests, previous) if not delta.follows and identity(delta) not in told]
+        lines += [f"{delta.change:<7} by this patch: {name(delta)}: {transition(delta)}" for delta in own]
+    return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
+
+
+def _called(patches: Sequence[int]) -> str:
+    if patches == [0]:
+        return "the base"
+    return f"patch {patches[0]}" if len(patches) == 1 else f"patches {spelt(patches)}"
 
 
 def _limited(lines: Sequence[str], most: int = _SHOWN_AT_MOST) -> list[str]:

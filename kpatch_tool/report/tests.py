@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.report.lines import cut, wrapped
 from kpatch_tool.report.table import print_trimmed
-from kpatch_tool.results.deltas import Change, Delta, transition
+from kpatch_tool.results.deltas import Change, Delta, identity, transition
 from kpatch_tool.results.deltas import name as delta_name
+from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tested
@@ -79,6 +80,8 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
         _say(console, line, _CHANGES[delta.change])
     for change, line in _since_the_last(tested, tests):
         _say(console, line, _CHANGES[change])
+    for line in unsteady(tests):
+        _say(console, line, "yellow")
     for line in tests.trace.splitlines()[:_TRACE_LINES]:
         _say(console, f"  {line}", "red")
     if tests.results:
@@ -94,7 +97,7 @@ def _how(tests: StateTests) -> str:
 def _since(tested: Tested, tests: StateTests, delta: Delta) -> str:
     """Whether an earlier patch did it already."""
     previous = tested.previous_of(tests)
-    if previous is None or _key(delta) not in map(_key, tested.deltas(previous)):
+    if previous is None or identity(delta) not in map(identity, tested.deltas(previous)):
         return ""
     return f", as after patch {previous.patch}"
 
@@ -105,14 +108,10 @@ def _since_the_last(tested: Tested, tests: StateTests) -> Iterator[tuple[Change,
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
         return
-    told = set(map(_key, tested.deltas(tests)))
+    told = set(map(identity, tested.deltas(tests)))
     for delta in _telling(tested.deltas_previous(tests)):
-        if _key(delta) not in told:
+        if identity(delta) not in told:
             yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
-
-
-def _key(delta: Delta) -> tuple[str, str, str]:
-    return (delta.test, delta.case, delta.now)
 
 
 def _telling(deltas: tuple[Delta, ...]) -> list[Delta]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
-from kpatch_tool.results.deltas import Change, Delta, case_count, compare, sentence
+from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -21,13 +21,14 @@ def answer(
     tests: Sequence[StateTests],
 ) -> str:
     """What the stages said together: "S applies to T; all 3 patches build without new warnings; of 142 test cases 140
-    are as on the base, 2 better (...)."
+    are as on the base, 2 better from patch 1 on (...)."
 
     `builds` and `tests` go over the states, base first.
     """
     if applied is None:
         return f"{series} was not applied to {tree}."
-    parts = [_applied(series, tree, applied), _built(builds), _tested(tests)]
+    patches = sorted(({build.patch for build in builds} | {found.patch for found in tests}) - {0})
+    parts = [_applied(series, tree, applied), _built(builds), _tested(tests, patches)]
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -78,23 +79,37 @@ def _good_builds(good: Sequence[StateBuild], base: StateBuild | None, *, everyth
     return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({where})"
 
 
-def _tested(tests: Sequence[StateTests]) -> str:
+def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
     bases = {found.suite: found for found in tests if found.patch == 0}
     states = [found for found in tests if found.patch != 0]
     if not bases:
         return ""
     last = _last_states(states) or list(bases.values())
     broken = [found for found in tests if found.status != "ok"]
-    parts = [_broken(broken[0])] if broken else []
+    alike = [found for found in broken if (found.suite, found.why) == (broken[0].suite, broken[0].why)]
+    parts = [_broken(alike)] if broken else []
     compared = [found for found in last if found.patch and _comparable(found, bases.get(found.suite))]
     if compared:
-        deltas = tuple(delta for found in compared for delta in compare(found, bases[found.suite]))
-        parts.append(sentence(deltas, sum(case_count(found, bases[found.suite]) for found in compared)))
+        dated: list[tuple[tuple[int, int], Delta]] = []
+        for found in compared:
+            deltas = compare(found, bases[found.suite])
+            dated += zip(since(deltas, tests, found, bases[found.suite]), deltas, strict=True)
+        dated.sort(key=lambda one: one[0][1])
+        total = sum(case_count(found, bases[found.suite]) for found in compared)
+        parts.append(sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated]))
         parts.append(_on_the_way(states, compared, bases))
     elif not states and not broken:
         count = sum(len(found.results) for found in last)
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
     return "; ".join(part for part in parts if part)
+
+
+def _when(before: int, at: int, patches: Sequence[int]) -> str:
+    """Which of `patches` did it, as far as the tested states `before` and `at` tell; nothing where there is but one."""
+    between = [patch for patch in patches if before < patch <= at]
+    if len(patches) == 1:
+        return ""
+    return f"from patch {at} on" if len(between) == 1 else f"by one of {_patches(between)}"
 
 
 def _comparable(state: StateTests, base: StateTests | None) -> bool:
@@ -106,32 +121,35 @@ def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
     return list({found.suite: found for found in states}.values())
 
 
-def _broken(tests: StateTests) -> str:
-    state = f"patch {tests.patch}" if tests.patch else "the base"
-    if tests.status == "infra":
-        return f"{state} could not be tested with {tests.suite} on this machine ({tests.why})"
-    return f"{state} does not get through {tests.suite} ({tests.why})"
+def _broken(all_alike: Sequence[StateTests]) -> str:
+    """`all_alike` are results that failed for the same reason."""
+    first = all_alike[0]
+    if not first.patch:
+        state, does = "the base", "does"
+    else:
+        numbers = list(dict.fromkeys(found.patch for found in all_alike))
+        state, does = _patches(numbers), "does" if len(numbers) == 1 else "do"
+    if first.status == "infra":
+        return f"{state} could not be tested with {first.suite} on this machine ({first.why})"
+    return f"{state} {does} not get through {first.suite} ({first.why})"
 
 
 def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
     """Regressions of a state between, which a later patch takes back."""
-    final = {_identity(delta) for found in last for delta in compare(found, bases[found.suite])}
+    final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
     for found in states:
-        if found in last or not _comparable(found, bases.get(found.suite)):
+        if found in last or found.status != "ok" or not _comparable(found, bases.get(found.suite)):
             continue
         passing = [
             delta
             for delta in compare(found, bases[found.suite])
-            if delta.change is Change.WORSE and _identity(delta) not in final
+            if delta.change is Change.WORSE and identity(delta) not in final
         ]
         if passing:
-            what = passing[0].test
-            return f"at patch {found.patch} {plural(len(passing), 'case')} of {what} worse, taken back later"
+            tests = list(dict.fromkeys(delta.test for delta in passing))
+            more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
+            return f"at patch {found.patch} {plural(len(passing), 'case')} of {tests[0]}{more} worse, taken back later"
     return ""
-
-
-def _identity(delta: Delta) -> tuple[str, str, str]:
-    return (delta.test, delta.case, delta.now)
 
 
 def _first_error(build: StateBuild) -> str:

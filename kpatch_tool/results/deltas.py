@@ -73,6 +73,35 @@ def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTes
     return max(earlier, key=lambda one: one.patch, default=None)
 
 
+def identity(delta: Delta) -> tuple[str, str, str]:
+    """What makes two states differ from the base in the same way: the case, and what became of it."""
+    return (delta.test, delta.case, delta.now)
+
+
+def telling(deltas: Sequence[Delta]) -> str:
+    """The words by which the first of `deltas` is found in its test's log: its case, or what the kernel said."""
+    first = deltas[0].test
+    return next((d.why for d in deltas if d.case and d.test == first), "") if first == KERNEL_LOG else deltas[0].case
+
+
+def since(
+    deltas: Sequence[Delta], states: Sequence[StateTests], tests: StateTests, base: StateTests
+) -> list[tuple[int, int]]:
+    """Since when each of `deltas`, those of `tests` against `base`, is so; `states` are results of the same series.
+
+    The second number is the first patch of the unbroken row of tested states up to `tests` that have the delta, the
+    first one that of the tested state before it (0: the base): those between them were not tested.
+    """
+    found = {identity(delta): (0, tests.patch) for delta in deltas}
+    left, at = set(found), tests
+    while left and (before := previous_tested(states, at)) is not None:
+        there = {identity(delta) for delta in compare(before, base)} if before.patch else set()
+        found |= dict.fromkeys(left, (before.patch, at.patch))
+        left &= there
+        at = before
+    return [found[identity(delta)] for delta in deltas]
+
+
 def classify(base: str, now: str) -> Change:
     """What it means that a case went from `base` to `now` (words of Verdict, or "absent")."""
     if base == Verdict.PASS:
@@ -97,27 +126,34 @@ def transition(delta: Delta) -> str:
     return f"{before}, now {delta.now}"
 
 
-def sentence(deltas: Sequence[Delta], total: int) -> str:
+def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> str:
     """The comparison of `total` cases in words, without a full stop: "all 142 test cases are as on the base",
-    "of 142 test cases 140 are as on the base, 1 worse (vmexit: pass, now fail), 1 better (...)"."""
+    "of 142 test cases 140 are as on the base, 1 worse (vmexit: pass, now fail), 1 better (...)".
+
+    `when` says of each delta since when it is so ("from patch 4 on"); nothing where that does not matter.
+    """
     if total == 0:
         return "no test case was reported"
     if not deltas:
         return f"all {total} test cases are as on the base" if total > 1 else "the one test case is as on the base"
-    parts = [part for change in Change if (part := _part(change, [d for d in deltas if d.change is change]))]
+    groups: dict[tuple[Change, str], list[Delta]] = {}
+    for delta, told in zip(deltas, when or [""] * len(deltas), strict=True):
+        groups.setdefault((delta.change, told), []).append(delta)
+    order = sorted(groups, key=lambda group: list(Change).index(group[0]))  # stable: as the deltas came
+    parts = [_part(change, told, groups[change, told]) for change, told in order]
     return f"of {plural(total, 'test case')} {total - len(deltas)} are as on the base, " + ", ".join(parts)
 
 
-def _part(change: Change, deltas: Sequence[Delta]) -> str:
-    if not deltas:
-        return ""
+def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
     telling = [delta for delta in deltas if not delta.follows] or deltas
-    # The whole test's delta stands for its cases.
-    whole = {delta.test for delta in telling if not delta.case}
-    telling = [delta for delta in telling if not delta.case or delta.test not in whole]
+    # The whole test's delta stands for its cases, but what the kernel said stands for itself.
+    whole = {delta.test for delta in telling if not delta.case and delta.test != KERNEL_LOG}
+    said = {KERNEL_LOG for delta in telling if delta.case and delta.test == KERNEL_LOG}
+    telling = [delta for delta in telling if delta.test not in (whole if delta.case else said)]
     named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
-    return f"{len(deltas)} {change} ({'; '.join([*named, f'{more} more'] if more else named)})"
+    told = f" {when}" if when else ""
+    return f"{len(deltas)} {change}{told} ({'; '.join([*named, f'{more} more'] if more else named)})"
 
 
 _Cases = Mapping[tuple[str, str], CaseResult]

@@ -10,6 +10,7 @@ from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died
 from kpatch_tool.suites.model import CaseResult, StateTests
 
 _STEADY = "worse in "
+_UNSTEADY = "unsteady: "
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
 Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
 
@@ -88,12 +89,18 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Co
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
 
 
+def unsteady(tests: StateTests) -> tuple[str, ...]:
+    """What is said of each test that was worse than on the base in some of its runs, and then was not."""
+    found = ((result.test, result.why.partition(_UNSTEADY)[2]) for result in tests.results if _is_whole(result))
+    return tuple(f"{test} is unsteady: {said}" for test, said in found if said)
+
+
 def _is_whole(result: CaseResult) -> bool:
     return not result.case
 
 
 def _unsteady(result: CaseResult, runs: int) -> CaseResult:
-    return _noted(result, f"unsteady: worse in {runs - 1} of {runs} runs") if _is_whole(result) else result
+    return _noted(result, f"{_UNSTEADY}{_STEADY}{runs - 1} of {runs} runs") if _is_whole(result) else result
 
 
 def _noted(result: CaseResult, note: str) -> CaseResult:

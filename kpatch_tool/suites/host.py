@@ -7,6 +7,7 @@ What runs is this machine's kernel, or none at all under TCG: it says nothing ab
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kpatch_tool.suites.model import CaseResult
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.record import ERRORS_LIMIT
+from kpatch_tool.vm.wire import NOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ class Host:
         if unmet is not None:
             file, _, wanted = unmet.partition("=")
             return JobOutcome(job, 0, Ending.CHECK, 0, 0.0, None, f"{file} not equal to {wanted}")
-        done = process.run((*qemu.DIES_WITH_KPT, *job.argv), cwd=self.out, timeout=job.timeout)
+        now = str(int(time.time()))
+        argv = (argument.replace(NOW, now) for argument in job.argv)
+        done = process.run((*qemu.DIES_WITH_KPT, *argv), cwd=self.out, timeout=job.timeout)
         errors = done.stderr[:ERRORS_LIMIT]
         path = self.out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', job.name)[:80]}.txt"
         atomic.write_bytes(path, done.stdout[: job.limit] + errors)

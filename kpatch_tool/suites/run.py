@@ -8,7 +8,6 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +47,7 @@ _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +226,9 @@ def _groups(
         mine = [row for row in rows if row.variant.name == variant and row.job is not None]
         if not mine:
             continue
-        modules = _modules(build, mine[0].variant.parameters)
+        loads = modules(build, mine[0].variant.parameters)
         todo = [(key, job) for row in mine for key, job in _jobs(row, choice)]
-        groups.append(JobGroup(modules, tuple(job for _, job in todo)))
+        groups.append(JobGroup(loads, tuple(job for _, job in todo)))
         order += todo
     return tuple(groups), order
 
@@ -243,7 +242,7 @@ def _jobs(row: jobs.Planned, choice: accel.Choice) -> list[tuple[_Key, Job]]:
     ]
 
 
-def _modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:
+def modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoad, ...]:
     """The modules of a build in the order to load them, which is that of the build."""
     assert build.artifacts is not None
     loads = []
@@ -279,7 +278,7 @@ class _Share:
         traces = self._traces()
         files = {row.name: outcome.output for row, outcome in mine if outcome is not None and outcome.output}
         if self.run.boots:
-            files[KERNEL_LOG] = self.run.boots[-1].console
+            files[KERNEL_LOG] = self._console(self.run, traces)
         failed = self.run.status is GuestStatus.FAILED
         return replace(
             done,
@@ -305,6 +304,11 @@ class _Share:
             parts.append(_problems(self.plan))
         return ", ".join(parts)
 
+    def _console(self, run: GuestRun, traces: Sequence[Trace]) -> Path:
+        """The console that has the worst of `traces`, the first of them else; the last boot's where there are none."""
+        worst = _worst(traces) if traces else None
+        return next((boot.console for boot in run.boots if worst in boot.traces), run.boots[-1].console)
+
     def _traces(self) -> list[Trace]:
         """What the kernel complained of while the suite ran; the first suite answers for boot and modules as well."""
         assert self.run is not None
@@ -324,10 +328,14 @@ def kernel_log(traces: Sequence[Trace]) -> tuple[CaseResult, ...]:
     """The complaints of a kernel as a test: whether there are none, and each as a case that fails."""
     if not traces:
         return (CaseResult(KERNEL_LOG, "", Verdict.PASS, 0.0, ""),)
-    worst = next((trace for trace in traces if trace.fatal), traces[0])
-    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.title}")
+    worst = _worst(traces)
+    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.headline}")
     each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.title) for trace in traces}
     return (whole, *(case for identity, case in each.items() if identity))
+
+
+def _worst(traces: Sequence[Trace]) -> Trace:
+    return next((trace for trace in traces if trace.fatal), traces[0])
 
 
 def _count(found: Sequence[CaseResult]) -> str:
@@ -348,9 +356,7 @@ def _tests(
         return built.tests, ((built.why,) if built.why else ()), _version_of_programs(built.tests)
     assert suite.directory is not None
     config = catalogue.config_of(suite)
-    here = unittests_cfg.Here(
-        suite.name, suite.directory, GUEST_CPUS, int(time.time()), options.nodefault, arch=suite.arch
-    )
+    here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS, options.nodefault, arch=suite.arch)
     found = unittests_cfg.tests_of(config, here)
     return tuple(replace(test, monitor=suite.monitor) for test in found), config.problems, suite.version
 
@@ -365,7 +371,7 @@ def _version_of_programs(tests: Sequence[Test]) -> str:
 
 
 def _identity(row: jobs.Planned) -> list[object]:
-    """What of a test can change its answer. Its arguments are in the suite's version (some hold the time of day)."""
+    """What of a test can change its answer. Its arguments are in the suite's version."""
     timeout = row.job.timeout if row.job is not None else 0
     return [row.name, timeout, row.test.why_skip, row.test.why_not_built, sorted(row.variant.parameters.items())]
 
@@ -401,7 +407,7 @@ def _prove_nesting(subject: Subject, machine: qemu.Machine) -> accel.Trial:
     job = Job("trial", (GUEST_QEMU, *qemu.accelerator(inner), *accel.trial_arguments(image)), _NESTED_SECONDS)
     work = GuestWork(
         subject.image,
-        (JobGroup(_modules(subject.build, {}), (job,)),),
+        (JobGroup(modules(subject.build, {}), (job,)),),
         (Entry(image, data=accel.trial_image()),),
         qemu=qemu.find(),
     )

@@ -16,6 +16,7 @@ from kpatch_tool.sandbox import plain
 from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.words import split
 from kpatch_tool.text import printable
+from kpatch_tool.vm.wire import NOW
 
 ARCH = "x86_64"
 DEFAULT_TIMEOUT = "90s"
@@ -33,7 +34,7 @@ _OTHERS = frozenset({"kvmtool_params"})  # for another program than QEMU
 _KEY = re.compile(r"(\w+) *= *(.*)")
 _SECTION = re.compile(r"\[(.*)\]")
 _QUOTES = '"""'
-_DATE = "date +%s"
+_DATE = "date +%s"  # upstream's shell asks when it starts the test, and kvmclock_test allows five seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,12 @@ def _joined(parts: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What a test meets: the suite's name and directory of images, the number of CPUs ($MAX_SMP), the time in seconds
-    since 1970 (`date +%s`), whether tests of the group nodefault are wanted, the accelerator and the architecture."""
+    """What a test meets: the suite's name and directory of images, the number of CPUs ($MAX_SMP), whether tests of the
+    group nodefault are wanted, the accelerator and the architecture."""
 
     suite: str
     directory: Path
     max_smp: int
-    now: int
     nodefault: bool = False
     accel: str = "kvm"
     arch: str = ARCH
@@ -154,7 +154,7 @@ def _test(section: Section, here: Here) -> Test:
     if reason:
         return replace(test, why_skip=reason)
     try:
-        words = split(_line(section), {"MAX_SMP": here.max_smp}, {_DATE: str(here.now)})
+        words = split(_line(section), {"MAX_SMP": here.max_smp}, {_DATE: NOW})
         if len(words) > _MOST_WORDS or len(test.check) > _MOST_CHECKS:
             raise ValueError("more words than a guest takes")
         test = replace(test, timeout=_seconds(duration), qemu_args=words)

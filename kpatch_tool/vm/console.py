@@ -48,6 +48,12 @@ _OF_A_MOMENT = frozenset({TraceKind.LOCKUP, TraceKind.STALL})
 _CHANGING = re.compile(
     r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]|\b(?:0x)?[0-9a-f]{8,16}\b"
 )
+# "RIP: 0010:svm_exit+0x5/0x16 [kvm_amd]"; before 4.10 "RIP: 0010:[<ffffffffa0006a3c>]  [<ffffffffa0006a3c>] svm_..."
+# and "IP: [<ffffffffa0006a3c>] svm_...". What gcc puts behind a function's name (".isra.0") is not the same for long.
+_PLACE = re.compile(
+    r"^R?IP: (?:[0-9a-f]{4}:)?(?:\[<[0-9a-f]+>\] *)*([A-Za-z_]\w*)(?:\.[\w.]*)?\+0x[0-9a-f]+/0x[0-9a-f]+( \[\w+\])?"
+)
+_NO_ADDRESS = re.compile(r"(?:,| for) address: *$|:? at +(?:\(null\))?$")
 _END = re.compile(r"---\[ end (trace|Kernel panic)")
 _CUT = "------------[ cut here ]------------"
 _STAMP = re.compile(r"^(<\d>)?(\[ *\d+\.\d{6}\](\[ *[TC]\d+\])? )?")
@@ -67,10 +73,26 @@ class Trace:
         return self.kind in FATAL
 
     @property
+    def place(self) -> str:
+        """The function in which a fatal complaint arose ("svm_exit [kvm_amd]"), empty where it does not say."""
+        if not self.fatal:
+            return ""
+        found = (_PLACE.match(line) for line in self.text.splitlines())
+        return next((match[1] + (match[2] or "") for match in found if match), "")
+
+    @property
+    def headline(self) -> str:
+        """The first line, and the place."""
+        return f"{self.title} in {self.place}" if self.place else self.title
+
+    @property
     def identity(self) -> str:
         """The first line without what differs from run to run and from state to state: processor, process, line of the
-        file, addresses. Empty for a lockup or stall, which is of a moment and not of a place."""
-        return "" if self.kind in _OF_A_MOMENT else _CHANGING.sub("", self.title)
+        file, addresses; and the place. Empty for a lockup or stall, which is of a moment and not of a place."""
+        if self.kind in _OF_A_MOMENT:
+            return ""
+        said = _NO_ADDRESS.sub("", _CHANGING.sub("", self.title))
+        return f"{said} in {self.place}" if self.place else said
 
 
 def printable(raw: bytes) -> str:

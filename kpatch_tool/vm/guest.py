@@ -285,7 +285,7 @@ def _ending(ended: session.Ended, traces: Sequence[Trace]) -> Ending:
 def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder) -> str:
     fatal = next((trace for trace in traces if trace.fatal), None)
     if fatal is not None and ended.how != "done":
-        return f"the guest's kernel died: {fatal.title}"
+        return f"the guest's kernel died: {fatal.headline}"
     if recorder.refusal is not None:
         return recorder.refusal.why
     if ended.how == "silent" and recorder.ready is None:

@@ -27,7 +27,8 @@ class ModuleLoad:
 @dataclass(frozen=True, slots=True)
 class Job:
     """A program to run in the guest: `argv[0]` is a path there. `timeout` in seconds; `limit` in bytes of output that
-    are kept; `checks` are "PATH=VALUE", all of which must hold in the guest, else the job is not run."""
+    are kept; `checks` are "PATH=VALUE", all of which must hold in the guest, else the job is not run. wire.NOW in an
+    argument stands for the guest's time at the job's start."""
 
     name: str
     argv: tuple[str, ...]

@@ -13,6 +13,7 @@ from enum import StrEnum
 _HEADER = struct.Struct("<IIIIQ")
 _MAGIC = 0x4654504B
 _CHUNK = 65536
+NOW = "\x01now\x01"  # in a program's argument: when it starts, in seconds since 1970 by the clock where it runs
 MOST_FIELDS = 511  # init reads no step that has more, and none behind it
 _NANO = 1e-9
 

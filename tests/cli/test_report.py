@@ -43,7 +43,7 @@ def test_text_is_the_default(kpt: Kpt, workspace: Workspace) -> None:
     keep_a_run(workspace)
     out = kpt("report").out
     assert "demo on toy: Demo series" in out and "1 worse" in out and "\x1b" not in out
-    assert out.endswith("worse (msr: pass, now fail).\n")
+    assert out.endswith("worse from patch 2 on (msr: pass, now fail).\n")
     assert kpt("report", "series/demo").out == out == kpt("report", "demo").out
 
 

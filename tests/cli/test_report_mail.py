@@ -122,6 +122,14 @@ FAILING: dict[str, tuple[Callable[[Path, Series], RunRecord], int, tuple[str, ..
             "  patch 3, test: 3 worse",
         ),
     ),
+    "kernel": (
+        records.complaining, 2,
+        (
+            "From the log of the kernel:\n\n  [    0.000092] ACPI: no error 92\n",
+            "  [    1.000000] WARNING: CPU: 1 PID: 7 at arch/x86/kvm/mmu.c:9 f+0x1/0x2 [kvm]\n  Call Trace:\n",
+            "   g29+0x1/0x2 [kvm]\n  ---[ end trace 0 ]---\n",
+        ),
+    ),
     "conflict": (
         lambda _, series: records.conflict(series), 2,
         ("This patch does not apply to toy: it is conflict.\n\n  arch/x86/kvm/mmu.c: hunk 2 of 3 does not fit\n",),

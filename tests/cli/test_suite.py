@@ -145,7 +145,7 @@ def test_a_directory_of_pipes_and_endless_files(tmp_path: Path, kpt: Kpt, worksp
     os.mkfifo(built / "config.mak")
     kpt("suite", "add", "mine", "--dir", built, timeout=60)
     suite = catalogue.get(workspace, "mine")
-    here = unittests_cfg.Here("mine", built / "x86", 4, 0)
+    here = unittests_cfg.Here("mine", built / "x86", 4)
     one, two, three = unittests_cfg.tests_of(catalogue.config_of(suite), here)
     assert (one.path, two.path, three.path) == (built / "x86/one.flat", None, None)
     assert three.name == "\\x1b[2J" and two.why_skip == "Test file 'x86/two.flat' not found"

@@ -130,7 +130,7 @@ def config(data: bytes) -> None:
     """A unittests.cfg, as tests."""
     read = unittests_cfg.parse(data.decode("utf-8", "replace"))
     assert all(printable(line) == line for line in read.problems)
-    unittests_cfg.tests_of(read, unittests_cfg.Here("s", Path("/none"), max_smp=4, now=1_400_000_000))
+    unittests_cfg.tests_of(read, unittests_cfg.Here("s", Path("/none"), max_smp=4))
 
 
 def log(data: bytes) -> None:

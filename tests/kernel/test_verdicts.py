@@ -147,7 +147,7 @@ def check(results: Sequence[CaseResult], seconds: float) -> None:
 
 def test_on_this_machine(suite: Path, tmp_path: Path) -> None:
     host = Host(qemu.find(), "tcg", tmp_path / "out")
-    here = unittests_cfg.Here("mine", suite, os.cpu_count() or 1, 0, accel="tcg")
+    here = unittests_cfg.Here("mine", suite, os.cpu_count() or 1, accel="tcg")
     tests = unittests_cfg.tests_of(unittests_cfg.parse(CFG), here)
     ways = [variants.known()[variants.DEFAULT]]
     rows = jobs.plan("mine", SuiteKind.UNIT_TESTS, tests, ways, HOST_SECONDS, place=host.place())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from kpatch_tool.vm.guest import PATIENCE, Patience, Watcher, run_guest
 from kpatch_tool.vm.model import Ending, GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome, ModuleLoad
 from kpatch_tool.vm.qemu import Machine
 from kpatch_tool.vm.root import Program
+from kpatch_tool.vm.wire import NOW
 from kpatch_tool.workspace import Workspace
 from tests.vm_fixtures import built, misbehave
 
@@ -71,6 +73,7 @@ def test_jobs_end_in_every_way_and_the_next_one_runs(boot: Callable[..., GuestRu
         job("checked", checks=("/proc/sys/kernel/ostype=Linux",)),
         job("refused", checks=("/proc/sys/kernel/ostype=Minix",)),
         Job("absent", ("/no/such/program",), 5.0),
+        Job("dated", (HERE, f"{NOW} or {NOW}"), 30.0),
     )
     assert done.status is GuestStatus.OK, done.why
     assert len(done.boots) == 1
@@ -83,14 +86,19 @@ def test_jobs_end_in_every_way_and_the_next_one_runs(boot: Callable[..., GuestRu
         ("checked", Ending.EXIT, 3),
         ("refused", Ending.CHECK, 0),
         ("absent", Ending.EXIT, 127),
+        ("dated", Ending.EXIT, 3),
     ]
-    plain, _, _, hang, flood, *_ = done.outcomes
+    plain, _, _, hang, flood, *_, dated = done.outcomes
     assert plain.output is not None
     assert plain.output.read_bytes() == b"going to plain\n"
     assert 2 <= hang.seconds < 10
     assert flood.output is not None
     assert flood.output.stat().st_size == 100_000
     assert flood.dropped > 0
+    assert dated.output is not None
+    said = re.fullmatch(rb"going to (\d+) or (\d+)\n", dated.output.read_bytes())
+    assert said is not None and abs(int(said[1]) - time.time()) < 100
+    assert said[1] == said[2] or int(said[1]) + 1 == int(said[2])
     assert done.traces == ()
     assert done.boots[0].release.startswith("6.1")
     assert done.boots[0].cpu == "amd"

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from kpatch_tool.bisect.command import _evidence
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.bisect.search import Search, belief, next_state, settled
+from kpatch_tool.tree.model import State
 
 
 class Machine:
@@ -201,3 +203,16 @@ def test_chance_decides_nothing() -> None:
     search = Search(4, FLAKY, threshold=0.999)
     undecided = sum(not settled(search, searched(search, Machine(2, 0.5, 0.5, seed))) for seed in range(10))
     assert undecided >= 8
+
+
+def test_the_evidence_may_be_of_a_later_state_that_runs_the_very_same() -> None:
+    blamed = State(4, "4" * 40, "4" * 40)
+    seen = [
+        Observation(6, Answer.BAD, why="t: pass, now fail", fingerprint="same"),
+        Observation(4, Answer.GOOD, why="as on the base", fingerprint="same"),
+        Observation(5, Answer.BAD, why="u: pass, now fail", fingerprint="another"),
+    ]
+    assert _evidence(blamed, seen) == "t: pass, now fail; seen after patch 6, which runs the very same"
+    seen.append(Observation(4, Answer.BAD, why="t: pass, now timeout", fingerprint="same"))
+    assert _evidence(blamed, seen) == "t: pass, now timeout"
+    assert _evidence(State(2, "", ""), seen) == ""

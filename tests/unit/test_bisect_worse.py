@@ -97,6 +97,19 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     assert len(guest.ran) == 11 + 4  # the last state is always run in full
 
 
+def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
+    first = {"hyper": 1, "tlb": 3, "hyper@shadow": 3, "state_test": 4}
+    question, _ = ask(lambda patch, test, before: patch >= first[test])
+    seen: list[Observation] = []
+    for patch in (4, 1, 0, 1):
+        seen.append(question.look(STATES[patch], sum(one.patch == patch for one in seen), seen))
+    assert question.remark(seen, [1]) == (
+        "patch 4 is worse in tlb, state_test as well, patch 1 is not: "
+        "--test tlb --test state_test looks for what did that"
+    )
+    assert question.remark(seen, [4]) == question.remark(seen) == ""
+
+
 def test_one_unlucky_run_of_the_base_hides_nothing(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
     question, guest = ask(lambda patch, test, before: test == "tlb" and (patch >= 2 or not before))
     assert question.look(STATES[4], 0, ()).answer is Answer.BAD

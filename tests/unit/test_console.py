@@ -41,6 +41,7 @@ def test_an_oops_and_the_panic_after_it_are_one() -> None:
     assert trace.kind is TraceKind.OOPS
     assert trace.fatal
     assert trace.title == "BUG: kernel NULL pointer dereference, address: 0000000000000010"
+    assert trace.headline == f"{trace.title} in kvm_mmu_page_fault [kvm]"
     assert "kvm_arch_vcpu_ioctl_run+0x2c1" in trace.text
     assert "Kernel panic - not syncing: Fatal exception" in trace.text
     assert "[    1.2" not in trace.text
@@ -121,9 +122,32 @@ def test_never_fails(console: bytes) -> None:
         ("kernel BUG at arch/x86/kvm/mmu/mmu.c:42!", "kernel BUG at arch/x86/kvm/mmu/mmu.c!"),
         (
             "BUG: unable to handle page fault for address: ffff888003a1c000",
-            "BUG: unable to handle page fault for address: ",
+            "BUG: unable to handle page fault",
         ),
         ("BUG: soft lockup - CPU#0 stuck for 22s! [qemu:74]", ""),
+        (
+            "BUG: kernel NULL pointer dereference, address: 0000000000000010\nRIP: 0010:0x0\n"
+            "RIP: 0010:svm_cpu_uninit.isra.0+0x62/0xd0 [kvm_amd]\nRIP: 0033:0x445859\nRIP: 0010:another+0x1/0x2",
+            "BUG: kernel NULL pointer dereference in svm_cpu_uninit [kvm_amd]",
+        ),
+        (
+            "BUG: unable to handle kernel NULL pointer dereference at           (null)\n"
+            "IP: [<ffffffffa0006a3c>] svm_exit+0x5/0x16 [kvm_amd]\nPGD 0 ",
+            "BUG: unable to handle kernel NULL pointer dereference in svm_exit [kvm_amd]",
+        ),
+        (
+            "BUG: unable to handle kernel paging request at ffffc90000000000\n"
+            "RIP: 0010:[<ffffffff8100a000>]  [<ffffffff8100a000>] kvm_exit+0x5/0x16",
+            "BUG: unable to handle kernel paging request in kvm_exit",
+        ),
+        (
+            "kernel BUG at arch/x86/kvm/mmu/mmu.c:42!\nRIP: 0010:mmu_free_root+0x5/0x16 [kvm]",
+            "kernel BUG at arch/x86/kvm/mmu/mmu.c! in mmu_free_root [kvm]",
+        ),
+        (
+            "WARNING: CPU: 0 PID: 9 at arch/x86/kvm/svm.c:1 svm_exit+0x5/0x16\nRIP: 0010:svm_exit+0x5/0x16",
+            "WARNING: at arch/x86/kvm/svm.c svm_exit",
+        ),
     ],
 )
 def test_a_complaint_is_known_again_in_another_run(line: str, identity: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, transition
+from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, since, telling, transition
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 
@@ -127,6 +127,48 @@ def test_many_are_named_up_to_three() -> None:
     base, state = ran(0, *(f"t{n}=pass" for n in range(9))), ran(1, *(f"t{n}=fail" for n in range(9)))
     text = sentence(compare(state, base), 9)
     assert text.endswith("9 worse (t0: pass, now fail; t1: pass, now fail; t2: pass, now fail; 6 more)")
+
+
+def test_since_when() -> None:
+    base, last = ran(0, "a=pass", "b=pass", "c=pass"), ran(9, "a=fail", "b=fail", "c=timeout")
+    between = [
+        ran(1, "a=fail", "b=pass", "c=pass"),
+        ran(2, "a=pass", "b=pass", "c=fail"),
+        ran(3, status="infra"),
+        ran(5, "a=fail", "b=pass", "c=fail"),
+        ran(7, "a=fail", "b=fail", "c=fail"),
+    ]
+    found = compare(last, base)
+    dates = since(found, [base, *between, last], last, base)
+    assert dict(zip(map(name, found), dates, strict=True)) == {
+        "a": (2, 5),  # that it was so after patch 1, too, is another row; patch 3 could not be tested
+        "b": (5, 7),
+        "c": (7, 9),  # fail became timeout
+    }
+    assert since(found, [base, last], last, base) == [(0, 9)] * 3
+
+
+def test_cases_are_told_by_the_patch_that_did_it() -> None:
+    base, state = ran(0, "a=pass", "a/1=pass", "b=pass"), ran(3, "a=fail", "a/1=fail", "b=fail")
+    found = compare(state, base)
+    assert sentence(found, 3, ["from patch 2 on"] * 3) == (
+        "of 3 test cases 0 are as on the base, 3 worse from patch 2 on (a: pass, now fail; b: pass, now fail)"
+    )
+    assert sentence(found, 3, ["from patch 1 on", "from patch 1 on", "from patch 2 on"]).endswith(
+        ", 2 worse from patch 1 on (a: pass, now fail), 1 worse from patch 2 on (b: pass, now fail)"
+    )
+
+
+def test_what_to_look_for_in_a_log() -> None:
+    base, case = ran(0, "a=pass", "a/1=pass", "kernel log=pass"), "BUG: NULL pointer in f"
+    state = ran(
+        1, "a=fail", "a/1=fail", "kernel log=fail 1 complaint: BUG: x", f"kernel log/{case}=fail BUG: NULL at 0"
+    )
+    whole, first, *log = compare(state, base)
+    assert (telling([whole, first]), telling([first, whole])) == ("", "1")
+    assert telling(log) == telling(log[::-1]) == "BUG: NULL at 0", "its case has no numbers, and is in no log"
+    assert telling(log[:1]) == ""
+    assert sentence(log, 4).endswith("2 worse (kernel log: BUG: NULL pointer in f: pass, now fail)")
 
 
 def test_small_numbers() -> None:

@@ -16,6 +16,7 @@ from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
+from kpatch_tool.report import table
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
@@ -151,10 +152,56 @@ def test_regressions_and_repairs() -> None:
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
     assert words(record, Stage.TEST) == ["2 cases", "same", "1 worse", "1 better"]
     assert record.sentence.endswith(
-        "of 2 test cases 1 are as on the base, 1 better (msr: fail, now pass); "
+        "of 2 test cases 1 are as on the base, 1 better from patch 3 on (msr: fail, now pass); "
         "at patch 2 1 case of vmexit worse, taken back later."
     )
     assert record.exit_status == 1
+
+
+def test_the_sentence_says_which_patch_did_it() -> None:
+    tests = {
+        0: (make_tests(0, "vmexit=pass", "msr=pass", "tsc=fail"),),
+        1: (make_tests(1, "vmexit=pass", "msr=fail", "tsc=timeout"),),
+        2: (make_tests(2, "vmexit=fail", "msr=fail", "tsc=timeout"),),
+        3: (make_tests(3, "vmexit=fail", "msr=fail", "tsc=timeout"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        "of 3 test cases 0 are as on the base, 1 worse from patch 1 on (msr: pass, now fail), "
+        "1 worse from patch 2 on (vmexit: pass, now fail), 1 changed from patch 1 on (tsc: fail, now timeout)."
+    )
+
+
+def test_patches_between_that_do_not_build_may_have_done_it() -> None:
+    built = builds("a", "b", "c", "d") | {2: make_build(2, "failed", why="1 error")}
+    tests = same_results(0, 1) | {3: (make_tests(3, "vmexit=fail", "msr=fail"),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, tests), Recorder())
+    assert record.sentence.endswith("1 worse by one of patches 2 and 3 (vmexit: pass, now fail).")
+
+
+def test_what_is_broken_between_is_told_once() -> None:
+    why = "its modules are not loaded: loading kvm_amd: device or resource busy"
+    tests = same_results(0) | {
+        1: (make_tests(1, "vmexit=abort", "msr=abort", status="failed", why=why),),
+        2: (make_tests(2, "vmexit=abort", "msr=abort", status="failed", why=why),),
+        3: (make_tests(3, "vmexit=pass", "msr=fail"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        f"patches 1 and 2 do not get through kut ({why}); all 2 test cases are as on the base."
+    )
+    assert [line.strip() for line in table.details(record)][-2:] == [
+        f"patch 1, kut: failed: {why}",
+        "patch 2, kut: failed as after patch 1",
+    ]
+
+
+def test_what_is_taken_back_later_is_counted_by_tests() -> None:
+    cases = ("vmexit", "vmexit/one", "msr", "msr/two")
+    tests = {number: (make_tests(number, *(f"{case}=pass" for case in cases)),) for number in (0, 1, 3)}
+    tests[2] = (make_tests(2, *(f"{case}=fail" for case in cases)),)
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith("at patch 2 4 cases of vmexit and 1 more test worse, taken back later.")
 
 
 def test_a_state_that_does_not_boot() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kpatch_tool.results.deltas import compare
-from kpatch_tool.results.repeats import doubtful, proven_before, settled
+from kpatch_tool.results.repeats import doubtful, proven_before, settled, unsteady
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 NAMES = {"tlb", "vmexit"}
@@ -48,6 +48,8 @@ def test_what_passes_again_is_unsteady_and_no_delta() -> None:
     assert [result.test for result in kept.results] == [result.test for result in BAD.results]
     assert kept.results[1].why == "ended; unsteady: worse in 1 of 2 runs"
     assert kept.seconds == 4.0
+    assert unsteady(kept) == ("tlb is unsteady: worse in 1 of 2 runs",)
+    assert unsteady(BAD) == unsteady(settled(BAD, BAD, BASE, ("tlb",), 2)) == ()
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:

@@ -146,6 +146,30 @@ def test_the_terminal_says_what_was_found() -> None:
     assert "msr: one" not in text, "it only follows from the timeout of msr"
 
 
+def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
+    series = make_series("one", "two", "three", "four", "five", "six")
+    tests = {
+        0: (make_tests(0, "a=pass", "b=pass"),),
+        1: (make_tests(1, "a=pass", "b=pass"),),
+        2: (make_tests(2, "a=fail", "b=pass"),),
+        3: (make_tests(3, "a=fail", "b=pass"),),
+        4: (make_tests(4, "a=fail", "b=pass"),),
+        5: (make_tests(5, "a=fail", "b=fail"),),
+        6: (make_tests(6, "a=pass 3 tests; unsteady: worse in 1 of 2 runs", "b=fail"),),
+    }
+    built = {number: make_build(number, module=str(number)) for number in tests}
+    lines = shown(run(series, FakeSteps(make_applied(series), built, tests), Recorder())).splitlines()
+    start = lines.index("tests:") + 1
+    assert lines[start : lines.index("", start)] == [
+        "  patch 2, kut: worse   a: pass, now fail",
+        "  patches 3-5, kut: 1 worse as after patch 2",
+        "  patch 5, kut: worse   b: pass, now fail",
+        "  patch 6, kut: better  by this patch: a: fail, now pass",
+        "  patch 6, kut: 1 worse as after patch 5",
+        "  patch 6, kut: a is unsteady: worse in 1 of 2 runs",
+    ]
+
+
 def test_the_document_is_json_and_holds_the_contracts() -> None:
     document = json.loads(json.dumps(run_document(hostile_record())))
     assert [patch["status"] for patch in document["apply"]["patches"]] == ["offset", "fuzz", "clean"]

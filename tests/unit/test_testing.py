@@ -14,12 +14,13 @@ from rich.console import Console
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import run
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict, inherited
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict, inherited
 from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
 from kpatch_tool.testing import Tested, Tester, guests_at_once
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.console import Trace, TraceKind
+from kpatch_tool.vm.model import Boot, Ending, GuestRun, GuestStatus, Job, JobOutcome
 from kpatch_tool.workspace import Workspace
 from tests.results_fixtures import make_build
 
@@ -121,6 +122,36 @@ def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
     assert parts[3].startswith("patch 3: s (ok, same as patch 2)\nkernel, modules and tests are identical to patch 2's")
     assert "worse" not in parts[4]
     assert "better since patch 3: t: fail, now pass\n" in parts[4]
+
+
+def test_what_was_worse_in_one_run_only_is_told() -> None:
+    shaky = replace(
+        suite_results(1), results=(CaseResult("t", "", Verdict.PASS, 1.0, "unsteady: worse in 1 of 2 runs"),)
+    )
+    done = Tested((suite_results(0), shaky), "tcg", "asked for")
+    out = io.StringIO()
+    show(done, Console(width=60, file=out))
+    assert "t is unsteady: worse in 1 of 2 runs\n" in out.getvalue() and not done.findings
+
+
+def test_the_log_of_the_kernel_is_that_of_the_boot_it_complained_in(tmp_path: Path) -> None:
+    """After an oops the tests left are run in another boot, whose console says nothing of it."""
+    warning = Trace(TraceKind.WARNING, "WARNING: at x", "WARNING: at x", 5)
+    job = Job("t", ("/t",), 1.0)
+    done = JobOutcome(job, 0, Ending.EXIT, 1, 1.0, None, "exit status 1")
+
+    def log(*boots: tuple[Trace, ...]) -> Path:
+        ran = tuple(
+            Boot(1.0, 1.0, 2.0, "6.1", "amd", tmp_path / f"console-{number}.log", "", traces)
+            for number, traces in enumerate(boots, 1)
+        )
+        guest = GuestRun(GuestStatus.OK, "", (done,), ran)
+        return run._Share(make_build(1), Plan("s", (), ""), {}, guest, first=True).tests().outputs[KERNEL_LOG]
+
+    assert log((OOPS,), ()).name == "console-1.log"
+    assert log((warning,), (OOPS,), ()).name == "console-2.log"
+    assert log((), (warning,), (warning,)).name == "console-2.log"
+    assert log((), ()).name == "console-2.log"
 
 
 def test_no_more_guests_than_there_is_memory_for() -> None:

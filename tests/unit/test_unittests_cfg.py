@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from random import Random
 
@@ -12,15 +13,20 @@ from hypothesis import strategies as st
 from kpatch_tool import process
 from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.suites.arithmetic import evaluate
+from kpatch_tool.suites.catalogue import SuiteKind
+from kpatch_tool.suites.host import Host
+from kpatch_tool.suites.jobs import Place, plan
 from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.unittests_cfg import NO_TIMEOUT, Here, parse
+from kpatch_tool.suites.variants import DEFAULT, known
 from kpatch_tool.suites.words import split
+from kpatch_tool.vm.wire import NOW
 
 
 def read(
     text: str, directory: Path = Path("/nowhere"), nodefault: bool = False, accel: str = "kvm"
 ) -> tuple[Test, ...]:
-    here = Here("s", directory, max_smp=4, now=1_400_000_000, nodefault=nodefault, accel=accel)
+    here = Here("s", directory, max_smp=4, nodefault=nodefault, accel=accel)
     return unittests_cfg.tests_of(parse(f"{text}\n"), here)
 
 
@@ -55,11 +61,24 @@ timeout = 2m
 
 def test_the_old_name_of_the_parameters_and_the_old_way_to_give_arguments() -> None:
     (test,) = read('[k]\nfile = k.flat\nextra_params = -append "10000000 `date +%s`" -enable-kvm\n')
-    assert test.qemu_args == ("-smp", "1", "-append", "10000000 1400000000", "-enable-kvm")
+    assert test.qemu_args == ("-smp", "1", "-append", f"10000000 {NOW}", "-enable-kvm")
     (test,) = read("[k]\nfile=k.flat\ntest_args = '10000000 `date +%s`'")
     assert test.qemu_args == ("-smp", "1", "-append", "10000000 `date +%s`")  # so says the shell of such quotes
     (test,) = read("[k]\nqemu_params = -m 1g\nextra_params = -m 2g\n")
     assert test.qemu_args == ("-smp", "1", "-m", "2g")
+
+
+def test_the_time_is_that_of_the_start_of_the_test(tmp_path: Path) -> None:
+    """Not that of the plan: kvmclock_test compares it with the clock of its guest, minutes after."""
+    (tmp_path / "k.flat").write_bytes(b"")
+    tests = read('[k]\nfile = k.flat\ntest_args = "10 `date +%s`"\n', tmp_path, accel="tcg")
+    place = Place("/bin/echo", "tcg", "/none", None)
+    (row,) = plan("s", SuiteKind.UNIT_TESTS, tests, [known()[DEFAULT]], None, place=place)
+    before = int(time.time())
+    Host(Path("/bin/echo"), "tcg", tmp_path).run(row)
+    said = (tmp_path / "k.txt").read_text()
+    dates = [int(word) for word in said.split() if word.isdigit() and len(word) == 10]
+    assert len(dates) == 1 and before <= dates[0] <= time.time() and NOW not in said
 
 
 def test_parameters_over_several_lines() -> None:

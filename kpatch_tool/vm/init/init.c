@@ -376,6 +376,24 @@ static void kill_all(uint32_t id)
 	}
 }
 
+/* `argument` with the time for every NOW in it. */
+static char *with_time(char *argument)
+{
+	char *at;
+
+	while ((at = strstr(argument, NOW))) {
+		size_t size = strlen(argument) + 24;
+		char *made = malloc(size);
+
+		if (!made)
+			break;
+		snprintf(made, size, "%.*s%lld%s", (int)(at - argument), argument, (long long)time(NULL),
+			 at + strlen(NOW));
+		argument = made;
+	}
+	return argument;
+}
+
 static pid_t spawn(char **argv, int out, int errors)
 {
 	pid_t pid = fork();
@@ -551,6 +569,8 @@ static void step_run(char **field, uint32_t n)
 		send_text(FRAME_ENDED, out.id, "spawn %d", errno);
 		return;
 	}
+	for (char **argument = argv; *argument; argument++)
+		*argument = with_time(*argument);
 	send_frame(FRAME_STARTED, out.id, "", 0);
 	pid = spawn(argv, ends[OUTPUT], ends[ERRORS]);
 	close(ends[OUTPUT]);

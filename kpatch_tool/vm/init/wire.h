@@ -11,7 +11,8 @@
  *   F path mode data               write a file; mode in octal
  *   G                              a new module group: unload what the last one loaded
  *   M path name params vendor      load a module; vendor "amd" or "intel": only on such a CPU; "" on any
- *   R id timeout_ms limit n check*n argv...   run a program; limit: bytes of output passed on
+ *   R id timeout_ms limit n check*n argv...   run a program; limit: bytes of output passed on; NOW in an argument stands
+ *                                  for the time at which it starts
  *
  * After a program has run, the file /kpt/printed holds "yes" or "no": whether it wrote to standard output. A check of
  * the next one may ask for it.
@@ -25,6 +26,7 @@
 
 #define FRAME_MAGIC 0x4654504bu /* "KPTF" */
 #define CHUNK 65536
+#define NOW "\001now\001" /* seconds since 1970, decimal, by the guest's clock */
 
 struct frame {
 	uint32_t magic;
