@@ -51,7 +51,8 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     try:
         chosen = catalogue.resolve(tree, loaded)
     except InputError as error:
-        if tree is not None or (created := _created(loaded, directory)) is loaded:
+        here = any(not one.skeleton for one in catalogue.here())
+        if tree is not None or here or (created := _created(loaded, directory)) is loaded:
             raise
         store.save_patches(directory, created)
         return Restored(created, None, error.line() if needs_restoring(created) else "")

@@ -181,6 +181,10 @@ def test_created_files_are_restored_without_a_tree(toy_repo: Path, workspace: Wo
     assert git("apply", "--numstat", first, cwd=toy_repo).split() == ["7", "0", "new.c"]
     # Nothing more can be told: now the missing tree is what is wrong.
     assert "no kernel tree is here" in kpt("restore", "page", status=2).err
+    for name in ("one", "two"):
+        kpt("tree", "add", name, "--git", toy_repo, "--ref", "main")
+    kpt("import", workspace.root / "page.txt", "--name", "again")
+    assert "name one with --tree" in kpt("restore", "again", status=2).err
 
 
 def test_a_history_that_has_the_files_before_or_after_a_patch_proves_it(
