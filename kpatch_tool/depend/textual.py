@@ -8,10 +8,11 @@ not vouch for them, distinctive lines are looked for by their text too.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, islice, pairwise
 
 from kpatch_tool.depend.model import Edge, EdgeKind
 from kpatch_tool.depend.order import ordered
@@ -44,12 +45,18 @@ class _Mark:
 class _File:
     """What is known of one path after some of the patches."""
 
-    marks: list[_Mark] = field(default_factory=list)
+    marks: list[_Mark] = field(default_factory=list)  # by where they start
+    longest: int = 0  # lines of a mark
     known: set[bytes] = field(default_factory=set)  # lines that were there before the patch that adds them again
     born: tuple[int, str] | None = None
     mode: int | None = None
     binary: int | None = None
     blob: str | None = None  # what the last patch leaves
+
+    def near(self, span: Span) -> list[_Mark]:
+        """The marks that may touch `span`."""
+        low = bisect_left(self.marks, span.start - self.longest, key=_start)
+        return self.marks[low : bisect_right(self.marks, span.end, key=_start)]
 
 
 def textual_edges(series: Series) -> tuple[Edge, ...]:
@@ -152,12 +159,15 @@ def _meet(file: FileDiff, files: dict[str, _File], total: int) -> Iterator[tuple
         yield state.binary, f"both change the binary file {name}"
     if file.old_mode != file.new_mode and state.mode is not None:
         yield state.mode, f"both change the mode of {name}"
+    vouched = _same_version(file.old_blob, state.blob)
+    told_apart = {} if vouched else _told_apart(state)
     for hunk in file.hunks:
-        vouched = _same_version(file.old_blob, state.blob)
-        met = sorted(_meet_by_position(hunk, state.marks, vouched), key=lambda found: _STRENGTH.index(found[0].what))
-        if not vouched:
-            by_position = {mark.patch for mark, _ in met}
-            met += [(mark, how) for mark, how in _meet_by_text(hunk, state) if mark.patch not in by_position]
+        met = sorted(
+            _meet_by_position(hunk, state.near(old_span(hunk)), vouched),
+            key=lambda found: _STRENGTH.index(found[0].what),
+        )
+        by_position = {mark.patch for mark, _ in met}
+        met += [(mark, how) for mark, how in _meet_by_text(hunk, told_apart) if mark.patch not in by_position]
         said: set[int] = set()
         for mark, how in met:
             if mark.patch not in said:
@@ -203,15 +213,20 @@ def _neighbours(mark: _Mark, texts: list[bytes], at: int) -> bool:
     return before == mark.before and after == mark.after
 
 
-def _meet_by_text(hunk: Hunk, state: _File) -> Iterator[tuple[_Mark, str]]:
-    old = {squeezed(line.text) for line in hunk.old_lines()}
-    added = [mark for mark in state.marks if mark.what is Kind.ADDED]
-    times = Counter(text for mark in added for text in mark.texts if text in old)
-    for mark in added:
-        texts = [text for text in mark.texts if times[text] == 1 and text not in state.known]
-        telling = [text for text in texts if _is_telling(text)]
-        if telling:
-            yield mark, _quote("has %s, which {other} adds", max(telling, key=len))
+def _told_apart(state: _File) -> dict[bytes, _Mark]:
+    """The lines that can be found by their text alone: those that say enough and were added once."""
+    added = [(text, mark) for mark in state.marks if mark.what is Kind.ADDED for text in mark.texts]
+    times = Counter(text for text, _ in added)
+    return {text: mark for text, mark in added if times[text] == 1 and text not in state.known and _is_telling(text)}
+
+
+def _meet_by_text(hunk: Hunk, told_apart: Mapping[bytes, _Mark]) -> Iterator[tuple[_Mark, str]]:
+    found: dict[int, list[bytes]] = defaultdict(list)
+    for text in dict.fromkeys(squeezed(line.text) for line in hunk.old_lines()):
+        if text in told_apart:
+            found[id(told_apart[text])].append(text)
+    for texts in sorted(found.values(), key=lambda texts: told_apart[texts[0]].span.start):
+        yield told_apart[texts[0]], _quote("has %s, which {other} adds", max(texts, key=len))
 
 
 def _is_telling(text: bytes) -> bool:
@@ -255,11 +270,12 @@ def _record(number: int, file: FileDiff, files: dict[str, _File]) -> None:
         state.binary = number
     if file.old_path is not None and file.old_mode != file.new_mode:
         state.mode = number
-    all_changes = [change for hunk in file.hunks for change in changes(hunk)]
-    state.marks = [moved for mark in state.marks for moved in _moved(mark, all_changes)]
+    state.marks = list(_all_moved(state.marks, [change for hunk in file.hunks for change in changes(hunk)]))
     for hunk in file.hunks:
         state.known |= {squeezed(line.text) for line in hunk.old_lines()}
         state.marks.extend(_marks_of(number, hunk))
+    state.marks.sort(key=_start)
+    state.longest = max((len(mark.texts) for mark in state.marks), default=0)
 
 
 def _marks_of(number: int, hunk: Hunk) -> Iterator[_Mark]:
@@ -281,9 +297,21 @@ def _marks_of(number: int, hunk: Hunk) -> Iterator[_Mark]:
         at = end
 
 
-def _moved(mark: _Mark, on_top: Sequence[Change]) -> Iterator[_Mark]:
-    """What is left of a mark after the changes `on_top`, at its new lines."""
-    shift = 0
+def _start(mark: _Mark) -> int:
+    return mark.span.start
+
+
+def _all_moved(marks: Iterable[_Mark], on_top: Sequence[Change]) -> Iterator[_Mark]:
+    """What is left of `marks` after the changes `on_top`, at their new lines."""
+    ends = [change.old.end for change in on_top]
+    shifts = [0, *accumulate(map(_grown, on_top))]
+    for mark in marks:
+        above = bisect_left(ends, mark.span.start)
+        yield from _moved(mark, islice(on_top, above, None), shifts[above])
+
+
+def _moved(mark: _Mark, on_top: Iterable[Change], shift: int) -> Iterator[_Mark]:
+    """What is left of a mark, `shift` lines further down by changes above it, after the others, `on_top`."""
     at = mark.span.start
     for change in on_top:
         if change.old.end <= at and (change.old.start < at or change.old.end > change.old.start or at < mark.span.end):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kpatch_tool.depend import render
 from kpatch_tool.depend.graph import closure, dependencies
+from kpatch_tool.depend.textual import textual_edges
 from kpatch_tool.diff.parse import parse_diff
 from tests.patch_texts import patch, series
 
@@ -110,3 +111,14 @@ def test_long_lines_take_no_long_time(line: str) -> None:
     start = time.process_time()
     dependencies(series(patch(1, diff, message=text), patch(2, diff, message=text)))
     assert time.process_time() - start < 5
+
+
+def test_a_large_file_made_anew_takes_no_long_time() -> None:
+    """Headers that a program writes change in thousands of places at once."""
+    hunk = "@@ -{0},3 +{0},3 @@\n a{0}\n-r{0}_{1}\n+r{0}_{2}\n b{0}\n"
+    head = "--- a/regs.h\n+++ b/regs.h\n"
+    made = [head + "".join(hunk.format(at, step, step + 1) for at in range(1, 60_000, 20)) for step in range(3)]
+    whole = series(*(patch(number, diff.encode()) for number, diff in enumerate(made, 1)))
+    start = time.process_time()
+    assert {(edge.patch, edge.needs) for edge in textual_edges(whole)} == {(2, 1), (3, 2)}
+    assert time.process_time() - start < 4
