@@ -16,6 +16,7 @@ from kpatch_tool.restore.hidden import lost
 
 Place = tuple[int, int]  # the number of a hunk, that of a line in it
 _TELLING = 6  # characters of a line that says something
+_MOST_LINES = 5_000  # of a hunk that is looked for: a second's work where every other line is found
 _LEAST = 12  # characters that lines one below the other have together, for their place to be sure
 
 
@@ -52,6 +53,8 @@ def _in_order(hunks: Sequence[Sequence[bytes]], version: bytes) -> dict[Place, b
     lines, matcher = _read(version)
     out: dict[Place, bytes] = {}
     for number, hunk in enumerate(hunks):
+        if len(hunk) > _MOST_LINES:
+            continue
         matcher.set_seq1(hunk)
         for block in matcher.get_matching_blocks():
             if sum(map(len, hunk[block.a : block.a + block.size])) >= _LEAST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -122,8 +123,12 @@ def test_a_version_has_the_patch_where_it_has_most_of_what_is_new() -> None:
     assert having(same, BASE, [BASE]) == []
 
 
-def test_many_like_lines_take_no_time() -> None:
-    """Lines that are everywhere are left out of the search where it begins: without that, minutes."""
-    hunk = [b"%s_line();" % (b"one", b"two")[number % 2] for number in range(0, 20_000)]
-    version = b"\ttwo_line();\n\ttwo_line();\n\tone_line();\n" * 7_000
-    assert told_by([hunk], [version]) == {}
+@pytest.mark.parametrize("count", [5_000, 100_000])
+def test_hunks_that_are_looked_for_in_vain_take_no_time(count: int) -> None:
+    """Lines that are everywhere, and lines of which every other one is found: without bounds, minutes."""
+    alike = [b"%s_line();" % (b"one", b"two")[number % 2] for number in range(count)]
+    every_other = [(b"shared line %d" if number % 2 else b"other line %d") % number for number in range(count)]
+    began = time.process_time()
+    told_by([alike], [b"\ttwo_line();\n\ttwo_line();\n\tone_line();\n" * (count // 3)])
+    told_by([every_other], [b"".join(b"\tshared line %d\nno line\n" % number for number in range(1, count, 2))])
+    assert time.process_time() - began < 8.0
