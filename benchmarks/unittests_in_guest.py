@@ -38,8 +38,7 @@ from kpatch_tool.vm.root import GUEST_QEMU, Program
 from kpatch_tool.workspace import find
 
 _SUITE = "upstream"
-_THERE = "/kvm-unit-tests"
-_SCRIPT = f"{_THERE}/one.sh"
+_SCRIPT = "/kpt/one.sh"
 _MARK = b"\n===== log\n"
 _SLACK = 180.0  # seconds upstream's scripts may take besides the test: they start QEMU a dozen times
 _TOOLS = (
@@ -50,7 +49,7 @@ _ONE = f"""\
 #!/bin/bash
 export PATH=/bin:/usr/bin HOME=/tmp LC_ALL=C ACCEL=kvm QEMU={GUEST_QEMU} TIMEOUT=$2 unittest_log_dir=/tmp/logs
 ln -s /proc/self/fd /dev/fd 2>/dev/null && ln -s fd/1 /dev/stdout && ln -s fd/2 /dev/stderr
-cd {_THERE} && ./run_tests.sh "$1" </dev/null
+cd "$3" && ./run_tests.sh "$1" </dev/null
 printf '\\n===== log\\n'
 cat "/tmp/logs/$1.log"
 """
@@ -69,7 +68,10 @@ class Guest:
     def upstream(self, names: Sequence[str]) -> Mapping[str, Said]:
         """What ./run_tests.sh says of the entries."""
         seconds = f"{self.timeout:g}s"
-        todo = tuple(Job(name, ("/bin/bash", _SCRIPT, name, seconds), self.timeout + _SLACK) for name in names)
+        todo = tuple(
+            Job(name, ("/bin/bash", _SCRIPT, name, seconds, str(self.checkout)), self.timeout + _SLACK)
+            for name in names
+        )
         work = GuestWork(
             self.subject.image,
             (JobGroup(run.modules(self.subject.build, {}), todo),),
@@ -101,15 +103,16 @@ def _said(outcome: JobOutcome) -> Said:
 
 def _files(checkout: Path) -> Iterator[Entry]:
     config = (checkout / "config.mak").read_text("utf-8").replace("PRETTY_PRINT_STACKS=yes", "PRETTY_PRINT_STACKS=no")
-    yield Entry(f"{_THERE}/config.mak", data=config.encode())
-    yield Entry(f"{_THERE}/build-head", data=b"\n")
+    # At the same path as here, since config.mak names it.
+    yield Entry(f"{checkout}/config.mak", data=config.encode())
+    yield Entry(f"{checkout}/build-head", data=b"\n")
     yield Entry(_SCRIPT, data=_ONE.encode())
     paths = ("run_tests.sh", "errata.txt", "x86/run", "x86/unittests.cfg")
     every = [*(checkout / path for path in paths), *checkout.glob("scripts/**/*"), *checkout.glob("x86/*.flat")]
     for path in every:
         if path.is_file():
             mode = 0o755 if os.access(path, os.X_OK) else 0o644
-            yield Entry(f"{_THERE}/{path.relative_to(checkout)}", mode, source=path)
+            yield Entry(str(path), mode, source=path)
 
 
 def _tool(name: str) -> Path:
