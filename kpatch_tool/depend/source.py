@@ -115,7 +115,8 @@ def _hunk_lines(hunk: Hunk) -> Iterator[CodeLine]:
         scope = _entered(code, function_head(code)) or scope
         yield CodeLine(Kind.CONTEXT, code, scope)
     rows = _stripped(hunk)
-    shown = any(row.indented for row in rows)  # pages have no indentation
+    # Pages have no indentation, but a blank behind a sign where there was some.
+    shown = any(row.indented for row in [row for row in rows if row.kind is Kind.CONTEXT] or rows)
     after_type = False
     for at, row in enumerate(rows):
         head = "" if row.indented else function_head(row.code, after_type=after_type)
