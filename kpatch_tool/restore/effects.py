@@ -296,9 +296,10 @@ class Effects:
 def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> Effect:
     """`parent` with further rows changed, from which nothing else follows."""
     endings = parent.plan.endings
-    rows = dict(parent.rows)
-    rows.update((row, text + endings[row]) for row, text in changes)
-    return Effect(cost, tuple(sorted(rows.items())), parent.taken | _bits(rows.items()), parent.path, parent.plan)
+    changed = {row: (row, text + endings[row]) for row, text in changes}
+    # The others are the parent's very pairs: a new one each would take gigabytes where a thousand rows are changed.
+    rows = sorted([*(one for one in parent.rows if one[0] not in changed), *changed.values()])
+    return Effect(cost, tuple(rows), parent.taken | _bits(changed.values()), parent.path, parent.plan)
 
 
 def _bits(rows: Iterable[tuple[int, bytes]]) -> int:

@@ -31,6 +31,8 @@ _WORDS = 9.5  # bits: words in columns
 _ALIGNED_WORDS = 4  # so many words of a line
 _APART = (1, 2, 3)  # blanks behind the longest word
 _FARTHEST = 8  # columns that a run is shifted by
+_LONG_RUN = 60  # lines: longer runs are shifted as a whole only, not from each of their lines on
+_MOST_ROWS = 500_000  # of all joint deviations together: some 100 MB
 _GAP_TEXTS = (*(b"\t" * count for count in range(1, 6)), *(b" " * count for count in range(1, 5)))
 _COLUMNS = range(TAB, 81, TAB)
 _NO_COLUMN = 1 << 30
@@ -66,9 +68,13 @@ class Lines:
 def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
-    for source in (_same_text, _plain, _depths, _continuations, _gaps, _own_columns, _words, _tables, _shifts, _blanks):
+    left = _MOST_ROWS
+    for source in (_same_text, _plain, _depths, _continuations, _gaps, _own_columns, _words, _tables, _blanks, _shifts):
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
+            left -= len(rows)
+            if left < 0:
+                break
             if len(rows) > 1:
                 found[rows] = min(cost, found.get(rows, cost))
     return sorted((Joint(cost, rows) for rows, cost in found.items()), key=lambda one: one.cost)
@@ -345,6 +351,8 @@ def _shifts(lines: Lines) -> _Found:
                 if width(indent_of(lines.texts[number])) < edge or not lines.rows[number].lead:
                     break
                 below.append(number)
+        if len(below) > _LONG_RUN and run_of.get(first - 1) == run and width(indent_of(lines.texts[first - 1])) >= edge:
+            continue
         for column in range(max(1, edge - _FARTHEST), edge + _FARTHEST + 1):
             cost = _SHIFT + abs(column - edge) / 8.0
             yield cost, _moved(lines, first, pad(column))

@@ -163,3 +163,11 @@ def test_lines_with_one_text_have_one_reading_that_no_rule_gives() -> None:
 def test_gaps_that_removed_lines_had_wide_are_single_together() -> None:
     texts = (b"\trun_cmd nettest  -r ${A}", b"\tsleep 1", b"\trun_cmd nettest  -r ${B}")
     assert b"\trun_cmd nettest -r ${A}\n\tsleep 1\n\trun_cmd nettest -r ${B}" in made(lines_of(*texts))
+
+
+def test_a_long_run_moves_as_a_whole_and_takes_little_room() -> None:
+    """5,000 lines of calls: from each line on, that were 200,000,000 lines, and 24 GB."""
+    texts = [b"\tcall_number(%d);" % number for number in range(5_000)]
+    found = joint(lines_of(*texts))
+    assert sum(len(one.rows) for one in found) <= 500_000
+    assert b"\n".join(b"\t" + text for text in texts[:70]) in made(lines_of(*texts[:70]))
