@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,19 +123,20 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
             for other in others
             if not other.skeleton and other.git_dir != tree.git_dir
         ]
-        if later := _later(tree, series):
-            beside.insert(0, _Beside(objects, later))
+        later = _later(tree, series)
+        kernels = [_Beside(objects, later), *beside] if later else beside
 
         def read_base(path: str) -> bytes | None:
             entry = objects.file(tree.base, path)
             return entry.data if entry else None
 
         def read_blob(named: str) -> bytes | None:
-            found = objects.blob(named)
-            return found if found is not None else next((data for one in beside for data in one.blob(named)), None)
+            asked = (read(named) for read in (objects.blob, *(one.blob for one in beside)))
+            return next((data for data in asked if data is not None), None)
 
         def read_versions(path: str) -> list[bytes]:
-            return [data for one in beside for data in one.file(path)]
+            found = (one.file(path) for one in kernels)
+            return [data for data in found if data is not None]
 
         return restore_series(series, read_base, read_blob, read_versions)
 
@@ -153,14 +154,15 @@ class _Beside:
     objects: Objects
     base: str
 
-    def blob(self, named: str) -> Iterator[bytes]:
-        """The content of a blob by the beginning of its id, where it is here."""
+    def blob(self, named: str) -> bytes | None:
+        """The content of a blob by the beginning of its id."""
         with suppress(MachineError):
-            if (data := self.objects.blob(named)) is not None:
-                yield data
+            return self.objects.blob(named)
+        return None
 
-    def file(self, path: str) -> Iterator[bytes]:
-        """The content of a file, where it is here."""
+    def file(self, path: str) -> bytes | None:
+        """The content of a file."""
         with suppress(MachineError):
-            if (entry := self.objects.file(self.base, path)) is not None:
-                yield entry.data
+            entry = self.objects.file(self.base, path)
+            return entry.data if entry else None
+        return None
