@@ -10,14 +10,14 @@ from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import squeeze
 
-_TELLING = 6  # characters of a line whose like elsewhere says something
+TELLING = 6  # characters of a line whose like elsewhere says something
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     """People whose addresses may be hidden; lines by their squeezed text: those that the patch removes from other files
-    (`moved`), and those that other files have, before or after it (`seen`); and versions of files that
-    have the patch, by their paths."""
+    (`moved`), and those that other files have, before or after it (`seen`); and versions of files that have the patch,
+    by their paths."""
 
     people: Sequence[Person] = ()
     moved: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -39,13 +39,13 @@ NOTHING = Elsewhere()
 def elsewhere(files: Iterable[tuple[FileDiff, bytes]], people: Sequence[Person] = ()) -> Elsewhere:
     """What the files of a patch, each with the content it is made for, tell of each other's added lines."""
     pairs = list(files)
-    added = {text for file, _ in pairs for text in _texts(file, Kind.ADDED)}
+    added = {text for file, _ in pairs for text in telling_texts(file, Kind.ADDED)}
     if len(pairs) < 2 or not added:
         return Elsewhere(people)
     moved: dict[bytes, bytes] = {}
     seen: dict[bytes, bytes] = {}
     for file, base in pairs:
-        removed = _texts(file, Kind.REMOVED)
+        removed = telling_texts(file, Kind.REMOVED)
         for line in base.split(b"\n"):
             text = squeeze(line)
             if text in added:
@@ -59,10 +59,11 @@ def added_lines(file: FileDiff) -> dict[bytes, bytes]:
         text: line.text
         for hunk in file.hunks
         for line in hunk.lines
-        if line.kind is Kind.ADDED and len(text := squeeze(line.text)) >= _TELLING
+        if line.kind is Kind.ADDED and len(text := squeeze(line.text)) >= TELLING
     }
 
 
-def _texts(file: FileDiff, kind: Kind) -> set[bytes]:
+def telling_texts(file: FileDiff, kind: Kind) -> set[bytes]:
+    """The lines of a kind in a file diff that say something, white space squeezed."""
     texts = {squeeze(line.text) for hunk in file.hunks for line in hunk.lines if line.kind is kind}
-    return {text for text in texts if len(text) >= _TELLING}
+    return {text for text in texts if len(text) >= TELLING}

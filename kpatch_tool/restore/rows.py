@@ -18,7 +18,7 @@ from kpatch_tool.restore import gaps, indent, notes, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, step
 from kpatch_tool.restore.damaged import squeeze
-from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
+from kpatch_tool.restore.elsewhere import NOTHING, TELLING, Elsewhere
 from kpatch_tool.restore.resembling import Resembling
 from kpatch_tool.restore.versions import told_by
 
@@ -45,7 +45,6 @@ DOUBLED = re.compile(rb"[A-Za-z_)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 YAML = (".yaml", ".yml")
 _WINDOWS = ((YAML, 80), ((".rst", ".txt"), 24))  # the same above, where the beginning of what is open tells more
-_TELLING = 6  # characters of a line whose twin elsewhere says something
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
 
@@ -313,7 +312,7 @@ def _find_edges(rows: Sequence[Row]) -> None:
 
 def _twin(base: BaseText, text: bytes, near: int, beside: Elsewhere) -> gaps.Chunks | None:
     """The line of the base nearest to `near` that has this text, where the text says something; else another file's."""
-    found = base.positions.get(text) if len(text) >= _TELLING else None
+    found = base.positions.get(text) if len(text) >= TELLING else None
     if found:
         return split_cached(base.lines[min(found, key=lambda at: abs(at - near))])
     line = beside.seen.get(text)

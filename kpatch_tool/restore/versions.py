@@ -12,10 +12,10 @@ from functools import lru_cache
 
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.elsewhere import telling_texts
 from kpatch_tool.restore.hidden import lost
 
 Place = tuple[int, int]  # the number of a hunk, that of a line in it
-_TELLING = 6  # characters of a line that says something
 _MOST_LINES = 5_000  # of a hunk that is looked for: a second's work where every other line is found
 _LEAST = 12  # characters that lines one below the other have together, for their place to be sure
 
@@ -25,8 +25,7 @@ def having(file: FileDiff, base: bytes, versions: Sequence[bytes]) -> list[bytes
     that hide no address."""
     if not versions:
         return []
-    added = {squeeze(line.text) for hunk in file.hunks for line in hunk.lines if line.kind is Kind.ADDED}
-    new = {text for text in added if len(text) >= _TELLING and not lost(text)} - _squeezed_lines(base)
+    new = {text for text in telling_texts(file, Kind.ADDED) if not lost(text)} - _squeezed_lines(base)
     return [version for version in versions if new and len(new & _squeezed_lines(version)) * 2 >= len(new)]
 
 
