@@ -343,15 +343,18 @@ def _shifts(lines: Lines) -> _Found:
         if not lines.rows[first].lead:
             continue
         edge = width(indent_of(text))
+        inside = run_of.get(first - 1) == run and width(indent_of(lines.texts[first - 1])) >= edge
         below = [first]
         for number in range(first + 1, len(lines.rows)):
             if run_of.get(number) != run and lines.rows[number].words:
+                break
+            if inside and len(below) > _LONG_RUN:
                 break
             if number in run_of:
                 if width(indent_of(lines.texts[number])) < edge or not lines.rows[number].lead:
                     break
                 below.append(number)
-        if len(below) > _LONG_RUN and run_of.get(first - 1) == run and width(indent_of(lines.texts[first - 1])) >= edge:
+        if inside and len(below) > _LONG_RUN:
             continue
         for column in range(max(1, edge - _FARTHEST), edge + _FARTHEST + 1):
             cost = _SHIFT + abs(column - edge) / 8.0
