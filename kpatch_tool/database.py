@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -142,21 +143,15 @@ class Database:
         with machine_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         # Going over to write-ahead logging does not wait for another process that is doing the same.
-        with lock.held(self._lock, wait_seconds=_BUSY_SECONDS):
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = NORMAL")
-                self._migrate(connection)
-            except BaseException:
-                connection.close()
-                raise
+        with lock.held(self._lock, wait_seconds=_BUSY_SECONDS), _opened(self.path, _BUSY_SECONDS) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            self._migrate(connection)
         return connection
 
     def _open_copy(self) -> sqlite3.Connection:
         """A copy in memory, of nothing where there is no file, that can only be read."""
-        copy = sqlite3.connect(":memory:", check_same_thread=False)
-        try:
+        with _opened(":memory:") as copy:
             if self.path.exists():
                 # Without a log of writes nobody writes, and SQLite need not make its files beside this one.
                 asked = "" if self.path.with_name(f"{FILE_NAME}-wal").exists() else "&immutable=1"
@@ -165,9 +160,6 @@ class Database:
                     there.backup(copy)
             self._migrate(copy)
             copy.execute("PRAGMA query_only = ON")
-        except BaseException:
-            copy.close()
-            raise
         return copy
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -232,6 +224,16 @@ class Database:
 def now() -> str:
     """This moment as the tables hold it: UTC, seconds, so that text order is the order of time."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, timeout: float = 0.0) -> Iterator[sqlite3.Connection]:
+    """A connection for threads, closed where what is done with it first fails, be it by an interruption."""
+    with contextlib.ExitStack() as stack:
+        connection = sqlite3.connect(path, timeout=timeout, check_same_thread=False)
+        stack.callback(connection.close)
+        yield connection
+        stack.pop_all()
 
 
 def _version(connection: sqlite3.Connection) -> int:
