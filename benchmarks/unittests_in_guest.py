@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.unittests_verdicts import Said, agree, said_of, show
+from benchmarks.unittests_verdicts import Said, agree, config_of, said_of, show
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.suites import catalogue, jobs, run, unittests_cfg, variants
@@ -125,9 +125,7 @@ def _tool(name: str) -> Path:
 def main() -> None:
     options = _arguments()
     checkout = options.kvm_unit_tests.resolve()
-    config = checkout / "x86/unittests.cfg"
-    if not config.is_file() or not (checkout / "config.mak").is_file():
-        sys.exit(f"{checkout}: no kvm-unit-tests that was configured; run ./configure && make in it")
+    config = config_of(checkout)
     workspace = find(Path.cwd())
     tree = Catalogue(workspace).resolve(options.tree)
     state = base_state(tree)
@@ -136,7 +134,7 @@ def main() -> None:
         sys.exit(f"{tree.name}: {build.why}")
     subject = Subject(workspace, tree, state, build)
     here = unittests_cfg.Here(_SUITE, checkout / "x86", GUEST_CPUS, arch=catalogue.built_for(checkout))
-    tests = unittests_cfg.tests_of(unittests_cfg.parse(config.read_text("utf-8", "replace")), here)
+    tests = unittests_cfg.tests_of(config, here)
     chosen = [test for test in tests if not options.names or any(fnmatch.fnmatch(test.name, n) for n in options.names)]
     rows = jobs.plan(_SUITE, SuiteKind.UNIT_TESTS, chosen, [variants.known()[variants.DEFAULT]], options.timeout)
     with tempfile.TemporaryDirectory(prefix="kpt-verdicts-") as scratch:

@@ -88,13 +88,18 @@ def said_of(name: str, printed: bytes, log: bytes, seconds: float) -> Said:
     return Said(found[0][1], (found[0][3] or "").strip(), seconds, len(output.unit_test_cases(name, log, seconds)))
 
 
+def config_of(checkout: Path) -> unittests_cfg.Config:
+    """What x86/unittests.cfg of a checkout says. Ends the program where it was not configured."""
+    path = checkout / "x86/unittests.cfg"
+    if not path.is_file() or not (checkout / "config.mak").is_file():
+        sys.exit(f"{checkout}: no kvm-unit-tests that was configured; run ./configure && make in it")
+    return unittests_cfg.parse(path.read_text("utf-8", "replace"))
+
+
 def main() -> None:
     options = _arguments()
     directory = options.kvm_unit_tests.resolve()
-    config = directory / "x86/unittests.cfg"
-    if not config.is_file() or not (directory / "config.mak").is_file():
-        sys.exit(f"{directory}: no kvm-unit-tests that was configured; run ./configure && make in it")
-    parsed = unittests_cfg.parse(config.read_text("utf-8", "replace"))
+    parsed = config_of(directory)
     for problem in parsed.problems:
         _print(f"unittests.cfg, {problem}")
     with tempfile.TemporaryDirectory(prefix="kpt-verdicts-") as scratch:
