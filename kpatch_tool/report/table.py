@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
-from kpatch_tool.results.deltas import Change, Delta, compare, identity, name, previous_tested, transition
+from kpatch_tool.results.deltas import Change, Delta, compare, identity, name, previous_tested, taken_back, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.model import UNBUILT, StateTests
@@ -220,8 +220,7 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     shared = Counter(delta.change for delta in now if identity(delta) in before)
     lines = [delta_line(delta) for delta in now if identity(delta) not in before]
     if previous is not None and before:
-        told = {identity(delta) for delta in record.deltas(tests)}
-        own = [delta for delta in compare(tests, previous) if not delta.follows and identity(delta) not in told]
+        own = taken_back(compare(tests, previous), record.deltas(tests))
         lines += [f"{delta.change:<7} by this patch: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.report.lines import cut, wrapped
 from kpatch_tool.report.table import print_trimmed
-from kpatch_tool.results.deltas import Change, Delta, identity, transition
+from kpatch_tool.results.deltas import Change, Delta, identity, taken_back, transition
 from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
@@ -108,13 +108,11 @@ def _since_the_last(tested: Tested, tests: StateTests) -> Iterator[tuple[Change,
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
         return
-    told = set(map(identity, tested.deltas(tests)))
-    for delta in _telling(tested.deltas_previous(tests)):
-        if identity(delta) not in told:
-            yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
+    for delta in _telling(taken_back(tested.deltas_previous(tests), tested.deltas(tests))):
+        yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
 
 
-def _telling(deltas: tuple[Delta, ...]) -> list[Delta]:
+def _telling(deltas: Sequence[Delta]) -> list[Delta]:
     """Those that say something of their own, the worst first."""
     order = list(Change)
     return sorted((delta for delta in deltas if not delta.follows), key=lambda delta: order.index(delta.change))

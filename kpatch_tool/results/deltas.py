@@ -78,6 +78,13 @@ def identity(delta: Delta) -> tuple[str, str, str]:
     return (delta.test, delta.case, delta.now)
 
 
+def taken_back(since_previous: Iterable[Delta], from_base: Iterable[Delta]) -> list[Delta]:
+    """What a state has otherwise than the tested one before it that its comparison with the base does not show: it took
+    an earlier patch's doing back."""
+    shown = set(map(identity, from_base))
+    return [delta for delta in since_previous if not delta.follows and identity(delta) not in shown]
+
+
 def telling(deltas: Sequence[Delta]) -> str:
     """The words by which the first of `deltas` is found in its test's log: its case, or what the kernel said."""
     first = deltas[0].test
