@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 from kpatch_tool.kbuild.model import Diagnostic
-from kpatch_tool.text import width
+from kpatch_tool.text import spelt, width
 
 
 def cut(line: str, most: int, end: str = "...") -> str:
@@ -34,6 +34,11 @@ def limited(lines: Iterable[str], most: int) -> tuple[str, ...]:
     shown = tuple(lines)
     left = len(shown) - most
     return (*shown[:most], f"... and {left} more") if left > 0 else shown
+
+
+def blamed(suspects: Sequence[int]) -> str:
+    """The patches that may have done what a state shows (RunRecord.suspects), in words said of that state."""
+    return "this patch" if len(suspects) == 1 else f"one of {spelt(suspects)}"
 
 
 def diagnostic_line(found: Diagnostic) -> str:

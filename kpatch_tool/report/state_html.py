@@ -7,12 +7,12 @@ from pathlib import Path
 
 from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild, previous_built
 from kpatch_tool.report.excerpt import excerpt
-from kpatch_tool.report.lines import diagnostic_line, limited
+from kpatch_tool.report.lines import blamed, diagnostic_line, limited
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, previous_tested, telling, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
-from kpatch_tool.text import plural, spelt
+from kpatch_tool.text import plural
 from kpatch_tool.tree.model import ApplyStatus
 
 _LOG_LINES = 80
@@ -150,8 +150,7 @@ def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs:
     """What differs, test by test, and whether it is this patch's; the logs of both states below each test."""
     header = ["change", "case", "base, now", "since", "sure", "why"]
     base, previous = record.base_tests(tests.suite), previous_tested(record.tests, tests)
-    suspects = record.suspects(tests)
-    here = "this patch" if len(suspects) == 1 else f"one of {spelt(suspects)}"
+    here = blamed(record.suspects(tests))
     before = {(one.test, one.case): str(one.verdict) for one in previous.results} if previous is not None else {}
     rows: list[str] = []
     by_test: dict[str, list[Delta]] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
+from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
 from kpatch_tool.results.deltas import Change, Delta, compare, identity, name, previous_tested, taken_back, transition
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.repeats import unsteady
@@ -221,7 +221,8 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     lines = [delta_line(delta) for delta in now if identity(delta) not in before]
     if previous is not None and before:
         own = taken_back(compare(tests, previous), record.deltas(tests))
-        lines += [f"{delta.change:<7} by this patch: {name(delta)}: {transition(delta)}" for delta in own]
+        who = blamed(record.suspects(tests))
+        lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
 
 

@@ -170,6 +170,19 @@ def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
     ]
 
 
+def test_what_was_taken_back_is_no_patchs_doing_for_sure_where_states_were_not_tested() -> None:
+    series = make_series("one", "two", "three")
+    tests = {
+        0: (make_tests(0, "a=pass"),),
+        1: (make_tests(1, "a=fail"),),
+        2: (make_tests(2, status="infra"),),
+        3: (make_tests(3, "a=pass"),),
+    }
+    built = {number: make_build(number, module=str(number)) for number in tests}
+    text = shown(run(series, FakeSteps(make_applied(series), built, tests), Recorder()), width=200)
+    assert "patch 3, kut: better  by one of 2-3: a: fail, now pass\n" in text
+
+
 def test_the_document_is_json_and_holds_the_contracts() -> None:
     document = json.loads(json.dumps(run_document(hostile_record())))
     assert [patch["status"] for patch in document["apply"]["patches"]] == ["offset", "fuzz", "clean"]
