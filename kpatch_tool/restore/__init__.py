@@ -7,8 +7,9 @@ Two ways, both judged by the git blob ids of the `index` lines:
   `braces`, `gaps`, `repeated`, `word_pairs`, `grids`, `simple_tables`, `rows`, `notes`; `weights`: how sure each of
   them is; `elsewhere`: by the patch's other files; `versions`: by the file in other kernels), `effects` lists what
   they may have been else (`paths`: each followed down the file; `together`: what one habit explains in many lines;
-  `odd`, `unruled`: what no rule gives; `spelled`, `made_up`: other addresses where an archive hid one), `search` tries
-  the readings and `judge` compares blob ids; `styled` is the way as a whole;
+  `odd`, `unruled`: what no rule gives; `spelled`, `made_up`: other addresses where an archive hid one; `altered`: the
+  rows that come out otherwise), `search` tries the readings and `judge` compares blob ids; `styled` is the way as a
+  whole;
 - a mail program did something else: `shape` undoes what was done to all lines alike, `loose` reads the diff line by
   line, `fitting` (`fit_search`, `fits`) says what every line is, `plans` puts the hunks together, `undoing` (`tabs`,
   `addresses`, `likeness`, `choosing`) says what an added line was, `written` gives the file; `repair` is the way as

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from math import log2
 from operator import itemgetter
 
-from kpatch_tool.restore.judge import Change
+from kpatch_tool.restore.altered import Altered
 from kpatch_tool.restore.odd import ALIKE, BESIDE, Odd, One
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy, read_on
 from kpatch_tool.restore.reading import LONE, Candidate
@@ -46,20 +46,19 @@ _order = itemgetter(0, 1)
 
 @dataclass(slots=True)
 class Effect:
-    """A deviation with what follows from it: `rows` that come out otherwise (text with line ending), in order; `taken`
-    is what no other effect may touch that is combined with it: a bit for each of the rows, and behind them for each
-    hunk that is read otherwise. `more` are the deviations that are open only after it. `lone` is the row that alone was
-    changed by a reading that no rule gives, -1 otherwise, and `what` how that differs."""
+    """A deviation with what follows from it: the rows that come out otherwise (text with line ending); `taken` is what
+    no other effect may touch that is combined with it: a bit for each of the rows, and behind them for each hunk that
+    is read otherwise. `more` are the deviations that are open only after it. `lone` is the row that alone was changed
+    by a reading that no rule gives, -1 otherwise, and `what` how that differs."""
 
     cost: float
-    rows: tuple[tuple[int, bytes], ...]
+    altered: Altered
     taken: int
     path: Path
     plan: Plan
     more: tuple[Stream, ...] = ()
     lone: int = -1
     what: str = ""
-    change: Change | None = None  # the same for hashing, where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,10 @@ class Effects:
     ) -> None:
         """With `unlikely`, readings that no rule gives are among them; when `most_lines` lines were read, nothing more
         is read below a deviation."""
-        self.root = Effect(0.0, (), 0, greedy(plan.reader), plan)
+        self.root = Effect(0.0, Altered(()), 0, greedy(plan.reader), plan)
         self._most_lines = most_lines
-        self._seen: set[tuple[tuple[int, bytes], ...]] = set()
+        self._seen: set[int] = set()
+        self._pairs: dict[tuple[int, bytes], tuple[int, bytes]] = {}
         self.made: list[Effect] = []
         self.first = [text + end for text, end in zip(self.root.path.texts, plan.endings, strict=True)]
         self._unlikely = unlikely
@@ -115,8 +115,8 @@ class Effects:
             effect = self._next()
             if effect is None:
                 return None
-            if effect.rows and effect.rows not in self._seen:
-                self._seen.add(effect.rows)
+            if effect.altered.rows and effect.altered.key not in self._seen:
+                self._seen.add(effect.altered.key)
                 self.made.append(effect)
         return self.made[at]
 
@@ -194,14 +194,15 @@ class Effects:
         """The effect of a path that was read anew in some rows and is `parent`'s in the others."""
         path, number, end = fresh.path, fresh.number, fresh.end
         low = max(0, number)
-        rows = [change for change in parent.rows if change[0] < low]
+        above = parent.altered.all()
+        rows = [change for change in above if change[0] < low]
         for row in range(low, end):
             text = path.texts[row] + plan.endings[row]
             if text != self.first[row] and plan.reader.rows[row].shown:
-                rows.append((row, text))
-        rows += [change for change in parent.rows if change[0] >= end]
+                rows.append(self._pairs.setdefault((row, text), (row, text)))
+        rows += [change for change in above if change[0] >= end]
         hunks = parent.taken >> len(plan.reader.rows) << len(plan.reader.rows)
-        effect = Effect(fresh.cost, tuple(rows), _bits(rows) | fresh.mark | hunks, path, plan)
+        effect = Effect(fresh.cost, Altered(tuple(rows)), _bits(rows) | fresh.mark | hunks, path, plan)
         if rows:
             # Below the rows that were read anew, what was open for the parent still is.
             below = parent.more if parent is not self.root else ()
@@ -268,7 +269,7 @@ class Effects:
             self._open(replace(effect, cost=effect.cost - ALIKE, more=((alike, below),)))
 
     def _beside(self, effect: Effect) -> Iterator[More]:
-        rows = [row for row, _ in effect.rows]
+        rows = [row for row, _ in effect.altered.all()]
         low, high = rows[0], rows[-1] + 1
         self._expanded += 1
         if self._expanded > _MOST_EXPANDED or high - low > _LONGEST_EXPANDED or self.lines >= self._most_lines:
@@ -286,7 +287,7 @@ class Effects:
             return
         number = effect.lone
         ending = effect.plan.endings[number]
-        text = dict(effect.rows)[number]
+        text = effect.altered.text(number) or ending
         texts = [*effect.path.texts[:number], text[: len(text) - len(ending)]]
         for one in effect.plan.reader.unlikely(number, texts, _kind(effect.path.options[number]), _DEAREST_AGAIN):
             if one.kind == LONE:
@@ -295,11 +296,8 @@ class Effects:
 
 def _also(parent: Effect, cost: float, changes: Iterable[tuple[int, bytes]]) -> Effect:
     """`parent` with further rows changed, from which nothing else follows."""
-    endings = parent.plan.endings
-    changed = {row: (row, text + endings[row]) for row, text in changes}
-    # The others are the parent's very pairs: a new one each would take gigabytes where a thousand rows are changed.
-    rows = sorted([*(one for one in parent.rows if one[0] not in changed), *changed.values()])
-    return Effect(cost, tuple(rows), parent.taken | _bits(changed.values()), parent.path, parent.plan)
+    rows = tuple(sorted([(row, text + parent.plan.endings[row]) for row, text in changes]))
+    return Effect(cost, parent.altered.also(rows), parent.taken | _bits(rows), parent.path, parent.plan)
 
 
 def _bits(rows: Iterable[tuple[int, bytes]]) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from operator import itemgetter
+
+from kpatch_tool.restore.altered import Altered, Piece
 
 _KEPT = 5_000  # hash states kept
 _BY_CHANCE = 2_600  # of so many files for which no reading tried is right, at most one is taken for proven
@@ -65,18 +66,7 @@ def rows_in(content: bytes, pieces: Sequence[bytes | tuple[int, int]], endings: 
     return texts if at == len(content) else None
 
 
-Piece = tuple[int, int, bytes]  # from, to, what stands there instead
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Rows of a file with other text: the pieces in order, all of them as one with what lies between, how much longer
-    the file becomes, and a number that tells it from other changes (that of several ones is their exclusive or)."""
-
-    pieces: tuple[Piece, ...]
-    whole: Piece
-    grown: int
-    key: int
+_place = itemgetter(0, 1)
 
 
 class Variations:
@@ -98,42 +88,23 @@ class Variations:
                 self.spans[row] = (at, end)
                 at = end
 
-    def change(self, rows: Sequence[tuple[int, bytes]]) -> Change:
-        """The change of these rows (in order, with their endings)."""
-        pieces: list[Piece] = []
-        between: list[bytes] = []
-        grown = key = 0
-        for row, text in rows:
-            start, end = self.spans[row]
-            grown += len(text) - (end - start)
-            key ^= hash((row, text))
-            if pieces and pieces[-1][1] == start:
-                first, _, above = pieces.pop()
-                pieces.append((first, end, above + text))
-            else:
-                pieces.append((start, end, text))
-        for piece, below in pairwise(pieces):
-            between += [piece[2], bytes(self.whole[piece[1] : below[0]])]
-        last = pieces[-1]
-        return Change(tuple(pieces), (pieces[0][0], last[1], b"".join([*between, last[2]])), grown, key)
-
-    def right(self, changes: Sequence[Change]) -> bool | None:
-        """Whether the file has the wanted id with all these changes, which touch different rows; None where it was
-        tried before."""
-        key = grown = 0
-        for change in changes:
-            key ^= change.key
-            grown += change.grown
+    def right(self, altered: Sequence[Altered]) -> bool | None:
+        """Whether the file has the wanted id with all these rows, none of them twice; None where it was tried
+        before."""
+        key = 0
+        for one in altered:
+            key ^= one.key
         if key in self.tried:
             return None
         self.tried.add(key)
-        pieces = [change.whole for change in changes]
-        pieces.sort()
-        length = len(self.whole) + grown
+        changes = [one.change(self.whole, self.spans) for one in altered]
+        pieces = [piece for change in changes for piece in change.whole]
+        pieces.sort(key=_place)
+        length = len(self.whole) + sum([change.grown for change in changes])
         found = self._with(pieces, length)
         if found is None:
             # One change lies between the rows of another.
-            found = self._with(sorted([piece for change in changes for piece in change.pieces]), length)
+            found = self._with(sorted([piece for change in changes for piece in change.pieces], key=_place), length)
         return found
 
     def _with(self, pieces: Sequence[Piece], length: int) -> bool | None:

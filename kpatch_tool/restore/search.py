@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from kpatch_tool.restore.effects import MAX_COST, MOST_LINES, Effect, Effects
-from kpatch_tool.restore.judge import Change, Judge, Variations, readings_judged
+from kpatch_tool.restore.judge import Judge, Variations, readings_judged
 from kpatch_tool.restore.paths import Alternative, Path, Plan
 
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
@@ -119,7 +119,7 @@ def search(
     if variations.right([]):
         return root, (plan,), True, tried
     for chosen in chain(effects.alone(), sets_by_cost(effects.get)):
-        right = variations.right([effect.change or _change(effect, variations) for effect in chosen])
+        right = variations.right([effect.altered for effect in chosen])
         if right is None:
             continue
         tried += 1
@@ -132,17 +132,11 @@ def search(
     return root, (plan,), False, tried
 
 
-def _change(effect: Effect, variations: Variations) -> Change:
-    """What an effect changes in the file; kept for the next time."""
-    effect.change = variations.change(effect.rows)
-    return effect.change
-
-
 def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
     """The reading with all these effects."""
     path = Path(list(root.path.texts), root.path.options, root.path.before)
     for effect in chosen:
-        for row, text in effect.rows:
+        for row, text in effect.altered.all():
             ending = effect.plan.endings[row]
             path.texts[row] = text[: len(text) - len(ending)]
     return path
@@ -155,7 +149,7 @@ def undecided(plan: Plan, bits: float, alternatives: Sequence[Alternative] = ())
     found: dict[int, set[bytes]] = {}
     at = 0
     while at < _LISTED and effects.lines < _LISTED_LINES and (effect := effects.get(at)) and effect.cost <= bits:
-        for row, text in effect.rows:
+        for row, text in effect.altered.all():
             found.setdefault(row, {effects.first[row]}).add(text)
         at += 1
     for row in range(len(plan.reader.rows)):

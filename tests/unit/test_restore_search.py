@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from itertools import combinations, islice, pairwise
@@ -11,6 +12,7 @@ from itertools import combinations, islice, pairwise
 import pytest
 
 from kpatch_tool.diff.blob import blob_id
+from kpatch_tool.restore.altered import Altered, Rows
 from kpatch_tool.restore.effects import MAX_COST, Effect
 from kpatch_tool.restore.indent import Style
 from kpatch_tool.restore.judge import Judge, Variations
@@ -27,7 +29,7 @@ def listed(effects: list[Effect]) -> Callable[[int], Effect | None]:
 def effects_of(*pairs: tuple[float, int]) -> list[Effect]:
     """Effects that cost so much and take the rows of a bit mask."""
     plan = Plan(Reader(True, Style(Counter()), 0.1, []), (), ())
-    return [Effect(cost, (), taken, Path([], [], []), plan) for cost, taken in pairs]
+    return [Effect(cost, Altered(()), taken, Path([], [], []), plan) for cost, taken in pairs]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -74,8 +76,46 @@ def test_changes_are_hashed_as_git_does_also_where_one_lies_between_the_rows_of_
         content = b"head\n" + b"".join(({**lines, **one, **two})[at] for at in range(4)) + b"tail\n"
         judge = Judge(blob_id(content), [b"head\n", (0, 4), b"tail\n"])
         variations = Variations(judge, texts, endings)
-        changes = [variations.change(tuple(change.items())) for change in (one, two)]
-        assert variations.right(changes[:1]) is False
-        assert variations.right(changes) is True
-        assert variations.right(changes[::-1]) is None
+        altered = [Altered(tuple(change.items())) for change in (one, two)]
+        assert variations.right(altered[:1]) is False
+        assert variations.right(altered) is True
+        assert variations.right(altered[::-1]) is None
         assert hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == judge.wanted
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rows_over_many_others_are_hashed_as_if_all_were_written_out(seed: int) -> None:
+    rng = random.Random(seed)
+    texts = [b"%d" % rng.randrange(10**6) for _ in range(120)]
+    lines = [text + b"\n" for text in texts]
+
+    def some(least: int, most: int) -> Rows:
+        rows = sorted(rng.sample(range(60), rng.randrange(least, most)))
+        return tuple((row, b"\t" * rng.randrange(1, 5) + lines[row]) for row in rows)
+
+    below, own, further = some(40, 60), some(1, 5), some(1, 5)
+    beside = tuple((row, b"other\n") for row in sorted(rng.sample(range(60, 120), 3)))
+    altered = Altered(below).also(own).also(further)
+    flat = tuple(sorted((dict(below) | dict(own) | dict(further)).items()))
+    assert altered.below is not None
+    assert altered.all() == flat
+    assert altered.key == Altered(flat).key
+    assert [altered.text(row) for row in range(60)] == [dict(flat).get(row) for row in range(60)]
+    wanted = dict(enumerate(lines)) | dict(flat) | dict(beside)
+    judge = Judge(blob_id(b"".join(wanted.values())), [(0, 50), (50, 120)])
+    assert Variations(judge, texts, [b"\n"] * 120).right([altered, Altered(beside)]) is True
+    assert Variations(judge, texts, [b"\n"] * 120).right([Altered(flat), Altered(beside)]) is True
+    assert Variations(judge, texts, [b"\n"] * 120).right([Altered(below), Altered(beside)]) is (flat == below)
+
+
+def test_readings_with_another_row_besides_thousands_take_little_memory() -> None:
+    texts = [b"row"] * 2_000
+    many = Altered(tuple((row, b"\tlong enough to be seen\n") for row in range(2_000)))
+    variations = Variations(Judge("0" * 40, [(0, 2_000)]), texts, [b"\n"] * 2_000)
+    variations.right([many])
+    tracemalloc.start()
+    others = [many.also(((row, b"other\n"),)) for row in range(1_000)]
+    for other in others:
+        variations.right([other])
+    assert tracemalloc.get_traced_memory()[0] < 5_000_000
+    tracemalloc.stop()
