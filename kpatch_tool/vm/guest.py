@@ -12,6 +12,7 @@ from typing import IO
 
 from kpatch_tool import atomic
 from kpatch_tool.errors import MachineError
+from kpatch_tool.text import plural
 from kpatch_tool.vm import qemu, root, session, wire
 from kpatch_tool.vm.console import FATAL, Trace, find_traces
 from kpatch_tool.vm.cpio import Entry
@@ -41,11 +42,13 @@ Watcher = Callable[[Job, JobOutcome | None], None]
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
-    a run may take; how often QEMU itself may die while one job runs, until that is the job's outcome."""
+    a run may take, and how many if each of them hangs and no job ever came to an end; how often QEMU itself may die
+    while one job runs, until that is the job's outcome."""
 
     boot: float = 120.0
     silence: float = 60.0
     boots: int = 6
+    hangs: int = 3
     deaths: int = 8
 
 
@@ -115,7 +118,8 @@ class _Run:
     def run(self) -> tuple[GuestStatus, str]:
         """Boot until every job has its outcome or booting does not help."""
         while left := [numbered for numbered in self._jobs if numbered.id not in self._done]:
-            if len(self.boots) - min(self._deaths.total(), _FORGIVEN) >= self._patience.boots:
+            boots = len(self.boots) - min(self._deaths.total(), _FORGIVEN)
+            if boots >= self._patience.boots or self._only_hung():
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
             recorder, ended = self._attempt(left)
@@ -139,10 +143,16 @@ class _Run:
                 break
         if self._jobs and all(outcome.ending is Ending.MODULES for outcome in self.outcomes()):
             return GuestStatus.FAILED, self.outcomes()[0].why
-        boots = f"{len(self.boots)} boot" + ("s" if len(self.boots) != 1 else "")
         ran = sum(outcome.output is not None for outcome in self._done.values())
-        why = f"{ran} of {len(self._jobs)} jobs ran in {boots}" + (f"; {self._stopped}" if self._stopped else "")
+        why = f"{ran} of {len(self._jobs)} jobs ran in {plural(len(self.boots), 'boot')}"
+        why += f"; {self._stopped}" if self._stopped else ""
         return GuestStatus.OK, why
+
+    def _only_hung(self) -> bool:
+        """Whether job after job hung with its guest, and not one came to an end: the others would, too, each for its
+        timeout and half a minute."""
+        endings = [outcome.ending for outcome in self._done.values() if outcome.ending is not Ending.CHECK]
+        return len(endings) >= self._patience.hangs and set(endings) == {Ending.HANG}
 
     def _attempt(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
         """Do jobs in a machine that was saved, where there is one, else in one that boots. A saved one that does not
