@@ -256,6 +256,26 @@ def test_a_timeout_names_the_time_it_had() -> None:
     assert jobs.results(longer, outcome(longer, Ending.TIMEOUT))[0].why == "timeout; duration=30s"
 
 
+@pytest.mark.parametrize(
+    ("own", "base", "accel", "limit"),
+    [
+        (45.0, 0.5, "tcg", 30.0),  # 90 at first
+        (45.0, 5.0, "tcg", 50.0),
+        (45.0, 60.0, "tcg", 90.0),
+        (9.0, 0.5, "tcg", 30.0),
+        (9.0, 0.5, "kvm", 9.0),
+        (90.0, 0.5, "kvm", 30.0),
+    ],
+)
+def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, accel: str, limit: float) -> None:
+    row = planned(replace(TEST, timeout=own))
+    again = jobs.again(row, base, accel)
+    assert again.job is not None and again.job.timeout == limit
+    assert jobs.again(again, base, accel) == again, "it is as it will run"
+    users = replace(row, fixed=True)
+    assert jobs.again(users, base, accel) == users
+
+
 def test_a_qemu_that_does_not_start_is_a_skip() -> None:
     row = planned()
     silent = outcome(row, Ending.EXIT, 1, errors=REFUSED)
