@@ -135,15 +135,31 @@ def test_selftests() -> None:
     assert output.selftest_status(0, b"").verdict is Verdict.PASS
     assert output.selftest_status(4, b"1..0 # SKIP no nested\n") == output.Said(Verdict.SKIP, "1..0 # SKIP no nested")
     failed = b"==== Test Assertion Failure ====\n  lib/kvm_util.c:5: ret == 0\n  pid=1 tid=1 errno=22\n  (stack)\n"
-    assert output.selftest_status(254, failed) == output.Said(
-        Verdict.FAIL, "lib/kvm_util.c:5: ret == 0 pid=1 tid=1 errno=22"
-    )
+    assert output.selftest_status(254, failed) == output.Said(Verdict.FAIL, "lib/kvm_util.c:5: ret == 0 (stack)")
     cases = output.tap_cases("t", b"TAP version 13\nok 1 one\nnot ok 2 - two\nok 3 three # SKIP no\n", 0)
     assert [(c.case, c.verdict) for c in cases] == [
         ("one", Verdict.PASS),
         ("two", Verdict.FAIL),
         ("three", Verdict.SKIP),
     ]
+
+
+@pytest.mark.parametrize(
+    ("behind", "why"),
+    [
+        (b"  (stack trace empty)\n  KVM allowed CR4 bit 0x800\n", "x.c:39: rc KVM allowed CR4 bit 0x800"),
+        (
+            b"     1\t0x0000402e: main at x.c:39\n     2\t0x7f: ?? ??:0\n  Wanted 1, got 2\nmore\n",
+            "x.c:39: rc Wanted 1, got 2",
+        ),
+        (b"     1\t0x0000402e: main at x.c:39\n", "x.c:39: rc pid=28 tid=28 errno=22 - Invalid argument"),
+        (b"", "x.c:39: rc pid=28 tid=28 errno=22 - Invalid argument"),
+    ],
+)
+def test_an_assertion_of_a_selftest_is_told_by_its_message(behind: bytes, why: str) -> None:
+    head = b"==== Test Assertion Failure ====\n  x.c:39: rc\n  pid=28 tid=28 errno=22 - Invalid argument\n"
+    assert output.selftest_status(254, b"a test\n" + head + behind).why == why
+    assert output.selftest_status(254, head.splitlines()[0]).verdict is Verdict.FAIL
 
 
 WORDS = ("-smp", "2", "-append", "a b", "-cpu", "max")
