@@ -73,6 +73,12 @@ def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTes
     return max(earlier, key=lambda one: one.patch, default=None)
 
 
+def why_broken(states: Iterable[StateTests], tests: StateTests) -> str:
+    """Why a state could not be tested; where an earlier state's results are its own, what that one's say."""
+    same = (one for one in states if one.suite == tests.suite and one.patch == tests.same_as)
+    return next((one.why for one in same), tests.why)
+
+
 def identity(delta: Delta) -> tuple[str, str, str]:
     """What makes two states differ from the base in the same way: the case, and what became of it."""
     return (delta.test, delta.case, delta.now)

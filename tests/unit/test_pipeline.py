@@ -21,7 +21,7 @@ from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, inherited
 from kpatch_tool.testing import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import create
@@ -193,6 +193,19 @@ def test_what_is_broken_between_is_told_once() -> None:
     assert [line.strip() for line in table.details(record)][-2:] == [
         f"patch 1, kut: failed: {why}",
         "patch 2, kut: failed as after patch 1",
+    ]
+
+
+def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:
+    """It is not tested, and says so; that no case ran on either is nothing that one of the two patches did."""
+    why = "no job could be started: the guest's kernel died"
+    broken = make_tests(2, "vmexit=abort", "msr=abort", status="failed", why=why)
+    tests = same_results(0, 1) | {2: (broken,), 3: (inherited(broken, 3),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(f"; patches 2 and 3 do not get through kut ({why}).")
+    assert [line.strip() for line in table.details(record)][-2:] == [
+        f"patch 2, kut: failed: {why}",
+        "patch 3, kut: failed as after patch 2",
     ]
 
 
