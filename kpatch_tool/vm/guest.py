@@ -42,8 +42,8 @@ Watcher = Callable[[Job, JobOutcome | None], None]
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
-    a run may take, and how many if each of them hangs and no job ever came to an end; how often QEMU itself may die
-    while one job runs, until that is the job's outcome."""
+    a run may take; how many jobs one after another may hang with their guest; how often QEMU itself may die while one
+    job runs, until that is the job's outcome."""
 
     boot: float = 120.0
     silence: float = 60.0
@@ -149,10 +149,10 @@ class _Run:
         return GuestStatus.OK, why
 
     def _only_hung(self) -> bool:
-        """Whether job after job hung with its guest, and not one came to an end: the others would, too, each for its
-        timeout and half a minute."""
+        """Whether job after job hung with its guest: the next ones would, too, each for its timeout and a boot."""
         endings = [outcome.ending for outcome in self._done.values() if outcome.ending is not Ending.CHECK]
-        return len(endings) >= self._patience.hangs and set(endings) == {Ending.HANG}
+        last = endings[-self._patience.hangs :]
+        return len(last) == self._patience.hangs and set(last) == {Ending.HANG}
 
     def _attempt(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
         """Do jobs in a machine that was saved, where there is one, else in one that boots. A saved one that does not
