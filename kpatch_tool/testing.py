@@ -16,7 +16,7 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
-from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, previous_tested
+from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, variants
@@ -187,7 +187,7 @@ class Tester:
             tests, sure = proven_before(tests, base, previous, names)
             names -= sure
         took = {result.test: result.seconds for result in base.results if not result.case}
-        count = Counter[str]()
+        count = Counter(result.test for result in tests.results if not result.case and not not_begun(result))
         for runs in range(2, self.runs + 1):
             suspects = to_repeat(tests, base, names)
             if not suspects:
@@ -202,7 +202,7 @@ class Tester:
             if again.status == "failed":
                 break
             count.update(suspects)
-            tests = settled(tests, again, base, {name: 1 + count[name] for name in suspects})
+            tests = settled(tests, again, base, {name: count[name] for name in suspects})
             if tests.status == UNTESTED:
                 break
         return tests

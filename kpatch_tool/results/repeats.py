@@ -11,7 +11,7 @@ from kpatch_tool.suites.model import CaseResult, StateTests
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again; where more got worse, the first ones speak for all
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
-_HANGS = 30.0  # seconds to reckon with for a test that was never begun, because others took the guest down
+_HANGS = 30.0  # seconds to reckon with for a test whose turn did not come, because others hung
 _STEADY = "worse in "
 _UNSTEADY = "unsteady: "
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
@@ -91,8 +91,8 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
     of them has run now.
 
     A test that is worse than on the base again keeps its results; one that is not takes those of `again`, and says that
-    it is unsteady. A run in which the emulator died says nothing of a test. Where this machine failed at that run there
-    is no verdict: nothing is blamed for a single one.
+    it is unsteady. One whose turn did not come before takes them as they are. A run in which the emulator died says
+    nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
@@ -104,6 +104,8 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
         runs = repeated.get(result.test, 1)
         if result.test not in repeated or result.test in silent:
             results.append(result)
+        elif runs == 1:  # its turn had not come
+            results += (case for case in again.results if case.test == result.test)
         elif result.test in steady:
             results.append(_noted(result, f"{_STEADY}{runs} of {runs} runs") if _is_whole(result) else result)
         elif _is_whole(result):

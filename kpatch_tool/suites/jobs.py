@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kpatch_tool.suites import output
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import EMULATOR_DIED, UNBUILT, CaseResult, Test, Verdict
+from kpatch_tool.suites.model import EMULATOR_DIED, NOT_BEGUN, UNBUILT, CaseResult, Test, Verdict
 from kpatch_tool.suites.variants import Variant
 from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
@@ -208,6 +208,8 @@ def _not_ended(outcome: JobOutcome) -> output.Said:
             return output.Said(Verdict.SKIP, outcome.why)
         case Ending.DIED:
             return output.Said(Verdict.ABORT, f"{EMULATOR_DIED}: {outcome.why}")
+        case Ending.NOT_RUN:
+            return output.Said(Verdict.ABORT, f"{NOT_BEGUN}: {outcome.why}")
         case _:
             return output.Said(Verdict.ABORT, outcome.why)
 

@@ -42,8 +42,8 @@ Watcher = Callable[[Job, JobOutcome | None], None]
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
-    a run may take; how many jobs one after another may hang with their guest; how often QEMU itself may die while one
-    job runs, until that is the job's outcome."""
+    a run may take; how many jobs of a group may hang with their guest one after another; how often QEMU itself may die
+    while one job runs, until that is the job's outcome."""
 
     boot: float = 120.0
     silence: float = 60.0
@@ -113,16 +113,18 @@ class _Run:
         self._done: dict[int, JobOutcome] = {}
         self._deaths: Counter[int] = Counter()
         self._stopped = ""
+        self._hopeless: set[int] = set()  # groups of which no other job is begun
         self.boots: list[Boot] = []
 
     def run(self) -> tuple[GuestStatus, str]:
         """Boot until every job has its outcome or booting does not help."""
-        while left := [numbered for numbered in self._jobs if numbered.id not in self._done]:
+        while left := [job for job in self._jobs if job.id not in self._done and job.group not in self._hopeless]:
             boots = len(self.boots) - min(self._deaths.total(), _FORGIVEN)
-            if boots >= self._patience.boots or self._only_hung():
+            if boots >= self._patience.boots:
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
             recorder, ended = self._attempt(left)
+            self._find_hopeless()
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
@@ -148,11 +150,15 @@ class _Run:
         why += f"; {self._stopped}" if self._stopped else ""
         return GuestStatus.OK, why
 
-    def _only_hung(self) -> bool:
-        """Whether job after job hung with its guest: the next ones would, too, each for its timeout and a boot."""
-        endings = [outcome.ending for outcome in self._done.values() if outcome.ending is not Ending.CHECK]
-        last = endings[-self._patience.hangs :]
-        return len(last) == self._patience.hangs and set(last) == {Ending.HANG}
+    def _find_hopeless(self) -> None:
+        """Where job after job hung with its guest, the next ones of their group would, too, each for its timeout and a
+        boot. Another group, with other modules or tests, has its own chance."""
+        ended = [outcome for outcome in self._done.values() if outcome.ending is not Ending.CHECK]
+        last = ended[-self._patience.hangs :]
+        if len(last) == self._patience.hangs and {(one.group, one.ending) for one in last} == {
+            (last[0].group, Ending.HANG)
+        }:
+            self._hopeless.add(last[0].group)
 
     def _attempt(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
         """Do jobs in a machine that was saved, where there is one, else in one that boots. A saved one that does not
@@ -172,7 +178,9 @@ class _Run:
         return tuple(self._done.get(numbered.id) or self._not_run(numbered) for numbered in self._jobs)
 
     def _not_run(self, numbered: Numbered) -> JobOutcome:
-        return JobOutcome(numbered.job, numbered.group, Ending.NOT_RUN, 0, 0.0, None, self._stopped or "not run")
+        hung = f"{self._patience.hangs} before it hung, one after another" if numbered.group in self._hopeless else ""
+        why = hung or self._stopped or "not run"
+        return JobOutcome(numbered.job, numbered.group, Ending.NOT_RUN, 0, 0.0, None, why)
 
     def _boot(self, left: Sequence[Numbered], saved: IO[bytes] | None = None) -> tuple[Recorder, session.Ended]:
         console = session.Console()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.results.deltas import compare
+from kpatch_tool.results.deltas import compare, sentence
 from kpatch_tool.results.repeats import doubtful, proven_before, settled, to_repeat, unsteady
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
@@ -120,3 +120,16 @@ def test_each_test_has_its_own_number_of_runs() -> None:
         "ended; worse in 2 of 2 runs",
         "ended",
     ]
+
+
+def test_a_test_whose_turn_did_not_come_has_not_run() -> None:
+    base = many(0, "pass", 1.0, 2)
+    idle = CaseResult("t1", "", Verdict.ABORT, 0.0, "not begun: 3 before it hung, one after another")
+    first = StateTests(1, "s", "ok", 1.0, (CaseResult("t0", "", Verdict.TIMEOUT, 30.0, "ended"), idle), "")
+    done = settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 1})
+    assert [result.why for result in done.results] == ["ended; unsteady: worse in 1 of 2 runs", "ended"]
+    worse = settled(first, many(1, "fail", 1.0, 2), base, {"t0": 2, "t1": 1})
+    assert [result.why for result in worse.results] == ["ended; worse in 2 of 2 runs", "ended"]
+    said = sentence(compare(first, base), 2)
+    assert said.endswith("2 worse (t0: pass, now timeout; t1: pass, now abort)")
+    assert sentence(compare(first, base)[::-1], 2) == said, "what tells nothing of itself comes last"

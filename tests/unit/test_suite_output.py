@@ -252,12 +252,13 @@ def test_results(tmp_path: Path) -> None:
         Ending.PANIC: Verdict.ABORT,
         Ending.LOST: Verdict.ABORT,
         Ending.MODULES: Verdict.ABORT,
-        Ending.NOT_RUN: Verdict.ABORT,
         Ending.CHECK: Verdict.SKIP,
     }
     for ending, verdict in endings.items():
         (whole,) = jobs.results(row, outcome(row, ending))
         assert (whole.case, whole.verdict, whole.why) == ("", verdict, "because")
+    (idle,) = jobs.results(row, outcome(row, Ending.NOT_RUN))
+    assert (idle.verdict, idle.why) == (Verdict.ABORT, "not begun: because")
     (died,) = jobs.results(row, outcome(row, Ending.DIED))
     assert (died.verdict, died.why) == (Verdict.ABORT, "the emulator died: because")
     (killed,) = jobs.results(row, outcome(row, Ending.SIGNAL, 6))

@@ -176,7 +176,8 @@ wires["port"].sendall(sent + frame("K", b""))
 time.sleep(60)"""
     done = guest(tmp_path, body, Patience(boot=30, silence=30), count, jobs=9)
     assert [outcome.ending for outcome in done.outcomes] == endings
-    assert f"given up after {endings.count(Ending.HANG)} boots" in done.why
+    whys = {outcome.why for outcome in done.outcomes if outcome.ending is Ending.NOT_RUN}
+    assert whys == {"3 before it hung, one after another" if len(good) < 2 else "given up after 6 boots"}
 
 
 def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:
