@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
+from kpatch_tool.results.repeats import shaky
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -98,6 +99,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         total = sum(case_count(found, bases[found.suite]) for found in compared)
         parts.append(sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated]))
         parts.append(_on_the_way(states, compared, bases))
+        parts.append(_now_and_then(states))
     elif not states and not broken:
         count = sum(len(found.results) for found in last)
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
@@ -151,6 +153,18 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
             more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
             return f"at patch {found.patch} {plural(len(passing), 'case')} of {tests[0]}{more} worse, taken back later"
     return ""
+
+
+def _now_and_then(states: Sequence[StateTests]) -> str:
+    """Tests that were worse in one run and not in the next: no regression by that, and no all-clear."""
+    names = [(name, found.patch) for found in states if found.same_as is None for name in shaky(found)]
+    if not names:
+        return ""
+    first, patch = names[0]
+    more = len({name for name, _ in names}) - 1
+    told = f"{first} and {plural(more, 'more test')}" if more else first
+    look = f"`kpt bisect --test {first.partition('@')[0]}` looks more often"
+    return f"at patch {patch} {told} worse in some runs only, which is no verdict: {look}"
 
 
 def _first_error(build: StateBuild) -> str:

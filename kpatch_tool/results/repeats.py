@@ -115,8 +115,17 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
 
 def unsteady(tests: StateTests) -> tuple[str, ...]:
     """What is said of each test that was worse than on the base in some of its runs, and then was not."""
+    return tuple(f"{test} is unsteady: {said}" for test, said in _shaky(tests).items())
+
+
+def shaky(tests: StateTests) -> tuple[str, ...]:
+    """The tests that were worse than on the base in some of their runs, and then were not."""
+    return tuple(_shaky(tests))
+
+
+def _shaky(tests: StateTests) -> dict[str, str]:
     found = ((result.test, result.why.partition(_UNSTEADY)[2]) for result in tests.results if _is_whole(result))
-    return tuple(f"{test} is unsteady: {said}" for test, said in found if said)
+    return {test: said for test, said in found if said}
 
 
 def _is_whole(result: CaseResult) -> bool:

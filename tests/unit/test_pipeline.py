@@ -209,6 +209,26 @@ def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:
     ]
 
 
+def test_what_was_worse_in_some_runs_only_is_no_all_clear() -> None:
+    def shaken(patch: int, *names: str) -> StateTests:
+        tests = make_tests(patch, *SAME)
+        results = [
+            replace(one, why="unsteady: worse in 1 of 2 runs") if one.test in names and not one.case else one
+            for one in tests.results
+        ]
+        return replace(tests, results=tuple(results))
+
+    for names, told in ((("vmexit",), "vmexit"), (("vmexit", "msr"), "vmexit and 1 more test")):
+        shaky = shaken(2, *names)
+        tests = same_results(0, 1) | {2: (shaky,), 3: (inherited(shaky, 3),)}
+        record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+        assert record.sentence.endswith(
+            f"as on the base; at patch 2 {told} worse in some runs only, which is no verdict: "
+            "`kpt bisect --test vmexit` looks more often."
+        )
+        assert record.exit_status == 0
+
+
 def test_what_is_taken_back_later_is_counted_by_tests() -> None:
     cases = ("vmexit", "vmexit/one", "msr", "msr/two")
     tests = {number: (make_tests(number, *(f"{case}=pass" for case in cases)),) for number in (0, 1, 3)}
