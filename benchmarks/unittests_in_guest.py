@@ -1,11 +1,12 @@
 """Whether kpt's verdicts on kvm-unit-tests are upstream's inside a guest, where the kernel under test runs them.
 
-    python -m benchmarks.unittests_in_guest --kvm-unit-tests DIR --tree TREE [NAME...]
+    python -m benchmarks.unittests_in_guest --kvm-unit-tests DIR --tree TREE [--series SERIES] [NAME...]
 
-DIR is a checkout in which `./configure && make` was run, TREE a kernel tree of this workspace, whose base is built and
-booted. For each entry of x86/unittests.cfg upstream's ./run_tests.sh runs in that guest, with a shell and what else its
-scripts call, ACCEL=kvm and the timeout; then kpt's plan and verdict, as `kpt test` has them. They agree as in
-benchmarks.unittests_verdicts. The status is 1 where an entry differs in each of its runs (`--runs`).
+DIR is a checkout in which `./configure && make` was run, TREE a kernel tree of this workspace, whose base, or with
+--series the state with all patches of a series that was applied to it, is built and booted. For each entry of
+x86/unittests.cfg upstream's ./run_tests.sh runs in that guest, with a shell and what else its scripts call, ACCEL=kvm
+and the timeout; then kpt's plan and verdict, as `kpt test` has them. They agree as in benchmarks.unittests_verdicts.
+The status is 1 where an entry differs in each of its runs (`--runs`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from kpatch_tool.suites import catalogue, jobs, run, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.model import CaseResult
 from kpatch_tool.suites.run import GUEST_CPUS, GUEST_MEMORY, Options, Plan, Subject
-from kpatch_tool.tree.applied import base_state
+from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.accel import Choice
@@ -128,7 +129,8 @@ def main() -> None:
     config = config_of(checkout)
     workspace = find(Path.cwd())
     tree = Catalogue(workspace).resolve(options.tree)
-    state = base_state(tree)
+    applied = load_applied(workspace, options.series, tree=tree.name) if options.series else None
+    state = base_state(tree) if applied is None else applied.head
     build = build_state(workspace, tree, state, "x86_64")
     if build.status is not BuildStatus.OK:
         sys.exit(f"{tree.name}: {build.why}")
@@ -143,7 +145,8 @@ def main() -> None:
         left = list(rows)
         for _ in range(options.runs):
             left = _compare(guest, left) if left else []
-    sys.stdout.write(f"{len(rows)} entries, {len(rows) - len(left)} agree ({tree.name}, {choice.accel})\n")
+    what = tree.name if applied is None else f"{applied.series} on {tree.name}"
+    sys.stdout.write(f"{len(rows)} entries, {len(rows) - len(left)} agree ({what}, {choice.accel})\n")
     if left:
         sys.exit(f"different: {', '.join(row.name for row in left)}")
 
@@ -164,6 +167,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kvm-unit-tests", type=Path, required=True, metavar="DIR")
     parser.add_argument("--tree", help="a kernel tree; the only one where left out")
+    parser.add_argument("--series", help="a series that was applied to the tree: its last state instead of the base")
     parser.add_argument("--accel", choices=("tcg", "kvm"), help="of the guest, instead of what a trial says")
     parser.add_argument("--timeout", type=float, default=20.0, help="seconds for every entry, on both sides (20)")
     parser.add_argument("--runs", type=int, default=3, help="of both sides, as long as they differ (3)")

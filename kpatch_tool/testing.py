@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
-from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled
+from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat
 from kpatch_tool.results.store import Origin, Store
-from kpatch_tool.suites import catalogue, run, variants
+from kpatch_tool.suites import catalogue, jobs, run, variants
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import base_state, load_applied
@@ -30,7 +31,6 @@ from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
 
 _RUNS = 3  # of a test that seems worse, before it counts as worse
-_REPEATED_AT_MOST = 8  # tests; where more got worse, the first ones speak for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +186,23 @@ class Tester:
         if previous is not None:
             tests, sure = proven_before(tests, base, previous, names)
             names -= sure
+        took = {result.test: result.seconds for result in base.results if not result.case}
+        count = Counter(result.test for result in tests.results if not result.case and not not_begun(result))
         for runs in range(2, self.runs + 1):
-            suspects = doubtful(tests, base, names)[:_REPEATED_AT_MOST]
+            suspects = to_repeat(tests, base, names)
             if not suspects:
                 break
-            rows = tuple(row for row in plan.rows if row.name in suspects)
+            choice = self.choose(subject.state, subject.build)
+            rows = tuple(
+                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in suspects
+            )
             repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
-            choice = self.choose(subject.state, subject.build)
             (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
             if again.status == "failed":
                 break
-            tests = settled(tests, again, base, suspects, runs)
+            count.update(suspects)
+            tests = settled(tests, again, base, {name: count[name] for name in suspects})
             if tests.status == UNTESTED:
                 break
         return tests

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
-from kpatch_tool.results.deltas import Change, Delta, compare, identity, name, previous_tested, taken_back, transition
+from kpatch_tool.results.deltas import (
+    Change,
+    Delta,
+    compare,
+    identity,
+    name,
+    previous_tested,
+    taken_back,
+    transition,
+    why_broken,
+)
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.model import UNBUILT, StateTests
@@ -195,11 +205,11 @@ def _testing(record: RunRecord) -> list[str]:
             again = f"{suite}: {known} as after {_called([changed[suite]])}" if known else ""
             if new or suite not in changed:
                 changed[suite] = tests.patch
-        elif (suite, tests.why) in broken:
-            again = f"{suite}: {tests.status} as after {_called([broken[suite, tests.why]])}"
+        elif (suite, why := why_broken(record.tests, tests)) in broken:
+            again = f"{suite}: {tests.status} as after {_called([broken[suite, why]])}"
         else:
             # That no case was run then is the same thing once more.
-            broken[suite, tests.why] = tests.patch
+            broken[suite, why] = tests.patch
             told.append(([tests.patch], f"{suite}: {tests.status}: {tests.why}"))
             told += [([], f"   {line}") for line in _limited(tests.trace.splitlines(), 12)]
         if again and again not in repeated:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
-from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since
+from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
+from kpatch_tool.results.repeats import shaky
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -86,9 +87,9 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         return ""
     last = _last_states(states) or list(bases.values())
     broken = [found for found in tests if found.status != "ok"]
-    alike = [found for found in broken if (found.suite, found.why) == (broken[0].suite, broken[0].why)]
+    alike = [found for found in broken if found.suite == broken[0].suite and why_broken(tests, found) == broken[0].why]
     parts = [_broken(alike)] if broken else []
-    compared = [found for found in last if found.patch and _comparable(found, bases.get(found.suite))]
+    compared = [found for found in last if found.patch and _ran(found, bases.get(found.suite))]
     if compared:
         dated: list[tuple[tuple[int, int], Delta]] = []
         for found in compared:
@@ -98,6 +99,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         total = sum(case_count(found, bases[found.suite]) for found in compared)
         parts.append(sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated]))
         parts.append(_on_the_way(states, compared, bases))
+        parts.append(_now_and_then(states))
     elif not states and not broken:
         count = sum(len(found.results) for found in last)
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
@@ -112,8 +114,9 @@ def _when(before: int, at: int, patches: Sequence[int]) -> str:
     return f"from patch {at} on" if len(between) == 1 else f"by one of {_patches(between)}"
 
 
-def _comparable(state: StateTests, base: StateTests | None) -> bool:
-    return base is not None and state.status != "infra" and base.status == "ok"
+def _ran(state: StateTests, base: StateTests | None) -> bool:
+    """Whether a suite ran on a state and on the base; where it did not, no case of it says anything."""
+    return base is not None and (state.status, base.status) == ("ok", "ok")
 
 
 def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
@@ -138,7 +141,7 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
     """Regressions of a state between, which a later patch takes back."""
     final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
     for found in states:
-        if found in last or found.status != "ok" or not _comparable(found, bases.get(found.suite)):
+        if found in last or not _ran(found, bases.get(found.suite)):
             continue
         passing = [
             delta
@@ -150,6 +153,18 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
             more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
             return f"at patch {found.patch} {plural(len(passing), 'case')} of {tests[0]}{more} worse, taken back later"
     return ""
+
+
+def _now_and_then(states: Sequence[StateTests]) -> str:
+    """Tests that were worse in one run and not in the next: no regression by that, and no all-clear."""
+    names = [(name, found.patch) for found in states if found.same_as is None for name in shaky(found)]
+    if not names:
+        return ""
+    first, patch = names[0]
+    more = len({name for name, _ in names}) - 1
+    told = f"{first} and {plural(more, 'more test')}" if more else first
+    look = f"`kpt bisect --test {first.partition('@')[0]}` looks more often"
+    return f"at patch {patch} {told} worse in some runs only, which is no verdict: {look}"
 
 
 def _first_error(build: StateBuild) -> str:

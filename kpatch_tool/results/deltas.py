@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, UNBUILT, CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, NOT_BEGUN, UNBUILT, CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
 
 ABSENT = "absent"
@@ -71,6 +71,12 @@ def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTes
     """The same suite's results on the nearest earlier state that it ran to its end on; None where there is none."""
     earlier = [one for one in states if one.suite == tests.suite and one.patch < tests.patch and one.status == "ok"]
     return max(earlier, key=lambda one: one.patch, default=None)
+
+
+def why_broken(states: Iterable[StateTests], tests: StateTests) -> str:
+    """Why a state could not be tested; where an earlier state's results are its own, what that one's say."""
+    same = (one for one in states if one.suite == tests.suite and one.patch == tests.same_as)
+    return next((one.why for one in same), tests.why)
 
 
 def identity(delta: Delta) -> tuple[str, str, str]:
@@ -157,6 +163,7 @@ def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
     whole = {delta.test for delta in telling if not delta.case and delta.test != KERNEL_LOG}
     said = {KERNEL_LOG for delta in telling if delta.case and delta.test == KERNEL_LOG}
     telling = [delta for delta in telling if delta.test not in (whole if delta.case else said)]
+    telling.sort(key=lambda delta: delta.why.startswith(NOT_BEGUN))  # those tell nothing of themselves
     named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
     told = f" {when}" if when else ""
@@ -216,6 +223,11 @@ def emulator_died(result: CaseResult | None) -> bool:
     """Whether a test's verdict is the end of QEMU itself: nobody is to blame for it, and it says nothing of the
     kernel."""
     return result is not None and result.why.startswith(EMULATOR_DIED)
+
+
+def not_begun(result: CaseResult) -> bool:
+    """Whether a test's turn never came: its verdict is no answer of the kernel's."""
+    return result.why.startswith(NOT_BEGUN)
 
 
 def _follows(key: tuple[str, str], before: _Cases, after: _Cases) -> bool:

@@ -69,10 +69,12 @@ def prune(
 ) -> Pruned:
     """Remove what was not used for `older_than`, then the least recently used until at most `max_size` bytes are left.
 
-    Without either only leftovers go. `pretend` removes nothing and tells what would be; its `after` is an estimate.
-    Raises MachineError when another kpt prunes, or the files cannot be removed.
+    Without either only leftovers go. `pretend` removes nothing, so that it needs no lock either (the workspace may be
+    one that can only be read), and tells what would be; its `after` is an estimate. Raises MachineError when another
+    kpt prunes, or the files cannot be removed.
     """
-    with lock.held(workspace.lock("prune"), wait_seconds=_LOCK_SECONDS), Database(workspace) as database:
+    alone = lock.held(workspace.lock("prune"), wait_seconds=_LOCK_SECONDS)
+    with contextlib.nullcontext() if pretend else alone, Database(workspace) as database:
         before = disk_use(places(workspace))
         if not pretend:
             _make_room(workspace)

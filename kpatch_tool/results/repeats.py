@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died
 from kpatch_tool.suites.model import CaseResult, StateTests
 
+_AT_MOST, _AT_LEAST = 8, 2  # tests that are run again; where more got worse, the first ones speak for all
+_SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
+_HANGS = 30.0  # seconds to reckon with for a test whose turn did not come, because others hung
 _STEADY = "worse in "
 _UNSTEADY = "unsteady: "
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
@@ -36,22 +39,39 @@ def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tup
     return tuple(test for test in worse if test in names)
 
 
+def to_repeat(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
+    """Those of the doubtful tests to run again: the first eight speak for all, and fewer, but two, where each of them
+    costs a timeout and a boot."""
+    took = {result.test: result.seconds or _HANGS for result in tests.results if _is_whole(result)}
+    chosen: list[str] = []
+    left = _SECONDS
+    for name in doubtful(tests, base, names)[:_AT_MOST]:
+        left -= took.get(name, 0.0)
+        if left < 0 and len(chosen) >= _AT_LEAST:
+            break
+        chosen.append(name)
+    return tuple(chosen)
+
+
 def proven_before(
     tests: StateTests, base: StateTests, previous: StateTests, names: Collection[str]
 ) -> tuple[StateTests, frozenset[str]]:
     """`tests`, and those of its tests called `names` that need no other run: worse than on the base in the very way in
-    which the `previous` state is, where repeated runs have shown it. Each says so.
+    which the `previous` state is, where repeated runs have shown it of them, or of those that spoke for them. Each
+    says so.
 
     For one of them to be no regression, a patch must have mended the fault and the test then have failed by chance in
     the same cases.
     """
     now, then = _worse_cases(tests, base), _worse_cases(previous, base)
-    runs = {result.test: match[1] for result in previous.results if _is_whole(result) if (match := _PROVEN(result.why))}
-    sure = frozenset(name for name in names if name in runs and now.get(name, {}) == then.get(name))
+    proven = {
+        result.test: match[1] for result in previous.results if _is_whole(result) if (match := _PROVEN(result.why))
+    }
+    alike = frozenset(name for name in names if name in now and now[name] == then.get(name))
+    sure = alike if alike & proven.keys() else frozenset()
+    seen = {name: f"{proven[name]} of an earlier state" if name in proven else "an earlier state" for name in sure}
     results = tuple(
-        _noted(result, f"worse as in {runs[result.test]} of an earlier state")
-        if result.test in sure and _is_whole(result)
-        else result
+        _noted(result, f"worse as in {seen[result.test]}") if result.test in sure and _is_whole(result) else result
         for result in tests.results
     )
     return replace(tests, results=results), sure
@@ -66,12 +86,13 @@ def _worse_cases(tests: StateTests, base: StateTests) -> dict[str, set[tuple[str
     return found
 
 
-def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Collection[str], runs: int) -> StateTests:
-    """`first` with what `again`, one more run of the tests called `repeated`, says of them.
+def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Mapping[str, int]) -> StateTests:
+    """`first` with what `again`, one more run of the tests in `repeated`, says of them; `repeated` has how often each
+    of them has run now.
 
     A test that is worse than on the base again keeps its results; one that is not takes those of `again`, and says that
-    it is unsteady. `runs` is how often these tests have run now. A run in which the emulator died says nothing of a
-    test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
+    it is unsteady. One whose turn did not come before takes them as they are. A run in which the emulator died says
+    nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
@@ -80,8 +101,11 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Co
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
     results: list[CaseResult] = []
     for result in first.results:
+        runs = repeated.get(result.test, 1)
         if result.test not in repeated or result.test in silent:
             results.append(result)
+        elif runs == 1:  # its turn had not come
+            results += (case for case in again.results if case.test == result.test)
         elif result.test in steady:
             results.append(_noted(result, f"{_STEADY}{runs} of {runs} runs") if _is_whole(result) else result)
         elif _is_whole(result):
@@ -91,8 +115,17 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Co
 
 def unsteady(tests: StateTests) -> tuple[str, ...]:
     """What is said of each test that was worse than on the base in some of its runs, and then was not."""
+    return tuple(f"{test} is unsteady: {said}" for test, said in _shaky(tests).items())
+
+
+def shaky(tests: StateTests) -> tuple[str, ...]:
+    """The tests that were worse than on the base in some of their runs, and then were not."""
+    return tuple(_shaky(tests))
+
+
+def _shaky(tests: StateTests) -> dict[str, str]:
     found = ((result.test, result.why.partition(_UNSTEADY)[2]) for result in tests.results if _is_whole(result))
-    return tuple(f"{test} is unsteady: {said}" for test, said in found if said)
+    return {test: said for test, said in found if said}
 
 
 def _is_whole(result: CaseResult) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kpatch_tool.suites import output
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import EMULATOR_DIED, UNBUILT, CaseResult, Test, Verdict
+from kpatch_tool.suites.model import EMULATOR_DIED, NOT_BEGUN, UNBUILT, CaseResult, Test, Verdict
 from kpatch_tool.suites.variants import Variant
 from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
@@ -24,6 +24,7 @@ _DEVICES = (
     *("-device", "isa-debug-exit,iobase=0xf4,iosize=0x4", "-display", "none", "-serial", "stdio"),
     *("-device", "pci-testdev"),
 )
+_HANGING = 10.0  # times what it took on the base: then a test hangs
 _PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
 
 
@@ -118,6 +119,16 @@ def emulated(job: Job) -> Job:
     return replace(job, timeout=max(own, _EMULATED_LEAST, min(_EMULATED_MOST, 2 * own)))
 
 
+def again(row: Planned, seconds: float, accel: str) -> Planned:
+    """A test as it is run once more when it seems to be worse: it took `seconds` on the base, and ten times that, or
+    half a minute, are enough to see it hang a second time. A timeout that is the user's stays."""
+    if row.job is None or row.fixed:
+        return row
+    whole = emulated(row.job) if accel == "tcg" else row.job
+    enough = max(_EMULATED_LEAST, _HANGING * seconds)
+    return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
+
+
 def entries(planned: Sequence[Planned], qemu_version: str) -> tuple[Entry, ...]:
     """The images of the nested tests, at their place in the guest, and their environment.
 
@@ -197,6 +208,8 @@ def _not_ended(outcome: JobOutcome) -> output.Said:
             return output.Said(Verdict.SKIP, outcome.why)
         case Ending.DIED:
             return output.Said(Verdict.ABORT, f"{EMULATOR_DIED}: {outcome.why}")
+        case Ending.NOT_RUN:
+            return output.Said(Verdict.ABORT, f"{NOT_BEGUN}: {outcome.why}")
         case _:
             return output.Said(Verdict.ABORT, outcome.why)
 

@@ -12,6 +12,8 @@ KERNEL_LOG = "kernel log"
 
 UNBUILT = "does not build"
 """How the `why` of a test begins that could not be built."""
+NOT_BEGUN = "not begun"
+"""How the `why` of a test begins whose turn did not come, because others hung."""
 EMULATOR_DIED = "the emulator died"
 """How the `why` of a test begins while which QEMU itself ended, in every run of several: no word about the kernel."""
 

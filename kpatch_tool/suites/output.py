@@ -40,6 +40,7 @@ _TAP = re.compile(rb"(ok|not ok) \d+ (?:- )?([^#]+)(# *SKIP)?", re.IGNORECASE)
 _PROGRAM = re.compile(rb"^qemu-system-\w+: ")
 _ABORT = re.compile(rb"^ABORT: (.+)", re.MULTILINE)
 _SUMMARY = re.compile(rb"SUMMARY: (.+)")
+_STACK = re.compile(rb"\d+\t|\(stack trace empty\)$")  # addr2line's lines, numbered by `cat -n`
 _SUMMARY_LINES = 5  # of the end, in which upstream looks for it
 _SIGNALLED = re.compile(rb"terminating on signal (\d{1,3})")
 _NO_KERNEL = re.compile(rb"[Cc]ould not (?:load|open) kernel|error loading|failed to load")
@@ -176,10 +177,15 @@ def _aborted(output: bytes) -> str:
 
 
 def _assertion(output: bytes) -> str:
-    """The heading of a failed TEST_ASSERT and what follows it, as one line."""
+    """Where a TEST_ASSERT failed, and its message, as one line; the process with its errno, and a stack, stand between
+    the two (test_assert() of the selftests' lib/assert.c)."""
     lines = [line.strip() for line in output.splitlines()]
     at = next((n for n, line in enumerate(lines) if line.startswith(b"==== Test Assertion Failure")), None)
-    return "" if at is None else printable_bytes(b" ".join(lines[at + 1 : at + 3]))[:MAX_NAME]
+    if at is None:
+        return ""
+    where, process, *rest = [*lines[at + 1 :], b"", b""]
+    message = next((line for line in rest if line and not _STACK.match(line)), process)
+    return printable_bytes(b" ".join((where, message)).strip())[:MAX_NAME]
 
 
 def _last_line(output: bytes) -> str:

@@ -47,7 +47,7 @@ _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +220,10 @@ _Key = tuple[str, str, str]  # suite, name of the test, and whether it is the te
 def _groups(
     build: StateBuild, rows: Sequence[jobs.Planned], choice: accel.Choice
 ) -> tuple[tuple[JobGroup, ...], list[tuple[_Key, Job]]]:
-    """One group a variant (its modules are loaded once), and the jobs in the order they run."""
+    """One group for each suite and variant (its modules are loaded once), and the jobs in the order they run."""
     groups, order = [], []
-    for variant in dict.fromkeys(row.variant.name for row in rows):
-        mine = [row for row in rows if row.variant.name == variant and row.job is not None]
+    for both in dict.fromkeys((row.suite, row.variant.name) for row in rows):
+        mine = [row for row in rows if (row.suite, row.variant.name) == both and row.job is not None]
         if not mine:
             continue
         loads = modules(build, mine[0].variant.parameters)

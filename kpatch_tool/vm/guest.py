@@ -12,6 +12,7 @@ from typing import IO
 
 from kpatch_tool import atomic
 from kpatch_tool.errors import MachineError
+from kpatch_tool.text import plural
 from kpatch_tool.vm import qemu, root, session, wire
 from kpatch_tool.vm.console import FATAL, Trace, find_traces
 from kpatch_tool.vm.cpio import Entry
@@ -41,11 +42,13 @@ Watcher = Callable[[Job, JobOutcome | None], None]
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
-    a run may take; how often QEMU itself may die while one job runs, until that is the job's outcome."""
+    a run may take; how many jobs of a group may hang with their guest one after another; how often QEMU itself may die
+    while one job runs, until that is the job's outcome."""
 
     boot: float = 120.0
     silence: float = 60.0
     boots: int = 6
+    hangs: int = 3
     deaths: int = 8
 
 
@@ -110,15 +113,18 @@ class _Run:
         self._done: dict[int, JobOutcome] = {}
         self._deaths: Counter[int] = Counter()
         self._stopped = ""
+        self._hopeless: set[int] = set()  # groups of which no other job is begun
         self.boots: list[Boot] = []
 
     def run(self) -> tuple[GuestStatus, str]:
         """Boot until every job has its outcome or booting does not help."""
-        while left := [numbered for numbered in self._jobs if numbered.id not in self._done]:
-            if len(self.boots) - min(self._deaths.total(), _FORGIVEN) >= self._patience.boots:
+        while left := [job for job in self._jobs if job.id not in self._done and job.group not in self._hopeless]:
+            boots = len(self.boots) - min(self._deaths.total(), _FORGIVEN)
+            if boots >= self._patience.boots:
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
             recorder, ended = self._attempt(left)
+            self._find_hopeless()
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
@@ -139,10 +145,20 @@ class _Run:
                 break
         if self._jobs and all(outcome.ending is Ending.MODULES for outcome in self.outcomes()):
             return GuestStatus.FAILED, self.outcomes()[0].why
-        boots = f"{len(self.boots)} boot" + ("s" if len(self.boots) != 1 else "")
         ran = sum(outcome.output is not None for outcome in self._done.values())
-        why = f"{ran} of {len(self._jobs)} jobs ran in {boots}" + (f"; {self._stopped}" if self._stopped else "")
+        why = f"{ran} of {len(self._jobs)} jobs ran in {plural(len(self.boots), 'boot')}"
+        why += f"; {self._stopped}" if self._stopped else ""
         return GuestStatus.OK, why
+
+    def _find_hopeless(self) -> None:
+        """Where job after job hung with its guest, the next ones of their group would, too, each for its timeout and a
+        boot. Another group, with other modules or tests, has its own chance."""
+        ended = [outcome for outcome in self._done.values() if outcome.ending is not Ending.CHECK]
+        last = ended[-self._patience.hangs :]
+        if len(last) == self._patience.hangs and {(one.group, one.ending) for one in last} == {
+            (last[0].group, Ending.HANG)
+        }:
+            self._hopeless.add(last[0].group)
 
     def _attempt(self, left: Sequence[Numbered]) -> tuple[Recorder, session.Ended]:
         """Do jobs in a machine that was saved, where there is one, else in one that boots. A saved one that does not
@@ -162,7 +178,9 @@ class _Run:
         return tuple(self._done.get(numbered.id) or self._not_run(numbered) for numbered in self._jobs)
 
     def _not_run(self, numbered: Numbered) -> JobOutcome:
-        return JobOutcome(numbered.job, numbered.group, Ending.NOT_RUN, 0, 0.0, None, self._stopped or "not run")
+        hung = f"{self._patience.hangs} before it hung, one after another" if numbered.group in self._hopeless else ""
+        why = hung or self._stopped or "not run"
+        return JobOutcome(numbered.job, numbered.group, Ending.NOT_RUN, 0, 0.0, None, why)
 
     def _boot(self, left: Sequence[Numbered], saved: IO[bytes] | None = None) -> tuple[Recorder, session.Ended]:
         console = session.Console()

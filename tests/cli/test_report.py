@@ -108,6 +108,7 @@ def test_a_reader_who_may_not_write(kpt: Kpt, workspace: Workspace, read_only: C
         assert read_only(*words) == out
     assert read_only("results").splitlines()[0].split()[:2] == ["run", "1"]
     assert "permission denied" in read_only("results", "prune", status=3)
+    assert read_only("results", "prune", "--max-size", "0", "--pretend").startswith("would remove run   1 ")
 
 
 def test_a_reader_beside_a_writer_that_was_killed(

@@ -21,7 +21,7 @@ from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, inherited
 from kpatch_tool.testing import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import create
@@ -194,6 +194,39 @@ def test_what_is_broken_between_is_told_once() -> None:
         f"patch 1, kut: failed: {why}",
         "patch 2, kut: failed as after patch 1",
     ]
+
+
+def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:
+    """It is not tested, and says so; that no case ran on either is nothing that one of the two patches did."""
+    why = "no job could be started: the guest's kernel died"
+    broken = make_tests(2, "vmexit=abort", "msr=abort", status="failed", why=why)
+    tests = same_results(0, 1) | {2: (broken,), 3: (inherited(broken, 3),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(f"; patches 2 and 3 do not get through kut ({why}).")
+    assert [line.strip() for line in table.details(record)][-2:] == [
+        f"patch 2, kut: failed: {why}",
+        "patch 3, kut: failed as after patch 2",
+    ]
+
+
+def test_what_was_worse_in_some_runs_only_is_no_all_clear() -> None:
+    def shaken(patch: int, *names: str) -> StateTests:
+        tests = make_tests(patch, *SAME)
+        results = [
+            replace(one, why="unsteady: worse in 1 of 2 runs") if one.test in names and not one.case else one
+            for one in tests.results
+        ]
+        return replace(tests, results=tuple(results))
+
+    for names, told in ((("vmexit",), "vmexit"), (("vmexit", "msr"), "vmexit and 1 more test")):
+        shaky = shaken(2, *names)
+        tests = same_results(0, 1) | {2: (shaky,), 3: (inherited(shaky, 3),)}
+        record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+        assert record.sentence.endswith(
+            f"as on the base; at patch 2 {told} worse in some runs only, which is no verdict: "
+            "`kpt bisect --test vmexit` looks more often."
+        )
+        assert record.exit_status == 0
 
 
 def test_what_is_taken_back_later_is_counted_by_tests() -> None:

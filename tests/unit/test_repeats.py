@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from kpatch_tool.results.deltas import compare
-from kpatch_tool.results.repeats import doubtful, proven_before, settled, unsteady
+import pytest
+
+from kpatch_tool.results.deltas import compare, sentence
+from kpatch_tool.results.repeats import doubtful, proven_before, settled, to_repeat, unsteady
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 NAMES = {"tlb", "vmexit"}
@@ -28,40 +30,40 @@ def test_only_what_got_worse_is_doubtful() -> None:
 
 
 def test_what_is_worse_again_stays_worse_and_says_so() -> None:
-    kept = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 2)
+    kept = settled(BAD, state(1, tlb="fail"), BASE, {"tlb": 2})
     assert [delta.now for delta in compare(kept, BASE)] == ["fail", "fail"]
     assert kept.results[1].why == "ended; worse in 2 of 2 runs"
-    again = settled(kept, state(1, tlb="fail"), BASE, ("tlb",), 3)
+    again = settled(kept, state(1, tlb="fail"), BASE, {"tlb": 3})
     assert again.results[1].why == "ended; worse in 3 of 3 runs"
 
 
 def test_a_run_in_which_the_emulator_died_says_nothing() -> None:
     died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134")
     mute = StateTests(1, "s", "ok", 2.0, (died,), "")
-    assert settled(BAD, mute, BASE, ("tlb",), 2).results == BAD.results
+    assert settled(BAD, mute, BASE, {"tlb": 2}).results == BAD.results
     assert doubtful(mute, BASE, {"tlb"}) == ()
 
 
 def test_what_passes_again_is_unsteady_and_no_delta() -> None:
-    kept = settled(BAD, state(1, tlb="pass"), BASE, ("tlb",), 2)
+    kept = settled(BAD, state(1, tlb="pass"), BASE, {"tlb": 2})
     assert compare(kept, BASE) == ()
     assert [result.test for result in kept.results] == [result.test for result in BAD.results]
     assert kept.results[1].why == "ended; unsteady: worse in 1 of 2 runs"
     assert kept.seconds == 4.0
     assert unsteady(kept) == ("tlb is unsteady: worse in 1 of 2 runs",)
-    assert unsteady(BAD) == unsteady(settled(BAD, BAD, BASE, ("tlb",), 2)) == ()
+    assert unsteady(BAD) == unsteady(settled(BAD, BAD, BASE, {"tlb": 2})) == ()
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:
     gone = StateTests(1, "s", "infra", 0.0, (), "QEMU ended by itself (status 1)")
-    kept = settled(BAD, gone, BASE, ("tlb",), 2)
+    kept = settled(BAD, gone, BASE, {"tlb": 2})
     assert (kept.status, kept.results) == ("infra", ())
     assert kept.why == "what got worse could not be run again (tlb): QEMU ended by itself (status 1)"
     assert compare(kept, BASE) == ()
 
 
 def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
-    earlier = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 3)
+    earlier = settled(BAD, state(1, tlb="fail"), BASE, {"tlb": 3})
     later, sure = proven_before(state(2, tlb="fail", vmexit="fail"), BASE, earlier, NAMES)
     assert sure == {"tlb"}, "vmexit was not worse before"
     assert later.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
@@ -73,7 +75,61 @@ def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
 
 def test_what_is_worse_in_another_way_or_was_never_repeated_is_run_again() -> None:
     assert proven_before(state(2, tlb="fail"), BASE, BAD, NAMES)[1] == set()
-    earlier = settled(BAD, state(1, tlb="fail"), BASE, ("tlb",), 3)
+    earlier = settled(BAD, state(1, tlb="fail"), BASE, {"tlb": 3})
     assert proven_before(state(2, tlb="timeout"), BASE, earlier, NAMES)[1] == set()
-    unsteady = settled(BAD, state(1, tlb="pass"), BASE, ("tlb",), 2)
+    unsteady = settled(BAD, state(1, tlb="pass"), BASE, {"tlb": 2})
     assert proven_before(state(2, tlb="fail"), BASE, unsteady, NAMES)[1] == set()
+
+
+def many(patch: int, verdict: str, seconds: float, count: int = 12) -> StateTests:
+    """Results of a state in which each of many tests took so long."""
+    results = tuple(CaseResult(f"t{number}", "", Verdict(verdict), seconds, "ended") for number in range(count))
+    return StateTests(patch, "s", "ok", 1.0, results, "")
+
+
+ALL = {result.test for result in many(0, "pass", 1.0).results}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count"),
+    [(1.0, 8), (7.0, 8), (20.0, 3), (30.0, 2), (100.0, 2), (0.0, 2)],  # 0: never begun, the guest was given up
+)
+def test_the_first_speak_for_all_and_fewer_where_each_takes_long(seconds: float, count: int) -> None:
+    bad, base = many(1, "timeout", seconds), many(0, "pass", 1.0)
+    assert to_repeat(bad, base, ALL) == tuple(f"t{number}" for number in range(count))
+    assert to_repeat(bad, base, {"t4"}) == ("t4",)
+    assert to_repeat(base, base, ALL) == ()
+
+
+def test_what_others_spoke_for_needs_no_other_run_later() -> None:
+    base, again = many(0, "pass", 1.0), {"t0": 3, "t1": 3}
+    earlier = settled(many(1, "timeout", 30.0), many(1, "timeout", 30.0, 2), base, again)
+    later, sure = proven_before(many(2, "timeout", 30.0), base, earlier, ALL)
+    assert sure == ALL
+    assert later.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
+    assert later.results[2].why == "ended; worse as in an earlier state"
+    assert proven_before(many(3, "timeout", 30.0), base, later, ALL)[1] == ALL
+    assert proven_before(many(3, "fail", 30.0), base, later, ALL)[1] == set()
+
+
+def test_each_test_has_its_own_number_of_runs() -> None:
+    base, bad = many(0, "pass", 1.0), many(1, "fail", 1.0)
+    done = settled(bad, many(1, "fail", 1.0, 2), base, {"t0": 3, "t1": 2})
+    assert [result.why for result in done.results[:3]] == [
+        "ended; worse in 3 of 3 runs",
+        "ended; worse in 2 of 2 runs",
+        "ended",
+    ]
+
+
+def test_a_test_whose_turn_did_not_come_has_not_run() -> None:
+    base = many(0, "pass", 1.0, 2)
+    idle = CaseResult("t1", "", Verdict.ABORT, 0.0, "not begun: 3 before it hung, one after another")
+    first = StateTests(1, "s", "ok", 1.0, (CaseResult("t0", "", Verdict.TIMEOUT, 30.0, "ended"), idle), "")
+    done = settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 1})
+    assert [result.why for result in done.results] == ["ended; unsteady: worse in 1 of 2 runs", "ended"]
+    worse = settled(first, many(1, "fail", 1.0, 2), base, {"t0": 2, "t1": 1})
+    assert [result.why for result in worse.results] == ["ended; worse in 2 of 2 runs", "ended"]
+    said = sentence(compare(first, base), 2)
+    assert said.endswith("2 worse (t0: pass, now timeout; t1: pass, now abort)")
+    assert sentence(compare(first, base)[::-1], 2) == said, "what tells nothing of itself comes last"

@@ -135,15 +135,31 @@ def test_selftests() -> None:
     assert output.selftest_status(0, b"").verdict is Verdict.PASS
     assert output.selftest_status(4, b"1..0 # SKIP no nested\n") == output.Said(Verdict.SKIP, "1..0 # SKIP no nested")
     failed = b"==== Test Assertion Failure ====\n  lib/kvm_util.c:5: ret == 0\n  pid=1 tid=1 errno=22\n  (stack)\n"
-    assert output.selftest_status(254, failed) == output.Said(
-        Verdict.FAIL, "lib/kvm_util.c:5: ret == 0 pid=1 tid=1 errno=22"
-    )
+    assert output.selftest_status(254, failed) == output.Said(Verdict.FAIL, "lib/kvm_util.c:5: ret == 0 (stack)")
     cases = output.tap_cases("t", b"TAP version 13\nok 1 one\nnot ok 2 - two\nok 3 three # SKIP no\n", 0)
     assert [(c.case, c.verdict) for c in cases] == [
         ("one", Verdict.PASS),
         ("two", Verdict.FAIL),
         ("three", Verdict.SKIP),
     ]
+
+
+@pytest.mark.parametrize(
+    ("behind", "why"),
+    [
+        (b"  (stack trace empty)\n  KVM allowed CR4 bit 0x800\n", "x.c:39: rc KVM allowed CR4 bit 0x800"),
+        (
+            b"     1\t0x0000402e: main at x.c:39\n     2\t0x7f: ?? ??:0\n  Wanted 1, got 2\nmore\n",
+            "x.c:39: rc Wanted 1, got 2",
+        ),
+        (b"     1\t0x0000402e: main at x.c:39\n", "x.c:39: rc pid=28 tid=28 errno=22 - Invalid argument"),
+        (b"", "x.c:39: rc pid=28 tid=28 errno=22 - Invalid argument"),
+    ],
+)
+def test_an_assertion_of_a_selftest_is_told_by_its_message(behind: bytes, why: str) -> None:
+    head = b"==== Test Assertion Failure ====\n  x.c:39: rc\n  pid=28 tid=28 errno=22 - Invalid argument\n"
+    assert output.selftest_status(254, b"a test\n" + head + behind).why == why
+    assert output.selftest_status(254, head.splitlines()[0]).verdict is Verdict.FAIL
 
 
 WORDS = ("-smp", "2", "-append", "a b", "-cpu", "max")
@@ -236,12 +252,13 @@ def test_results(tmp_path: Path) -> None:
         Ending.PANIC: Verdict.ABORT,
         Ending.LOST: Verdict.ABORT,
         Ending.MODULES: Verdict.ABORT,
-        Ending.NOT_RUN: Verdict.ABORT,
         Ending.CHECK: Verdict.SKIP,
     }
     for ending, verdict in endings.items():
         (whole,) = jobs.results(row, outcome(row, ending))
         assert (whole.case, whole.verdict, whole.why) == ("", verdict, "because")
+    (idle,) = jobs.results(row, outcome(row, Ending.NOT_RUN))
+    assert (idle.verdict, idle.why) == (Verdict.ABORT, "not begun: because")
     (died,) = jobs.results(row, outcome(row, Ending.DIED))
     assert (died.verdict, died.why) == (Verdict.ABORT, "the emulator died: because")
     (killed,) = jobs.results(row, outcome(row, Ending.SIGNAL, 6))
@@ -254,6 +271,26 @@ def test_a_timeout_names_the_time_it_had() -> None:
     assert row.job is not None
     longer = replace(row, job=jobs.emulated(row.job))
     assert jobs.results(longer, outcome(longer, Ending.TIMEOUT))[0].why == "timeout; duration=30s"
+
+
+@pytest.mark.parametrize(
+    ("own", "base", "accel", "limit"),
+    [
+        (45.0, 0.5, "tcg", 30.0),  # 90 at first
+        (45.0, 5.0, "tcg", 50.0),
+        (45.0, 60.0, "tcg", 90.0),
+        (9.0, 0.5, "tcg", 30.0),
+        (9.0, 0.5, "kvm", 9.0),
+        (90.0, 0.5, "kvm", 30.0),
+    ],
+)
+def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, accel: str, limit: float) -> None:
+    row = planned(replace(TEST, timeout=own))
+    again = jobs.again(row, base, accel)
+    assert again.job is not None and again.job.timeout == limit
+    assert jobs.again(again, base, accel) == again, "it is as it will run"
+    users = replace(row, fixed=True)
+    assert jobs.again(users, base, accel) == users
 
 
 def test_a_qemu_that_does_not_start_is_a_skip() -> None:

@@ -5,6 +5,7 @@ QEMU is a script here that gets QEMU's own command line and sockets, as a broken
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -32,15 +33,17 @@ try:
 TAIL = "\nexcept OSError:\n    pass\n"
 
 
-def guest(tmp_path: Path, body: str, patience: Patience, watcher: Watcher = lambda job, outcome: None) -> GuestRun:
-    """What becomes of one job when QEMU is a script with this body."""
+def guest(
+    tmp_path: Path, body: str, patience: Patience, watcher: Watcher = lambda job, outcome: None, jobs: int = 1
+) -> GuestRun:
+    """What becomes of one job, or some, when QEMU is a script with this body."""
     program = tmp_path / "bad" / "qemu"
     program.parent.mkdir()
     program.write_text(HEAD + "".join(f"    {line}\n" for line in body.splitlines()) + TAIL)
     program.chmod(0o755)
     kernel = tmp_path / "kernel"
     kernel.write_bytes(b"")
-    work = GuestWork(kernel, (JobGroup((), (Job("one", ("/one",), 5.0, (), 1000),)),))
+    work = GuestWork(kernel, (JobGroup((), (Job("one", ("/one",), 5.0, (), 1000),) * jobs),))
     out = tmp_path / "out"
     out.mkdir()
     return run_guest(
@@ -140,6 +143,41 @@ def test_a_qemu_that_does_not_start_again_is_this_machines_fault(tmp_path: Path)
     assert [boot.ready is None for boot in done.boots] == [False, True]
     why = "QEMU ended by itself (status 1): cannot set up guest memory"
     assert (done.status, done.why) == (GuestStatus.INFRA, why)
+
+
+@pytest.mark.parametrize(
+    ("good", "endings"),
+    [
+        ((), [Ending.HANG] * 3 + [Ending.NOT_RUN] * 6),
+        ((1,), [Ending.EXIT] + [Ending.HANG] * 3 + [Ending.NOT_RUN] * 5),
+        (
+            (3, 6),
+            [*[*[Ending.HANG] * 2, Ending.EXIT] * 2, *[Ending.HANG] * 2, Ending.NOT_RUN],
+        ),
+    ],
+)
+def test_jobs_that_hang_one_after_another_are_given_up_sooner(
+    tmp_path: Path, good: tuple[int, ...], endings: list[Ending]
+) -> None:
+    """Each takes its timeout and a boot; where one between them comes to an end the others have their chance."""
+
+    def count(job: Job, outcome: JobOutcome | None) -> None:
+        if outcome is not None:
+            program = tmp_path / "bad/qemu"
+            text = program.read_text()
+            (line,) = re.findall(r"at = (\d+)", text)
+            program.write_text(text.replace(f"at = {line}", f"at = {int(line) + 1}"))
+
+    body = f"""at = 1
+sent = frame("B", b"6.1\\namd") + frame("S", b"", at)
+if at in {good}:
+    sent += frame("E", b"exit 0", at) + frame("S", b"", at + 1)
+wires["port"].sendall(sent + frame("K", b""))
+time.sleep(60)"""
+    done = guest(tmp_path, body, Patience(boot=30, silence=30), count, jobs=9)
+    assert [outcome.ending for outcome in done.outcomes] == endings
+    whys = {outcome.why for outcome in done.outcomes if outcome.ending is Ending.NOT_RUN}
+    assert whys == {"3 before it hung, one after another" if len(good) < 2 else "given up after 6 boots"}
 
 
 def test_a_job_that_was_not_asked_for_writes_nothing(tmp_path: Path) -> None:
