@@ -13,9 +13,11 @@ _REPLY_WORDS = (
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
 _REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
-# What filters put before the subject of a mail that they suspect or that came from outside.
+# What filters put before the subject of a mail that they suspect or that came from outside, and `b4 ty` before that of
+# a series of which not all patches were taken.
 _WARNING = re.compile(
-    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:)\s*(?=\[|re:)",
+    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:|\(subset\))"
+    r"\s*(?=\[|re:)",
     re.IGNORECASE,
 )
 _LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
