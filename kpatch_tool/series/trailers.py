@@ -12,6 +12,7 @@ from kpatch_tool.series.model import Trailer
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)\s*:\s?(.*)", re.DOTALL)
 _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
 _NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|change-id)$", re.IGNORECASE)
+_AMONG = re.compile(r"\[.*\]|\(cherry picked from commit .*\)")  # what the next who signs off says he changed
 _LINKS = frozenset({"link", "closes", "buglink"})
 _ID_IN_URL = re.compile(r"https?://[^@\s]+/([^/\s]+@[^/\s]+)", re.IGNORECASE)
 _REVIEW = re.compile(r"(?:^|-)(?:reviewed|acked|tested)-(?:[a-z]+-)*by$")
@@ -74,13 +75,15 @@ def _without_conflicts(lines: Sequence[str]) -> str:
 def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:
     lines = message.rstrip("\n").split("\n")
     found: list[Trailer] = []
-    while lines:
-        match = _TRAILER.fullmatch(lines[-1])
-        if match is None or not _NAMED.match(match[1]):
+    cut = len(lines)
+    for place in range(len(lines) - 1, -1, -1):
+        match = _TRAILER.fullmatch(lines[place])
+        if match and _NAMED.match(match[1]):
+            found.append(Trailer(match[1], " ".join(match[2].split()), "patch"))
+            cut = place
+        elif not (found and _AMONG.fullmatch(lines[place])):
             break
-        found.append(Trailer(match[1], " ".join(match[2].split()), "patch"))
-        lines.pop()
-    return tuple(reversed(found)), len("\n".join(lines))
+    return tuple(reversed(found)), len("\n".join(lines[:cut]))
 
 
 def _unfolded(paragraph: str) -> list[str]:

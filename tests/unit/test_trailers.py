@@ -48,6 +48,13 @@ def test_without_paragraphs_the_last_lines_count() -> None:
     assert [t.key for t in of_message(message, paragraphs=False)] == ["Reviewed-by", "Signed-off-by"]
 
 
+@pytest.mark.parametrize("between", ["[B: changed it]", "(cherry picked from commit 0123456789ab)"])
+def test_without_paragraphs_what_the_next_one_changed_may_stand_between(between: str) -> None:
+    message = f"Why: it\n[A: not this]\nSigned-off-by: A <a@b.c>\n{between}\nSigned-off-by: B <b@b.c>"
+    assert [t.value for t in of_message(message, paragraphs=False)] == ["A <a@b.c>", "B <b@b.c>"]
+    assert without(message, paragraphs=False) == "Why: it\n[A: not this]"
+
+
 def test_the_message_without_its_trailers() -> None:
     assert without("Why.\n\nSigned-off-by: A <a@b.c>") == "Why."
     assert without("Why.\n\nNot: all\nare trailers") == "Why.\n\nNot: all\nare trailers"
