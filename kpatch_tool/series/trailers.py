@@ -11,7 +11,7 @@ from kpatch_tool.series.model import Trailer
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)\s*:\s?(.*)", re.DOTALL)
 _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
-_NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|change-id)$", re.IGNORECASE)
+_NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|to|change-id)$", re.IGNORECASE)
 _AMONG = re.compile(r"\[.*\]|\(cherry picked from commit .*\)")  # what the next who signs off says he changed
 _LINKS = frozenset({"link", "closes", "buglink"})
 _ID_IN_URL = re.compile(r"https?://[^@\s]+/([^/\s]+@[^/\s]+)", re.IGNORECASE)
@@ -22,7 +22,7 @@ _ID_DIGITS = 8  # of the commit that Fixes names: people abbreviate differently
 def of_message(message: str, *, paragraphs: bool = True) -> tuple[Trailer, ...]:
     """The trailers of a commit message (without its subject), in order, as `git interpret-trailers --parse` finds them.
 
-    Without `paragraphs` (an archive dropped the blank lines) the last lines that are trailers.
+    Without `paragraphs` (an archive dropped the blank lines) those at its end.
     """
     return _parsed(message, paragraphs)[0]
 
@@ -52,7 +52,7 @@ def _parsed(message: str, paragraphs: bool) -> tuple[tuple[Trailer, ...], int]:
     others = len(lines) - count
     if not good or (others and not (generated and count * 3 >= others)):
         return (), len(message)
-    return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good), start
+    return tuple(map(_trailer, good)), start
 
 
 def _without_conflicts(lines: Sequence[str]) -> str:
@@ -73,17 +73,36 @@ def _without_conflicts(lines: Sequence[str]) -> str:
 
 
 def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:
+    """The trailers at the end of a message without paragraphs: from its last sign-off on what would be a paragraph of
+    them for git, and the lines that are trailers above."""
     lines = message.rstrip("\n").split("\n")
     found: list[Trailer] = []
-    cut = len(lines)
-    for place in range(len(lines) - 1, -1, -1):
+    cut = _last_sign_off(lines)
+    for line in reversed(lines[cut:]):
+        if match := _TRAILER.fullmatch(line):
+            found.append(_trailer(match))
+    for place in range(cut - 1, -1, -1):
         match = _TRAILER.fullmatch(lines[place])
         if match and _NAMED.match(match[1]):
-            found.append(Trailer(match[1], " ".join(match[2].split()), "patch"))
+            found.append(_trailer(match))
             cut = place
         elif not (found and _AMONG.fullmatch(lines[place])):
             break
     return tuple(reversed(found)), len("\n".join(lines[:cut]))
+
+
+def _last_sign_off(lines: Sequence[str]) -> int:
+    """The place of the last sign-off; that behind the last line where too few below it are trailers."""
+    for place in range(len(lines) - 1, -1, -1):
+        if lines[place].startswith(_GENERATED[0]):
+            below = lines[place:]
+            count = sum(1 for line in below if _TRAILER.fullmatch(line))
+            return place if count * 3 >= len(below) - count else len(lines)
+    return len(lines)
+
+
+def _trailer(match: re.Match[str]) -> Trailer:
+    return Trailer(match[1], " ".join(match[2].split()), "patch")
 
 
 def _unfolded(paragraph: str) -> list[str]:
