@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from kpatch_tool.series import subject
-from kpatch_tool.series.posts import Post, Posting
+from kpatch_tool.series.posts import Post, Posting, same_person
 from kpatch_tool.series.split import split_body
 from kpatch_tool.series.subject import Tag
 
@@ -103,11 +103,17 @@ def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, 
 def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
     """The number of the patch whose subject a reply names; it may have been sent `early` before the posting."""
     tag = post.tag
-    if not tag.reply or (post.message.date and chosen.when - post.when > early):
+    if not (tag.reply or _lacks_re(post, chosen)) or (post.message.date and chosen.when - post.when > early):
         return None
     if chosen.cover and _means(tag, chosen.cover.tag):
         return 0
     return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
+
+
+def _lacks_re(post: Post, chosen: Posting) -> bool:
+    """Whether somebody else's mail, on a page that does not show what it answers, may be a reply sent without "Re:"."""
+    kept = post.tag.patch and not (post.tag.forward or post.tag.notice)
+    return kept and post.unthreaded and not post.diff and not same_person(post.sender, chosen.sender)
 
 
 def _of_absent_cover(reply: Tag, chosen: Posting) -> int | None:

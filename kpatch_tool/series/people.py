@@ -104,6 +104,13 @@ def same_name(one: str, other: str) -> bool:
     return bool(words) and (words == name_words(other) or name_words(_spelt_out(one)) == name_words(_spelt_out(other)))
 
 
+def is_short_for(one: str, other: str) -> bool:
+    """Whether one of two names has all the words of the other, and that has two at least: `Jane Doe` and
+    `Doe, Jane Q`."""
+    fewer, more = sorted((name_words(one), name_words(other)), key=len)
+    return len(fewer) > 1 and fewer <= more
+
+
 def is_named_in(address: str, name: str) -> bool:
     """Whether the words of a name are those before the @: `Doe, JaneX` and janex.doe@example.org."""
     local = address.partition("@")[0].partition("+")[0]

@@ -196,6 +196,13 @@ def test_copies_count_once() -> None:
     assert shape(series(COVER, ONE, TWO, ONE, COVER)) == [(1, "mm: one"), (2, "mm: two")]
 
 
+def test_on_a_page_a_reply_to_the_cover_may_lack_its_re() -> None:
+    review = Mail(COVER.subject, "Tested-by: Joe Roe <joe@example.org>\n", name="Joe Roe", minute=9)
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, review), "page")), where="page")
+    assert [reply.to_patch for reply in found.replies] == [0]
+    assert [[t.key for t in one.trailers if t.source == "reply"] for one in found.patches] == [["Tested-by"]] * 2
+
+
 def test_patch_files_without_numbers_keep_their_order() -> None:
     mails = [patch(f"[PATCH] mm: {name}") for name in ("z", "a", "m")]
     assert shape(series(*mails)) == [(1, "mm: z"), (2, "mm: a"), (3, "mm: m")]
