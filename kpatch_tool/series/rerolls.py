@@ -3,8 +3,8 @@ The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
@@ -138,30 +138,38 @@ def _goes_on(earlier: Posting, later: Posting) -> bool:
 
 def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
     """A later posting of a few patches, sent as answers to an earlier one or to its reviews, keeps the others of that,
-    or of the latest that replaced some of them before. Where a page shows no threads, the titles tell."""
-    owner: dict[str, Posting] = {}
-    replaced: dict[Posting, Posting] = {}  # by the latest that kept its others
-    for place, one in enumerate(found):
+    or the latest of those that replaced them before. Where a page shows no threads, the titles tell."""
+    owner = {id_: one for one in found for id_ in one.ids}
+    lines: dict[Posting, list[Posting]] = {}  # a posting and those that replaced a part of it, by each of them
+    ordered = sorted(found, key=lambda one: (_ended(one), one.order))
+    for place, one in enumerate(ordered):
         part = not one.cover and not one.continues and len(one.own) < one.total
         if part and not any(post.tag.between for post in one.own.values()):
             answered = {_answered(post, one, owner, by_id) for post in one.own.values()} - {one}
             if all(post.unthreaded for post in one.own.values()):
-                answered = {_titled_alike(one, found[:place])}
-            lines = [_line(earlier, replaced) for earlier in answered if earlier is not None]
-            if len(lines) == len(answered) and len({line[-1] for line in lines}) == 1:
-                line = max(lines, key=len)
-                if earlier := next((other for other in reversed(line) if _replaces(one, other)), None):
-                    _borrow(one, earlier)
-                    replaced[earlier] = one
-        owner.update((id_, one) for id_ in one.ids)
+                answered = {_titled_alike(one, ordered[:place])}
+            known = [lines.setdefault(earlier, [earlier]) for earlier in answered if earlier is not None]
+            if len(known) == len(answered) and len({id(line) for line in known}) == 1:
+                line = known[0]
+                if earlier := [other for other in line if _replaces(one, other)]:
+                    _borrow_latest(one, earlier)
+                    line.append(one)
+                    lines[one] = line
 
 
-def _line(posting: Posting, replaced: Mapping[Posting, Posting]) -> list[Posting]:
-    """A posting and those that replaced a part of it, one after another."""
-    line = [posting]
-    while (later := replaced.get(line[-1])) is not None:
-        line.append(later)
-    return line
+def _ended(posting: Posting) -> datetime:
+    return max(post.when for post in posting.posts)
+
+
+def _borrow_latest(one: Posting, line: Sequence[Posting]) -> None:
+    """Take every patch that `one` lacks from the latest version in `line` that sent it."""
+    missing = line[0].patches.keys() - one.patches.keys()
+    for latest in sorted(line, key=lambda other: (other.version, other.minor, _ended(other)), reverse=True):
+        sent = missing.intersection(latest.patches if latest is line[0] else latest.own)
+        for number in sorted(sent):
+            one.patches[number] = latest.patches[number]
+            one.borrowed[number] = latest.borrowed.get(number, latest)
+        missing = missing - sent
 
 
 def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[str, Post]) -> Posting | None:
@@ -182,11 +190,14 @@ def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[s
 
 
 def _titled_alike(one: Posting, earlier: Sequence[Posting]) -> Posting | None:
-    """The sender's latest posting before `one` whose patches of the same numbers have the same titles."""
+    """The sender's latest posting before `one` that it can replace whose patches of the same numbers have the same
+    titles."""
     for other in reversed(earlier[-_LATEST:]):
         pairs = [(post, other.patches.get(number)) for number, post in one.own.items()]
-        if same_person(one.sender, other.sender) and all(
-            twin is not None and subject.same_title(post.tag.title, twin.tag.title) for post, twin in pairs
+        if (
+            same_person(one.sender, other.sender)
+            and _replaces(one, other)
+            and all(twin is not None and subject.same_title(post.tag.title, twin.tag.title) for post, twin in pairs)
         ):
             return other
     return None
@@ -196,7 +207,7 @@ def _replaces(later: Posting, earlier: Posting) -> bool:
     if earlier.total != later.total or not earlier.complete or later.version < earlier.version:
         return False
     again = (later.version, later.minor) == (earlier.version, earlier.minor)
-    return not again or later.when - max(post.when for post in earlier.posts) > _AT_ONCE
+    return not again or later.when - _ended(earlier) > _AT_ONCE
 
 
 def _borrow(one: Posting, earlier: Posting) -> None:
