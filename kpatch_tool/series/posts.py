@@ -185,25 +185,31 @@ class Posting:
 
 
 def read_posts(messages: Iterable[Message]) -> list[Post]:
-    """Every message once (lists send copies; several sources may overlap), with its subject read."""
+    """Every message once (lists send copies; several sources may overlap), with its subject read. Of copies with one id
+    the first counts, or the first with a diff: some gateways send a mail on without its text."""
     messages = list(messages)
     names = senders.named(messages)
-    seen: set[object] = set()
+    places: dict[object, int] = {}
     posts: list[Post] = []
     for message in messages:
         identity = message.message_id or (message.subject, message.author, message.date, message.body)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        tag = subject.parse(message.subject)
-        inner = forwarded.opened(message) if tag.forward else None
-        if inner is not None:
-            tag = replace(subject.parse(inner.subject), forward=True)
-        forwarder = message.author if inner else None
-        text = inner or message
-        diff = not tag.reply and split.has_diff(text.body)
-        posts.append(Post(text, tag, len(posts), diff, forwarder, names.get(text.author.name)))
+        place = places.setdefault(identity, len(posts))
+        if place == len(posts):
+            posts.append(_post(message, place, names))
+        elif message.message_id and not posts[place].diff and (copy := _post(message, place, names)).diff:
+            posts[place] = copy
     return posts
+
+
+def _post(message: Message, order: int, names: Mapping[str, Address]) -> Post:
+    tag = subject.parse(message.subject)
+    inner = forwarded.opened(message) if tag.forward else None
+    if inner is not None:
+        tag = replace(subject.parse(inner.subject), forward=True)
+    forwarder = message.author if inner else None
+    text = inner or message
+    diff = not tag.reply and split.has_diff(text.body)
+    return Post(text, tag, order, diff, forwarder, names.get(text.author.name))
 
 
 def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:

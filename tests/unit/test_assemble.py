@@ -203,6 +203,13 @@ def test_on_a_page_a_reply_to_the_cover_may_lack_its_re() -> None:
     assert [[t.key for t in one.trailers if t.source == "reply"] for one in found.patches] == [["Tested-by"]] * 2
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_copies_the_one_with_the_patch_counts(first: bool) -> None:
+    emptied = replace(ONE, body="This mail was scanned.\n")
+    found = series(COVER, *((emptied, ONE) if first else (ONE, emptied)), TWO)
+    assert (shape(found), found.problems) == ([(1, "mm: one"), (2, "mm: two")], ())
+
+
 def test_patch_files_without_numbers_keep_their_order() -> None:
     mails = [patch(f"[PATCH] mm: {name}") for name in ("z", "a", "m")]
     assert shape(series(*mails)) == [(1, "mm: z"), (2, "mm: a"), (3, "mm: m")]
