@@ -489,6 +489,19 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "a second posting, with a cover and without a version",
+        """
+        p1 jane 16:1 [PATCH 1/2] mm: one
+        p2 jane 16:2 [PATCH 2/2] mm: two
+        c jane 20:0 ~ [PATCH 0/2] mm: do all of it
+        q1 < c jane 20:1 [PATCH 1/2] mm: one
+        q2 < c jane 20:2 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2", "v1 1-2/2 c"),
+        "q1 q2",
+        ("also posted as v1",),
+    ),
+    Thread(
         "a list's tag, a tree's name, a kernel's version",
         """
         c jane 0 ~ [linux-next] [PATCH -next v2 0/2] mm: do all of it
