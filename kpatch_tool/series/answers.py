@@ -43,7 +43,7 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
             yield post, number
         elif whole.intersection(post.parents):
             yield post, _of_absent_cover(post.tag, chosen)
-        elif not any(post.parents) and _names(post.tag, chosen):
+        elif _names(post.tag, chosen) and (not any(post.parents) or _is_left_alone(post, by_id)):
             yield post, None
 
 
@@ -114,6 +114,11 @@ def _lacks_re(post: Post, chosen: Posting) -> bool:
     """Whether somebody else's mail, on a page that does not show what it answers, may be a reply sent without "Re:"."""
     kept = post.tag.patch and not (post.tag.forward or post.tag.notice)
     return kept and post.unthreaded and not post.diff and not same_person(post.sender, chosen.sender)
+
+
+def _is_left_alone(post: Post, by_id: dict[str, Post]) -> bool:
+    """Whether all that a page shows of the thread above a mail of a series is the id of one that is not there."""
+    return post.message.archive != "" and post.tag.patch and not any(parent in by_id for parent in post.parents)
 
 
 def _of_absent_cover(reply: Tag, chosen: Posting) -> int | None:

@@ -139,6 +139,12 @@ def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> N
     assert [t.source for one in found.patches for t in one.trailers] == ["patch"]
 
 
+def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
+    reply = messages(Mail("Re: [PATCH 2/2] mm: two", "No.\n", "r", "p2", "Joe", "joe@x.org", 5))[0]
+    thread = [replace(one, archive="lore") for one in (*messages(COVER, ONE), reply, replace(reply, subject="Re: x"))]
+    assert [one.to_patch for one in assemble(thread, where="x").replies] == [None]
+
+
 @pytest.mark.parametrize(
     ("subjects", "expected"),
     [
