@@ -181,6 +181,8 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
         ("Jane Roe <[email protected]>", Address("Jane Doe Roeson", ""), False),
         ("Jane Doe <[email protected]>", Address("Jane.Doe@example.org", ""), True),
         ("Jane Doe <[email protected]>", Address("Jane.Roe@example.org", ""), False),
+        ("Jane Q. Doe <[email protected]>", Address("jane.doe@example.org", ""), True),
+        ("Q. Doeson <[email protected]>", Address("j.doeson@example.org", ""), False),
     ],
 )
 def test_where_an_archive_hides_addresses(value: str, sender: Address, good: bool) -> None:
