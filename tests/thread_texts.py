@@ -489,6 +489,18 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "a first patch with the number of the cover",
+        """
+        c jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH v2 0/3] mm: one
+        p2 < c jane 2 [PATCH v2 2/3] mm: two
+        p3 < c jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "p1 p2 p3",
+        ("patch 1 was sent as 0/3",),
+    ),
+    Thread(
         "a second posting, with a cover and without a version",
         """
         p1 jane 16:1 [PATCH 1/2] mm: one

@@ -90,7 +90,9 @@ def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int], known: d
 def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:
     """`number`, unless mails between are not in the source and its subject names another patch."""
     named = post.tag.number
-    if named is None or named == number or not post.tag.reply:
+    answered = chosen.patches.get(number)
+    misnumbered = answered is not None and answered.tag.number == named
+    if named is None or named == number or misnumbered or not post.tag.reply:
         return number
     if (meant := chosen.cover if named == 0 else chosen.patches.get(named)) and _means(post.tag, meant.tag):
         return named

@@ -135,6 +135,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
     problems += list(_taken(chosen))
     if chosen.kept_re:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
+    if (first := chosen.own.get(1)) and first.tag.number == 0:
+        problems.append(f"patch 1 was sent as 0/{chosen.total}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
         problems.append("the patch was sent as a reply: the source holds no other")
     if any(post.tag.forward and not post.forwarder for post in chosen.patches.values()):

@@ -232,17 +232,20 @@ def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:
 
 
 def is_whole_patch(post: Post) -> bool:
-    """Whether a reply is a patch whose subject kept its "Re:": a commit message that its sender signed off, `---`, a
-    diff, and nothing quoted."""
+    """Whether a reply is a patch whose subject kept its "Re:", signed off by its sender."""
+    return post.tag.reply and any(
+        key.strip("<>").encode() in signer.lower() for signer in signers(post) for key in identities(post.sender)
+    )
+
+
+def signers(post: Post) -> list[bytes]:
+    """Who signed off the patch that a message is, whatever its subject says: a commit message with a sign-off, `---`, a
+    diff, and nothing quoted. Empty where it is none."""
     body = post.message.body
-    if not post.tag.reply or not split.has_diff(body):
-        return False
     message, rule, _ = body.partition(b"\n---\n")
-    signed = re.search(rb"^Signed-off-by: (.*)", message, re.MULTILINE)
-    quoted = re.search(rb"^>", body, re.MULTILINE)
-    person = post.sender
-    named = signed and any(key.strip("<>").encode() in signed[1].lower() for key in identities(person))
-    return bool(rule and named and not quoted)
+    if not rule or not split.has_diff(body) or re.search(rb"^>", body, re.MULTILINE):
+        return []
+    return re.findall(rb"^Signed-off-by: (.*)", message, re.MULTILINE)
 
 
 def identities(person: Address) -> list[str]:

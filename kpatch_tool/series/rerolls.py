@@ -17,12 +17,13 @@ _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
 
 
-def related(found: Sequence[Posting], posts: Sequence[Post]) -> list[Posting]:
+def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequence[Post] = ()) -> list[Posting]:
     """The postings of `found` that have patches, oldest first, with the covers they lacked and the patches they take
-    from one another. `posts` are all messages."""
+    from one another. `posts` are all messages, `misnumbered` the patches among them that were sent as 0/N."""
     _adopt_covers(found)
     whole = sorted((one for one in found if one.patches), key=lambda one: (one.when, one.order))
     _adopt_untagged_covers(whole, posts)
+    _take_misnumbered(whole, misnumbered)
     _take_replies(whole, posts)
     _continue(whole)
     _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
@@ -111,6 +112,23 @@ def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
         if fitting and is_whole_patch(post):
             fitting.patches[number] = post
             fitting.kept_re.add(number)
+
+
+def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> None:
+    """Where the first patch is missing and its sender sent one as 0/N with the others, take that."""
+    lacking: dict[tuple[str, int, int | None], list[Posting]] = {}
+    for one in found if misnumbered else ():
+        for name in identities(one.sender) if 1 not in one.patches else ():
+            lacking.setdefault((name, one.total, one.revision), []).append(one)
+    for post in misnumbered:
+        waiting = [
+            one
+            for name in identities(post.sender)
+            for one in lacking.get((name, post.tag.total or 0, post.tag.revision), ())[:_LATEST]
+            if 1 not in one.patches and abs(one.when - post.when) < _LATE_COVER
+        ]
+        if waiting:
+            min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
 
 
 def _continue(found: Sequence[Posting]) -> None:

@@ -139,6 +139,16 @@ def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> N
     assert [t.source for one in found.patches for t in one.trailers] == ["patch"]
 
 
+@pytest.mark.parametrize("page", [False, True])
+def test_a_reply_to_a_patch_with_the_number_of_the_cover(page: bool) -> None:
+    first = replace(ONE, subject="[PATCH 0/2] mm: one")
+    reply = Mail(f"Re: {first.subject}", "Acked-by: Joe <joe@x.org>\n", "r", "p1", "Joe", "joe@x.org", 5)
+    mails = (COVER, first, TWO, reply)
+    found = assemble(list(parse(linuxlists(*mails), "page")) if page else messages(*mails), where="x")
+    assert shape(found) == [(1, "mm: one"), (2, "mm: two")]
+    assert ([one.to_patch for one in found.replies], found.problems) == ([1], ("patch 1 was sent as 0/2",))
+
+
 def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
     reply = messages(Mail("Re: [PATCH 2/2] mm: two", "No.\n", "r", "p2", "Joe", "joe@x.org", 5))[0]
     thread = [replace(one, archive="lore") for one in (*messages(COVER, ONE), reply, replace(reply, subject="Re: x"))]
