@@ -112,14 +112,27 @@ def _latest(group: Sequence[Posting], revision: int | None, where: str) -> Posti
         known = ", ".join(str(number) for number in sorted({one.version for one in group}))
         raise InputError(f"no revision {revision} of the series here", where=where, todo=f"there is: {known}")
     counted = _after_the_rfc(wanted) if revision is None else wanted
-    return max(counted, key=lambda one: (one.version, one.complete and not one.continues, one.when, one.order))
+    latest = max(counted, key=lambda one: (*_worth(one), one.when, one.order))
+    at_once = [one for one in counted if one is latest or (_worth(one) == _worth(latest) and _in_one_run(one, latest))]
+    return min(at_once, key=lambda one: (one.cover is None, one.when, one.order))
+
+
+def _worth(one: Posting) -> tuple[int, bool]:
+    return one.version, one.complete and not one.continues
+
+
+def _in_one_run(one: Posting, other: Posting) -> bool:
+    """Whether one run of git send-email sent both: neither is later than the other."""
+    batches = {post.batch for post in other.posts} - {""}
+    return one.minor == other.minor and any(post.batch in batches for post in one.posts)
 
 
 def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:
     """Without the RFC postings where counting began anew after them: "[RFC PATCH v5]", then "[PATCH]"."""
     requests = [one for one in group if one.rfc]
-    real = [one for one in group if not one.rfc and requests and one.when > max(rfc.when for rfc in requests)]
-    return real or group
+    last = max((one.when for one in requests), default=None)
+    after = [one for one in group if last and not one.rfc and one.when > last]
+    return [one for one in after if not any(_in_one_run(one, rfc) for rfc in requests)] or group
 
 
 def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:

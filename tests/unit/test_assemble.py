@@ -176,6 +176,23 @@ def test_a_resend_replaces_and_is_mentioned() -> None:
     assert found.problems[0].startswith('also posted as v1: "mm: one" by Jane Doe, 1-2 of 2')
 
 
+@pytest.mark.parametrize("letter", ["[PATCH v2 0/2] mm: do it", "[RFC][PATCHES v2] mm: do it"])
+def test_of_what_one_run_sent_the_one_with_a_letter_is_meant(letter: str) -> None:
+    run = "20140417090546.1234"
+    cover = Mail(letter, "Text.\n", f"{run}-1-jane")
+    ours = [patch(f"[PATCH v2 {n}/2] mm: {n}", f"{run}-{2 * n}-jane", minute=n, reply_to=cover.id) for n in (1, 2)]
+    stray = patch("[PATCH v2 1/1] fs: 1", f"{run}-3-jane", minute=2, reply_to=ours[0].id)
+    found = series(cover, *ours, stray)
+    assert shape(found) == [(1, "mm: 1"), (2, "mm: 2")]
+    assert found.problems[0].endswith("by Jane Doe, 1 of 1, 2014-04-17 (--series 2)")
+
+
+def test_of_what_one_run_sent_without_a_letter_the_first_is_meant() -> None:
+    run = "20140417090546.1234"
+    mails = [patch(f"[PATCH] mm: {n}", f"{run}-{n}-jane", minute=n) for n in (1, 2, 3)]
+    assert shape(series(*mails)) == [(1, "mm: 1")]
+
+
 def test_a_revision_of_one_patch_keeps_the_others() -> None:
     found = series(COVER, ONE, TWO, patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2"))
     assert (found.revision, [one.message_id for one in found.patches]) == (2, ["p1@example.org", "q2@example.org"])
