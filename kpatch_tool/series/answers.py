@@ -103,13 +103,20 @@ def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, 
 
 
 def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
-    """The number of the patch whose subject a reply names; it may have been sent `early` before the posting."""
-    tag = post.tag
-    if not (tag.reply or _lacks_re(post, chosen)) or (post.message.date and chosen.when - post.when > early):
+    """The number of the patch whose subject a reply names, or says that it named; it may have been sent `early` before
+    the posting."""
+    if post.message.date and chosen.when - post.when > early:
         return None
-    if chosen.cover and _means(tag, chosen.cover.tag):
-        return 0
-    return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
+    tags = [post.tag] if post.tag.reply or _lacks_re(post, chosen) else []
+    if post.unthreaded and (former := subject.former(post.message.subject)):
+        tags.append(former)
+    for tag in tags:
+        if chosen.cover and _means(tag, chosen.cover.tag):
+            return 0
+        for number, patch in chosen.patches.items():
+            if _means(tag, patch.tag):
+                return number
+    return None
 
 
 def _lacks_re(post: Post, chosen: Posting) -> bool:

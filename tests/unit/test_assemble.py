@@ -229,6 +229,21 @@ def test_copies_count_once() -> None:
     assert shape(series(COVER, ONE, TWO, ONE, COVER)) == [(1, "mm: one"), (2, "mm: two")]
 
 
+@pytest.mark.parametrize(
+    ("subject", "number"),
+    [
+        ("Other things, was Re: [PATCH 0/2] mm: do it", 0),
+        ("Re: Other things [Was: Re: [PATCH 2/2] mm: two]", 2),
+        ("Other (was: [PATCH 1/2] mm: one)", 1),
+        ("Re: it was [PATCH 3/2] mm: one", None),
+    ],
+)
+def test_on_a_page_a_reply_may_say_what_its_subject_was(subject: str, number: int | None) -> None:
+    reply = Mail(subject, "Hm.\n", name="Joe Roe", minute=9)
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply), "page")), where="page")
+    assert [one.to_patch for one in found.replies] == [number]
+
+
 def test_on_a_page_a_reply_to_the_cover_may_lack_its_re() -> None:
     review = Mail(COVER.subject, "Tested-by: Joe Roe <joe@example.org>\n", name="Joe Roe", minute=9)
     found = assemble(list(parse(linuxlists(COVER, ONE, TWO, review), "page")), where="page")
