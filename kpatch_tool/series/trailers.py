@@ -11,8 +11,11 @@ from kpatch_tool.series.model import Trailer
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)\s*:\s?(.*)", re.DOTALL)
 _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
-_NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|to|change-id)$", re.IGNORECASE)
-_AMONG = re.compile(r"\[.*\]|\(cherry picked from commit .*\)")  # what the next who signs off says he changed
+_NAMED = re.compile(
+    r"(?:[a-z-]+-by|fixes|link|buglink|closes|cc|to|change-id|message-id|stable-dep-of)$", re.IGNORECASE
+)
+_PICKED = re.compile(r"\(cherry picked from commit .*\)")
+_LONGEST_AMONG = 12  # lines in brackets, in which the next who signs off says what he changed
 _LINKS = frozenset({"link", "closes", "buglink"})
 _ID_IN_URL = re.compile(r"https?://[^@\s]+/([^/\s]+@[^/\s]+)", re.IGNORECASE)
 _REVIEW = re.compile(r"(?:^|-)(?:reviewed|acked|tested)-(?:[a-z]+-)*by$")
@@ -81,14 +84,24 @@ def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:
     for line in reversed(lines[cut:]):
         if match := _TRAILER.fullmatch(line):
             found.append(_trailer(match))
-    for place in range(cut - 1, -1, -1):
+    place = cut - 1
+    while place >= 0:
         match = _TRAILER.fullmatch(lines[place])
         if match and _NAMED.match(match[1]):
             found.append(_trailer(match))
             cut = place
-        elif not (found and _AMONG.fullmatch(lines[place])):
+        elif not found or (place := _among_begins(lines, place)) < 0:
             break
+        place -= 1
     return tuple(reversed(found)), len("\n".join(lines[:cut]))
+
+
+def _among_begins(lines: Sequence[str], place: int) -> int:
+    """Where that begins which may stand between trailers and ends at `place`; -1 where it is something else."""
+    if lines[place].endswith("]"):
+        opened = (at for at in range(place, max(-1, place - _LONGEST_AMONG), -1) if lines[at].startswith("["))
+        return next(opened, -1)
+    return place if _PICKED.fullmatch(lines[place]) else -1
 
 
 def _last_sign_off(lines: Sequence[str]) -> int:

@@ -48,10 +48,13 @@ def test_without_paragraphs_the_last_lines_count() -> None:
     assert [t.key for t in of_message(message, paragraphs=False)] == ["Reviewed-by", "Signed-off-by"]
 
 
-@pytest.mark.parametrize("between", ["[B: changed it]", "(cherry picked from commit 0123456789ab)"])
+@pytest.mark.parametrize(
+    "between",
+    ["[B: changed it]", "(cherry picked from commit 0123456789ab)", "[B:\n- changed it: a lot\n- and more]", "Link: x"],
+)
 def test_without_paragraphs_what_the_next_one_changed_may_stand_between(between: str) -> None:
     message = f"Why: it\n[A: not this]\nSigned-off-by: A <a@b.c>\n{between}\nSigned-off-by: B <b@b.c>"
-    assert [t.value for t in of_message(message, paragraphs=False)] == ["A <a@b.c>", "B <b@b.c>"]
+    assert [t.value for t in of_message(message, paragraphs=False) if t.key != "Link"] == ["A <a@b.c>", "B <b@b.c>"]
     assert without(message, paragraphs=False) == "Why: it\n[A: not this]"
 
 
