@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 # Bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and paragraph separators,
 # tags.
@@ -57,6 +59,14 @@ def width(text: str) -> int:
 
     marks = sum(unicodedata.category(char) in ("Mn", "Me") for char in text)
     return len(text) - marks + sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+
+
+def cut(line: str, most: int, end: str = "...") -> str:
+    """`line`, its end replaced by `end` where it takes more than `most` columns."""
+    if width(line) <= most:
+        return line
+    ends = list(accumulate(map(width, line)))
+    return line[: bisect_right(ends, most - len(end))] + end
 
 
 def json_printable(document: str) -> str:

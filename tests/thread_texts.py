@@ -236,6 +236,41 @@ THREADS = (
         ("v4.1 was sent in part; taken from v4: 2", "v4.1 was sent in part; taken from v3: 1"),
     ),
     Thread(
+        "an earlier version of some patches after a later one of another",
+        """
+        p1 jane 1 [PATCH v4 1/4] mm: one
+        p2 < p1 jane 2 [PATCH v4 2/4] mm: two
+        p3 < p1 jane 3 [PATCH v4 3/4] mm: three
+        p4 < p1 jane 4 [PATCH v4 4/4] mm: four
+        q1 < p1 jane 17:30 [PATCH v5 1/4] mm: one
+        q4 < p4 jane 17:31 [PATCH v5 4/4] mm: four
+        r1 < q1 jane 18:1 [PATCH v6 1/4] mm: one
+        s4 < p4 jane 22:1 [PATCH v5 4/4] mm: four
+        s3 < p3 jane 22:2 [PATCH v5 3/4] mm: three
+        """,
+        ("v4 1-4/4", "v5 1, 4/4", "v6 1/4", "v5 3-4/4"),
+        "r1 p2 p3 q4",
+        ("taken from v5: 4", "taken from v4: 2-3", "posted later as v5"),
+    ),
+    Thread(
+        "a later version that goes on after an earlier one of other patches",
+        """
+        p1 jane 1 [PATCH v4 1/4] mm: one
+        p2 < p1 jane 2 [PATCH v4 2/4] mm: two
+        p3 < p1 jane 3 [PATCH v4 3/4] mm: three
+        p4 < p1 jane 4 [PATCH v4 4/4] mm: four
+        q1 < p1 jane 17:30 [PATCH v5 1/4] mm: one
+        q4 < p4 jane 17:31 [PATCH v5 4/4] mm: four
+        r1 < q1 jane 18:1 [PATCH v6 1/4] mm: one
+        s4 < p4 jane 22:1 [PATCH v5 4/4] mm: four
+        s3 < p3 jane 22:2 [PATCH v5 3/4] mm: three
+        r2 < p2 jane 23:1 [PATCH v6 2/4] mm: two
+        """,
+        ("v4 1-4/4", "v5 1, 4/4", "v6 1-2/4", "v5 3-4/4"),
+        "r1 r2 s3 s4",
+        ("taken from v5: 3-4",),
+    ),
+    Thread(
         "one patch sent again without a version",
         """
         p1 jane 1 [PATCH 1/2] mm: one
@@ -452,6 +487,31 @@ THREADS = (
         """,
         ("v5 1-2/2 c",),
         "p1 p2",
+    ),
+    Thread(
+        "a first patch with the number of the cover",
+        """
+        c jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH v2 0/3] mm: one
+        p2 < c jane 2 [PATCH v2 2/3] mm: two
+        p3 < c jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "p1 p2 p3",
+        ("patch 1 was sent as 0/3",),
+    ),
+    Thread(
+        "a second posting, with a cover and without a version",
+        """
+        p1 jane 16:1 [PATCH 1/2] mm: one
+        p2 jane 16:2 [PATCH 2/2] mm: two
+        c jane 20:0 ~ [PATCH 0/2] mm: do all of it
+        q1 < c jane 20:1 [PATCH 1/2] mm: one
+        q2 < c jane 20:2 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2", "v1 1-2/2 c"),
+        "q1 q2",
+        ("also posted as v1",),
     ),
     Thread(
         "a list's tag, a tree's name, a kernel's version",

@@ -21,6 +21,7 @@ _PATCH_NAME = re.compile(r"\.(?:patch|diff|txt|mbox|eml)(?:\.(?:gz|xz|bz2))?$", 
 _PACKED = re.compile(r"\.(?:gz|xz|bz2)$", re.IGNORECASE)
 _UNREADABLE = frozenset({"text/calendar", "text/enriched", "text/x-vcard", "text/vcard", "text/x-amp-html"})
 # Parts that may hold the patch, but not for us.
+_OF_FILES = re.compile(r"\.(?:zip|7z|rar|tar|tgz|tar\.[a-z0-9]{2,4}|pdf|docx?|rtf|msg)$", re.IGNORECASE)
 _SEALED = {
     "application/ms-tnef": "winmail.dat (Outlook's TNEF)",
     "application/pgp-encrypted": "an encrypted text (OpenPGP)",
@@ -131,6 +132,8 @@ def _texts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
         yield Text(b"", sealed=sealed)
     elif data := _read(content, raw, depth):
         yield from _text(content, data, depth)
+    elif depth and (of_files := _OF_FILES.search(content.name)):
+        yield Text(b"", sealed=f"an attached {of_files[0].lower()} file")
 
 
 def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:

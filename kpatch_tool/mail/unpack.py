@@ -104,6 +104,7 @@ _REFUSED = (
     (b"# v2 git bundle", 0, "a git bundle", "fetch it into a clone, and `kpt import A..B` there"),
     (b"# v3 git bundle", 0, "a git bundle", "fetch it into a clone, and `kpt import A..B` there"),
     (b"%PDF", 0, "a PDF, which has no white space left", "import the mail itself"),
+    (b"{\\rtf", 0, "a text of a word processor (RTF)", "save it as plain text, or import the mail itself"),
     (b"\x89PNG", 0, "a picture", "import the mail itself"),
     (b"\xff\xd8\xff", 0, "a picture", "import the mail itself"),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from kpatch_tool.report.lines import cut, from_here
-from kpatch_tool.text import columns, plural, printable
+from kpatch_tool.report.lines import from_here
+from kpatch_tool.text import columns, cut, plural, printable
 from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, Tree
 
 _DETAILS = 40  # lines of one patch's details that are shown

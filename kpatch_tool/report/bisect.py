@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from kpatch_tool.bisect.command import Found
 from kpatch_tool.bisect.model import Observation
 from kpatch_tool.bisect.sets import Minimal, Reason
-from kpatch_tool.report.lines import cut
-from kpatch_tool.text import columns, plural, printable, spelt
+from kpatch_tool.text import columns, cut, plural, printable, spelt
 
 _WHY_COLUMNS = 49
 _JOINT = "\0"

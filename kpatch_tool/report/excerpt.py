@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.report.lines import cut
-from kpatch_tool.text import printable_bytes
+from kpatch_tool.text import cut, printable_bytes
 
 _MOST_BYTES = 1 << 20  # of a log that are looked at, from its end
 _LONGEST_LINE = 400

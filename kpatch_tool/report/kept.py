@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from kpatch_tool.report.lines import cut, wrapped
+from kpatch_tool.report.lines import wrapped
 from kpatch_tool.results.kept import Kept, Kind
 from kpatch_tool.results.prune import Pruned
-from kpatch_tool.text import columns, plural, printable
+from kpatch_tool.text import columns, cut, plural, printable
 
 _UNITS = ("B", "K", "M", "G", "T")
 _AGES = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (60, 60, "min"))

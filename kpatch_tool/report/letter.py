@@ -20,14 +20,14 @@ from kpatch_tool import __version__
 from kpatch_tool.diff.model import Hunk, Kind
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings
-from kpatch_tool.report.lines import cut, limited
+from kpatch_tool.report.lines import limited
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.files import encoded, rfc_date
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.posted import Posted
 from kpatch_tool.series.trailers import without
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, Verdict
-from kpatch_tool.text import plural, printable, printable_bytes, spelt
+from kpatch_tool.text import cut, plural, printable, printable_bytes, spelt
 
 _WIDTH = 72  # as Documentation/process/email-clients.rst and every list want it
 _QUOTED_LINES = 6

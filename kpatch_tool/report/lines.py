@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from pathlib import Path
 
 from kpatch_tool.kbuild.model import Diagnostic
-from kpatch_tool.text import spelt, width
-
-
-def cut(line: str, most: int, end: str = "...") -> str:
-    """`line`, its end replaced by `end` where it takes more than `most` columns."""
-    if width(line) <= most:
-        return line
-    ends = list(accumulate(map(width, line)))
-    return line[: bisect_right(ends, most - len(end))] + end
+from kpatch_tool.text import spelt
 
 
 def wrapped(line: str, most: int, later: str | None = None) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from kpatch_tool.report.lines import cut
 from kpatch_tool.series.listing import Listed
-from kpatch_tool.text import columns, plural, printable, width
+from kpatch_tool.text import columns, cut, plural, printable, width
 
 _SHORTEST_TITLE = 12
 _AUTHOR = 18

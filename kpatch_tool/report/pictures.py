@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kpatch_tool.report.graph import Graph, Lane
-from kpatch_tool.report.lines import cut
 from kpatch_tool.report.markup import tag, text
 from kpatch_tool.results.record import RunRecord
-from kpatch_tool.text import plural, printable, width
+from kpatch_tool.text import cut, plural, printable, width
 
 # All in CSS pixels.
 _ROW, _LANE, _PAD = 24, 14, 10

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kpatch_tool.report.lines import cut
 from kpatch_tool.series.model import Series
 from kpatch_tool.series.rangediff import Change, Pair, Part, RangeDiff
-from kpatch_tool.text import columns, plural, printable, printable_bytes
+from kpatch_tool.text import columns, cut, plural, printable, printable_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console

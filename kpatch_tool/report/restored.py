@@ -7,9 +7,8 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from kpatch_tool.report.lines import cut
 from kpatch_tool.series.model import Exactness, Patch
-from kpatch_tool.text import columns, plural, printable
+from kpatch_tool.text import columns, cut, plural, printable
 from kpatch_tool.tree.restoring import Restored
 
 _LINES = 12  # undecided places of one patch that are shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from kpatch_tool.report.lines import cut, wrapped
+from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, identity, taken_back, transition
 from kpatch_tool.results.deltas import name as delta_name
@@ -13,7 +13,7 @@ from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tested
-from kpatch_tool.text import printable
+from kpatch_tool.text import cut, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from kpatch_tool.series import subject
-from kpatch_tool.series.posts import Post, Posting
+from kpatch_tool.series.posts import Post, Posting, same_person
 from kpatch_tool.series.split import split_body
 from kpatch_tool.series.subject import Tag
 
@@ -43,7 +43,7 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
             yield post, number
         elif whole.intersection(post.parents):
             yield post, _of_absent_cover(post.tag, chosen)
-        elif not any(post.parents) and _names(post.tag, chosen):
+        elif _names(post.tag, chosen) and (not any(post.parents) or _is_left_alone(post, by_id)):
             yield post, None
 
 
@@ -90,7 +90,9 @@ def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int], known: d
 def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:
     """`number`, unless mails between are not in the source and its subject names another patch."""
     named = post.tag.number
-    if named is None or named == number or not post.tag.reply:
+    answered = chosen.patches.get(number)
+    misnumbered = answered is not None and answered.tag.number == named
+    if named is None or named == number or misnumbered or not post.tag.reply:
         return number
     if (meant := chosen.cover if named == 0 else chosen.patches.get(named)) and _means(post.tag, meant.tag):
         return named
@@ -101,13 +103,31 @@ def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, 
 
 
 def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
-    """The number of the patch whose subject a reply names; it may have been sent `early` before the posting."""
-    tag = post.tag
-    if not tag.reply or (post.message.date and chosen.when - post.when > early):
+    """The number of the patch whose subject a reply names, or says that it named; it may have been sent `early` before
+    the posting."""
+    if post.message.date and chosen.when - post.when > early:
         return None
-    if chosen.cover and _means(tag, chosen.cover.tag):
-        return 0
-    return next((number for number, patch in chosen.patches.items() if _means(tag, patch.tag)), None)
+    tags = [post.tag] if post.tag.reply or _lacks_re(post, chosen) else []
+    if post.unthreaded and (former := subject.former(post.message.subject)):
+        tags.append(former)
+    for tag in tags:
+        if chosen.cover and _means(tag, chosen.cover.tag):
+            return 0
+        for number, patch in chosen.patches.items():
+            if _means(tag, patch.tag):
+                return number
+    return None
+
+
+def _lacks_re(post: Post, chosen: Posting) -> bool:
+    """Whether somebody else's mail, on a page that does not show what it answers, may be a reply sent without "Re:"."""
+    kept = post.tag.patch and not (post.tag.forward or post.tag.notice)
+    return kept and post.unthreaded and not post.diff and not same_person(post.sender, chosen.sender)
+
+
+def _is_left_alone(post: Post, by_id: dict[str, Post]) -> bool:
+    """Whether all that a page shows of the thread above a mail of a series is the id of one that is not there."""
+    return post.message.archive != "" and post.tag.patch and not any(parent in by_id for parent in post.parents)
 
 
 def _of_absent_cover(reply: Tag, chosen: Posting) -> int | None:

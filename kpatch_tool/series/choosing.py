@@ -112,14 +112,27 @@ def _latest(group: Sequence[Posting], revision: int | None, where: str) -> Posti
         known = ", ".join(str(number) for number in sorted({one.version for one in group}))
         raise InputError(f"no revision {revision} of the series here", where=where, todo=f"there is: {known}")
     counted = _after_the_rfc(wanted) if revision is None else wanted
-    return max(counted, key=lambda one: (one.version, one.complete and not one.continues, one.when, one.order))
+    latest = max(counted, key=lambda one: (*_worth(one), one.when, one.order))
+    at_once = [one for one in counted if one is latest or (_worth(one) == _worth(latest) and _in_one_run(one, latest))]
+    return min(at_once, key=lambda one: (one.cover is None, one.when, one.order))
+
+
+def _worth(one: Posting) -> tuple[int, bool]:
+    return one.version, one.complete and not one.continues
+
+
+def _in_one_run(one: Posting, other: Posting) -> bool:
+    """Whether one run of git send-email sent both: neither is later than the other."""
+    batches = {post.batch for post in other.posts} - {""}
+    return one.minor == other.minor and any(post.batch in batches for post in one.posts)
 
 
 def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:
     """Without the RFC postings where counting began anew after them: "[RFC PATCH v5]", then "[PATCH]"."""
     requests = [one for one in group if one.rfc]
-    real = [one for one in group if not one.rfc and requests and one.when > max(rfc.when for rfc in requests)]
-    return real or group
+    last = max((one.when for one in requests), default=None)
+    after = [one for one in group if last and not one.rfc and one.when > last]
+    return [one for one in after if not any(_in_one_run(one, rfc) for rfc in requests)] or group
 
 
 def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
@@ -135,6 +148,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
     problems += list(_taken(chosen))
     if chosen.kept_re:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
+    if (first := chosen.own.get(1)) and first.tag.number == 0:
+        problems.append(f"patch 1 was sent as 0/{chosen.total}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
         problems.append("the patch was sent as a reply: the source holds no other")
     if any(post.tag.forward and not post.forwarder for post in chosen.patches.values()):

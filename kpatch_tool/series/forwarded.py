@@ -18,8 +18,14 @@ _WORDS = (
     " \u0441\u043e\u043e\u0431\u0449\u0435\u043d\u0438\u0435",
     "\u8f6c\u53d1\u90ae\u4ef6\u4fe1\u606f", "\u539f\u59cb\u90ae\u4ef6",
 )  # fmt: skip
+# Outlook writes no words, but the header that it shows says when a mail was sent below who sent it.
+_OUTLOOKS = (
+    r"(?=\*?(?:From|Von|De|Da|Van)[^\n:]{0,3}:\*?[ \t][^\n]{3,300}\n"
+    r"\*?(?:Sent|Gesendet|Envoy|Enviado|Inviato|Verzonden)[^\n:]{0,6}:)"
+)
 _MARK = re.compile(
-    rf"^[ \t]*(?:-{{4,}} ?(?:{'|'.join(_WORDS)}) ?-{{4,}}|Begin forwarded message:)[ \t]*\n(?:[ \t]*\n)*".encode(),
+    rf"^(?:[ \t]*(?:-{{4,}} ?(?:{'|'.join(_WORDS)}) ?-{{4,}}|Begin forwarded message:)[ \t]*\n(?:[ \t]*\n)*|"
+    rf"{_OUTLOOKS})".encode(),
     re.MULTILINE | re.IGNORECASE,
 )
 # The fields that count, by the words of several languages.
@@ -27,6 +33,7 @@ _MEANT = {
     "from": "from", "von": "from", "de": "from", "da": "from", "van": "from",
     "\u043e\u0442": "from", "\u53d1\u4ef6\u4eba": "from",
     "date": "date", "sent": "date", "gesendet": "date", "datum": "date", "envoy\u00e9": "date", "fecha": "date",
+    "enviado": "date", "enviado el": "date", "inviato": "date", "verzonden": "date",
     "data": "date", "\u0434\u0430\u0442\u0430": "date",
     "\u53d1\u9001\u65f6\u95f4": "date", "\u53d1\u9001\u65e5\u671f": "date",
     "subject": "subject", "betreff": "subject", "objet": "subject", "asunto": "subject", "oggetto": "subject",

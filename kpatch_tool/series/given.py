@@ -108,6 +108,8 @@ def _objection(trailer: Trailer, sender: Address) -> str:
     email = sender.email or sender.shown
     same = people.same_address(trailer.value, email)
     named = people.same_name(name, sender.name) or people.is_named_in(people.address_in(trailer.value), sender.name)
+    if same is None and not named:
+        named = people.is_short_for(name, sender.name) or ("@" in sender.name and people.is_named_in(sender.name, name))
     if same is True or (same is None and named):
         known = same or people.has_address(trailer.value) or not people.address_in(email)
         return "" if known else f"was sent by {who}: not taken, it names no address"

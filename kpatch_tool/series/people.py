@@ -104,11 +104,22 @@ def same_name(one: str, other: str) -> bool:
     return bool(words) and (words == name_words(other) or name_words(_spelt_out(one)) == name_words(_spelt_out(other)))
 
 
+def is_short_for(one: str, other: str) -> bool:
+    """Whether one of two names has all the words of the other, and that has two at least: `Jane Doe` and
+    `Doe, Jane Q`."""
+    fewer, more = sorted((name_words(one), name_words(other)), key=len)
+    return len(fewer) > 1 and fewer <= more
+
+
 def is_named_in(address: str, name: str) -> bool:
-    """Whether the words of a name are those before the @: `Doe, JaneX` and janex.doe@example.org."""
+    """Whether the words of a name are those before the @: `Doe, JaneX` and janex.doe@example.org; of two words or more
+    the initials between them say nothing."""
     local = address.partition("@")[0].partition("+")[0]
-    words = name_words(re.sub(r"[._-]", " ", local))
-    return len(local) >= _LONG_ENOUGH and words == name_words(name)
+    if len(local) < _LONG_ENOUGH:
+        return False
+    words, others = name_words(re.sub(r"[._-]", " ", local)), name_words(name)
+    spelt, also = ({word for word in one if len(word) > 1} for one in (words, others))
+    return words == others or (len(spelt) > 1 and spelt == also)
 
 
 def _spelt_out(name: str) -> str:

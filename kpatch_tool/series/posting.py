@@ -6,10 +6,19 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from math import inf
 from operator import itemgetter
 
 from kpatch_tool.series import rerolls
-from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, read_posts, same_person
+from kpatch_tool.series.posts import (
+    Post,
+    Posting,
+    identities,
+    is_whole_patch,
+    read_posts,
+    same_person,
+    signers,
+)
 
 __all__ = ["Post", "Posting", "gather", "identities", "read_posts", "same_person"]
 
@@ -30,7 +39,10 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
         ordered = dict(enumerate(patches, start=1))
         return [Posting(patches[0].sender, len(patches), None, ordered)]
     index = _Index()
-    covers = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
+    zeros = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
+    misnumbered = _misnumbered(zeros)
+    patches_all_the_same = {post.order for post in misnumbered}
+    covers = [post for post in zeros if post.order not in patches_all_the_same]
     placed: set[int] = set()
     queue = _queue(covers, [post for post in patches if post.tag.number != 0])
     for run in _whole_runs(queue):
@@ -43,7 +55,24 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
             index.add(Posting(post.sender, post.tag.total or 0, post))
         else:
             _place(index, post)
-    return rerolls.related(index.found, posts)
+    return rerolls.related(index.found, posts, misnumbered)
+
+
+def _misnumbered(zeros: Sequence[Post]) -> list[Post]:
+    """Those of the posts 0/N that are patches: signed off, and sent with a cover letter that has no diff."""
+    letters: dict[tuple[str, int | None, int | None], list[Post]] = {}
+    for post in zeros if any(post.diff for post in zeros) else ():
+        for key in _Dated.keys(post) if not post.diff else ():
+            letters.setdefault(key, []).append(post)
+    return [
+        post
+        for post in zeros
+        if post.diff
+        and signers(post)
+        and any(
+            abs(post.when - one.when) < _AT_ONCE for key in _Dated.keys(post) for one in letters.get(key, ())[-_LATEST:]
+        )
+    ]
 
 
 def _queue(covers: Sequence[Post], patches: Sequence[Post]) -> list[Post]:
@@ -51,12 +80,49 @@ def _queue(covers: Sequence[Post], patches: Sequence[Post]) -> list[Post]:
     date of its commit: a cover comes before the patches that answer it all the same."""
     # In seconds: no date is before that of the year 1, which a mail may bear.
     early = {post.order: post.when.timestamp() - _AT_ONCE.total_seconds() for post in covers}
-    sent = {post.message.message_id: early[post.order] for post in covers}
+    sent = {post.message.message_id: early[post.order] for post in covers if post.message.message_id}
+    unthreaded = _Dated(covers, patches)
     queue = [(early[post.order], 0, post.order, post) for post in covers]
     for post in patches:
-        answered = [sent[parent] for parent in post.parents if parent in sent]
-        queue.append((max([post.when.timestamp(), *answered[:1]]), 1, post.order, post))
+        answered = [sent[parent] for parent in post.parents if parent in sent][:1]
+        if post.unthreaded:
+            answered = unthreaded.covers_of(post)
+        queue.append((max([post.when.timestamp(), *answered]), 1, post.order, post))
     return [entry[3] for entry in sorted(queue, key=lambda entry: entry[:3])]
+
+
+class _Dated:
+    """When covers and patches were sent of which a page does not show what they answer, by sender, total, version and
+    number."""
+
+    def __init__(self, covers: Sequence[Post], patches: Sequence[Post]) -> None:
+        self._times: dict[tuple[str, int | None, int | None, int | None], list[float]] = {}
+        for post in sorted((post for post in (*covers, *patches) if post.unthreaded), key=lambda post: post.when):
+            for key in self.keys(post):
+                self._times.setdefault((*key, post.tag.number), []).append(post.when.timestamp())
+
+    @staticmethod
+    def keys(post: Post) -> list[tuple[str, int | None, int | None]]:
+        """What a cover letter shares with its patches, for every name of the sender."""
+        return [(name, post.tag.total, post.tag.revision) for name in identities(post.sender)]
+
+    def covers_of(self, patch: Post) -> list[float]:
+        """When a cover was sent that counts `patch` and is dated less than a week after it, if no other patch of that
+        number was sent with the cover."""
+        when = patch.when.timestamp()
+        found: list[float] = []
+        for key in self.keys(patch):
+            cover = self._next((*key, 0), when)
+            twin = self._next((*key, patch.tag.number), max(when, cover - _AT_ONCE.total_seconds()))
+            if cover - when < _NEAR.total_seconds() and twin - cover > _AT_ONCE.total_seconds():
+                found.append(cover - _AT_ONCE.total_seconds())
+        return found
+
+    def _next(self, key: tuple[str, int | None, int | None, int | None], when: float) -> float:
+        """The first time after `when`; infinity for none."""
+        times = self._times.get(key, [])
+        place = bisect_right(times, when)
+        return times[place] if place < len(times) else inf
 
 
 def _are_files_in_order(patches: Sequence[Post], posts: Sequence[Post]) -> bool:

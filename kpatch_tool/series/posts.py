@@ -185,25 +185,31 @@ class Posting:
 
 
 def read_posts(messages: Iterable[Message]) -> list[Post]:
-    """Every message once (lists send copies; several sources may overlap), with its subject read."""
+    """Every message once (lists send copies; several sources may overlap), with its subject read. Of copies with one id
+    the first counts, or the first with a diff: some gateways send a mail on without its text."""
     messages = list(messages)
     names = senders.named(messages)
-    seen: set[object] = set()
+    places: dict[object, int] = {}
     posts: list[Post] = []
     for message in messages:
         identity = message.message_id or (message.subject, message.author, message.date, message.body)
-        if identity in seen:
-            continue
-        seen.add(identity)
-        tag = subject.parse(message.subject)
-        inner = forwarded.opened(message) if tag.forward else None
-        if inner is not None:
-            tag = replace(subject.parse(inner.subject), forward=True)
-        forwarder = message.author if inner else None
-        text = inner or message
-        diff = not tag.reply and split.has_diff(text.body)
-        posts.append(Post(text, tag, len(posts), diff, forwarder, names.get(text.author.name)))
+        place = places.setdefault(identity, len(posts))
+        if place == len(posts):
+            posts.append(_post(message, place, names))
+        elif message.message_id and not posts[place].diff and (copy := _post(message, place, names)).diff:
+            posts[place] = copy
     return posts
+
+
+def _post(message: Message, order: int, names: Mapping[str, Address]) -> Post:
+    tag = subject.parse(message.subject)
+    inner = forwarded.opened(message) if tag.forward else None
+    if inner is not None:
+        tag = replace(subject.parse(inner.subject), forward=True)
+    forwarder = message.author if inner else None
+    text = inner or message
+    diff = not tag.reply and split.has_diff(text.body)
+    return Post(text, tag, order, diff, forwarder, names.get(text.author.name))
 
 
 def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:
@@ -226,17 +232,20 @@ def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:
 
 
 def is_whole_patch(post: Post) -> bool:
-    """Whether a reply is a patch whose subject kept its "Re:": a commit message that its sender signed off, `---`, a
-    diff, and nothing quoted."""
+    """Whether a reply is a patch whose subject kept its "Re:", signed off by its sender."""
+    return post.tag.reply and any(
+        key.strip("<>").encode() in signer.lower() for signer in signers(post) for key in identities(post.sender)
+    )
+
+
+def signers(post: Post) -> list[bytes]:
+    """Who signed off the patch that a message is, whatever its subject says: a commit message with a sign-off, `---`, a
+    diff, and nothing quoted. Empty where it is none."""
     body = post.message.body
-    if not post.tag.reply or not split.has_diff(body):
-        return False
     message, rule, _ = body.partition(b"\n---\n")
-    signed = re.search(rb"^Signed-off-by: (.*)", message, re.MULTILINE)
-    quoted = re.search(rb"^>", body, re.MULTILINE)
-    person = post.sender
-    named = signed and any(key.strip("<>").encode() in signed[1].lower() for key in identities(person))
-    return bool(rule and named and not quoted)
+    if not rule or not split.has_diff(body) or re.search(rb"^>", body, re.MULTILINE):
+        return []
+    return re.findall(rb"^Signed-off-by: (.*)", message, re.MULTILINE)
 
 
 def identities(person: Address) -> list[str]:

@@ -3,8 +3,8 @@ The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
@@ -17,12 +17,13 @@ _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
 
 
-def related(found: Sequence[Posting], posts: Sequence[Post]) -> list[Posting]:
+def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequence[Post] = ()) -> list[Posting]:
     """The postings of `found` that have patches, oldest first, with the covers they lacked and the patches they take
-    from one another. `posts` are all messages."""
+    from one another. `posts` are all messages, `misnumbered` the patches among them that were sent as 0/N."""
     _adopt_covers(found)
     whole = sorted((one for one in found if one.patches), key=lambda one: (one.when, one.order))
     _adopt_untagged_covers(whole, posts)
+    _take_misnumbered(whole, misnumbered)
     _take_replies(whole, posts)
     _continue(whole)
     _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
@@ -113,6 +114,23 @@ def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
             fitting.kept_re.add(number)
 
 
+def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> None:
+    """Where the first patch is missing and its sender sent one as 0/N with the others, take that."""
+    lacking: dict[tuple[str, int, int | None], list[Posting]] = {}
+    for one in found if misnumbered else ():
+        for name in identities(one.sender) if 1 not in one.patches else ():
+            lacking.setdefault((name, one.total, one.revision), []).append(one)
+    for post in misnumbered:
+        waiting = [
+            one
+            for name in identities(post.sender)
+            for one in lacking.get((name, post.tag.total or 0, post.tag.revision), ())[:_LATEST]
+            if 1 not in one.patches and abs(one.when - post.when) < _LATE_COVER
+        ]
+        if waiting:
+            min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
+
+
 def _continue(found: Sequence[Posting]) -> None:
     """ "[PATCH 14/17]" after "[PATCH 13/7]" and "[PATCH 2/1]" after "[PATCH]": the numbers of one posting go on in
     another, whose total is another. The later one takes the patches before its own from the earlier."""
@@ -138,30 +156,38 @@ def _goes_on(earlier: Posting, later: Posting) -> bool:
 
 def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
     """A later posting of a few patches, sent as answers to an earlier one or to its reviews, keeps the others of that,
-    or of the latest that replaced some of them before. Where a page shows no threads, the titles tell."""
-    owner: dict[str, Posting] = {}
-    replaced: dict[Posting, Posting] = {}  # by the latest that kept its others
-    for place, one in enumerate(found):
+    or the latest of those that replaced them before. Where a page shows no threads, the titles tell."""
+    owner = {id_: one for one in found for id_ in one.ids}
+    lines: dict[Posting, list[Posting]] = {}  # a posting and those that replaced a part of it, by each of them
+    ordered = sorted(found, key=lambda one: (_ended(one), one.order))
+    for place, one in enumerate(ordered):
         part = not one.cover and not one.continues and len(one.own) < one.total
         if part and not any(post.tag.between for post in one.own.values()):
             answered = {_answered(post, one, owner, by_id) for post in one.own.values()} - {one}
             if all(post.unthreaded for post in one.own.values()):
-                answered = {_titled_alike(one, found[:place])}
-            lines = [_line(earlier, replaced) for earlier in answered if earlier is not None]
-            if len(lines) == len(answered) and len({line[-1] for line in lines}) == 1:
-                line = max(lines, key=len)
-                if earlier := next((other for other in reversed(line) if _replaces(one, other)), None):
-                    _borrow(one, earlier)
-                    replaced[earlier] = one
-        owner.update((id_, one) for id_ in one.ids)
+                answered = {_titled_alike(one, ordered[:place])}
+            known = [lines.setdefault(earlier, [earlier]) for earlier in answered if earlier is not None]
+            if len(known) == len(answered) and len({id(line) for line in known}) == 1:
+                line = known[0]
+                if earlier := [other for other in line if _replaces(one, other)]:
+                    _borrow_latest(one, earlier)
+                    line.append(one)
+                    lines[one] = line
 
 
-def _line(posting: Posting, replaced: Mapping[Posting, Posting]) -> list[Posting]:
-    """A posting and those that replaced a part of it, one after another."""
-    line = [posting]
-    while (later := replaced.get(line[-1])) is not None:
-        line.append(later)
-    return line
+def _ended(posting: Posting) -> datetime:
+    return max(post.when for post in posting.posts)
+
+
+def _borrow_latest(one: Posting, line: Sequence[Posting]) -> None:
+    """Take every patch that `one` lacks from the latest version in `line` that sent it."""
+    missing = line[0].patches.keys() - one.patches.keys()
+    for latest in sorted(line, key=lambda other: (other.version, other.minor, _ended(other)), reverse=True):
+        sent = missing.intersection(latest.patches if latest is line[0] else latest.own)
+        for number in sorted(sent):
+            one.patches[number] = latest.patches[number]
+            one.borrowed[number] = latest.borrowed.get(number, latest)
+        missing = missing - sent
 
 
 def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[str, Post]) -> Posting | None:
@@ -182,11 +208,14 @@ def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[s
 
 
 def _titled_alike(one: Posting, earlier: Sequence[Posting]) -> Posting | None:
-    """The sender's latest posting before `one` whose patches of the same numbers have the same titles."""
+    """The sender's latest posting before `one` that it can replace whose patches of the same numbers have the same
+    titles."""
     for other in reversed(earlier[-_LATEST:]):
         pairs = [(post, other.patches.get(number)) for number, post in one.own.items()]
-        if same_person(one.sender, other.sender) and all(
-            twin is not None and subject.same_title(post.tag.title, twin.tag.title) for post, twin in pairs
+        if (
+            same_person(one.sender, other.sender)
+            and _replaces(one, other)
+            and all(twin is not None and subject.same_title(post.tag.title, twin.tag.title) for post, twin in pairs)
         ):
             return other
     return None
@@ -196,7 +225,7 @@ def _replaces(later: Posting, earlier: Posting) -> bool:
     if earlier.total != later.total or not earlier.complete or later.version < earlier.version:
         return False
     again = (later.version, later.minor) == (earlier.version, earlier.minor)
-    return not again or later.when - max(post.when for post in earlier.posts) > _AT_ONCE
+    return not again or later.when - _ended(earlier) > _AT_ONCE
 
 
 def _borrow(one: Posting, earlier: Posting) -> None:

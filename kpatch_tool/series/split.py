@@ -18,10 +18,16 @@ _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MU
 _CHANGE = re.compile(
     rb"^(?:@@ -|(?:rename|copy from|old mode|GIT binary|Binary files|new file|deleted file) )", re.MULTILINE
 )
-_ALWAYS_BREAKS = rb"diff -|Index: |---[ \t\r\f\v]*$"
-_BREAK = re.compile(rb"^(?:" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
-# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns.
-_BREAK_OF_DAMAGED = re.compile(rb"^(?:" + _ALWAYS_BREAKS + rb"|--- (?=\S[^\n]*\n\+\+\+ ))", re.MULTILINE)
+_ALWAYS_BREAKS = rb"Index: |---[ \t\r\f\v]*$"
+_BREAK = re.compile(rb"^(?:diff -|" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
+# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, and `diff -u` is
+# a command that the message quotes unless a diff follows.
+_BREAK_OF_DAMAGED = re.compile(
+    rb"^(?:diff --|diff -(?=[^\n]*\n{1,2}(?:--- |index |Binary |Only ))|"
+    + _ALWAYS_BREAKS
+    + rb"|--- (?=\S[^\n]*\n\+\+\+ ))",
+    re.MULTILINE,
+)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # What mail programs put before an answer and before a forwarded mail, by language.
 _REPLY_WORDS = (
@@ -13,9 +13,11 @@ _REPLY_WORDS = (
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
 _REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
-# What filters put before the subject of a mail that they suspect or that came from outside.
+# What filters put before the subject of a mail that they suspect or that came from outside, and `b4 ty` before that of
+# a series of which not all patches were taken.
 _WARNING = re.compile(
-    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:)\s*(?=\[|re:)",
+    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:|\(subset\))"
+    r"\s*(?=\[|re:)",
     re.IGNORECASE,
 )
 _LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
@@ -53,6 +55,9 @@ _NOTICE = re.compile(
 )
 _LONGEST = 1 << 14  # characters of a subject that are read: its prefixes are cut off one by one
 _LONGEST_TAG = 200  # characters inside brackets that are read
+_WAS = re.compile(
+    r"[(\[,;\s-]\s{0,3}was\s{0,3}:?\s{1,3}(?=re:|\[)", re.IGNORECASE
+)  # "x, was Re: y", "x (was: [PATCH] y)"
 _GIT_TRASH = re.compile(r"^(?:\s|:|re:|\[[^\]]*\])+", re.IGNORECASE)
 
 
@@ -109,6 +114,15 @@ def parse(subject: str) -> Tag:
         minor=minor,
         between=(counted[2] or "").lower() if counted else "",
     )
+
+
+def former(subject: str) -> Tag | None:
+    """What the subject was that a reply has given up ("x (was: Re: [PATCH 1/2] y)"); None where it does not say."""
+    found = _WAS.search(subject[:_LONGEST])
+    if found is None:
+        return None
+    closing = {"(": ")", "[": "]"}.get(found[0][0], "")
+    return replace(parse(subject[found.end() : _LONGEST].strip().removesuffix(closing)), reply=True)
 
 
 def _tags(text: str) -> tuple[list[str], str, bool]:

@@ -11,7 +11,11 @@ from kpatch_tool.series.model import Trailer
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)\s*:\s?(.*)", re.DOTALL)
 _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
-_NAMED = re.compile(r"(?:[a-z-]+-by|fixes|link|closes|cc|change-id)$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?:[a-z-]+-by|fixes|link|buglink|closes|cc|to|change-id|message-id|stable-dep-of)$", re.IGNORECASE
+)
+_PICKED = re.compile(r"\(cherry picked from commit .*\)")
+_LONGEST_AMONG = 12  # lines in brackets, in which the next who signs off says what he changed
 _LINKS = frozenset({"link", "closes", "buglink"})
 _ID_IN_URL = re.compile(r"https?://[^@\s]+/([^/\s]+@[^/\s]+)", re.IGNORECASE)
 _REVIEW = re.compile(r"(?:^|-)(?:reviewed|acked|tested)-(?:[a-z]+-)*by$")
@@ -21,7 +25,7 @@ _ID_DIGITS = 8  # of the commit that Fixes names: people abbreviate differently
 def of_message(message: str, *, paragraphs: bool = True) -> tuple[Trailer, ...]:
     """The trailers of a commit message (without its subject), in order, as `git interpret-trailers --parse` finds them.
 
-    Without `paragraphs` (an archive dropped the blank lines) the last lines that are trailers.
+    Without `paragraphs` (an archive dropped the blank lines) those at its end.
     """
     return _parsed(message, paragraphs)[0]
 
@@ -51,7 +55,7 @@ def _parsed(message: str, paragraphs: bool) -> tuple[tuple[Trailer, ...], int]:
     others = len(lines) - count
     if not good or (others and not (generated and count * 3 >= others)):
         return (), len(message)
-    return tuple(Trailer(match[1], " ".join(match[2].split()), "patch") for match in good), start
+    return tuple(map(_trailer, good)), start
 
 
 def _without_conflicts(lines: Sequence[str]) -> str:
@@ -72,15 +76,46 @@ def _without_conflicts(lines: Sequence[str]) -> str:
 
 
 def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:
+    """The trailers at the end of a message without paragraphs: from its last sign-off on what would be a paragraph of
+    them for git, and the lines that are trailers above."""
     lines = message.rstrip("\n").split("\n")
     found: list[Trailer] = []
-    while lines:
-        match = _TRAILER.fullmatch(lines[-1])
-        if match is None or not _NAMED.match(match[1]):
+    cut = _last_sign_off(lines)
+    for line in reversed(lines[cut:]):
+        if match := _TRAILER.fullmatch(line):
+            found.append(_trailer(match))
+    place = cut - 1
+    while place >= 0:
+        match = _TRAILER.fullmatch(lines[place])
+        if match and _NAMED.match(match[1]):
+            found.append(_trailer(match))
+            cut = place
+        elif not found or (place := _among_begins(lines, place)) < 0:
             break
-        found.append(Trailer(match[1], " ".join(match[2].split()), "patch"))
-        lines.pop()
-    return tuple(reversed(found)), len("\n".join(lines))
+        place -= 1
+    return tuple(reversed(found)), len("\n".join(lines[:cut]))
+
+
+def _among_begins(lines: Sequence[str], place: int) -> int:
+    """Where that begins which may stand between trailers and ends at `place`; -1 where it is something else."""
+    if lines[place].endswith("]"):
+        opened = (at for at in range(place, max(-1, place - _LONGEST_AMONG), -1) if lines[at].startswith("["))
+        return next(opened, -1)
+    return place if _PICKED.fullmatch(lines[place]) else -1
+
+
+def _last_sign_off(lines: Sequence[str]) -> int:
+    """The place of the last sign-off; that behind the last line where too few below it are trailers."""
+    for place in range(len(lines) - 1, -1, -1):
+        if lines[place].startswith(_GENERATED[0]):
+            below = lines[place:]
+            count = sum(1 for line in below if _TRAILER.fullmatch(line))
+            return place if count * 3 >= len(below) - count else len(lines)
+    return len(lines)
+
+
+def _trailer(match: re.Match[str]) -> Trailer:
+    return Trailer(match[1], " ".join(match[2].split()), "patch")
 
 
 def _unfolded(paragraph: str) -> list[str]:

@@ -18,7 +18,7 @@ from kpatch_tool.series.gist import gist
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series
 from kpatch_tool.series.split import has_diff
 from kpatch_tool.series.store import Unreadable
-from kpatch_tool.text import columns, plural, printable, printable_bytes
+from kpatch_tool.text import columns, cut, plural, printable, printable_bytes
 
 if TYPE_CHECKING:
     from kpatch_tool.series.stated import Stated
@@ -345,5 +345,4 @@ def table(found: Iterable[Series | Unreadable]) -> Iterator[str]:
         if columns() - len(line) < _SHORTEST_TITLE:
             yield line.rstrip()
             line = " "
-        room = columns() - len(line) - 2
-        yield f"{line}  {shown if len(shown) <= room else shown[: room - 3] + '...'}"
+        yield f"{line}  {cut(shown, columns() - len(line) - 2)}"

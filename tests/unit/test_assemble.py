@@ -139,6 +139,22 @@ def test_a_reply_to_a_patch_that_is_not_there_is_not_taken_for_the_covers() -> N
     assert [t.source for one in found.patches for t in one.trailers] == ["patch"]
 
 
+@pytest.mark.parametrize("page", [False, True])
+def test_a_reply_to_a_patch_with_the_number_of_the_cover(page: bool) -> None:
+    first = replace(ONE, subject="[PATCH 0/2] mm: one")
+    reply = Mail(f"Re: {first.subject}", "Acked-by: Joe <joe@x.org>\n", "r", "p1", "Joe", "joe@x.org", 5)
+    mails = (COVER, first, TWO, reply)
+    found = assemble(list(parse(linuxlists(*mails), "page")) if page else messages(*mails), where="x")
+    assert shape(found) == [(1, "mm: one"), (2, "mm: two")]
+    assert ([one.to_patch for one in found.replies], found.problems) == ([1], ("patch 1 was sent as 0/2",))
+
+
+def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
+    reply = messages(Mail("Re: [PATCH 2/2] mm: two", "No.\n", "r", "p2", "Joe", "joe@x.org", 5))[0]
+    thread = [replace(one, archive="lore") for one in (*messages(COVER, ONE), reply, replace(reply, subject="Re: x"))]
+    assert [one.to_patch for one in assemble(thread, where="x").replies] == [None]
+
+
 @pytest.mark.parametrize(
     ("subjects", "expected"),
     [
@@ -158,6 +174,23 @@ def test_a_resend_replaces_and_is_mentioned() -> None:
     found = series(ONE, TWO, *again)
     assert [one.message_id for one in found.patches] == ["q1@example.org", "q2@example.org"]
     assert found.problems[0].startswith('also posted as v1: "mm: one" by Jane Doe, 1-2 of 2')
+
+
+@pytest.mark.parametrize("letter", ["[PATCH v2 0/2] mm: do it", "[RFC][PATCHES v2] mm: do it"])
+def test_of_what_one_run_sent_the_one_with_a_letter_is_meant(letter: str) -> None:
+    run = "20140417090546.1234"
+    cover = Mail(letter, "Text.\n", f"{run}-1-jane")
+    ours = [patch(f"[PATCH v2 {n}/2] mm: {n}", f"{run}-{2 * n}-jane", minute=n, reply_to=cover.id) for n in (1, 2)]
+    stray = patch("[PATCH v2 1/1] fs: 1", f"{run}-3-jane", minute=2, reply_to=ours[0].id)
+    found = series(cover, *ours, stray)
+    assert shape(found) == [(1, "mm: 1"), (2, "mm: 2")]
+    assert found.problems[0].endswith("by Jane Doe, 1 of 1, 2014-04-17 (--series 2)")
+
+
+def test_of_what_one_run_sent_without_a_letter_the_first_is_meant() -> None:
+    run = "20140417090546.1234"
+    mails = [patch(f"[PATCH] mm: {n}", f"{run}-{n}-jane", minute=n) for n in (1, 2, 3)]
+    assert shape(series(*mails)) == [(1, "mm: 1")]
 
 
 def test_a_revision_of_one_patch_keeps_the_others() -> None:
@@ -194,6 +227,35 @@ def test_dates_at_the_ends_of_the_calendar() -> None:
 
 def test_copies_count_once() -> None:
     assert shape(series(COVER, ONE, TWO, ONE, COVER)) == [(1, "mm: one"), (2, "mm: two")]
+
+
+@pytest.mark.parametrize(
+    ("subject", "number"),
+    [
+        ("Other things, was Re: [PATCH 0/2] mm: do it", 0),
+        ("Re: Other things [Was: Re: [PATCH 2/2] mm: two]", 2),
+        ("Other (was: [PATCH 1/2] mm: one)", 1),
+        ("Re: it was [PATCH 3/2] mm: one", None),
+    ],
+)
+def test_on_a_page_a_reply_may_say_what_its_subject_was(subject: str, number: int | None) -> None:
+    reply = Mail(subject, "Hm.\n", name="Joe Roe", minute=9)
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply), "page")), where="page")
+    assert [one.to_patch for one in found.replies] == [number]
+
+
+def test_on_a_page_a_reply_to_the_cover_may_lack_its_re() -> None:
+    review = Mail(COVER.subject, "Tested-by: Joe Roe <joe@example.org>\n", name="Joe Roe", minute=9)
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, review), "page")), where="page")
+    assert [reply.to_patch for reply in found.replies] == [0]
+    assert [[t.key for t in one.trailers if t.source == "reply"] for one in found.patches] == [["Tested-by"]] * 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_copies_the_one_with_the_patch_counts(first: bool) -> None:
+    emptied = replace(ONE, body="This mail was scanned.\n")
+    found = series(COVER, *((emptied, ONE) if first else (ONE, emptied)), TWO)
+    assert (shape(found), found.problems) == ([(1, "mm: one"), (2, "mm: two")], ())
 
 
 def test_patch_files_without_numbers_keep_their_order() -> None:

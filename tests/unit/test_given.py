@@ -175,6 +175,14 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
         ("Jane Doe <janex.roe@example.org>", Address("Doe, JaneX", ""), False),
         ("Jürgen Doe <jdoe@example.org>", Address("Juergen Doe", ""), True),
         ("Jorgen Doe <jdoe@example.org>", Address("Joergen Doe", ""), False),
+        ("Jane Doe <[email protected]>", Address("Doe, Jane Q", ""), True),
+        ("Jane Q. Doe <[email protected]>", Address("Jane Doe", ""), True),
+        ("Jane Doe <[email protected]>", Address("Jane", ""), False),
+        ("Jane Roe <[email protected]>", Address("Jane Doe Roeson", ""), False),
+        ("Jane Doe <[email protected]>", Address("Jane.Doe@example.org", ""), True),
+        ("Jane Doe <[email protected]>", Address("Jane.Roe@example.org", ""), False),
+        ("Jane Q. Doe <[email protected]>", Address("jane.doe@example.org", ""), True),
+        ("Q. Doeson <[email protected]>", Address("j.doeson@example.org", ""), False),
     ],
 )
 def test_where_an_archive_hides_addresses(value: str, sender: Address, good: bool) -> None:

@@ -85,6 +85,7 @@ def test_a_patch_that_a_program_calls_html() -> None:
         (b'application/ms-tnef; name="winmail.dat"', r"winmail\.dat"),
         (b"application/pgp-encrypted", "encrypted"),
         (b'application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"', "S/MIME"),
+        (b'application/octet-stream; name="Patches.ZIP"', r"an attached \.zip file"),
     ],
 )
 def test_what_is_sealed_is_named(kind: bytes, what: str) -> None:
@@ -205,6 +206,8 @@ OUTLOOK = (
     "-----Original Message-----\nFrom: Jane Doe <jane@example.org>\nSent: Thursday, April 17, 2014 10:00 AM\n"
     "To: kvm@vger.kernel.org\nSubject: [PATCH v2 1/2] mm: one\n\n"
 )
+WEB_OUTLOOK = "Look:\n\n________________________________\n" + OUTLOOK.partition("\n")[2]
+FRENCH = WEB_OUTLOOK.replace("From:", "De\u00a0:").replace("Sent", "Envoy\u00e9").replace("Subject", "Objet")
 APPLE = (
     "Look:\n\nBegin forwarded message:\n\nFrom: Jane Doe <jane@example.org>\nSubject: [PATCH v2 1/2] mm: one\n"
     "Date: 17 April 2014 at 10:00:00 GMT\nTo: kvm@vger.kernel.org\n\n"
@@ -225,10 +228,12 @@ def forward(text: str, subject: str = "Fwd: [PATCH v2 1/2] mm: one") -> bytes:
         (GMAIL + INNER, "2014-04-17T10:00:00+00:00"),
         (THUNDERBIRD + INNER, "2014-04-17T12:00:00+02:00"),
         (OUTLOOK + INNER, "2014-04-17T10:00:00+00:00"),
+        (WEB_OUTLOOK + INNER, "2014-04-17T10:00:00+00:00"),
+        (FRENCH.replace("Envoy\u00e9:", "Envoy\u00e9\u00a0:") + INNER, "2014-04-17T10:00:00+00:00"),
         (SQUEEZED + INNER, "2014-04-17T10:00:00+00:00"),
         (APPLE.replace("17 April 2014 at 10:00:00 GMT", "soon") + INNER, "2014-04-21T08:00:00+00:00"),
     ],
-    ids=["gmail", "thunderbird", "outlook", "squeezed", "apple, no date"],
+    ids=["gmail", "thunderbird", "outlook", "outlook, no words", "outlook, French", "squeezed", "apple, no date"],
 )
 def test_what_is_forwarded_is_its_authors(text: str, date: str) -> None:
     series = assemble(read(forward(text)), where="x")

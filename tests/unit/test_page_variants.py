@@ -128,6 +128,13 @@ def test_a_page_that_shows_no_header_at_all() -> None:
     assert one(DIFF).damage == frozenset()
 
 
+def test_blank_lines_are_missed_where_all_files_are_new() -> None:
+    new = DIFF[: DIFF.index("index")] + "new file mode 100644\n--- /dev/null\n+++ b/mm/f.c\n@@ -0,0 +1,2 @@\n+a\n+b\n"
+    message = one(squeezed(TEXT[: TEXT.index("diff ")] + new))
+    assert message.damage == {Damage.BLANK_LINES_DROPPED}
+    assert [trailer.key for trailer in assemble([message], where="x").patches[0].trailers] == ["Signed-off-by"]
+
+
 def test_lkml_org_in_either_order() -> None:
     page = "Subject[PATCH] mm: one\nFromJane Doe <>\nDateThu, 17 Apr 2014 09:00:00 +0000\n\n" + TEXT
     message = one(page.replace(" <jane@example.org>", ""))

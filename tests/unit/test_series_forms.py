@@ -61,6 +61,24 @@ def test_forms_on_a_page(thread: Thread) -> None:
     assert (series.title, series.revision, series.total) == (by_mail.title, by_mail.revision, by_mail.total)
 
 
+@pytest.mark.parametrize(
+    "name", ["patches dated before their cover", "a second posting, with a cover and without a version"]
+)
+def test_on_a_page_with_ids_dates_tell_what_a_cover_is_about(name: str) -> None:
+    (thread,) = (one for one in THREADS if one.name == name)
+    page = parse(linuxlists(*thread.mails()), "page")
+    assert postings([replace(one, message_id=f"{n}@x.org") for n, one in enumerate(page)]) == thread.postings
+
+
+def test_on_a_page_an_earlier_version_is_completed_after_a_later_one() -> None:
+    (thread,) = (
+        one for one in THREADS if one.name == "an earlier version of some patches after a later one of another"
+    )
+    series = assemble(list(parse(linuxlists(*thread.mails()), "page")), where="page", revision=5)
+    assert [one.number for one in series.patches] == [1, 2, 3, 4]
+    assert "v5 was sent in part; taken from v4: 2" in series.problems
+
+
 def thread_of(name: str) -> list[Message]:
     return messages(*next(one for one in THREADS if one.name == name).mails())
 

@@ -77,6 +77,7 @@ def test_what_unpacks_to_more_than_any_mail_does() -> None:
         (gzip.compress(b"name" + bytes(253) + b"ustar\x00"), "a tar file"),
         (b"\x28\xb5\x2f\xfdrest", "packed with zstd"),
         (b"%PDF-1.4", "a PDF"),
+        (b"{\\rtf1\\ansi diff --git a/f b/f\\par\n", "RTF"),
     ],
 )
 def test_files_of_files(data: bytes, what: str) -> None:

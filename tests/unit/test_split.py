@@ -161,6 +161,16 @@ def test_dashes_that_lost_their_blanks_do_not_end_the_message() -> None:
     assert split_body(plain, "", damaged=True).message == split_body(plain, "").message
 
 
+def test_a_quoted_command_that_lost_its_blanks_does_not_end_the_message() -> None:
+    message = "Warning: headers differ:\ndiff -u tools/x.h include/x.h\n\nSigned-off-by: A <a@b.c>"
+    body = message.encode() + b"\n---\n f | 2 +-\n\n" + DIFF
+    assert split_body(body, "", damaged=True).message == message
+    for head in (b"", b"diff -u a/f b/f\n", b"diff -urN a/f b/f\n\n"):
+        diff = head + DIFF[DIFF.index(b"--- ") :]
+        split = split_body(message.encode() + b"\n" + diff, "", damaged=True)
+        assert (split.message, split.diff) == (message, diff)
+
+
 def test_base_tree_information_below_the_diff_is_kept_in_the_note() -> None:
     ids = "base-commit: " + "a" * 40 + "\nprerequisite-patch-id: " + "b" * 40
     body = b"why\n---\n f | 1 +\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1,2 @@\n a\n+b\n\n"

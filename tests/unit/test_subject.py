@@ -82,10 +82,17 @@ def test_what_follows_a_revision_or_a_number() -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["[dri-devel] Re: [PATCH 1/2] x", "Re[2]: [PATCH 1/2] x", "Ответ: [PATCH 1/2] x", "Ping: [PATCH 1/2] x"],
+    [
+        "[dri-devel] Re: [PATCH 1/2] x",
+        "Re[2]: [PATCH 1/2] x",
+        "Ответ: [PATCH 1/2] x",
+        "Ping: [PATCH 1/2] x",
+        "Re: (subset) [PATCH 1/2] x",
+    ],
 )
 def test_replies_behind_other_prefixes(subject: str) -> None:
-    assert parse(subject).reply
+    tag = parse(subject)
+    assert (tag.reply, tag.number, tag.title) == (True, 1, "x")
     assert not parse("[PATCH] Re: x").reply
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report import mailbox
-from kpatch_tool.report.lines import cut
 from kpatch_tool.series.listing import Listed
-from kpatch_tool.text import plural, printable, printable_bytes, some_of, width
+from kpatch_tool.series.model import Series
+from kpatch_tool.series.view import table
+from kpatch_tool.text import cut, plural, printable, printable_bytes, some_of, width
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,9 @@ def test_columns_of_a_list_stand_below_one_another() -> None:
     starts = {width(row[: row.index(title[:2])]) for row, title in zip(rows, titles, strict=True)}
     assert len(starts) == 1
     assert max(map(width, rows)) <= 80
+
+
+def test_a_title_of_wide_letters_fits_the_list_of_series() -> None:
+    series = Series("a-name", "標題" * 40, 1, 1, None, (), (), ())
+    (row,) = table([series])
+    assert width(row) in (79, 80)

@@ -48,6 +48,31 @@ def test_without_paragraphs_the_last_lines_count() -> None:
     assert [t.key for t in of_message(message, paragraphs=False)] == ["Reviewed-by", "Signed-off-by"]
 
 
+@pytest.mark.parametrize(
+    "between",
+    ["[B: changed it]", "(cherry picked from commit 0123456789ab)", "[B:\n- changed it: a lot\n- and more]", "Link: x"],
+)
+def test_without_paragraphs_what_the_next_one_changed_may_stand_between(between: str) -> None:
+    message = f"Why: it\n[A: not this]\nSigned-off-by: A <a@b.c>\n{between}\nSigned-off-by: B <b@b.c>"
+    assert [t.value for t in of_message(message, paragraphs=False) if t.key != "Link"] == ["A <a@b.c>", "B <b@b.c>"]
+    assert without(message, paragraphs=False) == "Why: it\n[A: not this]"
+
+
+@pytest.mark.parametrize(
+    ("below", "keys"),
+    [
+        ("To: the-list@example.org", ["Signed-off-by", "To"]),
+        ("Jane Doe <j@example.org>", ["Signed-off-by"]),
+        ("Tested-on: x\nCases:\n1. one\n2. two\n3. three", ["Signed-off-by", "Tested-on", "Cases"]),
+        ("one\ntwo\nthree\nfour", []),
+    ],
+)
+def test_without_paragraphs_other_lines_may_stand_below_a_sign_off(below: str, keys: list[str]) -> None:
+    damaged = f"Why: it\nSigned-off-by: A <a@b.c>\n{below}"
+    assert [t.key for t in of_message(damaged, paragraphs=False)] == keys
+    assert [t.key for t in of_message(damaged.replace("it\n", "it\n\n"))] == keys
+
+
 def test_the_message_without_its_trailers() -> None:
     assert without("Why.\n\nSigned-off-by: A <a@b.c>") == "Why."
     assert without("Why.\n\nNot: all\nare trailers") == "Why.\n\nNot: all\nare trailers"

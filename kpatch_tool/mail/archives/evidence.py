@@ -31,10 +31,11 @@ def observed(bodies: Sequence[bytes], usual: frozenset[Damage], *, lost: bool = 
     kept = any(_KEPT.search(body) for body in bodies)
     if kept and _kept_share(bodies) >= _KEPT_SHARE:
         damage.discard(Damage.SQUEEZED)
-    dropped = bool(diffs) and not any(b"\n\n" in body.strip(b"\n") for body in bodies)
+    hunks = [body for body in bodies if _FIRST_HUNK.search(body)]
+    dropped = bool(hunks) and not any(b"\n\n" in body.strip(b"\n") for body in bodies)
     if not dropped:
         damage.discard(Damage.BLANK_LINES_DROPPED)
-    elif not kept and any(_text_before(body) for body in diffs):
+    elif not kept and any(_text_before(body) for body in hunks):
         damage.add(Damage.BLANK_LINES_DROPPED)
     if diffs and not kept and (lost or Damage.BLANK_LINES_DROPPED in damage):
         damage.add(Damage.SQUEEZED)
