@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from kpatch_tool.restore import licences
 from kpatch_tool.restore.cstate import TAB, width
 
 _SPACE = re.compile(rb"[ \t\f\v\r]+")
@@ -329,7 +330,8 @@ def options(
     # 71 % of macros with parameters that stand alone have one blank, 38 % of those without (counted in Linux 6.1).
     called = key == "define" and _has_parameters(chunks, index)
     if key.startswith("sentence"):
-        share = doubled if key == "sentence" else doubled * 0.7
+        licensed = licences.doubled(*chunks.words[index : index + 2])
+        share = licensed if licensed is not None else doubled if key == "sentence" else doubled * 0.7
         return {SINGLE: 1.0 - share, Gap(b"  "): share}
     if key == "end" and chunks.words[index][-1:] in b".?!":
         add(out, Gap(b"  "), doubled)

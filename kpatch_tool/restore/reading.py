@@ -7,13 +7,13 @@ lines that follow its style.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import inf, log2
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
-from kpatch_tool.restore import alongside, gaps, indent, notes, repeated, simple_tables, unruled, word_pairs
+from kpatch_tool.restore import alongside, gaps, indent, licences, notes, repeated, simple_tables, unruled, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
@@ -121,7 +121,8 @@ class Reader:
         if found is None:
             found = _rendered(row, kind, indents, combos)
             found = self.rendered[key] = found if row.told is None else _told_first(found, row.told, kind)
-        return found
+        ways = {} if row.told is not None else licences.copies(text, above[-1] if above else b"")
+        return _as_copied(found, ways, kind) if ways else found
 
     def unlikely(self, number: int, texts: Sequence[bytes], kind: str, most: float = inf) -> list[Candidate]:
         """Readings of row `number`, a line of that kind, that no rule gives: any column, any gap doubled, a blank at
@@ -133,7 +134,7 @@ class Reader:
         known = texts[number]
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
-        more = _UNLIKE_TOLD if row.told is not None else 0.0
+        more = _UNLIKE_TOLD if row.told is not None else _unlike(licences.copies(b" ".join(row.words), b""))
         found = unruled.readings(row, known, kind, yaml=self.yaml)
         return [Candidate(text, cost + more, LONE, what) for text, (cost, what) in found.items() if cost + more <= most]
 
@@ -291,7 +292,7 @@ class Reader:
         moved = row.model and row.model.alike >= 1.0 and text.strip() not in {b"}", b"{"}
         if row.model and moved and candidate.kind not in indent.CONTINUES:
             memory = replace(memory, shift=width(indent_of(text)) - width(indent_of(row.model.line)))
-        if row.chunks and "sentence" in row.chunks.keys:
+        if row.chunks and "sentence" in row.chunks.keys and not licences.has_end(row.words):
             found = DOUBLED.search(text)
             if found:
                 memory = replace(memory, doubled=len(found[1]) == 2)
@@ -329,6 +330,21 @@ def _told_first(found: Sequence[Candidate], told: bytes, kind: str) -> list[Cand
     """The readings of a line that another version of the file has: nearly always as it stands there."""
     others = (replace(one, cost=one.cost + _UNLIKE_TOLD) for one in found if one.text != told)
     return [Candidate(told, _AS_TOLD, kind), *others]
+
+
+def _as_copied(found: Sequence[Candidate], ways: Mapping[bytes, float], kind: str) -> list[Candidate]:
+    """The readings of a line that licences have: mostly as in one of their copies."""
+    other = _unlike(ways)
+    out = {one.text: replace(one, cost=one.cost + other) for one in found}
+    for text, share in ways.items():
+        known = out.get(text, Candidate(text, inf, kind))
+        out[text] = replace(known, cost=min(known.cost, -log2(share)))
+    return sorted(out.values(), key=attrgetter("cost"))
+
+
+def _unlike(ways: Mapping[bytes, float]) -> float:
+    """What it costs in bits that a line of a licence stands in none of these ways."""
+    return -log2(1.0 - sum(ways.values()))
 
 
 @lru_cache(maxsize=8192)
