@@ -39,7 +39,7 @@ def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False
     """Gaps of `chunks` that stand in a column of the nearest lines: index -> readings with weights.
 
     A gap of a table is one that a neighbour has wide, between words of the same numbers, or before the same mark.
-    With `plain_only` gaps of a kind of their own are left out.
+    With `plain_only` gaps of a kind of their own are left out, and the values of #defines tell nothing.
     """
     out: dict[int, Options] = {}
     for distance, line in enumerate(lines[:3]):
@@ -53,7 +53,7 @@ def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False
             index = at if at < len(chunks.gaps) else None
             if mark in _COLONS:
                 index = next((i for i in range(len(chunks.gaps)) if chunks.words[i + 1] == mark), None)
-            if index is None or (plain_only and chunks.keys[index]):
+            if index is None or (plain_only and (chunks.keys[index] or line.keys[at] == "define")):
                 continue
             weight = (2.0 if mark in _COLONS else 1.5 if same_count else 0.35) / (1 + distance)
             entry = out.setdefault(index, {})

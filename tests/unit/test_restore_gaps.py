@@ -166,3 +166,9 @@ def test_a_text_that_reaches_its_column_has_one_blank_and_the_next_line_the_colu
 )
 def test_where_a_sentence_ends(text: bytes, kinds: tuple[str, ...]) -> None:
     assert gaps.split(text).keys == kinds
+
+
+def test_the_column_of_a_define_is_not_that_of_the_code_below() -> None:
+    base = b"#define SIZE\t(16)\n"
+    new = base + b"\nstruct node {\n\tint size;\n};\n"
+    assert restore_file(damaged(changed(base, new)), base, Bound(readings=1)).proven
