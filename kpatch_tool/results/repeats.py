@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died
-from kpatch_tool.suites.model import CaseResult, StateTests
+from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again; where more got worse, the first ones speak for all
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
@@ -90,14 +90,17 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
     """`first` with what `again`, one more run of the tests in `repeated`, says of them; `repeated` has how often each
     of them has run now.
 
-    A test that is worse than on the base again keeps its results; one that is not takes those of `again`, and says that
-    it is unsteady. One whose turn did not come before takes them as they are. A run in which the emulator died says
-    nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
+    A test that is worse than on the base again keeps its results, or takes those of `again` where only these say in
+    what it failed; one that is not takes those of `again`, and says that it is unsteady. One whose turn did not come
+    before takes them as they are. A run in which the emulator died says nothing of a test. Where this machine failed at
+    that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
         return replace(first, status=UNTESTED, results=(), why=why)
     steady = set(doubtful(again, base, repeated))
+    ended = {result.test for result in first.results if _is_whole(result) and result.verdict is Verdict.ABORT}
+    tells = {result.test for result in again.results if _is_whole(result) and result.verdict is Verdict.FAIL} & ended
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
     results: list[CaseResult] = []
     for result in first.results:
@@ -106,9 +109,11 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
             results.append(result)
         elif runs == 1:  # its turn had not come
             results += (case for case in again.results if case.test == result.test)
-        elif result.test in steady:
-            results.append(_noted(result, f"{_STEADY}{runs} of {runs} runs") if _is_whole(result) else result)
-        elif _is_whole(result):
+        elif result.test in steady - tells:
+            results.append(_steady(result, runs))
+        elif result.test in steady and _is_whole(result):
+            results += (_steady(case, runs) for case in again.results if case.test == result.test)
+        elif result.test not in steady and _is_whole(result):
             results += (_unsteady(case, runs) for case in again.results if case.test == result.test)
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
 
@@ -130,6 +135,10 @@ def _shaky(tests: StateTests) -> dict[str, str]:
 
 def _is_whole(result: CaseResult) -> bool:
     return not result.case
+
+
+def _steady(result: CaseResult, runs: int) -> CaseResult:
+    return _noted(result, f"{_STEADY}{runs} of {runs} runs") if _is_whole(result) else result
 
 
 def _unsteady(result: CaseResult, runs: int) -> CaseResult:

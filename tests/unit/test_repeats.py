@@ -37,6 +37,15 @@ def test_what_is_worse_again_stays_worse_and_says_so() -> None:
     assert again.results[1].why == "ended; worse in 3 of 3 runs"
 
 
+def test_what_failed_in_one_run_and_ended_before_in_another_is_told_as_it_failed() -> None:
+    ended, failed = state(1, tlb="abort", vmexit="pass", msr="fail"), state(1, tlb="fail")
+    kept = settled(ended, failed, BASE, {"tlb": 2})
+    assert [(delta.case, delta.now) for delta in compare(kept, BASE)] == [("a", "fail"), ("", "fail")]
+    assert [result.test for result in kept.results] == [result.test for result in BAD.results]
+    again = settled(kept, state(1, tlb="abort"), BASE, {"tlb": 3})
+    assert (again.results[1].verdict, again.results[1].why) == (Verdict.FAIL, "ended; worse in 3 of 3 runs")
+
+
 def test_a_run_in_which_the_emulator_died_says_nothing() -> None:
     died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134")
     mute = StateTests(1, "s", "ok", 2.0, (died,), "")
