@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from math import log2
 
 from kpatch_tool.restore.damaged import squeeze
 
 _COPIED = 0.96  # of lines with the words of a licence, those that stand as in one of its usual copies
+UNLIKE_COPIES = -log2(1.0 - _COPIED)  # bits: that such a line stands in none of these ways
 _FOLLOWS = 0.95  # and of these, such as stand as below the same line there
 _RARE = 0.01
 
@@ -54,9 +56,14 @@ def has_end(words: Iterable[bytes]) -> bool:
     return any(pair in _DOUBLED for pair in pairwise(words))
 
 
+def has_copies(text: bytes) -> bool:
+    """Whether a line (white space squeezed) is one of a licence."""
+    return text in _known().lines
+
+
 def copies(text: bytes, above: bytes) -> Mapping[bytes, float]:
     """The ways in which a line of a licence (white space squeezed) stands in copies of it, each with its share, below
-    the line `above`; nothing for any other line. What is missing to 1 is other ways."""
+    the line `above`; nothing for any other line. What is missing to 1 is other ways (UNLIKE_COPIES)."""
     known = _known()
     ways = known.lines.get(text)
     if not ways:

@@ -134,7 +134,7 @@ class Reader:
         known = texts[number]
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
-        more = _UNLIKE_TOLD if row.told is not None else _unlike(licences.copies(b" ".join(row.words), b""))
+        more = _unlike_known(row)
         found = unruled.readings(row, known, kind, yaml=self.yaml)
         return [Candidate(text, cost + more, LONE, what) for text, (cost, what) in found.items() if cost + more <= most]
 
@@ -334,17 +334,18 @@ def _told_first(found: Sequence[Candidate], told: bytes, kind: str) -> list[Cand
 
 def _as_copied(found: Sequence[Candidate], ways: Mapping[bytes, float], kind: str) -> list[Candidate]:
     """The readings of a line that licences have: mostly as in one of their copies."""
-    other = _unlike(ways)
-    out = {one.text: replace(one, cost=one.cost + other) for one in found}
+    out = {one.text: replace(one, cost=one.cost + licences.UNLIKE_COPIES) for one in found}
     for text, share in ways.items():
         known = out.get(text, Candidate(text, inf, kind))
         out[text] = replace(known, cost=min(known.cost, -log2(share)))
     return sorted(out.values(), key=attrgetter("cost"))
 
 
-def _unlike(ways: Mapping[bytes, float]) -> float:
-    """What it costs in bits that a line of a licence stands in none of these ways."""
-    return -log2(1.0 - sum(ways.values()))
+def _unlike_known(row: Row) -> float:
+    """What it costs in bits that a line stands as in no other version of the file, or in no copy of its licence."""
+    if row.told is not None:
+        return _UNLIKE_TOLD
+    return licences.UNLIKE_COPIES if licences.has_copies(b" ".join(row.words)) else 0.0
 
 
 @lru_cache(maxsize=8192)

@@ -111,24 +111,19 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
             results += (case for case in again.results if case.test == result.test)
         elif result.test in steady - tells:
             results.append(_steady(result, runs))
-        elif result.test in steady and _is_whole(result):
-            results += (_steady(case, runs) for case in again.results if case.test == result.test)
-        elif result.test not in steady and _is_whole(result):
-            results += (_unsteady(case, runs) for case in again.results if case.test == result.test)
+        elif _is_whole(result):
+            noted = _steady if result.test in steady else _unsteady
+            results += (noted(case, runs) for case in again.results if case.test == result.test)
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
 
 
 def unsteady(tests: StateTests) -> tuple[str, ...]:
     """What is said of each test that was worse than on the base in some of its runs, and then was not."""
-    return tuple(f"{test} is unsteady: {said}" for test, said in _shaky(tests).items())
+    return tuple(f"{test} is unsteady: {said}" for test, said in shaky(tests).items())
 
 
-def shaky(tests: StateTests) -> tuple[str, ...]:
-    """The tests that were worse than on the base in some of their runs, and then were not."""
-    return tuple(_shaky(tests))
-
-
-def _shaky(tests: StateTests) -> dict[str, str]:
+def shaky(tests: StateTests) -> dict[str, str]:
+    """The tests that were worse than on the base in some of their runs, and then were not; with what is said of it."""
     found = ((result.test, result.why.partition(_UNSTEADY)[2]) for result in tests.results if _is_whole(result))
     return {test: said for test, said in found if said}
 
