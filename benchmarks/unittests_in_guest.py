@@ -48,7 +48,8 @@ _TOOLS = (
 )
 _ONE = f"""\
 #!/bin/bash
-export PATH=/bin:/usr/bin HOME=/tmp LC_ALL=C ACCEL=kvm QEMU={GUEST_QEMU} TIMEOUT=$2 unittest_log_dir=/tmp/logs
+export PATH=/bin:/usr/bin HOME=/tmp LC_ALL=C ACCEL=kvm QEMU={GUEST_QEMU} TIMEOUT=$2 MAX_SMP={GUEST_CPUS}
+export unittest_log_dir=/tmp/logs
 ln -s /proc/self/fd /dev/fd 2>/dev/null && ln -s fd/1 /dev/stdout && ln -s fd/2 /dev/stderr
 cd "$3" && ./run_tests.sh "$1" </dev/null
 printf '\\n===== log\\n'

@@ -28,12 +28,14 @@ KERNEL_WORDS = ("console=ttyS0", "panic=-1", "oops=panic", "loglevel=5", "rdinit
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Accelerator ("kvm" or "tcg"), CPU model, memory in MiB, number of CPUs."""
+    """Accelerator ("kvm" or "tcg"), CPU model, memory in MiB, number of CPUs; `spare` CPUs more, the first ones, on
+    which no job runs."""
 
     accel: str
     cpu: str
     memory: int = 1024
     smp: int = 2
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,14 @@ def command_line(
     QEMU runs in a room of its own where the machine can make one: it sees no file but its own, the kernel and the
     initrd. There or not, it dies with kpt, however kpt ends (setpriv is util-linux's).
     """
+    # What the kernel does not know, init finds in its environment.
+    kernel_words = (*kernel_words, f"spare_cpus={machine.spare}") if machine.spare else kernel_words
     words = (
         str(qemu),
         *hardened(),
         *("-name", "kpt,process=kpt-guest"),
         *accelerator(machine),
-        *("-m", str(machine.memory), "-smp", str(machine.smp)),
+        *("-m", str(machine.memory), "-smp", str(machine.smp + machine.spare)),
         *("-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(kernel_words)),
         *("-chardev", f"socket,id=control,fd={wires.control}", "-mon", "chardev=control,mode=control"),
         *("-chardev", f"socket,id=console,fd={wires.console}", "-device", "isa-serial,chardev=console"),

@@ -104,6 +104,17 @@ def test_jobs_end_in_every_way_and_the_next_one_runs(boot: Callable[..., GuestRu
     assert done.boots[0].cpu == "amd"
 
 
+def test_no_job_runs_on_the_first_processor_of_an_emulated_machine(
+    built: Subject, misbehave: Path, tmp_path: Path, cache: Path
+) -> None:
+    """There TCG forgets that a guest has nested paging, in one run of some forty: it ends by a triple fault."""
+    work = GuestWork(built.image, (JobGroup((), (job("where"),)),), programs=(Program(misbehave, HERE),))
+    done = run_guest(work, Choice("tcg", "", "").machine(smp=2, memory=1024), out=tmp_path / "out", cache=cache)
+    output = done.outcomes[0].output
+    assert output is not None
+    assert output.read_text() == "going to where\n1 2 of 3\n"
+
+
 def test_a_panic_costs_one_job(boot: Callable[..., GuestRun]) -> None:
     done = boot(job("before"), job("panic"), job("after"))
     assert [ending for _, ending, _ in endings(done)] == [Ending.EXIT, Ending.PANIC, Ending.EXIT]

@@ -200,6 +200,13 @@ class TestMachine:
             assert part in text
         assert words[-1] == "-x"
         assert "panic=-1" in words[words.index("-append") + 1]
+        assert "spare" not in text
+
+    def test_spare_processors_come_on_top(self) -> None:
+        machine = accel.Choice("tcg", "7.2", "").machine(smp=2, memory=512)
+        text = " ".join(qemu.command_line(Path("/q"), machine, Path("/k"), Path("/i"), qemu.Wires(5, 6, 7)))
+        assert "-m 512 -smp 3" in text and "panic=-1 oops=panic loglevel=5 rdinit=/init spare_cpus=1" in text
+        assert accel.Choice("kvm", "7.2", "").machine().spare == 0
 
     @pytest.mark.skipif(bool(sandbox.missing()), reason=sandbox.missing() or "works")
     def test_command_line_in_a_room(self, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -394,6 +395,21 @@ static char *with_time(char *argument)
 	return argument;
 }
 
+/* A job may run on every processor but the first ones, as many as the kernel's command line says. */
+static void leave_spare_cpus(void)
+{
+	const char *spare = getenv("spare_cpus");
+	cpu_set_t cpus;
+	int i;
+
+	if (!spare)
+		return;
+	CPU_ZERO(&cpus);
+	for (i = atoi(spare); i < CPU_SETSIZE; i++)
+		CPU_SET(i, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);	/* fails where these are all there are */
+}
+
 static pid_t spawn(char **argv, int out, int errors)
 {
 	pid_t pid = fork();
@@ -406,6 +422,7 @@ static pid_t spawn(char **argv, int out, int errors)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGCHLD, SIG_DFL);
 	setsid();
+	leave_spare_cpus();
 	null = open("/dev/null", O_RDONLY);
 	dup2(null, 0);
 	dup2(out, 1);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A job of the guest that misbehaves as its argument says. */
+#define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,21 @@ static int panic(void)
 					return 1;
 	pause();
 	return 1;
+}
+
+/* Prints which processors it may run on, and how many there are. */
+static int where(void)
+{
+	cpu_set_t mine;
+	int i;
+
+	if (sched_getaffinity(0, sizeof(mine), &mine))
+		return 1;
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &mine))
+			printf("%d ", i);
+	printf("of %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -51,6 +68,8 @@ int main(int argc, char **argv)
 		reboot(RB_POWER_OFF);
 	if (!strcmp(how, "reboot"))
 		reboot(RB_AUTOBOOT);
+	if (!strcmp(how, "where"))
+		return where();
 	if (!strcmp(how, "signal"))
 		abort();
 	return 3;
