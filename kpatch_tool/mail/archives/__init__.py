@@ -12,13 +12,15 @@ from kpatch_tool.mail.archives.table import ARCHIVES, Archive
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.mime import unix_lines
 
+_FIRST_START = 1 << 20  # bytes of a page within which its first message starts
 _SHORT_LINE = 50
 _FULL_LINE = 74
 
 
 def recognise(page: bytes) -> Archive | None:
     """The archive whose page `page` is: the one of which a message starts first; None when it is none."""
-    starts = [(match.start(), archive) for archive in ARCHIVES if (match := archive.start.search(page))]
+    found = ((archive.start.search(page, 0, _FIRST_START), archive) for archive in ARCHIVES)
+    starts = [(match.start(), archive) for match, archive in found if match]
     return min(starts, key=lambda pair: pair[0])[1] if starts else None
 
 
