@@ -126,9 +126,11 @@ def _restored_once(
 
 
 def _fingerprint(trees: Sequence[Tree], series: Series) -> str:
-    """Of what restoring depends on: the bases and the patches as they are (kpt itself may change: its version, too)."""
-    bases = (tree.base for tree in trees)
-    parts = [__version__, *bases, *(f"{patch.exactness} {blob_id(patch.diff)}" for patch in series.patches)]
+    """Of what restoring depends on: the trees and the patches as they are (kpt itself may change: its version, too)."""
+    from kpatch_tool.tree.restoring import commits_read
+
+    patches = (f"{patch.exactness} {blob_id(patch.diff)}" for patch in series.patches)
+    parts = [__version__, *commits_read(trees), *patches]
     return blob_id("\n".join(parts).encode())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.restore import needs_restoring, restore_series
 from kpatch_tool.tree.catalogue import Catalogue
-from kpatch_tool.tree.history import tip_at
+from kpatch_tool.tree.history import resolved, tip_at
 from kpatch_tool.tree.model import TIP_REF, Tree
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
@@ -139,6 +139,15 @@ def restore_against(tree: Tree, series: Series, others: Sequence[Tree] = ()) -> 
             return [data for data in found if data is not None]
 
         return restore_series(series, read_base, read_blob, read_versions)
+
+
+def commits_read(trees: Sequence[Tree]) -> Iterator[str]:
+    """The commits of which restoring reads files: the base of each tree, and what its repository was at."""
+    for tree in trees:
+        yield tree.base
+        if not tree.skeleton:
+            with suppress(MachineError):
+                yield from resolved(tree.git_dir, (TIP_REF,)).values()
 
 
 def _later(tree: Tree, series: Series) -> str | None:

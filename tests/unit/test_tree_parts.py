@@ -22,9 +22,11 @@ from kpatch_tool.tree.closure import parse_numbers
 from kpatch_tool.tree.committing import commit_message, patch_step, tidied
 from kpatch_tool.tree.fastimport import Identity, git_failed
 from kpatch_tool.tree.importing import common_directory
-from kpatch_tool.tree.model import Applied, State
+from kpatch_tool.tree.model import TIP_REF, Applied, State, Tree
 from kpatch_tool.tree.objects import Commit
 from kpatch_tool.tree.paths import check_name
+from kpatch_tool.tree.restoring import commits_read
+from tests.conftest import git
 
 WHEN = datetime(2014, 4, 17, 9, 5, 45, tzinfo=UTC)
 PATCH = Patch(1, "subject", Address("A", "a@example.org"), WHEN, "", "", b"", (), (), Exactness.INTACT, "")
@@ -147,3 +149,12 @@ def test_what_git_says_becomes_one_line(said: bytes, expected: str) -> None:
     line = git_failed(said, Path("/r")).line()
     assert expected in line
     assert "\n" not in line
+
+
+def test_a_series_is_restored_again_when_the_repository_of_a_tree_has_gone_on(tmp_path: Path) -> None:
+    git("init", "-q", "--bare", ".", cwd=tmp_path)
+    base, tip = (git("commit-tree", "-m", text, git("mktree", cwd=tmp_path, stdin=b""), cwd=tmp_path) for text in "ab")
+    tree = Tree("t", tmp_path, base)
+    assert list(commits_read([tree])) == [base]
+    git("update-ref", TIP_REF, tip, cwd=tmp_path)
+    assert list(commits_read([tree, Tree("gone", tmp_path / "gone", base)])) == [base, tip, base]
