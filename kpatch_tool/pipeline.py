@@ -176,6 +176,7 @@ class _Run:
             tests=tuple(self.tests),
             problems=tuple(self.problems),
             accelerator=self.steps.accelerator,
+            never_loaded=self.steps.never_loaded,
         )
 
     def _sentence(self) -> str:
