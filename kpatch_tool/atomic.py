@@ -7,6 +7,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from kpatch_tool import leftovers
 from kpatch_tool.errors import MachineError
 
 STAGING = ".kpt-staging-"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OPEN = "/proc/self/fd/{}"  # a link to what a descriptor is open on (proc(5))
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2)
@@ -195,12 +197,34 @@ def _exchanged(one: Path, other: Path) -> bool:
     return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
+def copy_tree(source: Path, target: Path) -> None:
+    """`shutil.copytree` into what may be there, links as links. Raises OSError for a full disk, as others do, and
+    shutil.Error for what else stands in the way: that one has no number, only words."""
+    full: list[OSError] = []
+
+    def copied(one: str, other: str) -> str:
+        try:
+            return shutil.copy2(one, other)
+        except OSError as error:
+            if error.errno in _FULL:
+                full.append(error)
+            raise
+
+    try:
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=copied)
+    except shutil.Error:
+        if full:
+            raise full[0] from None
+        raise
+
+
 @contextlib.contextmanager
 def machine_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals while writing `path` into one MachineError."""
     advice = {
         errno.ENOSPC: "free some space and run the command again",
         errno.EDQUOT: "free some of your quota and run the command again",
+        errno.EFBIG: "raise your limit of the size of a file (ulimit -f) and run the command again",
         errno.EROFS: "choose a workspace that can be written",
         errno.EACCES: "check the permissions of that directory",
         errno.EPERM: "check the permissions of that directory",

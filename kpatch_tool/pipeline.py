@@ -75,6 +75,10 @@ class Steps(Protocol):
         """What the guests ran with; empty before the first."""
 
     @property
+    def never_loaded(self) -> frozenset[str]:
+        """The file names of modules that no guest loads on this machine."""
+
+    @property
     def unbuildable(self) -> str:
         """Why the tree cannot be built ("it is made of the series' own lines"), empty where it can."""
 
@@ -172,10 +176,18 @@ class _Run:
             tests=tuple(self.tests),
             problems=tuple(self.problems),
             accelerator=self.steps.accelerator,
+            never_loaded=self.steps.never_loaded,
         )
 
     def _sentence(self) -> str:
-        said = answer(self.series.name, self.steps.tree, self.applied, self.builds, self.tests)
+        said = answer(
+            self.series.name,
+            self.steps.tree,
+            self.applied,
+            self.builds,
+            self.tests,
+            never_loaded=self.steps.never_loaded,
+        )
         if self.applied is None or self.applied.conflicts or not self.steps.unbuildable:
             return said
         return f"{said.removesuffix('.')}; nothing was built: {self.steps.unbuildable}."

@@ -24,6 +24,7 @@ from kpatch_tool.series.model import Series
 from kpatch_tool.series.restore import needs_restoring
 from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
@@ -130,6 +131,10 @@ class Rooms:
     def accelerator(self) -> str:
         choice = self.tester.choice
         return "" if choice is None else choice.accel
+
+    @property
+    def never_loaded(self) -> frozenset[str]:
+        return never_loaded(self.accelerator)
 
     @property
     def unbuildable(self) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -186,7 +187,12 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
     for path in room.devices:
         mounts += ["--dev-bind", str(path), str(path)]
     # The watch tells of too many processes before the kernel refuses them.
-    bounds = (f"--as={limits.memory}", f"--nproc={limits.tasks * 5 // 4}", f"--fsize={limits.file}", "--core=0")
+    bounds = (
+        f"--as={_allowed(resource.RLIMIT_AS, limits.memory)}",
+        f"--nproc={_allowed(resource.RLIMIT_NPROC, limits.tasks * 5 // 4)}",
+        f"--fsize={_allowed(resource.RLIMIT_FSIZE, limits.file)}",
+        "--core=0",
+    )
     files = (
         *("--proc", "/proc", "--dev", "/dev", "--perms", "1777", *(_BOUNDED if way.stricter else ())),
         *("--tmpfs", "/tmp", *mounts),
@@ -203,6 +209,12 @@ def command(argv: Sequence[str], room: Room, limits: Limits, way: Way, *, cwd: P
     groups = ",".join(sorted({str(path.stat().st_gid) for path in room.devices}))
     drop = (*_DROP, *(("--groups", groups) if groups else ("--clear-groups",)))
     return ("bwrap", *_SHUT, *_WHOLE, *_TO_DROP, *files, "--", *drop, *entered, *bounded)
+
+
+def _allowed(kind: int, most: int) -> int:
+    """`most`, or what the user's own limits (ulimit -H) leave of it: nobody may raise those (setrlimit(2))."""
+    _, hard = resource.getrlimit(kind)
+    return most if hard == resource.RLIM_INFINITY else min(most, hard)
 
 
 def _standing_back(nice: int) -> tuple[str, ...]:

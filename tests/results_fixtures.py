@@ -81,6 +81,7 @@ class FakeSteps:
     """The rooms, as a run sees them, with answers given beforehand. A KptError among them is raised."""
 
     tree, base, arch, accelerator, unbuildable, guests = "toy", "0" * 40, "x86_64", "tcg", "", 1
+    never_loaded = frozenset({"kvm-intel.ko"})
 
     def __init__(
         self,

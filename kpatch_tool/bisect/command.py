@@ -58,7 +58,7 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
         search = Search(len(applied.states) - 1, rates, request.confidence)
         hunt = _Hunt(search, question, applied.states, journal, progress)
         seen = hunt.go_on(before)
-        found = _found(applied, search, question, question.judged(seen), len(before))
+        found = _found(applied, search, question, question.judged(seen), len(before), upto=request.bad)
         if request.minimal and len(found.culprits) == 1:
             return replace(found, minimal=_minimal(workspace, tree, hunt, found, seen))
         return found
@@ -127,7 +127,15 @@ def _by_place(states: Sequence[State], seen: Sequence[Observation]) -> list[Obse
     return [replace(one, patch=places[one.patch]) for one in seen]
 
 
-def _found(applied: Applied, search: Search, question: Question, seen: tuple[Observation, ...], resumed: int) -> Found:
+def _found(
+    applied: Applied,
+    search: Search,
+    question: Question,
+    seen: tuple[Observation, ...],
+    resumed: int,
+    *,
+    upto: int | None,
+) -> Found:
     by_place = _by_place(applied.states, seen)
     found = belief(search, by_place)
     culprits: tuple[State, ...] = ()
@@ -137,7 +145,7 @@ def _found(applied: Applied, search: Search, question: Question, seen: tuple[Obs
     elif found.base >= search.threshold:
         why, confidence = _already(applied, question, found), found.base
     elif found.none >= search.threshold:
-        why, confidence = _nothing(applied, question, found), found.none
+        why, confidence = _nothing(applied, question, found, upto), found.none
     else:
         culprits = tuple(applied.states[place] for place in found.candidates)
         why = _blame(culprits, question, seen)
@@ -152,9 +160,10 @@ def _already(applied: Applied, question: Question, found: Belief) -> str:
     return f"from the first state on that can be asked, the one after patch {first.patch}: {question.words}"
 
 
-def _nothing(applied: Applied, question: Question, found: Belief) -> str:
+def _nothing(applied: Applied, question: Question, found: Belief, upto: int | None) -> str:
     last = applied.states[found.ends[1] if found.ends else -1]
-    where = "with all patches" if last is applied.head else f"up to patch {last.patch}, the last that can be asked,"
+    whole = "with all patches" if upto is None else f"up to patch {upto}"
+    where = whole if last is applied.head else f"up to patch {last.patch}, the last that can be asked,"
     how = "; where an earlier patch shows it, --bad K searches up to that one"
     return f"nothing to find: {where} it is not so that {question.words}{question.hint}{how}"
 

@@ -35,6 +35,7 @@ _SIGNS = {"\u2026": "~", "\u2717": "x", "\u2013": "-", "\u2014": "-"}
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "raise your limit of the size of a file (ulimit -f)",
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "check the permissions",
     errno.ENOTDIR: "move away the file in the place of a directory",

@@ -135,10 +135,11 @@ class _Builder:
 
     def _refused(self, lost: Sequence[config.Lost], source: Path, log: Path) -> StateBuild:
         """Symbols did not come out as asked: the user's to mend, or, below a patch, the patch's doing."""
-        sentences = [_explain(one, source, self.plan.arch.image.split("/")[1]) for one in lost]
+        reasons = [_explain(one, source, self.plan.arch.image.split("/")[1]) for one in lost]
+        sentences = [sentence for sentence, _ in reasons]
         if self.state.patch == 0 or any(one.asked.origin not in self.plan.ours for one in lost):
             first = next((n for n, one in enumerate(lost) if one.asked.origin not in self.plan.ours), 0)
-            raise InputError(sentences[first], where=lost[first].asked.origin, todo="ask for what it depends on too")
+            raise InputError(sentences[first], where=lost[first].asked.origin, todo=reasons[first][1])
         errors = tuple(Diagnostic("Kconfig", 0, sentence) for sentence in sentences)
         return self._result(BuildStatus.FAILED, errors, (), log, f"after this patch, {sentences[0]}")
 
@@ -322,13 +323,17 @@ def _last_line(log: bytes) -> str:
     return lines[-1] if lines else "make said nothing"
 
 
-def _explain(one: config.Lost, source: Path, arch: str) -> str:
-    """Why a symbol is not as asked, with its dependencies where Kconfig (of arch/`arch` and the rest) tells them."""
+def _explain(one: config.Lost, source: Path, arch: str) -> tuple[str, str]:
+    """Why a symbol is not as asked, as Kconfig (of arch/`arch` and the rest) tells it, and what to do."""
     name = one.asked.symbol.removeprefix("CONFIG_")
-    sentence = f"{one.asked.symbol}={one.asked.value} was asked for, but the configuration has {one.got}"
+    asked = f"{one.asked.symbol}={one.asked.value} was asked for, but"
     texts = (path.read_text("utf-8", "replace") for path in _kconfig_files(source, arch))
-    wants = next(filter(None, (config.depends_on(text, name) for text in texts)), "")
-    return f"{sentence} ({name} depends on {wants})" if wants else sentence
+    entries = [wants for text in texts if (wants := config.depends_on(text, name)) is not None]
+    if not entries:
+        return f"{asked} the tree has no such option for {arch}", "correct its name, or take it out"
+    wants = next(filter(None, entries), "")
+    why = f" ({name} depends on {wants})" if wants else ""
+    return f"{asked} the configuration has {one.got}{why}", "ask for what it depends on too"
 
 
 def _kconfig_files(source: Path, arch: str) -> Iterable[Path]:

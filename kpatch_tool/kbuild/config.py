@@ -84,11 +84,12 @@ def lost(asked: Iterable[Asked], dotconfig: str) -> tuple[Lost, ...]:
     return tuple(Lost(one, have.get(one.symbol, OFF)) for one in asked if have.get(one.symbol, OFF) != one.value)
 
 
-def depends_on(kconfig: str, symbol: str) -> str:
-    """The `depends on` lines of `config SYMBOL` (without CONFIG_) in the text of Kconfig files, joined; else empty."""
+def depends_on(kconfig: str, symbol: str) -> str | None:
+    """The `depends on` lines of `config SYMBOL` (without CONFIG_) in the text of a Kconfig file, joined; empty where
+    it has none, None where the text has no such entry."""
     entry = re.search(rf"^(?:menu)?config {re.escape(symbol)}\n((?:(?:[ \t].*)?\n)*)", kconfig, re.MULTILINE)
     if entry is None:
-        return ""
+        return None
     wants = re.findall(r"^\s+depends on (.+)$", entry[1].split("help\n")[0], re.MULTILINE)
     return " && ".join(wants)
 

@@ -14,10 +14,11 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formataddr
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kpatch_tool import __version__
 from kpatch_tool.diff.model import Hunk, Kind
+from kpatch_tool.kbuild.model import module_changes
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings
 from kpatch_tool.report.lines import limited
@@ -62,13 +63,22 @@ def answered(record: RunRecord) -> int:
 
 def vouches(record: RunRecord) -> bool:
     """Whether the run is one to say Tested-by for: nothing found, nothing left undone, the last state tested (something
-    passed there: a tree may have no tests, or all of them skip themselves) and compared with the base."""
+    passed there: a tree may have no tests, or all of them skip themselves) and compared with the base. Where all that
+    the series changes is in modules that no guest loaded, nothing of it was tested."""
     last = max((patch.number for patch in record.patches), default=0)
     compared = any(
         tests.patch == last and tests.status == "ok" and record.compared_with(tests) is not None and _passes(tests)
         for tests in record.tests
     )
-    return record.exit_status == 0 and compared
+    return record.exit_status == 0 and compared and not _out_of_reach(record, last)
+
+
+def _out_of_reach(record: RunRecord, last: int) -> bool:
+    base, build = record.base_build(), next((one for one in record.builds if one.patch == last), None)
+    if base is None or build is None:
+        return False
+    changed = [PurePosixPath(one.path).name for one in module_changes(build, base) if not one.same]
+    return bool(changed) and record.never_loaded.issuperset(changed)
 
 
 def _passes(tests: StateTests) -> bool:

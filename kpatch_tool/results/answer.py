@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from pathlib import PurePosixPath
 
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, module_changes
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import shaky
 from kpatch_tool.suites.model import StateTests
@@ -20,16 +22,21 @@ def answer(
     applied: ApplyOutcome | None,
     builds: Sequence[StateBuild],
     tests: Sequence[StateTests],
+    *,
+    never_loaded: Collection[str] = (),
 ) -> str:
     """What the stages said together: "S applies to T; all 3 patches build without new warnings; of 142 test cases 140
     are as on the base, 2 better from patch 1 on (...)."
 
-    `builds` and `tests` go over the states, base first.
+    `builds` and `tests` go over the states, base first; `never_loaded` are the file names of modules that no guest
+    loads here: what a patch does to them, no test tells.
     """
     if applied is None:
         return f"{series} was not applied to {tree}."
     patches = sorted(({build.patch for build in builds} | {found.patch for found in tests}) - {0})
     parts = [_applied(series, tree, applied), _built(builds), _tested(tests, patches)]
+    if tests:
+        parts.append(_untested(builds, never_loaded))
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -165,6 +172,22 @@ def _now_and_then(states: Sequence[StateTests]) -> str:
     told = f"{first} and {plural(more, 'more test')}" if more else first
     look = f"`kpt bisect --test {first.partition('@')[0]}` looks more often"
     return f"at patch {patch} {told} worse in some runs only, which is no verdict: {look}"
+
+
+def _untested(builds: Sequence[StateBuild], never_loaded: Collection[str]) -> str:
+    """Which patches change a module that no guest loads."""
+    built = [build for build in builds if build.status is BuildStatus.OK]
+    changed: dict[str, list[int]] = {}
+    for before, build in pairwise(built):
+        for change in module_changes(build, before):
+            name = PurePosixPath(change.path).name
+            if name in never_loaded and not change.same:
+                changed.setdefault(name, []).append(build.patch)
+    return "; ".join(
+        f"what {_patches(numbers)} {'changes' if len(numbers) == 1 else 'change'} in {name} is not tested, no guest "
+        "loads it here"
+        for name, numbers in changed.items()
+    )
 
 
 def _first_error(build: StateBuild) -> str:

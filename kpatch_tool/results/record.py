@@ -63,7 +63,7 @@ class PatchRecord:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. `started` has a time zone; `seconds` is the time of the whole run; `accelerator` is empty when nothing
-    was tested.
+    was tested. `never_loaded` are the file names of modules that no guest loads on this machine.
 
     `builds` and `tests` go over the states, base first; a suite's StateTests of a state that was not run again carries
     the earlier results, `cached`, with the reason in `why`. `problems` are lines for the user (a stage that this
@@ -87,6 +87,7 @@ class RunRecord:
     tests: tuple[StateTests, ...] = ()
     problems: tuple[str, ...] = ()
     accelerator: str = ""
+    never_loaded: frozenset[str] = frozenset()
 
     def cell(self, patch: int, stage: Stage) -> Cell | None:
         """The cell of a patch (0: the base) and stage."""

@@ -121,7 +121,7 @@ def save_patches(directory: Path, series: Series) -> None:
         old = _table(directory)
         with atomic.staged_directory(directory) as stage:
             try:
-                shutil.copytree(directory, stage, symlinks=True, dirs_exist_ok=True)
+                atomic.copy_tree(directory, stage)
             except shutil.Error as error:
                 raise InputError(f"cannot be copied: {error.args[0][0][2]}", where=str(directory)) from error
             for name in _patch_names(directory, old):

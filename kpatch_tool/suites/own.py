@@ -52,7 +52,7 @@ def compile_into(directory: Path, *variables: str) -> None:
     with tempfile.TemporaryDirectory(prefix="kpt-guest-") as scratch:
         work = Path(scratch) / "source"
         with atomic.machine_errors(work):
-            shutil.copytree(SOURCE, work)
+            atomic.copy_tree(SOURCE, work)
         done = process.run(["make", "O=out", *variables], cwd=work, env=_environment(), timeout=_BUILD_SECONDS)
         if done.status != 0:
             raise MachineError(

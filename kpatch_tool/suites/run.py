@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -130,6 +131,16 @@ def host(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     rows = (line.partition(":") for line in first.splitlines())
     known = [f"{name.strip()}:{value}" for name, _, value in rows if name.strip() in _CPU]
     return "\n".join([os.uname().release, os.uname().version, *known])
+
+
+def never_loaded(accelerator: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """The file names of the modules that no guest loads here: those for the other vendor's CPU. QEMU's TCG emulates
+    AMD's SVM; with KVM guests have this machine's CPU. Empty for no accelerator, before the first guest."""
+    if not accelerator:
+        return frozenset()
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text("utf-8", "replace"), re.MULTILINE)
+    here = "amd" if accelerator == "tcg" or (flags and "svm" in flags[1].split()) else "intel"  # as vm/init/init.c
+    return frozenset(f"{name.replace('_', '-')}.ko" for name, vendor in _VENDORS.items() if vendor != here)
 
 
 def fingerprint(subject: Subject, plan: Plan) -> str:

@@ -190,7 +190,8 @@ class Catalogue:
         if len(real) == 1:
             return real[0]
         if not real:
-            self.unknown("no kernel tree is here")
+            thin = ", only trees made of series' own lines" if self.here() else ""
+            self.unknown(f"no kernel tree is here{thin}")
         names = ", ".join(tree.name for tree in real)
         raise InputError(f"several trees are here: {names}", todo="name one with --tree, or run `kpt tree use NAME`")
 
@@ -214,13 +215,13 @@ class Catalogue:
         raise InputError(what, todo=f"run `{add}`, {other}")
 
     def unknown(self, what: str, name: str = "") -> NoReturn:
-        """Raise InputError `what`, with the trees that are here and the commands that bring others; of many those most
-        like `name`, the one asked for."""
+        """Raise InputError `what`, with the commands that bring trees and, where `name` was asked for, the trees that
+        are here; of many those most like it."""
         here = some_of([tree.name for tree in self.here()], name, others="kpt tree list") or "none"
         adds = [f"`kpt tree add {known}`" for known, row in sorted(self.descriptions().items()) if row.kind]
         add = some_of(adds, f"`kpt tree add {name}`", others="kpt tree list")
         todo = f"run {add}" if add else "run `kpt tree add NAME --git URL --ref R` (or --debian, --dir)"
-        raise InputError(f"{what} (here: {here})", todo=todo)
+        raise InputError(f"{what} (here: {here})" if name else what, todo=todo)
 
 
 def _description(name: str, table: object, path: Path) -> Description:

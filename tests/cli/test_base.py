@@ -102,6 +102,12 @@ def test_what_cannot_be_asked(made: dict[str, str], kpt: Kpt) -> None:
     assert "no-tree" in kpt("base", "fix", "--tree", "no-tree", status=2).err
     kpt("tree", "add", "thin", "--skeleton", "fix")
     assert "has no history" in kpt("base", "fix", "--tree", "thin", status=2).err
+    kpt("tree", "remove", "toy")
+    told = "kpt: no kernel tree is here, only trees made of series' own lines; run `kpt tree add "
+    for options in ([], ["--tree", "all"]):
+        failed = kpt("base", "fix", *options, status=2).err
+        assert failed.startswith(told)
+        assert "thin" not in failed
 
 
 def test_a_conflict_says_which_commit_fits(made: dict[str, str], kpt: Kpt) -> None:

@@ -298,7 +298,11 @@ def test_a_fault_that_goes_again(six: Path, kpt: Kpt) -> None:
     """Patches 2 to 4 show it; with all of them it is gone."""
     fault = "sh -c 'test $KPT_PATCH -lt 2 -o $KPT_PATCH -gt 4'"
     out = kpt("bisect", "six", "--run", fault, "--once").out
-    assert "nothing to find" in out and "--bad K" in " ".join(out.split())
+    assert "nothing to find: with all patches" in out and "--bad K" in " ".join(out.split())
+    assert (
+        "nothing to find: up to patch 5 it is not so"
+        in kpt("bisect", "six", "--run", fault, "--once", "--bad", "5").out
+    )
     document = kpt("bisect", "six", "--run", fault, "--once", "--bad", "4", "--json", status=1).json
     assert document["culprit"]["patch"] == 2
     assert "there are 1, 2, 3, 4, 5, 6" in kpt("bisect", "six", "--run", fault, "--bad", "7", status=2).err

@@ -182,7 +182,8 @@ def test_symbol_that_does_not_survive(toy: Path, kpt: Kpt, tmp_path: Path) -> No
     (tmp_path / "mine.config").write_text("CONFIG_PRINTK=y\nCONFIG_DEBUG_TOY=y\n")
     err = kpt("build", "s", "--base", "--config", "mine.config", status=2).err
     told = "kpt: mine.config:2: CONFIG_DEBUG_TOY=y was asked for, but the configuration has n"
-    assert err.splitlines()[-1].startswith(told)
+    todo = "(DEBUG_TOY depends on DEBUG_KERNEL); ask for what it depends on too"
+    assert err.splitlines()[-1] == f"{told} {todo}"
     (tmp_path / "mine.config").write_text("CONFIG_DEBUG_KERNEL=y\nCONFIG_DEBUG_TOY=y\n")
     with_it = kpt("build", "s", "--base", "--config", "mine.config", "--json").json["states"][0]
     assert not with_it["cached"]
@@ -192,14 +193,16 @@ def test_symbol_that_does_not_survive(toy: Path, kpt: Kpt, tmp_path: Path) -> No
 def test_lines_of_the_tree_are_asked_for_too(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
     with (workspace.trees / "trees.toml").open("a") as file:
         file.write('[toy]\nconfig = ["CONFIG_NOBODY_KNOWS=y"]\n')
-    assert "trees.toml, config of toy:1: CONFIG_NOBODY_KNOWS=y was asked for" in kpt("build", "--base", status=2).err
+    told = "trees.toml, config of toy:1: CONFIG_NOBODY_KNOWS=y was asked for, but the tree has no such option for x86"
+    assert kpt("build", "--base", status=2).err.endswith(f"{told}; correct its name, or take it out\n")
 
 
 def test_patch_that_breaks_the_configuration(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     """The next one, which mends it, is not built with what was left of the broken one."""
     git("checkout", "-qb", "work", cwd=toy_repo)
     text = (toy_repo / "Kconfig").read_text()
-    (toy_repo / "Kconfig").write_text(text.replace("KVM_AMD tristate KVM\n", "KVM_AMD tristate LUCK\n"))
+    entry = "config KVM_AMD\n\ttristate\n\tdepends on "
+    (toy_repo / "Kconfig").write_text(text.replace(f"{entry}KVM\n", f"{entry}LUCK\n"))
     git("commit", "-qam", "need luck", cwd=toy_repo)
     (toy_repo / "Kconfig").write_text(text)
     append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more;\n", "need none")

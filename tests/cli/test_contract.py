@@ -152,6 +152,16 @@ def test_a_full_disk_says_what_to_do(workspace: Workspace, kpt: Kpt) -> None:
     assert done.stderr == b"kpt: no space left on device; free some space and run the command again\n"
 
 
+def test_a_limit_of_the_size_of_files_says_what_to_do(workspace: Workspace, kpt: Kpt) -> None:
+    mail = workspace.root / "one.patch"
+    mail.write_text(patch_text("[PATCH] one", ""))
+    limited = ["prlimit", "--fsize=0", sys.executable, "-m", "kpatch_tool", "import", str(mail)]
+    done = subprocess.run(limited, cwd=workspace.root, capture_output=True, check=False)
+    assert done.returncode == 3
+    told = rb"kpt: \S+: cannot write: file too large; raise your limit .*\(ulimit -f\) and run the command again\n"
+    assert re.fullmatch(told, done.stderr)
+
+
 def test_a_file_in_the_place_of_a_directory(workspace: Workspace, kpt: Kpt) -> None:
     (workspace.root / "file").touch()
     for place in ("file", "file/below", "/proc/no-such"):

@@ -274,6 +274,21 @@ def test_one_file_is_bounded(room: Path) -> None:
 
 
 @works
+def test_limits_of_the_user_that_are_lower_hold(room: Path) -> None:
+    """Nobody may raise those, so that prlimit(1) refused to start anything."""
+    script = (
+        "import sys; from pathlib import Path; from kpatch_tool import sandbox; print(sandbox.missing() or 'works')\n"
+        "room = Path(sys.argv[1]); log = room / 'log'\n"
+        "inside = 'prlimit --fsize --nproc --as --output HARD --noheadings'.split()\n"
+        "sandbox.run_logged(inside, log, sandbox.Room((room,)), cwd=room, env={})\n"
+        "print(log.read_text())"
+    )
+    low = ["prlimit", "--fsize=1048576", "--nproc=900", "--as=1073741824"]
+    done = subprocess.run([*low, sys.executable, "-c", script, room], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["works", "1048576", "900", "1073741824"]
+
+
+@works
 def test_it_is_nobody_and_the_first_to_go(room: Path) -> None:
     _, said = shut_in("id -u; cat /proc/self/oom_score_adj; cat /proc/self/setgroups", room)
     user, score, _ = said.split()

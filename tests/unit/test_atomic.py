@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,3 +121,22 @@ def test_a_file_written_whole_takes_the_place_of_another_and_leaves_no_second_na
             assert (tmp_path / "file").read_bytes() == f"{flag}".encode()
             assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
             assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_tree_is_copied_or_the_disk_is_full(tmp_path: Path) -> None:
+    """shutil.copytree gathers what went wrong as words, in which a full disk looks like a file of the wrong kind."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "a").write_bytes(b"12345")
+    (tmp_path / "from" / "link").symlink_to("a")
+    atomic.copy_tree(tmp_path / "from", tmp_path / "to")
+    assert (tmp_path / "to" / "a").read_bytes() == b"12345" and (tmp_path / "to" / "link").is_symlink()
+    script = (
+        "import sys; from pathlib import Path; from kpatch_tool import atomic\n"
+        "with atomic.machine_errors(Path('x')): atomic.copy_tree(*map(Path, sys.argv[1:]))"
+    )
+    words = ["prlimit", "--fsize=4", sys.executable, "-c", script, str(tmp_path / "from"), str(tmp_path / "again")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert "MachineError: x: cannot write: file too large" in done.stderr.splitlines()[-1]
+    os.mkfifo(tmp_path / "from" / "pipe")
+    with pytest.raises(shutil.Error, match="named pipe"):
+        atomic.copy_tree(tmp_path / "from", tmp_path / "to")

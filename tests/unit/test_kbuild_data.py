@@ -65,7 +65,8 @@ config KVM_AMD
 \tdepends on KVM
 """
     assert config.depends_on(text, "KVM") == "HAVE_KVM && NET && MULTIUSER"
-    assert config.depends_on(text, "KV") == ""
+    assert config.depends_on("config KVM\n\tbool\n", "KVM") == ""
+    assert config.depends_on(text, "KV") is None
 
 
 def test_our_fragment_is_in_order() -> None:

@@ -62,6 +62,10 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
     assert not vouches(replace(record, tests=()))
     assert not vouches(replace(record, tests=tuple(one for one in record.tests if one.patch != 3)))
     assert not vouches(replace(record, tests=tuple(one for one in record.tests if one.patch != 0)))
+    elsewhere = replace(record, never_loaded=frozenset({"kvm.ko"}))
+    assert not vouches(elsewhere), "whatever the series does to it, the cases are as on the base"
+    alike = tuple(replace(one, modules=record.builds[0].modules) for one in record.builds)
+    assert vouches(replace(elsewhere, builds=alike)), "it changes no module"
     assert not vouches(replace(record, problems=("no space left",)))
     for cases in ((), ("pmu=skip no PMU", "kernel log=pass")):
         nothing = tuple(make_tests(one.patch, *cases) for one in record.tests)

@@ -13,7 +13,7 @@ import pytest
 from kpatch_tool import runner
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
-from kpatch_tool.kbuild.model import Diagnostic, StateBuild
+from kpatch_tool.kbuild.model import Diagnostic, Module, StateBuild
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
 from kpatch_tool.report import table
@@ -59,6 +59,20 @@ def test_a_good_series() -> None:
     assert record.tests[2].why == "kernel, modules and tests are identical to patch 1's"
     deps = [cell.outcome for cell in recorder.seen if (cell.patch, cell.stage) == (2, Stage.DEPS)]
     assert deps == [Outcome.RUNNING, Outcome.WELL]
+
+
+def test_what_no_guest_loads_is_not_tested() -> None:
+    """Results that are as on the base say nothing of a module for another CPU."""
+    both = builds("a", "b", "b", "b")
+    for patch, intel in enumerate("cddc"):
+        build = both[patch]
+        assert isinstance(build, StateBuild)
+        more = Module("arch/x86/kvm/kvm-intel.ko", intel * 64, 500)
+        both[patch] = replace(build, modules=(*build.modules, more))
+    record = run(SERIES, FakeSteps(make_applied(SERIES), both, same_results(0, 1, 2, 3)), Recorder())
+    assert record.sentence.endswith(
+        "are as on the base; what patches 1 and 3 change in kvm-intel.ko is not tested, no guest loads it here."
+    )
 
 
 @pytest.mark.parametrize(("which", "runs"), [(Which.HEAD, [0, 3]), (Which.EACH, [0, 1, 2, 3])])

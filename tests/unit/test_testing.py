@@ -176,3 +176,18 @@ def test_results_fit_the_terminal(width: int) -> None:
     assert "1 unexpected failures; worse" in " ".join(out.getvalue().split()) or width == 80, "below"
     assert any("1 unexpected" in line for line in lines)
     assert any(line.split()[:2] == ["shootdown3@shadow", "fail"] for line in lines) or width == 40
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "flags", "expected"),
+    [
+        ("", "fpu vmx", set()),
+        ("tcg", "fpu vmx", {"kvm-intel.ko"}),
+        ("kvm", "fpu svm", {"kvm-intel.ko"}),
+        ("kvm", "fpu vmx", {"kvm-amd.ko"}),
+    ],
+)
+def test_modules_that_no_guest_loads(tmp_path: Path, accelerator: str, flags: str, expected: set[str]) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"vendor_id\t: x\nflags\t\t: {flags}\nbugs\t: svm_bug\n")
+    assert run.never_loaded(accelerator, cpuinfo) == expected

@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+ENTRY = re.compile(r"^config (\w+)\n\t(bool|tristate)\n(?:\tdepends on (\w+)\n)?", re.MULTILINE)
 LINE = re.compile(r"^CONFIG_(\w+)=(.+)$")
 
 
@@ -24,12 +25,9 @@ def main() -> None:
         wanted |= read(options.all)
     lines = ["# Automatically generated file; DO NOT EDIT."]
     have: dict[str, str] = {}
-    for row in (options.source / "Kconfig").read_text().splitlines():
-        if not row or row.startswith("#"):
-            continue
-        name, kind, needs = row.split()
+    for name, kind, needs in ENTRY.findall((options.source / "Kconfig").read_text()):
         value = wanted.get(name, "n")
-        if needs != "-" and needs not in have:
+        if needs and needs not in have:
             value = "n"
         if value == "m" and (kind == "bool" or "MODULES" not in have):
             value = "y"
