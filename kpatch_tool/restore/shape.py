@@ -22,6 +22,8 @@ _CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F])")
 # text's own. C code and device trees have short lines that end in `=`, too.
 _SOFT_END = re.compile(rb"^[^\n]{60,}=[ \t]*\n|(?<=[ \t])=[ \t]*\n(?=[ \t]*(?:\n|\Z))", re.MULTILINE)
 _SURELY_CODED = re.compile(rb"=(?:3D|20[ \t]*\n)")
+_FIELD = re.compile(rb"(?:From|Date|Subject|To|Cc|Message-I[Dd]): ")  # of a mail that another shows
+_MOST_FIELDS = 12
 _LEAST_CODES = 3
 _SHARE = 0.97  # of the lines that must show a damage
 _LEAST = 8  # lines, fewer prove nothing
@@ -102,9 +104,23 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     also = [line for line in above if line.strip()]
     if sum(1 for line in also if line.startswith(prefix) or line.rstrip() == bare) >= _SHARE * len(also):
         head = b"\n".join(_without(line, prefix) for line in above)
-    elif not bare:  # an example in a letter
-        return body, ""
+    elif not bare:
+        at = _forwarded_at(above, prefix)
+        if at is None:  # an example in a letter
+            return body, ""
+        head = b"\n".join([*above[:at], *(_without(line, prefix) for line in above[at:])])
     return head + b"\n".join(_without(line, prefix) for line in lines) + rest, "quoted" if bare else "indented"
+
+
+def _forwarded_at(lines: list[bytes], prefix: bytes) -> int | None:
+    """Where a mail begins that is indented with its header, and nothing else follows; None where none does."""
+    for at, line in enumerate(lines):
+        if not _FIELD.match(line.removeprefix(prefix)) or not line.startswith(prefix):
+            continue
+        below = [one for one in lines[at:] if one.strip()]
+        fields = [one for one in below[:_MOST_FIELDS] if _FIELD.match(one.removeprefix(prefix))]
+        return at if len(fields) > 1 and all(one.startswith(prefix) for one in below) else None
+    return None
 
 
 def _without(line: bytes, prefix: bytes) -> bytes:

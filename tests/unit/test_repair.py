@@ -348,6 +348,17 @@ def test_an_indented_example_in_a_letter_is_no_patch() -> None:
     assert reshaped(b"    Consider this:\n\n" + DAMAGES["indented"](SENT, random.Random(1)))[1] == ("indented",)
 
 
+def test_a_mail_that_is_indented_with_its_header_is_forwarded() -> None:
+    header = b"From: Jane Doe <jane@example.org>\nSubject: [PATCH] x\n\nWhy.\n---\n"
+    shown = DAMAGES["indented"](header + SENT, random.Random(1))
+    body, undone = reshaped(b"Please take this:\n\n" + shown)
+    assert undone == ("indented",)
+    assert body == b"Please take this:\n\n" + header + SENT
+    one_field = DAMAGES["indented"](b"Subject: so\n\n" + SENT, random.Random(1))
+    for letter in (b"Consider:\n" + one_field, b"See:\n" + shown.replace(b"    Why.", b"Why.")):
+        assert reshaped(letter) == (letter, ())
+
+
 def test_a_diff_in_another_charset_than_the_file() -> None:
     base, new = (text.replace(b"Jane Doe", "Jäne Dœ".encode()) for text in (BASE, NEW))
     new = new.replace(b"is full. */", "is full: Ärger. */".encode())
