@@ -15,7 +15,6 @@ _SPACED_GIT = re.compile(rb"^diff -(?: ?- git|- git) ", re.MULTILINE)
 _SPACED_NAME = re.compile(rb"^(?:- ?- ?-) (?=a/|/dev/null)", re.MULTILINE)
 _SPACED_RULE = re.compile(rb"^(?:- - -|-- -|- --)[ \t]*$", re.MULTILINE)
 _NAMES = re.compile(rb"^(?:diff --git a/|\+\+\+ b/|--- a/|(?:rename|copy) (?:from|to) )[^\n]*", re.MULTILINE)
-_SIGNATURE = re.compile(rb"^-- ?$", re.MULTILINE)
 # What programs encode: `=` itself, blanks, controls, what is not ASCII; `=46rom`. `--mode=755` is none of it.
 _CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F])")
 # A line's end that was put there, in a long line (RFC 2045, 6.7: 76 characters at most) or behind a blank that ends the
@@ -94,8 +93,10 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     prefix = found[1]
     bare = prefix.rstrip(b" \t")
     head, text = body[: found.start()], body[found.start() :]
-    end = _SIGNATURE.search(text)
+    end = re.search(rb"^(?:%s)?-- ?$" % re.escape(prefix), text, re.MULTILINE)
     part, rest = (text[: end.start()], text[end.start() :]) if end else (text, b"")
+    if rest.startswith(prefix):  # the signature is the shown mail's, what may follow at the margin is not
+        rest = b"\n".join(_without(line, prefix) for line in rest.split(b"\n"))
     lines = part.split(b"\n")
     told = [line for line in lines if line.strip()]
     if sum(1 for line in told if line.startswith(prefix) or line.rstrip() == bare) < _SHARE * len(told):

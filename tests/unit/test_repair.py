@@ -354,6 +354,10 @@ def test_a_mail_that_is_indented_with_its_header_is_forwarded() -> None:
     body, undone = reshaped(b"Please take this:\n\n" + shown)
     assert undone == ("indented",)
     assert body == b"Please take this:\n\n" + header + SENT
+    signed = DAMAGES["indented"](b"-- \n2.39.2\n", random.Random(1)) + b"\n----- End forwarded message -----\n"
+    assert reshaped(b"See:\n" + shown + signed)[0].endswith(
+        SENT + b"-- \n2.39.2\n\n----- End forwarded message -----\n"
+    )
     one_field = DAMAGES["indented"](b"Subject: so\n\n" + SENT, random.Random(1))
     for letter in (b"Consider:\n" + one_field, b"See:\n" + shown.replace(b"    Why.", b"Why.")):
         assert reshaped(letter) == (letter, ())
