@@ -105,22 +105,23 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     also = [line for line in above if line.strip()]
     if sum(1 for line in also if line.startswith(prefix) or line.rstrip() == bare) >= _SHARE * len(also):
         head = b"\n".join(_without(line, prefix) for line in above)
-    elif not bare:
-        at = _forwarded_at(above, prefix)
-        if at is None:  # an example in a letter
-            return body, ""
+    elif (at := _forwarded_at(above, prefix)) is not None:
         head = b"\n".join([*above[:at], *(_without(line, prefix) for line in above[at:])])
+    elif not bare:  # an example in a letter
+        return body, ""
     return head + b"\n".join(_without(line, prefix) for line in lines) + rest, "quoted" if bare else "indented"
 
 
 def _forwarded_at(lines: list[bytes], prefix: bytes) -> int | None:
-    """Where a mail begins that is indented with its header, and nothing else follows; None where none does."""
+    """Where a mail begins that is quoted or indented with its header, and nothing else follows; None where none
+    does."""
     for at, line in enumerate(lines):
         if not _FIELD.match(line.removeprefix(prefix)) or not line.startswith(prefix):
             continue
         below = [one for one in lines[at:] if one.strip()]
         fields = [one for one in below[:_MOST_FIELDS] if _FIELD.match(one.removeprefix(prefix))]
-        return at if len(fields) > 1 and all(one.startswith(prefix) for one in below) else None
+        bare = prefix.rstrip()
+        return at if len(fields) > 1 and all(one.startswith(prefix) or one.rstrip() == bare for one in below) else None
     return None
 
 
