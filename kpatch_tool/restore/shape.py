@@ -21,6 +21,12 @@ _CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F])")
 # text's own. C code and device trees have short lines that end in `=`, too.
 _SOFT_END = re.compile(rb"^[^\n]{60,}=[ \t]*\n|(?<=[ \t])=[ \t]*\n(?=[ \t]*(?:\n|\Z))", re.MULTILINE)
 _SURELY_CODED = re.compile(rb"=(?:3D|20[ \t]*\n)")
+_DASHES = rb"(?:-|\xe2\x80[\x93\x94]){1,3}"  # U+2013 and U+2014 for one to three hyphens
+_DASHED_GIT = re.compile(rb"^diff %sgit (?=\"?a/)" % _DASHES, re.MULTILINE)
+_DASHED_NAME = re.compile(rb"^%s (?=\"?a/|/dev/null[ \t]*$)" % _DASHES, re.MULTILINE)
+_DASHED_HUNK = re.compile(rb"^@@ \xe2\x80[\x93\x94](?=\d)", re.MULTILINE)
+_DASHED_RULE = re.compile(rb"^(?=-{0,2}\xe2)%s[ \t]*$" % _DASHES, re.MULTILINE)
+_DASHED_SIGNATURE = re.compile(rb"^(?:\xe2\x80[\x93\x94]){1,2} ?$(?=\n\d+\.\d)", re.MULTILINE)
 _FIELD = re.compile(rb"(?:From|Date|Subject|To|Cc|Message-I[Dd]): ")  # of a mail that another shows
 _MOST_FIELDS = 12
 _LEAST_CODES = 3
@@ -31,7 +37,7 @@ _LEAST = 8  # lines, fewer prove nothing
 def reshaped(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     """A mail's text with such damage undone, and the names of what was undone (kpatch_tool.mail.message.Damage)."""
     undone: list[str] = []
-    for undo in (_line_ends, _decoded, _single, _unquoted, _unspaced):
+    for undo in (_line_ends, _decoded, _dashed, _single, _unquoted, _unspaced):
         changed, name = undo(body)
         if changed != body:
             body = changed
@@ -60,6 +66,26 @@ def _decoded(body: bytes) -> tuple[bytes, str]:
     if coded < _LEAST_CODES or coded != diff.count(b"=") or not sure:
         return body, ""
     return quopri.decodestring(body), "quoted-printable"
+
+
+def _dashed(body: bytes) -> tuple[bytes, str]:
+    """With the hyphens of a diff's header, and of its removed lines, of which a typesetter made dashes."""
+    start = _DASHED_GIT.search(body)
+    if start is None or _DIFF.search(body):
+        return body, ""
+    head, diff = body[: start.start()], body[start.start() :]
+    single = _DASHED_HUNK.search(diff)
+    for pattern, text in ((_DASHED_GIT, b"diff --git "), (_DASHED_NAME, b"--- "), (_DASHED_HUNK, b"@@ -")):
+        diff = pattern.sub(text, diff)
+    diff = _DASHED_SIGNATURE.sub(b"-- ", diff)
+    if single:  # every hyphen became a dash, the first column's too
+        diff = re.sub(rb"^\xe2\x80\x93", b"-", diff, flags=re.MULTILINE)
+    elif start[0] == b"diff \xe2\x80\x93git ":  # two became one dash; so did one between blanks, if none is left there
+        diff = re.sub(rb"\xe2\x80\x93" if b" - " in body else rb"(?<! )\xe2\x80\x93|\xe2\x80\x93(?! )", b"--", diff)
+    rules = list(_DASHED_RULE.finditer(head))
+    if rules:  # the last one, above the diffstat
+        head = head[: rules[-1].start()] + b"---" + head[rules[-1].end() :]
+    return head + diff, "typeset"
 
 
 def _single(body: bytes) -> tuple[bytes, str]:
