@@ -96,7 +96,7 @@ def _known(base: bytes, people: Iterable[Person], made: bytes) -> Words:
 def _suspected(texts: _Texts, known: Words) -> bool:
     """Whether a line lacks letters, or may lack some that are known."""
     lines = [line for hunk in texts for line in hunk]
-    return any(MARK in line for line in lines) or (bool(known.words) and any(b"?" in line for line in lines))
+    return any(MARK in line for line in lines) or (bool(known) and any(b"?" in line for line in lines))
 
 
 def _placed(file: FileDiff, base: bytes) -> _Old | None:
@@ -186,14 +186,16 @@ class _Search:
         found: dict[_Texts, None] = {}
         for chosen in _choices(options, asked=asked):
             found.setdefault(_written(mended, chosen))
-        ways = [self._way(texts, asked=asked) for texts in list(found)[:most]]
+            if len(found) == most:
+                break
+        ways = [self._way(texts, asked=asked) for texts in found]
         return ways if len(ways) > 1 or any(way.lines or way.listed for way in ways) else []
 
     def _options(self) -> Iterator[tuple[_Place, list[bytes]]]:
         """The readings of each added line that may lack letters, as received the last."""
         for number, (lines, old) in enumerate(zip(self.texts, self.old, strict=True)):
             replaced = [one.text for one in old if one.kind is Kind.REMOVED and not one.text.isascii()]
-            near = Words(replaced)
+            near = Words([b"\n".join(replaced)])
             for at in _added(lines, old):
                 if MARK in (line := lines[at]) or b"?" in line:
                     found = readings(line[1:], replaced, near, self.known)

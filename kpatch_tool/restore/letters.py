@@ -25,6 +25,9 @@ _MOST_BYTES = 4  # of a character in UTF-8 (RFC 3629, 3)
 _MOST = 4  # readings of a line
 _MOST_WORDS = 3  # readings of a word
 _MOST_SIGNS = 200  # of a line
+_MOST_PARTS = 17  # of a word: eight signs, and what stands between them
+_MOST_ALIKE = 40  # words that may be one with signs
+_MOST_REPLACED = 40  # lines that one may be the changed copy of
 
 
 def may_lack(text: bytes) -> bool:
@@ -56,16 +59,24 @@ class Words:
 
     def __init__(self, texts: Iterable[bytes]) -> None:
         """`texts`: where they are met, what tells more first."""
-        self.words: list[bytes] = []
+        self._words: dict[bytes, list[bytes]] = {}
         self._lines: dict[bytes, list[bytes]] = {}
         for text in texts:
             if text.isascii():
                 continue
             counts = Counter(word for word in _WORD.findall(text) if MARK not in word)
-            self.words += [word for word, _ in counts.most_common()]
+            for word, _ in counts.most_common():
+                self._words.setdefault(_RUN.sub(b"?", word), []).append(word)
             for line in text.split(b"\n"):
                 if not line.isascii() and MARK not in line:
                     self._lines.setdefault(comparable(folded(line)), []).append(line)
+
+    def __bool__(self) -> bool:
+        return bool(self._words)
+
+    def words(self, signs: bytes) -> list[bytes]:
+        """The words that one with signs in it may be."""
+        return [word for word in self._words.get(_RUN.sub(b"?", signs), [])[:_MOST_ALIKE] if _may_be(signs, word)]
 
     def lines(self, text: bytes) -> list[bytes]:
         """The lines that `text` may be."""
@@ -79,7 +90,11 @@ def readings(text: bytes, replaced: Sequence[bytes], near: Words, far: Words) ->
     touches no letter is read only as what the lines have that it replaces.
     """
     found: dict[bytes, None] = {}
-    for known in (*near.lines(text), *far.lines(text), *sorted(replaced, key=lambda one: -_shared(text, one))):
+    for known in (
+        *near.lines(text),
+        *far.lines(text),
+        *sorted(replaced[:_MOST_REPLACED], key=lambda one: -_shared(text, one)),
+    ):
         found.setdefault(put_back(text, known))
     for one in _worded(text, near, far):
         found.setdefault(one)
@@ -111,7 +126,7 @@ def _with(text: bytes, places: Sequence[re.Match[bytes]], words: Sequence[bytes]
 def _words(word: bytes, near: Words, far: Words) -> list[bytes]:
     """The words that one with signs in it may be."""
     telling = MARK in word or _LETTER.search(word)
-    found = dict.fromkeys(one for one in (*near.words, *(far.words if telling else ())) if _may_be(word, one))
+    found = dict.fromkeys((*near.words(word), *(far.words(word) if telling else ())))
     return list(found)[:_MOST_WORDS]
 
 
@@ -120,6 +135,8 @@ def _may_be(signs: bytes, known: bytes) -> bool:
     if known.isascii():
         return False
     parts = _SIGNS.split(signs)  # what stands between signs, and signs, in turn
+    if len(parts) > _MOST_PARTS:
+        return False
     for at in range(1, len(parts), 2):
         count = len(parts[at].replace(MARK, b"?"))
         parts[at] = b"[\\x80-\\xff?]{%d,%d}" % (count, count * _MOST_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.elsewhere import Elsewhere
+from kpatch_tool.restore.lettered import lettered, lettered_loose
 from kpatch_tool.restore.letters import Words, folded, put_back, readings
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import repair_made, restore_loose
@@ -181,3 +183,15 @@ def test_a_lone_question_mark_is_no_word_of_the_file() -> None:
     far = Words([BASE])
     assert readings(b"\tx = y ? 1 : 2;", [], Words([]), far) == []
     assert readings("\tx = y \ufffd 1;".encode(), [], Words([]), far)[0] == "\tx = y © 1;".encode()
+
+
+def test_hostile_text_is_read_in_bounded_time() -> None:
+    signs = "+? \ufffda?b é?é\ufffd? ".encode()
+    old = b"".join(b"-%d \xc3\xa9?\xc3\xa9?\xc3\xa9 word%d\xc3\xa9\n" % (at, at) for at in range(400))
+    added = b"".join(b"%s word%d? %s\n" % (signs * 20, at, b"\xc3\xa9?" * 300) for at in range(400))
+    text = b"index 1234567..7654321\n--- a/f\n+++ b/f\n@@ -1,400 +1,400 @@\n" + old + added
+    base = old.replace(b"?", b"\xc3\xb6").replace(b"\n-", b"\n")[1:]
+    began = time.process_time()
+    for ways in (lettered(parse_damaged(text)[0], base), lettered_loose(read_loose(text)[0], base)):
+        assert len(ways) <= 8
+    assert time.process_time() - began < 20
