@@ -30,7 +30,7 @@ from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series
-from tests.damages import DAMAGES, PAIRS, Damager, both
+from tests.damages import DAMAGES, LETTERS, PAIRS, Damager, both
 
 _ADDED_ADDRESS = re.compile(rb"^\+[^\n]*[\w.]@\w+\.\w", re.MULTILINE)
 COLUMNS = ("proven", "right", "other", "damaged", "unseen ok", "unseen bad", "refused", "WRONG")
@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--failures", type=Path, help="write what was not proven here, as JSON lines")
     options = parser.parse_args()
-    ways = {f"{a} + {b}": both(a, b) for a, b in PAIRS} if options.pairs else dict(DAMAGES)
+    ways = {f"{a} + {b}": both(a, b) for a, b in PAIRS} if options.pairs else {**DAMAGES, **LETTERS}
     if unknown := set(options.only) - ways.keys():
         parser.error(f"no such damage: {', '.join(sorted(unknown))}; there are {', '.join(ways)}")
     rng = random.Random(options.seed)

@@ -100,6 +100,19 @@ def latin(text: bytes, _rng: random.Random) -> bytes:
         return text
 
 
+def replaced(sign: str, *, bytewise: bool = False) -> Damager:
+    """Letters outside ASCII that a program could not show: one sign for each, or for each of its bytes."""
+
+    def change(line: bytes) -> bytes:
+        letters = line.decode("utf-8", "surrogateescape")
+        return "".join(
+            one if one.isascii() else sign * (len(one.encode("utf-8", "surrogateescape")) if bytewise else 1)
+            for one in letters
+        ).encode()
+
+    return lambda text, _rng: _body(text, change)
+
+
 def typeset(text: bytes, _rng: random.Random) -> bytes:
     """Straight quotes and double dashes made typographic."""
 
@@ -297,6 +310,14 @@ DAMAGES: dict[str, Damager] = {
     "counts wrong": counts_wrong,
     "line numbers wrong": line_numbers_wrong,
     "groupwise": groupwise,
+}
+
+# The same; each needs a letter outside ASCII in the diff.
+LETTERS: dict[str, Damager] = {
+    "letters as U+FFFD": replaced("\ufffd"),
+    "letters as U+FFFD, by bytes": replaced("\ufffd", bytewise=True),
+    "letters as ?": replaced("?"),
+    "letters as ?, by bytes": replaced("?", bytewise=True),
 }
 
 

@@ -19,6 +19,7 @@ class Damage(StrEnum):
     INVISIBLE = "invisible-characters"  # soft hyphens, zero-width characters put in
     TYPESET = "typeset"  # quotes, dashes and dots of typesetting in the place of ASCII
     CHARSET = "charset"  # the diff is in another charset than the files
+    REPLACED = "characters-replaced"  # U+FFFD or `?` in the place of letters
     QUOTED_PRINTABLE = "quoted-printable"  # =3D and its like left in the text
     HTML_ENTITIES = "html-entities"  # &lt; and its like left in the text
     TABS_TO_BLANKS = "tabs-to-blanks"

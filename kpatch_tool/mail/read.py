@@ -41,6 +41,7 @@ _DIFF = re.compile(rb"^(?:diff --git |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
 _DIFF_HEAD = re.compile(rb"^(?:diff -|Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)  # of any program's
 _FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ \t])", re.MULTILINE)
 _MOST_HEADERS = 100
+_LEAST_INDENTED = 8  # lines, fewer prove nothing
 _DEEPEST = 3  # of mails in mails
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 # A file of git format-patch below a diff: somebody mailed several in one text.
@@ -265,11 +266,27 @@ def parse_text(text: bytes, name: str) -> Iterator[Message]:
         else:
             yield from _logged(text, name) or [_bare(text, name)]
         return
+    if (bare := _at_the_margin(text)) is not None:
+        for message in parse(bare, name):
+            yield replace(message, damage=message.damage | {Damage.INDENTED})
+        return
     raise NothingFound(
         "no mail and no patch found: not an mbox, a mail, a patch or a page of an archive that kpt knows",
         where=name,
         todo="give the thread as mbox if you can",
     )
+
+
+def _at_the_margin(text: bytes) -> bytes | None:
+    """A text of which every line is indented alike without that, None where it is none. The blanks that it begins with
+    may be gone."""
+    first, *lines = text.split(b"\n")
+    told = [line for line in lines if line.strip()]
+    margin = min((line[: len(line) - len(line.lstrip(b" \t"))] for line in told), key=len, default=b"")
+    if not margin or len(told) < _LEAST_INDENTED or not all(line.startswith(margin) for line in told):
+        return None
+    below = [line[len(margin) :] if line.startswith(margin) else b"" for line in lines]
+    return b"\n".join([first.removeprefix(margin), *below])
 
 
 def _page(text: bytes, name: str) -> Iterator[Message] | None:

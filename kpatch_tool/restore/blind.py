@@ -11,6 +11,7 @@ from kpatch_tool.restore.damaged import provisional
 from kpatch_tool.restore.fits import Fit, Fitted
 from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.hidden import hides
+from kpatch_tool.restore.letters import MARK
 from kpatch_tool.restore.likeness import INVISIBLE, NO_BREAK, without_no_break
 from kpatch_tool.restore.loose import LooseHunk, read_loose
 from kpatch_tool.restore.undoing import joinings
@@ -118,6 +119,8 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
     if b"&" in diff and sum(len(_ENTITIES.findall(text)) for text in code) >= _LEAST_ENTITIES:
         found.add("html-entities")
     if not diff.isascii():
+        if any(MARK in text for text in texts):
+            found.add("characters-replaced")
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
         if leading or any(_blank_run(text) for text in code):
             found.add("no-break-spaces")

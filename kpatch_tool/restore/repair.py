@@ -20,10 +20,19 @@ from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.fitting import fit_hunks
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.judge import Judge, readings_judged, rows_in
+from kpatch_tool.restore.lettered import NAME as LETTERS
+from kpatch_tool.restore.lettered import lettered_loose
 from kpatch_tool.restore.loose import LooseFile
 from kpatch_tool.restore.plans import Plan, plan_making, plans_of
 from kpatch_tool.restore.search import Bound
-from kpatch_tool.restore.styled import Restoration, binary_change, other_blob, restore_file, unchanged
+from kpatch_tool.restore.styled import (
+    Restoration,
+    binary_change,
+    other_blob,
+    restore_file,
+    unchanged,
+    with_letters,
+)
 from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, undone_by, why_misplaced
 from kpatch_tool.restore.undoing import UNDOS, Choice, Evidence
 from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
@@ -49,8 +58,14 @@ def restore_loose(
         return binary_change(header, base)
     if why := _unfit(file, base):
         return Restoration(header, None, False, False, why)
-    content = base or b""
-    return _restored(file, content, tuple(people), bound or _BOUND) if file.hunks else unchanged(header, content)
+    content, known = base or b"", tuple(people)
+    if not file.hunks:
+        return unchanged(header, content)
+
+    def read(one: LooseFile, most: Bound = bound or _BOUND) -> Restoration:
+        return _restored(one, content, known, most)
+
+    return with_letters(lettered_loose(file, content, known), read) or read(file)
 
 
 def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None:
@@ -58,6 +73,13 @@ def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None
     names. None where what was received does not lead from one to the other."""
     if file.header.binary or file.header.new_path is None or not file.hunks:
         return None
+    for way in lettered_loose(file, base, made=made):
+        if found := _led(way.file, base, made):
+            return replace(found, undone=added_up([*found.undone, (LETTERS, way.lines)]))
+    return _led(file, base, made)
+
+
+def _led(file: LooseFile, base: bytes, made: bytes) -> Restoration | None:
     alike = AlikeBase(base)
     for anew in (False, True):
         placed = fit_hunks(file.hunks, alike, anew=anew)

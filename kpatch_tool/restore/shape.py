@@ -15,13 +15,20 @@ _SPACED_GIT = re.compile(rb"^diff -(?: ?- git|- git) ", re.MULTILINE)
 _SPACED_NAME = re.compile(rb"^(?:- ?- ?-) (?=a/|/dev/null)", re.MULTILINE)
 _SPACED_RULE = re.compile(rb"^(?:- - -|-- -|- --)[ \t]*$", re.MULTILINE)
 _NAMES = re.compile(rb"^(?:diff --git a/|\+\+\+ b/|--- a/|(?:rename|copy) (?:from|to) )[^\n]*", re.MULTILINE)
-_SIGNATURE = re.compile(rb"^-- ?$", re.MULTILINE)
 # What programs encode: `=` itself, blanks, controls, what is not ASCII; `=46rom`. `--mode=755` is none of it.
 _CODED = re.compile(rb"=(?:3D|20|09|0[AD]|46(?=rom )|[89A-F][0-9A-F])")
 # A line's end that was put there, in a long line (RFC 2045, 6.7: 76 characters at most) or behind a blank that ends the
 # text's own. C code and device trees have short lines that end in `=`, too.
 _SOFT_END = re.compile(rb"^[^\n]{60,}=[ \t]*\n|(?<=[ \t])=[ \t]*\n(?=[ \t]*(?:\n|\Z))", re.MULTILINE)
 _SURELY_CODED = re.compile(rb"=(?:3D|20[ \t]*\n)")
+_DASHES = rb"(?:-|\xe2\x80[\x93\x94]){1,3}"  # U+2013 and U+2014 for one to three hyphens
+_DASHED_GIT = re.compile(rb"^diff %sgit (?=\"?a/)" % _DASHES, re.MULTILINE)
+_DASHED_NAME = re.compile(rb"^%s (?=\"?a/|/dev/null[ \t]*$)" % _DASHES, re.MULTILINE)
+_DASHED_HUNK = re.compile(rb"^@@ \xe2\x80[\x93\x94](?=\d)", re.MULTILINE)
+_DASHED_RULE = re.compile(rb"^(?=-{0,2}\xe2)%s[ \t]*$" % _DASHES, re.MULTILINE)
+_DASHED_SIGNATURE = re.compile(rb"^(?:\xe2\x80[\x93\x94]){1,2} ?$(?=\n\d+\.\d)", re.MULTILINE)
+_FIELD = re.compile(rb"(?:From|Date|Subject|To|Cc|Message-I[Dd]): ")  # of a mail that another shows
+_MOST_FIELDS = 12
 _LEAST_CODES = 3
 _SHARE = 0.97  # of the lines that must show a damage
 _LEAST = 8  # lines, fewer prove nothing
@@ -30,7 +37,7 @@ _LEAST = 8  # lines, fewer prove nothing
 def reshaped(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     """A mail's text with such damage undone, and the names of what was undone (kpatch_tool.mail.message.Damage)."""
     undone: list[str] = []
-    for undo in (_line_ends, _decoded, _single, _unquoted, _unspaced):
+    for undo in (_line_ends, _decoded, _dashed, _single, _unquoted, _unspaced):
         changed, name = undo(body)
         if changed != body:
             body = changed
@@ -59,6 +66,26 @@ def _decoded(body: bytes) -> tuple[bytes, str]:
     if coded < _LEAST_CODES or coded != diff.count(b"=") or not sure:
         return body, ""
     return quopri.decodestring(body), "quoted-printable"
+
+
+def _dashed(body: bytes) -> tuple[bytes, str]:
+    """With the hyphens of a diff's header, and of its removed lines, of which a typesetter made dashes."""
+    start = _DASHED_GIT.search(body)
+    if start is None or _DIFF.search(body):
+        return body, ""
+    head, diff = body[: start.start()], body[start.start() :]
+    single = _DASHED_HUNK.search(diff)
+    for pattern, text in ((_DASHED_GIT, b"diff --git "), (_DASHED_NAME, b"--- "), (_DASHED_HUNK, b"@@ -")):
+        diff = pattern.sub(text, diff)
+    diff = _DASHED_SIGNATURE.sub(b"-- ", diff)
+    if single:  # every hyphen became a dash, the first column's too
+        diff = re.sub(rb"^\xe2\x80\x93", b"-", diff, flags=re.MULTILINE)
+    elif start[0] == b"diff \xe2\x80\x93git ":  # two became one dash; so did one between blanks, if none is left there
+        diff = re.sub(rb"\xe2\x80\x93" if b" - " in body else rb"(?<! )\xe2\x80\x93|\xe2\x80\x93(?! )", b"--", diff)
+    rules = list(_DASHED_RULE.finditer(head))
+    if rules:  # the last one, above the diffstat
+        head = head[: rules[-1].start()] + b"---" + head[rules[-1].end() :]
+    return head + diff, "typeset"
 
 
 def _single(body: bytes) -> tuple[bytes, str]:
@@ -92,8 +119,10 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     prefix = found[1]
     bare = prefix.rstrip(b" \t")
     head, text = body[: found.start()], body[found.start() :]
-    end = _SIGNATURE.search(text)
+    end = re.search(rb"^(?:%s)?-- ?$" % re.escape(prefix), text, re.MULTILINE)
     part, rest = (text[: end.start()], text[end.start() :]) if end else (text, b"")
+    if rest.startswith(prefix):  # the signature is the shown mail's, what may follow at the margin is not
+        rest = b"\n".join(_without(line, prefix) for line in rest.split(b"\n"))
     lines = part.split(b"\n")
     told = [line for line in lines if line.strip()]
     if sum(1 for line in told if line.startswith(prefix) or line.rstrip() == bare) < _SHARE * len(told):
@@ -102,9 +131,24 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     also = [line for line in above if line.strip()]
     if sum(1 for line in also if line.startswith(prefix) or line.rstrip() == bare) >= _SHARE * len(also):
         head = b"\n".join(_without(line, prefix) for line in above)
+    elif (at := _forwarded_at(above, prefix)) is not None:
+        head = b"\n".join([*above[:at], *(_without(line, prefix) for line in above[at:])])
     elif not bare:  # an example in a letter
         return body, ""
     return head + b"\n".join(_without(line, prefix) for line in lines) + rest, "quoted" if bare else "indented"
+
+
+def _forwarded_at(lines: list[bytes], prefix: bytes) -> int | None:
+    """Where a mail begins that is quoted or indented with its header, and nothing else follows; None where none
+    does."""
+    for at, line in enumerate(lines):
+        if not _FIELD.match(line.removeprefix(prefix)) or not line.startswith(prefix):
+            continue
+        below = [one for one in lines[at:] if one.strip()]
+        fields = [one for one in below[:_MOST_FIELDS] if _FIELD.match(one.removeprefix(prefix))]
+        bare = prefix.rstrip()
+        return at if len(fields) > 1 and all(one.startswith(prefix) or one.rstrip() == bare for one in below) else None
+    return None
 
 
 def _without(line: bytes, prefix: bytes) -> bytes:

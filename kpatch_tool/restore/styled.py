@@ -19,16 +19,20 @@ from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, plac
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 from kpatch_tool.restore.judge import Judge, rows_in
+from kpatch_tool.restore.lettered import NAME as LETTERS
+from kpatch_tool.restore.lettered import File, Lettered, lettered
 from kpatch_tool.restore.limited import Limit, limited
 from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
 from kpatch_tool.restore.reading import Reader, file_reader
 from kpatch_tool.restore.rows import Row, Survey, survey_file
 from kpatch_tool.restore.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
+from kpatch_tool.restore.telling import added_up
 from kpatch_tool.restore.versions import squeezed_lines
 
 _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
+_ANOTHER = Bound(2_000, 100_000_000, 5_000)  # of the search for a file with less likely letters, or none told
 _TOLD = Bound(20_000, 500_000_000, 5_000)  # of the search for a file whose lines another version tells
 Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 
@@ -77,9 +81,27 @@ def restore_file(
     if not file.hunks:
         return unchanged(file, base)
     bound = bound or Bound()
-    if beside.versions.get(file.path):
-        return _told(file, base, bound, limits, beside)
-    return _read(file, base, bound, limits, beside)
+
+    def read(one: FileDiff, most: Bound = bound) -> Restoration:
+        if beside.versions.get(file.path):
+            return _told(one, base, most, limits, beside)
+        return _read(one, base, most, limits, beside)
+
+    return with_letters(lettered(file, base, beside.people), read) or read(file)
+
+
+def with_letters(ways: Sequence[Lettered[File]], read: Callable[..., Restoration]) -> Restoration | None:
+    """The first of these readings of a file that `read` proves; else the likeliest, with the lines listed in which
+    letters were replaced. None where there are none."""
+    first: Restoration | None = None
+    for way in ways:
+        found = read(way.file) if first is None and not way.lacks else read(way.file, _ANOTHER)
+        if found.found and way.lines:
+            found = replace(found, undone=added_up([*found.undone, (LETTERS, way.lines)]))
+        if found.proven:
+            return found
+        first = first or replace(found, ambiguous=tuple(dict.fromkeys((*way.listed, *found.ambiguous))))
+    return first
 
 
 def _told(file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere) -> Restoration:
@@ -101,6 +123,13 @@ def _read(file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], be
 def restore_made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
     """Restore one file diff read by `damaged.parse_damaged` whose result is known: `base` and `made` are the contents
     of the blobs that it names. None where what was received does not lead from one to the other."""
+    for way in lettered(file, base, made=made):
+        if found := _made(way.file, base, made):
+            return replace(found, undone=((LETTERS, way.lines),) if way.lines else ())
+    return _made(file, base, made)
+
+
+def _made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
     text = BaseText(base)
     placed = place_hunks(file.hunks, text, file.path, BaseText(made))
     if isinstance(placed, Misplaced) or file.new_path is None:

@@ -24,7 +24,8 @@ _OUTLOOKS = (
     r"\*?(?:Sent|Gesendet|Envoy|Enviado|Inviato|Verzonden)[^\n:]{0,6}:)"
 )
 _MARK = re.compile(
-    rf"^(?:[ \t]*(?:-{{4,}} ?(?:{'|'.join(_WORDS)}) ?-{{4,}}|Begin forwarded message:)[ \t]*\n(?:[ \t]*\n)*|"
+    rf"^(?:[ \t]*(?:-{{4,}} ?(?:{'|'.join(_WORDS)})(?: from [^\n]{{1,200}}?)? ?-{{4,}}|"
+    rf"Begin forwarded message:)[ \t]*\n(?:[ \t]*\n)*|"
     rf"{_OUTLOOKS})".encode(),
     re.MULTILINE | re.IGNORECASE,
 )

@@ -8,17 +8,19 @@ from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob
-from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.diff.printer import format_diff, second_reading
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.elsewhere import added_lines, elsewhere
 from kpatch_tool.restore.hidden import hides
+from kpatch_tool.restore.lettered import lettered
+from kpatch_tool.restore.letters import may_lack
 from kpatch_tool.restore.loose import LooseFile, read_loose
 from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.search import Bound
-from kpatch_tool.restore.styled import Restoration, restore_file, restore_made
+from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
 from kpatch_tool.restore.versions import having
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
@@ -32,6 +34,7 @@ _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whos
 PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 _AGAIN = Bound(20_000, 500_000_000, 5_000)  # of the search for a file that others have told of
+_LETTERS = frozenset({Damage.REPLACED, Damage.ADDRESSES_HIDDEN})
 _TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
 
 
@@ -219,8 +222,9 @@ def _sure(patch: Patch, files: Files, known: _Known) -> Patch:
             outcome = apply_file(before, file, fuzz=0)
             post = outcome.post if isinstance(outcome, Applied) else None
             exact = file.old_path is None or is_blob(before or b"", file.old_blob)
-            named = file.new_blob and file.new_path and (file.hunks or file.payload)
-            right = right and not (exact and named and not is_blob(post or b"", file.new_blob))
+            named = file.new_blob and (file.hunks or file.payload)
+            made = is_blob(post or b"", file.new_blob) if file.new_path else isinstance(outcome, Applied)
+            right = right and not (exact and named and not made)
             if isinstance(outcome, Applied):
                 trial.put(file, post)
                 break
@@ -239,12 +243,15 @@ _Tried = tuple[Files, list[Restoration]]
 def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
     """The best of: the text as received, the damage undone, the white space read by style."""
     lost = bool(patch.damage & LOST)
-    if _hides(patch):
+    if _lacks_people(patch):
         known = replace(known, people=(*known.people, *_known_people(patch, files, known.versions)))
     tried: list[_Tried] = []
     if not lost and patch.files:
         tried.append(_each(patch.files, files, _as_received))
         if _rank(tried[-1]) == 2:
+            return tried[-1]
+        tried.append(_each(patch.files, files, partial(_letters_alone, people=known.people)))
+        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _LETTERS):
             return tried[-1]
     if lost and patch.files:
         by_ids = _by_ids(patch.files, files, known.blobs, restore_made)
@@ -262,9 +269,10 @@ def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
     return max(tried if lost else reversed(tried), key=_rank)
 
 
-def _hides(patch: Patch) -> bool:
-    """Whether an archive hid an address in a line of the diff."""
-    return any(hides(line.text) for file in patch.files for hunk in file.hunks for line in hunk.lines)
+def _lacks_people(patch: Patch) -> bool:
+    """Whether an archive hid an address in a line of the diff, or an added one may lack letters of a name."""
+    lines = [line for file in patch.files for hunk in file.hunks for line in hunk.lines]
+    return any(hides(line.text) or (line.kind is Kind.ADDED and may_lack(line.text)) for line in lines)
 
 
 def _known_people(patch: Patch, files: Files, versions: ReadVersions) -> list[Person]:
@@ -367,6 +375,23 @@ def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
             if outcome.post is not None and is_blob(outcome.post, file.new_blob):
                 return Restoration(file, outcome.post, True, True, f"blob {file.new_blob} as received")
     return Restoration(file, None, False, False, "it does not fit as received")
+
+
+def _letters_alone(file: FileDiff, base: bytes | None, people: Sequence[Person]) -> Restoration:
+    """The text as it stands but for letters that were replaced."""
+    ways = [] if file.binary or not file.hunks else lettered(file, base or b"", people)
+    return with_letters(ways, lambda one, _bound=None: _as_it_stands(one, base)) or _as_received(file, base)
+
+
+def _as_it_stands(file: FileDiff, base: bytes | None) -> Restoration:
+    """The text as it stands, whatever it makes of the base."""
+    found = _as_received(file, base)
+    outcome = apply_file(base if file.old_path else None, file, fuzz=0)
+    if found.proven or not isinstance(outcome, Applied):
+        return found
+    exact = file.old_path is None or is_blob(base or b"", file.old_blob)
+    why = f"it does not make blob {file.new_blob}" if exact and file.new_blob else other_blob(file, base or b"")
+    return Restoration(file, outcome.post, True, False, why)
 
 
 def _judged(patch: Patch, results: Sequence[Restoration]) -> Patch:

@@ -12,6 +12,7 @@ _REPLY_WORDS = (
 )  # fmt: skip
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
 _REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
+_MUTT_FORWARD = re.compile(r"\[[^\s\[\]@]{1,64}@[^\s\[\]@]{1,255}: (.*)\]")  # its forward_format (muttrc(5))
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
 # What filters put before the subject of a mail that they suspect or that came from outside, and `b4 ty` before that of
 # a series of which not all patches were taken.
@@ -178,6 +179,8 @@ def _prefixes(subject: str) -> tuple[str, bool, bool]:
             reply = True
         elif found := _FORWARD.match(subject):
             forward = True
+        elif found := _MUTT_FORWARD.fullmatch(subject):
+            return found[1], reply, True
         elif not (found := _WARNING.match(subject)):
             return subject, reply, forward
         subject = subject[found.end() :]

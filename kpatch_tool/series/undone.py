@@ -25,6 +25,7 @@ WORDS: dict[Damage, tuple[str, str, str]] = {
         "line put in the file's charset",
         "lines put in the file's charset",
     ),
+    Damage.REPLACED: ("letters were replaced", "line with its letters back", "lines with their letters back"),
     Damage.QUOTED_PRINTABLE: (
         "codes of quoted-printable were left in the text",
         "line decoded from quoted-printable",

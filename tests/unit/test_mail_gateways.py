@@ -248,6 +248,20 @@ def test_what_is_forwarded_is_its_authors(text: str, date: str) -> None:
     assert "forwarded by Bob Roe: author and date are those that the text gives" in series.problems
 
 
+@pytest.mark.parametrize("margin", ["", "> ", "    "])
+def test_what_mutt_forwards_is_its_authors(margin: str) -> None:
+    mail = "From: Jane Doe <jane@example.org>\nDate: Thu, 17 Apr 2014 10:00:00 +0000\n"
+    mail = f"{mail}Subject: [PATCH v2 1/2] mm: one\nTo: kvm@vger.kernel.org\n\n{INNER}-- \n2.39.2\n"
+    shown = "".join(f"{margin}{line}" if line.strip() else line for line in mail.splitlines(keepends=True))
+    mark = "Look:\n\n----- Forwarded message from Jane Doe <jane@example.org> -----\n\n"
+    text = f"{mark}{shown}\n----- End forwarded message -----\n"
+    series = assemble(read(forward(text, "[jane@example.org: [PATCH v2 1/2] mm: one]")), where="x")
+    (one,) = series.patches
+    assert (series.revision, one.number, one.subject) == (2, 1, "mm: one")
+    assert one.author == Address("Jane Doe", "jane@example.org")
+    assert [file.path for file in one.files] == ["mm/f.c"]
+
+
 def test_what_is_no_forwarded_mail() -> None:
     (one,) = assemble(read(forward("It is this:\n\n" + INNER)), where="x").patches
     assert one.author == Address("Bob Roe", "bob@x.org")  # no header of another mail

@@ -13,7 +13,7 @@ import pytest
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox
 from kpatch_tool.mail.flowed import unflow
-from kpatch_tool.mail.message import Message
+from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.mime import unix_lines
 from kpatch_tool.mail.read import Received, SourceFile, parse, read_files, read_sources
 
@@ -45,6 +45,22 @@ def test_a_single_mail() -> None:
     message = one(MAIL + DIFF)
     assert (message.author.email, message.subject) == ("jane@example.org", "[PATCH] f: x")
     assert message.body == b"Why.\n---\n" + DIFF
+
+
+@pytest.mark.parametrize("margin", [b"    ", b"  ", b"\t"])
+@pytest.mark.parametrize("head", [b"", b"From 1234567890123456789012345678901234567890 Mon Sep 17 00:00:00 2001\n"])
+def test_a_mail_of_which_every_line_is_indented_alike(head: bytes, margin: bytes) -> None:
+    sent = head + MAIL + DIFF
+    message = one(b"".join(margin + line if line.strip() else b"\n" for line in sent.splitlines(keepends=True)))
+    assert (message.author.email, message.subject) == ("jane@example.org", "[PATCH] f: x")
+    assert message.body == b"Why.\n---\n" + DIFF
+    assert message.damage == {Damage.INDENTED}
+
+
+def test_a_text_that_is_not_indented_throughout_is_refused() -> None:
+    lines = [b"    " + line for line in (MAIL + DIFF).splitlines(keepends=True)]
+    with pytest.raises(InputError, match="no mail and no patch found"):
+        one(b"".join([*lines[:6], b"  at the margin\n", *lines[6:], b"so\n"]))
 
 
 def test_colours_of_git_go() -> None:

@@ -348,6 +348,45 @@ def test_an_indented_example_in_a_letter_is_no_patch() -> None:
     assert reshaped(b"    Consider this:\n\n" + DAMAGES["indented"](SENT, random.Random(1)))[1] == ("indented",)
 
 
+@pytest.mark.parametrize(
+    ("three", "two", "one"),
+    [
+        ("\u2014", "\u2013", "-"),
+        ("\u2014", "\u2014", "-"),
+        ("\u2013-", "\u2013", "-"),
+        ("\u2014-", "\u2014", "-"),
+        ("\u2013\u2013\u2013", "\u2013\u2013", "\u2013"),
+    ],
+)
+def test_hyphens_of_which_a_typesetter_made_dashes(three: str, two: str, one: str) -> None:
+    letter = b"Why - so.\n\n- one\n-\n" + "\u2014\nsaid he\n".encode() + b"---\n f | 2 +-\n\n"
+    tail = b"-- \n2.39.2\n"
+    text = (letter.replace("\u2014".encode(), b"*") + SENT + tail).decode()
+    typeset = text.replace("\n-\t", f"\n{one}\t").replace("---", three).replace("--", two).replace("@@ -", f"@@ {one}")
+    body, undone = reshaped(typeset.encode())
+    assert undone == ("typeset",)
+    assert body.startswith(b"Why - so.\n\n- one\n-\n*\nsaid he\n---\n f | 2 +-\n\ndiff --git ")
+    assert body.endswith(tail)
+    (file,) = read_loose(body)
+    done = restore_loose(file, BASE)
+    assert (done.proven, done.post) == (True, NEW)
+
+
+def test_a_mail_that_is_indented_with_its_header_is_forwarded() -> None:
+    header = b"From: Jane Doe <jane@example.org>\nSubject: [PATCH] x\n\nWhy.\n---\n"
+    shown = DAMAGES["indented"](header + SENT, random.Random(1))
+    body, undone = reshaped(b"Please take this:\n\n" + shown)
+    assert undone == ("indented",)
+    assert body == b"Please take this:\n\n" + header + SENT
+    signed = DAMAGES["indented"](b"-- \n2.39.2\n", random.Random(1)) + b"\n----- End forwarded message -----\n"
+    assert reshaped(b"See:\n" + shown + signed)[0].endswith(
+        SENT + b"-- \n2.39.2\n\n----- End forwarded message -----\n"
+    )
+    one_field = DAMAGES["indented"](b"Subject: so\n\n" + SENT, random.Random(1))
+    for letter in (b"Consider:\n" + one_field, b"See:\n" + shown.replace(b"    Why.", b"Why.")):
+        assert reshaped(letter) == (letter, ())
+
+
 def test_a_diff_in_another_charset_than_the_file() -> None:
     base, new = (text.replace(b"Jane Doe", "Jäne Dœ".encode()) for text in (BASE, NEW))
     new = new.replace(b"is full. */", "is full: Ärger. */".encode())
