@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 # What moves in a message when code moves: offsets in a function, a section or a frame. The same complaint of objtool
 # ("f()+0x1a: ..."), modpost ("(.text+0x12)") or gcc ("the frame size of 2064 bytes") stays the same.
@@ -93,6 +93,11 @@ def module_changes(build: StateBuild, other: StateBuild) -> tuple[ModuleChange, 
         for path, file in now.items()
     )
     return (*here, *(ModuleChange(path, False, -file.size, False) for path, file in then.items() if path not in now))
+
+
+def changed_files(build: StateBuild, other: StateBuild) -> list[str]:
+    """The file names of image and modules that `build` and `other` have not alike."""
+    return [PurePosixPath(change.path).name for change in module_changes(build, other) if not change.same]
 
 
 def previous_built(builds: Iterable[StateBuild], patch: int) -> StateBuild | None:

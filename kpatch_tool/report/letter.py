@@ -14,11 +14,11 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formataddr
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kpatch_tool import __version__
 from kpatch_tool.diff.model import Hunk, Kind
-from kpatch_tool.kbuild.model import module_changes
+from kpatch_tool.kbuild.model import changed_files
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings
 from kpatch_tool.report.lines import limited
@@ -77,7 +77,7 @@ def _out_of_reach(record: RunRecord, last: int) -> bool:
     base, build = record.base_build(), next((one for one in record.builds if one.patch == last), None)
     if base is None or build is None:
         return False
-    changed = [PurePosixPath(one.path).name for one in module_changes(build, base) if not one.same]
+    changed = changed_files(build, base)
     return bool(changed) and record.never_loaded.issuperset(changed)
 
 

@@ -7,8 +7,9 @@ told for sure, the blob id judges.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from kpatch_tool.diff.model import FileDiff, Kind
@@ -59,14 +60,9 @@ def lettered(file: FileDiff, base: bytes, people: Iterable[Person] = (), made: b
     """What a file diff read by `damaged.parse_damaged` may have been, the likeliest first; () where no letter seems to
     be replaced, or where its hunks have no place. `made` is the file it makes, where that is known."""
     texts = tuple(tuple(received_text(line) for line in hunk.lines) for hunk in file.hunks)
-    known = _known(base, people, made)
-    if not _suspected(texts, known):
-        return []
-    old = _placed(file, base)
-    if old is None:
-        return []
     starts = [hunk.new_start for hunk in file.hunks]
-    ways = _Search(file.path, texts, starts, old, known).ways(file.new_blob)
+    known, old = partial(_known, base, people, made), partial(_placed, file, base)
+    ways = _ways(file, texts, starts, known, old)
     return [Lettered(_with_lines(file, way.file), way.lines, way.listed, way.lacks) for way in ways]
 
 
@@ -75,18 +71,29 @@ def lettered_loose(
 ) -> list[Lettered[LooseFile]]:
     """The same of a loosely read file diff."""
     texts = tuple(hunk.lines for hunk in file.hunks)
-    known = _known(base, people, made)
-    if not _suspected(texts, known):
-        return []
-    old = _fitted(file.hunks, base)
-    if old is None:
-        return []
     starts = [hunk.new_start for hunk in file.hunks]
-    ways = _Search(file.header.path, texts, starts, old, known).ways(file.header.new_blob)
+    known, old = partial(_known, base, people, made), partial(_fitted, file.hunks, base)
+    ways = _ways(file.header, texts, starts, known, old)
     return [
         Lettered(replace(file, hunks=_with_texts(file.hunks, way.file)), way.lines, way.listed, way.lacks)
         for way in ways
     ]
+
+
+def _ways(
+    header: FileDiff,
+    texts: _Texts,
+    starts: Sequence[int],
+    known: Callable[[], Words],
+    old: Callable[[], _Old | None],
+) -> list[Lettered[_Texts]]:
+    """What the lines may have been. The words that are `known` are read, and the places of the `old` lines looked for,
+    only where a letter may be replaced: most files have none."""
+    if not any(MARK in line or b"?" in line for hunk in texts for line in hunk):
+        return []
+    words = known()
+    placed = old() if _suspected(texts, words) else None
+    return [] if placed is None else _Search(header.path, texts, starts, placed, words).ways(header.new_blob)
 
 
 def _known(base: bytes, people: Iterable[Person], made: bytes) -> Words:

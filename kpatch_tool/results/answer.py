@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
-from pathlib import PurePosixPath
 
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, module_changes
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import shaky
 from kpatch_tool.suites.model import StateTests
@@ -179,9 +178,8 @@ def _untested(builds: Sequence[StateBuild], never_loaded: Collection[str]) -> st
     built = [build for build in builds if build.status is BuildStatus.OK]
     changed: dict[str, list[int]] = {}
     for before, build in pairwise(built):
-        for change in module_changes(build, before):
-            name = PurePosixPath(change.path).name
-            if name in never_loaded and not change.same:
+        for name in changed_files(build, before):
+            if name in never_loaded:
                 changed.setdefault(name, []).append(build.patch)
     return "; ".join(
         f"what {_patches(numbers)} {'changes' if len(numbers) == 1 else 'change'} in {name} is not tested, no guest "

@@ -113,24 +113,26 @@ def _restored_once(
     workspace: Workspace, tree: Tree, series: Series, directory: Path, *, check: bool
 ) -> tuple[Series, tuple[str, ...]]:
     """`_restored`, written back (unless `check`), and not tried again where it is known to gain nothing."""
+    from kpatch_tool.tree.restoring import commits_read
+
     key = f"restored:{series.name}"
     trees = (tree, *Catalogue(workspace).here())
-    if workspace.remembered(key) == _fingerprint(trees, series):
+    commits = tuple(commits_read(trees))
+    if workspace.remembered(key) == _fingerprint(commits, series):
         return series, ()
     better, told = _restored(trees, series, directory)
     if not check:
         if better is not series:
             store.save_patches(directory, better)
-        workspace.remember(key, _fingerprint(trees, better))
+        workspace.remember(key, _fingerprint(commits, better))
     return better, told
 
 
-def _fingerprint(trees: Sequence[Tree], series: Series) -> str:
-    """Of what restoring depends on: the trees and the patches as they are (kpt itself may change: its version, too)."""
-    from kpatch_tool.tree.restoring import commits_read
-
+def _fingerprint(commits: Sequence[str], series: Series) -> str:
+    """Of what restoring depends on: the commits that it reads and the patches as they are (kpt itself may change: its
+    version, too)."""
     patches = (f"{patch.exactness} {blob_id(patch.diff)}" for patch in series.patches)
-    parts = [__version__, *commits_read(trees), *patches]
+    parts = [__version__, *commits, *patches]
     return blob_id("\n".join(parts).encode())
 
 
