@@ -3,8 +3,12 @@ The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice, product, takewhile
+from operator import itemgetter
 
 from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
@@ -33,32 +37,65 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
 def _adopt_covers(found: Sequence[Posting]) -> None:
     """Give covers left alone (their version differs from the patches') to the posting they introduce. On a page without
     threads the total may differ as well, if a patch follows soon, and both if it follows at once without a tag."""
-    without: dict[tuple[str, int], list[Posting]] = {}
-    for one in found:
-        if one.patches and one.cover is None:
-            for name in identities(one.sender):
-                for total in (one.total, _ANY):
-                    without.setdefault((name, total), []).append(one)
+    without = _Coverless(found)
     for lonely in found:
         cover = lonely.cover
         if lonely.patches or cover is None:
             continue
-        names = identities(lonely.sender)
-        near = [one for name in names for one in without.get((name, lonely.total), ()) if _introduces(cover, one)]
+        near = without.introduced_by(cover, lonely.total)
         if not near and cover.unthreaded:
-            soon = [one for name in names for one in without.get((name, _ANY), ()) if _introduces(cover, one)]
-            near = [one for one in soon if _follows(one, lonely)]
+            near = [one for one in without.introduced_by(cover, _ANY) if _follows(one, lonely)]
         if near:
             min(near, key=lambda one: abs(one.when - cover.when)).cover = cover
 
 
+class _Coverless:
+    """Postings without a cover, by sender, total and what they answer ("": nothing but one another), in the order of
+    time: a mailbox may hold thousands of each."""
+
+    def __init__(self, found: Sequence[Posting]) -> None:
+        self._known: dict[tuple[str, int, str], list[tuple[datetime, int, Posting]]] = {}
+        for place, one in enumerate(found):
+            if one.patches and one.cover is None:
+                entry = (one.when, place, one)
+                for key in product(identities(one.sender), (one.total, _ANY), _answered_outside(one)):
+                    self._known.setdefault(key, []).append(entry)
+        for entries in self._known.values():
+            entries.sort(key=itemgetter(0, 1))
+
+    def introduced_by(self, cover: Post, total: int) -> list[Posting]:
+        """Those that `cover` may introduce: its sender's, of `total` patches, which answer nothing else; of very many
+        those that were sent next to it. In the order in which they were found."""
+        answered = {"", cover.message.message_id, cover.parent}
+        keys = product(identities(cover.sender), (total,), answered)
+        near = {entry[1]: entry[2] for key in keys for entry in self._near(key, cover)}
+        return [near[place] for place in sorted(near)]
+
+    def _near(self, key: tuple[str, int, str], cover: Post) -> Iterator[tuple[datetime, int, Posting]]:
+        entries = self._known.get(key, [])
+        place = bisect_left(entries, cover.when, key=itemgetter(0))
+        fits = partial(_introduces, cover)
+        for side in (range(place, len(entries)), range(place - 1, -1, -1)):
+            here = takewhile(partial(_is_about, cover), (entries[n] for n in side))
+            yield from islice((entry for entry in here if fits(entry[2])), _LATEST)
+
+
+def _answered_outside(one: Posting) -> set[str]:
+    """The ids that the patches of a posting answer; with "" where they are its own, or there are none."""
+    answered = {post.parent for post in one.own.values()} - {""}
+    return answered | {""} if not answered or answered & one.ids else answered
+
+
+def _is_about(cover: Post, entry: tuple[datetime, int, Posting]) -> bool:
+    """Whether a posting was sent when patches of `cover` may have been."""
+    return -_LATE_COVER < entry[0] - cover.when < _NEAR
+
+
 def _introduces(cover: Post, one: Posting) -> bool:
-    answers = {post.parent for post in one.own.values()} - {""}
-    apart = bool(answers) and not answers & {cover.message.message_id, cover.parent, *one.ids}
-    before = one.when - cover.when
-    lone = cover.unthreaded and cover.tag.total == 1 and before < _LATE_COVER  # [PATCH 0/1], then [PATCH]
-    counted = lone or not one.unnumbered
-    return one.cover is None and counted and not apart and -_LATE_COVER < before < _NEAR
+    if one.cover is not None:
+        return False
+    lone = cover.unthreaded and cover.tag.total == 1 and one.when - cover.when < _LATE_COVER  # [PATCH 0/1], [PATCH]
+    return lone or not one.unnumbered
 
 
 def _follows(one: Posting, lonely: Posting) -> bool:
@@ -134,22 +171,21 @@ def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> 
 def _continue(found: Sequence[Posting]) -> None:
     """ "[PATCH 14/17]" after "[PATCH 13/7]" and "[PATCH 2/1]" after "[PATCH]": the numbers of one posting go on in
     another, whose total is another. The later one takes the patches before its own from the earlier."""
-    ended: dict[int, list[Posting]] = {}
+    ended: dict[tuple[int, int | None, str], list[Posting]] = {}  # by last number, revision, minor
+    links = {one: frozenset[str]().union(*(post.links for post in one.posts)) for one in found}
     for one in found:
         first = min(one.own)
         if first > 1 and one.cover is None:
-            earlier = [other for other in ended.get(first - 1, [])[-_LATEST:] if _goes_on(other, one)]
-            if earlier:
-                one.continues = earlier[-1]
-                _borrow(one, one.continues)
-        ended.setdefault(max(one.own), []).append(one)
+            before = ended.get((first - 1, one.revision, one.minor), [])[-_LATEST:]
+            linked = (other for other in reversed(before) if links[one] & links[other] or _is_near(other, one))
+            if (earlier := next(linked, None)) is not None:
+                one.continues = earlier
+                _borrow(one, earlier)
+        ended.setdefault((max(one.own), one.revision, one.minor), []).append(one)
 
 
-def _goes_on(earlier: Posting, later: Posting) -> bool:
-    if (earlier.revision, earlier.minor) != (later.revision, later.minor):
-        return False
-    if {link for post in earlier.posts for link in post.links} & {link for post in later.posts for link in post.links}:
-        return True
+def _is_near(earlier: Posting, later: Posting) -> bool:
+    """Whether a posting of a page that does not show all ids is the same sender's, of the same days."""
     told = all(post.message.message_id for post in later.posts)
     return not told and same_person(earlier.sender, later.sender) and abs(later.when - earlier.when) < _NEAR
 

@@ -162,6 +162,21 @@ def test_a_crowded_thread_takes_linear_time() -> None:
     assert time.process_time() - start < 20
 
 
+def test_a_mailbox_that_repeats_its_threads_with_other_ids_takes_linear_time() -> None:
+    """What the copies answer is not there, so that every cover may belong to every copy of its patches."""
+    cover = [Mail("[PATCH v2 0/3] mm: all", "Text.\n", f"c{i}", "") for i in range(1500)]
+    parts = [
+        patch(f"[PATCH v2 {number}/3] mm: {number}", f"p{number}.{i}", reply_to="gone")
+        for i in range(1500)
+        for number in (1, 2, 3)
+    ]
+    mails = read_posts(messages(*cover, *parts))
+    start = time.process_time()
+    found = posting.gather(mails)
+    assert time.process_time() - start < 10
+    assert sum(len(one.patches) for one in found) == 4500
+
+
 def test_hundreds_of_revisions_in_one_thread() -> None:
     """Each answers the one before: what a revision is told by does not grow with all that lies above it."""
     mails = (patch(f"[PATCH v{n}] mm: one", f"r{n}", reply_to=f"r{n - 1}" if n > 1 else "") for n in range(1, 801))
