@@ -428,6 +428,8 @@ def _needs_cell(patch: Patch, needs: Dependencies) -> Cell:
     lacking = [found for found in outside if found.present is False]
     if lacking:
         return Cell(patch.number, Stage.DEPS, Outcome.FINDING, "lacks", why)
+    if early := [edge.why for edge in edges if edge.needs > patch.number]:
+        return Cell(patch.number, Stage.DEPS, Outcome.FINDING, "later", "; ".join(early))
     numbers = [str(number) for number in sorted({edge.needs for edge in edges})]
     shown = numbers if len(numbers) <= 3 else [*numbers[:2], f"+{len(numbers) - 2}"]
     return Cell(patch.number, Stage.DEPS, Outcome.WELL, ",".join(shown) or "none", why)

@@ -8,15 +8,16 @@ from dataclasses import replace
 from kpatch_tool.depend.declared import declared_edges, externals, revert_edges
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import closure, cycles, ordered
-from kpatch_tool.depend.symbols import symbol_edges
+from kpatch_tool.depend.symbols import Lacking, early_edges, symbol_edges
 from kpatch_tool.depend.textual import chain_edges, joined, textual_edges
 from kpatch_tool.series.model import Series
 
 Presence = Callable[[External], bool | None]
 
 
-def dependencies(series: Series, present: Presence | None = None) -> Dependencies:
-    """The graph of `series`. `present` says whether the base has what an External names (None: not known).
+def dependencies(series: Series, present: Presence | None = None, lacking: Lacking | None = None) -> Dependencies:
+    """The graph of `series`. `present` says whether the base has what an External names (None: not known), `lacking`
+    which of some names it has not: without it, what a patch needs of later ones is not looked for.
 
     Works on damaged patches too: lines are compared with white space squeezed. Raises nothing; patches that need one
     another are listed in `cycles`.
@@ -24,7 +25,8 @@ def dependencies(series: Series, present: Presence | None = None) -> Dependencie
     numbers = tuple(patch.number for patch in series.patches)
     making = ordered(chain_edges(series), numbers)
     found = (*textual_edges(series), *symbol_edges(series, making), *declared_edges(series), *revert_edges(series))
-    edges = _merged(found)
+    early = early_edges(series, making, lacking) if lacking is not None else ()
+    edges = _merged((*found, *early))
     outside = tuple(externals(series))
     if present is not None:
         outside = tuple(replace(one, present=present(one)) for one in outside)

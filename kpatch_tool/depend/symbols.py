@@ -1,4 +1,4 @@
-"""Edges between patches through names: one adds or changes what a later one uses.
+"""Edges between patches through names: one adds or changes what another uses.
 
 A name counts as new only where no line that was there before has it, as far as the hunks show; names that could be
 anything (short members, locals of another function) are left out. An edge that is missing is seen by the compiler; one
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -37,6 +37,8 @@ _CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)
 _INCLUDE = re.compile(rb'^#\s*include\s+(?:<([^>]+)>|"([^"]+)")')
 _OBJECT = re.compile(rb"\b([\w./-]+)\.o\b")
 
+Lacking = Callable[[Collection[str]], Collection[str]]  # names -> those that no file of the base has
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
@@ -63,14 +65,47 @@ def symbol_edges(series: Series, order: tuple[int, ...]) -> tuple[Edge, ...]:
     reasons: dict[tuple[int, int], list[str]] = defaultdict(list)
     for number in order:
         patch = by_number[number]
-        lines = [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
+        lines = _with_lines(patch)
         for needs, why in state.used_by(lines):
             if needs != number and why not in reasons[number, needs]:
                 reasons[number, needs].append(why)
         state.take(patch, lines)
+    return _edges(reasons)
+
+
+def early_edges(series: Series, order: tuple[int, ...], lacking: Lacking) -> tuple[Edge, ...]:
+    """The edges from patches to later ones whose names they use, at most one for each pair: the states between do not
+    build. What hunks show as new may stand elsewhere, so a name counts that `lacking` gives back: no file of the base
+    has it."""
+    by_number = {patch.number: patch for patch in series.patches}
+    changed = {number: _with_lines(by_number[number]) for number in order}
+    names = _Names(series.total)
+    for number in order:
+        names.take(by_number[number], changed[number])
+    later = set(order)
+    uses: list[tuple[int, int, str, str]] = []
+    known: set[str] = set()
+    for number in order:
+        later.discard(number)
+        known.update(made.name for file, lines in changed[number] for made in _defined(file, lines, Kind.ADDED))
+        uses += [(number, *use) for use in names.used_early(changed[number], later) if use[1] not in known]
+    absent = lacking({name for *_, name, _ in uses}) if uses else ()
+    reasons: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for number, needs, name, why in uses:
+        if name in absent and why not in reasons[number, needs]:
+            reasons[number, needs].append(why)
+    return _edges(reasons)
+
+
+def _with_lines(patch: Patch) -> list[tuple[FileDiff, list[CodeLine]]]:
+    return [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
+
+
+def _edges(reasons: dict[tuple[int, int], list[str]]) -> tuple[Edge, ...]:
     return tuple(
         Edge(patch, needs, EdgeKind.SYMBOL, joined(sorted(whys, key=_rank), most=3))
         for (patch, needs), whys in reasons.items()
+        if whys
     )
 
 
@@ -104,11 +139,9 @@ class _Names:
         yield from self._removed_definitions(files)
 
     def _line_uses(self, file: FileDiff, line: CodeLine) -> Iterator[tuple[int, str]]:
-        members = set(_MEMBER.findall(line.code))
+        for added in self._meant(file, line):
+            yield added.patch, self._said(added, line)
         for name in dict.fromkeys(line.names()):
-            for added in self._added.get(name, ()):
-                if _reaches(added.path, file.path) and _means(added.symbol, file.path, line, name in members):
-                    yield added.patch, self._said(added, line)
             changed = self._changed.get(name)
             if (
                 changed is not None
@@ -118,6 +151,26 @@ class _Names:
             ):
                 patch, path = changed
                 yield patch, f"calls {name}(), whose parameters {patch}/{self._total} changes in {shown_path(path)}"
+
+    def _meant(self, file: FileDiff, line: CodeLine) -> Iterator[_Added]:
+        """What patches added that a line of a file names."""
+        members = set(_MEMBER.findall(line.code))
+        for name in dict.fromkeys(line.names()):
+            for added in self._added.get(name, ()):
+                if _reaches(added.path, file.path) and _means(added.symbol, file.path, line, name in members):
+                    yield added
+
+    def used_early(
+        self, files: list[tuple[FileDiff, list[CodeLine]]], later: Collection[int]
+    ) -> Iterator[tuple[int, str, str]]:
+        """(patch needed, name, why) for the added lines of a patch that use what one of the patches `later` adds for a
+        whole file or more. Options are left out: what they select is built without them, too."""
+        for file, lines in files:
+            for line in lines:
+                for added in self._meant(file, line) if line.kind is Kind.ADDED else ():
+                    symbol = added.symbol
+                    if added.patch in later and not symbol.function and symbol.what != "option":
+                        yield added.patch, symbol.name, f"{self._said(added, line)}, and nothing before has"
 
     def _said(self, added: _Added, line: CodeLine | None = None) -> str:
         symbol, path = added.symbol, shown_path(added.path)

@@ -3,8 +3,10 @@ series of the workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
 
 from kpatch_tool import process
 from kpatch_tool.depend.declared import stated_external
@@ -55,7 +57,7 @@ def dependencies_on(tree: Tree | None, series: Series, workspace: Workspace | No
                 return known
             return reverted_is_there(patch, read)
 
-        found = dependencies(series, present)
+        found = dependencies(series, present, partial(_lacking, tree, series))
     return _with_chain(found, series, chain_of(workspace, series, tree))
 
 
@@ -150,6 +152,19 @@ class _Asked:
                 yield from patch_ids(diff, parse_diff(diff))
             except DiffError:
                 yield from patch_ids(diff, ())
+
+
+def _lacking(tree: Tree, series: Series, names: Collection[str]) -> set[str]:
+    """Those of `names` that stand in no file of the base. Near the series most are found; all files take seconds."""
+    paths = [PurePosixPath(file.path) for patch in series.patches for file in patch.files]
+    architectures = {f"arch/{path.parts[1]}/include" for path in paths if path.parts[0] == "arch" and path.parts[2:]}
+    near = {"include", *architectures, *(str(path.parent) for path in paths if path.parts[1:])}
+    left = set(names)
+    for within in (sorted(near), []):
+        if left:
+            argv = ["git", f"--git-dir={tree.git_dir}", "grep", "-IhowF", "-f", "-", tree.base, "--", *within]
+            left.difference_update(process.run(argv, stdin="\n".join(left).encode()).stdout.decode().split())
+    return left
 
 
 def _in_history(tree: Tree, commit: str) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,24 @@ def test_a_reverted_commit_is_looked_for_in_the_tree(
     assert present("files") is True
     assert present("without", status=1) is False
     assert "it is NOT there" in kpt("deps", "revert", "--tree", "without", status=1).out
+
+
+def test_a_patch_that_calls_what_a_later_one_adds(three: Path, kpt: Kpt, tmp_path: Path) -> None:
+    """Told where a tree is here: its base has no such name."""
+    mails = sorted((tmp_path / "mails").iterdir())
+    swapped = tmp_path / "swapped"
+    swapped.mkdir()
+    for number, mail in enumerate((mails[0], mails[2], mails[1]), start=1):
+        text = re.sub(r"PATCH \d/3", f"PATCH {number}/3", mail.read_text())
+        (swapped / f"{number}.patch").write_text(re.sub(r"^index .*\n", "", text, flags=re.MULTILINE))
+    kpt("import", swapped, "--name", "swapped")
+    assert kpt("deps", "swapped", "--json").json["order"] == [1, 2, 3]
+    kpt("tree", "add", "toy", "--git", three, "--ref", "main")
+    told = kpt("deps", "swapped", "--tree", "toy", "--json").json
+    assert told["order"] == [1, 3, 2]
+    (edge,) = told["edges"]
+    assert (edge["patch"], edge["needs"], edge["kind"]) == (2, 3, "symbol")
+    assert edge["why"] == f"calls kvm_toy_helper(), which 3/3 adds to {MMU}, and nothing before has"
 
 
 def test_unknown_names(three: Path, kpt: Kpt) -> None:

@@ -8,7 +8,7 @@ from kpatch_tool.depend import source
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Edge, EdgeKind, External
 from kpatch_tool.depend.presence import reverted_is_there
-from kpatch_tool.depend.symbols import symbol_edges
+from kpatch_tool.depend.symbols import early_edges, symbol_edges
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.series.model import Patch, Series
 from tests.patch_texts import patch, series
@@ -370,3 +370,38 @@ def test_what_a_base_holds_of_a_reverted_commit() -> None:
     files["virt/kvm/kvm_main.c"] = b"other\n"
     assert reverted_is_there(revert, files.get) is None
     assert reverted_is_there(revert, lambda _: None) is None
+
+
+def early(absent: str, *patches: Patch) -> dict[tuple[int, int], str]:
+    """The same of patches that use what a later one adds, where the base has none of the names in `absent`."""
+    edges = early_edges(series(*patches), tuple(one.number for one in patches), set(absent.split()).intersection)
+    return {(edge.patch, edge.needs): edge.why for edge in edges}
+
+
+CALLS = diff("arch/x86/kvm/svm.c", "static int f(void)", " \tx();", "+\tkvm_count_exit(vcpu);", " \ty();")
+MAKES = diff(
+    "arch/x86/kvm/x86.c",
+    "",
+    " }",
+    " ",
+    "+void kvm_count_exit(struct kvm_vcpu *vcpu)",
+    "+{",
+    "+\tvcpu->exit_count++;",
+    "+}",
+)
+
+
+def test_a_call_of_what_a_later_patch_adds() -> None:
+    told = "calls kvm_count_exit(), which 2/2 adds to arch/x86/kvm/x86.c, and nothing before has"
+    assert early("kvm_count_exit", patch(1, CALLS), patch(2, MAKES)) == {(1, 2): told}
+    assert early("kvm_count_exit", patch(1, MAKES), patch(2, CALLS)) == {}
+    assert early("other", patch(1, CALLS), patch(2, MAKES)) == {}  # a stub, say: the base has the name
+
+
+def test_what_the_patch_itself_or_an_earlier_one_makes_is_not_early() -> None:
+    own = CALLS + diff("arch/x86/kvm/svm.h", "", " }", " ", "+static inline void kvm_count_exit(void) { }")
+    assert early("kvm_count_exit", patch(1, own), patch(2, MAKES)) == {}
+    local = diff("arch/x86/kvm/svm.c", "static int f(void)", " {", "+\tint exit_count;", "+\tuse(exit_count);")
+    assert early("exit_count", patch(1, local), patch(2, diff("virt/v.h", "struct s {", "+\tint exit_count;"))) == {}
+    other = diff("arch/arm/kvm/arm.c", "static int f(void)", " \tx();", "+\tkvm_count_exit(vcpu);", " \ty();")
+    assert early("kvm_count_exit", patch(1, other), patch(2, MAKES)) == {}
