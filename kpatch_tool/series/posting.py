@@ -45,7 +45,7 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     covers = [post for post in zeros if post.order not in patches_all_the_same]
     placed: set[int] = set()
     queue = _queue(covers, [post for post in patches if post.tag.number != 0])
-    for run in _whole_runs(queue):
+    for run in _whole_runs(posts, queue):
         index.add(_posting_of(run))
         placed.update(post.order for post in run)
     for post in queue:
@@ -134,37 +134,57 @@ def _are_files_in_order(patches: Sequence[Post], posts: Sequence[Post]) -> bool:
     return files and alike and not any(post.tag.reply for post in posts)
 
 
-def _whole_runs(posts: Sequence[Post]) -> list[list[Post]]:
-    """The runs 1/N, 2/N, ... N/N (a cover may come first) that stand together in the source and answer nothing else.
+def _whole_runs(posts: Sequence[Post], queue: Sequence[Post]) -> list[list[Post]]:
+    """The runs 1/N, 2/N, ... N/N of `queue` (a cover may come first) that stand together among `posts` and answer
+    nothing else. Of files (no mail has an id) some may be missing, or hold no diff.
 
     Files of git format-patch and b4 are such: they name each patch's author where a mail names its sender, and so one
     series may be from many people.
     """
+    wanted = {post.order for post in queue}
     runs: list[list[Post]] = []
-    run: list[Post] = []
+    last: Post | None = None
     for post in sorted(posts, key=lambda post: post.order):
-        if not (run and _goes_on(run[-1], post)):
-            run = []
-        if run or post.tag.number in (0, 1):
-            run.append(post)
-        if run and (post.tag.total or 0) > 1 and post.tag.number == post.tag.total:
-            runs.append(run)
-            run = []
-    return [run for run in runs if _stands_alone(run)]
+        if post.tag.number is not None and not (post.tag.reply or post.tag.forward):
+            if last is None or not _goes_on(last, post):
+                runs.append([])
+            runs[-1].append(post)
+            last = post
+    found = ([post for post in run if post.order in wanted] for run in runs)
+    return [run for run in found if _is_whole(run) and _stands_alone(run)]
 
 
 def _goes_on(last: Post, post: Post) -> bool:
     a, b = last.tag, post.tag
     same = (a.total, a.revision, a.minor, a.resend) == (b.total, b.revision, b.minor, b.resend)
-    return same and post.order == last.order + 1 and b.number == (a.number or 0) + 1
+    next_ = (a.number or 0) + 1
+    number = b.number or 0
+    return same and post.order == last.order + 1 and (number == next_ or (number > next_ and _are_files((last, post))))
+
+
+def _is_whole(run: Sequence[Post]) -> bool:
+    """Whether all of a series is in a run; of files, more than one."""
+    numbers = [post.tag.number or 0 for post in run]
+    if len(run) > 1 and _are_files(run):
+        return True
+    return (
+        bool(run)
+        and 1 < numbers[-1] == run[0].tag.total
+        and numbers[0] < 2
+        and len(run) == numbers[-1] - numbers[0] + 1
+    )
+
+
+def _are_files(run: Sequence[Post]) -> bool:
+    return not any(post.message.message_id or post.message.archive for post in run)
 
 
 def _stands_alone(run: Sequence[Post]) -> bool:
     ids = {post.message.message_id for post in run}
     if not all(ids.issuperset(filter(None, post.parents)) and not post.message.archive for post in run):
         return False
-    if ids == {""}:
-        return True  # files: their dates are the commits'
+    if _are_files(run):
+        return True  # their dates are the commits'
     times = [post.when for post in run if post.message.date]
     one = all(same_person(post.sender, run[0].sender) for post in run)
     return not times or max(times) - min(times) < (_NEAR if one else _AT_ONCE)
@@ -173,7 +193,7 @@ def _stands_alone(run: Sequence[Post]) -> bool:
 def _posting_of(run: Sequence[Post]) -> Posting:
     cover = run[0] if run[0].tag.number == 0 else None
     patches = {post.tag.number: post for post in run if post.tag.number}
-    return Posting(run[0].sender, len(patches), cover, patches)
+    return Posting(run[0].sender, run[0].tag.total or len(patches), cover, patches)
 
 
 class _Index:

@@ -185,13 +185,14 @@ class Threads:
             (near if one.sent else undated).add(one)
 
     def join_runs(self, index: IndexFile) -> Kinds:
-        """Join patches k/N and k+1/N that stand behind one another (posting.gather knows files that were written so);
-        what counts as a patch here."""
+        """Join patches k/N and k+1/N that stand behind one another, of mails without ids also such between which some
+        are missing (posting.gather knows files that were written so); what counts as a patch here."""
         marked = own = forwarded = False
         patches = bare = 0
         (answered,) = index.row("SELECT coalesce(max(answers), 0) FROM file")
         last: tuple[int, ...] = ()
-        last_place = last_id = -2
+        last_number = last_place = last_id = -2
+        last_named = False
         for id_, kind, number, total, revision, diff, named in index.rows(_POSTS):
             place = self._place(id_)
             if place < 0:
@@ -205,10 +206,11 @@ class Threads:
                     marked = marked or bool(kind & PATCH)
                     patches += 1
                     bare += number < 0 and not named
-            run = (number, total, revision, kind & RESEND)
-            if place == last_place + 1 and last == (number - 1, *run[1:]):
+            run = (total, revision, kind & RESEND)
+            bare_before = not (named or last_named) and last_number < number
+            if place == last_place + 1 and last == run and (last_number == number - 1 or bare_before):
                 self._union(last_id, id_)
-            last, last_place, last_id = run, place, id_
+            last, last_number, last_place, last_id, last_named = run, number, place, id_, named
         return Kinds(marked, own, forwarded, as_one=patches > 1 and bare == patches and not answered)
 
     def _place(self, message: int) -> int:

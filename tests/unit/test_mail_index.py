@@ -273,6 +273,17 @@ def test_a_person_of_many_covers_takes_no_longer_than_many_people() -> None:
     assert joined.root(40_000) == 1
 
 
+def test_files_of_many_people_of_which_one_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "m.mbox"
+    mails = [
+        replace(patch(f"[PATCH {k}/6] mm: {k}"), name=f"P {k}", email=f"p{k}@x.org", day=3 * k) for k in range(1, 7)
+    ]
+    path.write_bytes(mbox(*mails[:3], *mails[4:]))
+    with index.update(tmp_path / "i.sqlite", [str(path)], PatchJudge(), silent, count=1) as file:
+        assert shown(file) == whole(path)
+    assert len(whole(path)) == 1
+
+
 def test_many_blocks_and_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the size of blocks and stretches, every mail is read once."""
     path = tmp_path / "m.mbox"

@@ -144,6 +144,19 @@ def test_many_unrelated_series_ask_for_a_choice() -> None:
     assert assemble(many, where="box.mbox", pick="net: e").title == "net: e this"
 
 
+@pytest.mark.parametrize("lacking", ["absent", "empty"])
+def test_files_of_many_people_of_which_one_is_lacking(lacking: str) -> None:
+    """As git format-patch writes them, days apart by their commits' dates."""
+    files = [
+        replace(patch(f"[PATCH {k}/6] mm: {k}"), name=f"Person {k}", email=f"p{k}@example.org", day=3 * k)
+        for k in range(1, 7)
+    ]
+    files[3] = replace(files[3], body="Nothing.\n")
+    found = assemble(messages(*(one for one in files if lacking == "empty" or "4/6" not in one.subject)), where="x")
+    assert [one.number for one in found.patches] == [1, 2, 3, 5, 6]
+    assert found.problems == ("patch 4 is not in the source (of 6)",)
+
+
 def test_many_series_in_one_thread_are_no_question() -> None:
     first = patch("[PATCH] net: root this", "r")
     answers = [patch(f"[PATCH] net: {word} this", word, minute=i, reply_to="r") for i, word in enumerate("abcdefg", 1)]
