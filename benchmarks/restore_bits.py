@@ -29,6 +29,7 @@ from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.reading import Memory, Reader, file_reader
 from kpatch_tool.restore.rows import survey_file
+from kpatch_tool.tree.objects import GITLINK_MODE
 
 _NOTHING = 18.0  # bits of a reading that nothing gives
 _LARGEST = 150_000  # bytes of a diff
@@ -75,7 +76,10 @@ class Counts:
 def reader_of(file: FileDiff, base: bytes) -> Reader | None:
     """The reader of a file whose white space is squeezed, with the author's lines told apart right; None where that is
     not among the ways to do so."""
-    (received,) = parse_damaged(b"\n".join(map(squeeze, format_diff([file]).split(b"\n"))) + b"\n")
+    try:
+        (received,) = parse_damaged(b"\n".join(map(squeeze, format_diff([file]).split(b"\n"))) + b"\n")
+    except DiffError:  # context lines that look added and others that look removed
+        return None
     text = BaseText(base)
     placed = place_hunks(received.hunks, text, received.path)
     if isinstance(placed, Misplaced):
@@ -115,7 +119,7 @@ def changed(directory: Path, commit: str) -> Iterator[tuple[FileDiff, bytes]]:
     if len(diff) > _LARGEST:
         return
     for file in parse_diff(diff):
-        if not file.binary and file.hunks and file.new_path:
+        if not file.binary and file.hunks and file.new_path and file.new_mode != GITLINK_MODE:
             yield file, git(directory, "cat-file", "blob", f"{commit}^:{file.old_path}") if file.old_path else b""
 
 
