@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kpatch_tool import sandbox, workspace
+from kpatch_tool import workspace
 from kpatch_tool.errors import InputError, exit_status
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import json_printable, printable
@@ -65,6 +65,8 @@ TimeoutOption = Annotated[
 def _without_sandbox(chosen: bool) -> bool:
     """The option is the environment variable, said on the command line: it holds for all that this kpt starts."""
     if chosen:
+        from kpatch_tool import sandbox
+
         os.environ[sandbox.VARIABLE] = "1"
     return chosen
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kpatch_tool.kbuild.model import Diagnostic
 from kpatch_tool.text import spelt
+
+if TYPE_CHECKING:
+    from kpatch_tool.kbuild.model import Diagnostic
 
 
 def wrapped(line: str, most: int, later: str | None = None) -> list[str]:
