@@ -30,10 +30,13 @@ _LIST_BEFORE = frozenset({b"=", b"(", b",", b"enum", b"{", b")"})
 
 def width(text: bytes, start: int = 0) -> int:
     """The column after `text` that begins at column `start`, tabs being 8 wide."""
+    if b"\t" not in text:  # nearly every text
+        return start + len(text)
+    *before_tabs, last = text.split(b"\t")
     column = start
-    for byte in text:
-        column = column // TAB * TAB + TAB if byte == 9 else column + 1
-    return column
+    for part in before_tabs:
+        column = (column + len(part)) // TAB * TAB + TAB
+    return column + len(last)
 
 
 def indent_of(line: bytes) -> bytes:

@@ -87,7 +87,7 @@ class Row:
     told: bytes | None = None  # the line that another version of the file has in its place
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def split_cached(line: bytes) -> gaps.Chunks:
     """gaps.split, remembered."""
     return gaps.split(line)

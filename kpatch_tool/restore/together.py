@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kpatch_tool.restore import gaps, indent, notes, unruled
 from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, width
 from kpatch_tool.restore.reading import Candidate
-from kpatch_tool.restore.rows import Row
+from kpatch_tool.restore.rows import Row, split_cached
 
 LEAST = 7.0  # bits: what joint deviations cost at least, but for lines with the same text
 _SHIFT = 10.0  # bits: a run of lines that stands elsewhere as a whole
@@ -114,7 +114,7 @@ def _plain(lines: Lines) -> _Found:
     """Gaps of no kind that are wide, since a line that was removed or another one has them so, are single blanks."""
     texts: dict[int, bytes] = {}
     for number in lines.added():
-        own = gaps.split(lines.texts[number])
+        own = split_cached(lines.texts[number])
         every = [gaps.Gap(gap) if key else gaps.SINGLE for gap, key in zip(own.gaps, own.keys, strict=True)]
         if own.gaps and len(every) == len(lines.rows[number].words) - 1:
             texts[number] = gaps.render(lines.rows[number].words, indent_of(lines.texts[number]), every)
@@ -210,7 +210,7 @@ def _own_columns(lines: Lines) -> _Found:
 def _edge(lines: Lines, place: _Place) -> int:
     """The column at which the text before a gap ends."""
     number, at = place
-    own = gaps.split(lines.texts[number])
+    own = split_cached(lines.texts[number])
     return width(own.words[at], own.columns[at])
 
 
@@ -257,13 +257,14 @@ def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int 
     texts: dict[int, bytes] = {}
     for number, at in places:
         text = texts.get(number, lines.texts[number])
-        start, words = indent_of(text), lines.rows[number].words
-        own = gaps.split(text)
-        if len(own.gaps) != len(words) - 1:
+        own = split_cached(text)
+        if len(own.gaps) != len(lines.rows[number].words) - 1:
             continue
-        wanted = gaps.SINGLE if width(own.words[at], own.columns[at]) >= full else gap
-        every = [wanted if index == at else gaps.Gap(one) for index, one in enumerate(own.gaps)]
-        texts[number] = gaps.render(words, start, every)
+        edge = width(own.words[at], own.columns[at])
+        wanted = gaps.SINGLE if edge >= full else gap
+        end = len(indent_of(text)) + sum(map(len, own.words[: at + 1])) + sum(map(len, own.gaps[:at]))
+        rest = text[end + len(own.gaps[at]) :].rstrip(b" \t")
+        texts[number] = text[:end] + wanted.render(edge, own.columns[0]) + rest
     return texts
 
 
