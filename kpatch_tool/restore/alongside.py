@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from kpatch_tool.restore.gaps import COLUMNS, MAX_WORDS, STARS, Chunks, Gap, Options, add
+from kpatch_tool.restore.gaps import COLUMNS, MAX_WORDS, STARS, TAGS, Chunks, Gap, Options, add
 
 _COLONS = frozenset({b":", b"=", b"-", b"--", b"|", b"=>", b"->", b"RO", b"RW"})
 
@@ -48,6 +48,8 @@ def tabular(chunks: Chunks, lines: Sequence[Chunks], *, plain_only: bool = False
         same_count = len(line.words) == len(chunks.words)
         for at, gap in enumerate(line.gaps):
             if gap == b" " or line.keys[at].startswith("sentence") or (at == 0 and line.words[0] in STARS):
+                continue
+            if line.keys[at] == "tag" and chunks.words[0] not in TAGS:
                 continue
             mark = line.words[at + 1]
             index = at if at < len(chunks.gaps) else None

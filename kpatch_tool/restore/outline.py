@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from kpatch_tool.restore import braces
 from kpatch_tool.restore.cstate import TAB, indent_of, pad, width
+from kpatch_tool.restore.gaps import TAGGED, TAGS
 from kpatch_tool.restore.weights import add
 from kpatch_tool.restore.yaml_text import expected_columns
 
@@ -46,6 +47,8 @@ _ATTRIBUTE = re.compile(
 )
 _HELP = re.compile(rb"(?:help|---help---)$")
 _AS_ATTRIBUTE = 3.0
+_TAG = re.compile(rb"(?:" + b"|".join(sorted(TAGS)) + rb")([ \t]*)(\S?)")  # with what follows it
+_BELOW_TAG, _IN_TAG = 4.0, 0.6
 _VALUE = re.compile(rb"\s*[^\s:=]+\s*[:+?]?=\s*(?=[^\s\\])")
 _ARGUMENT = re.compile(rb"\s+[A-Z_][A-Z_0-9]*\s+(?=[^\s\\=:+?])")
 _AT_VALUE, _NEAR_VALUE = 0.25, 0.08
@@ -195,11 +198,13 @@ def _opener(above: Sequence[bytes], text: bytes) -> bytes | None:
 
 def _told(above: Sequence[bytes], text: bytes) -> Iterator[tuple[bytes, float]]:
     """The indentations, with weights, that follow from what `text` closes or belongs to."""
-    opener, entry = _opener(above, text), _entry(above, text)
+    opener, entry, tagged = _opener(above, text), _entry(above, text), _tagged(above)
     if opener is not None:
         yield opener, _CLOSES
     if entry is not None:
         yield entry + b"\t", _AS_ATTRIBUTE
+    if tagged is not None:
+        yield tagged, _BELOW_TAG if _TAG.match(above[-1]) else _IN_TAG
 
 
 def _entry(above: Sequence[bytes], text: bytes) -> bytes | None:
@@ -211,6 +216,15 @@ def _entry(above: Sequence[bytes], text: bytes) -> bytes | None:
         if _ENTRY.match(stripped):
             return indent_of(line)
     return None
+
+
+def _tagged(above: Sequence[bytes]) -> bytes | None:
+    """The indentation of the text of an entry of Documentation/ABI whose tags stand above: as deep as theirs."""
+    found = [match for line in above if (match := _TAG.match(line))]
+    for tag in reversed(found):
+        if tag[2]:
+            return pad_like(tag[1], width(tag[0]) - len(tag[2]))
+    return pad(TAGGED) if found else None
 
 
 def pad_like(indent: bytes, column: int) -> bytes:
