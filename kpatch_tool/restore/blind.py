@@ -48,6 +48,7 @@ def read_blind(text: bytes) -> Blind | None:
     files: list[FileDiff] = []
     for file in loose:
         hunks: list[Hunk] = []
+        undone["rewrapped"] += file.broken
         for number, hunk in enumerate(file.hunks, 1):
             fitted = fit_blind(hunk, left)
             if fitted is None:

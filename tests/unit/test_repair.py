@@ -143,6 +143,15 @@ def test_what_was_undone_is_said() -> None:
     assert "with their tabs back" in done.why
 
 
+def test_a_name_that_was_broken_behind_a_slash_is_joined() -> None:
+    path = "Documentation/devicetree/bindings/spi/spi-flow.yaml"
+    sent = format_diff([sent_diff(path=path)])
+    assert b" b/Documentation" in sent
+    patch = received(lambda text, _rng: text.replace(b" b/Documentation", b" b/\nDocumentation"), sent)
+    assert (patch.diff, patch.exactness, patch.damage) == (sent, Exactness.DAMAGED, frozenset({Damage.REWRAPPED}))
+    assert patch.why == "1 wrapped line joined; not compared with a tree yet"
+
+
 def test_another_base_proves_nothing_and_undecided_lines_are_shown() -> None:
     done = restored(received(DAMAGES["hidden, cloudflare"]), BASE.replace(b"flow", b"flow", 1) + b"/* end */\n")
     assert done.exactness is Exactness.MATCHED
