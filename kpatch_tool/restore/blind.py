@@ -123,7 +123,7 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
         if any(MARK in text for text in texts):
             found.add("characters-replaced")
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
-        if leading or any(_blank_run(text) for text in code):
+        if (leading or any(_blank_run(text) for text in code)) and not _adds_no_break(files):
             found.add("no-break-spaces")
         if any(_TYPESET_CODE.search(text) for text in code):
             found.add("typeset")
@@ -136,6 +136,14 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
     if b"@" in diff and re.search(rb"^[ +-].*\[email.{1,3}protected\]", diff, re.MULTILINE | re.IGNORECASE):
         found.add("addresses-hidden")
     return frozenset(found)
+
+
+def _adds_no_break(files: tuple[FileDiff, ...]) -> bool:
+    """Whether the no-break spaces are the author's: all stand in added lines, and blanks that a mail program would have
+    made such are in the lines around them."""
+    lines = [line for file in files for hunk in file.hunks for line in hunk.lines]
+    others = [line.text for line in lines if line.kind is not Kind.ADDED]
+    return any(text.startswith(b"  ") for text in others) and not any(NO_BREAK.search(text) for text in others)
 
 
 def _blank_run(text: bytes) -> bool:

@@ -268,6 +268,15 @@ def test_intact_diffs_are_not_suspected() -> None:
     assert suspicions(parse_diff(SENT), SENT) == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("context", "suspected"),
+    [("    (void) x;", False), ("\xa0   (void) x;", True), ("(void) x;", True), ("\t(void) x;", True)],
+)
+def test_no_break_spaces_that_only_added_lines_have_are_the_authors(context: str, suspected: bool) -> None:
+    text = f"--- a/f.3\n+++ b/f.3\n@@ -1,2 +1,2 @@\n {context}\n-old\n+\xa0   new\n".encode()
+    assert (suspicions(parse_diff(text), text) == {"no-break-spaces"}) is suspected
+
+
 def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:
     line = b" \tgpio-line-names =\n+\t\tname,\n"
     text = b"diff --git a/f.dts b/f.dts\n--- a/f.dts\n+++ b/f.dts\n" + (b"@@ -1,1 +1,2 @@\n" + line) * 4
