@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from kpatch_tool.series import subject
@@ -24,7 +25,8 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
     numbers = {post.order: number for number, post in chosen.patches.items()}
     if chosen.letter:
         numbers[chosen.letter.order] = 0
-    numbers |= _sent_before(chosen, found)
+    numbers |= _sent_before(chosen, found) | _carriers(chosen, by_id, taken)
+    taken |= {order for posting in found for order in _carriers(posting, by_id, taken)}
     ends = frozenset(taken | numbers.keys())
     known: dict[int, Post | None] = {}
     # A clock may be wrong; what came before a later posting may be about an earlier one.
@@ -62,6 +64,17 @@ def _sent_before(chosen: Posting, found: Sequence[Posting]) -> dict[int, int]:
         if other.letter and len(twins) == len(chosen.patches):
             same[other.letter.order] = 0
     return same
+
+
+def _carriers(chosen: Posting, by_id: dict[str, Post], taken: AbstractSet[int]) -> dict[int, int]:
+    """The mails, by place, to which one file of git format-patch was attached, a patch of `chosen`: what answers such a
+    mail is about that patch."""
+    carried: dict[int, list[int]] = {}
+    for number, post in chosen.patches.items():
+        carrier = by_id.get(post.message.in_reply_to) if post.message.commit and not post.message.message_id else None
+        if carrier and carrier.order not in taken:
+            carried.setdefault(carrier.order, []).append(number)
+    return {order: numbers[0] for order, numbers in carried.items() if len(numbers) == 1}
 
 
 def _equal(one: Post, other: Post) -> bool:

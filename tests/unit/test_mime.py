@@ -100,6 +100,24 @@ def test_attached_mails_are_patches_of_their_own() -> None:
     assert [one.subject for one in messages(forwarded)] == ["[PATCH] x", "[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
 
 
+def test_what_answers_a_mail_answers_the_patch_that_is_attached() -> None:
+    def sent(number: int, text: bytes) -> bytes:
+        return b"Message-ID: <%d@x.org>\n" % number + text
+
+    header = b"From: R <r@x.org>\nDate: Thu, 17 Apr 2014 10:00:00 +0000\nSubject: Re: [PATCH] other\n"
+    answer = header + b"In-Reply-To: <1@x.org>\n\nReviewed-by: R <r@x.org>\n"
+    file = FORMATTED + b"\n".join(line for line in ONE.split(b"\n") if not line.startswith(b"Message-ID"))
+    first = sent(1, mime(TEXT, attached(file.replace(b" 1/2", b""), b"0001.patch"), subject=b"[PATCH] other"))
+    again = sent(3, mime(TEXT, attached(file.replace(b" 1/2", b" v2"), b"0001.patch"), subject=b"Re: [PATCH v2] other"))
+    again = again.replace(b"Date: Thu, 17", b"In-Reply-To: <1@x.org>\nDate: Fri, 18")
+    read = [message for data in (first, sent(2, answer), again) for message in messages(data)]
+    assert [message.in_reply_to for message in read] == ["", "1@x.org", "1@x.org", "1@x.org", "3@x.org"]
+    series = assemble(read, where="x", revision=1)
+    assert [(reply.to_patch, reply.subject) for reply in series.replies] == [(1, "Re: [PATCH] other")]
+    assert [one.value for one in series.patches[0].trailers if one.source == "reply"] == ["R <r@x.org>"]
+    assert assemble(read, where="x").replies == ()
+
+
 def test_attached_diffs_are_one_patch() -> None:
     series = assemble(messages(mime(TEXT, attached(PATCH, b"a.diff"), attached(OTHER, b"b.diff"))), where="x")
     assert [[file.path for file in one.files] for one in series.patches] == [["mm/f.c", "mm/g.c"]]
