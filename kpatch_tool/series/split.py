@@ -66,6 +66,8 @@ def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
     """
     cut, parted = _message_end(body, damaged=damaged)
     inbody, start = _inbody(body, charset, parted.start if parted else 0)
+    if parted and parted.start:
+        inbody = _author_above(body[: parted.above], charset) | inbody
     found = _DIFF_START.search(body, cut)
     if found is None:
         message = strip_space(headers.decode(without_footer(body[start:cut]), charset))
@@ -126,6 +128,13 @@ def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
             break
         at = stop
     return {name: _field(b"\n".join(lines), charset) for name, lines in found.items()}, at
+
+
+def _author_above(talk: bytes, charset: str) -> dict[str, str]:
+    """The From at the top of what stands above scissors. git send-email puts it there for a commit that is another's;
+    it holds for the patch below too (git am --scissors forgets it)."""
+    found, _ = _inbody(talk, charset, 0)
+    return found if found.keys() == {"from"} else {}
 
 
 def _field(value: bytes, charset: str) -> str:

@@ -343,3 +343,16 @@ WITH_LOG = b"It prints\n\n----8<----\nBUG: x\n---->8----\n\nFix it.\n\nSigned-of
 def test_scissors(text: bytes, subject: str | None, message: str, note: str) -> None:
     taken = split_body(text + PATCH, "")
     assert (taken.inbody.get("subject"), taken.message, taken.note, taken.diff) == (subject, message, note, PATCH)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "author"),
+    [
+        (b"From: A <a@b>\n\nI changed it.\n", b"Why.\n", "A <a@b>"),
+        (b"From: A <a@b>\n\nI changed it.\n", b"From: C <c@d>\n\nWhy.\n", "C <c@d>"),
+        (b"From: A <a@b>\nDate: today\nSubject: x\n\nWhat of this?\n", b"Why.\n", None),  # somebody's mail, quoted
+    ],
+)
+def test_an_author_above_scissors(above: bytes, below: bytes, author: str | None) -> None:
+    taken = split_body(above + b"\n-- >8 --\n" + below + b"---\n" + PATCH, "")
+    assert (taken.inbody.get("from"), taken.message) == (author, "Why.")
