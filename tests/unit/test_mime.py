@@ -337,6 +337,9 @@ WITH_LOG = b"It prints\n\n----8<----\nBUG: x\n---->8----\n\nFix it.\n\nSigned-of
         (WITH_LOG, None, WITH_LOG.removesuffix(b"\n---\n").decode(), ""),
         (b"Why.\n\nSigned-off-by: J <j@x.org>\n--- >8 ---\n", None, "Why.\n\nSigned-off-by: J <j@x.org>", ""),
         (b"Why.\n\n-- >8 --\n", None, "Why.", ""),
+        (b"It oopses:\n\n8<--- cut here ---\nOops\n", None, "It oopses:\n\n8<--- cut here ---\nOops", ""),
+        (b"[   1.2] 8<--- cut here ---\nOops\n---\n", None, "[   1.2] 8<--- cut here ---\nOops", ""),
+        (TALK + b"8<--- cut here ---\nSubject: x\n\nWhy.\n", "x", "Why.", "> quoted\n\nHow about this?"),
         (b"A. \n\nAcked-by: A <a@b>\n-- 8< --\nlog\n---\n", None, "A.\n\nAcked-by: A <a@b>\n-- 8< --\nlog", ""),
     ],
 )
