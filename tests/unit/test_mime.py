@@ -348,6 +348,13 @@ def test_scissors(text: bytes, subject: str | None, message: str, note: str) -> 
     assert (taken.inbody.get("subject"), taken.message, taken.note, taken.diff) == (subject, message, note, PATCH)
 
 
+def test_a_file_below_talk_with_all_the_fields_that_it_may_have() -> None:
+    fields = b"From: A <a@b>\nTo: list@b,\n more@b\nCc: c@d\nDate: today\nSubject: [PATCH] x\nMIME-Version: 1.0\n"
+    taken = split_body(b"Hello.\n\n" + FORMATTED + fields + b"X-Mailer: y\n\nWhy.\nAs: said\n---\n" + PATCH, "")
+    assert taken.inbody == {"from": "A <a@b>", "date": "today", "subject": "[PATCH] x"}
+    assert (taken.message, taken.note) == ("Why.\nAs: said", "Hello.")
+
+
 @pytest.mark.parametrize(
     ("above", "below", "author"),
     [
