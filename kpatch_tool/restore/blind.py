@@ -19,7 +19,11 @@ from kpatch_tool.restore.undoing import joinings
 _CERTAIN = 0.75  # what the next best reading must cost more
 _CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild", "Kconfig")
 _LEAST_TABS = 2  # lines that begin as tabs made blanks do
-_CODED = re.compile(rb"=(?:3D|E2=80|C2=A0)|^(?:[ +-]?=09|=20$)", re.MULTILINE)  # but not CONFIG_A=20, ldr r5, =20
+# But not CONFIG_A=20, ldr r5, =20, or a line of a binary file (base85).
+_CODED = re.compile(
+    rb"^(?![A-Za-z][!-~]{5,65}$)[^\n]*?=(?:3D|E2=80|C2=A0)|^(?:[ +-]?=09|=20$)",
+    re.MULTILINE,
+)
 _TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")
 _ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &[lg]t;=? \w|&nbsp;")
 _LEAST_ENTITIES = 2

@@ -293,6 +293,7 @@ def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:
         (b"+a =3D b;\n", True),
         (b"+=09a();\n", True),
         (b"+a();\n=20\n", True),
+        (b"GIT binary patch\nliteral 4\nLc${NkU}|Z=3D1oj6\n\n", False),
     ],
 )
 def test_an_equals_sign_may_be_itself(lines: bytes, suspected: bool) -> None:
