@@ -56,6 +56,12 @@ def test_openwall_shows_only_links_that_lead_somewhere(links: str) -> None:
     assert one(page).body == TEXT.encode() + b"\n"
 
 
+def test_who_wrote_what_a_list_sent_in_its_own_name() -> None:
+    message = one(LORE.replace("Jane Doe <jane@example.org>", "'Jane Doe' via lists <lists@example.org>") + TEXT)
+    assert (message.author.name, message.author.email, message.author.shown) == ("Jane Doe", "", "")
+    assert assemble([message], where="x").patches[0].author.email == "jane@example.org"
+
+
 def test_openwall_with_everything_stripped() -> None:
     page = squeezed(NAVIGATION + "Message-Id: <1@example.org>\n" + OPENWALL.replace("\t", " ") + TEXT)
     message = one(
