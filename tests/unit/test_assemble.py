@@ -155,6 +155,16 @@ def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
     assert [one.to_patch for one in assemble(thread, where="x").replies] == [None]
 
 
+def test_on_a_page_what_was_said_of_a_patch_before_another_was_sent_again_counts() -> None:
+    reply = Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Joe <joe@x.org>\n", "r", "p1", "Joe", "joe@x.org", 5)
+    early = Mail("Re: [PATCH v2 2/2] mm: two", "Which?\n", "s", "x", "Joe", "joe@x.org", 6)
+    again = patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2")
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply, early, again), "page")), where="x")
+    assert found.problems == ("v2 was sent in part; taken from v1: 1",)
+    assert [t.key for one in found.patches for t in one.trailers if t.source == "reply"] == ["Acked-by"]
+    assert [reply.to_patch for reply in found.replies] == [1, None]
+
+
 @pytest.mark.parametrize(
     ("subjects", "expected"),
     [
