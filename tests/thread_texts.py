@@ -652,6 +652,18 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "a number too many, ten days later",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        p3 < c jane 27:1 [PATCH 3/2] mm: three
+        """,
+        ("v1 1-3/2 c",),
+        "p1 p2 p3",
+        ("sent beyond the 2 that were announced: 3",),
+    ),
+    Thread(
         "one patch tagged, its cover and the other not",
         """
         c jane 0 ~ [PATCH 0/2] mm: do all of it

@@ -23,6 +23,7 @@ from kpatch_tool.series.posts import (
 __all__ = ["Post", "Posting", "gather", "identities", "read_posts", "same_person"]
 
 _NEAR = timedelta(days=7)  # between posts of one posting that no header connects
+_NEAR_BEYOND = timedelta(days=28)  # for a number beyond the total
 _AT_ONCE = timedelta(hours=1)  # between posts of one run of git send-email whose tags differ
 _ONE_RUN = timedelta(minutes=5)  # the same where no header tells
 _LATEST = 12  # of a sender's postings that a patch without thread headers is compared with
@@ -318,7 +319,8 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
     if around := index.around(post):
         around = index.above(around)
         return bool(around & index.anchors(posting))  # both answer the same earlier postings, or not
-    return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < _NEAR
+    near = _NEAR_BEYOND if _goes_beyond(posting, post) else _NEAR
+    return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < near
 
 
 def _is_beyond(post: Post) -> bool:
