@@ -303,6 +303,15 @@ def test_blanks_that_flowed_text_puts_before_context() -> None:
     assert assemble([message], where="x").patches[0].diff == own.encode()
 
 
+@pytest.mark.parametrize(("stat", "undone"), [("  1 file changed, 1 insertion(+)", True), (" 1 file changed", False)])
+def test_a_diffstat_tells_that_blanks_were_put_before_context(stat: str, undone: bool) -> None:
+    diff = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n  one\n-two\n+three\n  four\n"
+    (message,) = parse((LORE + f"Why.\n---\n  f | 2 +-\n{stat}\n\n{diff}").encode(), "page")
+    patch = assemble([message], where="x").patches[0]
+    assert patch.diff == (diff.replace("\n  ", "\n ") if undone else diff).encode()
+    assert patch.exactness is (Exactness.DAMAGED if undone else Exactness.INTACT)
+
+
 def test_flowed_text_that_cannot_be_joined_loses_its_blanks_alone() -> None:
     """Empty context lines of a blank look like soft line ends."""
     flowed = "From: Jane <jane@x.org>\nSubject: [PATCH] x\nContent-Type: text/plain; format=flowed\n\nWhy.\n---\n"
