@@ -22,7 +22,7 @@ HUNK = re.compile(
 )
 _DIFF_GIT = re.compile(rb"diff ?- ?- ?git ")
 _HEADER = re.compile(
-    rb"(?:index [0-9a-f]{4,64}\.\.|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
+    rb"(?:index [0-9A-Za-z]{1,64}\.\.|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to)(?: |$)|Binary files |GIT binary|--- |\+\+\+ |---$|\+\+\+$)"
 )
 _TAIL = re.compile(rb"-- ?$")
@@ -213,7 +213,7 @@ class _Reader:
 
 _names_whole = re.compile(rb'diff ?- ?- ?git "?a/(.+)"? "?b/\1"?|diff ?- ?- ?git \S+ \S*[^\s/]', re.DOTALL)
 _header_whole = re.compile(
-    rb"index [0-9a-f]{4,64}\.\.[0-9a-f]{4,64}(?: [0-7]{6})?|(?:old|new|new file|deleted file) mode \d+|"
+    rb"index [0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: [0-7]{6})?|(?:old|new|new file|deleted file) mode \d+|"
     rb"(?:dis)?similarity index \d+%|(?:rename|copy) (?:from|to) .+|Binary files .+ differ|GIT binary.*|"
     rb"(?:---|\+\+\+) .+",
     re.DOTALL,
