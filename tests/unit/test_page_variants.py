@@ -372,6 +372,12 @@ REFUSED = {
 }
 
 
+def test_a_reply_in_one_line_is_no_reason_to_refuse_the_thread() -> None:
+    said = LORE.replace("Subject: ", "Subject: Re: ").replace("<1@", "<2@") + "x " * 200 + " ".join(LORE.split()) + "\n"
+    series = assemble(list(parse((LORE + TEXT + "\n" + said).encode(), "page.txt")), where="x")
+    assert (series.patches[0].diff, len(series.replies)) == (DIFF.encode(), 1)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_the_reason(name: str) -> None:
     page, reason = REFUSED[name]
