@@ -652,6 +652,16 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "single patches sent at once",
+        """
+        p1 jane 1 [PATCH v2] mm: one
+        q1 jane 2 [PATCH v2] mm: one
+        """,
+        ("v2 1/1", "v2 1/1"),
+        "q1",
+        ('also posted as v2: "mm: one" by Jane',),
+    ),
+    Thread(
         "a number twice in one run",
         """
         c jane 0 ~ [PATCH 0/4] mm: do all of it

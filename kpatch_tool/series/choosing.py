@@ -133,7 +133,9 @@ def _in_one_run(one: Posting, other: Posting) -> bool:
 
 def _sent_together(one: Posting, other: Posting) -> bool:
     """Whether two postings of one total were sent at once: a number is in the series twice."""
-    if one.total != other.total or not same_person(one.sender, other.sender):
+    numbered = one.total == other.total and one.total > 1
+    dated = one.first.message.date and other.first.message.date
+    if not (numbered and dated and same_person(one.sender, other.sender)):
         return False
     threaded = any(post.parent in b.ids for a, b in ((one, other), (other, one)) for post in a.posts)
     near = _THREADED_RUN if threaded else _ONE_RUN

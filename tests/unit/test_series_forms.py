@@ -95,6 +95,14 @@ def test_a_forgotten_tag_on_a_page_without_dates() -> None:
         assert postings(page) == expected
 
 
+def test_the_later_of_two_parts_on_a_page_without_dates() -> None:
+    first = [patch(f"[PATCH {n}/3] mm: {n}") for n in (1, 2)]
+    later = [patch(f"[PATCH {n}/3] mm: {n}", file="mm/g.c") for n in (2, 3)]
+    mails = [*first, Mail("Re: [PATCH 2/3] mm: 2", "No.\n"), *later]
+    page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
+    assert [one.subject for one in assemble(page, where="page").patches] == ["mm: 2", "mm: 3"]
+
+
 def test_choosing_a_series() -> None:
     """By its number (as the problems name it), a message id or a part of the title."""
     mails = thread_of("another one's series in the thread, and a fix")
