@@ -100,6 +100,17 @@ def test_attached_mails_are_patches_of_their_own() -> None:
     assert [one.subject for one in messages(forwarded)] == ["[PATCH] x", "[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
 
 
+def test_a_patch_written_and_attached_as_a_file_counts_once() -> None:
+    file = FORMATTED + ONE.replace(b" 1/2", b"")
+    own = file[file.index(b"\n\n") + 2 :].replace(b"\t", b"    ").replace(b" b/mm", b"\nb/mm")
+    read = messages(mime((TEXT[0], own), attached(file, b"0001.patch"), subject=b"[PATCH] mm: what is one"))
+    assert [b"@@" in message.body for message in read] == [False, True]
+    series = assemble(read, where="x")
+    assert (series.title, series.patches[0].diff, series.problems) == ("mm: one", PATCH, ())
+    other = mime((TEXT[0], own.replace(b"mm/f.c", b"mm/g.c")), attached(file, b"0001.patch"))
+    assert [b"@@" in message.body for message in messages(other)] == [True, True]
+
+
 def test_what_answers_a_mail_answers_the_patch_that_is_attached() -> None:
     def sent(number: int, text: bytes) -> bytes:
         return b"Message-ID: <%d@x.org>\n" % number + text
