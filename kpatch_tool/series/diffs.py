@@ -12,10 +12,10 @@ from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.flowed import unflow
-from kpatch_tool.mail.message import Damage, Message
+from kpatch_tool.mail.message import Address, Damage, Message
+from kpatch_tool.series import subject
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.split import Split, split_body
-from kpatch_tool.series.subject import parse
+from kpatch_tool.series.split import Split, has_diff, split_body
 from kpatch_tool.series.undone import NOT_COMPARED, because, told
 
 if TYPE_CHECKING:
@@ -61,8 +61,24 @@ def readable(message: Message) -> Message:
 
 
 def all_readable(messages: Iterable[Message]) -> list[Message]:
-    """`messages`, those that are no replies made `readable`: a patch quoted in a reply is not sent again by it."""
-    return [message if parse(message.subject).reply else readable(message) for message in messages]
+    """`messages`, those that are no replies made `readable`: a patch quoted in a reply is not sent again by it, also
+    where its `Re:` is missing."""
+    received = list(messages)
+    found = [message if subject.parse(message.subject).reply else readable(message) for message in received]
+    if not any(Damage.QUOTED in message.damage for message in found):
+        return found
+    senders: dict[str, set[Address]] = {}
+    for message in received:
+        if has_diff(message.body):
+            senders.setdefault(_title(message), set()).add(message.author)
+    return [
+        before if Damage.QUOTED in after.damage and senders.get(_title(before), set()) - {before.author} else after
+        for before, after in zip(received, found, strict=True)
+    ]
+
+
+def _title(message: Message) -> str:
+    return subject.plain(subject.parse(message.subject).title)
 
 
 def read_message(message: Message, *, where: str, kept: bool = False) -> Reading:
