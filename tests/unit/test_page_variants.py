@@ -62,6 +62,15 @@ def test_who_wrote_what_a_list_sent_in_its_own_name() -> None:
     assert assemble([message], where="x").patches[0].author.email == "jane@example.org"
 
 
+def test_openwall_that_hides_a_whole_label_of_a_domain() -> None:
+    """jane@oss.example.org: three letters are hidden, and a dot follows."""
+    diff = DIFF.replace("-\treturn 1;", '-\tfrom("jane@....example.org");')
+    text = TEXT.replace(DIFF, diff).replace("jane@", "jane@....")
+    message = one(NAVIGATION + OPENWALL.replace("@...", "@....") + text)
+    assert message.damage == {Damage.ADDRESSES_HIDDEN}
+    assert assemble([message], where="x").patches[0].exactness is Exactness.DAMAGED
+
+
 def test_openwall_with_everything_stripped() -> None:
     page = squeezed(NAVIGATION + "Message-Id: <1@example.org>\n" + OPENWALL.replace("\t", " ") + TEXT)
     message = one(
