@@ -103,6 +103,16 @@ def test_the_later_of_two_parts_on_a_page_without_dates() -> None:
     assert [one.subject for one in assemble(page, where="page").patches] == ["mm: 2", "mm: 3"]
 
 
+def test_a_patch_that_is_in_two_versions_of_a_page_without_dates_and_ids() -> None:
+    first, changed = ([patch("[PATCH 1/2] mm: 1"), patch("[PATCH 2/2] mm: 2", file=file)] for file in ("f.c", "g.c"))
+    covers = [Mail(f"[PATCH {version}0/2] mm: do it", "Text.\n") for version in ("", "v2 ")]
+    mails = [covers[0], *first, covers[1], *changed]
+    page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
+    assert postings(page) == ("v1 1-2/2 c", "v2 1-2/2 c")
+    copy = [replace(mail, origin=mail.origin.replace("page", "copy")) for mail in page]
+    assert postings([*page, *page, *copy]) == ("v1 1-2/2 c", "v2 1-2/2 c")
+
+
 def test_choosing_a_series() -> None:
     """By its number (as the problems name it), a message id or a part of the title."""
     mails = thread_of("another one's series in the thread, and a fix")
