@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -111,6 +112,14 @@ def test_a_patch_that_is_in_two_versions_of_a_page_without_dates_and_ids() -> No
     assert postings(page) == ("v1 1-2/2 c", "v2 1-2/2 c")
     copy = [replace(mail, origin=mail.origin.replace("page", "copy")) for mail in page]
     assert postings([*page, *page, *copy]) == ("v1 1-2/2 c", "v2 1-2/2 c")
+
+
+@pytest.mark.parametrize(("seconds", "dated", "covered"), [(1, True, True), (59, True, False), (1, False, False)])
+def test_the_letter_of_a_single_patch_on_a_page_without_ids(seconds: int, dated: bool, covered: bool) -> None:
+    letter, one = parse(linuxlists(Mail("Do it", "Text.\n"), patch("[PATCH] mm: one")), "page")
+    later = letter.date + timedelta(seconds=seconds) if letter.date and dated else None
+    page = [replace(letter, date=letter.date if dated else None), replace(one, date=later)]
+    assert (assemble(page, where="page").cover is not None) is covered
 
 
 def test_choosing_a_series() -> None:
