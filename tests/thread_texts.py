@@ -652,6 +652,41 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "single patches sent at once",
+        """
+        p1 jane 1 [PATCH v2] mm: one
+        q1 jane 2 [PATCH v2] mm: one
+        """,
+        ("v2 1/1", "v2 1/1"),
+        "q1",
+        ('also posted as v2: "mm: one" by Jane',),
+    ),
+    Thread(
+        "a number twice in one run",
+        """
+        c jane 0 ~ [PATCH 0/4] mm: do all of it
+        p1 < c jane 1 [PATCH 1/4] mm: one
+        p2 < c jane 2 [PATCH 3/4] mm: two
+        p3 < c jane 3 [PATCH 3/4] mm: three
+        p4 < c jane 4 [PATCH 4/4] mm: four
+        """,
+        ("v1 1, 3-4/4 c", "v1 3/4"),
+        "p1 p2 p4",
+        ("patch 2 is not in the source (of 4)", 'also posted as v1: "mm: three" by Jane'),
+    ),
+    Thread(
+        "a number too many, weeks later",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        p3 < c jane 30:1 [PATCH 3/2] mm: three
+        """,
+        ("v1 1-3/2 c",),
+        "p1 p2 p3",
+        ("sent beyond the 2 that were announced: 3",),
+    ),
+    Thread(
         "one patch tagged, its cover and the other not",
         """
         c jane 0 ~ [PATCH 0/2] mm: do all of it

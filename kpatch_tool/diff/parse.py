@@ -13,7 +13,9 @@ from kpatch_tool.diff import names
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
 
 HUNK_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(.*)", re.DOTALL)
-_INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
+_INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: (?P<mode>[0-7]{6}))?$")
+# Ids that somebody made up ("0000000..release"): git apply does not mind them (apply.c, gitdiff_index).
+_MADE_UP = re.compile(rb"[0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: (?P<mode>[0-7]{6}))?$")
 _BINARY_FILES = re.compile(rb"Binary files (.*) differ$")
 _BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d{1,10}$")
 _GIT_VERSION = re.compile(rb"\d+\.\d+")
@@ -126,11 +128,7 @@ class _Reader:
             return False
         value = line[len(start) :]
         if key == "index":
-            match = _INDEX.match(value)
-            if match is None:
-                raise self._error("unreadable index line")
-            header.old_blob, header.new_blob = match[1].decode(), match[2].decode()
-            header.index_mode = match[3].decode() if match[3] else None
+            self._index(value, header)
         elif key.endswith("mode"):
             if not _MODE.match(value):
                 raise self._error("unreadable file mode")
@@ -141,6 +139,13 @@ class _Reader:
             name = self._extended_name(value)
             header.moves[key] = name
         return True
+
+    def _index(self, value: bytes, header: _Header) -> None:
+        if match := _INDEX.match(value):
+            header.old_blob, header.new_blob = match[1].decode(), match[2].decode()
+        elif not (match := _MADE_UP.match(value)):
+            raise self._error("unreadable index line")
+        header.index_mode = match["mode"].decode() if match["mode"] else None
 
     def _percentage(self, value: bytes) -> int:
         digits = value.rstrip(b"%")

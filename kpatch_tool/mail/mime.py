@@ -75,7 +75,7 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
     if len(shown) == 1 and (digest := _digested(shown[0].body)):
         return Text(b"", enclosed=(*enclosed, *digest))
-    shown = _once(shown)
+    shown = _once(shown, enclosed)
     sealed = next((text.sealed for text in texts if text.sealed), "")
     if not shown:
         return Text(b"", enclosed=enclosed, sealed=sealed)
@@ -98,16 +98,18 @@ def _digested(text: bytes) -> tuple[bytes, ...]:
     return tuple(mails)
 
 
-def _once(texts: list[Text]) -> list[Text]:
+def _once(texts: list[Text], enclosed: tuple[bytes, ...]) -> list[Text]:
     """The texts without a diff that is there a second time: written into the mail, and attached so that nothing happens
-    to it on its way. The attached one counts."""
+    to it on its way, be it as a whole mail (`enclosed`). The attached one counts."""
+    copies = [copy.body for copy in texts if copy.attached] + list(enclosed)
     for at, text in enumerate(texts):
         own = _DIFF.search(text.body)
         if not own or text.attached:
             continue
-        for copy in texts:
-            attached = _DIFF.search(copy.body) if copy.attached else None
-            if attached and _bare(text.body[own.start() :]).startswith(_bare(copy.body[attached.start() :])):
+        bare = _bare(text.body[own.start() :])
+        for copy in copies:
+            attached = _DIFF.search(copy)
+            if attached and bare.startswith(_bare(_without_signature(copy[attached.start() :]))):
                 return [*texts[:at], replace(text, body=text.body[: own.start()]), *texts[at + 1 :]]
     return texts
 

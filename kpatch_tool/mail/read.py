@@ -355,7 +355,9 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         for message in _from_mail(text.body[start:end], f"{origin}, file {number}", depth=_DEEPEST):
             yield replace(message, in_reply_to=own[0] if own else "")
     for number, inner in enumerate(text.enclosed if depth < _DEEPEST else (), start=1):
-        yield from _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1)
+        for message in _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1):
+            a_file = message.commit and not (message.message_id or message.in_reply_to)
+            yield replace(message, in_reply_to=own[0]) if a_file and own else message
 
 
 def _files_below(body: bytes) -> list[int]:

@@ -19,7 +19,11 @@ from kpatch_tool.restore.undoing import joinings
 _CERTAIN = 0.75  # what the next best reading must cost more
 _CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild", "Kconfig")
 _LEAST_TABS = 2  # lines that begin as tabs made blanks do
-_CODED = re.compile(rb"=(?:3D|E2=80|C2=A0)|^(?:[ +-]?=09|=20$)", re.MULTILINE)  # but not CONFIG_A=20, ldr r5, =20
+# But not CONFIG_A=20, ldr r5, =20, or a line of a binary file (base85).
+_CODED = re.compile(
+    rb"^(?![A-Za-z][!-~]{5,65}$)[^\n]*?=(?:3D|E2=80|C2=A0)|^(?:[ +-]?=09|=20$)",
+    re.MULTILINE,
+)
 _TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")
 _ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &[lg]t;=? \w|&nbsp;")
 _LEAST_ENTITIES = 2
@@ -48,6 +52,7 @@ def read_blind(text: bytes) -> Blind | None:
     files: list[FileDiff] = []
     for file in loose:
         hunks: list[Hunk] = []
+        undone["rewrapped"] += file.broken
         for number, hunk in enumerate(file.hunks, 1):
             fitted = fit_blind(hunk, left)
             if fitted is None:
@@ -122,7 +127,7 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
         if any(MARK in text for text in texts):
             found.add("characters-replaced")
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
-        if leading or any(_blank_run(text) for text in code):
+        if (leading or any(_blank_run(text) for text in code)) and not _adds_no_break(files):
             found.add("no-break-spaces")
         if any(_TYPESET_CODE.search(text) for text in code):
             found.add("typeset")
@@ -135,6 +140,14 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
     if b"@" in diff and re.search(rb"^[ +-].*\[email.{1,3}protected\]", diff, re.MULTILINE | re.IGNORECASE):
         found.add("addresses-hidden")
     return frozenset(found)
+
+
+def _adds_no_break(files: tuple[FileDiff, ...]) -> bool:
+    """Whether the no-break spaces are the author's: all stand in added lines, and blanks that a mail program would have
+    made such are in the lines around them."""
+    lines = [line for file in files for hunk in file.hunks for line in hunk.lines]
+    others = [line.text for line in lines if line.kind is not Kind.ADDED]
+    return any(text.startswith(b"  ") for text in others) and not any(NO_BREAK.search(text) for text in others)
 
 
 def _blank_run(text: bytes) -> bool:

@@ -14,6 +14,7 @@ from kpatch_tool.diff.model import FileDiff, Hunk
 
 _GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
+_MADE_UP = re.compile(rb"index [0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: [0-7]{6})?$")  # ids that are none
 _UNNAMED = FileDiff(None, None)
 _ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
 
@@ -132,6 +133,8 @@ def header_line(header: Header, line: bytes) -> bool:
         header.diff = replace(header.diff, old_blob=index[1].decode(), new_blob=index[2].decode())
         if index[3]:
             header.diff = replace(header.diff, old_mode=index[3].decode(), new_mode=index[3].decode())
+        return True
+    if _MADE_UP.match(line):
         return True
     for start, take in _HEADER_LINES.items():
         if line.startswith(start):

@@ -22,7 +22,7 @@ HUNK = re.compile(
 )
 _DIFF_GIT = re.compile(rb"diff ?- ?- ?git ")
 _HEADER = re.compile(
-    rb"(?:index [0-9a-f]{4,64}\.\.|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
+    rb"(?:index [0-9A-Za-z]{1,64}\.\.|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to)(?: |$)|Binary files |GIT binary|--- |\+\+\+ |---$|\+\+\+$)"
 )
 _TAIL = re.compile(rb"-- ?$")
@@ -55,10 +55,12 @@ class LooseHunk:
 
 @dataclass(frozen=True, slots=True)
 class LooseFile:
-    """What is known of one file: its header as a FileDiff without hunks, and the hunks by lines."""
+    """What is known of one file: its header as a FileDiff without hunks, and the hunks by lines. `broken` counts the
+    lines of the header that were broken."""
 
     header: FileDiff
     hunks: tuple[LooseHunk, ...]
+    broken: int = 0
 
 
 def read_loose(text: bytes) -> tuple[LooseFile, ...]:
@@ -79,22 +81,25 @@ class _Reader:
     def __init__(self, lines: list[bytes]) -> None:
         self.lines = lines
         self.at = 0
+        self.broken = 0  # lines of the header that was read last
 
     def files(self) -> Iterator[LooseFile]:
         header: Header | None = None
         hunks: list[LooseHunk] = []
+        broken = 0
         while self.at < len(self.lines):
+            self.broken = 0
             found = self._header()
             if found is not None:
                 if header is not None:
-                    yield LooseFile(header.file(), tuple(hunks))
-                header, hunks = found, []
+                    yield LooseFile(header.file(), tuple(hunks), broken)
+                header, hunks, broken = found, [], self.broken
             elif header is not None and HUNK.match(self._peek()):
                 hunks.append(self._hunk())
             else:
                 self.at += 1
         if header is not None:
-            yield LooseFile(header.file(), tuple(hunks))
+            yield LooseFile(header.file(), tuple(hunks), broken)
 
     def _peek(self, ahead: int = 0) -> bytes:
         at = self.at + ahead
@@ -163,7 +168,11 @@ class _Reader:
                 break
             if _DIFF_GIT.match(below):
                 break
-            text = text[:-1] + below if text.endswith(b"=") else text + b" " + below
+            if text.endswith(b"="):
+                text = text[:-1] + below
+            else:  # a long path is broken behind a slash
+                text += below if text.endswith(b"/") else b" " + below
+                self.broken += 1
             self.at += 1
         return text
 
@@ -202,9 +211,9 @@ class _Reader:
         return bool(_TAIL.match(line)) and bool(_SIGNATURE_TEXT.match(self._peek(1).strip())) and enough
 
 
-_names_whole = re.compile(rb'diff ?- ?- ?git "?a/(.+)"? "?b/\1"?|diff ?- ?- ?git \S+ \S+', re.DOTALL)
+_names_whole = re.compile(rb'diff ?- ?- ?git "?a/(.+)"? "?b/\1"?|diff ?- ?- ?git \S+ \S*[^\s/]', re.DOTALL)
 _header_whole = re.compile(
-    rb"index [0-9a-f]{4,64}\.\.[0-9a-f]{4,64}(?: [0-7]{6})?|(?:old|new|new file|deleted file) mode \d+|"
+    rb"index [0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: [0-7]{6})?|(?:old|new|new file|deleted file) mode \d+|"
     rb"(?:dis)?similarity index \d+%|(?:rename|copy) (?:from|to) .+|Binary files .+ differ|GIT binary.*|"
     rb"(?:---|\+\+\+) .+",
     re.DOTALL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from kpatch_tool.series import subject
@@ -24,7 +25,8 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
     numbers = {post.order: number for number, post in chosen.patches.items()}
     if chosen.letter:
         numbers[chosen.letter.order] = 0
-    numbers |= _sent_before(chosen, found)
+    numbers |= _sent_before(chosen, found) | _carriers(chosen, by_id, taken)
+    taken |= {order for posting in found for order in _carriers(posting, by_id, taken)}
     ends = frozenset(taken | numbers.keys())
     known: dict[int, Post | None] = {}
     # A clock may be wrong; what came before a later posting may be about an earlier one.
@@ -62,6 +64,17 @@ def _sent_before(chosen: Posting, found: Sequence[Posting]) -> dict[int, int]:
         if other.letter and len(twins) == len(chosen.patches):
             same[other.letter.order] = 0
     return same
+
+
+def _carriers(chosen: Posting, by_id: dict[str, Post], taken: AbstractSet[int]) -> dict[int, int]:
+    """The mails, by place, to which one file of git format-patch was attached, a patch of `chosen`: what answers such a
+    mail is about that patch."""
+    carried: dict[int, list[int]] = {}
+    for number, post in chosen.patches.items():
+        carrier = by_id.get(post.message.in_reply_to) if post.message.commit and not post.message.message_id else None
+        if carrier and carrier.order not in taken:
+            carried.setdefault(carrier.order, []).append(number)
+    return {order: numbers[0] for order, numbers in carried.items() if len(numbers) == 1}
 
 
 def _equal(one: Post, other: Post) -> bool:
@@ -104,17 +117,19 @@ def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, 
 
 def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
     """The number of the patch whose subject a reply names, or says that it named; it may have been sent `early` before
-    the posting."""
-    if post.message.date and chosen.when - post.when > early:
+    the posting (a patch that was taken from an earlier one: before that patch)."""
+    too_early = bool(post.message.date) and chosen.when - post.when > early
+    if too_early and not chosen.borrowed:
         return None
     tags = [post.tag] if post.tag.reply or _lacks_re(post, chosen) else []
     if post.unthreaded and (former := subject.former(post.message.subject)):
         tags.append(former)
     for tag in tags:
-        if chosen.cover and _means(tag, chosen.cover.tag):
+        if chosen.cover and not too_early and _means(tag, chosen.cover.tag):
             return 0
         for number, patch in chosen.patches.items():
-            if _means(tag, patch.tag):
+            since = patch.when if number in chosen.borrowed else chosen.when
+            if _means(tag, patch.tag) and not (post.message.date and since - post.when > early):
                 return number
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series import subject
@@ -14,6 +15,8 @@ from kpatch_tool.text import spelt
 
 _MOST_OTHERS = 5  # series that are left out and named; with more, one must be chosen
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_THREADED_RUN = timedelta(hours=1)  # in which the mails of one posting are sent, one answering another
+_ONE_RUN = timedelta(minutes=5)  # the same where no header tells
 _MOST_LISTED = 3  # series that an error names
 
 
@@ -124,7 +127,19 @@ def _worth(one: Posting) -> tuple[int, bool]:
 def _in_one_run(one: Posting, other: Posting) -> bool:
     """Whether one run of git send-email sent both: neither is later than the other."""
     batches = {post.batch for post in other.posts} - {""}
-    return one.minor == other.minor and any(post.batch in batches for post in one.posts)
+    told = any(post.batch in batches for post in one.posts)
+    return one.minor == other.minor and (told or _sent_together(one, other))
+
+
+def _sent_together(one: Posting, other: Posting) -> bool:
+    """Whether two postings of one total were sent at once: a number is in the series twice."""
+    numbered = one.total == other.total and one.total > 1
+    dated = one.first.message.date and other.first.message.date
+    if not (numbered and dated and same_person(one.sender, other.sender)):
+        return False
+    threaded = any(post.parent in b.ids for a, b in ((one, other), (other, one)) for post in a.posts)
+    near = _THREADED_RUN if threaded else _ONE_RUN
+    return abs(one.when - other.when) < near and (threaded or one.first.unthreaded)
 
 
 def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:

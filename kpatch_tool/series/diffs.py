@@ -12,10 +12,10 @@ from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.flowed import unflow
-from kpatch_tool.mail.message import Damage, Message
+from kpatch_tool.mail.message import Address, Damage, Message
+from kpatch_tool.series import subject
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.split import Split, split_body
-from kpatch_tool.series.subject import parse
+from kpatch_tool.series.split import Split, has_diff, split_body
 from kpatch_tool.series.undone import NOT_COMPARED, because, told
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _NBSP = b"\xc2\xa0"
 _LEADING_NBSP = re.compile(rb"^[ +-]?[ \t]*\xc2\xa0", re.MULTILINE)
 # A program that flows text puts a blank before every line that begins with one (RFC 3676, 4.4).
 _UNSTUFFED = re.compile(rb"^ (?![ >\r\n]|From )", re.MULTILINE)
+# The last line of a diffstat, which git begins with one blank, after that: a page does not show what a mail declared.
+_STUFFED_STAT = re.compile(rb"^  \d{1,5} files? changed(?:,|$)", re.MULTILINE)
 _INTACT = "the mail kept its white space"
 _ADVICE = "import another copy of that mail"
 
@@ -59,8 +61,24 @@ def readable(message: Message) -> Message:
 
 
 def all_readable(messages: Iterable[Message]) -> list[Message]:
-    """`messages`, those that are no replies made `readable`: a patch quoted in a reply is not sent again by it."""
-    return [message if parse(message.subject).reply else readable(message) for message in messages]
+    """`messages`, those that are no replies made `readable`: a patch quoted in a reply is not sent again by it, also
+    where its `Re:` is missing."""
+    received = list(messages)
+    found = [message if subject.parse(message.subject).reply else readable(message) for message in received]
+    if not any(Damage.QUOTED in message.damage for message in found):
+        return found
+    senders: dict[str, set[Address]] = {}
+    for message in received:
+        if has_diff(message.body):
+            senders.setdefault(_title(message), set()).add(message.author)
+    return [
+        before if Damage.QUOTED in after.damage and senders.get(_title(before), set()) - {before.author} else after
+        for before, after in zip(received, found, strict=True)
+    ]
+
+
+def _title(message: Message) -> str:
+    return subject.plain(subject.parse(message.subject).title)
 
 
 def read_message(message: Message, *, where: str, kept: bool = False) -> Reading:
@@ -123,7 +141,7 @@ def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Read
     """A diff that reads as it stands: is it what the author sent?"""
     from kpatch_tool.restore.blind import hides_address, suspicions, unstuffed
 
-    declared = message.flowed and _UNSTUFFED.search(message.body) is None
+    declared = _is_stuffed(message)
     if not message.damage - _HIDDEN_ONLY and unstuffed(files, declared=declared) is not files:
         return _stuffed(parts, files, message, parts.diff)
     damage = message.damage - _HIDDEN_ONLY
@@ -138,12 +156,19 @@ def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Read
     return Reading(parts, files, Exactness.INTACT, _INTACT, message.damage)
 
 
+def _is_stuffed(message: Message) -> bool:
+    """Whether a blank was put before the lines that begin with one: the mail declares it, or its diffstat shows it on a
+    page, and no line contradicts."""
+    told = message.flowed or (message.archive != "" and _STUFFED_STAT.search(message.body) is not None)
+    return told and _UNSTUFFED.search(message.body) is None
+
+
 def _stuffed(parts: Split, files: tuple[FileDiff, ...], message: Message, received: bytes) -> Reading:
     """The reading of format=flowed text, declared (then it is joined) or not, without its blanks before context."""
     from kpatch_tool.restore.blind import unstuffed
 
     joined = received != parts.diff  # then the blanks that were declared are gone
-    declared = message.flowed and not joined and _UNSTUFFED.search(message.body) is None
+    declared = not joined and _is_stuffed(message)
     bare = unstuffed(files, declared=declared)
     if bare is not files:
         parts = replace(parts, diff=format_diff(bare))

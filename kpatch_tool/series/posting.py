@@ -23,6 +23,7 @@ from kpatch_tool.series.posts import (
 __all__ = ["Post", "Posting", "gather", "identities", "read_posts", "same_person"]
 
 _NEAR = timedelta(days=7)  # between posts of one posting that no header connects
+_NEAR_BEYOND = timedelta(weeks=13)  # for a number beyond the total
 _AT_ONCE = timedelta(hours=1)  # between posts of one run of git send-email whose tags differ
 _ONE_RUN = timedelta(minutes=5)  # the same where no header tells
 _LATEST = 12  # of a sender's postings that a patch without thread headers is compared with
@@ -338,7 +339,8 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
     if around := index.around(post):
         around = index.above(around)
         return bool(around & index.anchors(posting))  # both answer the same earlier postings, or not
-    return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < _NEAR
+    near = _NEAR_BEYOND if _goes_beyond(posting, post) else _NEAR
+    return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < near
 
 
 def _is_beyond(post: Post) -> bool:
@@ -377,7 +379,10 @@ def _answers_cover(posting: Posting, post: Post) -> bool:
     return posting.cover is not None and bool(post.parent) and posting.cover.message.message_id == post.parent
 
 
-def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, float]:
+def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, int, float]:
     apart = abs((posting.when - post.when).total_seconds())
     together = post.batch != "" and post.batch in index.links(posting)
-    return _answers_cover(posting, post), together, bool(index.links(posting) & post.links), -apart
+    linked = bool(index.links(posting) & post.links)
+    # Of those that one run sent, one of which has a number twice.
+    fuller = len(posting.patches) if post.unthreaded and _is_within(_ONE_RUN, posting, post) else 0
+    return _answers_cover(posting, post), together, linked, fuller, -apart

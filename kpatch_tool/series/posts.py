@@ -184,6 +184,22 @@ class Posting:
         return all(number in self.patches for number in range(1, self.total + 1))
 
 
+class _Turns:
+    """Which of several alike on one page a message is, where neither ids nor dates tell them apart: a patch that was
+    not changed in the next version. Another copy of the page has it as often."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, int] = {}
+        self._count: Counter[object] = Counter()
+
+    def of(self, message: Message, identity: object) -> int:
+        if (message.origin, identity) not in self._known:
+            page = message.origin.rpartition(",")[0]
+            self._count[page, identity] += 1
+            self._known[message.origin, identity] = self._count[page, identity]
+        return self._known[message.origin, identity]
+
+
 def read_posts(messages: Iterable[Message]) -> list[Post]:
     """Every message once (lists send copies; several sources may overlap), with its subject read. Of copies with one id
     the first counts, or the first with a diff: some gateways send a mail on without its text."""
@@ -191,8 +207,11 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
     names = senders.named(messages)
     places: dict[object, int] = {}
     posts: list[Post] = []
+    turns = _Turns()
     for message in messages:
-        identity = message.message_id or (message.subject, message.author, message.date, message.body)
+        identity: object = message.message_id or (message.subject, message.author, message.date, message.body)
+        if message.archive and not (message.message_id or message.date):
+            identity = identity, turns.of(message, identity)
         place = places.setdefault(identity, len(posts))
         if place == len(posts):
             posts.append(_post(message, place, names))

@@ -14,6 +14,7 @@ from kpatch_tool.series import subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
 
 _NEAR = timedelta(days=7)
+_NEXT_MAIL = timedelta(seconds=10)  # between two mails of one run of git send-email
 _LATE_COVER = timedelta(hours=1)  # by which a cover's clock may be late
 _ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
@@ -106,7 +107,8 @@ def _follows(one: Posting, lonely: Posting) -> bool:
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
     """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2"): a mail of the sender, no reply
     and without a diff, that the first patch answers, and the others too; on a page without threads, the sender's mail
-    right before the first patch. That of a single patch must be of one run of git send-email with it."""
+    right before the first patch. That of a single patch must be of one run of git send-email with it (on a page without
+    ids: sent within ten seconds)."""
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
@@ -119,8 +121,16 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
             letter = ordered[before[first.order] - 1]
         else:
             letter = by_id.get(first.parent)
-        if letter is not None and _is_letter(letter, one) and (one.total > 1 or letter.batch == first.batch != ""):
+        if letter is not None and _is_letter(letter, one) and (one.total > 1 or _at_once(letter, first)):
             one.cover = letter
+
+
+def _at_once(letter: Post, patch: Post) -> bool:
+    """Whether one run of git send-email sent a letter and the one patch below it."""
+    if letter.batch or patch.batch:
+        return letter.batch == patch.batch
+    dated = letter.message.date is not None and patch.message.date is not None
+    return dated and patch.unthreaded and abs(patch.when - letter.when) < _NEXT_MAIL
 
 
 def _is_letter(post: Post, one: Posting) -> bool:

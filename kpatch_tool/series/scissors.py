@@ -19,6 +19,8 @@ _BEGINS = re.compile(
 )
 _PERFORATED = re.compile(rb"(-)|(>8|8<|>%|%<)|([ \t\r\f\v\n]+)|([^\s])")
 _LONGEST = 1000  # bytes of a line that can be a scissors line
+# What the kernel prints above an oops on Arm (arch/arm/kernel/traps.c, die()): no scissors of a person.
+_OOPS = re.compile(rb"[ \t]*(?:\[[ \d.]{1,20}\][ \t]*)?8<--- cut here ---\s*")
 _QUOTED = re.compile(rb"[>|][ \t>|]")
 _FIELD = re.compile(rb"\s*(?:From|Subject|Date):[ \t]*\S", re.IGNORECASE)
 _TRAILER = re.compile(rb"^[ \t]*[A-Z][A-Za-z-]{2,30}-by: ", re.MULTILINE)
@@ -86,5 +88,6 @@ def lines(body: bytes) -> Iterator[tuple[int, int]]:
             continue
         start = body.rfind(b"\n", 0, mark.start()) + 1
         end = body.find(b"\n", mark.start()) + 1 or len(body)
-        if not _QUOTED.match(body, start) and is_scissors(body[start:end]):
+        line = body[start:end]
+        if not _QUOTED.match(line) and is_scissors(line) and (_FIELD.match(body, end) or not _OOPS.fullmatch(line)):
             yield start, end

@@ -11,7 +11,7 @@ from kpatch_tool.mail.mbox import FILES_LINE
 from kpatch_tool.series import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
-_MIME_FIELD = re.compile(rb"(?:MIME-Version|Content-[A-Z-]{1,30}):.*", re.IGNORECASE | re.DOTALL)
+_OTHER_FIELD = re.compile(rb"[A-Z][A-Z-]{0,60}:(?:[ \t].*)?", re.IGNORECASE | re.DOTALL)
 _SEPARATOR_LINE = re.compile(rb">?" + FILES_LINE)
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
 # What every diff has a line of: a hunk, or what git says of a change without one.
@@ -66,6 +66,8 @@ def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
     """
     cut, parted = _message_end(body, damaged=damaged)
     inbody, start = _inbody(body, charset, parted.start if parted else 0)
+    if parted and parted.start:
+        inbody = _author_above(body[: parted.above], charset) | inbody
     found = _DIFF_START.search(body, cut)
     if found is None:
         message = strip_space(headers.decode(without_footer(body[start:cut]), charset))
@@ -97,11 +99,11 @@ def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | Non
 
 def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
     """The fields at the top of the text, which begins at `at`, and where the message starts (check_inbody_header,
-    handle_commit_msg). What a file of git format-patch says of its encoding is passed over where one was put into the
-    text."""
+    handle_commit_msg). Where a file of git format-patch was put into the text the other fields of its header are passed
+    over."""
     found: dict[str, list[bytes]] = {}
     value: list[bytes] | None = None  # of the field that the next line may go on
-    file = False
+    file = _SEPARATOR_LINE.fullmatch(body[body.rfind(b"\n", 0, max(at - 1, 0)) + 1 : at].rstrip()) is not None
     if body.startswith(_MARK, at):
         at += len(_MARK)
     at = banner_end(body, at)
@@ -120,12 +122,19 @@ def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
             found["subject"], value = [line], None
         elif _SEPARATOR_LINE.fullmatch(line):
             file = True
-        elif file and _MIME_FIELD.fullmatch(line):
+        elif file and _OTHER_FIELD.fullmatch(line):
             value = []
         else:
             break
         at = stop
     return {name: _field(b"\n".join(lines), charset) for name, lines in found.items()}, at
+
+
+def _author_above(talk: bytes, charset: str) -> dict[str, str]:
+    """The From at the top of what stands above scissors. git send-email puts it there for a commit that is another's;
+    it holds for the patch below too (git am --scissors forgets it)."""
+    found, _ = _inbody(talk, charset, 0)
+    return found if found.keys() == {"from"} else {}
 
 
 def _field(value: bytes, charset: str) -> str:

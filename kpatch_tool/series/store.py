@@ -97,10 +97,12 @@ def save(
     stored = _stored_files(received)
     with lock.held(where.lock(f"series-{series.name}"), wait_seconds=10):
         if directory.exists() and not force:
-            if _same_source(directory, stored, (revision, sloppy, pick), series.tree):
+            same = _same_source(directory, stored)
+            if same and _asked_alike(directory, (revision, sloppy, pick), series.tree):
                 return directory, False
+            how = "of the same source, imported with other options" if same else "from another source"
             raise InputError(
-                "there is a series of that name, from another source",
+                f"there is a series of that name, {how}",
                 where=str(directory),
                 todo="choose another --name, or replace it with --force",
             )
@@ -476,15 +478,16 @@ def _distinct(wanted: Sequence[str]) -> list[str]:
     return out
 
 
-def _same_source(
-    directory: Path, stored: Sequence[tuple[str, bytes]], wanted: tuple[int | None, bool, str], tree: str | None
-) -> bool:
+def _same_source(directory: Path, stored: Sequence[tuple[str, bytes]]) -> bool:
     try:
         table = _table(directory)
         same = all(ondisk.contents(directory, f"source/{name}") == data for name, data in stored)
     except (OSError, InputError):
         return False
-    listed = ondisk.strings(table, "source") == tuple(name for name, _ in stored)
+    return same and ondisk.strings(table, "source") == tuple(name for name, _ in stored)
+
+
+def _asked_alike(directory: Path, wanted: tuple[int | None, bool, str], tree: str | None) -> bool:
+    table = _table(directory)
     asked = _Asked.of(table)
-    alike = (asked.revision, asked.sloppy, asked.pick) == wanted
-    return same and listed and alike and tree in (None, table.get("tree"))
+    return (asked.revision, asked.sloppy, asked.pick) == wanted and tree in (None, table.get("tree"))

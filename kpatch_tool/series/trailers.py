@@ -14,6 +14,8 @@ _GENERATED = ("Signed-off-by: ", "(cherry picked from commit ")
 _NAMED = re.compile(
     r"(?:[a-z-]+-by|fixes|link|buglink|closes|cc|to|change-id|message-id|stable-dep-of)$", re.IGNORECASE
 )
+_REFERENCE = re.compile(r"[A-Z][A-Za-z-]{1,30}: (?:https?://\S+|#?\d{3,})")  # "Coverity-id: 1234"
+_ALIKE = re.compile(r"[A-Za-z][A-Za-z -]{1,30}: ?\S")  # "Reviewed by: Jane"
 _PICKED = re.compile(r"\(cherry picked from commit .*\)")
 _LONGEST_AMONG = 12  # lines in brackets, in which the next who signs off says what he changed
 _LINKS = frozenset({"link", "closes", "buglink"})
@@ -87,13 +89,21 @@ def _last_lines(message: str) -> tuple[tuple[Trailer, ...], int]:
     place = cut - 1
     while place >= 0:
         match = _TRAILER.fullmatch(lines[place])
-        if match and _NAMED.match(match[1]):
+        if match and (_NAMED.match(match[1]) or (found and _REFERENCE.fullmatch(lines[place]))):
             found.append(_trailer(match))
             cut = place
+        elif found and _is_between(lines, place):
+            found += [_trailer(match)] if match else []
         elif not found or (place := _among_begins(lines, place)) < 0:
             break
         place -= 1
     return tuple(reversed(found)), len("\n".join(lines[:cut]))
+
+
+def _is_between(lines: Sequence[str], place: int) -> bool:
+    """Whether a line looks like a trailer and stands below one with a name that people use."""
+    above = _TRAILER.fullmatch(lines[place - 1]) if place else None
+    return bool(above and _NAMED.match(above[1]) and _ALIKE.match(lines[place]))
 
 
 def _among_begins(lines: Sequence[str], place: int) -> int:

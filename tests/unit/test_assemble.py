@@ -155,6 +155,27 @@ def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
     assert [one.to_patch for one in assemble(thread, where="x").replies] == [None]
 
 
+@pytest.mark.parametrize(("who", "quoted"), [("Joe", 0), ("Jane Doe", 1)])
+def test_a_reply_without_re_that_quotes_the_patch_is_none(who: str, quoted: int) -> None:
+    """A sender who quotes his own patch sends it once more."""
+    address = f"{who.partition(' ')[0].lower()}@example.org"
+    said = "".join(f"> {line}\n" for line in ONE.body.split("\n"))
+    mail = Mail("[PATCH 1/2] mm: one", "On Monday, Jane wrote:\n" + said, "r", "p1", who, address, 5)
+    found = assemble(messages(COVER, ONE, TWO, mail), where="x")
+    assert [reply.to_patch for reply in found.replies] == [1] * (1 - quoted)
+    assert len([line for line in found.problems if line.startswith("also posted as v1")]) == quoted
+
+
+def test_on_a_page_what_was_said_of_a_patch_before_another_was_sent_again_counts() -> None:
+    reply = Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Joe <joe@x.org>\n", "r", "p1", "Joe", "joe@x.org", 5)
+    early = Mail("Re: [PATCH v2 2/2] mm: two", "Which?\n", "s", "x", "Joe", "joe@x.org", 6)
+    again = patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2")
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply, early, again), "page")), where="x")
+    assert found.problems == ("v2 was sent in part; taken from v1: 1",)
+    assert [t.key for one in found.patches for t in one.trailers if t.source == "reply"] == ["Acked-by"]
+    assert [reply.to_patch for reply in found.replies] == [1, None]
+
+
 @pytest.mark.parametrize(
     ("subjects", "expected"),
     [

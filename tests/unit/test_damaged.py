@@ -4,6 +4,7 @@ import pytest
 
 from kpatch_tool.diff.model import DiffError, Kind
 from kpatch_tool.restore.damaged import parse_damaged, received_text, spare, squeeze
+from kpatch_tool.restore.loose import read_loose
 
 HEADER = b"diff --git a/virt/kvm/kvm_main.c b/virt/kvm/kvm_main.c\nindex 56baae8..628275a 100644\n"
 NAMES = b"--- a/virt/kvm/kvm_main.c\n+++ b/virt/kvm/kvm_main.c\n"
@@ -178,3 +179,11 @@ def test_list_items_that_look_removed_do_not_end_a_hunk_early() -> None:
 """
     (file,) = parse_damaged(text, blank_lines_dropped=True)
     assert [len(hunk.lines) for hunk in file.hunks] == [8, 2]
+
+
+def test_made_up_ids_do_not_end_a_header() -> None:
+    text = b"diff --git a/f b/f\nnew file mode 100644\nindex 0000000..mine\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+x\n"
+    (file,) = parse_damaged(text)
+    assert (file.old_path, file.new_path, file.new_mode, file.new_blob) == (None, "f", "100644", None)
+    (loose,) = read_loose(text)
+    assert (loose.header.new_path, len(loose.hunks), loose.broken) == ("f", 1, 0)

@@ -100,6 +100,35 @@ def test_attached_mails_are_patches_of_their_own() -> None:
     assert [one.subject for one in messages(forwarded)] == ["[PATCH] x", "[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
 
 
+def test_a_patch_written_and_attached_as_a_file_counts_once() -> None:
+    file = FORMATTED + ONE.replace(b" 1/2", b"")
+    own = file[file.index(b"\n\n") + 2 :].replace(b"\t", b"    ").replace(b" b/mm", b"\nb/mm")
+    read = messages(mime((TEXT[0], own), attached(file, b"0001.patch"), subject=b"[PATCH] mm: what is one"))
+    assert [b"@@" in message.body for message in read] == [False, True]
+    series = assemble(read, where="x")
+    assert (series.title, series.patches[0].diff, series.problems) == ("mm: one", PATCH, ())
+    other = mime((TEXT[0], own.replace(b"mm/f.c", b"mm/g.c")), attached(file, b"0001.patch"))
+    assert [b"@@" in message.body for message in messages(other)] == [True, True]
+
+
+def test_what_answers_a_mail_answers_the_patch_that_is_attached() -> None:
+    def sent(number: int, text: bytes) -> bytes:
+        return b"Message-ID: <%d@x.org>\n" % number + text
+
+    header = b"From: R <r@x.org>\nDate: Thu, 17 Apr 2014 10:00:00 +0000\nSubject: Re: [PATCH] other\n"
+    answer = header + b"In-Reply-To: <1@x.org>\n\nReviewed-by: R <r@x.org>\n"
+    file = FORMATTED + b"\n".join(line for line in ONE.split(b"\n") if not line.startswith(b"Message-ID"))
+    first = sent(1, mime(TEXT, attached(file.replace(b" 1/2", b""), b"0001.patch"), subject=b"[PATCH] other"))
+    again = sent(3, mime(TEXT, attached(file.replace(b" 1/2", b" v2"), b"0001.patch"), subject=b"Re: [PATCH v2] other"))
+    again = again.replace(b"Date: Thu, 17", b"In-Reply-To: <1@x.org>\nDate: Fri, 18")
+    read = [message for data in (first, sent(2, answer), again) for message in messages(data)]
+    assert [message.in_reply_to for message in read] == ["", "1@x.org", "1@x.org", "1@x.org", "3@x.org"]
+    series = assemble(read, where="x", revision=1)
+    assert [(reply.to_patch, reply.subject) for reply in series.replies] == [(1, "Re: [PATCH] other")]
+    assert [one.value for one in series.patches[0].trailers if one.source == "reply"] == ["R <r@x.org>"]
+    assert assemble(read, where="x").replies == ()
+
+
 def test_attached_diffs_are_one_patch() -> None:
     series = assemble(messages(mime(TEXT, attached(PATCH, b"a.diff"), attached(OTHER, b"b.diff"))), where="x")
     assert [[file.path for file in one.files] for one in series.patches] == [["mm/f.c", "mm/g.c"]]
@@ -319,9 +348,32 @@ WITH_LOG = b"It prints\n\n----8<----\nBUG: x\n---->8----\n\nFix it.\n\nSigned-of
         (WITH_LOG, None, WITH_LOG.removesuffix(b"\n---\n").decode(), ""),
         (b"Why.\n\nSigned-off-by: J <j@x.org>\n--- >8 ---\n", None, "Why.\n\nSigned-off-by: J <j@x.org>", ""),
         (b"Why.\n\n-- >8 --\n", None, "Why.", ""),
+        (b"It oopses:\n\n8<--- cut here ---\nOops\n", None, "It oopses:\n\n8<--- cut here ---\nOops", ""),
+        (b"[   1.2] 8<--- cut here ---\nOops\n---\n", None, "[   1.2] 8<--- cut here ---\nOops", ""),
+        (TALK + b"8<--- cut here ---\nSubject: x\n\nWhy.\n", "x", "Why.", "> quoted\n\nHow about this?"),
         (b"A. \n\nAcked-by: A <a@b>\n-- 8< --\nlog\n---\n", None, "A.\n\nAcked-by: A <a@b>\n-- 8< --\nlog", ""),
     ],
 )
 def test_scissors(text: bytes, subject: str | None, message: str, note: str) -> None:
     taken = split_body(text + PATCH, "")
     assert (taken.inbody.get("subject"), taken.message, taken.note, taken.diff) == (subject, message, note, PATCH)
+
+
+def test_a_file_below_talk_with_all_the_fields_that_it_may_have() -> None:
+    fields = b"From: A <a@b>\nTo: list@b,\n more@b\nCc: c@d\nDate: today\nSubject: [PATCH] x\nMIME-Version: 1.0\n"
+    taken = split_body(b"Hello.\n\n" + FORMATTED + fields + b"X-Mailer: y\n\nWhy.\nAs: said\n---\n" + PATCH, "")
+    assert taken.inbody == {"from": "A <a@b>", "date": "today", "subject": "[PATCH] x"}
+    assert (taken.message, taken.note) == ("Why.\nAs: said", "Hello.")
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "author"),
+    [
+        (b"From: A <a@b>\n\nI changed it.\n", b"Why.\n", "A <a@b>"),
+        (b"From: A <a@b>\n\nI changed it.\n", b"From: C <c@d>\n\nWhy.\n", "C <c@d>"),
+        (b"From: A <a@b>\nDate: today\nSubject: x\n\nWhat of this?\n", b"Why.\n", None),  # somebody's mail, quoted
+    ],
+)
+def test_an_author_above_scissors(above: bytes, below: bytes, author: str | None) -> None:
+    taken = split_body(above + b"\n-- >8 --\n" + below + b"---\n" + PATCH, "")
+    assert (taken.inbody.get("from"), taken.message) == (author, "Why.")

@@ -56,6 +56,21 @@ def test_openwall_shows_only_links_that_lead_somewhere(links: str) -> None:
     assert one(page).body == TEXT.encode() + b"\n"
 
 
+def test_who_wrote_what_a_list_sent_in_its_own_name() -> None:
+    message = one(LORE.replace("Jane Doe <jane@example.org>", "'Jane Doe' via lists <lists@example.org>") + TEXT)
+    assert (message.author.name, message.author.email, message.author.shown) == ("Jane Doe", "", "")
+    assert assemble([message], where="x").patches[0].author.email == "jane@example.org"
+
+
+def test_openwall_that_hides_a_whole_label_of_a_domain() -> None:
+    """jane@oss.example.org: three letters are hidden, and a dot follows."""
+    diff = DIFF.replace("-\treturn 1;", '-\tfrom("jane@....example.org");')
+    text = TEXT.replace(DIFF, diff).replace("jane@", "jane@....")
+    message = one(NAVIGATION + OPENWALL.replace("@...", "@....") + text)
+    assert message.damage == {Damage.ADDRESSES_HIDDEN}
+    assert assemble([message], where="x").patches[0].exactness is Exactness.DAMAGED
+
+
 def test_openwall_with_everything_stripped() -> None:
     page = squeezed(NAVIGATION + "Message-Id: <1@example.org>\n" + OPENWALL.replace("\t", " ") + TEXT)
     message = one(
@@ -297,6 +312,15 @@ def test_blanks_that_flowed_text_puts_before_context() -> None:
     assert assemble([message], where="x").patches[0].diff == own.encode()
 
 
+@pytest.mark.parametrize(("stat", "undone"), [("  1 file changed, 1 insertion(+)", True), (" 1 file changed", False)])
+def test_a_diffstat_tells_that_blanks_were_put_before_context(stat: str, undone: bool) -> None:
+    diff = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n  one\n-two\n+three\n  four\n"
+    (message,) = parse((LORE + f"Why.\n---\n  f | 2 +-\n{stat}\n\n{diff}").encode(), "page")
+    patch = assemble([message], where="x").patches[0]
+    assert patch.diff == (diff.replace("\n  ", "\n ") if undone else diff).encode()
+    assert patch.exactness is (Exactness.DAMAGED if undone else Exactness.INTACT)
+
+
 def test_flowed_text_that_cannot_be_joined_loses_its_blanks_alone() -> None:
     """Empty context lines of a blank look like soft line ends."""
     flowed = "From: Jane <jane@x.org>\nSubject: [PATCH] x\nContent-Type: text/plain; format=flowed\n\nWhy.\n---\n"
@@ -355,6 +379,12 @@ REFUSED = {
     ),
     "patchwork's API": ('[{"id":17,"web_url":"http://x/","msgid":"<1@x>","content":"' + "x" * 500, "patchwork's API"),
 }
+
+
+def test_a_reply_in_one_line_is_no_reason_to_refuse_the_thread() -> None:
+    said = LORE.replace("Subject: ", "Subject: Re: ").replace("<1@", "<2@") + "x " * 200 + " ".join(LORE.split()) + "\n"
+    series = assemble(list(parse((LORE + TEXT + "\n" + said).encode(), "page.txt")), where="x")
+    assert (series.patches[0].diff, len(series.replies)) == (DIFF.encode(), 1)
 
 
 @pytest.mark.parametrize("name", REFUSED)

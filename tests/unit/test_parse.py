@@ -155,6 +155,14 @@ def test_header(name: str) -> None:
     assert format_diff((file,)) == text
 
 
+def test_made_up_ids_are_no_ids() -> None:
+    """git apply takes such a diff."""
+    (file,) = parse_diff(GIT.replace(GIT.split(b"index ")[1].split(b"\n")[0], b"0000000..mine 100644"))
+    assert (file.old_blob, file.new_blob, file.new_mode) == (None, None, "100644")
+    with pytest.raises(DiffError, match="unreadable index line"):
+        parse_diff(GIT.replace(b"..", b" "))
+
+
 def test_bytes_of_every_kind_stay() -> None:
     odd = b"\x00\x0c\x0b\r\xff\xe2\x80\xa8\x85"
     text = PLAIN.replace(b"TWO", odd)

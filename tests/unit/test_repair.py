@@ -143,6 +143,15 @@ def test_what_was_undone_is_said() -> None:
     assert "with their tabs back" in done.why
 
 
+def test_a_name_that_was_broken_behind_a_slash_is_joined() -> None:
+    path = "Documentation/devicetree/bindings/spi/spi-flow.yaml"
+    sent = format_diff([sent_diff(path=path)])
+    assert b" b/Documentation" in sent
+    patch = received(lambda text, _rng: text.replace(b" b/Documentation", b" b/\nDocumentation"), sent)
+    assert (patch.diff, patch.exactness, patch.damage) == (sent, Exactness.DAMAGED, frozenset({Damage.REWRAPPED}))
+    assert patch.why == "1 wrapped line joined; not compared with a tree yet"
+
+
 def test_another_base_proves_nothing_and_undecided_lines_are_shown() -> None:
     done = restored(received(DAMAGES["hidden, cloudflare"]), BASE.replace(b"flow", b"flow", 1) + b"/* end */\n")
     assert done.exactness is Exactness.MATCHED
@@ -259,6 +268,15 @@ def test_intact_diffs_are_not_suspected() -> None:
     assert suspicions(parse_diff(SENT), SENT) == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("context", "suspected"),
+    [("    (void) x;", False), ("\xa0   (void) x;", True), ("(void) x;", True), ("\t(void) x;", True)],
+)
+def test_no_break_spaces_that_only_added_lines_have_are_the_authors(context: str, suspected: bool) -> None:
+    text = f"--- a/f.3\n+++ b/f.3\n@@ -1,2 +1,2 @@\n {context}\n-old\n+\xa0   new\n".encode()
+    assert (suspicions(parse_diff(text), text) == {"no-break-spaces"}) is suspected
+
+
 def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:
     line = b" \tgpio-line-names =\n+\t\tname,\n"
     text = b"diff --git a/f.dts b/f.dts\n--- a/f.dts\n+++ b/f.dts\n" + (b"@@ -1,1 +1,2 @@\n" + line) * 4
@@ -275,6 +293,7 @@ def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:
         (b"+a =3D b;\n", True),
         (b"+=09a();\n", True),
         (b"+a();\n=20\n", True),
+        (b"GIT binary patch\nliteral 4\nLc${NkU}|Z=3D1oj6\n\n", False),
     ],
 )
 def test_an_equals_sign_may_be_itself(lines: bytes, suspected: bool) -> None:

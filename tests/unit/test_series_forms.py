@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -93,6 +94,32 @@ def test_a_forgotten_tag_on_a_page_without_dates() -> None:
     ]:
         page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
         assert postings(page) == expected
+
+
+def test_the_later_of_two_parts_on_a_page_without_dates() -> None:
+    first = [patch(f"[PATCH {n}/3] mm: {n}") for n in (1, 2)]
+    later = [patch(f"[PATCH {n}/3] mm: {n}", file="mm/g.c") for n in (2, 3)]
+    mails = [*first, Mail("Re: [PATCH 2/3] mm: 2", "No.\n"), *later]
+    page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
+    assert [one.subject for one in assemble(page, where="page").patches] == ["mm: 2", "mm: 3"]
+
+
+def test_a_patch_that_is_in_two_versions_of_a_page_without_dates_and_ids() -> None:
+    first, changed = ([patch("[PATCH 1/2] mm: 1"), patch("[PATCH 2/2] mm: 2", file=file)] for file in ("f.c", "g.c"))
+    covers = [Mail(f"[PATCH {version}0/2] mm: do it", "Text.\n") for version in ("", "v2 ")]
+    mails = [covers[0], *first, covers[1], *changed]
+    page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
+    assert postings(page) == ("v1 1-2/2 c", "v2 1-2/2 c")
+    copy = [replace(mail, origin=mail.origin.replace("page", "copy")) for mail in page]
+    assert postings([*page, *page, *copy]) == ("v1 1-2/2 c", "v2 1-2/2 c")
+
+
+@pytest.mark.parametrize(("seconds", "dated", "covered"), [(1, True, True), (59, True, False), (1, False, False)])
+def test_the_letter_of_a_single_patch_on_a_page_without_ids(seconds: int, dated: bool, covered: bool) -> None:
+    letter, one = parse(linuxlists(Mail("Do it", "Text.\n"), patch("[PATCH] mm: one")), "page")
+    later = letter.date + timedelta(seconds=seconds) if letter.date and dated else None
+    page = [replace(letter, date=letter.date if dated else None), replace(one, date=later)]
+    assert (assemble(page, where="page").cover is not None) is covered
 
 
 def test_choosing_a_series() -> None:

@@ -92,6 +92,10 @@ def test_again_the_same_changes_nothing_another_is_refused(here: Workspace) -> N
     assert contents(here.series / "s") == before
     with pytest.raises(InputError, match=r"another source.*--force"):
         put(here, THREAD)
+    received = read_files([SourceFile("page.txt", PAGE)], where="page.txt")
+    series = replace(assemble(received.messages, where="page.txt", name="s"), tree="another")
+    with pytest.raises(InputError, match=r"the same source, imported with other options"):
+        store.save(here, series, received)
     assert contents(here.series / "s") == before
     put(here, THREAD, force=True)
     assert contents(here.series / "s")["source/page.txt"] == THREAD

@@ -49,6 +49,22 @@ def test_without_paragraphs_the_last_lines_count() -> None:
 
 
 @pytest.mark.parametrize(
+    ("between", "keys"),
+    [
+        ("Bugzilla: https://bugs.example.org/7", ["Reported-by", "Bugzilla", "Signed-off-by"]),
+        ("jd: reworded", ["Reported-by", "jd", "Signed-off-by"]),
+        ("Reviewed by: C <c@b.c>", ["Reported-by", "Signed-off-by"]),
+        ("and so on", ["Signed-off-by"]),
+    ],
+)
+def test_without_paragraphs_other_lines_may_stand_between(between: str, keys: list[str]) -> None:
+    message = f"Why: it\nReported-by: A <a@b.c>\n{between}\nSigned-off-by: B <b@b.c>"
+    assert [t.key for t in of_message(message, paragraphs=False)] == keys
+    numbered = "Why: it\nTime: 12\nCoverity-id: 1234\nSigned-off-by: B <b@b.c>"
+    assert without(numbered, paragraphs=False) == "Why: it\nTime: 12"
+
+
+@pytest.mark.parametrize(
     "between",
     ["[B: changed it]", "(cherry picked from commit 0123456789ab)", "[B:\n- changed it: a lot\n- and more]", "Link: x"],
 )

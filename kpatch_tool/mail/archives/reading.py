@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from kpatch_tool.mail import headers
+from kpatch_tool.mail import headers, relayed
 from kpatch_tool.mail.archives.table import ZONES, Archive
 from kpatch_tool.mail.message import Address
 
@@ -43,7 +43,8 @@ def _dedented(text: bytes) -> bytes:
 
 
 def author(name: str, email: str, archive: Archive) -> Address:
-    """The author as shown; the address is empty where the archive hid it."""
+    """The author as shown; the address is empty where the archive hid it, or where a list sent the mail in its own name
+    (a page does not show the fields that say whose it was)."""
     name, email = unhidden(name, archive), unhidden(email, archive)
     if not email and "@" in name and not headers.is_hidden(name):
         return headers.address(name)
@@ -52,6 +53,8 @@ def author(name: str, email: str, archive: Archive) -> Address:
         email = ""
     if headers.is_hidden(name) or "...@" in name:
         name = headers.HIDDEN_ADDRESS.sub("", name).strip(" <>@")
+    if writer := relayed.writer(name.strip(' "')):
+        return Address(writer, "")
     return Address(name.strip(' "') or email, email.strip("<> "), "" if email else shown)
 
 

@@ -119,7 +119,10 @@ def refuse_challenge(data: bytes, name: str) -> None:
 
 
 def refuse_one_line(page: bytes, name: str) -> None:
-    """Raise InputError for a page whose line ends are gone: nothing can tell where the lines of its patches ended."""
+    """Raise InputError for a page whose line ends are gone: nothing can tell where the lines of its patches ended. One
+    mail that is squeezed so, of a thread whose patches are not, is no reason."""
+    if _UNIFIED.search(page):
+        return
     for line in page.split(b"\n"):
         patch = (b" +++ " in line or b" diff " in line) and _HUNK_IN_A_LINE.search(line)
         if len(line) <= _LONG_LINE and not (patch and _FILE_IN_A_LINE.search(line)):
