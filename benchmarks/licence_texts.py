@@ -2,10 +2,10 @@
 
     python -m benchmarks.licence_texts DIR@REVISION > kpatch_tool/restore/licences.txt
 
-DIR is any clone of Linux (or its git directory). Of every file of C or assembly the comment is read with which it
-begins. Its lines that `_USUAL` files begin with, white space aside, are kept as they stand, by paragraphs; lines with
-an address of mail, and those that a person would not call text, are not. Prints the paragraphs that `_COPIES` files
-have, those first that most have: the number of files, and the lines, each set in by one blank.
+DIR is any clone of Linux (or its git directory). Of every file of C, assembly or a device tree the comment is read with
+which it begins. Its lines that `_USUAL` files begin with, white space aside, are kept as they stand, by paragraphs;
+lines with an address of mail, and those that a person would not call text, are not. Prints the paragraphs that
+`_COPIES` files have, those first that most have: the number of files, and the lines, each set in by one blank.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.restore_commits import git
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.tree.objects import Objects
 
-_NAMES = re.compile(r"\.[chS]$")
+_NAMES = re.compile(r"\.(?:[chS]|dtsi?)$")
 _MOST_LINES = 60  # of a file
 _USUAL, _COPIES = 30, 10
 _NO_TEXT = re.compile(rb"(?![^\n]{13})|[^\n]*(?:@|SPDX)|[^a-z]*[/*=_-]{9}", re.IGNORECASE)
