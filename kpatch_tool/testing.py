@@ -17,7 +17,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, ended_in, proven_before, settled, to_repeat
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, variants
 from kpatch_tool.suites.model import StateTests
@@ -152,7 +152,7 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
-        missing = [self._to_run(plans[suite]) for suite in suites if known.get(suite) is None]
+        missing = [self._to_run(plans[suite], before, choice) for suite in suites if known.get(suite) is None]
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
@@ -173,9 +173,12 @@ class Tester:
             key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
             self.store.answered(key, _build_key(build))
 
-    def _to_run(self, plan: Plan) -> Plan:
-        """`plan`; where nothing is kept its outputs must not take the place of those that belong to what is."""
-        return plan if self.keep else replace(plan, digest=f"{plan.digest} not kept")
+    def _to_run(self, plan: Plan, before: Before, choice: Choice) -> Plan:
+        """`plan` with little patience for tests that ended on the base; where nothing is kept its outputs must not take
+        the place of those that belong to what is."""
+        took = ended_in(before.known(), plan.suite)
+        rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
+        return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""

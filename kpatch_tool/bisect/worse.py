@@ -16,6 +16,7 @@ from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import Change, Delta, compare, name, transition
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tester
 from kpatch_tool.text import plural
@@ -88,9 +89,12 @@ class Worse(Plain):
     def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
         if not only:
             self.tester.fresh = again or state.patch == self.base.patch
-            return test_once(self.tester, state, built, self.suites)
+            return test_once(self.tester, state, built, self.suites, Before(known=self._known))
         suites = [suite for suite, tests in self._reference.items() if {one.test for one in tests.results} & {*only}]
-        return test_once(self._tester_of(only), state, built, suites)
+        return test_once(self._tester_of(only), state, built, suites, Before(known=self._known))
+
+    def _known(self) -> tuple[StateTests, ...]:
+        return tuple(self._reference.values())
 
     def _worse_tests(self, state: State, seen: Sequence[Observation]) -> tuple[str, ...]:
         """What the head was worse in; nothing for the head itself, and where that is not in tests alone."""
@@ -157,10 +161,13 @@ class Worse(Plain):
         ]
 
 
-def test_once(tester: Tester, state: State, built: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
-    """What each suite says of a state, in one run. Raises MachineError when this machine could not run one."""
+def test_once(
+    tester: Tester, state: State, built: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
+) -> tuple[StateTests, ...]:
+    """What each suite says of a state, in one run; `before`: what is known of the base. Raises MachineError when this
+    machine could not run one."""
     tester.runs = 1
-    found = tester.test(state, built, suites)
+    found = tester.test(state, built, suites, before)
     broken = next((tests for tests in found if tests.status == "infra"), None)
     if broken is not None:
         raise MachineError(broken.why, where=f"testing patch {state.patch}")

@@ -14,6 +14,7 @@ from kpatch_tool.bisect.questions import Builder
 from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.model import StateBuild
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import State
@@ -40,8 +41,12 @@ class Guest:
     fails: Fails = field(default=lambda patch, test, before: False)
     dead: tuple[int, ...] = ()  # states that do not boot
     ran: list[tuple[int, str]] = field(default_factory=list)
+    known: list[tuple[int, int]] = field(default_factory=list)  # of what state, how many suites of the base were known
 
-    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+    def test(
+        self, state: State, build: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
+    ) -> tuple[StateTests, ...]:
+        self.known.append((state.patch, len(before.known())))
         return tuple(self._suite(state, suite) for suite in suites)
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
@@ -87,6 +92,7 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     seen: list[Observation] = [question.look(STATES[4], 0, ())]
     assert (seen[0].answer, seen[0].about) == (Answer.BAD, ("hyper@shadow",))
     assert len(guest.ran) == 8  # the base and the last state, in full
+    assert guest.known == [(0, 0), (4, 2)], "how long a test takes on the base says when it hangs"
     seen.append(question.look(STATES[0], 0, seen))
     assert seen[-1].answer is Answer.GOOD and len(guest.ran) == 8  # the base was run already
     for patch, answer in ((2, Answer.GOOD), (3, Answer.BAD), (3, Answer.BAD)):

@@ -293,6 +293,25 @@ def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, 
     assert jobs.again(users, base, accel) == users
 
 
+@pytest.mark.parametrize(
+    ("own", "base", "accel", "limit"),
+    [
+        (15.0, 0.5, "tcg", 10.0),
+        (15.0, 1.0, "tcg", 20.0),
+        (15.0, 8.0, "tcg", 30.0),
+        (15.0, 0.1, "kvm", 10.0),
+        (5.0, 0.1, "kvm", 5.0),
+    ],
+)
+def test_what_ended_soon_on_the_base_is_suspected_soon(own: float, base: float, accel: str, limit: float) -> None:
+    row = planned(replace(TEST, timeout=own))
+    first = jobs.first(row, base, accel)
+    assert first.job is not None and first.job.timeout == limit
+    assert jobs.first(first, base, accel) == first, "it is as it will run"
+    users = replace(row, fixed=True)
+    assert jobs.first(users, base, accel) == users
+
+
 def test_a_qemu_that_does_not_start_is_a_skip() -> None:
     row = planned()
     silent = outcome(row, Ending.EXIT, 1, errors=REFUSED)

@@ -12,9 +12,11 @@ import pytest
 from rich.console import Console
 
 from kpatch_tool.report.tests import show
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import run
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict, inherited
+from kpatch_tool.suites import jobs, run, variants
+from kpatch_tool.suites.catalogue import SuiteKind
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Test, Verdict, inherited
 from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
 from kpatch_tool.testing import Tested, Tester, guests_at_once
 from kpatch_tool.tree.model import State, Tree
@@ -97,6 +99,30 @@ def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, worksp
             tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True, keep=keep)
             assert [tests.suite for tests in tester.test(State(1, "1" * 40, "2" * 40), build, ("s",))] == ["s"]
     assert digests[0] == "digest" != digests[1]
+
+
+def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """Ten tests that hang would else take five minutes of every state."""
+    given: list[list[float]] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        given.append([row.job.timeout for plan in plans for row in plan.rows if row.job])
+        return (suite_results(1),)
+
+    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        for before in (Before(), Before(known=lambda: (suite_results(0),))):
+            tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
+    assert given == [[60.0, 60.0], [20.0, 60.0]]
 
 
 def test_each_suite_has_its_own_base() -> None:
