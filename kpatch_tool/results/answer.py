@@ -8,7 +8,7 @@ from itertools import pairwise
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import shaky
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
 
@@ -144,8 +144,10 @@ def _broken(all_alike: Sequence[StateTests]) -> str:
 
 
 def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
-    """Regressions of a state between, which a later patch takes back."""
+    """Regressions of the states between, each where it came, which a later patch takes back."""
     final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
+    came: dict[int, list[Delta]] = {}
+    there: dict[str, set[tuple[str, str, str]]] = {}
     for found in states:
         if found in last or not _ran(found, bases.get(found.suite)):
             continue
@@ -154,11 +156,24 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
             for delta in compare(found, bases[found.suite])
             if delta.change is Change.WORSE and identity(delta) not in final
         ]
-        if passing:
-            tests = list(dict.fromkeys(delta.test for delta in passing))
-            more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
-            return f"at patch {found.patch} {plural(len(passing), 'case')} of {tests[0]}{more} worse, taken back later"
-    return ""
+        new = [delta for delta in passing if identity(delta) not in there.get(found.suite, ())]
+        there[found.suite] = set(map(identity, passing))
+        if new:
+            came.setdefault(found.patch, []).extend(new)
+    return "; ".join(_passing(patch, deltas) for patch, deltas in came.items())
+
+
+def _passing(patch: int, deltas: Sequence[Delta]) -> str:
+    """What came with a patch and went later; what the kernel said tells more than which tests were stopped by it."""
+    log = [delta for delta in deltas if delta.test == KERNEL_LOG]
+    said = [delta.case for delta in log if delta.case] or [delta.why for delta in log]
+    tests = list(dict.fromkeys(delta.test for delta in deltas if delta.test != KERNEL_LOG))
+    if not tests:
+        return f"at patch {patch} the kernel says {said[0]}, taken back later"
+    count = len(deltas) - len(log)
+    more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
+    kernel = f" (the kernel says {said[0]})" if said else ""
+    return f"at patch {patch} {plural(count, 'case')} of {tests[0]}{more} worse{kernel}, taken back later"
 
 
 def _now_and_then(states: Sequence[StateTests]) -> str:

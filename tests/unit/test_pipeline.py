@@ -251,6 +251,27 @@ def test_what_is_taken_back_later_is_counted_by_tests() -> None:
     assert record.sentence.endswith("at patch 2 4 cases of vmexit and 1 more test worse, taken back later.")
 
 
+def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
+    """A fault that another patch mends must not hide the next one; what an earlier patch did is told there."""
+    series = make_series(*"123456")
+    why = "1 complaint: BUG: soft lockup"
+    log = {
+        4: ("vmexit=pass", "kernel log=fail"),
+        5: ("vmexit=abort", "kernel log=fail", "kernel log/BUG: bad page=fail"),
+    }
+    silent = {2: ("vmexit=fail", "kernel log=pass"), 3: ("vmexit=fail", "kernel log=pass")}
+    said = {number: make_tests(number, "vmexit=pass", "kernel log=pass") for number in (0, 1, 6)}
+    said |= {number: make_tests(number, *results) for number, results in (silent | log).items()}
+    said[4] = replace(said[4], results=tuple(replace(one, why=why) for one in said[4].results))
+    tests = {number: (one,) for number, one in said.items()}
+    record = run(series, FakeSteps(make_applied(series), builds(*"abcdefg"), tests), Recorder())
+    assert record.sentence.endswith(
+        "as on the base; at patch 2 1 case of vmexit worse, taken back later; "
+        f"at patch 4 the kernel says {why}, taken back later; "
+        "at patch 5 1 case of vmexit worse (the kernel says BUG: bad page), taken back later."
+    )
+
+
 def test_a_state_that_does_not_boot() -> None:
     tests = same_results(0, 1, 2) | {3: (make_tests(3, status="failed", why="the guest's kernel panicked"),)}
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
