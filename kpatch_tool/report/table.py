@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ _STYLES = {
 PRESENT = {True: "the tree has it", False: "THE TREE LACKS IT", None: "not known whether the tree has it"}
 _SHOWN_AT_MOST = 30
 _HIDDEN_AT_MOST = 8
+_ALIKE_AT_MOST = 3
 _GAP = 2
 _NARROWEST = 12
 _WIDEST = 120
@@ -228,12 +230,28 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     before = {} if previous is None else {identity(delta): delta for delta in record.deltas(previous)}
     now = [delta for delta in record.deltas(tests) if not delta.follows]
     shared = Counter(delta.change for delta in now if identity(delta) in before)
-    lines = [delta_line(delta) for delta in now if identity(delta) not in before]
+    lines = _folded(delta for delta in now if identity(delta) not in before)
     if previous is not None and before:
         own = taken_back(compare(tests, previous), record.deltas(tests))
         who = blamed(record.suspects(tests))
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
+
+
+def _folded(deltas: Iterable[Delta]) -> list[str]:
+    """A line for each difference; for many tests with one and the same reason (the kernel died before their turn) one
+    line, else what is said behind them would not be seen."""
+    groups: dict[tuple[object, ...], list[Delta]] = {}
+    for delta in deltas:
+        alike = (delta.change, transition(delta), delta.why) if delta.why and not delta.case else identity(delta)
+        groups.setdefault(alike, []).append(delta)
+    return [line for group in groups.values() for line in _told(group)]
+
+
+def _told(group: Sequence[Delta]) -> list[str]:
+    if len(group) <= _ALIKE_AT_MOST:
+        return [delta_line(delta) for delta in group]
+    return [delta_line(replace(group[0], test=f"{group[0].test} and {plural(len(group) - 1, 'more test')}"))]
 
 
 def _called(patches: Sequence[int]) -> str:

@@ -272,6 +272,23 @@ def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
     )
 
 
+def test_many_tests_with_one_reason_are_one_line() -> None:
+    """What the kernel said comes behind them, and must be seen."""
+    names = [f"t{number}" for number in range(40)]
+    tests = {number: (make_tests(number, *(f"{name}=pass" for name in names), "log=pass"),) for number in range(3)}
+    why = "not begun: the guest's kernel died"
+    ended = make_tests(3, *(f"{name}=abort" for name in names[:38]), "t38=pass", "t39=fail", "log=fail")
+    ended = replace(
+        ended, results=tuple(replace(one, why=why if one.verdict == "abort" else "") for one in ended.results)
+    )
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests | {3: (ended,)}), Recorder())
+    assert [line.strip() for line in table.details(record)][-3:] == [
+        f"patch 3, kut: worse   t0 and 37 more tests: pass, now abort ({why})",
+        "patch 3, kut: worse   t39: pass, now fail",
+        "patch 3, kut: worse   log: pass, now fail",
+    ]
+
+
 def test_a_state_that_does_not_boot() -> None:
     tests = same_results(0, 1, 2) | {3: (make_tests(3, status="failed", why="the guest's kernel panicked"),)}
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
