@@ -81,9 +81,8 @@ def _good_builds(good: Sequence[StateBuild], base: StateBuild | None, *, everyth
     if not guilty:
         return f"{built} without new warnings"
     patch, found = guilty[0]
-    where = f"{found[0].file}:{found[0].line}: {found[0].message}"
     distinct = {warning.identity() for _, some in guilty for warning in some}
-    return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({where})"
+    return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({found[0].told})"
 
 
 def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
@@ -204,10 +203,7 @@ def _untested(builds: Sequence[StateBuild], never_loaded: Collection[str]) -> st
 
 
 def _first_error(build: StateBuild) -> str:
-    if not build.errors:
-        return build.why
-    first = build.errors[0]
-    return f"{first.file}:{first.line}: {first.message}"
+    return build.errors[0].told if build.errors else build.why
 
 
 def _states(builds: Sequence[StateBuild]) -> str:
