@@ -11,6 +11,7 @@ from kpatch_tool.results.deltas import compare
 from kpatch_tool.suites import jobs, output, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.model import StateTests, Test, Verdict
+from kpatch_tool.suites.run import Options
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 
 SERIAL = b"""\
@@ -346,6 +347,25 @@ def test_variants() -> None:
     assert variants.of_suite("other", ("shadow",))[0].parameters["kvm_amd"] == "npt=0"
     with pytest.raises(Exception, match="no variant"):
         variants.of_suite("other", ("warp",))
+
+
+@pytest.mark.parametrize(
+    ("tests", "ways", "expected"),
+    [
+        ([], [], ([], [])),
+        (["tlb"], [], (["tlb"], [])),
+        (["tlb@shadow"], [], (["tlb"], ["shadow"])),
+        (["tlb@shadow", "d*@default"], [], (["tlb", "d*"], ["shadow", "default"])),
+        (["tlb@shadow", "dirty"], [], (["tlb", "dirty"], [])),  # dirty is run in all its ways, and so is tlb
+        (["tlb@shadow", "dirty"], ["default"], (["tlb", "dirty"], ["default", "shadow"])),
+        (["tlb@shadow"], ["shadow"], (["tlb"], ["shadow"])),
+    ],
+)
+def test_tests_are_named_as_results_call_them(
+    tests: list[str], ways: list[str], expected: tuple[list[str], list[str]]
+) -> None:
+    options = Options(tuple(tests), tuple(ways), 7.0, "tcg", nodefault=True).by_name()
+    assert options == Options(tuple(expected[0]), tuple(expected[1]), 7.0, "tcg", nodefault=True)
 
 
 @pytest.mark.parametrize(("own", "emulated"), [(5, 30), (10, 30), (30, 60), (60, 90), (90, 90), (240, 240)])
