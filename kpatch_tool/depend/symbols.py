@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -32,6 +32,7 @@ _ENUMERATOR = re.compile(r"^([A-Z][A-Z0-9_]{3,})\s*(?:=.*)?,?$")
 _LABEL = re.compile(r"^(\w+):$")
 _TAGGED = re.compile(r"\b(?:struct|union|enum)\s+\w+")
 _MEMBER = re.compile(r"(?:->|\.)\s*(\w+)")
+_CALL = re.compile(r"\b(\w+)\(")
 _CONFIG = re.compile(r"^(?:menu)?config\s+(\w+)$")
 _CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)")
 _INCLUDE = re.compile(rb'^#\s*include\s+(?:<([^>]+)>|"([^"]+)")')
@@ -61,6 +62,7 @@ def symbol_edges(series: Series, order: tuple[int, ...]) -> tuple[Edge, ...]:
     by_number = {patch.number: patch for patch in series.patches}
     state = _Names(series.total)
     reasons: dict[tuple[int, int], list[str]] = defaultdict(list)
+    calls: dict[str, list[tuple[int, str]]] = {}  # so far of functions that no patch has added: patch, path
     for number in order:
         patch = by_number[number]
         lines = [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
@@ -68,6 +70,11 @@ def symbol_edges(series: Series, order: tuple[int, ...]) -> tuple[Edge, ...]:
             if needs != number and why not in reasons[number, needs]:
                 reasons[number, needs].append(why)
         state.take(patch, lines)
+        for user, why in state.called_before(number, calls):
+            if why not in reasons[user, number]:
+                reasons[user, number].append(why)
+        for name, path in _calls(lines):
+            calls.setdefault(name, []).append((number, path))
     return tuple(
         Edge(patch, needs, EdgeKind.SYMBOL, joined(sorted(whys, key=_rank), most=3))
         for (patch, needs), whys in reasons.items()
@@ -128,6 +135,18 @@ class _Names:
         if function and line is not None and f"{symbol.name}(" in line.code:
             word = "declares" if line.head == symbol.name else "calls"
         return f"{word} {name}, which {added.patch}/{self._total} adds to {place}"
+
+    def called_before(self, number: int, calls: Mapping[str, Sequence[tuple[int, str]]]) -> Iterator[tuple[int, str]]:
+        """(patch, why) for the patches before `number`, which was taken last, that call a function it is the first to
+        add: as the series stands they do not build. `calls` are theirs: name -> patch and path."""
+        for name, users in calls.items():
+            first = next(iter(self._added.get(name, ())), None)
+            if first is None or first.patch != number or first.symbol.what != "function":
+                continue
+            where = f"which {number}/{self._total}, a later patch, adds to {shown_path(first.path)}"
+            for user, path in users:
+                if _reaches(first.path, path) and first.symbol.path in ("", path):
+                    yield user, f"calls {name}(), {where}"
 
     def _removed_definitions(self, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
         """A definition can only go when its users have gone, unless it goes where they reach it, too."""
@@ -222,6 +241,17 @@ class _Names:
         if (symbol.name, symbol.what) in moved_away:
             return False
         return symbol.name not in self._old and _is_distinct(symbol)
+
+
+def _calls(files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[str, str]]:
+    """The functions that added lines call, by name, and the file that does; a member that is called is none."""
+    for file, lines in files:
+        for line in lines:
+            if line.kind is Kind.ADDED and not line.code.startswith("#"):
+                members = _MEMBER.findall(line.code)
+                for name in dict.fromkeys(_CALL.findall(line.code)):
+                    if name != line.head and name not in members and name not in source.KEYWORDS:
+                        yield name, file.path
 
 
 def _reaches(defined: str, used: str) -> bool:

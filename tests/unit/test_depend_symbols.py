@@ -49,6 +49,40 @@ def test_without_indentation_too() -> None:
     assert (2, 1) in why(patch(1, one), patch(2, two))
 
 
+CALLS = diff("arch/x86/kvm/svm/svm.c", "static int io_interception(void)", " {", "+\tkvm_count_exit(vcpu);", " }")
+DEFINES = diff("arch/x86/kvm/x86.c", "", " ", "+void kvm_count_exit(struct kvm_vcpu *vcpu)", "+{", "+}", " ")
+
+
+def test_a_call_of_what_a_later_patch_adds() -> None:
+    """As sent, the state after patch 1 does not build; the order that suits is told."""
+    late = series(patch(1, CALLS), patch(2, ADDS_SP), patch(3, DEFINES))
+    needs = dependencies(late)
+    (edge,) = needs.edges
+    assert (edge.patch, edge.needs, edge.kind) == (1, 3, EdgeKind.SYMBOL)
+    assert edge.why == "calls kvm_count_exit(), which 3/3, a later patch, adds to arch/x86/kvm/x86.c"
+    assert needs.order == (2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("caller", "adder"),
+    [
+        (CALLS, DEFINES.replace(b"+void kvm_count", b"+static void kvm_count")),  # of its own file
+        (CALLS, DEFINES.replace(b"arch/x86", b"arch/arm64")),
+        (CALLS, DEFINES.replace(b"+{\n", b"-void kvm_count_exit(void)\n+{\n").replace(b"-100,2", b"-100,3")),  # moved
+        (CALLS.replace(b"kvm_count_exit(vcpu)", b"ops->kvm_count_exit(vcpu)"), DEFINES),
+        (CALLS.replace(b"kvm_count_exit(vcpu)", b"/* kvm_count_exit(vcpu) */"), DEFINES),
+        (CALLS.replace(b"+\tkvm", b"-\tkvm").replace(b"-100,2 +100,3", b"-100,3 +100,2"), DEFINES),
+    ],
+)
+def test_no_call_of_what_a_later_patch_adds(caller: bytes, adder: bytes) -> None:
+    assert why(patch(1, caller), patch(2, adder)) == {}
+
+
+def test_what_an_earlier_patch_declares_is_no_later_ones() -> None:
+    declares = diff("arch/x86/kvm/x86.h", "", " ", "+void kvm_count_exit(struct kvm_vcpu *vcpu);", " ")
+    assert set(why(patch(1, declares), patch(2, CALLS), patch(3, DEFINES))) == {(2, 1), (3, 1)}
+
+
 @pytest.mark.parametrize(
     "other",
     [
