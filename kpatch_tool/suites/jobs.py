@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -126,7 +127,7 @@ def again(row: Planned, seconds: float, accel: str) -> Planned:
     if row.job is None or row.fixed:
         return row
     whole = emulated(row.job) if accel == "tcg" else row.job
-    enough = max(_EMULATED_LEAST, _HANGING * seconds)
+    enough = max(_EMULATED_LEAST, math.ceil(_HANGING * seconds))
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
 
 
@@ -136,7 +137,7 @@ def first(row: Planned, seconds: float, accel: str) -> Planned:
     if row.job is None or row.fixed:
         return row
     whole = emulated(row.job) if accel == "tcg" else row.job
-    enough = max(_SUSPECT_LEAST, _SUSPECT * seconds)
+    enough = max(_SUSPECT_LEAST, math.ceil(_SUSPECT * seconds))
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
 
 

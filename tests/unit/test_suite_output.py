@@ -278,7 +278,7 @@ def test_a_timeout_names_the_time_it_had() -> None:
     ("own", "base", "accel", "limit"),
     [
         (45.0, 0.5, "tcg", 30.0),  # 90 at first
-        (45.0, 5.0, "tcg", 50.0),
+        (45.0, 5.01, "tcg", 51.0),
         (45.0, 60.0, "tcg", 90.0),
         (9.0, 0.5, "tcg", 30.0),
         (9.0, 0.5, "kvm", 9.0),
@@ -299,6 +299,7 @@ def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, 
     [
         (15.0, 0.5, "tcg", 10.0),
         (15.0, 1.0, "tcg", 20.0),
+        (15.0, 1.1447, "tcg", 23.0),  # the verdict names it
         (15.0, 8.0, "tcg", 30.0),
         (15.0, 0.1, "kvm", 10.0),
         (5.0, 0.1, "kvm", 5.0),
