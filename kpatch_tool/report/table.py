@@ -230,28 +230,31 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     before = {} if previous is None else {identity(delta): delta for delta in record.deltas(previous)}
     now = [delta for delta in record.deltas(tests) if not delta.follows]
     shared = Counter(delta.change for delta in now if identity(delta) in before)
-    lines = _folded(delta for delta in now if identity(delta) not in before)
+    lines = [delta_line(delta) for delta in _folded(delta for delta in now if identity(delta) not in before)]
     if previous is not None and before:
-        own = taken_back(compare(tests, previous), record.deltas(tests))
+        # Why they were otherwise before was said there.
+        back = (replace(delta, why="") for delta in taken_back(compare(tests, previous), record.deltas(tests)))
+        own = _folded(back, any_why=True)
         who = blamed(record.suspects(tests))
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
 
 
-def _folded(deltas: Iterable[Delta]) -> list[str]:
-    """A line for each difference; for many tests with one and the same reason (the kernel died before their turn) one
-    line, else what is said behind them would not be seen."""
+def _folded(deltas: Iterable[Delta], *, any_why: bool = False) -> list[Delta]:
+    """Of many tests that became the same for one and the same reason (the kernel died before their turn; `any_why`:
+    for whatever reason) the first, with their number in its name: else what is said behind them would not be seen."""
     groups: dict[tuple[object, ...], list[Delta]] = {}
     for delta in deltas:
-        alike = (delta.change, transition(delta), delta.why) if delta.why and not delta.case else identity(delta)
+        foldable = not delta.case and (any_why or bool(delta.why))
+        alike = (delta.change, transition(delta), delta.why) if foldable else identity(delta)
         groups.setdefault(alike, []).append(delta)
-    return [line for group in groups.values() for line in _told(group)]
+    return [delta for group in groups.values() for delta in _first_of(group)]
 
 
-def _told(group: Sequence[Delta]) -> list[str]:
+def _first_of(group: Sequence[Delta]) -> Sequence[Delta]:
     if len(group) <= _ALIKE_AT_MOST:
-        return [delta_line(delta) for delta in group]
-    return [delta_line(replace(group[0], test=f"{group[0].test} and {plural(len(group) - 1, 'more test')}"))]
+        return group
+    return (replace(group[0], test=f"{group[0].test} and {plural(len(group) - 1, 'more test')}"),)
 
 
 def _called(patches: Sequence[int]) -> str:

@@ -287,6 +287,13 @@ def test_many_tests_with_one_reason_are_one_line() -> None:
         "patch 3, kut: worse   t39: pass, now fail",
         "patch 3, kut: worse   log: pass, now fail",
     ]
+    mended = {3: (make_tests(3, *(f"{name}=pass" for name in names), "log=pass"),), 2: (replace(ended, patch=2),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests | mended), Recorder())
+    assert [line.strip() for line in table.details(record)][-3:] == [
+        "patch 3, kut: better  by this patch: t0 and 37 more tests: abort, now pass",
+        "patch 3, kut: better  by this patch: t39: fail, now pass",
+        "patch 3, kut: better  by this patch: log: fail, now pass",
+    ]
 
 
 def test_a_state_that_does_not_boot() -> None:
