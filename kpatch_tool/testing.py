@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +28,7 @@ from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.turns import Turns
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
+from kpatch_tool.vm.model import LEFT_BEHIND
 from kpatch_tool.workspace import Workspace
 
 _RUNS = 3  # of a test that seems worse, before it counts as worse
@@ -196,8 +197,9 @@ class Tester:
             if not suspects:
                 break
             choice = self.choose(subject.state, subject.build)
+            again_too = {*suspects, *_left_behind(tests, plan, suspects)}
             rows = tuple(
-                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in suspects
+                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in again_too
             )
             repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
@@ -334,6 +336,15 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
                 f"no state after patch {number}", where=applied.series, todo=f"there are {numbers} (0: the base)"
             )
     return tree, (base, *(state for state in later if state.patch in request.patches))
+
+
+def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:
+    """The tests in variants before that of a suspect whose modules could not be loaded because theirs would not go:
+    alone it would find nothing in its way."""
+    blocked = {one.test for one in tests.results if one.test in suspects and one.why.startswith(LEFT_BEHIND)}
+    ways = list(dict.fromkeys(row.variant.name for row in plan.rows))
+    last = max((ways.index(row.variant.name) for row in plan.rows if row.name in blocked), default=0)
+    return [row.name for row in plan.rows if row.variant.name in ways[:last]]
 
 
 def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:

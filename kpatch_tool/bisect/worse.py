@@ -21,6 +21,7 @@ from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tester
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State
+from kpatch_tool.vm.model import LEFT_BEHIND
 
 _NAMED = 3  # cases named in the evidence
 _BASE_RETRIES = 1
@@ -146,7 +147,9 @@ class Worse(Plain):
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
         why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
-        about = tuple(dict.fromkeys(delta.test for delta in worse))
+        # What the tests before left behind, they have to leave behind in the other states, too.
+        alone = not any(delta.why.startswith(LEFT_BEHIND) for delta in worse)
+        about = tuple(dict.fromkeys(delta.test for delta in worse)) if alone else ()
         return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about)
 
     def _worse(self, tests: StateTests) -> list[Delta]:

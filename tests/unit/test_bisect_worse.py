@@ -103,6 +103,24 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     assert len(guest.ran) == 11 + 4  # the last state is always run in full
 
 
+def test_what_tests_leave_behind_is_looked_for_with_all_of_them(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, in a boot of their own, the tests of the next variant would find nothing in their way."""
+    question, guest = ask(lambda patch, test, before: patch >= 3 and test == "hyper@shadow")
+    case = Guest._case
+
+    def left(self: Guest, patch: int, test: str) -> CaseResult:
+        why = "its modules are not loaded: unloading kvm_amd: resource temporarily unavailable"
+        return replace(case(self, patch, test), why=why if test == "hyper@shadow" else "")
+
+    monkeypatch.setattr(Guest, "_case", left)
+    seen = [question.look(STATES[4], 0, ())]
+    assert (seen[0].answer, seen[0].about) == (Answer.BAD, ())
+    assert question.look(STATES[3], 0, seen).answer is Answer.BAD
+    assert [test for patch, test in guest.ran if patch == 3] == ["hyper", "hyper@shadow", "tlb", "state_test"]
+
+
 def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
     first = {"hyper": 1, "tlb": 3, "hyper@shadow": 3, "state_test": 4}
     question, _ = ask(lambda patch, test, before: patch >= first[test])

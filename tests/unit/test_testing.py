@@ -125,6 +125,39 @@ def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
     assert given == [[60.0, 60.0], [20.0, 60.0]]
 
 
+@pytest.mark.parametrize(("verb", "with_it"), [("unloading", ["t", "t@shadow"]), ("loading", ["t@shadow"])])
+def test_what_modules_left_behind_is_looked_for_with_the_tests_that_left_it(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, verb: str, with_it: list[str]
+) -> None:
+    """A machine that is not given back keeps kvm_amd in use: alone, in a new boot, the next variant finds no fault."""
+    ran: list[list[str]] = []
+    why = f"its modules are not loaded: {verb} kvm_amd: resource temporarily unavailable"
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ran.append([row.name for plan in plans for row in plan.rows])
+        blocked = "t" in ran[-1] or verb == "loading"
+        passed = CaseResult("t", "", Verdict.PASS, 1.0)
+        shadow = CaseResult("t@shadow", "", Verdict.ABORT if blocked else Verdict.PASS, 0.0, why if blocked else "")
+        return (replace(suite_results(1), results=(passed, shadow)),)
+
+    test = Test("s", "t", Path("/t.flat"), 60.0, "60")
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [test], variants.of_suite("s", ("default", "shadow")), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    assert ran == [["t", "t@shadow"], with_it, with_it]
+    assert [(one.test, one.why) for one in tests.results] == [
+        ("t", ""),
+        ("t@shadow", f"{why}; worse in 3 of 3 runs"),
+    ]
+
+
 def test_each_suite_has_its_own_base() -> None:
     other = StateTests(0, "other", "ok", 1.0, (), "why")
     done = Tested((other, suite_results(0), suite_results(1, Verdict.TIMEOUT)), "tcg", "asked for")
