@@ -152,7 +152,8 @@ class Warns(Plain):
         if base.status is not BuildStatus.OK:
             what = f"the base has no warnings to compare with: {base.why}"
             raise InputError(what, where="--warning", todo="ask --build first")
-        texts = [f"{one.file}: {one.message} [{one.option}]" for one in new_warnings(built, base)]
+        found_all = new_warnings(built, base)
+        texts = [f"{one.file}: {one.message}{f' [{one.option}]' if one.option else ''}" for one in found_all]
         found = [text for text in texts if fnmatch.fnmatchcase(text, self.pattern)]
         if not found and not built.compiled:
             return unbuilt(state, built)
