@@ -182,9 +182,14 @@ def _applying(record: RunRecord) -> list[str]:
 
 def _building(record: RunRecord) -> list[str]:
     lines = []
+    before: tuple[int, set[tuple[str, str, str]]] = (0, set())  # the patch that failed so first
     for build in record.builds:
         state = _called([build.patch])
-        if build.status is not BuildStatus.OK:
+        errors = {error.identity() for error in build.errors}
+        if build.status is BuildStatus.FAILED and errors and errors == before[1]:
+            lines.append(f"{state}: {build.status} as after {_called([before[0]])}; log: {from_here(build.log)}")
+        elif build.status is not BuildStatus.OK:
+            before = build.patch, errors
             lines.append(f"{state}: {build.status}: {build.why}")
             # The first one is in the reason.
             lines += [f"   {diagnostic_line(error)}" for error in build.errors[:5] if error.message not in build.why]

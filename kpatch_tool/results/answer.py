@@ -102,13 +102,20 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
             dated += zip(since(deltas, tests, found, bases[found.suite]), deltas, strict=True)
         dated.sort(key=lambda one: one[0][1])
         total = sum(case_count(found, bases[found.suite]) for found in compared)
-        parts.append(sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated]))
+        said = sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated])
+        parts.append(f"{_at_last(compared, patches)}{said}")
         parts.append(_on_the_way(states, compared, bases))
         parts.append(_now_and_then(states))
     elif not states and not broken:
         count = sum(len(found.results) for found in last)
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
     return "; ".join(part for part in parts if part)
+
+
+def _at_last(compared: Sequence[StateTests], patches: Sequence[int]) -> str:
+    """Which state the comparison is of, where it is not the whole series'."""
+    last = max(found.patch for found in compared)
+    return f"after patch {last}, the last that was tested, " if last < max(patches) else ""
 
 
 def _when(before: int, at: int, patches: Sequence[int]) -> str:

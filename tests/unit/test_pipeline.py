@@ -141,6 +141,29 @@ def test_a_new_warning_is_a_finding_and_an_old_one_is_not() -> None:
     assert record.exit_status == 1
 
 
+def test_the_tests_of_a_series_that_ends_unbuilt_are_those_of_its_last_state_that_was_tested() -> None:
+    error = Diagnostic("a.c", 7, "'sp' undeclared")
+    moved, other = replace(error, line=9), Diagnostic("b.c", 1, "no")
+    failed = {
+        patch: replace(make_build(patch, "failed", why=f"does not build: {errors[0].told}"), errors=errors)
+        for patch, errors in ((2, (error,)), (3, (moved,)), (4, (moved, other)))
+    }
+    series = make_series("one", "two", "three", "four")
+    record = run(
+        series,
+        FakeSteps(make_applied(series), builds("a", "b", "c", "d", "e") | failed, same_results(0, 1)),
+        Recorder(),
+    )
+    assert record.sentence == (
+        "demo applies to toy; patches 2, 3 and 4 do not build (a.c:7: 'sp' undeclared); patch 1 builds without new "
+        "warnings; after patch 1, the last that was tested, all 2 test cases are as on the base."
+    )
+    said = [line.strip() for line in table.details(record) if line.strip().startswith("patch ")]
+    assert said[0] == "patch 2: failed: does not build: a.c:7: 'sp' undeclared"
+    assert said[1].startswith("patch 3: failed as after patch 2; log: ")
+    assert said[2] == "patch 4: failed: does not build: a.c:9: 'sp' undeclared"
+
+
 def test_what_mends_the_build_brings_no_warnings() -> None:
     """The base's own are not known then: they are none of the patch's."""
     old = Diagnostic("a.c", 1, "old", "-Wold")
