@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
+from kpatch_tool.report.lines import blamed, diagnostic_line, folded, from_here, wrapped
 from kpatch_tool.results.deltas import (
     Change,
     Delta,
@@ -41,7 +41,6 @@ _STYLES = {
 PRESENT = {True: "the tree has it", False: "THE TREE LACKS IT", None: "not known whether the tree has it"}
 _SHOWN_AT_MOST = 30
 _HIDDEN_AT_MOST = 8
-_ALIKE_AT_MOST = 3
 _GAP = 2
 _NARROWEST = 12
 _WIDEST = 120
@@ -235,31 +234,14 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     before = {} if previous is None else {identity(delta): delta for delta in record.deltas(previous)}
     now = [delta for delta in record.deltas(tests) if not delta.follows]
     shared = Counter(delta.change for delta in now if identity(delta) in before)
-    lines = [delta_line(delta) for delta in _folded(delta for delta in now if identity(delta) not in before)]
+    lines = [delta_line(delta) for delta, _ in folded((delta, "") for delta in now if identity(delta) not in before)]
     if previous is not None and before:
         # Why they were otherwise before was said there.
-        back = (replace(delta, why="") for delta in taken_back(compare(tests, previous), record.deltas(tests)))
-        own = _folded(back, any_why=True)
+        back = taken_back(compare(tests, previous), record.deltas(tests))
+        own = [delta for delta, _ in folded(((replace(delta, why=""), "") for delta in back), any_why=True)]
         who = blamed(record.suspects(tests))
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
-
-
-def _folded(deltas: Iterable[Delta], *, any_why: bool = False) -> list[Delta]:
-    """Of many tests that became the same for one and the same reason (the kernel died before their turn; `any_why`:
-    for whatever reason) the first, with their number in its name: else what is said behind them would not be seen."""
-    groups: dict[tuple[object, ...], list[Delta]] = {}
-    for delta in deltas:
-        foldable = not delta.case and (any_why or bool(delta.why))
-        alike = (delta.change, transition(delta), delta.why) if foldable else identity(delta)
-        groups.setdefault(alike, []).append(delta)
-    return [delta for group in groups.values() for delta in _first_of(group)]
-
-
-def _first_of(group: Sequence[Delta]) -> Sequence[Delta]:
-    if len(group) <= _ALIKE_AT_MOST:
-        return group
-    return (replace(group[0], test=f"{group[0].test} and {plural(len(group) - 1, 'more test')}"),)
 
 
 def _called(patches: Sequence[int]) -> str:

@@ -183,6 +183,21 @@ def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
     assert "better since patch 3: t: fail, now pass\n" in parts[4]
 
 
+def test_many_tests_with_one_reason_are_one_line() -> None:
+    def state(patch: int, verdict: Verdict, why: str = "") -> StateTests:
+        results = tuple(CaseResult(f"t{number}", "", verdict, 1.0, why) for number in range(10))
+        return StateTests(patch, "s", "ok", 1.0, results, "ran")
+
+    states = (state(0, Verdict.PASS), state(1, Verdict.ABORT, "not begun: died"), state(2, Verdict.ABORT, "other"))
+    out = io.StringIO()
+    show(Tested((*states, state(3, Verdict.PASS)), "tcg", "asked for"), Console(width=100, file=out))
+    assert [line for line in out.getvalue().splitlines() if line.startswith(("worse", "better"))] == [
+        "worse: t0 and 9 more tests: pass, now abort (not begun: died)",
+        "worse: t0 and 9 more tests: pass, now abort (other), as after patch 1",
+        "better since patch 2: t0 and 9 more tests: abort, now pass",
+    ]
+
+
 def test_what_was_worse_in_one_run_only_is_told() -> None:
     shaky = replace(
         suite_results(1), results=(CaseResult("t", "", Verdict.PASS, 1.0, "unsteady: worse in 1 of 2 runs"),)
