@@ -17,7 +17,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, ended_in, proven_before, settled, to_repeat
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat, took_on
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, variants
 from kpatch_tool.suites.model import StateTests
@@ -175,9 +175,9 @@ class Tester:
             self.store.answered(key, _build_key(build))
 
     def _to_run(self, plan: Plan, before: Before, choice: Choice) -> Plan:
-        """`plan` with little patience for tests that ended on the base; where nothing is kept its outputs must not take
-        the place of those that belong to what is."""
-        took = ended_in(before.known(), plan.suite)
+        """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
+        must not take the place of those that belong to what is."""
+        took = took_on(before.known(), plan.suite)
         rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
         return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
 

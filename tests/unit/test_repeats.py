@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kpatch_tool.results.deltas import compare, sentence
-from kpatch_tool.results.repeats import doubtful, ended_in, proven_before, settled, to_repeat, unsteady
+from kpatch_tool.results.repeats import doubtful, proven_before, settled, to_repeat, took_on, unsteady
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 NAMES = {"tlb", "vmexit"}
@@ -138,8 +138,9 @@ def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
 
 def test_what_ended_on_the_base_and_in_how_many_seconds() -> None:
     verdicts = {"a": "pass", "b": "fail", "c": "timeout", "d": "abort", "e": "skip"}
-    assert ended_in([state(0, **verdicts)], "s") == {"a": 1.0, "b": 1.0}
-    assert ended_in([state(0, **verdicts)], "other") == ended_in([], "s") == {}
+    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0, "b": 1.0}, "c told a case before it hung"
+    assert took_on([many(0, "timeout", 90.0, 2)], "s") == {"t0": None, "t1": None}
+    assert took_on([state(0, **verdicts)], "other") == took_on([], "s") == {}
 
 
 def test_each_test_has_its_own_number_of_runs() -> None:

@@ -303,9 +303,12 @@ def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, 
         (15.0, 8.0, "tcg", 30.0),
         (15.0, 0.1, "kvm", 10.0),
         (5.0, 0.1, "kvm", 5.0),
+        (90.0, None, "tcg", 30.0),  # it hung there
+        (180.0, None, "kvm", 60.0),
+        (15.0, None, "kvm", 15.0),
     ],
 )
-def test_what_ended_soon_on_the_base_is_suspected_soon(own: float, base: float, accel: str, limit: float) -> None:
+def test_the_base_says_when_a_test_hangs(own: float, base: float | None, accel: str, limit: float) -> None:
     row = planned(replace(TEST, timeout=own))
     first = jobs.first(row, base, accel)
     assert first.job is not None and first.job.timeout == limit
