@@ -26,7 +26,7 @@ _DEVICES = (
     *("-device", "pci-testdev"),
 )
 _HANGING = 10.0  # times what it took on the base: then a test hangs
-_SUSPECT, _SUSPECT_LEAST = 20.0, 10.0  # times what it took there, and seconds: then it seems to
+_SUSPECT, _SUSPECT_LEAST = 5.0, 10.0  # times what it took there, and seconds on top: then it seems to
 _HOPE = 3.0
 _PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
 
@@ -133,8 +133,8 @@ def again(row: Planned, seconds: float, accel: str) -> Planned:
 
 
 def first(row: Planned, seconds: float | None, accel: str) -> Planned:
-    """A test as it is run the first time on a state, where it ended on the base in `seconds`: twenty times that, or ten
-    seconds, are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
+    """A test as it is run the first time on a state, where it ended on the base in `seconds`: five times that and ten
+    seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
     get worse: a third of its time, or half a minute, is for a patch that mends it. A timeout that is the user's
     stays."""
     if row.job is None or row.fixed:
@@ -143,7 +143,7 @@ def first(row: Planned, seconds: float | None, accel: str) -> Planned:
     if seconds is None:
         enough = max(_EMULATED_LEAST, math.ceil(whole.timeout / _HOPE))
     else:
-        enough = max(_SUSPECT_LEAST, math.ceil(_SUSPECT * seconds))
+        enough = math.ceil(_SUSPECT_LEAST + _SUSPECT * seconds)
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
 
 

@@ -297,11 +297,12 @@ def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, 
 @pytest.mark.parametrize(
     ("own", "base", "accel", "limit"),
     [
-        (15.0, 0.5, "tcg", 10.0),
-        (15.0, 1.0, "tcg", 20.0),
-        (15.0, 1.1447, "tcg", 23.0),  # the verdict names it
+        (15.0, 0.4, "tcg", 12.0),
+        (15.0, 1.0, "tcg", 15.0),
+        (90.0, 5.0, "tcg", 35.0),
+        (15.0, 1.1447, "tcg", 16.0),  # the verdict names it
         (15.0, 8.0, "tcg", 30.0),
-        (15.0, 0.1, "kvm", 10.0),
+        (15.0, 0.1, "kvm", 11.0),
         (5.0, 0.1, "kvm", 5.0),
         (90.0, None, "tcg", 30.0),  # it hung there
         (180.0, None, "kvm", 60.0),

@@ -122,7 +122,7 @@ def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
         for before in (Before(), Before(known=lambda: (suite_results(0),))):
             tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
-    assert given == [[60.0, 60.0], [20.0, 60.0]]
+    assert given == [[60.0, 60.0], [15.0, 60.0]]
 
 
 @pytest.mark.parametrize(("verb", "with_it"), [("unloading", ["t", "t@shadow"]), ("loading", ["t@shadow"])])
