@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat, took_on
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, variants
 from kpatch_tool.suites.model import StateTests
@@ -28,6 +28,7 @@ from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.turns import Turns
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
+from kpatch_tool.vm.model import LEFT_BEHIND
 from kpatch_tool.workspace import Workspace
 
 _RUNS = 3  # of a test that seems worse, before it counts as worse
@@ -152,7 +153,7 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
-        missing = [self._to_run(plans[suite]) for suite in suites if known.get(suite) is None]
+        missing = [self._to_run(plans[suite], before, choice) for suite in suites if known.get(suite) is None]
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
@@ -173,9 +174,12 @@ class Tester:
             key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
             self.store.answered(key, _build_key(build))
 
-    def _to_run(self, plan: Plan) -> Plan:
-        """`plan`; where nothing is kept its outputs must not take the place of those that belong to what is."""
-        return plan if self.keep else replace(plan, digest=f"{plan.digest} not kept")
+    def _to_run(self, plan: Plan, before: Before, choice: Choice) -> Plan:
+        """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
+        must not take the place of those that belong to what is."""
+        took = took_on(before.known(), plan.suite)
+        rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
+        return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
@@ -193,8 +197,9 @@ class Tester:
             if not suspects:
                 break
             choice = self.choose(subject.state, subject.build)
+            again_too = {*suspects, *_left_behind(tests, plan, suspects)}
             rows = tuple(
-                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in suspects
+                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in again_too
             )
             repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
@@ -331,6 +336,15 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
                 f"no state after patch {number}", where=applied.series, todo=f"there are {numbers} (0: the base)"
             )
     return tree, (base, *(state for state in later if state.patch in request.patches))
+
+
+def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:
+    """The tests in variants before that of a suspect whose modules could not be loaded because theirs would not go:
+    alone it would find nothing in its way."""
+    blocked = {one.test for one in tests.results if one.test in suspects and one.why.startswith(LEFT_BEHIND)}
+    ways = list(dict.fromkeys(row.variant.name for row in plan.rows))
+    last = max((ways.index(row.variant.name) for row in plan.rows if row.name in blocked), default=0)
+    return [row.name for row in plan.rows if row.variant.name in ways[:last]]
 
 
 def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:

@@ -65,9 +65,15 @@ class Turns:
         if fresh:
             future = self.pool.submit(partial(test, fresh, before))
             self._said |= {(suite, prints[suite]): future for suite in fresh}
-            self._before = before.then(patch, future.result)
+            self._before = before.then(patch, future.result, partial(_so_far, future))
         runs = {suite: self._said[suite, print_] for suite, print_ in prints.items()}
         return Turn(patch, test, runs, fresh, before)
+
+
+def _so_far(run: Future[Results]) -> Results:
+    """What a run said, nothing where it is under way or failed."""
+    over = run.done() and not run.cancelled() and run.exception() is None
+    return run.result() if over else ()
 
 
 def of_suite(results: Results, suite: str) -> StateTests:

@@ -118,7 +118,7 @@ class Builds(Plain):
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built = self.builder.build(state)
         answer = Answer.GOOD if built.status is BuildStatus.OK else Answer.BAD
-        first = next((f"{error.file}:{error.line}: {error.message}" for error in built.errors), built.why)
+        first = built.errors[0].told if built.errors else built.why
         why = "it builds" if answer is Answer.GOOD else first
         return Observation(state.patch, answer, built.seconds, built.cached, why, modules_of(built))
 
@@ -128,8 +128,9 @@ class Builds(Plain):
 
 @dataclass(slots=True)
 class Warns(Plain):
-    """Has it a warning that the base does not have? `pattern` is a glob on "file: message [option]". `look` raises
-    InputError where the base does not build."""
+    """Has it a warning that the base does not have? `pattern` is a glob on "file: message [option]". A state that
+    does not build may have it all the same; one that was not compiled to the end tells nothing by its absence. `look`
+    raises InputError where the base does not build."""
 
     builder: Builder
     base: State
@@ -147,14 +148,15 @@ class Warns(Plain):
 
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         built = self.builder.build(state)
-        if built.status is not BuildStatus.OK:
-            return unbuilt(state, built)
         base = self.builder.build(self.base)
         if base.status is not BuildStatus.OK:
             what = f"the base has no warnings to compare with: {base.why}"
             raise InputError(what, where="--warning", todo="ask --build first")
-        texts = [f"{one.file}: {one.message} [{one.option}]" for one in new_warnings(built, base)]
+        found_all = new_warnings(built, base)
+        texts = [f"{one.file}: {one.message}{f' [{one.option}]' if one.option else ''}" for one in found_all]
         found = [text for text in texts if fnmatch.fnmatchcase(text, self.pattern)]
+        if not found and not built.compiled:
+            return unbuilt(state, built)
         why = found[0] if found else "no such warning"
         return Observation(state.patch, Answer.BAD if found else Answer.GOOD, built.seconds, built.cached, why)
 

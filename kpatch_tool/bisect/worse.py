@@ -16,10 +16,12 @@ from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import Change, Delta, compare, name, transition
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tester
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State
+from kpatch_tool.vm.model import LEFT_BEHIND
 
 _NAMED = 3  # cases named in the evidence
 _BASE_RETRIES = 1
@@ -88,9 +90,12 @@ class Worse(Plain):
     def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
         if not only:
             self.tester.fresh = again or state.patch == self.base.patch
-            return test_once(self.tester, state, built, self.suites)
+            return test_once(self.tester, state, built, self.suites, Before(known=self._known))
         suites = [suite for suite, tests in self._reference.items() if {one.test for one in tests.results} & {*only}]
-        return test_once(self._tester_of(only), state, built, suites)
+        return test_once(self._tester_of(only), state, built, suites, Before(known=self._known))
+
+    def _known(self) -> tuple[StateTests, ...]:
+        return tuple(self._reference.values())
 
     def _worse_tests(self, state: State, seen: Sequence[Observation]) -> tuple[str, ...]:
         """What the head was worse in; nothing for the head itself, and where that is not in tests alone."""
@@ -142,7 +147,9 @@ class Worse(Plain):
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
         why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
-        about = tuple(dict.fromkeys(delta.test for delta in worse))
+        # What the tests before left behind, they have to leave behind in the other states, too.
+        alone = not any(delta.why.startswith(LEFT_BEHIND) for delta in worse)
+        about = tuple(dict.fromkeys(delta.test for delta in worse)) if alone else ()
         return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about)
 
     def _worse(self, tests: StateTests) -> list[Delta]:
@@ -157,10 +164,13 @@ class Worse(Plain):
         ]
 
 
-def test_once(tester: Tester, state: State, built: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
-    """What each suite says of a state, in one run. Raises MachineError when this machine could not run one."""
+def test_once(
+    tester: Tester, state: State, built: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
+) -> tuple[StateTests, ...]:
+    """What each suite says of a state, in one run; `before`: what is known of the base. Raises MachineError when this
+    machine could not run one."""
     tester.runs = 1
-    found = tester.test(state, built, suites)
+    found = tester.test(state, built, suites, before)
     broken = next((tests for tests in found if tests.status == "infra"), None)
     if broken is not None:
         raise MachineError(broken.why, where=f"testing patch {state.patch}")

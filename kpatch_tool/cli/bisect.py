@@ -66,7 +66,7 @@ def command(
     from kpatch_tool.report import bisect as show
     from kpatch_tool.suites.run import Options
 
-    options = Options(tuple(test or ()), tuple(variant or ()), timeout)
+    options = Options(tuple(test or ()), tuple(variant or ()), timeout).by_name()
     request = Request(
         series,
         tree,

@@ -36,7 +36,7 @@ def command(
     from kpatch_tool import testing
     from kpatch_tool.suites.run import Options
 
-    options = Options(tuple(test or ()), tuple(variant or ()), timeout, accel, by_hand)
+    options = Options(tuple(test or ()), tuple(variant or ()), timeout, accel, by_hand).by_name()
     request = testing.Request(
         series,
         tree,

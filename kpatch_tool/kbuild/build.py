@@ -218,7 +218,7 @@ class _Builder:
         directory.keep(record)
         directory.ended()
         errors = diagnostics.root_causes(text, _roots(make)) or (Diagnostic("", 0, _last_line(text)),)
-        return self._result(BuildStatus.FAILED, errors, _all(record), log, f"does not build: {_say(errors[0])}")
+        return self._result(BuildStatus.FAILED, errors, _all(record), log, f"does not build: {errors[0].told}")
 
     def _result(
         self,
@@ -311,11 +311,6 @@ def _roots(make: Make) -> diagnostics.Roots:
 
 def _all(record: Record) -> tuple[Diagnostic, ...]:
     return diagnostics.unique(one for _, found in sorted(record.warnings.items()) for one in found)
-
-
-def _say(error: Diagnostic) -> str:
-    place = f"{error.file}:{error.line}: " if error.line else f"{error.file}: " if error.file else ""
-    return f"{place}{error.message}"
 
 
 def _last_line(log: bytes) -> str:

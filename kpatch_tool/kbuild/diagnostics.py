@@ -168,12 +168,20 @@ def read(log: bytes, roots: Roots) -> tuple[Unit, ...]:
 
 def root_causes(log: bytes, roots: Roots) -> tuple[Diagnostic, ...]:
     """The errors of a failed build, root cause first; those that only tell of another ("Error 2") come only when there
-    is nothing better."""
+    is nothing better. Where modpost ends for section mismatches (CONFIG_SECTION_MISMATCH_WARN_ONLY=n), which it calls
+    warnings, these are the errors."""
     real: dict[Diagnostic, None] = {}
     echoes: dict[Diagnostic, None] = {}
+    mismatches: dict[Diagnostic, None] = {}
     for line in _lines(log):
         found = _diagnostic(line, roots)
-        if found is not None and found[0].error:
+        if found is None:
+            continue
+        if _MISMATCH in found[1].message:
+            mismatches[found[1]] = None
+        elif found[1].message.startswith(_MISMATCHES):
+            real |= mismatches or {found[1]: None}
+        elif found[0].error:
             (echoes if found[0].last_resort else real)[found[1]] = None
     return tuple(real) or tuple(echoes)[:1]
 
@@ -202,6 +210,7 @@ def _diagnostic(line: str, roots: Roots) -> tuple[_Form, Diagnostic] | None:
     return None
 
 
+_MISMATCH, _MISMATCHES = "ection mismatch in reference", "Section mismatches detected."
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "`": "'"})
 
 

@@ -13,6 +13,9 @@ from pathlib import Path, PurePosixPath
 _MOVES = re.compile(r"\+0x[0-9a-f]+|(?<=frame size of )\d+(?= bytes)")
 
 
+_OF_MODPOST = re.compile(r"ection mismatch|\[[^]]+\.ko\] undefined!$")
+
+
 class BuildStatus(StrEnum):
     """Whose fault it is: `failed` is the kernel's, `infra` this machine's (disk full, compiler killed)."""
 
@@ -30,6 +33,12 @@ class Diagnostic:
     line: int
     message: str
     option: str = ""
+
+    @property
+    def told(self) -> str:
+        """ "file:line: message", as far as these are known."""
+        line = f":{self.line}" if self.line else ""
+        return f"{self.file}{line}: {self.message}" if self.file else self.message
 
     def identity(self) -> tuple[str, str, str]:
         """What stays the same when lines move, and with them the offsets that some messages name."""
@@ -63,6 +72,14 @@ class StateBuild:
     log: Path
     why: str
     image: Module | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether every file was compiled: it was built, or only modpost, which comes last, had something to say
+        against it. Then all warnings there are were given."""
+        return self.status is BuildStatus.OK or (
+            bool(self.errors) and all(_OF_MODPOST.search(error.told) for error in self.errors)
+        )
 
     def same_binaries(self, other: StateBuild) -> bool:
         """Whether both were built, and kernel image and modules are byte for byte the same."""

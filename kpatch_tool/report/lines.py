@@ -36,9 +36,7 @@ def blamed(suspects: Sequence[int]) -> str:
 
 def diagnostic_line(found: Diagnostic) -> str:
     """A diagnostic as a compiler writes it: "file:line: message [option]", as far as these are known."""
-    line = f":{found.line}" if found.line else ""
-    where = f"{found.file}{line}: " if found.file else ""
-    return f"{where}{found.message}{f' [{found.option}]' if found.option else ''}"
+    return f"{found.told}{f' [{found.option}]' if found.option else ''}"
 
 
 def from_here(path: Path) -> str:

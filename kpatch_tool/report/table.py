@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.report.alike import one_of_alike
 from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
 from kpatch_tool.results.deltas import (
     Change,
@@ -180,9 +182,14 @@ def _applying(record: RunRecord) -> list[str]:
 
 def _building(record: RunRecord) -> list[str]:
     lines = []
+    before: tuple[int, set[tuple[str, str, str]]] = (0, set())  # the patch that failed so first
     for build in record.builds:
         state = _called([build.patch])
-        if build.status is not BuildStatus.OK:
+        errors = {error.identity() for error in build.errors}
+        if build.status is BuildStatus.FAILED and errors and errors == before[1]:
+            lines.append(f"{state}: {build.status} as after {_called([before[0]])}; log: {from_here(build.log)}")
+        elif build.status is not BuildStatus.OK:
+            before = build.patch, errors
             lines.append(f"{state}: {build.status}: {build.why}")
             # The first one is in the reason.
             lines += [f"   {diagnostic_line(error)}" for error in build.errors[:5] if error.message not in build.why]
@@ -228,9 +235,13 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     before = {} if previous is None else {identity(delta): delta for delta in record.deltas(previous)}
     now = [delta for delta in record.deltas(tests) if not delta.follows]
     shared = Counter(delta.change for delta in now if identity(delta) in before)
-    lines = [delta_line(delta) for delta in now if identity(delta) not in before]
+    lines = [
+        delta_line(delta) for delta, _ in one_of_alike((delta, "") for delta in now if identity(delta) not in before)
+    ]
     if previous is not None and before:
-        own = taken_back(compare(tests, previous), record.deltas(tests))
+        # Why they were otherwise before was said there.
+        back = taken_back(compare(tests, previous), record.deltas(tests))
+        own = [delta for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in back), any_why=True)]
         who = blamed(record.suspects(tests))
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])

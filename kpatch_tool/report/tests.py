@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kpatch_tool.report.alike import one_of_alike
 from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, identity, taken_back, transition
@@ -74,9 +76,10 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
     _say(console, tests.why)
     if tests.same_as is not None:
         return
-    for delta in _telling(tested.deltas(tests)):
+    told = ((delta, _since(tested, tests, delta)) for delta in _telling(tested.deltas(tests)))
+    for delta, since in one_of_alike(told):
         why = f" ({delta.why})" if delta.why else ""
-        line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}{_since(tested, tests, delta)}"
+        line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}{since}"
         _say(console, line, _CHANGES[delta.change])
     for change, line in _since_the_last(tested, tests):
         _say(console, line, _CHANGES[change])
@@ -108,7 +111,8 @@ def _since_the_last(tested: Tested, tests: StateTests) -> Iterator[tuple[Change,
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
         return
-    for delta in _telling(taken_back(tested.deltas_previous(tests), tested.deltas(tests))):
+    back = _telling(taken_back(tested.deltas_previous(tests), tested.deltas(tests)))
+    for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in back), any_why=True):
         yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import shaky
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
 
@@ -81,9 +81,8 @@ def _good_builds(good: Sequence[StateBuild], base: StateBuild | None, *, everyth
     if not guilty:
         return f"{built} without new warnings"
     patch, found = guilty[0]
-    where = f"{found[0].file}:{found[0].line}: {found[0].message}"
     distinct = {warning.identity() for _, some in guilty for warning in some}
-    return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({where})"
+    return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({found[0].told})"
 
 
 def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
@@ -103,13 +102,20 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
             dated += zip(since(deltas, tests, found, bases[found.suite]), deltas, strict=True)
         dated.sort(key=lambda one: one[0][1])
         total = sum(case_count(found, bases[found.suite]) for found in compared)
-        parts.append(sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated]))
+        said = sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated])
+        parts.append(f"{_at_last(compared, patches)}{said}")
         parts.append(_on_the_way(states, compared, bases))
         parts.append(_now_and_then(states))
     elif not states and not broken:
         count = sum(len(found.results) for found in last)
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
     return "; ".join(part for part in parts if part)
+
+
+def _at_last(compared: Sequence[StateTests], patches: Sequence[int]) -> str:
+    """Which state the comparison is of, where it is not the whole series'."""
+    last = max(found.patch for found in compared)
+    return f"after patch {last}, the last that was tested, " if last < max(patches) else ""
 
 
 def _when(before: int, at: int, patches: Sequence[int]) -> str:
@@ -144,8 +150,10 @@ def _broken(all_alike: Sequence[StateTests]) -> str:
 
 
 def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
-    """Regressions of a state between, which a later patch takes back."""
+    """Regressions of the states between, each where it came, which a later patch takes back."""
     final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
+    came: dict[int, list[Delta]] = {}
+    there: dict[str, set[tuple[str, str, str]]] = {}
     for found in states:
         if found in last or not _ran(found, bases.get(found.suite)):
             continue
@@ -154,11 +162,24 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
             for delta in compare(found, bases[found.suite])
             if delta.change is Change.WORSE and identity(delta) not in final
         ]
-        if passing:
-            tests = list(dict.fromkeys(delta.test for delta in passing))
-            more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
-            return f"at patch {found.patch} {plural(len(passing), 'case')} of {tests[0]}{more} worse, taken back later"
-    return ""
+        new = [delta for delta in passing if identity(delta) not in there.get(found.suite, ())]
+        there[found.suite] = set(map(identity, passing))
+        if new:
+            came.setdefault(found.patch, []).extend(new)
+    return "; ".join(_passing(patch, deltas) for patch, deltas in came.items())
+
+
+def _passing(patch: int, deltas: Sequence[Delta]) -> str:
+    """What came with a patch and went later; what the kernel said tells more than which tests were stopped by it."""
+    log = [delta for delta in deltas if delta.test == KERNEL_LOG]
+    said = [delta.case for delta in log if delta.case] or [delta.why for delta in log]
+    tests = list(dict.fromkeys(delta.test for delta in deltas if delta.test != KERNEL_LOG))
+    if not tests:
+        return f"at patch {patch} the kernel says {said[0]}, taken back later"
+    count = len(deltas) - len(log)
+    more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
+    kernel = f" (the kernel says {said[0]})" if said else ""
+    return f"at patch {patch} {plural(count, 'case')} of {tests[0]}{more} worse{kernel}, taken back later"
 
 
 def _now_and_then(states: Sequence[StateTests]) -> str:
@@ -189,10 +210,7 @@ def _untested(builds: Sequence[StateBuild], never_loaded: Collection[str]) -> st
 
 
 def _first_error(build: StateBuild) -> str:
-    if not build.errors:
-        return build.why
-    first = build.errors[0]
-    return f"{first.file}:{first.line}: {first.message}"
+    return build.errors[0].told if build.errors else build.why
 
 
 def _states(builds: Sequence[StateBuild]) -> str:

@@ -11,7 +11,7 @@ from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again; where more got worse, the first ones speak for all
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
-_HANGS = 30.0  # seconds to reckon with for a test whose turn did not come, because others hung
+_HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did not come because others did
 _STEADY = "worse in "
 _UNSTEADY = "unsteady: "
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
@@ -20,14 +20,17 @@ Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they a
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the suites say of the base, and of the nearest state before that is tested; nothing where there is none."""
+    """What the suites say of the base, and of the nearest state before that is tested; nothing where there is none.
+    `known` is what they say of the base so far: it does not wait."""
 
     base: Waiting = tuple
     previous: Waiting = tuple
+    known: Waiting = tuple
 
-    def then(self, patch: int, results: Waiting) -> Before:
-        """What is before the state after `patch` (0: the base), whose own `results` these are."""
-        return Before(results) if patch == 0 else Before(self.base, results)
+    def then(self, patch: int, results: Waiting, so_far: Waiting = tuple) -> Before:
+        """What is before the state after `patch` (0: the base), whose own `results` these are; `so_far` does not
+        wait for them."""
+        return Before(results, known=so_far) if patch == 0 else Before(self.base, results, self.known)
 
 
 NOTHING_BEFORE = Before()
@@ -42,7 +45,7 @@ def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tup
 def to_repeat(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the doubtful tests to run again: the first eight speak for all, and fewer, but two, where each of them
     costs a timeout and a boot."""
-    took = {result.test: result.seconds or _HANGS for result in tests.results if _is_whole(result)}
+    took = {result.test: _to_reckon_with(result) for result in tests.results if _is_whole(result)}
     chosen: list[str] = []
     left = _SECONDS
     for name in doubtful(tests, base, names)[:_AT_MOST]:
@@ -51,6 +54,22 @@ def to_repeat(tests: StateTests, base: StateTests, names: Collection[str]) -> tu
             break
         chosen.append(name)
     return tuple(chosen)
+
+
+def _to_reckon_with(result: CaseResult) -> float:
+    """The seconds that another run of a test may take."""
+    hung = result.verdict is Verdict.TIMEOUT or not result.seconds
+    return max(result.seconds, _HANGS) if hung else result.seconds
+
+
+def took_on(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
+    """The tests of a suite that ended on the base, and in how many seconds: None for one that hung without a case,
+    which would be missed."""
+    results = [result for tests in base if tests.suite == suite for result in tests.results]
+    cases = {one.test for one in results if not _is_whole(one)}
+    wholes = [one for one in results if _is_whole(one)]
+    ended = {one.test: one.seconds for one in wholes if one.verdict in (Verdict.PASS, Verdict.FAIL)}
+    return {**ended, **{one.test: None for one in wholes if one.verdict is Verdict.TIMEOUT and one.test not in cases}}
 
 
 def proven_before(
@@ -92,8 +111,8 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
 
     A test that is worse than on the base again keeps its results, or takes those of `again` where only these say in
     what it failed; one that is not takes those of `again`, and says that it is unsteady. One whose turn did not come
-    before takes them as they are. A run in which the emulator died says nothing of a test. Where this machine failed at
-    that run there is no verdict: nothing is blamed for a single one.
+    before, or that only took longer than it was given, takes them as they are. A run in which the emulator died says
+    nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
@@ -102,19 +121,27 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
     ended = {result.test for result in first.results if _is_whole(result) and result.verdict is Verdict.ABORT}
     tells = {result.test for result in again.results if _is_whole(result) and result.verdict is Verdict.FAIL} & ended
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
+    slow = _only_slow(first, again)
     results: list[CaseResult] = []
     for result in first.results:
         runs = repeated.get(result.test, 1)
         if result.test not in repeated or result.test in silent:
             results.append(result)
-        elif runs == 1:  # its turn had not come
-            results += (case for case in again.results if case.test == result.test)
+        elif runs == 1 or result.test in slow:
+            results += (case for case in again.results if case.test == result.test and _is_whole(result))
         elif result.test in steady - tells:
             results.append(_steady(result, runs))
         elif _is_whole(result):
             noted = _steady if result.test in steady else _unsteady
             results += (noted(case, runs) for case in again.results if case.test == result.test)
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
+
+
+def _only_slow(first: StateTests, again: StateTests) -> set[str]:
+    """The tests that ended in `again`, which gave them longer, after more time than `first` had for them."""
+    cut = {one.test: one.seconds for one in first.results if _is_whole(one) and one.verdict is Verdict.TIMEOUT}
+    ended = (one for one in again.results if _is_whole(one) and one.verdict is not Verdict.TIMEOUT)
+    return {one.test for one in ended if one.test in cut and one.seconds > cut[one.test]}
 
 
 def unsteady(tests: StateTests) -> tuple[str, ...]:

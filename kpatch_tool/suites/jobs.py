@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ _DEVICES = (
     *("-device", "pci-testdev"),
 )
 _HANGING = 10.0  # times what it took on the base: then a test hangs
+_SUSPECT, _SUSPECT_LEAST = 5.0, 10.0  # times what it took there, and seconds on top: then it seems to
+_HOPE = 3.0
 _PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
 
 
@@ -125,7 +128,22 @@ def again(row: Planned, seconds: float, accel: str) -> Planned:
     if row.job is None or row.fixed:
         return row
     whole = emulated(row.job) if accel == "tcg" else row.job
-    enough = max(_EMULATED_LEAST, _HANGING * seconds)
+    enough = max(_EMULATED_LEAST, math.ceil(_HANGING * seconds))
+    return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
+
+
+def first(row: Planned, seconds: float | None, accel: str) -> Planned:
+    """A test as it is run the first time on a state, where it ended on the base in `seconds`: five times that and ten
+    seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
+    get worse: a third of its time, or half a minute, is for a patch that mends it. A timeout that is the user's
+    stays."""
+    if row.job is None or row.fixed:
+        return row
+    whole = emulated(row.job) if accel == "tcg" else row.job
+    if seconds is None:
+        enough = max(_EMULATED_LEAST, math.ceil(whole.timeout / _HOPE))
+    else:
+        enough = math.ceil(_SUSPECT_LEAST + _SUSPECT * seconds)
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
 
 

@@ -80,6 +80,15 @@ class Options:
     accel: str | None = None
     nodefault: bool = False
 
+    def by_name(self) -> Options:
+        """The same where `tests` may also be named as results call them: "dirty@shadow" is dirty in that variant. With
+        a test that names none beside it, and with `variants`, those that are named run in all the others' ways, too."""
+        names = [test.partition("@") for test in self.tests]
+        ways = [way for _, _, way in names if way]
+        all_named = len(ways) == len(names)
+        variants = (*self.variants, *ways) if self.variants or all_named else ()
+        return replace(self, tests=tuple(test for test, _, _ in names), variants=tuple(dict.fromkeys(variants)))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -364,9 +364,7 @@ class _Build:
         causes = diagnostics.root_causes(text, roots)
         if not causes or _MAKES_OWN.search(causes[0].message):
             return own.first_error(text) or "make left no program and told no error"
-        first = causes[0]
-        place = f"{first.file}:{first.line}: " if first.line else f"{first.file}: " if first.file else ""
-        return f"{place}{first.message}"
+        return causes[0].told
 
     def _programs(self, programs: Sequence[Program], log: Path) -> None:
         goals = [

@@ -11,6 +11,9 @@ from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.root import Program
 
 JOB_OUTPUT_LIMIT = 4 << 20
+# How the sentence begins on a job whose modules did not load, and on each that would not go before.
+NOT_LOADED, UNLOADING = "its modules are not loaded", "unloading"
+LEFT_BEHIND = f"{NOT_LOADED}: {UNLOADING}"  # something of the tests before holds them
 
 
 @dataclass(frozen=True, slots=True)

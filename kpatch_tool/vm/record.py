@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from kpatch_tool import atomic
 from kpatch_tool.vm.console import Trace
-from kpatch_tool.vm.model import Ending, Job, JobOutcome
+from kpatch_tool.vm.model import NOT_LOADED, UNLOADING, Ending, Job, JobOutcome
 from kpatch_tool.vm.wire import Frame, FrameType
 
 TOTAL_OUTPUT_LIMIT = 512 << 20
@@ -142,7 +142,7 @@ class Recorder:
         if result == "ok":
             _add(self.modules, name)
         elif result != "skipped":
-            verb = "unloading" if name.startswith("-") else "loading"
+            verb = UNLOADING if name.startswith("-") else "loading"
             _add(self.module_failures, f"{verb} {name.lstrip('-')}: {_errno(result)}")
 
     def _started(self, frame: Frame, seconds: float) -> None:
@@ -206,7 +206,7 @@ class Recorder:
                 path, _, wanted = rest.partition("=")
                 return f"{path} not equal to {wanted}"
             case Ending.MODULES:
-                return "its modules are not loaded: " + ("; ".join(self.module_failures) or "no reason was given")
+                return f"{NOT_LOADED}: " + ("; ".join(self.module_failures) or "no reason was given")
             case _:
                 return f"could not be started: {_errno(str(value))}"
 

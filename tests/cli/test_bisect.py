@@ -121,6 +121,24 @@ def test_a_new_warning(six: Path, kpt: Kpt) -> None:
     assert "nothing to find" in kpt("bisect", "six", "--warning", "*no such thing*").out
 
 
+def test_a_new_warning_in_states_that_do_not_build(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    append(toy_repo, "virt/kvm/kvm_main.c", "int kvm_broken = nothing;\n", "break")
+    append(toy_repo, "arch/x86/kvm/mmu.c", WARNS, "warn")
+    append(toy_repo, "arch/x86/kvm/mmu.c", "int kvm_more;\n", "more")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "both")
+    kpt("apply", "both", "--tree", "toy")
+    document = kpt("bisect", "both", "--warning", "*", "--json", status=1).json
+    # Patch 1 broke the build before all was compiled: whether its state would warn is not known.
+    assert [one["patch"] for one in document["culprits"]] == [1, 2]
+    verdicts = {step["patch"]: step["verdict"] for step in document["steps"]}
+    assert (verdicts[1], verdicts[2], verdicts[3]) == ("skip", "bad", "bad")
+
+
 def test_warnings_beside_a_base_that_does_not_build(
     toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
 ) -> None:

@@ -204,6 +204,7 @@ def test_nothing_to_test(workspace: Workspace, kpt: Kpt, words: list[str], compl
     [
         (["--suite", "nothing"], "no suite 'nothing'"),
         (["--variant", "warp", "--suite", "kpt-guest"], "no variant 'warp'"),
+        (["--test", "tlb@warp", "--suite", "kpt-guest"], "no variant 'warp'"),
         (["--accel", "warp"], "unknown accelerator 'warp'"),
         (["--arch", "vax"], "'vax'"),
         (["--patch", "1"], "exclude one another"),

@@ -19,7 +19,10 @@ from tests.conftest import REPO_ROOT, Kpt, git
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
 
 HYPERV, X86, MMU = "arch/x86/kvm/hyperv.c", "arch/x86/kvm/x86.c", "arch/x86/kvm/mmu/mmu.c"
+KVM_MAIN = "virt/kvm/kvm_main.c"
 PROTECTED = "slot->base_gfn + gfn_offset, mask, true);\n"  # the pages that the TDP MMU write-protects again
+LOOKED_UP = "\tunsigned long addr = __gfn_to_hva_many(slot, gfn, NULL, write_fault);\n"
+SHORT = "\n\tif (slot && gfn + 1 == slot->base_gfn + slot->npages)\n\t\taddr = KVM_HVA_ERR_BAD;\n"
 UNKNOWN_HYPERCALL = "\tdefault:\n\t\tret = -KVM_ENOSYS;\n\t\tbreak;\n\t}\nout:\n"
 
 
@@ -115,6 +118,18 @@ def test_a_write_that_the_dirty_log_misses_is_found(
     tests = {"migrate", "migrate@shadow", "shootdown", "shootdown@shadow"}
     assert {name for name in tests if whole[name]["status"] == "fail"} == {"migrate"}
     assert whole["migrate"]["why"].startswith("the dirty log misses ")
+
+
+def test_memory_that_is_a_page_short_is_found(kept: Workspace, debian_git_dir: Path, kpt: Kpt, tmp_path: Path) -> None:
+    text = git("show", f"base:{KVM_MAIN}", cwd=debian_git_dir) + "\n"
+    assert text.count(LOOKED_UP) == 1
+    broken = text.replace(LOOKED_UP, LOOKED_UP + SHORT)
+    (tmp_path / "short.patch").write_text(mail(1, "KVM: end a page early", KVM_MAIN, text, broken, total=1))
+    kpt("import", tmp_path / "short.patch", "--name", "short", "--force", cwd=kept.root)
+    kpt("apply", "short", "--tree", "debian-6.1", cwd=kept.root)
+    test = ("test", "short", "--suite", "kpt-guest", "--test", "dirty", "--json")
+    _, state = kpt(*test, cwd=kept.root, status=1, timeout=2400).json["states"]
+    assert {delta["test"] for delta in state["deltas"] if delta["change"] == "worse"} == {"dirty", "dirty@shadow"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -14,6 +14,7 @@ from kpatch_tool.bisect.questions import Builder
 from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.model import StateBuild
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import State
@@ -40,8 +41,12 @@ class Guest:
     fails: Fails = field(default=lambda patch, test, before: False)
     dead: tuple[int, ...] = ()  # states that do not boot
     ran: list[tuple[int, str]] = field(default_factory=list)
+    known: list[tuple[int, int]] = field(default_factory=list)  # of what state, how many suites of the base were known
 
-    def test(self, state: State, build: StateBuild, suites: Sequence[str]) -> tuple[StateTests, ...]:
+    def test(
+        self, state: State, build: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
+    ) -> tuple[StateTests, ...]:
+        self.known.append((state.patch, len(before.known())))
         return tuple(self._suite(state, suite) for suite in suites)
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
@@ -87,6 +92,7 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     seen: list[Observation] = [question.look(STATES[4], 0, ())]
     assert (seen[0].answer, seen[0].about) == (Answer.BAD, ("hyper@shadow",))
     assert len(guest.ran) == 8  # the base and the last state, in full
+    assert guest.known == [(0, 0), (4, 2)], "how long a test takes on the base says when it hangs"
     seen.append(question.look(STATES[0], 0, seen))
     assert seen[-1].answer is Answer.GOOD and len(guest.ran) == 8  # the base was run already
     for patch, answer in ((2, Answer.GOOD), (3, Answer.BAD), (3, Answer.BAD)):
@@ -95,6 +101,24 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     assert guest.ran[8:] == [(2, "hyper@shadow"), (3, "hyper@shadow"), (3, "hyper@shadow")]
     question.look(STATES[4], 1, seen)
     assert len(guest.ran) == 11 + 4  # the last state is always run in full
+
+
+def test_what_tests_leave_behind_is_looked_for_with_all_of_them(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, in a boot of their own, the tests of the next variant would find nothing in their way."""
+    question, guest = ask(lambda patch, test, before: patch >= 3 and test == "hyper@shadow")
+    case = Guest._case
+
+    def left(self: Guest, patch: int, test: str) -> CaseResult:
+        why = "its modules are not loaded: unloading kvm_amd: resource temporarily unavailable"
+        return replace(case(self, patch, test), why=why if test == "hyper@shadow" else "")
+
+    monkeypatch.setattr(Guest, "_case", left)
+    seen = [question.look(STATES[4], 0, ())]
+    assert (seen[0].answer, seen[0].about) == (Answer.BAD, ())
+    assert question.look(STATES[3], 0, seen).answer is Answer.BAD
+    assert [test for patch, test in guest.ran if patch == 3] == ["hyper", "hyper@shadow", "tlb", "state_test"]
 
 
 def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:

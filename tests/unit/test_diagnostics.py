@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kpatch_tool import process
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
+from tests.results_fixtures import make_build
 
 ROOTS = diagnostics.Roots("/w/.kpt/worktrees/t", "/w/.kpt/build/t-x86_64")
 SRC = ROOTS.source
@@ -112,6 +114,40 @@ ECHOES = (
 def test_error_is_the_root_cause(line: str, expected: Diagnostic) -> None:
     log = f"  CC      x.o\n{line}\ncc1: all warnings being treated as errors\n{ECHOES}"
     assert diagnostics.root_causes(log.encode(), ROOTS) == (expected,)
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "arch/x86/kvm/kvm-amd.o: section mismatch in reference: kvm_f (section: .text) -> kvm_x (section: .init.data)",
+        "kvm-amd.o(.text+0x12): Section mismatch in reference from the function kvm_f() to the variable .init.data:x",
+    ],
+)
+def test_what_mismatches_is_the_root_cause(warning: str) -> None:
+    end = "ERROR: modpost: Section mismatches detected.\nSet CONFIG_SECTION_MISMATCH_WARN_ONLY=y to allow them.\n"
+    (error,) = diagnostics.root_causes(f"WARNING: modpost: {warning}\n{end}{ECHOES}".encode(), ROOTS)
+    assert error.told == warning
+    (error,) = diagnostics.root_causes(f"{end}{ECHOES}".encode(), ROOTS)
+    assert error.told == "Section mismatches detected."
+    only_warned = f"WARNING: modpost: {warning}\n{SRC}/a.c:3:5: error: no\n{ECHOES}"
+    (error,) = diagnostics.root_causes(only_warned.encode(), ROOTS)
+    assert error.told == "a.c:3: no"
+
+
+@pytest.mark.parametrize(
+    ("errors", "compiled"),
+    [
+        ([Diagnostic("", 0, "Section mismatches detected.")], True),
+        ([Diagnostic("a/kvm.o", 0, "section mismatch in reference: f (section: .text) -> x (section: .init)")], True),
+        ([Diagnostic("a/kvm-amd.ko", 0, '"kvm_frob" [a/kvm-amd.ko] undefined!')], True),
+        ([Diagnostic("a/kvm-amd.ko", 0, '"f" [a/kvm-amd.ko] undefined!'), Diagnostic("a.c", 1, "no")], False),
+        ([Diagnostic("init/main.c", 1042, "undefined reference to 'frob'")], False),
+        ([], False),
+    ],
+)
+def test_modpost_comes_when_all_is_compiled(errors: list[Diagnostic], compiled: bool) -> None:
+    build = replace(make_build(1, "failed", why="no"), errors=tuple(errors))
+    assert (build.compiled, make_build(1).compiled) == (compiled, True)
 
 
 def test_echo_is_told_where_there_is_nothing_better() -> None:

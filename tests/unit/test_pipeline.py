@@ -141,6 +141,29 @@ def test_a_new_warning_is_a_finding_and_an_old_one_is_not() -> None:
     assert record.exit_status == 1
 
 
+def test_the_tests_of_a_series_that_ends_unbuilt_are_those_of_its_last_state_that_was_tested() -> None:
+    error = Diagnostic("a.c", 7, "'sp' undeclared")
+    moved, other = replace(error, line=9), Diagnostic("b.c", 1, "no")
+    failed = {
+        patch: replace(make_build(patch, "failed", why=f"does not build: {errors[0].told}"), errors=errors)
+        for patch, errors in ((2, (error,)), (3, (moved,)), (4, (moved, other)))
+    }
+    series = make_series("one", "two", "three", "four")
+    record = run(
+        series,
+        FakeSteps(make_applied(series), builds("a", "b", "c", "d", "e") | failed, same_results(0, 1)),
+        Recorder(),
+    )
+    assert record.sentence == (
+        "demo applies to toy; patches 2, 3 and 4 do not build (a.c:7: 'sp' undeclared); patch 1 builds without new "
+        "warnings; after patch 1, the last that was tested, all 2 test cases are as on the base."
+    )
+    said = [line.strip() for line in table.details(record) if line.strip().startswith("patch ")]
+    assert said[0] == "patch 2: failed: does not build: a.c:7: 'sp' undeclared"
+    assert said[1].startswith("patch 3: failed as after patch 2; log: ")
+    assert said[2] == "patch 4: failed: does not build: a.c:9: 'sp' undeclared"
+
+
 def test_what_mends_the_build_brings_no_warnings() -> None:
     """The base's own are not known then: they are none of the patch's."""
     old = Diagnostic("a.c", 1, "old", "-Wold")
@@ -249,6 +272,51 @@ def test_what_is_taken_back_later_is_counted_by_tests() -> None:
     tests[2] = (make_tests(2, *(f"{case}=fail" for case in cases)),)
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
     assert record.sentence.endswith("at patch 2 4 cases of vmexit and 1 more test worse, taken back later.")
+
+
+def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
+    """A fault that another patch mends must not hide the next one; what an earlier patch did is told there."""
+    series = make_series(*"123456")
+    why = "1 complaint: BUG: soft lockup"
+    log = {
+        4: ("vmexit=pass", "kernel log=fail"),
+        5: ("vmexit=abort", "kernel log=fail", "kernel log/BUG: bad page=fail"),
+    }
+    silent = {2: ("vmexit=fail", "kernel log=pass"), 3: ("vmexit=fail", "kernel log=pass")}
+    said = {number: make_tests(number, "vmexit=pass", "kernel log=pass") for number in (0, 1, 6)}
+    said |= {number: make_tests(number, *results) for number, results in (silent | log).items()}
+    said[4] = replace(said[4], results=tuple(replace(one, why=why) for one in said[4].results))
+    tests = {number: (one,) for number, one in said.items()}
+    record = run(series, FakeSteps(make_applied(series), builds(*"abcdefg"), tests), Recorder())
+    assert record.sentence.endswith(
+        "as on the base; at patch 2 1 case of vmexit worse, taken back later; "
+        f"at patch 4 the kernel says {why}, taken back later; "
+        "at patch 5 1 case of vmexit worse (the kernel says BUG: bad page), taken back later."
+    )
+
+
+def test_many_tests_with_one_reason_are_one_line() -> None:
+    """What the kernel said comes behind them, and must be seen."""
+    names = [f"t{number}" for number in range(40)]
+    tests = {number: (make_tests(number, *(f"{name}=pass" for name in names), "log=pass"),) for number in range(3)}
+    why = "not begun: the guest's kernel died"
+    ended = make_tests(3, *(f"{name}=abort" for name in names[:38]), "t38=pass", "t39=fail", "log=fail")
+    ended = replace(
+        ended, results=tuple(replace(one, why=why if one.verdict == "abort" else "") for one in ended.results)
+    )
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests | {3: (ended,)}), Recorder())
+    assert [line.strip() for line in table.details(record)][-3:] == [
+        f"patch 3, kut: worse   t0 and 37 more tests: pass, now abort ({why})",
+        "patch 3, kut: worse   t39: pass, now fail",
+        "patch 3, kut: worse   log: pass, now fail",
+    ]
+    mended = {3: (make_tests(3, *(f"{name}=pass" for name in names), "log=pass"),), 2: (replace(ended, patch=2),)}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests | mended), Recorder())
+    assert [line.strip() for line in table.details(record)][-3:] == [
+        "patch 3, kut: better  by this patch: t0 and 37 more tests: abort, now pass",
+        "patch 3, kut: better  by this patch: t39: fail, now pass",
+        "patch 3, kut: better  by this patch: log: fail, now pass",
+    ]
 
 
 def test_a_state_that_does_not_boot() -> None:

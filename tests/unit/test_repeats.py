@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kpatch_tool.results.deltas import compare, sentence
-from kpatch_tool.results.repeats import doubtful, proven_before, settled, to_repeat, unsteady
+from kpatch_tool.results.repeats import doubtful, proven_before, settled, to_repeat, took_on, unsteady
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 NAMES = {"tlb", "vmexit"}
@@ -100,11 +100,15 @@ ALL = {result.test for result in many(0, "pass", 1.0).results}
 
 
 @pytest.mark.parametrize(
-    ("seconds", "count"),
-    [(1.0, 8), (7.0, 8), (20.0, 3), (30.0, 2), (100.0, 2), (0.0, 2)],  # 0: never begun, the guest was given up
+    ("verdict", "seconds", "count"),
+    [
+        *(("fail", 1.0, 8), ("fail", 7.0, 8), ("fail", 20.0, 3), ("fail", 30.0, 2), ("fail", 100.0, 2)),
+        ("abort", 0.0, 2),  # never begun, the guest was given up
+        ("timeout", 10.0, 2),  # which another run gives half a minute
+    ],
 )
-def test_the_first_speak_for_all_and_fewer_where_each_takes_long(seconds: float, count: int) -> None:
-    bad, base = many(1, "timeout", seconds), many(0, "pass", 1.0)
+def test_the_first_speak_for_all_and_fewer_where_each_takes_long(verdict: str, seconds: float, count: int) -> None:
+    bad, base = many(1, verdict, seconds), many(0, "pass", 1.0)
     assert to_repeat(bad, base, ALL) == tuple(f"t{number}" for number in range(count))
     assert to_repeat(bad, base, {"t4"}) == ("t4",)
     assert to_repeat(base, base, ALL) == ()
@@ -119,6 +123,24 @@ def test_what_others_spoke_for_needs_no_other_run_later() -> None:
     assert later.results[2].why == "ended; worse as in an earlier state"
     assert proven_before(many(3, "timeout", 30.0), base, later, ALL)[1] == ALL
     assert proven_before(many(3, "fail", 30.0), base, later, ALL)[1] == set()
+
+
+def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
+    base, first = many(0, "pass", 0.5, 2), many(1, "timeout", 10.0, 2)
+    slow = many(1, "pass", 12.0, 1).results[0]
+    again = StateTests(1, "s", "ok", 1.0, (slow, many(1, "pass", 0.5, 2).results[1]), "")
+    done = settled(first, again, base, {"t0": 2, "t1": 2})
+    assert [(one.seconds, one.why) for one in done.results] == [
+        (12.0, "ended"),
+        (0.5, "ended; unsteady: worse in 1 of 2 runs"),
+    ]
+
+
+def test_what_ended_on_the_base_and_in_how_many_seconds() -> None:
+    verdicts = {"a": "pass", "b": "fail", "c": "timeout", "d": "abort", "e": "skip"}
+    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0, "b": 1.0}, "c told a case before it hung"
+    assert took_on([many(0, "timeout", 90.0, 2)], "s") == {"t0": None, "t1": None}
+    assert took_on([state(0, **verdicts)], "other") == took_on([], "s") == {}
 
 
 def test_each_test_has_its_own_number_of_runs() -> None:

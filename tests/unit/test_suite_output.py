@@ -11,6 +11,7 @@ from kpatch_tool.results.deltas import compare
 from kpatch_tool.suites import jobs, output, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.model import StateTests, Test, Verdict
+from kpatch_tool.suites.run import Options
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 
 SERIAL = b"""\
@@ -277,7 +278,7 @@ def test_a_timeout_names_the_time_it_had() -> None:
     ("own", "base", "accel", "limit"),
     [
         (45.0, 0.5, "tcg", 30.0),  # 90 at first
-        (45.0, 5.0, "tcg", 50.0),
+        (45.0, 5.01, "tcg", 51.0),
         (45.0, 60.0, "tcg", 90.0),
         (9.0, 0.5, "tcg", 30.0),
         (9.0, 0.5, "kvm", 9.0),
@@ -291,6 +292,30 @@ def test_a_test_that_hangs_need_not_hang_as_long_again(own: float, base: float, 
     assert jobs.again(again, base, accel) == again, "it is as it will run"
     users = replace(row, fixed=True)
     assert jobs.again(users, base, accel) == users
+
+
+@pytest.mark.parametrize(
+    ("own", "base", "accel", "limit"),
+    [
+        (15.0, 0.4, "tcg", 12.0),
+        (15.0, 1.0, "tcg", 15.0),
+        (90.0, 5.0, "tcg", 35.0),
+        (15.0, 1.1447, "tcg", 16.0),  # the verdict names it
+        (15.0, 8.0, "tcg", 30.0),
+        (15.0, 0.1, "kvm", 11.0),
+        (5.0, 0.1, "kvm", 5.0),
+        (90.0, None, "tcg", 30.0),  # it hung there
+        (180.0, None, "kvm", 60.0),
+        (15.0, None, "kvm", 15.0),
+    ],
+)
+def test_the_base_says_when_a_test_hangs(own: float, base: float | None, accel: str, limit: float) -> None:
+    row = planned(replace(TEST, timeout=own))
+    first = jobs.first(row, base, accel)
+    assert first.job is not None and first.job.timeout == limit
+    assert jobs.first(first, base, accel) == first, "it is as it will run"
+    users = replace(row, fixed=True)
+    assert jobs.first(users, base, accel) == users
 
 
 def test_a_qemu_that_does_not_start_is_a_skip() -> None:
@@ -327,6 +352,25 @@ def test_variants() -> None:
     assert variants.of_suite("other", ("shadow",))[0].parameters["kvm_amd"] == "npt=0"
     with pytest.raises(Exception, match="no variant"):
         variants.of_suite("other", ("warp",))
+
+
+@pytest.mark.parametrize(
+    ("tests", "ways", "expected"),
+    [
+        ([], [], ([], [])),
+        (["tlb"], [], (["tlb"], [])),
+        (["tlb@shadow"], [], (["tlb"], ["shadow"])),
+        (["tlb@shadow", "d*@default"], [], (["tlb", "d*"], ["shadow", "default"])),
+        (["tlb@shadow", "dirty"], [], (["tlb", "dirty"], [])),  # dirty is run in all its ways, and so is tlb
+        (["tlb@shadow", "dirty"], ["default"], (["tlb", "dirty"], ["default", "shadow"])),
+        (["tlb@shadow"], ["shadow"], (["tlb"], ["shadow"])),
+    ],
+)
+def test_tests_are_named_as_results_call_them(
+    tests: list[str], ways: list[str], expected: tuple[list[str], list[str]]
+) -> None:
+    options = Options(tuple(tests), tuple(ways), 7.0, "tcg", nodefault=True).by_name()
+    assert options == Options(tuple(expected[0]), tuple(expected[1]), 7.0, "tcg", nodefault=True)
 
 
 @pytest.mark.parametrize(("own", "emulated"), [(5, 30), (10, 30), (30, 60), (60, 90), (90, 90), (240, 240)])

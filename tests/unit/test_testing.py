@@ -12,9 +12,11 @@ import pytest
 from rich.console import Console
 
 from kpatch_tool.report.tests import show
+from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import run
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict, inherited
+from kpatch_tool.suites import jobs, run, variants
+from kpatch_tool.suites.catalogue import SuiteKind
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Test, Verdict, inherited
 from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
 from kpatch_tool.testing import Tested, Tester, guests_at_once
 from kpatch_tool.tree.model import State, Tree
@@ -99,6 +101,63 @@ def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, worksp
     assert digests[0] == "digest" != digests[1]
 
 
+def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """Ten tests that hang would else take five minutes of every state."""
+    given: list[list[float]] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        given.append([row.job.timeout for plan in plans for row in plan.rows if row.job])
+        return (suite_results(1),)
+
+    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        for before in (Before(), Before(known=lambda: (suite_results(0),))):
+            tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
+    assert given == [[60.0, 60.0], [15.0, 60.0]]
+
+
+@pytest.mark.parametrize(("verb", "with_it"), [("unloading", ["t", "t@shadow"]), ("loading", ["t@shadow"])])
+def test_what_modules_left_behind_is_looked_for_with_the_tests_that_left_it(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, verb: str, with_it: list[str]
+) -> None:
+    """A machine that is not given back keeps kvm_amd in use: alone, in a new boot, the next variant finds no fault."""
+    ran: list[list[str]] = []
+    why = f"its modules are not loaded: {verb} kvm_amd: resource temporarily unavailable"
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ran.append([row.name for plan in plans for row in plan.rows])
+        blocked = "t" in ran[-1] or verb == "loading"
+        passed = CaseResult("t", "", Verdict.PASS, 1.0)
+        shadow = CaseResult("t@shadow", "", Verdict.ABORT if blocked else Verdict.PASS, 0.0, why if blocked else "")
+        return (replace(suite_results(1), results=(passed, shadow)),)
+
+    test = Test("s", "t", Path("/t.flat"), 60.0, "60")
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [test], variants.of_suite("s", ("default", "shadow")), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    assert ran == [["t", "t@shadow"], with_it, with_it]
+    assert [(one.test, one.why) for one in tests.results] == [
+        ("t", ""),
+        ("t@shadow", f"{why}; worse in 3 of 3 runs"),
+    ]
+
+
 def test_each_suite_has_its_own_base() -> None:
     other = StateTests(0, "other", "ok", 1.0, (), "why")
     done = Tested((other, suite_results(0), suite_results(1, Verdict.TIMEOUT)), "tcg", "asked for")
@@ -122,6 +181,21 @@ def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
     assert parts[3].startswith("patch 3: s (ok, same as patch 2)\nkernel, modules and tests are identical to patch 2's")
     assert "worse" not in parts[4]
     assert "better since patch 3: t: fail, now pass\n" in parts[4]
+
+
+def test_many_tests_with_one_reason_are_one_line() -> None:
+    def state(patch: int, verdict: Verdict, why: str = "") -> StateTests:
+        results = tuple(CaseResult(f"t{number}", "", verdict, 1.0, why) for number in range(10))
+        return StateTests(patch, "s", "ok", 1.0, results, "ran")
+
+    states = (state(0, Verdict.PASS), state(1, Verdict.ABORT, "not begun: died"), state(2, Verdict.ABORT, "other"))
+    out = io.StringIO()
+    show(Tested((*states, state(3, Verdict.PASS)), "tcg", "asked for"), Console(width=100, file=out))
+    assert [line for line in out.getvalue().splitlines() if line.startswith(("worse", "better"))] == [
+        "worse: t0 and 9 more tests: pass, now abort (not begun: died)",
+        "worse: t0 and 9 more tests: pass, now abort (other), as after patch 1",
+        "better since patch 2: t0 and 9 more tests: abort, now pass",
+    ]
 
 
 def test_what_was_worse_in_one_run_only_is_told() -> None:

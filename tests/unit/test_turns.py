@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from kpatch_tool.parallel import Threads
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import StateTests
@@ -36,6 +38,23 @@ def test_only_what_differs_is_run_and_the_last_that_ran_is_what_is_compared_with
     assert turn.fresh == ()
     assert [one.patch for one in turn.before.previous()] == [1]
     assert [[one.same_as for one in results] for results in found] == [[None, None], [0, None], [0, 1]]
+
+
+def test_what_is_known_of_the_base_is_not_waited_for() -> None:
+    go = Event()
+
+    def test(suites: tuple[str, ...], before: Before) -> Results:
+        go.wait(20)
+        return tuple(StateTests(0, suite, "ok", 1.0, (), "") for suite in suites)
+
+    with Threads(1) as pool:
+        turns = Turns(pool)
+        base = turns.begin(0, {"a": "1"}, test)
+        turns.begin(1, {"a": "2"}, test)
+        later = turns.begin(2, {"a": "3"}, test)
+        assert later.before.known() == ()
+        go.set()
+        assert later.before.base() == later.before.known() == (base.result("a"),)
 
 
 def test_always_runs_what_would_be_the_same() -> None:

@@ -177,6 +177,23 @@ static void test_alias(const struct area *large)
 	report(!wrong, "%s: read-only small pages of the same memory show their writes", large->name);
 }
 
+/* The hypervisor looks memory up by its first and last page. */
+static void test_last_page(void)
+{
+	volatile u64 *at = new_address(PAGE_SIZE), *page = last_page();
+	const u64 last = WORDS_A_PAGE - 1;
+	u64 first_word = page[0], last_word = page[last];
+	bool kept;
+
+	map(at, last_page(), PT_RW);
+	at[0] = 0x1234567887654321;
+	at[last] = ~at[0];
+	kept = page[0] == 0x1234567887654321 && page[last] == ~page[0];
+	page[0] = first_word;
+	page[last] = last_word;
+	report(kept && at[0] == first_word && at[last] == last_word, "the last page of memory keeps what is written");
+}
+
 void test_main(void)
 {
 	const struct area areas[] = { small_area(), large_area() };
@@ -189,4 +206,5 @@ void test_main(void)
 	test_above(&areas[0], 2);
 	test_above(&areas[1], 3);
 	test_alias(&areas[1]);
+	test_last_page();
 }

@@ -51,6 +51,11 @@ void *alloc_frame(void)
 	return alloc_frames(1);
 }
 
+void *last_page(void)
+{
+	return (void *)(last_frame - PAGE_SIZE);
+}
+
 u64 new_root(void)
 {
 	u64 *root = alloc_frame();

@@ -26,6 +26,9 @@ void paging_init(u64 memory_end);
 void *alloc_frames(u64 count);
 void *alloc_frame(void);
 
+/* The last page of memory. No frame is allocated there unless all others are. */
+void *last_page(void);
+
 /* A new root that maps what the first one maps below TEST_BASE. */
 u64 new_root(void);
 

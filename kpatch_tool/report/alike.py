@@ -1,0 +1,30 @@
+"""Differences of many tests that have one reason, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from kpatch_tool.results.deltas import Delta, identity, transition
+from kpatch_tool.text import plural
+
+_ALIKE_AT_MOST = 3
+
+
+def one_of_alike(deltas: Iterable[tuple[Delta, str]], *, any_why: bool = False) -> list[tuple[Delta, str]]:
+    """Of many tests that became the same for one and the same reason (the kernel died before their turn; `any_why`:
+    for whatever reason) the first, with their number in its name: else what is said behind them would not be seen.
+    Each comes with what is said of it besides."""
+    groups: dict[tuple[object, ...], list[tuple[Delta, str]]] = {}
+    for delta, note in deltas:
+        foldable = not delta.case and (any_why or bool(delta.why))
+        alike = (delta.change, transition(delta), delta.why, note) if foldable else identity(delta)
+        groups.setdefault(alike, []).append((delta, note))
+    return [pair for group in groups.values() for pair in _first_of(group)]
+
+
+def _first_of(group: Sequence[tuple[Delta, str]]) -> Sequence[tuple[Delta, str]]:
+    if len(group) <= _ALIKE_AT_MOST:
+        return group
+    first, note = group[0]
+    return ((replace(first, test=f"{first.test} and {plural(len(group) - 1, 'more test')}"), note),)
