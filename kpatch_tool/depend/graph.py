@@ -8,7 +8,7 @@ from dataclasses import replace
 from kpatch_tool.depend.declared import declared_edges, externals, revert_edges
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import closure, cycles, ordered
-from kpatch_tool.depend.symbols import Lacking, early_edges, symbol_edges
+from kpatch_tool.depend.symbols import Lacking, symbol_edges
 from kpatch_tool.depend.textual import chain_edges, joined, textual_edges
 from kpatch_tool.series.model import Series
 
@@ -24,9 +24,13 @@ def dependencies(series: Series, present: Presence | None = None, lacking: Lacki
     """
     numbers = tuple(patch.number for patch in series.patches)
     making = ordered(chain_edges(series), numbers)
-    found = (*textual_edges(series), *symbol_edges(series, making), *declared_edges(series), *revert_edges(series))
-    early = early_edges(series, making, lacking) if lacking is not None else ()
-    edges = _merged((*found, *early))
+    found = (
+        *textual_edges(series),
+        *symbol_edges(series, making, lacking),
+        *declared_edges(series),
+        *revert_edges(series),
+    )
+    edges = _merged(found)
     outside = tuple(externals(series))
     if present is not None:
         outside = tuple(replace(one, present=present(one)) for one in outside)

@@ -37,6 +37,7 @@ _CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)
 _INCLUDE = re.compile(rb'^#\s*include\s+(?:<([^>]+)>|"([^"]+)")')
 _OBJECT = re.compile(rb"\b([\w./-]+)\.o\b")
 
+_Changed = list[tuple[FileDiff, list[CodeLine]]]  # the files of a patch, of those with code the lines
 Lacking = Callable[[Collection[str]], Collection[str]]  # names -> those that no file of the base has
 
 
@@ -58,55 +59,48 @@ class _Added:
     path: str
 
 
-def symbol_edges(series: Series, order: tuple[int, ...]) -> tuple[Edge, ...]:
-    """The edges of kind symbol, at most one for each pair of patches; `order` is the order the patches build up in."""
-    by_number = {patch.number: patch for patch in series.patches}
-    state = _Names(series.total)
-    reasons: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for number in order:
-        patch = by_number[number]
-        lines = _with_lines(patch)
-        for needs, why in state.used_by(lines):
-            if needs != number and why not in reasons[number, needs]:
-                reasons[number, needs].append(why)
-        state.take(patch, lines)
-    return _edges(reasons)
+def symbol_edges(series: Series, order: tuple[int, ...], lacking: Lacking | None = None) -> tuple[Edge, ...]:
+    """The edges of kind symbol, at most one for each pair of patches; `order` is the order the patches build up in.
 
-
-def early_edges(series: Series, order: tuple[int, ...], lacking: Lacking) -> tuple[Edge, ...]:
-    """The edges from patches to later ones whose names they use, at most one for each pair: the states between do not
-    build. What hunks show as new may stand elsewhere, so a name counts that `lacking` gives back: no file of the base
-    has it."""
+    With `lacking` also those to later patches whose names a patch uses: the states between do not build. What hunks
+    show as new may stand elsewhere, so a name counts that `lacking` gives back: no file of the base has it.
+    """
     by_number = {patch.number: patch for patch in series.patches}
-    changed = {number: _with_lines(by_number[number]) for number in order}
     names = _Names(series.total)
+    changed: dict[int, _Changed] = {}
+    found: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)  # the reasons, each once
     for number in order:
-        names.take(by_number[number], changed[number])
-    later = set(order)
-    uses: list[tuple[int, int, str, str]] = []
-    known: set[str] = set()
-    for number in order:
-        later.discard(number)
-        known.update(made.name for file, lines in changed[number] for made in _defined(file, lines, Kind.ADDED))
-        uses += [(number, *use) for use in names.used_early(changed[number], later) if use[1] not in known]
-    absent = lacking({name for *_, name, _ in uses}) if uses else ()
-    reasons: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for number, needs, name, why in uses:
-        if name in absent and why not in reasons[number, needs]:
-            reasons[number, needs].append(why)
-    return _edges(reasons)
-
-
-def _with_lines(patch: Patch) -> list[tuple[FileDiff, list[CodeLine]]]:
-    return [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
-
-
-def _edges(reasons: dict[tuple[int, int], list[str]]) -> tuple[Edge, ...]:
+        lines = changed[number] = _with_lines(by_number[number])
+        for needs, why in names.used_by(lines):
+            if needs != number:
+                found[number, needs][why] = None
+        names.take(by_number[number], lines)
+    early = _early(names, changed) if lacking is not None else []
+    absent = lacking({name for *_, name, _ in early}) if lacking is not None and early else ()
+    for number, needs, name, why in early:
+        if name in absent:
+            found[number, needs][why] = None
     return tuple(
         Edge(patch, needs, EdgeKind.SYMBOL, joined(sorted(whys, key=_rank), most=3))
-        for (patch, needs), whys in reasons.items()
-        if whys
+        for (patch, needs), whys in found.items()
     )
+
+
+def _early(names: _Names, changed: dict[int, _Changed]) -> list[tuple[int, int, str, str]]:
+    """(patch, patch needed, name, why) for what patches use that neither they nor those before add; `changed` in the
+    order they build up in, `names` after the last."""
+    later = set(changed)
+    known: set[str] = set()
+    uses: list[tuple[int, int, str, str]] = []
+    for number, files in changed.items():
+        later.discard(number)
+        known.update(made.name for file, lines in files for made in _defined(file, lines, Kind.ADDED))
+        uses += [(number, *use) for use in names.used_early(files, later) if use[1] not in known]
+    return uses
+
+
+def _with_lines(patch: Patch) -> _Changed:
+    return [(file, source.code_lines(file) if source.is_code(file.path) else []) for file in patch.files]
 
 
 def _rank(why: str) -> int:
@@ -127,7 +121,7 @@ class _Names:
         self._headers: dict[str, int] = {}
         self._created: dict[str, int] = {}
 
-    def used_by(self, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
+    def used_by(self, files: _Changed) -> Iterator[tuple[int, str]]:
         """(patch needed, why) for the added lines of a patch."""
         for file, lines in files:
             yield from self._files_used(file)
@@ -160,9 +154,7 @@ class _Names:
                 if _reaches(added.path, file.path) and _means(added.symbol, file.path, line, name in members):
                     yield added
 
-    def used_early(
-        self, files: list[tuple[FileDiff, list[CodeLine]]], later: Collection[int]
-    ) -> Iterator[tuple[int, str, str]]:
+    def used_early(self, files: _Changed, later: Collection[int]) -> Iterator[tuple[int, str, str]]:
         """(patch needed, name, why) for the added lines of a patch that use what one of the patches `later` adds for a
         whole file or more. Options are left out: what they select is built without them, too."""
         for file, lines in files:
@@ -182,7 +174,7 @@ class _Names:
             word = "declares" if line.head == symbol.name else "calls"
         return f"{word} {name}, which {added.patch}/{self._total} adds to {place}"
 
-    def _removed_definitions(self, files: list[tuple[FileDiff, list[CodeLine]]]) -> Iterator[tuple[int, str]]:
+    def _removed_definitions(self, files: _Changed) -> Iterator[tuple[int, str]]:
         """A definition can only go when its users have gone, unless it goes where they reach it, too."""
         moved = {made.name for file, lines in files for made in _defined(file, lines, Kind.ADDED) if not made.path}
         for file, lines in files:
@@ -218,7 +210,7 @@ class _Names:
             for added in self._added.get(f"CONFIG_{name}", ()):
                 yield added.patch, self._said(added)
 
-    def take(self, patch: Patch, files: list[tuple[FileDiff, list[CodeLine]]]) -> None:
+    def take(self, patch: Patch, files: _Changed) -> None:
         """Learn what `patch` adds. Names in its old lines were there before."""
         for file, lines in files:
             self._learn_old(file, lines)
@@ -250,7 +242,7 @@ class _Names:
                 self._old.update(line.names())
                 self._old_local.update((file.path, line.scope.name, name) for name in line.names())
 
-    def _learn_dropped(self, number: int, files: list[tuple[FileDiff, list[CodeLine]]]) -> None:
+    def _learn_dropped(self, number: int, files: _Changed) -> None:
         balance: Counter[str] = Counter()
         where: dict[str, str] = {}
         for file, lines in files:

@@ -23,6 +23,11 @@ def one_of_alike(deltas: Iterable[tuple[Delta, str]], *, any_why: bool = False) 
     return [pair for group in groups.values() for pair in _first_of(group)]
 
 
+def came_back(deltas: Iterable[Delta]) -> list[Delta]:
+    """The same of what a state takes back, without why it was otherwise before: that was said there."""
+    return [delta for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in deltas), any_why=True)]
+
+
 def _first_of(group: Sequence[tuple[Delta, str]]) -> Sequence[tuple[Delta, str]]:
     if len(group) <= _ALIKE_AT_MOST:
         return group

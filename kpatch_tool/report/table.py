@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.report.alike import one_of_alike
+from kpatch_tool.report.alike import came_back, one_of_alike
 from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
 from kpatch_tool.results.deltas import (
     Change,
@@ -239,9 +238,7 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
         delta_line(delta) for delta, _ in one_of_alike((delta, "") for delta in now if identity(delta) not in before)
     ]
     if previous is not None and before:
-        # Why they were otherwise before was said there.
-        back = taken_back(compare(tests, previous), record.deltas(tests))
-        own = [delta for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in back), any_why=True)]
+        own = came_back(taken_back(compare(tests, previous), record.deltas(tests)))
         who = blamed(record.suspects(tests))
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kpatch_tool.report.alike import one_of_alike
+from kpatch_tool.report.alike import came_back, one_of_alike
 from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, identity, taken_back, transition
@@ -111,8 +110,7 @@ def _since_the_last(tested: Tested, tests: StateTests) -> Iterator[tuple[Change,
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
         return
-    back = _telling(taken_back(tested.deltas_previous(tests), tested.deltas(tests)))
-    for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in back), any_why=True):
+    for delta in came_back(_telling(taken_back(tested.deltas_previous(tests), tested.deltas(tests)))):
         yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
 
 

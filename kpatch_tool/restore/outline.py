@@ -220,11 +220,13 @@ def _entry(above: Sequence[bytes], text: bytes) -> bytes | None:
 
 def _tagged(above: Sequence[bytes]) -> bytes | None:
     """The indentation of the text of an entry of Documentation/ABI whose tags stand above: as deep as theirs."""
-    found = [match for line in above if (match := _TAG.match(line))]
-    for tag in reversed(found):
-        if tag[2]:
-            return pad_like(tag[1], width(tag[0]) - len(tag[2]))
-    return pad(TAGGED) if found else None
+    found = None
+    for line in reversed(above):
+        if tag := _TAG.match(line):
+            if tag[2]:
+                return pad_like(tag[1], width(tag[0]) - len(tag[2]))
+            found = pad(TAGGED)
+    return found
 
 
 def pad_like(indent: bytes, column: int) -> bytes:

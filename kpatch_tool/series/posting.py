@@ -129,9 +129,8 @@ class _Dated:
 def _are_files_in_order(patches: Sequence[Post], posts: Sequence[Post]) -> bool:
     """Whether these are files of git format-patch or quilt without numbers, rather than mails or what an archive
     shows."""
-    bare = [post for post in patches if not post.message.message_id and not post.message.archive]
     alike = len({(post.tag.revision, post.tag.minor) for post in patches}) == 1
-    files = len(bare) == len(patches) > 1 and all(post.tag.number is None for post in patches)
+    files = len(patches) > 1 and _are_files(patches) and all(post.tag.number is None for post in patches)
     return files and alike and not any(post.tag.reply for post in posts)
 
 
@@ -165,18 +164,14 @@ def _goes_on(last: Post, post: Post) -> bool:
 
 def _is_whole(run: Sequence[Post]) -> bool:
     """Whether all of a series is in a run; of files, more than one."""
-    numbers = [post.tag.number or 0 for post in run]
-    if len(run) > 1 and _are_files(run):
-        return True
-    return (
-        bool(run)
-        and 1 < numbers[-1] == run[0].tag.total
-        and numbers[0] < 2
-        and len(run) == numbers[-1] - numbers[0] + 1
-    )
+    if len(run) < 2:
+        return False
+    first, last = run[0].tag.number or 0, run[-1].tag.number or 0
+    return _are_files(run) or (first < 2 and 1 < last == run[0].tag.total and len(run) == last - first + 1)
 
 
 def _are_files(run: Sequence[Post]) -> bool:
+    """Whether they are files, rather than mails or what an archive shows: none has an id."""
     return not any(post.message.message_id or post.message.archive for post in run)
 
 

@@ -125,11 +125,7 @@ def emulated(job: Job) -> Job:
 def again(row: Planned, seconds: float, accel: str) -> Planned:
     """A test as it is run once more when it seems to be worse: it took `seconds` on the base, and ten times that, or
     half a minute, are enough to see it hang a second time. A timeout that is the user's stays."""
-    if row.job is None or row.fixed:
-        return row
-    whole = emulated(row.job) if accel == "tcg" else row.job
-    enough = max(_EMULATED_LEAST, math.ceil(_HANGING * seconds))
-    return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
+    return _within(row, accel, max(_EMULATED_LEAST, math.ceil(_HANGING * seconds)))
 
 
 def first(row: Planned, seconds: float | None, accel: str) -> Planned:
@@ -137,13 +133,16 @@ def first(row: Planned, seconds: float | None, accel: str) -> Planned:
     seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
     get worse: a third of its time, or half a minute, is for a patch that mends it. A timeout that is the user's
     stays."""
+    return _within(row, accel, None if seconds is None else math.ceil(_SUSPECT_LEAST + _SUSPECT * seconds))
+
+
+def _within(row: Planned, accel: str, enough: float | None) -> Planned:
+    """A test with at most `enough` seconds, or where None a third of its time, but half a minute."""
     if row.job is None or row.fixed:
         return row
     whole = emulated(row.job) if accel == "tcg" else row.job
-    if seconds is None:
+    if enough is None:
         enough = max(_EMULATED_LEAST, math.ceil(whole.timeout / _HOPE))
-    else:
-        enough = math.ceil(_SUSPECT_LEAST + _SUSPECT * seconds)
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
 
 

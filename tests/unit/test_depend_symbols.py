@@ -8,7 +8,7 @@ from kpatch_tool.depend import source
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Edge, EdgeKind, External
 from kpatch_tool.depend.presence import reverted_is_there
-from kpatch_tool.depend.symbols import early_edges, symbol_edges
+from kpatch_tool.depend.symbols import symbol_edges
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.series.model import Patch, Series
 from tests.patch_texts import patch, series
@@ -374,8 +374,8 @@ def test_what_a_base_holds_of_a_reverted_commit() -> None:
 
 def early(absent: str, *patches: Patch) -> dict[tuple[int, int], str]:
     """The same of patches that use what a later one adds, where the base has none of the names in `absent`."""
-    edges = early_edges(series(*patches), tuple(one.number for one in patches), set(absent.split()).intersection)
-    return {(edge.patch, edge.needs): edge.why for edge in edges}
+    edges = symbol_edges(series(*patches), tuple(one.number for one in patches), set(absent.split()).intersection)
+    return {(edge.patch, edge.needs): edge.why for edge in edges if edge.needs > edge.patch}
 
 
 CALLS = diff("arch/x86/kvm/svm.c", "static int f(void)", " \tx();", "+\tkvm_count_exit(vcpu);", " \ty();")
