@@ -63,13 +63,13 @@ def _to_reckon_with(result: CaseResult) -> float:
 
 
 def took_on(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
-    """The tests of a suite that ended on the base, and in how many seconds: None for one that hung without a case,
-    which would be missed."""
+    """The tests of a suite that passed on the base, and in how many seconds: None for one that hung without a case,
+    which would be missed. One that failed there, or was not built, may have ended early: mended it takes longer."""
     results = [result for tests in base if tests.suite == suite for result in tests.results]
     cases = {one.test for one in results if not _is_whole(one)}
     wholes = [one for one in results if _is_whole(one)]
-    ended = {one.test: one.seconds for one in wholes if one.verdict in (Verdict.PASS, Verdict.FAIL)}
-    return {**ended, **{one.test: None for one in wholes if one.verdict is Verdict.TIMEOUT and one.test not in cases}}
+    passed = {one.test: one.seconds for one in wholes if one.verdict is Verdict.PASS}
+    return {**passed, **{one.test: None for one in wholes if one.verdict is Verdict.TIMEOUT and one.test not in cases}}
 
 
 def proven_before(

@@ -129,7 +129,7 @@ def again(row: Planned, seconds: float, accel: str) -> Planned:
 
 
 def first(row: Planned, seconds: float | None, accel: str) -> Planned:
-    """A test as it is run the first time on a state, where it ended on the base in `seconds`: five times that and ten
+    """A test as it is run the first time on a state, where it passed on the base in `seconds`: five times that and ten
     seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
     get worse: a third of its time, or half a minute, is for a patch that mends it. A timeout that is the user's
     stays."""

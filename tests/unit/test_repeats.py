@@ -136,9 +136,10 @@ def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
     ]
 
 
-def test_what_ended_on_the_base_and_in_how_many_seconds() -> None:
+def test_what_passed_on_the_base_and_in_how_many_seconds() -> None:
     verdicts = {"a": "pass", "b": "fail", "c": "timeout", "d": "abort", "e": "skip"}
-    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0, "b": 1.0}, "c told a case before it hung"
+    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0}, "b ended early, c told a case before it hung"
+    assert took_on([many(0, "fail", 0.0, 1)], "s") == {}, "it was not built"
     assert took_on([many(0, "timeout", 90.0, 2)], "s") == {"t0": None, "t1": None}
     assert took_on([state(0, **verdicts)], "other") == took_on([], "s") == {}
 
