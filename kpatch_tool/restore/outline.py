@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from kpatch_tool.restore import braces
+from kpatch_tool.restore import braces, python_text, shell_text, yaml_text
 from kpatch_tool.restore.cstate import TAB, indent_of, pad, width
 from kpatch_tool.restore.gaps import TAGGED, TAGS
+from kpatch_tool.restore.rows import YAML
 from kpatch_tool.restore.weights import add
-from kpatch_tool.restore.yaml_text import expected_columns
 
 Readings = dict[bytes, float]
+# The lines above and a line -> its indentations with weights of at most one in sum, as far as the language tells.
+Structure = Callable[[Sequence[bytes], bytes], Readings]
 
 _ITEM = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:|\.\.)\s")
 _OPENS = re.compile(rb".*(?:[:{(\[=]|: [|>][-+]?|\bthen|\bdo|\belse|\btry|\bin|\bhelp|---help---)$|(?:menu)?config \w")
@@ -53,17 +55,26 @@ _VALUE = re.compile(rb"\s*[^\s:=]+\s*[:+?]?=\s*(?=[^\s\\])")
 _ARGUMENT = re.compile(rb"\s+[A-Z_][A-Z_0-9]*\s+(?=[^\s\\=:+?])")
 _AT_VALUE, _NEAR_VALUE = 0.25, 0.08
 _CLOSES = 4.0
-_STRUCTURE = 0.96  # the share of what the structure of YAML tells
+_STRUCTURE = 0.96  # the share of what the structure of a language tells
 _CODE = 0.9  # the share of what the structure of code tells that other text quotes
 _DEEPEST = 8  # blanks of one level
 _BRACKETS = {41: 40, 93: 91, 125: 123, 62: 60}  # ) ] } >
 
 
+def structure_of(path: str) -> Structure | None:
+    """What tells the structure of a file of that name, if anything here does."""
+    return next((structure for ends, structure in _STRUCTURES if path.endswith(ends)), None)
+
+
 def expected_text(
-    above: Sequence[bytes], below: Iterable[bytes], text: bytes, unit: bytes = b"\t", *, yaml: bool = False
+    above: Sequence[bytes],
+    below: Iterable[bytes],
+    text: bytes,
+    unit: bytes = b"\t",
+    structure: Structure | None = None,
 ) -> tuple[str, Readings]:
     """Likely indentations of `text` from the lines above (nearest last) and known lines below, with weights; `unit` is
-    what one level is in such files."""
+    what one level is in such files, `structure` what else tells of it."""
     out: Readings = {}
     previous = next((line for line in reversed(above) if line.strip()), b"")
     if previous:
@@ -85,20 +96,37 @@ def expected_text(
         add(out, unit, 0.3)
     if _TOPMOST.match(text):
         add(out, b"", 0.3)
-    if yaml:
-        return "text", _with_columns(out, expected_columns(above, text), _STRUCTURE, tabs=False)
+    if structure is not None:
+        return "structured", _mixed(out, structure(above, text), _STRUCTURE)
     code = _code(above)
-    columns = braces.columns(code, text) if code else {}
-    return "text", _with_columns(out, columns, _CODE, tabs=any(line.startswith(b"\t") for line in code))
+    tabs = any(line.startswith(b"\t") for line in code)
+    return "text", _mixed(out, _by_column(braces.columns(code, text) if code else {}, tabs=tabs), _CODE)
 
 
-def _with_columns(out: Readings, columns: Mapping[int, float], share: float, *, tabs: bool) -> Readings:
-    """Indentations by what is known of lines of that kind, and columns that the structure of the text gives."""
-    total = sum(out.values()) / (1.0 - share) if columns else 1.0
+def _mixed(out: Readings, told: Readings, share: float) -> Readings:
+    """Indentations by what is known of lines of that kind, and what the structure of the text tells."""
+    if not told:
+        return out
+    total = sum(out.values()) / (1.0 - share * sum(told.values()))
     mixed = {start: weight / total for start, weight in out.items()}
-    for column, weight in columns.items():
-        add(mixed, pad(column) if tabs else b" " * column, weight * share)
+    for start, weight in told.items():
+        add(mixed, start, weight * share)
     return mixed
+
+
+def _by_column(columns: Mapping[int, float], *, tabs: bool) -> Readings:
+    return {pad(column) if tabs else b" " * column: weight for column, weight in columns.items()}
+
+
+def _of_yaml(above: Sequence[bytes], text: bytes) -> Readings:
+    return _by_column(yaml_text.expected_columns(above, text), tabs=False)
+
+
+_STRUCTURES: Sequence[tuple[tuple[str, ...], Structure]] = (
+    (YAML, _of_yaml),
+    ((".sh", ".bash"), shell_text.expected),
+    ((".py",), python_text.expected),
+)
 
 
 def _code(above: Sequence[bytes]) -> Sequence[bytes]:

@@ -17,7 +17,7 @@ from kpatch_tool.restore import alongside, gaps, indent, licences, notes, repeat
 from kpatch_tool.restore.align import BaseText, Placement, Step
 from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
-from kpatch_tool.restore.outline import expected_text
+from kpatch_tool.restore.outline import Structure, expected_text, structure_of
 from kpatch_tool.restore.rows import (
     C_LIKE,
     DOUBLED,
@@ -84,6 +84,7 @@ class Reader:
     cache: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
     steps: dict[tuple[State, bytes], State] = field(default_factory=dict)
     yaml: bool = False
+    structure: Structure | None = None
     window: int = WINDOW
     read: dict[tuple[object, ...], list[_Read]] = field(default_factory=dict)
     rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class Reader:
         if self.is_c:
             kind, rule = indent.expected(state, text, self.style, memory.style)
         else:
-            kind, rule = expected_text(above, row.below, text, self.style.unit, yaml=self.yaml)
+            kind, rule = expected_text(above, row.below, text, self.style.unit, self.structure)
             if table := self._table(above):
                 rule = {**rule, **simple_tables.starts(row.words, above, table)}
         indents = self._indents(row, (kind, rule), state, memory, above)[:_MAX_INDENTS]
@@ -135,7 +136,8 @@ class Reader:
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         more = _unlike_known(row)
-        found = unruled.readings(row, known, kind, yaml=self.yaml)
+        blanks = self.yaml or not (self.is_c or any(line.startswith(b"\t") for line in texts))
+        found = unruled.readings(row, known, kind, blanks=blanks)
         return [Candidate(text, cost + more, LONE, what) for text, (cost, what) in found.items() if cost + more <= most]
 
     def _indents(
@@ -145,7 +147,7 @@ class Reader:
         kind, rule = ruled
         out: indent.Readings = {}
         total = sum(rule.values()) or 1.0
-        trust = _YAML_TRUST if self.yaml else _TRUST[kind]
+        trust = _TRUST[kind]
         if kind == "paren" and _begun(state):
             trust *= _GOES_ON
         if row.model and row.model.regular and kind in _STRUCTURAL:
@@ -173,7 +175,7 @@ class Reader:
         return sorted(sharpened(usable, INDENTS[kind]).items(), key=lambda item: -item[1])
 
     def _start(self, start: bytes) -> bytes:
-        return unruled.start(start, yaml=self.yaml)
+        return unruled.start(start, blanks=self.yaml)
 
     def _gap_combinations(self, number: int, state: State, memory: Memory, above: Sequence[bytes]) -> list[_Read]:
         row = self.rows[number]
@@ -400,7 +402,7 @@ def _resemble(out: indent.Readings, model: Model, kind: str, state: State, memor
     own = indent_of(model.line)
     weight = 3.5 * model.alike * model.alike
     continues = kind in indent.CONTINUES
-    if kind != "text" and continues != model.continues and (continues or model.regular):
+    if kind not in {"text", "structured"} and continues != model.continues and (continues or model.regular):
         weight *= _OTHER_PLACE
     if continues and model.style and (same := indent.style_options(state).get(model.style)) is not None:
         # A continuation line keeps its style rather than its column, where the line above it was changed.
@@ -471,8 +473,8 @@ _TRUST = {
     "else": 4.0,
     "statement": 4.0,
     "text": 1.0,
+    "structured": 4.0,
 }
-_YAML_TRUST = 4.0
 
 
 def file_reader(
@@ -490,5 +492,6 @@ def file_reader(
         survey.pairs,
         survey.habits,
         yaml=path.endswith(YAML),
+        structure=structure_of(path),
         window=window,
     )

@@ -44,7 +44,8 @@ _UNITS = (((".yaml", ".yml", ".rst", ".txt", ".json", ".rb"), b"  "), ((".py", "
 DOUBLED = re.compile(rb"[A-Za-z_)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 YAML = (".yaml", ".yml")
-_WINDOWS = ((YAML, 80), ((".rst", ".txt"), 24))  # the same above, where the beginning of what is open tells more
+# The same above, where the beginning of what is open tells more.
+_WINDOWS = ((YAML, 80), ((".py", ".sh", ".bash"), 80), ((".rst", ".txt"), 24))
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
 

@@ -105,7 +105,7 @@ def _same_odd(lines: Lines, numbers: Sequence[int]) -> _Found:
     row, text = lines.rows[numbers[0]], lines.texts[numbers[0]]
     blanks = not any(line.startswith(b"\t") for line in lines.texts)
     kind = (lines.options[numbers[0]] or [Candidate(text, 0.0, "")])[0].kind
-    for other, (cost, _) in unruled.readings(row, text, kind, yaml=blanks).items():
+    for other, (cost, _) in unruled.readings(row, text, kind, blanks=blanks).items():
         if cost <= _DEAREST_ODD:
             yield cost + _ALIKE, dict.fromkeys(numbers, other)
 

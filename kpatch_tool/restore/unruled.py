@@ -35,13 +35,16 @@ _OFTEN = {
 }
 _BY_BLANKS, _AT_END = 2.5, 3.0
 # Indentations by how far off they are: a tab, a few columns, more; by kinds of line (same count).
-_OFF = {"paren": (-1.0, 0.0, 4.0), "plain": (-1.0, 0.5, 3.0), "text": (1.0, 2.0, 4.0)}
+_OFF = {
+    **{"paren": (-1.0, 0.0, 4.0), "plain": (-1.0, 0.5, 3.0)},
+    **{"text": (1.0, 2.0, 4.0), "structured": (1.0, 2.0, 4.0)},
+}
 _OFF_OTHERS = (0.5, 4.0, 5.0)
 _NEAR = 10  # columns
 _BLANKS = re.compile(rb"[ \t]+")
 
 
-def readings(row: Row, known: bytes, kind: str, *, yaml: bool) -> dict[bytes, tuple[float, str]]:
+def readings(row: Row, known: bytes, kind: str, *, blanks: bool) -> dict[bytes, tuple[float, str]]:
     """Such readings of a row of that kind whose likeliest one is `known`, each with its cost in bits and how it
     differs."""
     own = indent_of(known)
@@ -54,9 +57,9 @@ def readings(row: Row, known: bytes, kind: str, *, yaml: bool) -> dict[bytes, tu
             for column in range(1, _MAX_COLUMN):
                 off = column - width(own)
                 cost = UNLIKELY + _off_by(abs(off), kind)
-                found.setdefault(start(pad(column), yaml=yaml) + text, (cost, f"{off} columns"))
+                found.setdefault(start(pad(column), blanks=blanks) + text, (cost, f"{off} columns"))
                 if column >= TAB:
-                    other = pad(column) if yaml else b" " * column
+                    other = pad(column) if blanks else b" " * column
                     found.setdefault(other + text, (cost + _BY_BLANKS, f"{off} columns by blanks"))
     wide = {index: key for index, key in enumerate(row.chunks.keys if row.chunks else ()) if key}
     for index, match in enumerate(_BLANKS.finditer(rest)):
@@ -70,9 +73,9 @@ def readings(row: Row, known: bytes, kind: str, *, yaml: bool) -> dict[bytes, tu
     return found
 
 
-def start(indent: bytes, *, yaml: bool) -> bytes:
+def start(indent: bytes, *, blanks: bool) -> bytes:
     """An indentation as it can be: YAML has no tabs there (YAML 1.2.2, chapter 6.1)."""
-    return b" " * width(indent) if yaml else indent
+    return b" " * width(indent) if blanks else indent
 
 
 def _off_by(columns: int, kind: str) -> float:
