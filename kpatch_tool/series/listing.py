@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,7 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kpatch_tool import text
+from kpatch_tool import scratch, text
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
 from kpatch_tool.mail.index_scan import hash_of
@@ -260,7 +259,7 @@ def opened(cache: Path | None, sources: Sequence[str], progress: Progress) -> It
 
     with contextlib.ExitStack() as stack:
         if cache is None:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kpt-index-")))
+            directory = stack.enter_context(scratch.directory("index"))
             path = directory / "index.sqlite"
         else:
             path = mail_index.path_of(cache, sources)

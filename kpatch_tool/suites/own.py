@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
-from kpatch_tool import atomic, lock, process
+from kpatch_tool import atomic, lock, process, scratch
 from kpatch_tool.errors import MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.workspace import Workspace
@@ -49,8 +48,8 @@ def compile_into(directory: Path, *variables: str) -> None:
     Raises MachineError naming the first error of the compiler.
     """
     # Made in a copy with relative paths only: make cannot work with blanks in file names.
-    with tempfile.TemporaryDirectory(prefix="kpt-guest-") as scratch:
-        work = Path(scratch) / "source"
+    with scratch.directory("guest") as place:
+        work = place / "source"
         with atomic.machine_errors(work):
             atomic.copy_tree(SOURCE, work)
         done = process.run(["make", "O=out", *variables], cwd=work, env=_environment(), timeout=_BUILD_SECONDS)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
-from kpatch_tool import process
+from kpatch_tool import process, scratch
 from kpatch_tool.errors import MachineError
 
 _MOST_CONFLICTS = 127  # git-merge-file(1): the status is the number of conflicts, above that an error
@@ -17,10 +16,10 @@ def merge_texts(ours: bytes, origin: bytes, theirs: bytes) -> bytes | None:
     Raises MachineError when git or the temporary directory fails.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="kpt-merge-") as room:
+        with scratch.directory("merge") as room:
             paths = []
             for name, text in (("ours", ours), ("origin", origin), ("theirs", theirs)):
-                paths.append(Path(room) / name)
+                paths.append(room / name)
                 paths[-1].write_bytes(text)
             done = process.run(["git", "merge-file", "--stdout", "--quiet", *paths])
     except OSError as error:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import struct
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kpatch_tool import atomic, process
+from kpatch_tool import atomic, process, scratch
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.text import printable
 from kpatch_tool.vm import qemu
@@ -135,8 +134,8 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
 def _try_kvm(program: Path, prove_nesting: Proof) -> Trial:
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
         return Trial(False, f"{_DEVICE} is not there or not ours")
-    with tempfile.TemporaryDirectory(prefix="kpt-trial-") as name:
-        image = Path(name) / "trial"
+    with scratch.directory("trial") as place:
+        image = place / "trial"
         image.write_bytes(trial_image())
         arguments = (*qemu.accelerator(Machine("kvm", "host")), *trial_arguments(str(image)))
         done = process.run((program, *arguments), timeout=_TRIAL_SECONDS)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from kpatch_tool import atomic, lock, process
+from kpatch_tool import atomic, lock, process, scratch
 from kpatch_tool.errors import MachineError
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import libraries, strangers_libraries
@@ -61,16 +60,15 @@ def _compile(cache: Path, output: str, names: tuple[str, ...], flags: tuple[str,
     target = cache / "init" / digest
     if target.is_file():
         return target
-    with tempfile.TemporaryDirectory(prefix="kpt-init-") as name:
-        scratch = Path(name)
+    with scratch.directory("init") as place:
         for file, text in texts.items():
-            (scratch / file).write_bytes(text)
-        done = process.run(("gcc", *flags, "-o", output, names[0]), cwd=scratch, timeout=120)
+            (place / file).write_bytes(text)
+        done = process.run(("gcc", *flags, "-o", output, names[0]), cwd=place, timeout=120)
         if done.status:
             raise MachineError(
                 f"the guest's {output} does not compile: {done.last_line()}", todo="run `kpt doctor` (gcc, libc6-dev)"
             )
-        atomic.write_bytes(target, (scratch / output).read_bytes())
+        atomic.write_bytes(target, (place / output).read_bytes())
     return target
 
 
