@@ -35,6 +35,7 @@ _MAY_GO_ON = {
 _FIRST_WORD = re.compile(rb"\w+")
 _BLANKS = b" " * 4
 _MOST_LEVELS = 8
+_LONGEST = 1_000  # bytes of a line that are looked at
 _UNKNOWN = 0.02  # what is left for anything else
 # How often a block ends before a statement that nothing tells the place of: a function or class; another block by how
 # many statements it has (one, more); one around another that ended; each without and with an empty line before it.
@@ -179,7 +180,7 @@ def _scan(now: _Open, line: bytes, start: bytes) -> None:
         if end is None:
             return
         now.quotes, at = b"", end.end()
-    found = _tokens(line, at)
+    found = _tokens(line[:_LONGEST], at)
     for char, column in found.brackets:
         if char not in _CLOSE:
             now.brackets.append(_Bracket(char, start, column))

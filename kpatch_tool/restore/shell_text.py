@@ -17,7 +17,7 @@ from kpatch_tool.restore.weights import add
 Readings = dict[bytes, float]
 
 _TOKEN = re.compile(
-    rb"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|['"]|(?<![^\s;])\#.*|\$\{[^}]*\}|\$[#?!*@$0-9-]"""
+    rb"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|['"]|(?<![^\s;])\#.*|\$\{[^{}]*\}|\$[#?!*@$0-9-]"""
     rb"""|<<(-?)\s*\\?["']?(\w+)["']?|;;&?|;&|&&|\|\||[;&|(){}]|[^\s;&|(){}<>'"\\$]+|\S""",
     re.DOTALL,
 )
@@ -33,6 +33,7 @@ _ITEM = b";;"  # what ends an item of `case`
 _FIRST_WORD = re.compile(rb"[\w]+|[})]|;;")
 _TAB = b"\t"
 _SURE = 0.985
+_LONGEST = 1_000  # bytes of a line that are looked at
 _STEPS = ((_TAB, 0.72), (b" " * 4, 0.17), (b" " * 2, 0.07), (b" " * 8, 0.02))  # of the first block
 
 
@@ -144,7 +145,7 @@ def _scan(now: _Open, line: bytes) -> None:
         if end is None:
             return
         now.quote, line, command = b"", line[end.end() :], False
-    found = _words(line, command)
+    found = _words(line[:_LONGEST], command)
     for token in found.told:
         _word(now, token)
     now.quote, now.goes_on = found.quote, found.goes_on
