@@ -12,9 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kpatch_tool.restore.cstate import TAB, State, is_directive, pad, width
-from kpatch_tool.restore.weights import add, shares
-
-Readings = dict[bytes, float]
+from kpatch_tool.restore.weights import Readings, add, shares
 
 _CASE = re.compile(rb"^(case\b|default\s*:)")
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:(\s*/\*.*\*/)?$")

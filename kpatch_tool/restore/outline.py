@@ -14,9 +14,8 @@ from kpatch_tool.restore import braces, python_text, shell_text, yaml_text
 from kpatch_tool.restore.cstate import TAB, indent_of, pad, width
 from kpatch_tool.restore.gaps import TAGGED, TAGS
 from kpatch_tool.restore.rows import YAML
-from kpatch_tool.restore.weights import add
+from kpatch_tool.restore.weights import Readings, add
 
-Readings = dict[bytes, float]
 # The lines above and a line -> its indentations with weights of at most one in sum, as far as the language tells.
 Structure = Callable[[Sequence[bytes], bytes], Readings]
 

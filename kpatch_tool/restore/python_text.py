@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.restore.cstate import indent_of, pad, width
-from kpatch_tool.restore.weights import add
-
-Readings = dict[bytes, float]
+from kpatch_tool.restore.weights import Readings, add
 
 _TOKEN = re.compile(
     rb"""[rRbBfFuU]{0,2}(?:\"{3}|'{3})|[rRbBfFuU]{0,2}(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|#.*|[()\[\]{}]"""

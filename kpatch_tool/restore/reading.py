@@ -30,7 +30,7 @@ from kpatch_tool.restore.rows import (
     split_cached,
     window_of,
 )
-from kpatch_tool.restore.weights import INDENTS, gap_power, sharpened
+from kpatch_tool.restore.weights import INDENTS, Readings, add, gap_power, sharpened
 
 _MAX_CANDIDATES = 40
 _MAX_INDENTS = 12
@@ -141,11 +141,11 @@ class Reader:
         return [Candidate(text, cost + more, LONE, what) for text, (cost, what) in found.items() if cost + more <= most]
 
     def _indents(
-        self, row: Row, ruled: tuple[str, indent.Readings], state: State, memory: Memory, above: Sequence[bytes]
+        self, row: Row, ruled: tuple[str, Readings], state: State, memory: Memory, above: Sequence[bytes]
     ) -> list[tuple[bytes, float]]:
         """Indentations with their share, likeliest first: the rules mixed with the line it replaces."""
         kind, rule = ruled
-        out: indent.Readings = {}
+        out: Readings = {}
         total = sum(rule.values()) or 1.0
         trust = _TRUST[kind]
         if kind == "paren" and _begun(state):
@@ -154,16 +154,16 @@ class Reader:
             # The structure explains the line that was removed, so it does explain this one.
             trust *= _REGULAR
         for start, weight in rule.items():
-            out[start] = out.get(start, 0.0) + weight / total * trust
+            add(out, start, weight / total * trust)
         # A line that YAML has from a text with tabs stands where the structure of YAML puts it.
         if row.model and not (self.yaml and b"\t" in indent_of(row.model.line)):
             _resemble(out, row.model, kind, state, memory)
         if self.is_c:
             _neighbours(out, row, kind, above)
-        usable: indent.Readings = {}
+        usable: Readings = {}
         for start, weight in out.items():
             if bool(start) == row.lead:
-                _vote(usable, self._start(start), weight)
+                add(usable, self._start(start), weight)
         if not usable:
             usable = {b"\t": 0.6, b"\t\t": 0.2, b" ": 0.1, b"    ": 0.1} if row.lead else {b"": 1.0}
         elif row.lead:
@@ -171,7 +171,7 @@ class Reader:
             most = usable[deep]
             for other, weight in ((deep + b"\t", 0.012), (deep[:-1], 0.008), (b"\t", 0.004), (deep + b" ", 0.002)):
                 if other:
-                    _vote(usable, self._start(other), weight * most)
+                    add(usable, self._start(other), weight * most)
         return sorted(sharpened(usable, INDENTS[kind]).items(), key=lambda item: -item[1])
 
     def _start(self, start: bytes) -> bytes:
@@ -397,7 +397,7 @@ def _begun(state: State) -> bool:
     return (state.stack[-1].inner if state.parens else state.continuation) is not None
 
 
-def _resemble(out: indent.Readings, model: Model, kind: str, state: State, memory: Memory) -> None:
+def _resemble(out: Readings, model: Model, kind: str, state: State, memory: Memory) -> None:
     """What the line that was removed says about the indentation."""
     own = indent_of(model.line)
     weight = 3.5 * model.alike * model.alike
@@ -406,48 +406,44 @@ def _resemble(out: indent.Readings, model: Model, kind: str, state: State, memor
         weight *= _OTHER_PLACE
     if continues and model.style and (same := indent.style_options(state).get(model.style)) is not None:
         # A continuation line keeps its style rather than its column, where the line above it was changed.
-        _vote(out, same, weight * _SAME_STYLE)
+        add(out, same, weight * _SAME_STYLE)
         weight *= 1.0 - _SAME_STYLE
     if memory.shift:
         part = _CONTINUED_SHIFT if continues else 1.0
-        _vote(out, pad(max(0, width(own) + memory.shift)), weight * part)
+        add(out, pad(max(0, width(own) + memory.shift)), weight * part)
         weight *= 0.25
     elif memory.shift == 0:
         weight *= 1.6
-    _vote(out, own, weight)
+    add(out, own, weight)
 
 
-def _neighbours(out: indent.Readings, row: Row, kind: str, above: Sequence[bytes]) -> None:
+def _neighbours(out: Readings, row: Row, kind: str, above: Sequence[bytes]) -> None:
     """What the lines around an added line of C say about its indentation."""
     if row.words == (b"\\",):
         out.clear()
         for line in [*reversed(above), *row.below]:
             if line.endswith(b"\\"):
-                _vote(out, pad(width(line[:-1])), 1.0)
-        _vote(out, b"\t", 0.3)
+                add(out, pad(width(line[:-1])), 1.0)
+        add(out, b"\t", 0.3)
         return
     if kind == "paren":
         if row.below and row.below[0].strip():
-            _vote(out, indent_of(row.below[0]), 0.25)
+            add(out, indent_of(row.below[0]), 0.25)
         for chunks in row.removed[:2]:
-            _vote(out, pad(chunks.columns[0]), 0.12)
+            add(out, pad(chunks.columns[0]), 0.12)
     goes_on = kind in indent.CONTINUES
     if goes_on and row.twin:
-        _vote(out, pad(row.twin.columns[0]), 0.8)
+        add(out, pad(row.twin.columns[0]), 0.8)
     if goes_on:
         whole = b" ".join(row.words)
         same = next((line for line in reversed(above) if line.strip() == whole), None)
         if same is not None:
-            _vote(out, indent_of(same), 1.5)
+            add(out, indent_of(same), 1.5)
     first = row.words[0]
     if goes_on or first[:1] == b".":
         for distance, line in enumerate([*reversed(above[-6:]), *row.below[:6]]):
             if line.lstrip().startswith(first) and line.strip() != first:
-                _vote(out, indent_of(line), 0.5 / (1 + distance % 6))
-
-
-def _vote(out: indent.Readings, start: bytes, weight: float) -> None:
-    out[start] = out.get(start, 0.0) + weight
+                add(out, indent_of(line), 0.5 / (1 + distance % 6))
 
 
 _STRUCTURAL = frozenset({"statement", "body", "close", "else", "case"})

@@ -1,6 +1,7 @@
 """How far a line of a shell script is indented: from the blocks, brackets and strings that are open above it.
 
-The Open Group Base Specifications, 2 (Shell Command Language); what authors do was counted in the scripts of Linux 6.1.
+The Open Group Base Specifications, 2 (Shell Command Language); what authors do was counted in the 772
+scripts of Linux 6.1.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.restore.cstate import indent_of
-from kpatch_tool.restore.weights import add
-
-Readings = dict[bytes, float]
+from kpatch_tool.restore.weights import Readings
 
 _TOKEN = re.compile(
     rb"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|['"]|(?<![^\s;])\#.*|\$\{[^{}]*\}|\$[#?!*@$0-9-]"""
@@ -31,10 +30,15 @@ _ANYWHERE = frozenset(b"( ) ;;".split())  # what counts wherever it stands
 _GOES_ON = frozenset({b"|", b"&&", b"||"})
 _ITEM = b";;"  # what ends an item of `case`
 _FIRST_WORD = re.compile(rb"[\w]+|[})]|;;")
-_TAB = b"\t"
-_SURE = 0.985
 _LONGEST = 1_000  # bytes of a line that are looked at
-_STEPS = ((_TAB, 0.72), (b" " * 4, 0.17), (b" " * 2, 0.07), (b" " * 8, 0.02))  # of the first block
+_STEPS = ((b"\t", 0.86), (b" " * 4, 0.07), (b" " * 2, 0.03), (b" " * 8, 0.01))  # of the first block
+_SURE = 0.985  # of what closes a block, and of the second statement of one
+_AS_DEEP = 0.96  # of the other blocks, which are as deep as those above
+_AS_COMMENT = 0.99  # of statements below a comment
+_PATTERNS = (0.6, 0.36)  # of the patterns of `case`: as it, one level deeper
+_ENDS_ITEM = (0.88, 0.06)  # of `;;`: as the commands, as the pattern
+_CONTINUED = 0.9  # of the second and later lines that go on with a statement: as the one above
+_FIRST_CONTINUED = ((1, 0.68), (0, 0.05), (2, 0.02))  # of the first: so many levels deeper
 
 
 @dataclass(slots=True)
@@ -79,7 +83,7 @@ class _Open:
     def unit(self) -> bytes:
         """One level of indentation, as the blocks above have it."""
         most = self.steps.most_common(1)
-        return most[0][0] if most else _TAB
+        return most[0][0] if most else _STEPS[0][0]
 
     def opened(self, end: bytes) -> _Block | None:
         """The innermost block that ends so."""
@@ -126,14 +130,12 @@ def _begin(now: _Open, text: bytes, start: bytes) -> None:
     """A statement begins."""
     now.statement, now.continued = start, None
     word = _FIRST_WORD.match(text)
-    if now.blocks and not (word and (word[0] in _ENDS or word[0] in _INSIDE)):
-        block = now.blocks[-1]
-        if block.inner is None and block.end != b"esac":
-            block.inner = start
-            if start.startswith(block.start) and len(start) > len(block.start):
-                now.steps[start[len(block.start) :]] += 1
-        elif block.inner is None:
-            block.inner = start
+    inside = word is None or (word[0] not in _ENDS and word[0] not in _INSIDE)
+    block = now.blocks[-1] if now.blocks else None
+    if block is not None and block.inner is None and inside:
+        block.inner = start
+        if block.end != b"esac" and start.startswith(block.start) and len(start) > len(block.start):
+            now.steps[start[len(block.start) :]] += 1
 
 
 def _scan(now: _Open, line: bytes) -> None:
@@ -193,33 +195,29 @@ def _end(now: _Open, token: bytes) -> None:
 
 def _continued(now: _Open) -> Readings:
     if now.continued is not None:
-        return {now.last: 0.6, now.continued: 0.3}
-    return {now.statement + now.unit: 0.5, now.statement + now.unit * 2: 0.12}
+        return {now.last: _CONTINUED}
+    return {now.statement + now.unit * levels: share for levels, share in _FIRST_CONTINUED}
 
 
 def _statement(now: _Open, text: bytes) -> Readings:
     word = _FIRST_WORD.match(text)
     first = word[0] if word else b""
     block = now.blocks[-1] if now.blocks else None
-    if first == _ITEM and block is not None and block.end == _ITEM:
-        return {block.inner or block.start: 0.85, block.start: 0.13} if block.inner != block.start else {}
     if first in _ENDS or first in _INSIDE:
         closed = now.opened(_INSIDE.get(first, first))
         return {closed.start: _SURE} if closed else {}
     if now.comment is not None:
-        return {now.comment: 0.97}
-    if block is None:
-        return {}
+        return {now.comment: _AS_COMMENT}
+    return _inside(now, block, first) if block else {}
+
+
+def _inside(now: _Open, block: _Block, first: bytes) -> Readings:
+    """Where a command stands that begins with the word `first` in that block."""
+    if block.inner is not None and first == _ITEM == block.end:
+        return dict(zip((block.inner, block.start), _ENDS_ITEM, strict=True)) if block.inner != block.start else {}
     if block.inner is not None:
         return {block.inner: _SURE}
-    out: Readings = {}
+    deeper = block.start + now.unit
     if block.end == b"esac":
-        add(out, block.start, 0.6)
-        add(out, block.start + now.unit, 0.38)
-    elif now.steps:
-        add(out, block.start + now.unit, 0.95)
-        add(out, block.start + now.unit * 2, 0.02)
-    else:
-        for step, share in _STEPS:
-            add(out, block.start + step, share)
-    return out
+        return dict(zip((block.start, deeper), _PATTERNS, strict=True))
+    return {deeper: _AS_DEEP} if now.steps else {block.start + step: share for step, share in _STEPS}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 K = TypeVar("K")
+Readings = dict[bytes, float]  # indentations with weights
 
 
 def add(out: dict[K, float], key: K, weight: float) -> None:
