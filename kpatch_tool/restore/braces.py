@@ -39,6 +39,11 @@ class _Block:
     opened: bool = False
     tabs: bool = False
 
+    @property
+    def deeper(self) -> int:
+        """The columns of one level, as the blocks above have it."""
+        return self.step or (_TABS if self.tabs else _STEPS)[0][0]
+
 
 def is_code(line: bytes) -> bool:
     """Whether a line looks like one of such code."""
@@ -69,11 +74,11 @@ def _take(block: _Block, line: bytes) -> None:
         block.openers.append(column if block.begun < 0 else block.begun)
         block.opened = True
     cells = _CELLS.match(line) if block.begun < 0 else None
-    goes_on = text.endswith(b",") and not text.startswith((b"*", b"/*", b"//"))
+    goes_on = text.endswith((b",", b"=")) and not text.startswith((b"*", b"/*", b"//"))
     if (goes_on or cells) and block.begun < 0:
         block.begun = column
         value = cells or _VALUE.match(line)
-        block.value = width(value[0]) if value else -1
+        block.value = width(value[0]) if value else column + block.deeper if text.endswith(b"=") else -1
     elif not goes_on and block.begun >= 0 and (text.endswith((b";", b"}")) or block.value < 0):
         column, block.begun = block.begun, -1
     block.last = column

@@ -45,7 +45,7 @@ DOUBLED = re.compile(rb"[A-Za-z_)'\"][.?!](  ?)[A-Z]")
 WINDOW = 12  # lines above and below an added line that are looked at
 YAML = (".yaml", ".yml")
 # The same above, where the beginning of what is open tells more.
-_WINDOWS = ((YAML, 80), ((".py", ".sh", ".bash"), 80), ((".rst", ".txt"), 24))
+_WINDOWS = ((YAML, 160), ((".py", ".sh", ".bash"), 80), ((".rst", ".txt"), 24))
 _NEAR = 250  # lines above and below a hunk whose gaps are counted
 
 

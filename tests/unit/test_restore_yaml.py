@@ -107,6 +107,8 @@ def test_a_schema_is_proven_and_never_indented_by_tabs() -> None:
         (("\tnode {",), "reg = <1>;", 16),
         (("  node {", "    a;", "    other {"), "b;", 6),
         (("    node {", "        reg = <1>,"), "<2>;", 14),
+        (("    node {", "        reg ="), "<2>;", 12),
+        (("    node {", "        reg =", "            <2>;"), "status;", 8),
         (("    node {", "        reg = <1>,", "              <2>;"), "status;", 8),
         (("    node {", "        reg = <1>;"), "};", 4),
         (("    node {", "        other {", "            a;", "        };"), "b;", 8),
