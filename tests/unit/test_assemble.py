@@ -381,6 +381,35 @@ def test_names() -> None:
     assert spelt([1, 2, 3, 6]) == "1-3, 6"
 
 
+@pytest.mark.parametrize("date", ["", "Date: Sun, 13 Apr 2014 10:00:00 +0000\n"])
+def test_a_patch_attached_to_an_answer_is_not_the_series(date: str) -> None:
+    file = f"From: Jane Doe <jane@example.org>\n{date}Subject: [PATCH] mm: try this\n\n{ONE.body}"
+    header = "Content-Type: text/x-diff; name=try.patch\nContent-Disposition: attachment"
+    answer = Mail("Re: [PATCH 1/2] mm: one", "", "r", "p1", minute=9).rfc5322()
+    mail = f"""{answer.rstrip()}
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="=_b"
+
+--=_b
+
+Does it help?
+--=_b
+{header}
+
+{file}
+--=_b--
+"""
+    thread = mbox(COVER, ONE, TWO) + b"From mboxrd@z Thu Jan  1 00:00:00 1970\n" + mail.encode()
+    read = list(parse(thread, "thread.mbox"))
+    found = assemble(read, where="thread")
+    assert (found.title, shape(found)) == ("mm: do it", [(1, "mm: one"), (2, "mm: two")])
+    (other,) = found.problems
+    assert '"mm: try this" by Jane Doe, 1 of 1, 2014-04-1' in other
+    tried = assemble(read, where="thread", pick="try this").patches[0]
+    assert tried.date is not None
+    assert tried.date.day == (13 if date else 17)
+
+
 def test_a_chain_of_many_replies_takes_linear_time() -> None:
     given = "Acked-by: Joe Roe <joe@example.org>\n"
     replies = [
