@@ -80,9 +80,14 @@ def header_name(rest: bytes) -> bytes | None:
         name = unquote(rest)[0]
     else:
         cut = rest.split(b"\t", 1)[0]
-        name = cut if cut != rest else _DATE.sub(b"", rest)
+        name = cut if cut != rest else without_date(rest)
         name = name.rstrip(b"\r")
     return None if name == DEV_NULL else name
+
+
+def without_date(name: bytes) -> bytes:
+    """A plain header's name without the date that blanks part from it, where a tab did."""
+    return _DATE.sub(b"", name)
 
 
 def is_epoch(rest: bytes) -> bool:

@@ -155,8 +155,7 @@ def _git_names(line: bytes, match: re.Match[bytes]) -> tuple[str, str]:
 
 def _side(name: bytes) -> str | None:
     """The path of a `---` or `+++` line, without a/ or b/ and a time stamp; None for /dev/null."""
-    path = _unquote(name.split(b"\t")[0].strip())
-    path = re.sub(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*$", "", path)
+    path = _unquote(names.without_date(name.split(b"\t")[0].strip()))
     return None if path == "/dev/null" else _prefixless(path)
 
 

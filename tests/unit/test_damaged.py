@@ -104,6 +104,11 @@ def test_dropped_blank_lines_are_allowed_for_when_said() -> None:
         (b"diff --git a/o b/n\nsimilarity index 90%\nrename from o\nrename to n\n", "o", "n"),
         (b'diff --git "a/\\303\\244" "b/\\303\\244"\n', "\u00e4", "\u00e4"),
         (b"--- linux-old/a.c\t2020-01-01 00:00:00.0 +0000\n+++ linux/a.c\n@@ -1 +1 @@\n-a\n+b\n", "a.c", "a.c"),
+        (
+            b"--- l/a.c   2020-01-01 00:00:00.0 +0000\n+++ m/a.c  Thu Jan  2 00:00:00 2020\n@@ -1 +1 @@\n-a\n+b\n",
+            "a.c",
+            "a.c",
+        ),
         (b"--- /dev/null\n+++ b/a.c\n@@ -0,0 +1 @@\n+b\n", None, "a.c"),
     ],
 )
