@@ -47,11 +47,12 @@ _WORDS = re.compile(r"patch|\brf[ct]\b|\brepost\b|resend", re.IGNORECASE)
 _RESENT = re.compile(r"resen[dt]|repost", re.IGNORECASE)
 _RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
 # What maintainers' scripts send about a patch: mm-commits (with the names akpm's scripts give what became of it), tip,
-# the stable queue, testing robots.
+# the stable queue, testing robots. One whose tags say PATCH is a patch ("[GIT PULL][PATCH 0/4]", "[Updated PATCH]").
 _NOTICE = re.compile(
     r"[-+] \S+\.patch (?:added|removed)|incoming\b|patch \".{1,200}\" (?:has been )?added to|FAILED: patch \"|"
+    r"(?!(?:\[[^\[\]]{0,80}\]\s{0,2}){0,3}\[[^\[\]]{0,80}\bpatch)(?:"
     r"\[(?:to-be-|folded-|alternative-)*(?:merged|updated|withdrawn|nacked|obsolete|dropped|failures)\b|"
-    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d))",
+    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d)))",
     re.IGNORECASE,
 )
 _LONGEST = 1 << 14  # characters of a subject that are read: its prefixes are cut off one by one
