@@ -8,20 +8,31 @@ from dataclasses import dataclass, replace
 # What mail programs put before an answer and before a forwarded mail, by language.
 _REPLY_WORDS = (
     "re", "aw", "antw", "antwort", "sv", "vs", "vastaus", "res", "rép", "rif", "odp", "ynt", "atb", "vá", "ответ",
-    "отв", "на", "απ", "ping", "回复", "回覆", "答复", "答覆", "返信", "회신",
+    "отв", "на", "απ", "ping", "reply", "回复", "回覆", "答复", "答覆", "返信", "회신",
 )  # fmt: skip
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
 _REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
 _MUTT_FORWARD = re.compile(r"\[[^\s\[\]@]{1,64}@[^\s\[\]@]{1,255}: (.*)\]")  # its forward_format (muttrc(5))
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
-# What filters put before the subject of a mail that they suspect or that came from outside, and `b4 ty` before that of
-# a series of which not all patches were taken.
+# What filters put before the subject of a mail that they suspect or that came from outside, `b4 ty` before that of a
+# series of which not all patches were taken, and people who write the header by hand.
 _WARNING = re.compile(
-    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:|\(subset\))"
+    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:|subject:|\(subset\))"
     r"\s*(?=\[|re:)",
     re.IGNORECASE,
 )
-_LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
+# Tags that were typed by hand, and what they were to be; the first that fits is mended.
+_MISTYPED = tuple(
+    (re.compile(pattern, re.IGNORECASE), mended)
+    for pattern, mended in (
+        (r"(?=(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\])", "["),  # "PATCH v2 1/2] x"
+        (r"\{(?=[^\[\]{}]{0,40}\bPATCH\b[^\[\]{}]{0,40}[\]}])", "["),  # "{PATCH 1/2] x"
+        (r"(\[[^\[\]{}]{0,40}\bPATCH\b[^\[\]{}]{0,40})[\[}](?![^\[\]]{0,80}\])", r"\1]"),  # "[PATCH 1/2} x"
+        (r"(\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\d/\d{1,4}):?(?=\s)(?![^\[\]]{0,80}\])", r"\1]"),  # "[PATCH 1/2 x"
+        (r"PATCH \[([^\[\]]{0,40}\d/\d{1,4})\]", r"[PATCH \1]"),  # "PATCH [v2 1/2] x"
+        (r"\[(?=\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\](?![^\[\]]{0,80}\]))", ""),  # "[[PATCH 1/2] x"
+    )
+)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
 # "[list] [[PATCH v2 net] 1/4]": a whole tag given to git as its prefix.
 _NESTED = re.compile(r"((?:\[[^\[\]]*\]\s*)*)\[([^\[\]]{0,80})\[([^\[\]]{1,80})\]([^\[\]]{0,80})\]")
@@ -164,11 +175,12 @@ def title(subject: str) -> str:
 
 def _mended(text: str) -> str:
     """A subject whose tags have both brackets, and none inside another."""
-    if _LOST_BRACKET.match(text):
-        text = "[" + text
     if found := _NESTED.match(text):
         before, *inner = found.groups()
         return f"{before}[{' '.join(inner)}]{text[found.end() :]}"
+    for pattern, mended in _MISTYPED:
+        if found := pattern.match(text):
+            return found.expand(mended) + text[found.end() :]
     return text
 
 
