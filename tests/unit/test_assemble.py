@@ -155,15 +155,25 @@ def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
     assert [one.to_patch for one in assemble(thread, where="x").replies] == [None]
 
 
-@pytest.mark.parametrize(("who", "quoted"), [("Joe", 0), ("Jane Doe", 1)])
-def test_a_reply_without_re_that_quotes_the_patch_is_none(who: str, quoted: int) -> None:
-    """A sender who quotes his own patch sends it once more."""
+@pytest.mark.parametrize(
+    ("who", "tag", "sent"),
+    [
+        ("Joe", "[PATCH 1/2]", 0),
+        ("Joe", "[PATCH v2 1/2]", 0),
+        ("Jane Doe", "[PATCH 1/2]", 0),
+        ("Jane Doe", "[PING] [PATCH 1/2]", 0),
+        ("Jane Doe", "[PATCH v2 1/2]", 1),
+    ],
+)
+def test_a_reply_without_re_that_quotes_the_patch_is_none(who: str, tag: str, sent: int) -> None:
+    """Of its sender a later version is another patch, whatever his mail program did to it."""
     address = f"{who.partition(' ')[0].lower()}@example.org"
     said = "".join(f"> {line}\n" for line in ONE.body.split("\n"))
-    mail = Mail("[PATCH 1/2] mm: one", "On Monday, Jane wrote:\n" + said, "r", "p1", who, address, 5)
+    mail = Mail(f"{tag} mm: one", "On Monday, Jane wrote:\n" + said, "r", "p1", who, address, 5)
     found = assemble(messages(COVER, ONE, TWO, mail), where="x")
-    assert [reply.to_patch for reply in found.replies] == [1] * (1 - quoted)
-    assert len([line for line in found.problems if line.startswith("also posted as v1")]) == quoted
+    assert [reply.to_patch for reply in found.replies] == [1] * (1 - sent)
+    assert found.problems == ("v2 was sent in part; taken from v1: 2",) * sent
+    assert found.patches[0].exactness is (Exactness.DAMAGED if sent else Exactness.INTACT)
 
 
 def test_on_a_page_what_was_said_of_a_patch_before_another_was_sent_again_counts() -> None:
