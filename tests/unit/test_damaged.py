@@ -3,6 +3,7 @@
 import pytest
 
 from kpatch_tool.diff.model import DiffError, Kind
+from kpatch_tool.restore.blind import read_blind
 from kpatch_tool.restore.damaged import parse_damaged, received_text, spare, squeeze
 from kpatch_tool.restore.loose import read_loose
 
@@ -115,6 +116,21 @@ def test_dropped_blank_lines_are_allowed_for_when_said() -> None:
 def test_file_headers(header: bytes, old: str | None, new: str | None) -> None:
     (file,) = parse_damaged(b"subject\n---\n a | 2 +-\n\n" + header)
     assert (file.old_path, file.new_path) == (old, new)
+
+
+@pytest.mark.parametrize(("old", "new"), [("", ""), ("i/", "w/"), ("o/", "w/")])
+def test_a_header_with_other_prefixes_or_none_keeps_its_ids(old: str, new: str) -> None:
+    """What diff.noprefix and diff.mnemonicPrefix make of it, and what a mail program then breaks or strips."""
+    name = "sound/usb/pcm.c"
+    text = (
+        f"diff --git {old}{name} {new}{name}\nindex 1234567..89abcde 100644\n--- {old}{name}\n+++ {new}{name}\n"
+        "@@ -3,3 +3,4 @@ static int set_up(struct\nsubstream *subs)\nint a;\n+ int b;\na = 1;\nb = a;\n"
+    ).encode()
+    (file,) = parse_damaged(text.replace(b"struct\nsub", b"struct sub"))
+    assert (file.path, file.old_blob, file.new_blob) == (name, "1234567", "89abcde")
+    blind = read_blind(text)
+    assert blind is not None
+    assert [(one.path, len(one.hunks), one.new_blob) for one in blind.files] == [(name, 1, "89abcde")]
 
 
 def test_a_missing_newline_at_the_end_is_kept() -> None:
