@@ -32,10 +32,13 @@ class Header:
     hunks: list[Hunk] = field(default_factory=list)
 
     def file(self) -> FileDiff:
+        old, new = self.diff.old_path, self.diff.new_path
+        if old and new and new.startswith(old) and not (self.diff.renamed or self.diff.copied):
+            new = old  # as git, which prefers the shorter of `file` and `file.new`
         return replace(
             self.diff,
-            old_path=None if self.created else self.diff.old_path,
-            new_path=None if self.deleted else self.diff.new_path,
+            old_path=None if self.created else old,
+            new_path=None if self.deleted else new,
             hunks=tuple(self.hunks),
         )
 

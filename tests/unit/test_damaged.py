@@ -110,6 +110,8 @@ def test_dropped_blank_lines_are_allowed_for_when_said() -> None:
             "a.c",
             "a.c",
         ),
+        (b"--- mm/a.c\n+++ mm/a.c.new\n@@ -1 +1 @@\n-a\n+b\n", "mm/a.c", "mm/a.c"),
+        (b"diff --git a/a b/a.c\nsimilarity index 90%\nrename from a\nrename to a.c\n", "a", "a.c"),
         (b"--- /dev/null\n+++ b/a.c\n@@ -0,0 +1 @@\n+b\n", None, "a.c"),
     ],
 )
