@@ -179,11 +179,13 @@ def test_a_reply_without_re_that_quotes_the_patch_is_none(who: str, tag: str, se
 def test_on_a_page_what_was_said_of_a_patch_before_another_was_sent_again_counts() -> None:
     reply = Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Joe <joe@x.org>\n", "r", "p1", "Joe", "joe@x.org", 5)
     early = Mail("Re: [PATCH v2 2/2] mm: two", "Which?\n", "s", "x", "Joe", "joe@x.org", 6)
+    to_all = Mail("Re: [PATCH 0/2] mm: do it", "Tested-by: Joe <joe@x.org>\n", "t", "c", "Joe", "joe@x.org", 7)
     again = patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2")
-    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply, early, again), "page")), where="x")
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply, early, to_all, again), "page")), where="x")
     assert found.problems == ("v2 was sent in part; taken from v1: 1",)
-    assert [t.key for one in found.patches for t in one.trailers if t.source == "reply"] == ["Acked-by"]
-    assert [reply.to_patch for reply in found.replies] == [1, None]
+    given = [[t.key for t in one.trailers if t.source == "reply"] for one in found.patches]
+    assert given == [["Acked-by", "Tested-by"], []]
+    assert [reply.to_patch for reply in found.replies] == [1, None, 0]
 
 
 @pytest.mark.parametrize(
