@@ -28,6 +28,7 @@ _BREAK_OF_DAMAGED = re.compile(
     + rb"|--- (?=\S[^\n]*\n\+\+\+ ))",
     re.MULTILINE,
 )
+_RULE = re.compile(rb"^---[ \t\r]*$", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
@@ -88,13 +89,22 @@ def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | Non
     found: list[tuple[int, int]] = []
     marks = scissors.lines(body)
     mark = next(marks, None)
-    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body):
+    quoted = _quoted_end(body) if damaged else 0
+    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body, quoted):
         while mark and mark[0] < match.start():
             found.append(mark)
             mark = next(marks, None)
         if not (mark and mark[0] == match.start()):  # `--- >8 ---` is both: scissors come first
             return match.start(), scissors.cut(body, found, match.start())
     return len(body), None
+
+
+def _quoted_end(body: bytes) -> int:
+    """Where a message ends that may quote a diff which was indented (what xfstests prints): at the `---` above the
+    first diff of git; 0 where it quotes none."""
+    rule = _RULE.search(body)
+    git = body.find(b"\ndiff --git ")
+    return rule.start() if rule and rule.start() < git else 0
 
 
 def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
