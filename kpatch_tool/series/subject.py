@@ -11,7 +11,8 @@ _REPLY_WORDS = (
     "отв", "на", "απ", "ping", "reply", "回复", "回覆", "答复", "答覆", "返信", "회신",
 )  # fmt: skip
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
-_REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
+_VERDICTS = r"(?:ack|nac?k|applied|cmt)(?:/(?:ack|nac?k|applied|cmt))?:\s*(?=\[)"  # in the place of Re:, as Ubuntu's
+_REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*|{_VERDICTS}", re.IGNORECASE)
 _MUTT_FORWARD = re.compile(r"\[[^\s\[\]@]{1,64}@[^\s\[\]@]{1,255}: (.*)\]")  # its forward_format (muttrc(5))
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
 # What filters put before the subject of a mail that they suspect or that came from outside, `b4 ty` before that of a

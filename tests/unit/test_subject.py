@@ -100,12 +100,16 @@ def test_what_follows_a_revision_or_a_number() -> None:
         "Ответ: [PATCH 1/2] x",
         "Ping: [PATCH 1/2] x",
         "Re: (subset) [PATCH 1/2] x",
+        "ACK: [PATCH 1/2] x",
+        "NACK/Cmt: [PATCH 1/2] x",
+        "APPLIED: [list] [PATCH 1/2] x",
     ],
 )
 def test_replies_behind_other_prefixes(subject: str) -> None:
     tag = parse(subject)
     assert (tag.reply, tag.number, tag.title) == (True, 1, "x")
     assert not parse("[PATCH] Re: x").reply
+    assert not parse("ack: x").reply
 
 
 @pytest.mark.parametrize(
