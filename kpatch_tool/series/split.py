@@ -20,15 +20,16 @@ _CHANGE = re.compile(
 )
 _ALWAYS_BREAKS = rb"Index: |---[ \t\r\f\v]*$"
 _BREAK = re.compile(rb"^(?:diff -|" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
-# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, and `diff -u` is
-# a command that the message quotes unless a diff follows.
+# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, `---` in
+# front of `> x` is what diff(1) prints between old and new lines, and `diff -u` is a command that the message
+# quotes unless a diff follows.
 _BREAK_OF_DAMAGED = re.compile(
-    rb"^(?:diff --|diff -(?=[^\n]*\n{1,2}(?:--- |index |Binary |Only ))|"
+    rb"^(?:diff --|diff -(?=[^\n]*\n{1,2}(?:--- |index |Binary |Only ))|(?:"
     + _ALWAYS_BREAKS
-    + rb"|--- (?=\S[^\n]*\n\+\+\+ ))",
+    + rb")(?!\n> )|--- (?=\S[^\n]*\n\+\+\+ ))",
     re.MULTILINE,
 )
-_RULE = re.compile(rb"^---[ \t\r]*$", re.MULTILINE)
+_RULE = re.compile(rb"^---[ \t\r]*$(?!\n> )", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
