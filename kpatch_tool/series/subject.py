@@ -39,6 +39,10 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
 _NESTED = re.compile(r"((?:\[[^\[\]]*\]\s*)*)\[([^\[\]]{0,80})\[([^\[\]]{1,80})\]([^\[\]]{0,80})\]")
 # "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
 _NUMBER = re.compile(r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
+# "[PATCH v3 04/13 fix]", "[PATCH 11/17 SQUASH]": a change of that patch, which goes on top of it.
+_ON_TOP = re.compile(
+    r"\d\s*(?:/|of)\s*\d{1,4}[\s,:]{1,3}((?:fix(?:up)?|squash|fold|incremental|delta)\d?)\b", re.IGNORECASE
+)
 # Outside of the tag: "[PATCH] 3/7 x", "[PATCH] (3/7) x", "[PATCH] x (3/7)".
 _BARE_NUMBER = re.compile(rf"\(?{_NUMBER.pattern}\)?\s*[:\]-]?\s+", re.IGNORECASE)
 _LAST_NUMBER = re.compile(rf"[(\[]\s?{_NUMBER.pattern}\s?[)\]]$", re.IGNORECASE)
@@ -81,8 +85,8 @@ class Tag:
 
     `title` is what git am makes the commit's subject; `revision`, `number` and `total` are None where the subject does
     not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
-    5.5/36, "a" of 3a/7). `patch` is True when it is marked as a patch (a word or a number in brackets), `notice` for a
-    maintainer's script telling about one.
+    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number. `patch` is True when
+    it is marked as a patch (a word or a number in brackets), `notice` for a maintainer's script telling about one.
     """
 
     title: str
@@ -114,6 +118,7 @@ def parse(subject: str) -> Tag:
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
+    on_top = _ON_TOP.search(inside)
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     return Tag(
         title=title(subject),
@@ -126,7 +131,7 @@ def parse(subject: str) -> Tag:
         resend=_RESENT.search(inside) is not None,
         rfc=_RFC.search(inside) is not None,
         minor=minor,
-        between=(counted[2] or "").lower() if counted else "",
+        between=(counted[2] or (on_top[1] if on_top else "")).lower() if counted else "",
     )
 
 
