@@ -1,8 +1,12 @@
 """Reading diffs whose white space an archive squeezed."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 
-from kpatch_tool.diff.model import DiffError, Kind
+from kpatch_tool.diff.model import DiffError, FileDiff, Kind
+from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.restore.blind import read_blind
 from kpatch_tool.restore.damaged import parse_damaged, received_text, spare, squeeze
 from kpatch_tool.restore.loose import read_loose
@@ -210,3 +214,12 @@ def test_made_up_ids_do_not_end_a_header() -> None:
     assert (file.old_path, file.new_path, file.new_mode, file.new_blob) == (None, "f", "100644", None)
     (loose,) = read_loose(text)
     assert (loose.header.new_path, len(loose.hunks), loose.broken) == ("f", 1, 0)
+
+
+@pytest.mark.parametrize("read", [parse_diff, parse_damaged])
+def test_a_name_of_many_blanks_is_read_in_linear_time(read: Callable[[bytes], tuple[FileDiff, ...]]) -> None:
+    name = b"mm/a" + b" " * 30_000 + b"b"
+    start = time.process_time()
+    (file,) = read(b"--- " + name + b"\n+++ " + name + b"\n@@ -1 +1 @@\n-a\n+b\n")
+    assert len(file.hunks) == 1
+    assert time.process_time() - start < 3
