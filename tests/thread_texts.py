@@ -536,6 +536,18 @@ THREADS = (
         ('also posted as v1: "mm: one and a half"',),
     ),
     Thread(
+        "changes that go on top of a patch",
+        """
+        p1 jane 1 [PATCH v2 1/2] mm: one
+        p2 < p1 jane 2 [PATCH v2 2/2] mm: two
+        q < p1 jane 18:30 [PATCH v2 1/2 fix] mm: one: fix
+        r < p1 jane 19:10 [PATCH v2 1/2 fix2] mm: one: fix2
+        """,
+        ("v2 1-2/2", "v2 1/2", "v2 1/2"),
+        "p1 p2",
+        ('also posted as v2: "mm: one: fix"', 'also posted as v2: "mm: one: fix2"'),
+    ),
+    Thread(
         "3a and 3b",
         """
         p1 jane 1 [PATCH 1/2] mm: one

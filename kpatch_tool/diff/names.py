@@ -23,7 +23,10 @@ _ESCAPES = {
 }
 _UNESCAPES = {letter[0]: bytes([value]) for value, letter in _ESCAPES.items()}
 _OCTAL = re.compile(rb"[0-3][0-7]{2}")
-_DATE = re.compile(rb"[ \t]+\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*$|[ \t]+[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d.*$")
+# From the first blank of a run on, so that a long one is looked at once.
+_DATE = re.compile(
+    rb"(?<![ \t])[ \t]+(?:\d{4}-\d\d-\d\d[ T]\d\d:\d\d|[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d).*$"
+)
 # The kernel's top-level directories: no one calls the directory of a whole tree so.
 _TOP_LEVEL = frozenset(
     b"arch block certs crypto Documentation drivers fs include init io_uring ipc kernel lib LICENSES mm net rust "
@@ -80,9 +83,14 @@ def header_name(rest: bytes) -> bytes | None:
         name = unquote(rest)[0]
     else:
         cut = rest.split(b"\t", 1)[0]
-        name = cut if cut != rest else _DATE.sub(b"", rest)
+        name = cut if cut != rest else without_date(rest)
         name = name.rstrip(b"\r")
     return None if name == DEV_NULL else name
+
+
+def without_date(name: bytes) -> bytes:
+    """A plain header's name without the date that blanks part from it, where a tab did."""
+    return _DATE.sub(b"", name)
 
 
 def is_epoch(rest: bytes) -> bool:

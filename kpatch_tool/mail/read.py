@@ -333,12 +333,13 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     text = mime.read_text(fields, body)
     answered = headers.message_ids(headers.text(fields, "in-reply-to"))
     own = headers.message_ids(headers.text(fields, "message-id"))
+    date = headers.date(headers.text(fields, "date"))
     files = _files_below(text.body) if depth < _DEEPEST else []
     first, *further = [*files, len(text.body)]
     yield Message(
         subject=headers.text(fields, "subject"),
         author=relayed.author(fields),
-        date=headers.date(headers.text(fields, "date")),
+        date=date,
         body=text.body[:first].removeprefix(_BOM),
         charset=text.charset,
         origin=origin,
@@ -356,8 +357,10 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
             yield replace(message, in_reply_to=own[0] if own else "")
     for number, inner in enumerate(text.enclosed if depth < _DEEPEST else (), start=1):
         for message in _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1):
-            a_file = message.commit and not (message.message_id or message.in_reply_to)
-            yield replace(message, in_reply_to=own[0]) if a_file and own else message
+            if message.message_id or message.in_reply_to:
+                yield message
+            else:  # a file, sent with this mail
+                yield replace(message, in_reply_to=own[0] if own else "", date=message.date or date)
 
 
 def _files_below(body: bytes) -> list[int]:

@@ -13,6 +13,8 @@ from kpatch_tool.diff import names
 from kpatch_tool.diff.model import FileDiff, Hunk
 
 _GIT = re.compile(rb'diff --git ("?a/.*) ("?b/.*)')
+# With diff.noprefix or diff.mnemonicPrefix (git-config(1)): "sound/f.c sound/f.c", "i/f.c w/f.c".
+_GIT_OTHERWISE = re.compile(rb"diff --git (?:(\S+) \1|[^\s/]+/(\S+) [^\s/]+/\2)$")
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
 _MADE_UP = re.compile(rb"index [0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: [0-7]{6})?$")  # ids that are none
 _UNNAMED = FileDiff(None, None)
@@ -30,10 +32,13 @@ class Header:
     hunks: list[Hunk] = field(default_factory=list)
 
     def file(self) -> FileDiff:
+        old, new = self.diff.old_path, self.diff.new_path
+        if old and new and new.startswith(old) and not (self.diff.renamed or self.diff.copied):
+            new = old  # as git, which prefers the shorter of `file` and `file.new`
         return replace(
             self.diff,
-            old_path=None if self.created else self.diff.old_path,
-            new_path=None if self.deleted else self.diff.new_path,
+            old_path=None if self.created else old,
+            new_path=None if self.deleted else new,
             hunks=tuple(self.hunks),
         )
 
@@ -113,13 +118,17 @@ _HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
 
 def is_file_header(line: bytes) -> bool:
     """Whether a line is a `diff --git` line."""
-    return _GIT.match(line) is not None
+    return _GIT.match(line) is not None or _GIT_OTHERWISE.match(line) is not None
 
 
 def file_header(line: bytes) -> Header | None:
     """The header that a `diff --git` line begins, None for any other line."""
-    match = _GIT.match(line)
-    return Header(FileDiff(*_git_names(line, match))) if match else None
+    if match := _GIT.match(line):
+        return Header(FileDiff(*_git_names(line, match)))
+    if match := _GIT_OTHERWISE.match(line):
+        name = _prefixless(_unquote(match[1])) if match[1] else _unquote(match[2])
+        return Header(FileDiff(name, name))
+    return None
 
 
 def header_line(header: Header, line: bytes) -> bool:
@@ -155,8 +164,7 @@ def _git_names(line: bytes, match: re.Match[bytes]) -> tuple[str, str]:
 
 def _side(name: bytes) -> str | None:
     """The path of a `---` or `+++` line, without a/ or b/ and a time stamp; None for /dev/null."""
-    path = _unquote(name.split(b"\t")[0].strip())
-    path = re.sub(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*$", "", path)
+    path = _unquote(names.without_date(name.split(b"\t")[0].strip()))
     return None if path == "/dev/null" else _prefixless(path)
 
 

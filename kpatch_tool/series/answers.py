@@ -117,7 +117,7 @@ def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, 
 
 def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
     """The number of the patch whose subject a reply names, or says that it named; it may have been sent `early` before
-    the posting (a patch that was taken from an earlier one: before that patch)."""
+    the posting (a patch or a letter that was taken from an earlier one: before that)."""
     too_early = bool(post.message.date) and chosen.when - post.when > early
     if too_early and not chosen.borrowed:
         return None
@@ -125,11 +125,11 @@ def _by_subject(post: Post, chosen: Posting, early: timedelta) -> int | None:
     if post.unthreaded and (former := subject.former(post.message.subject)):
         tags.append(former)
     for tag in tags:
-        if chosen.cover and not too_early and _means(tag, chosen.cover.tag):
-            return 0
-        for number, patch in chosen.patches.items():
-            since = patch.when if number in chosen.borrowed else chosen.when
-            if _means(tag, patch.tag) and not (post.message.date and since - post.when > early):
+        sent = [(0, chosen.letter, chosen.cover is None)] if chosen.letter else []
+        sent += [(number, patch, number in chosen.borrowed) for number, patch in chosen.patches.items()]
+        for number, one, borrowed in sent:
+            since = one.when if borrowed else chosen.when
+            if _means(tag, one.tag) and not (post.message.date and since - post.when > early):
                 return number
     return None
 

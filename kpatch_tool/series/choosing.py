@@ -45,6 +45,7 @@ def choose(
         group = _titled(groups, pick, numbers, where)
     else:
         above = {id(one): thread for one, thread in zip(found, threads, strict=True)}
+        groups = _from_the_top(groups, above)
         group = _first(groups, _unconnected(groups, above), numbers, where)
     chosen = _latest(group, revision, where)
     return chosen, _others(groups, group, chosen, numbers)
@@ -90,6 +91,16 @@ def _first(
             "`kpt index FILE` lists all",
         )
     return groups[0]
+
+
+def _from_the_top(groups: Sequence[list[Posting]], above: dict[int, frozenset[str]]) -> list[list[Posting]]:
+    """`groups`, before them the first that was not sent in another's thread: a file that somebody attached to an answer
+    bears the date of its commit."""
+    owners = {id_: place for place, group in enumerate(groups) for one in group for id_ in one.ids}
+    for place, group in enumerate(groups):
+        if all(owners.get(id_, place) == place for one in group for id_ in above[id(one)]):
+            return [group, *groups[:place], *groups[place + 1 :]]
+    return list(groups)
 
 
 def _unconnected(groups: Sequence[list[Posting]], above: dict[int, frozenset[str]]) -> list[list[Posting]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -62,23 +63,35 @@ def readable(message: Message) -> Message:
 
 def all_readable(messages: Iterable[Message]) -> list[Message]:
     """`messages`, those that are no replies made `readable`: a patch quoted in a reply is not sent again by it, also
-    where its `Re:` is missing."""
+    where its `Re:` is missing, nor by a reminder of its author's ("[PING] [PATCH v3]")."""
     received = list(messages)
     found = [message if subject.parse(message.subject).reply else readable(message) for message in received]
     if not any(Damage.QUOTED in message.damage for message in found):
         return found
-    senders: dict[str, set[Address]] = {}
+    sent: dict[str, set[_Sent]] = {}
     for message in received:
         if has_diff(message.body):
-            senders.setdefault(_title(message), set()).add(message.author)
+            title, what = _sent(message)
+            sent.setdefault(title, set()).add(what)
     return [
-        before if Damage.QUOTED in after.damage and senders.get(_title(before), set()) - {before.author} else after
+        before if Damage.QUOTED in after.damage and _is_sent(before, sent) else after
         for before, after in zip(received, found, strict=True)
     ]
 
 
-def _title(message: Message) -> str:
-    return subject.plain(subject.parse(message.subject).title)
+_Sent = tuple[Address, int | None, int | None]
+
+
+def _sent(message: Message) -> tuple[str, _Sent]:
+    """The title of a patch, and who sent it as which number of which revision."""
+    tag = subject.parse(message.subject)
+    return subject.plain(tag.title), (message.author, tag.revision, tag.number)
+
+
+def _is_sent(message: Message, sent: Mapping[str, AbstractSet[_Sent]]) -> bool:
+    """Whether another message has the patch that this one quotes: another person's, or the same one of its sender's."""
+    title, what = _sent(message)
+    return any(one == what or one[0] != what[0] for one in sent.get(title, ()))
 
 
 def read_message(message: Message, *, where: str, kept: bool = False) -> Reading:

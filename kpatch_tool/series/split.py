@@ -20,14 +20,16 @@ _CHANGE = re.compile(
 )
 _ALWAYS_BREAKS = rb"Index: |---[ \t\r\f\v]*$"
 _BREAK = re.compile(rb"^(?:diff -|" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
-# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, and `diff -u` is
-# a command that the message quotes unless a diff follows.
+# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, `---` in
+# front of `> x` is what diff(1) prints between old and new lines, and `diff -u` is a command that the message
+# quotes unless a diff follows.
 _BREAK_OF_DAMAGED = re.compile(
-    rb"^(?:diff --|diff -(?=[^\n]*\n{1,2}(?:--- |index |Binary |Only ))|"
+    rb"^(?:diff --|diff -(?=[^\n]*\n{1,2}(?:--- |index |Binary |Only ))|(?:"
     + _ALWAYS_BREAKS
-    + rb"|--- (?=\S[^\n]*\n\+\+\+ ))",
+    + rb")(?!\n> )|--- (?=\S[^\n]*\n\+\+\+ ))",
     re.MULTILINE,
 )
+_RULE = re.compile(rb"^---[ \t\r]*$(?!\n> )", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
@@ -88,13 +90,22 @@ def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | Non
     found: list[tuple[int, int]] = []
     marks = scissors.lines(body)
     mark = next(marks, None)
-    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body):
+    quoted = _quoted_end(body) if damaged else 0
+    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body, quoted):
         while mark and mark[0] < match.start():
             found.append(mark)
             mark = next(marks, None)
         if not (mark and mark[0] == match.start()):  # `--- >8 ---` is both: scissors come first
             return match.start(), scissors.cut(body, found, match.start())
     return len(body), None
+
+
+def _quoted_end(body: bytes) -> int:
+    """Where a message ends that may quote a diff which was indented (what xfstests prints): at the `---` above the
+    first diff of git; 0 where it quotes none."""
+    rule = _RULE.search(body)
+    git = body.find(b"\ndiff --git ")
+    return rule.start() if rule and rule.start() < git else 0
 
 
 def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:

@@ -8,25 +8,41 @@ from dataclasses import dataclass, replace
 # What mail programs put before an answer and before a forwarded mail, by language.
 _REPLY_WORDS = (
     "re", "aw", "antw", "antwort", "sv", "vs", "vastaus", "res", "rép", "rif", "odp", "ynt", "atb", "vá", "ответ",
-    "отв", "на", "απ", "ping", "回复", "回覆", "答复", "答覆", "返信", "회신",
+    "отв", "на", "απ", "ping", "reply", "回复", "回覆", "答复", "答覆", "返信", "회신",
 )  # fmt: skip
 _FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
-_REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*", re.IGNORECASE)
+_VERDICTS = r"(?:ack|nac?k|applied|cmt)(?:/(?:ack|nac?k|applied|cmt))?:\s*(?=\[)"  # in the place of Re:, as Ubuntu's
+_REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*|{_VERDICTS}", re.IGNORECASE)
 _MUTT_FORWARD = re.compile(r"\[[^\s\[\]@]{1,64}@[^\s\[\]@]{1,255}: (.*)\]")  # its forward_format (muttrc(5))
 _FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
-# What filters put before the subject of a mail that they suspect or that came from outside, and `b4 ty` before that of
-# a series of which not all patches were taken.
+# What filters put before the subject of a mail that they suspect or that came from outside, `b4 ty` before that of a
+# series of which not all patches were taken, and people who write the header by hand.
 _WARNING = re.compile(
-    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:|\(subset\))"
+    r"(?:\*{2,}\s?[\w -]{2,20}\s?\*{2,}|\{[\w -]{2,20}\?\}|\(?(?:spam|junk|ext|external)\)?\s?:|subject:|\(subset\))"
     r"\s*(?=\[|re:)",
     re.IGNORECASE,
 )
-_LOST_BRACKET = re.compile(r"(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\]", re.IGNORECASE)
+# Tags that were typed by hand, and what they were to be; the first that fits is mended.
+_MISTYPED = tuple(
+    (re.compile(pattern, re.IGNORECASE), mended)
+    for pattern, mended in (
+        (r"(?=(?:(?:RFC|RESEND) )*PATCH[^\[\]]{0,40}\])", "["),  # "PATCH v2 1/2] x"
+        (r"\{(?=[^\[\]{}]{0,40}\bPATCH\b[^\[\]{}]{0,40}[\]}])", "["),  # "{PATCH 1/2] x"
+        (r"(\[[^\[\]{}]{0,40}\bPATCH\b[^\[\]{}]{0,40})[\[}](?![^\[\]]{0,80}\])", r"\1]"),  # "[PATCH 1/2} x"
+        (r"(\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\d/\d{1,4}):?(?=\s)(?![^\[\]]{0,80}\])", r"\1]"),  # "[PATCH 1/2 x"
+        (r"PATCH \[([^\[\]]{0,40}\d/\d{1,4})\]", r"[PATCH \1]"),  # "PATCH [v2 1/2] x"
+        (r"\[(?=\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\](?![^\[\]]{0,80}\]))", ""),  # "[[PATCH 1/2] x"
+    )
+)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
 # "[list] [[PATCH v2 net] 1/4]": a whole tag given to git as its prefix.
 _NESTED = re.compile(r"((?:\[[^\[\]]*\]\s*)*)\[([^\[\]]{0,80})\[([^\[\]]{1,80})\]([^\[\]]{0,80})\]")
 # "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
 _NUMBER = re.compile(r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
+# "[PATCH v3 04/13 fix]", "[PATCH 11/17 SQUASH]": a change of that patch, which goes on top of it.
+_ON_TOP = re.compile(
+    r"\d\s*(?:/|of)\s*\d{1,4}[\s,:]{1,3}((?:fix(?:up)?|squash|fold|incremental|delta)\d?)\b", re.IGNORECASE
+)
 # Outside of the tag: "[PATCH] 3/7 x", "[PATCH] (3/7) x", "[PATCH] x (3/7)".
 _BARE_NUMBER = re.compile(rf"\(?{_NUMBER.pattern}\)?\s*[:\]-]?\s+", re.IGNORECASE)
 _LAST_NUMBER = re.compile(rf"[(\[]\s?{_NUMBER.pattern}\s?[)\]]$", re.IGNORECASE)
@@ -47,11 +63,12 @@ _WORDS = re.compile(r"patch|\brf[ct]\b|\brepost\b|resend", re.IGNORECASE)
 _RESENT = re.compile(r"resen[dt]|repost", re.IGNORECASE)
 _RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
 # What maintainers' scripts send about a patch: mm-commits (with the names akpm's scripts give what became of it), tip,
-# the stable queue, testing robots.
+# the stable queue, testing robots. One whose tags say PATCH is a patch ("[GIT PULL][PATCH 0/4]", "[Updated PATCH]").
 _NOTICE = re.compile(
     r"[-+] \S+\.patch (?:added|removed)|incoming\b|patch \".{1,200}\" (?:has been )?added to|FAILED: patch \"|"
+    r"(?!(?:\[[^\[\]]{0,80}\]\s{0,2}){0,3}\[[^\[\]]{0,80}\bpatch)(?:"
     r"\[(?:to-be-|folded-|alternative-)*(?:merged|updated|withdrawn|nacked|obsolete|dropped|failures)\b|"
-    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d))",
+    r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d)))",
     re.IGNORECASE,
 )
 _LONGEST = 1 << 14  # characters of a subject that are read: its prefixes are cut off one by one
@@ -68,8 +85,8 @@ class Tag:
 
     `title` is what git am makes the commit's subject; `revision`, `number` and `total` are None where the subject does
     not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
-    5.5/36, "a" of 3a/7). `patch` is True when it is marked as a patch (a word or a number in brackets), `notice` for a
-    maintainer's script telling about one.
+    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number. `patch` is True when
+    it is marked as a patch (a word or a number in brackets), `notice` for a maintainer's script telling about one.
     """
 
     title: str
@@ -101,6 +118,7 @@ def parse(subject: str) -> Tag:
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
+    on_top = _ON_TOP.search(inside)
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     return Tag(
         title=title(subject),
@@ -113,7 +131,7 @@ def parse(subject: str) -> Tag:
         resend=_RESENT.search(inside) is not None,
         rfc=_RFC.search(inside) is not None,
         minor=minor,
-        between=(counted[2] or "").lower() if counted else "",
+        between=(counted[2] or (on_top[1] if on_top else "")).lower() if counted else "",
     )
 
 
@@ -163,11 +181,12 @@ def title(subject: str) -> str:
 
 def _mended(text: str) -> str:
     """A subject whose tags have both brackets, and none inside another."""
-    if _LOST_BRACKET.match(text):
-        text = "[" + text
     if found := _NESTED.match(text):
         before, *inner = found.groups()
         return f"{before}[{' '.join(inner)}]{text[found.end() :]}"
+    for pattern, mended in _MISTYPED:
+        if found := pattern.match(text):
+            return found.expand(mended) + text[found.end() :]
     return text
 
 

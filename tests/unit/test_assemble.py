@@ -155,25 +155,37 @@ def test_a_reply_to_a_patch_that_is_not_on_the_page_is_listed() -> None:
     assert [one.to_patch for one in assemble(thread, where="x").replies] == [None]
 
 
-@pytest.mark.parametrize(("who", "quoted"), [("Joe", 0), ("Jane Doe", 1)])
-def test_a_reply_without_re_that_quotes_the_patch_is_none(who: str, quoted: int) -> None:
-    """A sender who quotes his own patch sends it once more."""
+@pytest.mark.parametrize(
+    ("who", "tag", "sent"),
+    [
+        ("Joe", "[PATCH 1/2]", 0),
+        ("Joe", "[PATCH v2 1/2]", 0),
+        ("Jane Doe", "[PATCH 1/2]", 0),
+        ("Jane Doe", "[PING] [PATCH 1/2]", 0),
+        ("Jane Doe", "[PATCH v2 1/2]", 1),
+    ],
+)
+def test_a_reply_without_re_that_quotes_the_patch_is_none(who: str, tag: str, sent: int) -> None:
+    """Of its sender a later version is another patch, whatever his mail program did to it."""
     address = f"{who.partition(' ')[0].lower()}@example.org"
     said = "".join(f"> {line}\n" for line in ONE.body.split("\n"))
-    mail = Mail("[PATCH 1/2] mm: one", "On Monday, Jane wrote:\n" + said, "r", "p1", who, address, 5)
+    mail = Mail(f"{tag} mm: one", "On Monday, Jane wrote:\n" + said, "r", "p1", who, address, 5)
     found = assemble(messages(COVER, ONE, TWO, mail), where="x")
-    assert [reply.to_patch for reply in found.replies] == [1] * (1 - quoted)
-    assert len([line for line in found.problems if line.startswith("also posted as v1")]) == quoted
+    assert [reply.to_patch for reply in found.replies] == [1] * (1 - sent)
+    assert found.problems == ("v2 was sent in part; taken from v1: 2",) * sent
+    assert found.patches[0].exactness is (Exactness.DAMAGED if sent else Exactness.INTACT)
 
 
 def test_on_a_page_what_was_said_of_a_patch_before_another_was_sent_again_counts() -> None:
     reply = Mail("Re: [PATCH 1/2] mm: one", "Acked-by: Joe <joe@x.org>\n", "r", "p1", "Joe", "joe@x.org", 5)
     early = Mail("Re: [PATCH v2 2/2] mm: two", "Which?\n", "s", "x", "Joe", "joe@x.org", 6)
+    to_all = Mail("Re: [PATCH 0/2] mm: do it", "Tested-by: Joe <joe@x.org>\n", "t", "c", "Joe", "joe@x.org", 7)
     again = patch("[PATCH v2 2/2] mm: two", "q2", minute=9, reply_to="p2")
-    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply, early, again), "page")), where="x")
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, reply, early, to_all, again), "page")), where="x")
     assert found.problems == ("v2 was sent in part; taken from v1: 1",)
-    assert [t.key for one in found.patches for t in one.trailers if t.source == "reply"] == ["Acked-by"]
-    assert [reply.to_patch for reply in found.replies] == [1, None]
+    given = [[t.key for t in one.trailers if t.source == "reply"] for one in found.patches]
+    assert given == [["Acked-by", "Tested-by"], []]
+    assert [reply.to_patch for reply in found.replies] == [1, None, 0]
 
 
 @pytest.mark.parametrize(
@@ -379,6 +391,35 @@ def test_names() -> None:
     assert slug("***", 1) == "series"
     assert len(slug("word " * 50, 1)) <= 40
     assert spelt([1, 2, 3, 6]) == "1-3, 6"
+
+
+@pytest.mark.parametrize("date", ["", "Date: Sun, 13 Apr 2014 10:00:00 +0000\n"])
+def test_a_patch_attached_to_an_answer_is_not_the_series(date: str) -> None:
+    file = f"From: Jane Doe <jane@example.org>\n{date}Subject: [PATCH] mm: try this\n\n{ONE.body}"
+    header = "Content-Type: text/x-diff; name=try.patch\nContent-Disposition: attachment"
+    answer = Mail("Re: [PATCH 1/2] mm: one", "", "r", "p1", minute=9).rfc5322()
+    mail = f"""{answer.rstrip()}
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="=_b"
+
+--=_b
+
+Does it help?
+--=_b
+{header}
+
+{file}
+--=_b--
+"""
+    thread = mbox(COVER, ONE, TWO) + b"From mboxrd@z Thu Jan  1 00:00:00 1970\n" + mail.encode()
+    read = list(parse(thread, "thread.mbox"))
+    found = assemble(read, where="thread")
+    assert (found.title, shape(found)) == ("mm: do it", [(1, "mm: one"), (2, "mm: two")])
+    (other,) = found.problems
+    assert '"mm: try this" by Jane Doe, 1 of 1, 2014-04-1' in other
+    tried = assemble(read, where="thread", pick="try this").patches[0]
+    assert tried.date is not None
+    assert tried.date.day == (13 if date else 17)
 
 
 def test_a_chain_of_many_replies_takes_linear_time() -> None:

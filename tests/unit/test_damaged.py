@@ -1,8 +1,13 @@
 """Reading diffs whose white space an archive squeezed."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 
-from kpatch_tool.diff.model import DiffError, Kind
+from kpatch_tool.diff.model import DiffError, FileDiff, Kind
+from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.restore.blind import read_blind
 from kpatch_tool.restore.damaged import parse_damaged, received_text, spare, squeeze
 from kpatch_tool.restore.loose import read_loose
 
@@ -104,12 +109,34 @@ def test_dropped_blank_lines_are_allowed_for_when_said() -> None:
         (b"diff --git a/o b/n\nsimilarity index 90%\nrename from o\nrename to n\n", "o", "n"),
         (b'diff --git "a/\\303\\244" "b/\\303\\244"\n', "\u00e4", "\u00e4"),
         (b"--- linux-old/a.c\t2020-01-01 00:00:00.0 +0000\n+++ linux/a.c\n@@ -1 +1 @@\n-a\n+b\n", "a.c", "a.c"),
+        (
+            b"--- l/a.c   2020-01-01 00:00:00.0 +0000\n+++ m/a.c  Thu Jan  2 00:00:00 2020\n@@ -1 +1 @@\n-a\n+b\n",
+            "a.c",
+            "a.c",
+        ),
+        (b"--- mm/a.c\n+++ mm/a.c.new\n@@ -1 +1 @@\n-a\n+b\n", "mm/a.c", "mm/a.c"),
+        (b"diff --git a/a b/a.c\nsimilarity index 90%\nrename from a\nrename to a.c\n", "a", "a.c"),
         (b"--- /dev/null\n+++ b/a.c\n@@ -0,0 +1 @@\n+b\n", None, "a.c"),
     ],
 )
 def test_file_headers(header: bytes, old: str | None, new: str | None) -> None:
     (file,) = parse_damaged(b"subject\n---\n a | 2 +-\n\n" + header)
     assert (file.old_path, file.new_path) == (old, new)
+
+
+@pytest.mark.parametrize(("old", "new"), [("", ""), ("i/", "w/"), ("o/", "w/")])
+def test_a_header_with_other_prefixes_or_none_keeps_its_ids(old: str, new: str) -> None:
+    """What diff.noprefix and diff.mnemonicPrefix make of it, and what a mail program then breaks or strips."""
+    name = "sound/usb/pcm.c"
+    text = (
+        f"diff --git {old}{name} {new}{name}\nindex 1234567..89abcde 100644\n--- {old}{name}\n+++ {new}{name}\n"
+        "@@ -3,3 +3,4 @@ static int set_up(struct\nsubstream *subs)\nint a;\n+ int b;\na = 1;\nb = a;\n"
+    ).encode()
+    (file,) = parse_damaged(text.replace(b"struct\nsub", b"struct sub"))
+    assert (file.path, file.old_blob, file.new_blob) == (name, "1234567", "89abcde")
+    blind = read_blind(text)
+    assert blind is not None
+    assert [(one.path, len(one.hunks), one.new_blob) for one in blind.files] == [(name, 1, "89abcde")]
 
 
 def test_a_missing_newline_at_the_end_is_kept() -> None:
@@ -187,3 +214,12 @@ def test_made_up_ids_do_not_end_a_header() -> None:
     assert (file.old_path, file.new_path, file.new_mode, file.new_blob) == (None, "f", "100644", None)
     (loose,) = read_loose(text)
     assert (loose.header.new_path, len(loose.hunks), loose.broken) == ("f", 1, 0)
+
+
+@pytest.mark.parametrize("read", [parse_diff, parse_damaged])
+def test_a_name_of_many_blanks_is_read_in_linear_time(read: Callable[[bytes], tuple[FileDiff, ...]]) -> None:
+    name = b"mm/a" + b" " * 30_000 + b"b"
+    start = time.process_time()
+    (file,) = read(b"--- " + name + b"\n+++ " + name + b"\n@@ -1 +1 @@\n-a\n+b\n")
+    assert len(file.hunks) == 1
+    assert time.process_time() - start < 3

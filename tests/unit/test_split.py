@@ -195,3 +195,15 @@ def test_a_file_of_format_patch_below_some_talk() -> None:
         assert parts.inbody == {"from": "A B <a@b.c>", "subject": "[PATCH] x: y"}
     quoted = b"See\n\n" + file.partition(b"\n")[0] + b"\n\nMore.\n---\n" + DIFF
     assert split_body(quoted, "utf-8").message.endswith("More.")
+
+
+def test_a_diff_that_a_squeezed_message_quotes_is_none() -> None:
+    """What xfstests prints is indented in the mail; where the white space is lost it begins like the patch itself."""
+    quoted = (
+        "--- tests/1.out 2024-01-01\n+++ results/1.out.bad 2024-01-02\n@@ -1,2 +1,3 @@\nOne.\n+Failed.\nTwo.\n...\n"
+    )
+    message = f"It fails:\n{quoted}\nSigned-off-by: A <a@b.c>"
+    parts = split_body(f"{message}\n---\n f | 2 +-\n\n".encode() + DIFF, "utf-8", damaged=True)
+    assert (parts.message, parts.note, parts.diff) == (message, " f | 2 +-", DIFF)
+    plain = split_body(f"Why.\n{quoted}\n---\nrest\n".encode(), "utf-8", damaged=True)
+    assert plain.message == "Why."

@@ -49,6 +49,18 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH net,v2,1/3] x", 2, 1, 3, "x"),
         ("[PATCH v2.1 1/2] x", 2, 1, 2, "x"),
         ("[GIT PULL 01/10] KVM: s390: x", None, 1, 10, "KVM: s390: x"),
+        ("{PATCH 0/2] x", None, 0, 2, "x"),
+        ("[PATCH 0/3} x: y [z]", None, 0, 3, "x: y [z]"),
+        ("[RFC PATCH v2[ x", 2, None, None, "x"),
+        ("[PATCH v2 1/3: x: y", 2, 1, 3, "x: y"),
+        ("[PATCH v4 0/7 x: y", 4, 0, 7, "x: y"),
+        ("PATCH [v2 0/3] x", 2, 0, 3, "x"),
+        ("[[PATCH 00/12] x", None, 0, 12, "x"),
+        ("Subject: [PATCH v14 1/3] x", 14, 1, 3, "x"),
+        ("[PATCH 1/3 x, v2] y", 2, 1, 3, "y"),
+        ("[GIT PULL][PATCH v3 0/4] x", 3, 0, 4, "x"),
+        ("[Updated PATCH 3/3] x", None, 3, 3, "x"),
+        ("[REGRESSION][BISECTED][PATCH 0/1] x", None, 0, 1, "x"),
         ("[some-list] [[PATCH v2 net] v2 1/4] x: y [z]", 2, 1, 4, "x: y [z]"),
         ("[PATCH [RFC] 1/4] x: [[y] z]", None, 1, 4, "x: [[y] z]"),
         ("[PATCH 2/9] afs: fix [ver #3]", 3, 2, 9, "afs: fix [ver #3]"),
@@ -88,12 +100,16 @@ def test_what_follows_a_revision_or_a_number() -> None:
         "Ответ: [PATCH 1/2] x",
         "Ping: [PATCH 1/2] x",
         "Re: (subset) [PATCH 1/2] x",
+        "ACK: [PATCH 1/2] x",
+        "NACK/Cmt: [PATCH 1/2] x",
+        "APPLIED: [list] [PATCH 1/2] x",
     ],
 )
 def test_replies_behind_other_prefixes(subject: str) -> None:
     tag = parse(subject)
     assert (tag.reply, tag.number, tag.title) == (True, 1, "x")
     assert not parse("[PATCH] Re: x").reply
+    assert not parse("ack: x").reply
 
 
 @pytest.mark.parametrize(
@@ -115,7 +131,8 @@ def test_notices(subject: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "subject", ["Re: [PATCH 1/2] x", "RE: RE: [PATCH 1/2] x", "AW: [PATCH 1/2] x", "回复：[PATCH 1/2] x"]
+    "subject",
+    ["Re: [PATCH 1/2] x", "RE: RE: [PATCH 1/2] x", "AW: [PATCH 1/2] x", "reply: [PATCH 1/2] x", "回复：[PATCH 1/2] x"],
 )
 def test_replies(subject: str) -> None:
     tag = parse(subject)
