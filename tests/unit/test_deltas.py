@@ -20,6 +20,15 @@ def _case(text: str) -> CaseResult:
     return CaseResult(test, case, Verdict(verdict), 0.5, why)
 
 
+def test_a_kernel_that_was_not_booted_has_no_log_to_compare_with() -> None:
+    """On a base that has none of the tests nothing runs."""
+    base, state = ran(0), ran(1, "new=pass", "kernel log=pass")
+    assert [(delta.test, delta.change) for delta in compare(state, base)] == [("new", Change.BETTER)]
+    assert [(delta.test, delta.change) for delta in compare(base, state)] == [("new", Change.WORSE)]
+    complains = ran(1, "new=pass", "kernel log=fail 1 complaint: BUG: x")
+    assert [delta.change for delta in compare(complains, base)] == [Change.BETTER, Change.CHANGED]
+
+
 @pytest.mark.parametrize(
     ("base", "now", "change"),
     [
