@@ -51,6 +51,10 @@ class Worse(Plain):
         return json.dumps(["tests", self.suites, options.tests, options.variants, options.timeout, self.case])
 
     @property
+    def guests(self) -> Tester:
+        return self.tester
+
+    @property
     def words(self) -> str:
         tests = " ".join(self.tester.options.tests)
         return f"{tests or ' '.join(self.suites)} is worse than on the base"
