@@ -18,7 +18,17 @@ from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat, took_on
+from kpatch_tool.results.repeats import (
+    NOTHING_BEFORE,
+    Before,
+    cut_short,
+    doubtful,
+    in_full,
+    proven_before,
+    settled,
+    to_repeat,
+    took_on,
+)
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, variants
 from kpatch_tool.suites.model import StateTests
@@ -156,11 +166,13 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
-        missing = [self._to_run(plans[suite], before, choice) for suite in suites if known.get(suite) is None]
+        base = before.known()
+        missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
-            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in results}
+            whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
+            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole}
             for suite, tests in found.items() if self.keep else ():
                 origin = Origin(_build_key(build), plans[suite].version, choice.accel)
                 self.store.keep_tests(keys[suite], tests, origin)
@@ -177,12 +189,34 @@ class Tester:
             key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
             self.store.answered(key, _build_key(build))
 
-    def _to_run(self, plan: Plan, before: Before, choice: Choice) -> Plan:
+    def _to_run(self, plan: Plan, base: Sequence[StateTests], choice: Choice) -> Plan:
         """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
         must not take the place of those that belong to what is."""
-        took = took_on(before.known(), plan.suite)
+        took = took_on(base, plan.suite)
         rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
         return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
+
+    def _in_full(
+        self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before
+    ) -> StateTests:
+        """`tests` where those that hung on the `base`, and had less time now, were run in all of it if they hung in
+        another way than there and on the state before."""
+        there = _of_suite(base, tests.suite)
+        if there is None:
+            return tests
+        hung = {name for name, seconds in took_on(base, tests.suite).items() if seconds is None}
+        choice = self.choose(subject.state, subject.build)
+        names = cut_short(tests, there, {row.name for row in plan.rows if jobs.has_less(row, choice.accel)} & hung)
+        previous = _of_suite(before.previous(), tests.suite) if names else None
+        if previous is not None:
+            names = cut_short(tests, previous, names)
+        if not names:
+            return tests
+        rows = tuple(row for row in plan.rows if row.name in names)
+        self.progress(f"running in full what hung otherwise than on the base: {', '.join(names)}")
+        rest = replace(plan, rows=rows, digest=f"{plan.digest} in full")
+        (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
+        return tests if again.status == "failed" else in_full(tests, again, there, names)
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""

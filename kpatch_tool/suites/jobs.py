@@ -130,17 +130,27 @@ def again(row: Planned, seconds: float, accel: str) -> Planned:
 
 def first(row: Planned, seconds: float | None, accel: str) -> Planned:
     """A test as it is run the first time on a state, where it passed on the base in `seconds`: five times that and ten
-    seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
-    get worse: a third of its time, or half a minute, is for a patch that mends it. A timeout that is the user's
-    stays."""
+    seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) has a
+    third of its time, or half a minute: enough to see it hang where it did, or a patch mend it. A timeout that is the
+    user's stays."""
     return _within(row, accel, None if seconds is None else math.ceil(_SUSPECT_LEAST + _SUSPECT * seconds))
+
+
+def has_less(row: Planned, accel: str) -> bool:
+    """Whether `first` gives a test that hung on the base less than its whole time."""
+    cut = first(row, None, accel)
+    return row.job is not None and cut.job is not None and cut.job.timeout < _whole(row.job, accel).timeout
+
+
+def _whole(job: Job, accel: str) -> Job:
+    return emulated(job) if accel == "tcg" else job
 
 
 def _within(row: Planned, accel: str, enough: float | None) -> Planned:
     """A test with at most `enough` seconds, or where None a third of its time, but half a minute."""
     if row.job is None or row.fixed:
         return row
-    whole = emulated(row.job) if accel == "tcg" else row.job
+    whole = _whole(row.job, accel)
     if enough is None:
         enough = max(_EMULATED_LEAST, math.ceil(whole.timeout / _HOPE))
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
