@@ -161,11 +161,12 @@ class Worse(Plain):
         run = {one.test for one in tests.results}
         base = self._reference[tests.suite]
         base = replace(base, results=tuple(one for one in base.results if one.test in run))
-        return [
+        worse = [
             delta
             for delta in compare(tests, base)
-            if delta.change is Change.WORSE and not delta.follows and fnmatch.fnmatchcase(delta.case, self.case)
+            if delta.change is Change.WORSE and fnmatch.fnmatchcase(delta.case, self.case)
         ]
+        return sorted(worse, key=lambda delta: delta.follows)  # what says it comes first
 
 
 def test_once(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, NOT_BEGUN, UNBUILT, CaseResult, StateTests, Verdict
@@ -35,7 +35,8 @@ class Delta:
 
     `confidence` is between 0 and 1: how sure it is that the two states differ. `why` is what is known of the reason,
     empty where nothing is. `follows` is set on a case that vanished, or appeared, only because its test was cut short
-    (timeout, abort) in one of the two states: the delta of the test as a whole says it already.
+    (timeout, abort) in one of the two states: the delta of the test as a whole says it already. Where that is not
+    worse (it failed or hung on the base, too), the first of the cases that passed there and vanished stands for them.
     """
 
     test: str
@@ -59,9 +60,28 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
     after = _in_names_of(before, _by_case(state))
     before, after = _with_silence(before, after), _with_silence(after, before)
     keys = [*after, *(key for key in before if key not in after)]
-    return tuple(
-        _delta(key, before, after) for key in keys if _differs(key, _word(before.get(key)), _word(after.get(key)))
-    )
+    keys = [key for key in keys if _differs(key, _word(before.get(key)), _word(after.get(key)))]
+    cut = _behind(before, after) | _behind(after, before)
+    return _one_stands_for_all([_delta(key, before, after, follows=key in cut) for key in keys])
+
+
+def _behind(cases: _Cases, others: _Cases) -> frozenset[tuple[str, str]]:
+    """Those of `cases` that are not among `others` because their test was cut short there: they come after the last
+    one that is."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for key in cases:
+        if key[1] and key in others:
+            found[key[0]] = []
+        elif key[1] and _word(others.get((key[0], ""))) in _CUT_SHORT:
+            found.setdefault(key[0], []).append(key)
+    return frozenset(key for keys in found.values() for key in keys)
+
+
+def _one_stands_for_all(deltas: Sequence[Delta]) -> tuple[Delta, ...]:
+    """`deltas` so that each test that is worse has one that says so and follows from no other."""
+    told = {delta.test for delta in deltas if delta.change is Change.WORSE and not delta.follows}
+    first = {delta.test: delta for delta in reversed(deltas) if delta.change is Change.WORSE and delta.test not in told}
+    return tuple(replace(delta, follows=False) if first.get(delta.test) is delta else delta for delta in deltas)
 
 
 def _differs(key: tuple[str, str], before: str, after: str) -> bool:
@@ -216,10 +236,10 @@ def _word(result: CaseResult | None) -> str:
     return ABSENT if result is None else str(result.verdict)
 
 
-def _delta(key: tuple[str, str], before: _Cases, after: _Cases) -> Delta:
+def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool) -> Delta:
     test, case = key
     base, now = _word(before.get(key)), _word(after.get(key))
-    change, follows = classify(base, now), _follows(key, before, after)
+    change = classify(base, now)
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
@@ -236,14 +256,6 @@ def emulator_died(result: CaseResult | None) -> bool:
 def not_begun(result: CaseResult) -> bool:
     """Whether a test's turn never came: its verdict is no answer of the kernel's."""
     return result.why.startswith(NOT_BEGUN)
-
-
-def _follows(key: tuple[str, str], before: _Cases, after: _Cases) -> bool:
-    test, case = key
-    whole = (test, "")
-    vanished = key not in after and _word(after.get(whole)) in _CUT_SHORT
-    appeared = key not in before and _word(before.get(whole)) in _CUT_SHORT
-    return bool(case) and (vanished or appeared)
 
 
 def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> str:

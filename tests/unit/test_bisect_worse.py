@@ -103,6 +103,25 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     assert len(guest.ran) == 11 + 4  # the last state is always run in full
 
 
+@pytest.mark.parametrize(
+    ("case", "worse"), [("*", ["or", "and", "shl"]), ("a*", ["and"]), ("mov", [])], ids=["any", "one", "as it was"]
+)
+def test_cases_that_a_test_which_failed_before_no_longer_reaches_are_worse(
+    ask: Callable[[Fails], tuple[Worse, Guest]], case: str, worse: list[str]
+) -> None:
+    """A test that fails on the base and now hangs has cases that passed and are gone."""
+
+    def ran(patch: int, verdict: Verdict, *cases: str) -> StateTests:
+        results = (CaseResult("emulator", name, Verdict.PASS, 1.0) for name in cases)
+        return StateTests(patch, "kut", "ok", 1.0, (CaseResult("emulator", "", verdict, 1.0), *results), "ran")
+
+    question, _ = ask(lambda patch, test, before: False)
+    question.case, question._reference = case, {"kut": ran(0, Verdict.FAIL, "mov", "or", "and", "shl")}
+    seen = question._judged(STATES[1], [ran(1, Verdict.TIMEOUT, "mov")], 1.0, "")
+    assert seen.answer is (Answer.BAD if worse else Answer.GOOD)
+    assert seen.why == ("; ".join(f"emulator: {name}: pass, now absent" for name in worse) or "as on the base")
+
+
 def test_what_tests_leave_behind_is_looked_for_with_all_of_them(
     ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,30 @@ def test_cases_missing_on_a_base_that_was_cut_short_are_no_regressions() -> None
     ]
 
 
+@pytest.mark.parametrize("whole", ["fail", "timeout"])
+def test_one_case_stands_for_those_that_a_test_which_failed_before_no_longer_reaches(whole: str) -> None:
+    """Of emulator, which has a case that fails on every base under emulation, 140 cases vanish where it now hangs."""
+    base = ran(0, f"emulator={whole}", "emulator/1=pass", "emulator/2=fail", "emulator/3=pass", "emulator/4=pass")
+    found = compare(ran(1, "emulator=timeout hung", "emulator/1=pass"), base)
+    assert [(d.case, d.change, d.follows) for d in found if d.case] == [
+        ("2", Change.CHANGED, True),
+        ("3", Change.WORSE, False),
+        ("4", Change.WORSE, True),
+    ]
+    assert "2 worse (emulator: 3: pass, now absent)" in sentence(found, 5)
+
+
+def test_a_case_before_one_that_is_reported_did_not_vanish_by_the_cut() -> None:
+    """The names of some have what was read: `CR8: f` of apic."""
+    base = ran(0, "apic=timeout", "apic/CR8: 0=pass", "apic/CR8: f=pass", "apic/ipi=pass", "apic/nmi=pass")
+    found = compare(ran(1, "apic=timeout", "apic/CR8: 0=pass", "apic/CR8: 7=fail", "apic/ipi=pass"), base)
+    assert [(d.case, d.change, d.follows) for d in found] == [
+        ("CR8: 7", Change.CHANGED, False),
+        ("CR8: f", Change.WORSE, False),
+        ("nmi", Change.WORSE, True),
+    ]
+
+
 def test_a_case_that_vanishes_while_its_test_ends_well_does_not_follow() -> None:
     (found,) = compare(ran(1, "a=pass"), ran(0, "a=pass", "a/x=pass"))
     assert (found.change, found.follows) == (Change.WORSE, False)
