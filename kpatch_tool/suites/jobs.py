@@ -28,6 +28,7 @@ _DEVICES = (
 _HANGING = 10.0  # times what it took on the base: then a test hangs
 _SUSPECT, _SUSPECT_LEAST = 5.0, 10.0  # times what it took there, and seconds on top: then it seems to
 _HOPE = 3.0
+_CUT_SHORT = (Verdict.TIMEOUT, Verdict.ABORT)
 _PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
 
 
@@ -191,11 +192,14 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
         return (CaseResult(row.name, "", Verdict.SKIP, 0.0, test.why_skip or "not selected"),)
     text = _read(outcome.output)
     if row.kind is SuiteKind.UNIT_TESTS:
-        said, cases = _unit_test(row, outcome, text, probed), output.unit_test_cases(row.name, text, outcome.seconds)
+        said, cases_in = _unit_test(row, outcome, text, probed), output.unit_test_cases
     else:
-        said, cases = _selftest(outcome, text), output.tap_cases(row.name, text, outcome.seconds)
-        if said.verdict is Verdict.PASS and any(case.verdict is Verdict.FAIL for case in cases):
-            said = output.Said(Verdict.FAIL, said.why or "a case failed")
+        said, cases_in = _selftest(outcome, text), output.tap_cases
+    ended = said.verdict not in _CUT_SHORT and not outcome.dropped
+    cases = cases_in(row.name, text if ended else output.whole_lines(text), outcome.seconds)
+    failed = any(case.verdict is Verdict.FAIL for case in cases)
+    if row.kind is SuiteKind.SELFTESTS and said.verdict is Verdict.PASS and failed:
+        said = output.Said(Verdict.FAIL, said.why or "a case failed")
     why = output.joined(said.why, f"{outcome.dropped:,} bytes of its output were left out" if outcome.dropped else "")
     return (CaseResult(row.name, "", said.verdict, outcome.seconds, why), *cases)
 
