@@ -114,8 +114,8 @@ def identity(delta: Delta) -> tuple[str, str, str]:
 
 def taken_back(since_previous: Iterable[Delta], from_base: Iterable[Delta]) -> list[Delta]:
     """What a state has otherwise than the tested one before it that its comparison with the base does not show: it took
-    an earlier patch's doing back."""
-    shown = set(map(identity, from_base))
+    an earlier patch's doing back, or did something to a case that the base does not reach."""
+    shown = {identity(delta) for delta in from_base if not delta.follows}
     return [delta for delta in since_previous if not delta.follows and identity(delta) not in shown]
 
 

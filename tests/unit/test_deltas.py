@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.results.deltas import Change, case_count, classify, compare, name, sentence, since, telling, transition
+from kpatch_tool.results.deltas import (
+    Change,
+    case_count,
+    classify,
+    compare,
+    name,
+    sentence,
+    since,
+    taken_back,
+    telling,
+    transition,
+)
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 
@@ -131,6 +142,16 @@ def test_one_case_stands_for_those_that_a_test_which_failed_before_no_longer_rea
         ("4", Change.WORSE, True),
     ]
     assert "2 worse (emulator: 3: pass, now absent)" in sentence(found, 5)
+
+
+def test_what_a_patch_does_to_a_case_that_the_base_does_not_reach_is_told() -> None:
+    base = ran(0, "emulator=timeout", "emulator/or=pass")
+    before = ran(1, "emulator=fail", "emulator/or=pass", "emulator/cmov=pass")
+    now = ran(2, "emulator=fail", "emulator/or=pass", "emulator/cmov=fail")
+    assert [delta.follows for delta in compare(now, base) if delta.case] == [True]
+    (own,) = taken_back(compare(now, before), compare(now, base))
+    assert (own.case, own.change, own.base, own.now) == ("cmov", Change.WORSE, "pass", "fail")
+    assert taken_back(compare(before, base), compare(before, base)) == []
 
 
 def test_a_case_before_one_that_is_reported_did_not_vanish_by_the_cut() -> None:
