@@ -6,7 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -177,4 +177,6 @@ def test_a_search_tells_what_no_guest_loads(intel: None, workspace: Workspace, m
     for _ in range(2):
         found = bisect_request(workspace, request)
         assert not found.culprits and found.why.endswith(missed), "also where all looks are remembered"
+    log = bisect_request(workspace, replace(request, options=Options(("kernel log",))))
+    assert "it is not so that kernel log is worse than on the base" in log.why
     assert "kvm-intel" not in bisect_request(workspace, asked.Request("intel", build=True)).why

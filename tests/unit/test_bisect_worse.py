@@ -148,9 +148,32 @@ def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Gues
         seen.append(question.look(STATES[patch], sum(one.patch == patch for one in seen), seen))
     assert question.remark(seen, [1]) == (
         "patch 4 is worse in tlb, state_test as well, patch 1 is not: "
-        "--test tlb --test state_test looks for what did that"
+        "`--test tlb --test state_test` looks for what did that"
     )
     assert question.remark(seen, [4]) == question.remark(seen) == ""
+
+
+def test_what_the_kernel_says_is_looked_for_alone(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an earlier patch makes a test fail and a later one the kernel warn, the first search finds the one."""
+    suite = Guest._suite
+
+    def logged(self: Guest, state: State, name: str) -> StateTests:
+        tests = suite(self, state, name)
+        warns = ("WARNING: at f",) if state.patch >= 3 else ()
+        verdict = Verdict.FAIL if warns else Verdict.PASS
+        log = (CaseResult("kernel log", case, verdict, 0.0) for case in ("", *warns))
+        return replace(tests, results=(*tests.results, *log))
+
+    monkeypatch.setattr(Guest, "_suite", logged)
+    question, guest = ask(lambda patch, test, before: patch >= 1 and test == "tlb")
+    seen = [question.look(STATES[patch], 0, ()) for patch in (4, 1)]
+    assert question.remark(seen, [1]).endswith("`--test 'kernel log'` looks for what did that")
+    log, identity = replace(question, log_only=True), question.identity
+    assert [log.look(STATES[patch], 0, ()).answer for patch in (4, 3, 2)] == [Answer.BAD, Answer.BAD, Answer.GOOD]
+    assert log.identity != identity and log.words == "kernel log is worse than on the base"
+    assert {test for patch, test in guest.ran if patch == 2} == {name for names in TESTS.values() for name in names}
 
 
 def test_one_unlucky_run_of_the_base_hides_nothing(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
