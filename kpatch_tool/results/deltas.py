@@ -23,7 +23,8 @@ _LARGE_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{5,}|\d{5,})\b")
 class Change(StrEnum):
     """What a delta means for the series. Only `worse` is a finding."""
 
-    # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died).
+    # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died, nor
+    # where a test that runs out of its time on both does not come as far).
     WORSE = "worse"
     BETTER = "better"  # it passes and did not on the base, or did not even build there
     CHANGED = "changed"  # neither: fail became timeout, a test the base does not have fails, ...
@@ -78,9 +79,10 @@ def _behind(cases: _Cases, others: _Cases) -> frozenset[tuple[str, str]]:
 
 
 def _one_stands_for_all(deltas: Sequence[Delta]) -> tuple[Delta, ...]:
-    """`deltas` so that each test that is worse has one that says so and follows from no other."""
+    """`deltas` so that each test of which cases are gone that passed has one that says so and follows from no other."""
     told = {delta.test for delta in deltas if delta.change is Change.WORSE and not delta.follows}
-    first = {delta.test: delta for delta in reversed(deltas) if delta.change is Change.WORSE and delta.test not in told}
+    gone = [delta for delta in deltas if (delta.base, delta.now) == (Verdict.PASS, ABSENT) and delta.test not in told]
+    first = {delta.test: delta for delta in reversed(gone)}
     return tuple(replace(delta, follows=False) if first.get(delta.test) is delta else delta for delta in deltas)
 
 
@@ -240,6 +242,8 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     test, case = key
     base, now = _word(before.get(key)), _word(after.get(key))
     change = classify(base, now)
+    if follows and {_word(cases.get((test, ""))) for cases in (before, after)} == {Verdict.TIMEOUT}:
+        change = Change.CHANGED  # how far it comes in its time is as the machine has time
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED

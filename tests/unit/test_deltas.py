@@ -131,17 +131,21 @@ def test_cases_missing_on_a_base_that_was_cut_short_are_no_regressions() -> None
     ]
 
 
-@pytest.mark.parametrize("whole", ["fail", "timeout"])
-def test_one_case_stands_for_those_that_a_test_which_failed_before_no_longer_reaches(whole: str) -> None:
-    """Of emulator, which has a case that fails on every base under emulation, 140 cases vanish where it now hangs."""
+@pytest.mark.parametrize(("whole", "change"), [("fail", Change.WORSE), ("timeout", Change.CHANGED)])
+def test_one_case_stands_for_those_that_a_test_which_failed_before_no_longer_reaches(
+    whole: str, change: Change
+) -> None:
+    """Of emulator, which has a case that fails on every base under emulation, 140 cases vanish where it now hangs. How
+    far svm comes in the 90 s that it has, which never are enough, is as the machine has time."""
     base = ran(0, f"emulator={whole}", "emulator/1=pass", "emulator/2=fail", "emulator/3=pass", "emulator/4=pass")
     found = compare(ran(1, "emulator=timeout hung", "emulator/1=pass"), base)
     assert [(d.case, d.change, d.follows) for d in found if d.case] == [
         ("2", Change.CHANGED, True),
-        ("3", Change.WORSE, False),
-        ("4", Change.WORSE, True),
+        ("3", change, False),
+        ("4", change, True),
     ]
-    assert "2 worse (emulator: 3: pass, now absent)" in sentence(found, 5)
+    count = 2 if change is Change.WORSE else 3
+    assert f"{count} {change} (emulator: 3: pass, now absent" in sentence(found, 5)
 
 
 def test_what_a_patch_does_to_a_case_that_the_base_does_not_reach_is_told() -> None:
@@ -161,7 +165,7 @@ def test_a_case_before_one_that_is_reported_did_not_vanish_by_the_cut() -> None:
     assert [(d.case, d.change, d.follows) for d in found] == [
         ("CR8: 7", Change.CHANGED, False),
         ("CR8: f", Change.WORSE, False),
-        ("nmi", Change.WORSE, True),
+        ("nmi", Change.CHANGED, True),
     ]
 
 
