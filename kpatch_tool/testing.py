@@ -16,8 +16,19 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
+from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, doubtful, proven_before, settled, to_repeat, took_on
+from kpatch_tool.results.repeats import (
+    NOTHING_BEFORE,
+    Before,
+    cut_short,
+    doubtful,
+    in_full,
+    proven_before,
+    settled,
+    to_repeat,
+    took_on,
+)
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, variants
 from kpatch_tool.suites.model import StateTests
@@ -54,13 +65,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What came of it: the base's results first, then each state's, a value for each suite."""
+    """What came of it: the base's results first, then each state's, a value for each suite. `not_tested` is what the
+    series changes where no guest of this machine sees it, a sentence or ""."""
 
     __test__ = False  # not a pytest class
 
     states: tuple[StateTests, ...]
     accel: str
     why_accel: str
+    not_tested: str = ""
 
     def base_of(self, tests: StateTests) -> StateTests | None:
         """The results that `tests` are compared with."""
@@ -153,11 +166,13 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
-        missing = [self._to_run(plans[suite], before, choice) for suite in suites if known.get(suite) is None]
+        base = before.known()
+        missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
         found = {}
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
-            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in results}
+            whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
+            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole}
             for suite, tests in found.items() if self.keep else ():
                 origin = Origin(_build_key(build), plans[suite].version, choice.accel)
                 self.store.keep_tests(keys[suite], tests, origin)
@@ -174,12 +189,34 @@ class Tester:
             key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
             self.store.answered(key, _build_key(build))
 
-    def _to_run(self, plan: Plan, before: Before, choice: Choice) -> Plan:
+    def _to_run(self, plan: Plan, base: Sequence[StateTests], choice: Choice) -> Plan:
         """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
         must not take the place of those that belong to what is."""
-        took = took_on(before.known(), plan.suite)
+        took = took_on(base, plan.suite)
         rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
         return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
+
+    def _in_full(
+        self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before
+    ) -> StateTests:
+        """`tests` where those that hung on the `base`, and had less time now, were run in all of it if they hung in
+        another way than there and on the state before."""
+        there = _of_suite(base, tests.suite)
+        if there is None:
+            return tests
+        hung = {name for name, seconds in took_on(base, tests.suite).items() if seconds is None}
+        choice = self.choose(subject.state, subject.build)
+        names = cut_short(tests, there, {row.name for row in plan.rows if jobs.has_less(row, choice.accel)} & hung)
+        previous = _of_suite(before.previous(), tests.suite) if names else None
+        if previous is not None:
+            names = cut_short(tests, previous, names)
+        if not names:
+            return tests
+        rows = tuple(row for row in plan.rows if row.name in names)
+        self.progress(f"running in full what hung otherwise than on the base: {', '.join(names)}")
+        rest = replace(plan, rows=rows, digest=f"{plan.digest} in full")
+        (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
+        return tests if again.status == "failed" else in_full(tests, again, there, names)
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
@@ -243,14 +280,16 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
 
     Raises InputError for names that mean nothing, MachineError when this machine cannot do it.
     """
-    tree, states = _states(workspace, request)
+    tree, states, patches = _states(workspace, request)
     suites = tuple(dict.fromkeys(request.suites)) or default_suites(workspace)
     _check(workspace, request, tree, suites, progress)
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
-        found = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
+        found, builds = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
     choice = tester.choice
-    return Tested(found, choice.accel if choice else "", choice.why if choice else "")
+    if choice is None:
+        return Tested(found, "", "")
+    return Tested(found, choice.accel, choice.why, out_of_reach(builds, run.never_loaded(choice.accel), patches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +300,16 @@ class _Testing:
     suites: tuple[str, ...]
     guests: int
 
-    def run(self, states: Sequence[State]) -> tuple[StateTests, ...]:
-        """The results of all `states`, base first, one a suite each."""
+    def run(self, states: Sequence[State]) -> tuple[tuple[StateTests, ...], list[StateBuild]]:
+        """The results of all `states`, base first, one a suite each; and their builds."""
         self.tester.progress("")
+        builds = []
         with Threads(self.guests) as pool, closing(ahead(self._ready, states)) as built:
-            turns = Turns(pool)
-            parts = [self._begin(state, build, turns) for state, build in built]
-            return tuple(tests for part in parts for tests in part())
+            turns, parts = Turns(pool), []
+            for state, build in built:
+                builds.append(build)
+                parts.append(self._begin(state, build, turns))
+            return tuple(tests for part in parts for tests in part()), builds
 
     def _ready(self, state: State) -> tuple[State, StateBuild]:
         with told(self.tester.progress):
@@ -312,30 +354,31 @@ def _check(workspace: Workspace, request: Request, tree: Tree, suites: Sequence[
         variants.of_suite(suite, request.options.variants)
 
 
-def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, ...]]:
-    """The tree and the states to test, base first."""
+def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, ...], list[int]]:
+    """The tree, the states to test, base first, and the numbers of the patches that are applied."""
     if bool(request.patches) + request.each + request.base > 1:
         raise InputError("--patch, --each and --base exclude one another", todo="give one of them")
     catalogue_ = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue_.resolve(request.tree)
-        return tree, (base_state(tree),)
+        return tree, (base_state(tree),), []
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue_.get(applied.tree)
     base, *later = applied.states
+    numbers = [state.patch for state in later]
     if request.base:
-        return tree, (base,)
+        return tree, (base,), numbers
     if request.each:
-        return tree, (base, *later)
+        return tree, (base, *later), numbers
     if not request.patches:
-        return tree, (base, *later[-1:])
+        return tree, (base, *later[-1:]), numbers
     for number in request.patches:
         if applied.state(number) is None:
-            numbers = ", ".join(str(state.patch) for state in applied.states)
+            there = ", ".join(str(state.patch) for state in applied.states)
             raise InputError(
-                f"no state after patch {number}", where=applied.series, todo=f"there are {numbers} (0: the base)"
+                f"no state after patch {number}", where=applied.series, todo=f"there are {there} (0: the base)"
             )
-    return tree, (base, *(state for state in later if state.patch in request.patches))
+    return tree, (base, *(state for state in later if state.patch in request.patches)), numbers
 
 
 def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:

@@ -17,6 +17,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import variants
+from kpatch_tool.suites.model import KERNEL_LOG
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import Applied, State, Tree
 
@@ -113,10 +114,14 @@ def question_of(builder: Builder, request: Request, applied: Applied, store: Sto
         return Builds(builder)
     if request.warning is not None:
         return Warns(builder, base, request.warning)
-    suites = _suites(builder, request, base, request.options.tests)
+    tests = tuple(test for test in request.options.tests if test != KERNEL_LOG)
+    log_only = bool(request.options.tests) and not tests
+    options = replace(request.options, tests=tests)
+    suites = _suites(builder, request, base, tests)
     for suite in suites:
-        variants.of_suite(suite, request.options.variants)
-    return Worse(builder, _tester(builder, request.options, store), base, applied.head, suites, request.case or "*")
+        variants.of_suite(suite, options.variants)
+    tester = _tester(builder, options, store)
+    return Worse(builder, tester, base, applied.head, suites, request.case or "*", log_only)
 
 
 def _measured(builder: Builder, request: Request, wanted: Wanted, base: State, store: Store) -> Measured:

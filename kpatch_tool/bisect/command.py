@@ -14,9 +14,12 @@ from kpatch_tool.bisect.search import Search, belief, next_state, settled
 from kpatch_tool.bisect.sets import Minimal, Reduction
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.errors import InputError
+from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.store import Store
 from kpatch_tool.series import store as series_store
+from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree
@@ -59,9 +62,22 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
         hunt = _Hunt(search, question, applied.states, journal, progress)
         seen = hunt.go_on(before)
         found = _found(applied, search, question, question.judged(seen), len(before), upto=request.bad)
+        if missed := _not_tested(builder, question, applied.states):
+            found = replace(found, why=f"{found.why}; {missed}")
         if request.minimal and len(found.culprits) == 1:
             return replace(found, minimal=_minimal(workspace, tree, hunt, found, seen))
         return found
+
+
+def _not_tested(builder: Builder, question: Question, states: Sequence[State]) -> str:
+    """What the series changes where no guest of this machine sees it, where guests were asked."""
+    builds = [build for state in states if (build := builder.known(state)) is not None]
+    booted = [one for one in builds if one.status is BuildStatus.OK]
+    if question.guests is None or not booted:
+        return ""
+    state = next(state for state in states if state.patch == booted[-1].patch)
+    choice = question.guests.choose(state, booted[-1])
+    return out_of_reach(builds, never_loaded(choice.accel), [one.patch for one in states[1:]])
 
 
 def _upto(applied: Applied, bad: int | None) -> Applied:

@@ -48,13 +48,17 @@ class Reading:
 
 
 class Gauge(Protocol):
-    """Something that measures a state. `name` stands for it in sentences; `exact`: it says the same every time."""
+    """Something that measures a state. `name` stands for it in sentences; `exact`: it says the same every time;
+    `tester` boots the state, where that is needed."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def exact(self) -> bool: ...
+
+    @property
+    def tester(self) -> Tester | None: ...
 
     def read(self, state: State) -> Reading:
         """Measure. Raises InputError where the name means nothing, MachineError when this machine fails at it."""
@@ -89,6 +93,10 @@ class Measured:
     @property
     def base_looks(self) -> int:
         return 1 if self.gauge.exact or self.once else _BASE_LOOKS
+
+    @property
+    def guests(self) -> Tester | None:
+        return self.gauge.tester
 
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         if state.patch != self.base.patch:
@@ -163,6 +171,7 @@ class Size:
     kind: str
     module: str
     exact: bool = True
+    tester: Tester | None = None
 
     @property
     def name(self) -> str:
@@ -246,6 +255,7 @@ class OfCommand:
 
     command: CommandRun
     exact: bool = False
+    tester: Tester | None = None
 
     @property
     def name(self) -> str:

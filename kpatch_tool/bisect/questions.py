@@ -13,17 +13,20 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kpatch_tool import process
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.errors import InputError, MachineError
-from kpatch_tool.kbuild.build import build_state
+from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kpatch_tool.testing import Tester
 
 SKIP = 125  # git bisect run: this state cannot be asked
 _LAST_ANSWER = 127  # statuses above are no answer
@@ -32,7 +35,8 @@ _LAST_ANSWER = 127  # statuses above are no answer
 class Question(Protocol):
     """Something to ask of any state. `identity` is equal for two questions that ask the same; `words` completes "the
     first patch after which ..."; `hint` says what else to try when no patch is found; `rates` is None where the answer
-    is always right; `base_looks` is how often the base is looked at before all else."""
+    is always right; `base_looks` is how often the base is looked at before all else; `guests` is what boots the states,
+    None for a question that no guest answers."""
 
     @property
     def identity(self) -> str: ...
@@ -48,6 +52,9 @@ class Question(Protocol):
 
     @property
     def base_looks(self) -> int: ...
+
+    @property
+    def guests(self) -> Tester | None: ...
 
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         """Ask; `times` is how often `state` was asked before, `seen` all looks so far.
@@ -78,6 +85,10 @@ class Plain:
     def base_looks(self) -> int:
         return 0
 
+    @property
+    def guests(self) -> Tester | None:
+        return None
+
     def judged(self, seen: Sequence[Observation]) -> tuple[Observation, ...]:
         return tuple(seen)
 
@@ -103,6 +114,10 @@ class Builder:
         if built.status is BuildStatus.INFRA:
             raise MachineError(built.why, where=f"building patch {state.patch}", todo=f"see {built.log}")
         return built
+
+    def known(self, state: State) -> StateBuild | None:
+        """The build of `state` where it was made before."""
+        return known_build(self.workspace, self.tree, state, self.arch)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import fnmatch
 import glob
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,8 @@ class Worse(Plain):
     """Is a case worse than on the base? Of `suites`, and of the tests and cases (globs) chosen.
 
     `tester` must not repeat: a search does its own repeating. Once the last state (`head`) was seen to be worse, only
-    the tests that were are run in the states before it.
+    the tests that were are run in the states before it. `log_only`: what the kernel says while they run is asked for,
+    and not what becomes of them.
     """
 
     builder: Builder
@@ -41,6 +43,7 @@ class Worse(Plain):
     head: State
     suites: tuple[str, ...]
     case: str = "*"
+    log_only: bool = False
     rates: Rates | None = FLAKY
     hint: str = "; `kpt test --each` tests every state"
     _reference: dict[str, StateTests] = field(default_factory=dict)
@@ -48,11 +51,16 @@ class Worse(Plain):
     @property
     def identity(self) -> str:
         options = self.tester.options
-        return json.dumps(["tests", self.suites, options.tests, options.variants, options.timeout, self.case])
+        log = [KERNEL_LOG] if self.log_only else []
+        return json.dumps(["tests", self.suites, options.tests, options.variants, options.timeout, self.case, *log])
+
+    @property
+    def guests(self) -> Tester:
+        return self.tester
 
     @property
     def words(self) -> str:
-        tests = " ".join(self.tester.options.tests)
+        tests = KERNEL_LOG if self.log_only else " ".join(self.tester.options.tests)
         return f"{tests or ' '.join(self.suites)} is worse than on the base"
 
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
@@ -84,7 +92,7 @@ class Worse(Plain):
         more = f" and {plural(len(others) - _NAMED, 'more test')}" if len(others) > _NAMED else ""
         return (
             f"patch {self.head.patch} is worse in {', '.join(named)}{more} as well, patch {blamed[-1]} is not: "
-            f"{' '.join(f'--test {name}' for name in named)} looks for what did that"
+            f"`{' '.join(f'--test {shlex.quote(name)}' for name in named)}` looks for what did that"
         )
 
     def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
@@ -157,11 +165,14 @@ class Worse(Plain):
         run = {one.test for one in tests.results}
         base = self._reference[tests.suite]
         base = replace(base, results=tuple(one for one in base.results if one.test in run))
-        return [
+        worse = [
             delta
             for delta in compare(tests, base)
-            if delta.change is Change.WORSE and not delta.follows and fnmatch.fnmatchcase(delta.case, self.case)
+            if delta.change is Change.WORSE
+            and fnmatch.fnmatchcase(delta.case, self.case)
+            and (delta.test == KERNEL_LOG or not self.log_only)
         ]
+        return sorted(worse, key=lambda delta: delta.follows)  # what says it comes first
 
 
 def test_once(

@@ -55,7 +55,8 @@ def command(
     if as_json:
         from kpatch_tool.report.document import tests_document
 
-        common.emit_json({**tests_document(tested.states), "accelerator": tested.accel})
+        document = tests_document(tested.states)
+        common.emit_json({**document, "accelerator": tested.accel, "not_tested": tested.not_tested})
     else:
         from kpatch_tool.report import tests as show
 

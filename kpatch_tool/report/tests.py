@@ -42,6 +42,9 @@ def show(tested: Tested, console: Console) -> None:
         _say(console, f"accelerator: {tested.accel} ({tested.why_accel})", "dim")
     for tests in tested.states:
         _show_state(tested, tests, console)
+    if tested.not_tested:
+        console.print()
+        _say(console, tested.not_tested, "yellow")
 
 
 def _say(console: Console, line: str, style: str = "") -> None:

@@ -35,7 +35,7 @@ def answer(
     patches = sorted(({build.patch for build in builds} | {found.patch for found in tests}) - {0})
     parts = [_applied(series, tree, applied), _built(builds), _tested(tests, patches)]
     if tests:
-        parts.append(_untested(builds, never_loaded))
+        parts.append(out_of_reach(builds, never_loaded, [build.patch for build in builds]))
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -194,14 +194,19 @@ def _now_and_then(states: Sequence[StateTests]) -> str:
     return f"at patch {patch} {told} worse in some runs only, which is no verdict: {look}"
 
 
-def _untested(builds: Sequence[StateBuild], never_loaded: Collection[str]) -> str:
-    """Which patches change a module that no guest loads."""
+def out_of_reach(builds: Sequence[StateBuild], never_loaded: Collection[str], patches: Sequence[int]) -> str:
+    """Which of `patches`, the series', change a module that no guest loads here: "what patch 2 changes in
+    kvm-intel.ko is not tested, no guest loads it here"; nothing where none does.
+
+    `builds` are those that are known, base first. Patches between two of them are named together.
+    """
     built = [build for build in builds if build.status is BuildStatus.OK]
     changed: dict[str, list[int]] = {}
     for before, build in pairwise(built):
+        between = [patch for patch in patches if before.patch < patch <= build.patch]
         for name in changed_files(build, before):
             if name in never_loaded:
-                changed.setdefault(name, []).append(build.patch)
+                changed.setdefault(name, []).extend(between)
     return "; ".join(
         f"what {_patches(numbers)} {'changes' if len(numbers) == 1 else 'change'} in {name} is not tested, no guest "
         "loads it here"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, NOT_BEGUN, UNBUILT, CaseResult, StateTests, Verdict
@@ -23,7 +23,8 @@ _LARGE_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{5,}|\d{5,})\b")
 class Change(StrEnum):
     """What a delta means for the series. Only `worse` is a finding."""
 
-    # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died).
+    # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died, nor
+    # where a test that runs out of its time on both does not come as far).
     WORSE = "worse"
     BETTER = "better"  # it passes and did not on the base, or did not even build there
     CHANGED = "changed"  # neither: fail became timeout, a test the base does not have fails, ...
@@ -35,7 +36,8 @@ class Delta:
 
     `confidence` is between 0 and 1: how sure it is that the two states differ. `why` is what is known of the reason,
     empty where nothing is. `follows` is set on a case that vanished, or appeared, only because its test was cut short
-    (timeout, abort) in one of the two states: the delta of the test as a whole says it already.
+    (timeout, abort) in one of the two states: the delta of the test as a whole says it already. Where that is not
+    worse (it failed or hung on the base, too), the first of the cases that passed there and vanished stands for them.
     """
 
     test: str
@@ -59,7 +61,35 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
     after = _in_names_of(before, _by_case(state))
     before, after = _with_silence(before, after), _with_silence(after, before)
     keys = [*after, *(key for key in before if key not in after)]
-    return tuple(_delta(key, before, after) for key in keys if _word(before.get(key)) != _word(after.get(key)))
+    keys = [key for key in keys if _differs(key, _word(before.get(key)), _word(after.get(key)))]
+    cut = _behind(before, after) | _behind(after, before)
+    return _one_stands_for_all([_delta(key, before, after, follows=key in cut) for key in keys])
+
+
+def _behind(cases: _Cases, others: _Cases) -> frozenset[tuple[str, str]]:
+    """Those of `cases` that are not among `others` because their test was cut short there: they come after the last
+    one that is."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for key in cases:
+        if key[1] and key in others:
+            found[key[0]] = []
+        elif key[1] and _word(others.get((key[0], ""))) in _CUT_SHORT:
+            found.setdefault(key[0], []).append(key)
+    return frozenset(key for keys in found.values() for key in keys)
+
+
+def _one_stands_for_all(deltas: Sequence[Delta]) -> tuple[Delta, ...]:
+    """`deltas` so that each test of which cases are gone that passed has one that says so and follows from no other."""
+    told = {delta.test for delta in deltas if delta.change is Change.WORSE and not delta.follows}
+    gone = [delta for delta in deltas if (delta.base, delta.now) == (Verdict.PASS, ABSENT) and delta.test not in told]
+    first = {delta.test: delta for delta in reversed(gone)}
+    return tuple(replace(delta, follows=False) if first.get(delta.test) is delta else delta for delta in deltas)
+
+
+def _differs(key: tuple[str, str], before: str, after: str) -> bool:
+    """Whether a case is another in two states. A kernel that was not booted in one of them, for want of a test, has
+    no log there: that the other's is clean is no difference."""
+    return before != after and not (key == (KERNEL_LOG, "") and {before, after} == {ABSENT, Verdict.PASS})
 
 
 def comparable(state: StateTests, base: StateTests) -> bool:
@@ -86,8 +116,8 @@ def identity(delta: Delta) -> tuple[str, str, str]:
 
 def taken_back(since_previous: Iterable[Delta], from_base: Iterable[Delta]) -> list[Delta]:
     """What a state has otherwise than the tested one before it that its comparison with the base does not show: it took
-    an earlier patch's doing back."""
-    shown = set(map(identity, from_base))
+    an earlier patch's doing back, or did something to a case that the base does not reach."""
+    shown = {identity(delta) for delta in from_base if not delta.follows}
     return [delta for delta in since_previous if not delta.follows and identity(delta) not in shown]
 
 
@@ -208,10 +238,12 @@ def _word(result: CaseResult | None) -> str:
     return ABSENT if result is None else str(result.verdict)
 
 
-def _delta(key: tuple[str, str], before: _Cases, after: _Cases) -> Delta:
+def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool) -> Delta:
     test, case = key
     base, now = _word(before.get(key)), _word(after.get(key))
-    change, follows = classify(base, now), _follows(key, before, after)
+    change = classify(base, now)
+    if follows and {_word(cases.get((test, ""))) for cases in (before, after)} == {Verdict.TIMEOUT}:
+        change = Change.CHANGED  # how far it comes in its time is as the machine has time
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
@@ -228,14 +260,6 @@ def emulator_died(result: CaseResult | None) -> bool:
 def not_begun(result: CaseResult) -> bool:
     """Whether a test's turn never came: its verdict is no answer of the kernel's."""
     return result.why.startswith(NOT_BEGUN)
-
-
-def _follows(key: tuple[str, str], before: _Cases, after: _Cases) -> bool:
-    test, case = key
-    whole = (test, "")
-    vanished = key not in after and _word(after.get(whole)) in _CUT_SHORT
-    appeared = key not in before and _word(before.get(whole)) in _CUT_SHORT
-    return bool(case) and (vanished or appeared)
 
 
 def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again; where more got worse, the first ones speak for all
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
@@ -63,13 +63,19 @@ def _to_reckon_with(result: CaseResult) -> float:
 
 
 def took_on(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
-    """The tests of a suite that passed on the base, and in how many seconds: None for one that hung without a case,
-    which would be missed. One that failed there, or was not built, may have ended early: mended it takes longer."""
-    results = [result for tests in base if tests.suite == suite for result in tests.results]
-    cases = {one.test for one in results if not _is_whole(one)}
-    wholes = [one for one in results if _is_whole(one)]
+    """The tests of a suite that passed on the base, and in how many seconds: None for one that hung. One that failed
+    there, or was not built, may have ended early: mended it takes longer."""
+    wholes = [one for tests in base if tests.suite == suite for one in tests.results if _is_whole(one)]
     passed = {one.test: one.seconds for one in wholes if one.verdict is Verdict.PASS}
-    return {**passed, **{one.test: None for one in wholes if one.verdict is Verdict.TIMEOUT and one.test not in cases}}
+    return {**passed, **{one.test: None for one in wholes if one.verdict is Verdict.TIMEOUT}}
+
+
+def cut_short(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
+    """Those of the tests called `names`, which had less time than on the `base`, that hung and not with the very cases
+    of the base: with all their time they may say more, as they did there."""
+    differ = {delta.test for delta in compare(tests, base)}
+    hung = (one.test for one in tests.results if _is_whole(one) and one.verdict is Verdict.TIMEOUT)
+    return tuple(test for test in hung if test in names and test in differ)
 
 
 def proven_before(
@@ -135,6 +141,21 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
             noted = _steady if result.test in steady else _unsteady
             results += (noted(case, runs) for case in again.results if case.test == result.test)
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
+
+
+def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Sequence[str]) -> StateTests:
+    """`first` with what `whole`, the one run that gave the tests called `names` all their time, says of them, and with
+    what the kernel complained of in it."""
+    taken = settled(first, whole, base, dict.fromkeys(names, 1))
+    if taken.status == UNTESTED:
+        return taken
+    known = {result.case for result in first.results if result.test == KERNEL_LOG and result.verdict is Verdict.FAIL}
+    said = [one for one in whole.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL]
+    new = tuple(one for one in said if one.case not in known)
+    clean = not known and bool(new)
+    kept = tuple(one for one in taken.results if not (clean and one.test == KERNEL_LOG))
+    outputs = {name: path for name, path in whole.outputs.items() if name in names or (clean and name == KERNEL_LOG)}
+    return replace(taken, results=(*kept, *new), outputs={**first.outputs, **outputs}, trace=first.trace or whole.trace)
 
 
 def _only_slow(first: StateTests, again: StateTests) -> set[str]:

@@ -28,6 +28,7 @@ _DEVICES = (
 _HANGING = 10.0  # times what it took on the base: then a test hangs
 _SUSPECT, _SUSPECT_LEAST = 5.0, 10.0  # times what it took there, and seconds on top: then it seems to
 _HOPE = 3.0
+_CUT_SHORT = (Verdict.TIMEOUT, Verdict.ABORT)
 _PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
 
 
@@ -130,17 +131,27 @@ def again(row: Planned, seconds: float, accel: str) -> Planned:
 
 def first(row: Planned, seconds: float | None, accel: str) -> Planned:
     """A test as it is run the first time on a state, where it passed on the base in `seconds`: five times that and ten
-    seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) cannot
-    get worse: a third of its time, or half a minute, is for a patch that mends it. A timeout that is the user's
-    stays."""
+    seconds are enough to suspect that it hangs. `again` then gives it more. One that hung on the base (None) has a
+    third of its time, or half a minute: enough to see it hang where it did, or a patch mend it. A timeout that is the
+    user's stays."""
     return _within(row, accel, None if seconds is None else math.ceil(_SUSPECT_LEAST + _SUSPECT * seconds))
+
+
+def has_less(row: Planned, accel: str) -> bool:
+    """Whether `first` gives a test that hung on the base less than its whole time."""
+    cut = first(row, None, accel)
+    return row.job is not None and cut.job is not None and cut.job.timeout < _whole(row.job, accel).timeout
+
+
+def _whole(job: Job, accel: str) -> Job:
+    return emulated(job) if accel == "tcg" else job
 
 
 def _within(row: Planned, accel: str, enough: float | None) -> Planned:
     """A test with at most `enough` seconds, or where None a third of its time, but half a minute."""
     if row.job is None or row.fixed:
         return row
-    whole = emulated(row.job) if accel == "tcg" else row.job
+    whole = _whole(row.job, accel)
     if enough is None:
         enough = max(_EMULATED_LEAST, math.ceil(whole.timeout / _HOPE))
     return replace(row, job=replace(whole, timeout=min(whole.timeout, enough)), fixed=True)
@@ -181,11 +192,14 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
         return (CaseResult(row.name, "", Verdict.SKIP, 0.0, test.why_skip or "not selected"),)
     text = _read(outcome.output)
     if row.kind is SuiteKind.UNIT_TESTS:
-        said, cases = _unit_test(row, outcome, text, probed), output.unit_test_cases(row.name, text, outcome.seconds)
+        said, cases_in = _unit_test(row, outcome, text, probed), output.unit_test_cases
     else:
-        said, cases = _selftest(outcome, text), output.tap_cases(row.name, text, outcome.seconds)
-        if said.verdict is Verdict.PASS and any(case.verdict is Verdict.FAIL for case in cases):
-            said = output.Said(Verdict.FAIL, said.why or "a case failed")
+        said, cases_in = _selftest(outcome, text), output.tap_cases
+    ended = said.verdict not in _CUT_SHORT and not outcome.dropped
+    cases = cases_in(row.name, text if ended else output.whole_lines(text), outcome.seconds)
+    failed = any(case.verdict is Verdict.FAIL for case in cases)
+    if row.kind is SuiteKind.SELFTESTS and said.verdict is Verdict.PASS and failed:
+        said = output.Said(Verdict.FAIL, said.why or "a case failed")
     why = output.joined(said.why, f"{outcome.dropped:,} bytes of its output were left out" if outcome.dropped else "")
     return (CaseResult(row.name, "", said.verdict, outcome.seconds, why), *cases)
 

@@ -54,6 +54,11 @@ class Said:
     why: str
 
 
+def whole_lines(text: bytes) -> bytes:
+    """`text` without a last line that does not end: what was cut short there is no name of a case."""
+    return text[: text.rfind(b"\n") + 1]
+
+
 def unit_test_cases(test: str, output: bytes, seconds: float) -> tuple[CaseResult, ...]:
     """The PASS/FAIL/SKIP lines of a kvm-unit-test; a name that comes again gets " #2", " #3", ..."""
     found = (match.groups() for line in output.splitlines() if (match := _CASE.match(line)))

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
+from rich.console import Console
 
-from kpatch_tool import testing
+from kpatch_tool import doctor, testing
+from kpatch_tool.bisect import asked
+from kpatch_tool.bisect.command import bisect_request
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import silent
 from kpatch_tool.report import document
-from kpatch_tool.results.repeats import Before
+from kpatch_tool.report.tests import show
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.run import Options
 from kpatch_tool.testing import Tested, _Testing
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State
+from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
+from tests.conftest import Kpt, git
 from tests.toy_series import toy
 
 __all__ = ["toy"]  # a fixture
@@ -49,7 +57,12 @@ class FakeTester:
     def prepare(self, state: State, build: StateBuild, suite: str) -> None:
         self.prepared.append(state.patch)
 
-    def choose(self, state: State, build: StateBuild) -> None: ...
+    @property
+    def choice(self) -> Choice:
+        return Choice("tcg", "7.2", "asked for")
+
+    def choose(self, state: State, build: StateBuild) -> Choice:
+        return self.choice
 
     def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
         self.spoken_for += [state.patch for _ in suites]
@@ -74,8 +87,21 @@ class FakeTester:
         )
 
 
+@dataclass
+class Searched(FakeTester):
+    """One for a search, which passes everywhere."""
+
+    options: Options = field(default_factory=Options)
+
+    def test(
+        self, state: State, build: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
+    ) -> tuple[StateTests, ...]:
+        result = CaseResult("t", "", Verdict.PASS, 1.0)
+        return tuple(StateTests(state.patch, suite, "ok", 1.0, (result,), "ran") for suite in suites)
+
+
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
-    return _Testing(cast("testing.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)
+    return _Testing(cast("testing.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)[0]
 
 
 @pytest.mark.parametrize("guests", [1, 3])
@@ -111,3 +137,46 @@ def test_each_case_beside_the_base_and_the_state_before(toy: Path, workspace: Wo
 def test_what_the_machine_cannot_do_ends_it(toy: Path, workspace: Workspace) -> None:
     with pytest.raises(MachineError, match="QEMU is gone"):
         run(workspace, FakeTester(workspace, dies_at=1))
+
+
+@pytest.fixture
+def intel(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """Series `intel` on tree `toy`: 1 and 3 change kvm.ko, 2 changes kvm-intel.ko."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    for number, name in enumerate(("x86.c", "vmx.c", "x86.c"), start=1):
+        file = toy_repo / "arch/x86/kvm" / name
+        file.write_text(file.read_text() + f"int kvm_{number};\n")
+        git("commit", "-qam", f"change {number}", cwd=toy_repo)
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "intel")
+    kpt("apply", "intel", "--tree", "toy")
+
+
+@pytest.mark.parametrize(("each", "patches"), [(True, "patch 2 changes"), (False, "patches 1, 2 and 3 change")])
+def test_what_no_guest_loads_is_told(
+    intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, each: bool, patches: str
+) -> None:
+    monkeypatch.setattr(testing, "Tester", lambda *_, **__: FakeTester(workspace))
+    monkeypatch.setattr(doctor, "require", lambda _: None)
+    tested = testing.test_request(workspace, testing.Request("intel", suites=("kpt-guest",), each=each))
+    told = f"what {patches} in kvm-intel.ko is not tested, no guest loads it here"
+    assert (tested.not_tested, tested.findings) == (told, False)
+    out = io.StringIO()
+    show(tested, Console(width=60, file=out))
+    assert " ".join(out.getvalue().split()).endswith(told)
+
+
+def test_a_search_tells_what_no_guest_loads(intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    tester = cast("testing.Tester", Searched(workspace))
+    monkeypatch.setattr(asked, "_suites", lambda *_: ("s",))
+    monkeypatch.setattr(asked, "_tester", lambda *_: tester)
+    monkeypatch.setattr(doctor, "require", lambda _: None)
+    request = asked.Request("intel", suites=("kpt-guest",))
+    missed = "; what patches 1, 2 and 3 change in kvm-intel.ko is not tested, no guest loads it here"
+    for _ in range(2):
+        found = bisect_request(workspace, request)
+        assert not found.culprits and found.why.endswith(missed), "also where all looks are remembered"
+    log = bisect_request(workspace, replace(request, options=Options(("kernel log",))))
+    assert "it is not so that kernel log is worse than on the base" in log.why
+    assert "kvm-intel" not in bisect_request(workspace, asked.Request("intel", build=True)).why

@@ -110,6 +110,7 @@ class Simulated:
     seed: int = 0
     exact: bool = False
     name: str = "simulated"
+    tester: None = None
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -187,7 +188,7 @@ def test_a_number_that_varies_more_than_the_threshold_is_told() -> None:
 
 def test_the_base_must_have_a_number() -> None:
     class Nothing:
-        name, exact = "nothing", False
+        name, exact, tester = "nothing", False, None
 
         def read(self, state: State) -> Reading:
             return Reading(None, 0.0, why="it prints no number")

@@ -103,6 +103,25 @@ def test_only_what_got_worse_is_run_in_the_states_before(ask: Callable[[Fails], 
     assert len(guest.ran) == 11 + 4  # the last state is always run in full
 
 
+@pytest.mark.parametrize(
+    ("case", "worse"), [("*", ["or", "and", "shl"]), ("a*", ["and"]), ("mov", [])], ids=["any", "one", "as it was"]
+)
+def test_cases_that_a_test_which_failed_before_no_longer_reaches_are_worse(
+    ask: Callable[[Fails], tuple[Worse, Guest]], case: str, worse: list[str]
+) -> None:
+    """A test that fails on the base and now hangs has cases that passed and are gone."""
+
+    def ran(patch: int, verdict: Verdict, *cases: str) -> StateTests:
+        results = (CaseResult("emulator", name, Verdict.PASS, 1.0) for name in cases)
+        return StateTests(patch, "kut", "ok", 1.0, (CaseResult("emulator", "", verdict, 1.0), *results), "ran")
+
+    question, _ = ask(lambda patch, test, before: False)
+    question.case, question._reference = case, {"kut": ran(0, Verdict.FAIL, "mov", "or", "and", "shl")}
+    seen = question._judged(STATES[1], [ran(1, Verdict.TIMEOUT, "mov")], 1.0, "")
+    assert seen.answer is (Answer.BAD if worse else Answer.GOOD)
+    assert seen.why == ("; ".join(f"emulator: {name}: pass, now absent" for name in worse) or "as on the base")
+
+
 def test_what_tests_leave_behind_is_looked_for_with_all_of_them(
     ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,9 +148,32 @@ def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Gues
         seen.append(question.look(STATES[patch], sum(one.patch == patch for one in seen), seen))
     assert question.remark(seen, [1]) == (
         "patch 4 is worse in tlb, state_test as well, patch 1 is not: "
-        "--test tlb --test state_test looks for what did that"
+        "`--test tlb --test state_test` looks for what did that"
     )
     assert question.remark(seen, [4]) == question.remark(seen) == ""
+
+
+def test_what_the_kernel_says_is_looked_for_alone(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an earlier patch makes a test fail and a later one the kernel warn, the first search finds the one."""
+    suite = Guest._suite
+
+    def logged(self: Guest, state: State, name: str) -> StateTests:
+        tests = suite(self, state, name)
+        warns = ("WARNING: at f",) if state.patch >= 3 else ()
+        verdict = Verdict.FAIL if warns else Verdict.PASS
+        log = (CaseResult("kernel log", case, verdict, 0.0) for case in ("", *warns))
+        return replace(tests, results=(*tests.results, *log))
+
+    monkeypatch.setattr(Guest, "_suite", logged)
+    question, guest = ask(lambda patch, test, before: patch >= 1 and test == "tlb")
+    seen = [question.look(STATES[patch], 0, ()) for patch in (4, 1)]
+    assert question.remark(seen, [1]).endswith("`--test 'kernel log'` looks for what did that")
+    log, identity = replace(question, log_only=True), question.identity
+    assert [log.look(STATES[patch], 0, ()).answer for patch in (4, 3, 2)] == [Answer.BAD, Answer.BAD, Answer.GOOD]
+    assert log.identity != identity and log.words == "kernel log is worse than on the base"
+    assert {test for patch, test in guest.ran if patch == 2} == {name for names in TESTS.values() for name in names}
 
 
 def test_one_unlucky_run_of_the_base_hides_nothing(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:

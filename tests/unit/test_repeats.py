@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from kpatch_tool.results.deltas import compare, sentence
-from kpatch_tool.results.repeats import doubtful, proven_before, settled, to_repeat, took_on, unsteady
+from kpatch_tool.results.repeats import (
+    cut_short,
+    doubtful,
+    in_full,
+    proven_before,
+    settled,
+    to_repeat,
+    took_on,
+    unsteady,
+)
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 
 NAMES = {"tlb", "vmexit"}
@@ -138,10 +150,45 @@ def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
 
 def test_what_passed_on_the_base_and_in_how_many_seconds() -> None:
     verdicts = {"a": "pass", "b": "fail", "c": "timeout", "d": "abort", "e": "skip"}
-    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0}, "b ended early, c told a case before it hung"
+    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0, "c": None}, "b ended early"
     assert took_on([many(0, "fail", 0.0, 1)], "s") == {}, "it was not built"
     assert took_on([many(0, "timeout", 90.0, 2)], "s") == {"t0": None, "t1": None}
     assert took_on([state(0, **verdicts)], "other") == took_on([], "s") == {}
+
+
+def test_what_hung_as_on_the_base_needs_no_more_time() -> None:
+    base = state(0, same="timeout", more="timeout", ended="timeout", mended="timeout", other="timeout")
+    now = state(1, same="timeout", more="timeout", ended="fail", mended="pass", other="timeout")
+    now = replace(now, results=(*now.results, CaseResult("more", "b", Verdict.PASS, 1.0)))
+    fewer = replace(now, results=tuple(one for one in now.results if (one.test, one.case) != ("other", "a")))
+    assert cut_short(now, base, {"same", "more", "ended", "mended", "other"}) == ("more",)
+    assert cut_short(fewer, base, {"same", "more", "other"}) == ("more", "other")
+    assert cut_short(fewer, base, {"same", "other"}) == ("other",), "more had all its time"
+
+
+@pytest.mark.parametrize(("before", "after"), [((), ("x",)), (("x",), ("x",)), (("x",), ("y",)), ((), ())])
+def test_what_had_its_whole_time_counts_with_what_the_kernel_said_meanwhile(
+    before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    def logged(tests: StateTests, output: str, complaints: tuple[str, ...]) -> StateTests:
+        verdict = Verdict.FAIL if complaints else Verdict.PASS
+        log = [CaseResult("kernel log", case, verdict, 0.0) for case in ("", *complaints)]
+        outputs = {name: Path(output) for name in ("a", "b", "kernel log")}
+        return replace(tests, results=(*tests.results, *log), outputs=outputs)
+
+    base = state(0, a="timeout", b="pass")
+    first, whole = logged(state(1, a="timeout", b="pass"), "cut", before), logged(state(1, a="fail"), "whole", after)
+    done = in_full(first, whole, base, ["a"])
+    assert [(one.test, one.verdict, one.why) for one in done.results if not one.case][:2] == [
+        ("a", Verdict.FAIL, "ended"),
+        ("b", Verdict.PASS, "ended"),
+    ]
+    log = [(one.case, one.verdict) for one in done.results if one.test == "kernel log"]
+    assert log == [
+        (case, Verdict.FAIL if before or after else Verdict.PASS) for case in ("", *sorted({*before, *after}))
+    ]
+    newer = "whole" if after and not before else "cut"
+    assert {name: str(path) for name, path in done.outputs.items()} == {"a": "whole", "b": "cut", "kernel log": newer}
 
 
 def test_each_test_has_its_own_number_of_runs() -> None:

@@ -123,6 +123,12 @@ def test_a_failure_of_this_machine_is_not_kept(workspace: Workspace, tmp_path: P
     with Store(workspace) as store:
         store.keep_tests("k", state_tests(tmp_path, status="infra"))
         assert store.tests("k") is None
+        died = CaseResult("emulator", "", Verdict.ABORT, 9.0, "the emulator died: QEMU ended by itself (status 134)")
+        tests = state_tests(tmp_path)
+        store.keep_tests("k", replace(tests, results=(*tests.results, died)))
+        assert store.tests("k") is None
+        store.keep_tests("k", tests)
+        assert store.tests("k") is not None
 
 
 def test_nothing_is_made_before_it_is_used(workspace: Workspace) -> None:

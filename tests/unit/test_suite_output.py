@@ -225,6 +225,24 @@ def outcome(
     return JobOutcome(row.job or Job("t", ("/x",), 1), 0, ending, value, 2.0, out, "because", errors=errors)
 
 
+@pytest.mark.parametrize("ending", [Ending.DIED, Ending.PANIC, Ending.HANG, Ending.TIMEOUT, Ending.SIGNAL])
+def test_a_line_that_was_cut_short_is_no_case(tmp_path: Path, ending: Ending) -> None:
+    """On the base it would pass, and be worse wherever the test goes on."""
+    row, text = planned(), b"PASS: xadd (3)\nPASS: xadd ("
+    _, *cases = jobs.results(row, outcome(row, ending, 6, text, tmp_path / "o"))
+    assert [case.case for case in cases] == ["xadd (3)"]
+    selftest = replace(row, kind=SuiteKind.SELFTESTS)
+    _, *cases = jobs.results(selftest, outcome(row, ending, 6, b"ok 1 one\nok 2 tw", tmp_path / "o"))
+    assert [case.case for case in cases] == ["one"]
+
+
+def test_what_was_left_out_of_an_output_may_begin_in_a_case(tmp_path: Path) -> None:
+    row = planned()
+    done = outcome(row, Ending.EXIT, 1, b"PASS: a\nPASS: b", tmp_path / "o")
+    assert [case.case for case in jobs.results(row, done)] == ["", "a", "b"], "a test need not end its last line"
+    assert [case.case for case in jobs.results(row, replace(done, dropped=9))] == ["", "a"]
+
+
 def test_output_that_was_cut_is_told(tmp_path: Path) -> None:
     """Cases of a test that printed more than is kept are missing, and the base may have them."""
     row = planned()

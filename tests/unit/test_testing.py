@@ -125,6 +125,52 @@ def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
     assert given == [[60.0, 60.0], [15.0, 60.0]]
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("1", "1", 90.0, [30.0]),
+        ("1", "12", 90.0, [30.0, 90.0]),
+        ("1", "", 90.0, [30.0, 90.0]),
+        ("1", "12", 20.0, [20.0]),
+        (None, "1", 90.0, [90.0]),
+        ("1", "2", 90.0, [30.0]),
+    ],
+    ids=["as on the base", "further", "not so far", "it had all its time", "no base yet", "as on the state before"],
+)
+def test_what_hung_on_the_base_has_its_whole_time_where_it_hangs_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+    workspace: Workspace,
+    case: tuple[str | None, str, float, list[float]],
+) -> None:
+    """Six tests of kvm-unit-tests hang under emulation with cases printed, for 90 s each on every state."""
+    there, now, whole, expected = case
+    given: list[float] = []
+
+    def hung(patch: int, cases: str) -> StateTests:
+        told = (CaseResult("t", name, Verdict.PASS, 1.0) for name in cases)
+        return replace(suite_results(patch), results=(CaseResult("t", "", Verdict.TIMEOUT, 1.0, "hung"), *told))
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        given.extend(row.job.timeout for plan in plans for row in plan.rows if row.job)
+        return (hung(1, now if len(given) == 1 else "123"),)
+
+    rows = jobs.plan(
+        "s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t.flat"), whole)], variants.of_suite("s", ()), None
+    )
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    before = Before(previous=lambda: (hung(1, "2"),), known=lambda: () if there is None else (hung(0, there),))
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
+    assert given == expected
+    assert [one.case for one in tests.results] == ["", *("123" if len(expected) == 2 else now)]
+    assert tests.results[0].why == "hung", "one run counts, and it was no repetition"
+
+
 @pytest.mark.parametrize(("verb", "with_it"), [("unloading", ["t", "t@shadow"]), ("loading", ["t@shadow"])])
 def test_what_modules_left_behind_is_looked_for_with_the_tests_that_left_it(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace, verb: str, with_it: list[str]
