@@ -206,7 +206,8 @@ class Tester:
             return tests
         hung = {name for name, seconds in took_on(base, tests.suite).items() if seconds is None}
         choice = self.choose(subject.state, subject.build)
-        names = cut_short(tests, there, {row.name for row in plan.rows if jobs.has_less(row, choice.accel)} & hung)
+        less = {row.name for row in plan.rows if row.name in hung and jobs.has_less(row, choice.accel)}
+        names = cut_short(tests, there, less) if less else ()
         previous = _of_suite(before.previous(), tests.suite) if names else None
         if previous is not None:
             names = cut_short(tests, previous, names)

@@ -71,13 +71,14 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
 
 def _not_tested(builder: Builder, question: Question, states: Sequence[State]) -> str:
     """What the series changes where no guest of this machine sees it, where guests were asked."""
-    builds = [build for state in states if (build := builder.known(state)) is not None]
-    booted = [one for one in builds if one.status is BuildStatus.OK]
-    if question.guests is None or not booted:
+    if question.guests is None:
         return ""
-    state = next(state for state in states if state.patch == booted[-1].patch)
-    choice = question.guests.choose(state, booted[-1])
-    return out_of_reach(builds, never_loaded(choice.accel), [one.patch for one in states[1:]])
+    known = [(state, build) for state in states if (build := builder.known(state)) is not None]
+    booted = [(state, build) for state, build in known if build.status is BuildStatus.OK]
+    if not booted:
+        return ""
+    choice = question.guests.choose(*booted[-1])
+    return out_of_reach([build for _, build in known], never_loaded(choice.accel), [one.patch for one in states[1:]])
 
 
 def _upto(applied: Applied, bad: int | None) -> Applied:

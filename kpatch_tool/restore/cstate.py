@@ -7,6 +7,7 @@ The reader is tolerant: it never fails, and text that is not C only makes it les
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 _DEEPEST = 100  # open brackets that are followed
@@ -42,6 +43,11 @@ def width(text: bytes, start: int = 0) -> int:
 def indent_of(line: bytes) -> bytes:
     """The white space a line begins with."""
     return line[: len(line) - len(line.lstrip(b" \t"))]
+
+
+def by_tabs(lines: Iterable[bytes]) -> bool:
+    """Whether any of the lines is indented by a tab."""
+    return any(line.startswith(b"\t") for line in lines)
 
 
 def pad(column: int) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from kpatch_tool.restore import braces, python_text, shell_text, yaml_text
-from kpatch_tool.restore.cstate import TAB, indent_of, pad, width
+from kpatch_tool.restore.cstate import TAB, by_tabs, indent_of, pad, width
 from kpatch_tool.restore.gaps import TAGGED, TAGS
 from kpatch_tool.restore.rows import YAML
 from kpatch_tool.restore.weights import Readings, add
@@ -98,8 +98,7 @@ def expected_text(
     if structure is not None:
         return "structured", _mixed(out, structure(above, text), _STRUCTURE)
     code = _code(above)
-    tabs = any(line.startswith(b"\t") for line in code)
-    return "text", _mixed(out, _by_column(braces.columns(code, text) if code else {}, tabs=tabs), _CODE)
+    return "text", _mixed(out, _by_column(braces.columns(code, text), tabs=by_tabs(code)) if code else {}, _CODE)
 
 
 def _mixed(out: Readings, told: Readings, share: float) -> Readings:

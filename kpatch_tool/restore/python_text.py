@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from kpatch_tool.restore.cstate import indent_of, pad, width
+from kpatch_tool.restore.cstate import by_tabs, indent_of, pad, width
 from kpatch_tool.restore.weights import Readings, add
 
 _TOKEN = re.compile(
@@ -57,8 +57,8 @@ class _Tokens:
 
 @dataclass(slots=True)
 class _Bracket:
-    """An open bracket: the indentation of the statement it stands in, or of the line, the column behind it (-1 where it
-    ends its line), and the indentation of the first line inside."""
+    """An open bracket: the indentation of its line, the column behind it (-1 where it ends its line), and the
+    indentation of the first line inside."""
 
     char: bytes
     start: bytes
@@ -116,7 +116,7 @@ class _Open:
 def expected(above: Sequence[bytes], text: bytes) -> Readings:
     """The indentations `text` may have below the lines `above`, with weights of at most one in sum; {} where they tell
     nothing."""
-    now = _Open(tabs=any(line.startswith(b"\t") for line in above))
+    now = _Open(tabs=by_tabs(above))
     # The lines above may begin inside of a string; those of a definition hardly ever are.
     first = next((number for number, line in enumerate(above) if _BEGINS.match(line.lstrip())), 0)
     for line in above[first:]:

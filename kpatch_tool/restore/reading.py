@@ -15,7 +15,7 @@ from operator import attrgetter, itemgetter
 
 from kpatch_tool.restore import alongside, gaps, indent, licences, notes, repeated, simple_tables, unruled, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
-from kpatch_tool.restore.cstate import State, indent_of, pad, step, width
+from kpatch_tool.restore.cstate import State, by_tabs, indent_of, pad, step, width
 from kpatch_tool.restore.grids import in_grid
 from kpatch_tool.restore.outline import Structure, expected_text, structure_of
 from kpatch_tool.restore.rows import (
@@ -88,6 +88,7 @@ class Reader:
     window: int = WINDOW
     read: dict[tuple[object, ...], list[_Read]] = field(default_factory=dict)
     rendered: dict[tuple[object, ...], list[Candidate]] = field(default_factory=dict)
+    looked_at: tuple[Sequence[bytes], bool] = ((), True)
 
     def candidates(self, number: int, state: State, memory: Memory, texts: Sequence[bytes]) -> list[Candidate]:
         """The readings of row `number`, cheapest first, when `texts` are the lines chosen above it."""
@@ -136,9 +137,17 @@ class Reader:
         if not row.words:
             return [Candidate(text, unruled.UNLIKELY + 1.0, LONE) for text in (b"\t", b" ")]
         more = _unlike_known(row)
-        blanks = self.yaml or not (self.is_c or any(line.startswith(b"\t") for line in texts))
-        found = unruled.readings(row, known, kind, blanks=blanks)
+        found = unruled.readings(row, known, kind, blanks=self._by_blanks(texts))
         return [Candidate(text, cost + more, LONE, what) for text, (cost, what) in found.items() if cost + more <= most]
+
+    def _by_blanks(self, texts: Sequence[bytes]) -> bool:
+        """Whether lines are indented by blanks in a text that is not C; looked up once where all rows of a reading are
+        asked for one after another."""
+        if self.is_c or self.yaml:
+            return self.yaml
+        if texts is not self.looked_at[0]:
+            self.looked_at = texts, not by_tabs(texts)
+        return self.looked_at[1]
 
     def _indents(
         self, row: Row, ruled: tuple[str, Readings], state: State, memory: Memory, above: Sequence[bytes]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kpatch_tool.restore import gaps, indent, notes, unruled
-from kpatch_tool.restore.cstate import TAB, State, indent_of, pad, width
+from kpatch_tool.restore.cstate import TAB, State, by_tabs, indent_of, pad, width
 from kpatch_tool.restore.reading import Candidate
 from kpatch_tool.restore.rows import Row, split_cached
 
@@ -87,6 +87,7 @@ _Place = tuple[int, int]  # the number of a row, that of a gap in it
 def _same_text(lines: Lines) -> _Found:
     """Lines with the same text take the same other reading."""
     by_words: dict[tuple[bytes, ...], list[int]] = {}
+    blanks = not by_tabs(lines.texts)
     for number in lines.added():
         by_words.setdefault(lines.rows[number].words, []).append(number)
     for numbers in by_words.values():
@@ -97,13 +98,12 @@ def _same_text(lines: Lines) -> _Found:
             rest = option.text[len(indent_of(option.text)) :]
             yield cost, {number: indent_of(lines.texts[number]) + rest for number in numbers}
         if len(numbers) > 1 and lines.options[numbers[0]]:
-            yield from _same_odd(lines, numbers)
+            yield from _same_odd(lines, numbers, blanks=blanks)
 
 
-def _same_odd(lines: Lines, numbers: Sequence[int]) -> _Found:
-    """Lines with the same text have the same reading that no rule gives."""
+def _same_odd(lines: Lines, numbers: Sequence[int], *, blanks: bool) -> _Found:
+    """Lines with the same text have the same reading that no rule gives; `blanks`: lines are indented by blanks."""
     row, text = lines.rows[numbers[0]], lines.texts[numbers[0]]
-    blanks = not any(line.startswith(b"\t") for line in lines.texts)
     kind = (lines.options[numbers[0]] or [Candidate(text, 0.0, "")])[0].kind
     for other, (cost, _) in unruled.readings(row, text, kind, blanks=blanks).items():
         if cost <= _DEAREST_ODD:
