@@ -53,6 +53,19 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "two series of a person within the hour, of one the cover is missing",
+        """
+        p1 < gone jane 0 [PATCH 1/2] mm: one
+        p2 < gone jane 0 [PATCH 2/2] mm: two
+        c jane 1 ~ [PATCH 0/2] arm: both
+        q1 < c jane 2 [PATCH 1/2] arm: one
+        q2 < c jane 3 [PATCH 2/2] arm: two
+        """,
+        ("v1 1-2/2", "v1 1-2/2 c"),
+        "p1 p2",
+        ('another series is in the source: "arm: both"',),
+    ),
+    Thread(
         "a cover that counts and tags otherwise",
         """
         c jane 0 ~ [RESEND PATCH v2 0/3] mm: do all of it

@@ -39,7 +39,7 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     if patches and (in_order or _are_files_in_order(patches, posts)):
         ordered = dict(enumerate(patches, start=1))
         return [Posting(patches[0].sender, len(patches), None, ordered)]
-    index = _Index()
+    index = _Index(patches)
     zeros = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
     misnumbered = _misnumbered(zeros)
     patches_all_the_same = {post.order for post in misnumbered}
@@ -195,8 +195,9 @@ def _posting_of(run: Sequence[Post]) -> Posting:
 class _Index:
     """The postings found so far, with ways to those that a patch may belong to (a mailbox holds thousands)."""
 
-    def __init__(self) -> None:
+    def __init__(self, patches: Sequence[Post]) -> None:
         self.found: list[Posting] = []
+        self._answering = {(post.parent, post.tag.number) for post in patches if post.parent}
         self._by_link: dict[str, list[Posting]] = {}
         self._by_sender: dict[tuple[str, int | None], list[tuple[datetime, int, Posting]]] = {}  # by time
         self._links: dict[int, set[str]] = {}
@@ -234,6 +235,11 @@ class _Index:
     def is_cover(self, message_id: str) -> bool:
         """Whether it is a cover letter's id."""
         return message_id != "" and message_id in self._covers
+
+    def has_own(self, posting: Posting, post: Post) -> bool:
+        """Whether a patch of the number of `post` answers the cover of `posting`, be it placed already or not."""
+        cover = posting.cover.message.message_id if posting.cover else ""
+        return (cover, post.tag.number) in self._answering
 
     def around(self, post: Post) -> set[int]:
         """The postings (their ids as objects) in whose thread a post is."""
@@ -335,7 +341,8 @@ def _is_connected(index: _Index, posting: Posting, post: Post) -> bool:
         around = index.above(around)
         return bool(around & index.anchors(posting))  # both answer the same earlier postings, or not
     near = _NEAR_BEYOND if _goes_beyond(posting, post) else _NEAR
-    return not (post.message.date and posting.posts[-1].message.date) or abs(post.when - posting.when) < near
+    undated = not (post.message.date and posting.posts[-1].message.date)
+    return (undated or abs(post.when - posting.when) < near) and not index.has_own(posting, post)
 
 
 def _is_beyond(post: Post) -> bool:
