@@ -65,6 +65,8 @@ def cut(line: str, most: int, end: str = "...") -> str:
     """`line`, its end replaced by `end` where it takes more than `most` columns."""
     if width(line) <= most:
         return line
+    if line.isascii():
+        return line[: max(most - len(end), 0)] + end
     ends = list(accumulate(map(width, line)))
     return line[: bisect_right(ends, most - len(end))] + end
 

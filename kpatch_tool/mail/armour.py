@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-_BEGIN = re.compile(
-    rb"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n((?>(?:[A-Za-z-]{1,40}:[^\n]*\n)*))(?:[ \t]*\n)?", re.MULTILINE
-)
+_FIRST = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_BEGIN = re.compile(rb"^" + _FIRST + rb"[ \t]*\n((?>(?:[A-Za-z-]{1,40}:[^\n]*\n)*))(?:[ \t]*\n)?", re.MULTILINE)
 _END = re.compile(rb"^-----BEGIN PGP SIGNATURE-----[ \t]*$", re.MULTILINE)
 _CLOSE = re.compile(rb"^-----END PGP SIGNATURE-----[ \t]*\n?", re.MULTILINE)
 _DASHED = re.compile(rb"^- ", re.MULTILINE)
@@ -18,6 +17,8 @@ def opened(text: bytes) -> bytes:
 
     Where a line begins with a dash that is not escaped, nothing was (`NotDashEscaped`, and programs that forget to).
     """
+    if _FIRST not in text:
+        return text  # nearly all
     begin = _BEGIN.search(text)
     end = _END.search(text, begin.end()) if begin else None
     if begin is None or end is None:

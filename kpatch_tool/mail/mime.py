@@ -29,7 +29,9 @@ _SEALED = {
     "application/x-pkcs7-mime": "a text sealed with S/MIME",
 }
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
-_DIFF = re.compile(rb"^(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
+# This one and _DIGESTED are looked for in a text with a line end before it: an expression that begins with a letter is
+# found ten times as fast as one that begins with `^`.
+_DIFF = re.compile(rb"\n(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )")
 _PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
 _OUTLOOKS_LINE = re.compile(r"<(/?)p\b", re.IGNORECASE)
 _ONLY_BLANK = re.compile(r"^\N{NO-BREAK SPACE}+$", re.MULTILINE)
@@ -39,7 +41,7 @@ _GUESSED = re.compile(
 )
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
 # A digest of Mailman in one text: every mail below a rule and its number, at the end the list's footer.
-_DIGESTED = re.compile(rb"^-{30,70}\n\nMessage: \d+\n(?=[!-9;-~]+:)", re.MULTILINE)
+_DIGESTED = re.compile(rb"\n-{30,70}\n\nMessage: \d+(?=\n[!-9;-~]+:)")
 _DIGESTS_END = re.compile(rb"\n-{30}\n\n(?:Subject: Digest Footer|_{20,}|End of )")
 _NEWLINE = 0x0A
 _MAX_DEPTH = 12
@@ -79,7 +81,7 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     sealed = next((text.sealed for text in texts if text.sealed), "")
     if not shown:
         return Text(b"", enclosed=enclosed, sealed=sealed)
-    patch = next((at for at, text in enumerate(shown) if _DIFF.search(text.body)), 0)
+    patch = next((at for at, text in enumerate(shown) if _diff_at(text.body) >= 0), 0) if len(shown) > 1 else 0
     bodies = [_without_signature(text.body) if at < patch else text.body for at, text in enumerate(shown)]
     body = b"".join(body if body.endswith(b"\n") else body + b"\n" for body in bodies)
     # Where the parts differ the patch is what counts: a mail program flows its own text, not what is attached.
@@ -90,7 +92,7 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
 
 def _digested(text: bytes) -> tuple[bytes, ...]:
     """The mails in the text of a digest, raw; () where it is none."""
-    starts = list(_DIGESTED.finditer(text))
+    starts = list(_DIGESTED.finditer(b"\n" + text))
     ends = [*(start.start() for start in starts[1:]), len(text)]
     mails = [text[start.end() : end] for start, end in zip(starts, ends, strict=False)]
     if mails and (end := _DIGESTS_END.search(mails[-1])):
@@ -102,16 +104,22 @@ def _once(texts: list[Text], enclosed: tuple[bytes, ...]) -> list[Text]:
     """The texts without a diff that is there a second time: written into the mail, and attached so that nothing happens
     to it on its way, be it as a whole mail (`enclosed`). The attached one counts."""
     copies = [copy.body for copy in texts if copy.attached] + list(enclosed)
-    for at, text in enumerate(texts):
-        own = _DIFF.search(text.body)
-        if not own or text.attached:
+    for at, text in enumerate(texts if copies else ()):
+        own = -1 if text.attached else _diff_at(text.body)
+        if own < 0:
             continue
-        bare = _bare(text.body[own.start() :])
+        bare = _bare(text.body[own:])
         for copy in copies:
-            attached = _DIFF.search(copy)
-            if attached and bare.startswith(_bare(_without_signature(copy[attached.start() :]))):
-                return [*texts[:at], replace(text, body=text.body[: own.start()]), *texts[at + 1 :]]
+            attached = _diff_at(copy)
+            if attached >= 0 and bare.startswith(_bare(_without_signature(copy[attached:]))):
+                return [*texts[:at], replace(text, body=text.body[:own]), *texts[at + 1 :]]
     return texts
+
+
+def _diff_at(text: bytes) -> int:
+    """Where the first diff of a text begins; -1 where there is none."""
+    found = _DIFF.search(b"\n" + text)
+    return found.start() if found else -1
 
 
 def _bare(text: bytes) -> bytes:
@@ -209,7 +217,7 @@ def _is_mail(data: bytes) -> bool:
 
 def _is_patch(data: bytes) -> bool:
     """Whether what no name calls a patch is one."""
-    return b"\x00" not in data[:1000] and _DIFF.search(data) is not None and b"\n@@ -" in data
+    return b"\x00" not in data[:1000] and b"\n@@ -" in data and _diff_at(data) >= 0
 
 
 def _parts(raw: bytes, boundary: str) -> Iterator[bytes]:
