@@ -29,6 +29,9 @@ def add(
     skeleton: Annotated[
         str | None, typer.Option(metavar="SERIES", help="Nothing but the hunks of a series; proves nothing.")
     ] = None,
+    without_missing: Annotated[
+        bool, typer.Option("--without-missing", help="Leave out the files that a partial clone lacks.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a tree of that name.")] = False,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -40,7 +43,7 @@ def add(
 
     catalogue = Catalogue(common.here())
     given = {"debian": debian, "git": git, "dir": directory, "tarball": tarball, "skeleton": skeleton}
-    source = choose_source(catalogue, name, given, ref)
+    source = choose_source(catalogue, name, given, ref, without_missing=without_missing)
     with common.progress() as progress:
         added = add_tree(catalogue, name, source, force=force, progress=progress)
     if as_json:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kpatch_tool.text import printable
+from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.adding import Added
 from kpatch_tool.tree.catalogue import Description, Listed, Record
+
+_SHOWN = 5  # files that were left out
 
 
 def added_text(added: Added) -> str:
@@ -14,7 +16,16 @@ def added_text(added: Added) -> str:
     tree = added.tree
     version = f", version {_version(tree.version)}" if tree.version else ""
     what = "added" if added.made else "already here"
-    return f"tree {tree.name}: {what}{version}, base {tree.base[:12]}"
+    lines = [f"tree {tree.name}: {what}{version}, base {tree.base[:12]}"]
+    if added.left_out:
+        count = plural(len(added.left_out), "file")
+        lines += [f"without {count} that the clone lacks, to which no patch applies:", *_some(added.left_out)]
+    return "\n".join(lines)
+
+
+def _some(paths: Sequence[str]) -> list[str]:
+    rest = len(paths) - _SHOWN
+    return [f"  {printable(path)}" for path in paths[:_SHOWN]] + ([f"  and {rest} more"] if rest > 0 else [])
 
 
 def added_document(added: Added) -> dict[str, object]:
@@ -26,6 +37,7 @@ def added_document(added: Added) -> dict[str, object]:
         "base": tree.base,
         "version": _version(tree.version) or None,
         "skeleton": tree.skeleton,
+        "left_out": list(added.left_out),
         "path": str(tree.git_dir),
     }
 

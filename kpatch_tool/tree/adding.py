@@ -21,6 +21,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
 from kpatch_tool.tree.fastimport import git_failed
+from kpatch_tool.tree.left_out import left_out
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
 
@@ -45,10 +46,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The tree and whether this call made it (False: it was here already, from the same source)."""
+    """The tree, whether this call made it (False: it was here already, from the same source), and the files that are
+    missing in it because a partial clone lacks them."""
 
     tree: Tree
     made: bool
+    left_out: tuple[str, ...] = ()
 
 
 def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False, progress: Progress = silent) -> Added:
@@ -63,7 +66,7 @@ def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False,
         known = catalogue.record(name)
         if known is not None and not force:
             if (known.kind, known.source, known.ref) == (source.kind, source.source, source.ref):
-                return Added(catalogue.get(name), made=False)
+                return _added(catalogue.get(name), made=False)
             where = f"{known.kind} {known.source} {known.ref}".rstrip()
             todo = "choose another name, or replace it with --force"
             raise InputError(f"tree {name} is here already, from {where}", todo=todo)
@@ -75,7 +78,11 @@ def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False,
             progress("reading the version")
             record = Record(source.kind, source.source, source.ref, commit, makefile_version(stage, commit))
             (stage / RECORD).write_text(record.to_toml(), "utf-8")
-        return Added(catalogue.get(name), made=True)
+        return _added(catalogue.get(name), made=True)
+
+
+def _added(tree: Tree, *, made: bool) -> Added:
+    return Added(tree, made, left_out(tree.git_dir, tree.base))
 
 
 def remove(catalogue: Catalogue, name: str) -> None:

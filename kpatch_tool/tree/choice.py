@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from kpatch_tool.errors import InputError
@@ -15,13 +16,30 @@ from kpatch_tool.tree.sources.git import GitRepository
 from kpatch_tool.tree.sources.tarball import Tarball
 
 
-def choose_source(catalogue: Catalogue, name: str, given: Mapping[str, str | None], ref: str | None) -> Source:
+def choose_source(
+    catalogue: Catalogue,
+    name: str,
+    given: Mapping[str, str | None],
+    ref: str | None,
+    *,
+    without_missing: bool = False,
+) -> Source:
     """The source that the options `given` (kind -> value, None: not given) name, else the one trees.toml describes,
     else the one that a tree which is here was made from.
 
-    Paths are made absolute: options against the current directory, descriptions against the workspace. Raises
-    InputError for two sources at once, for --ref without --git, and where nothing is given or described.
+    Paths are made absolute: options against the current directory, descriptions against the workspace. A git
+    repository may lack files with `without_missing`. Raises InputError for two sources at once, for --ref without
+    --git, for `without_missing` of another source, and where nothing is given or described.
     """
+    source = _chosen(catalogue, name, given, ref)
+    if not without_missing:
+        return source
+    if not isinstance(source, GitRepository):
+        raise InputError("--without-missing is for a git repository", todo="leave it out")
+    return replace(source, without_missing=True)
+
+
+def _chosen(catalogue: Catalogue, name: str, given: Mapping[str, str | None], ref: str | None) -> Source:
     chosen = [(kind, value) for kind, value in given.items() if value is not None]
     if len(chosen) > 1:
         raise InputError(f"both --{chosen[0][0]} and --{chosen[1][0]}", todo="give one source")

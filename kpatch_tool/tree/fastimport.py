@@ -238,6 +238,14 @@ def update_refs(git_dir: Path, updates: Sequence[tuple[str, str]]) -> None:
         raise git_failed(done.stderr, git_dir)
 
 
+def run_git(git_dir: Path, *words: str, stdin: bytes | None = None) -> bytes:
+    """What `git` printed in a repository. Raises MachineError when it failed."""
+    done = process.run(["git", f"--git-dir={git_dir}", *words], stdin=stdin)
+    if done.status != 0:
+        raise git_failed(done.stderr, git_dir)
+    return done.stdout
+
+
 def git_failed(said: bytes, git_dir: Path) -> MachineError:
     """The MachineError for what a failing git printed."""
     text = said.decode("utf-8", "replace")

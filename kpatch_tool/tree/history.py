@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kpatch_tool import process
 from kpatch_tool.errors import MachineError
-from kpatch_tool.tree.fastimport import git_failed
+from kpatch_tool.tree.fastimport import git_failed, run_git
 
 _KINDS = ("refs/heads", "refs/tags", "refs/remotes")  # others hold notes, and whatever was ever asked to be pulled
 _REF = "%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)"
@@ -53,7 +53,7 @@ class Stretch:
 
 def tips(git_dir: Path) -> tuple[str, ...]:
     """The commits that branches and tags name, except the branches kpt itself makes for series."""
-    asked = _git(git_dir, "for-each-ref", f"--format={_REF}", *_KINDS)
+    asked = run_git(git_dir, "for-each-ref", f"--format={_REF}", *_KINDS)
     found: dict[str, None] = {}
     for line in asked.decode("utf-8", "surrogateescape").splitlines():
         oid, kind, tagged, tagged_kind, ref = line.split(" ", 4)
@@ -70,14 +70,14 @@ def paths(git_dir: Path, commit: str) -> Iterator[str]:
 
 def is_shallow(git_dir: Path) -> bool:
     """Whether the history is cut short."""
-    return _git(git_dir, "rev-parse", "--is-shallow-repository").strip() == b"true"
+    return run_git(git_dir, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
 def resolved(git_dir: Path, names: Sequence[str]) -> dict[str, str]:
     """name -> full commit id, of the `names` (ids, abbreviations, refs) that the repository knows as one commit."""
     good = [name for name in names if name and "\n" not in name and not name.startswith("-") and ".." not in name]
     asked = "".join(f"{name}^{{commit}}\n" for name in good)
-    out = _git(git_dir, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(asked))
+    out = run_git(git_dir, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(asked))
     rows = [line.split() for line in out.splitlines()]
     return {
         name: row[0].decode("ascii")
@@ -89,7 +89,7 @@ def resolved(git_dir: Path, names: Sequence[str]) -> dict[str, str]:
 def entries(git_dir: Path, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str | None]]:
     """commit -> path -> full id of the blob there, None where there is no file."""
     asked = b"".join(b"%s:%s\n" % (commit.encode(), os.fsencode(path)) for commit in commits for path in paths)
-    out = _git(git_dir, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
+    out = run_git(git_dir, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
     rows = iter(out.splitlines())
     found: dict[str, dict[str, str | None]] = {}
     for commit in commits:
@@ -201,7 +201,7 @@ def names_of(git_dir: Path, commits: Sequence[str]) -> dict[str, str]:
     for kinds in (["--tags"], ["--exclude=refs/kpt/*", "--exclude=refs/heads/kpt/*"]):
         left = [commit for commit in wanted if commit not in named]
         if left:
-            out = _git(git_dir, "name-rev", "--name-only", *kinds, *left).decode("utf-8", "replace").splitlines()
+            out = run_git(git_dir, "name-rev", "--name-only", *kinds, *left).decode("utf-8", "replace").splitlines()
             pairs = zip(left, out, strict=True)
             named.update({commit: _plain(name) for commit, name in pairs if name != "undefined"})
     return named
@@ -218,13 +218,15 @@ def date_of(git_dir: Path, commits: Sequence[str]) -> dict[str, int]:
     """commit -> its committer's date in seconds since 1970."""
     if not commits:
         return {}
-    out = _git(git_dir, "rev-list", "--no-walk=unsorted", "--timestamp", "--stdin", stdin="\n".join(commits).encode())
+    out = run_git(
+        git_dir, "rev-list", "--no-walk=unsorted", "--timestamp", "--stdin", stdin="\n".join(commits).encode()
+    )
     return {words[1].decode(): int(words[0]) for words in map(bytes.split, out.splitlines())}
 
 
 def last_before(git_dir: Path, start: str, when: int) -> str | None:
     """The newest commit in the history of `start` whose date is not after `when` (seconds since 1970)."""
-    out = _git(git_dir, "rev-list", "-1", f"--before={when}", start).strip()
+    out = run_git(git_dir, "rev-list", "-1", f"--before={when}", start).strip()
     return out.decode("ascii") or None
 
 
@@ -236,12 +238,12 @@ def is_ancestor(git_dir: Path, old: str, new: str) -> bool:
 def count(git_dir: Path, starts: Sequence[str], *, most: int) -> int:
     """How many commits the history of `starts` has, `most` at the most."""
     asked = "\n".join(starts).encode() + b"\n"
-    return int(_git(git_dir, "rev-list", "--count", f"--max-count={most}", "--stdin", stdin=asked)) if starts else 0
+    return int(run_git(git_dir, "rev-list", "--count", f"--max-count={most}", "--stdin", stdin=asked)) if starts else 0
 
 
 def distance(git_dir: Path, old: str, new: str) -> int:
     """How many commits the history of `new` has that the one of `old` has not."""
-    return int(_git(git_dir, "rev-list", "--count", f"{old}..{new}"))
+    return int(run_git(git_dir, "rev-list", "--count", f"{old}..{new}"))
 
 
 def small_commits(git_dir: Path, tip: str, *, since: str | None, most: int, files: int) -> list[str]:
@@ -337,7 +339,7 @@ def parents(git_dir: Path, commits: Iterable[str]) -> dict[str, tuple[str, ...]]
     asked = "".join(f"{commit}\n" for commit in commits).encode()
     if not asked:
         return {}
-    out = _git(git_dir, "rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=asked).decode("ascii")
+    out = run_git(git_dir, "rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=asked).decode("ascii")
     return {words[0]: tuple(words[1:]) for words in map(str.split, out.splitlines())}
 
 
@@ -351,13 +353,6 @@ def _oid(word: bytes) -> str | None:
 
 def _plain(name: str) -> str:
     return name.removesuffix("^0").removeprefix("tags/")
-
-
-def _git(git_dir: Path, *words: str, stdin: bytes | None = None) -> bytes:
-    done = process.run(["git", f"--git-dir={git_dir}", *words], stdin=stdin)
-    if done.status != 0:
-        raise git_failed(done.stderr, git_dir)
-    return done.stdout
 
 
 def _lines(git_dir: Path, argv: Sequence[str], stdin: bytes) -> Iterator[bytes]:

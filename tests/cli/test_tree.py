@@ -19,6 +19,7 @@ from typing import Literal
 import pytest
 
 from kpatch_tool.errors import InputError
+from kpatch_tool.tree import left_out
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
@@ -221,6 +222,39 @@ def test_a_partial_clone_is_refused_where_files_are_missing(workspace: Workspace
     assert only_described(workspace)
     kpt("tree", "add", "t", "--git", tmp_path / "checkout")
     applied_and_undone(workspace, kpt, tmp_path, "t")
+
+
+def test_what_a_partial_clone_lacks_is_left_out_on_demand(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    first = small(tmp_path / "first")
+    (first / "table \u00e9.h").write_text("#define A 1\n" * 1000)
+    git("add", "-A", cwd=first)
+    git("commit", "-q", "-m", "a table", cwd=first)
+    git("config", "uploadpack.allowFilter", "true", cwd=first)
+    git("clone", "-q", "--bare", "--filter=blob:limit=1k", f"file://{first}", tmp_path / "bare", cwd=tmp_path)
+    assert "with --without-missing" in kpt("tree", "add", "t", "--git", tmp_path / "bare", status=2).err
+    added = kpt("tree", "add", "t", "--git", tmp_path / "bare", "--without-missing")
+    assert "without 1 file that the clone lacks, to which no patch applies:\n  table \u00e9.h" in added.out
+    again = kpt("tree", "add", "t", "--git", tmp_path / "bare", "--without-missing", "--json").json
+    assert (again["made"], again["left_out"]) == (False, ["table \u00e9.h"])
+    git_dir = workspace.trees / "t.git"
+    assert git("diff-tree", "-r", "--name-status", "-z", "base^", "base", cwd=git_dir) == "D\0table \u00e9.h\0"
+    assert git("rev-parse", "base^", cwd=git_dir) == git("rev-parse", "HEAD", cwd=first)
+    (tmp_path / "a.patch").write_text(PATCH)
+    kpt("import", tmp_path / "a.patch", "--name", "s")
+    kpt("apply", "s", "--tree", "t")
+    assert git("cat-file", "-p", "kpt/s:a", cwd=git_dir) == "one\n2\nthree"
+    git("worktree", "add", "-q", tmp_path / "out", "kpt/s", cwd=git_dir)
+
+
+def test_what_cannot_be_left_out(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    first = small(tmp_path / "first")
+    refused = kpt("tree", "add", "t", "--dir", first, "--without-missing", status=2)
+    assert "--without-missing is for a git repository" in refused.err
+    kpt("tree", "add", "t", "--git", first)
+    git_dir, base = workspace.trees / "t.git", git("rev-parse", "HEAD", cwd=first)
+    many = frozenset(f"{number:040x}" for number in range(left_out.MOST + 1))
+    assert left_out.commit_without(git_dir, base, many) is None
+    assert left_out.commit_without(git_dir, base, frozenset(["0" * 40])) is None, "no file of the commit: a directory"
 
 
 def test_a_workspace_in_the_directory_is_no_part_of_the_tree(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.environment import FILES, NO_HOOKS, settings
-from kpatch_tool.tree.fastimport import ZERO, git_failed, update_refs
+from kpatch_tool.tree.fastimport import ZERO, git_failed, run_git, update_refs
 from kpatch_tool.tree.history import paths
 from kpatch_tool.tree.importing import MOST_FILES
+from kpatch_tool.tree.left_out import MOST, commit_without, missing_objects
 from kpatch_tool.tree.model import BASE_REF, TIP_REF
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ _NO_REF = ("couldn't find remote ref", "not our ref", "Server does not allow req
 
 @dataclass(frozen=True, slots=True)
 class GitRepository:
-    """`source` is a URL or the path of a repository (bare, or with a work tree); `ref` a branch, tag or commit id."""
+    """`source` is a URL or the path of a repository (bare, or with a work tree); `ref` a branch, tag or commit id.
+    `without_missing`: the files of that commit which a partial clone lacks are left out (tree/left_out.py)."""
 
     source: str
     ref: str
+    without_missing: bool = False
     kind: ClassVar[str] = "git"
 
     def fill(self, git_dir: Path, cache: Path, progress: Progress) -> str:
@@ -85,34 +88,37 @@ class GitRepository:
         cloned.close()
         (git_dir / "config").write_bytes(config)
         if len(commit) > len(ZERO):  # the other's ids are SHA-256 (git-config(1), extensions.objectFormat)
-            _done(git_dir, "config", "core.repositoryFormatVersion", "1")
-            _done(git_dir, "config", "extensions.objectFormat", "sha256")
+            run_git(git_dir, "config", "core.repositoryFormatVersion", "1")
+            run_git(git_dir, "config", "extensions.objectFormat", "sha256")
         self._take(git_dir, commit)
-        self._refuse_missing(git_dir, commit)
-        return commit
+        return self._without_missing(git_dir, commit)
 
     def _take(self, git_dir: Path, commit: str) -> None:
         """Have all of `commit` in the clone, also where no branch or tag of the other leads to it: a repository that
         is shallow sends what they lead to, and one that borrows objects lends what is asked for."""
         if process.run(["git", f"--git-dir={git_dir}", "cat-file", "-e", commit]).status != 0:
             wanted = f"+{commit}:{_FETCHED}"
-            _done(git_dir, "fetch", "--quiet", "--no-tags", "--update-shallow", "--", self.source, wanted)
+            run_git(git_dir, "fetch", "--quiet", "--no-tags", "--update-shallow", "--", self.source, wanted)
         update_refs(git_dir, [(_FETCHED, commit)])
         alternates = git_dir / "objects/info/alternates"
         if alternates.exists():
-            _done(git_dir, "repack", "-a", "-d", "-q")
+            run_git(git_dir, "repack", "-a", "-d", "-q")
             alternates.unlink()
 
-    def _refuse_missing(self, git_dir: Path, commit: str) -> None:
-        """Raise InputError where the other is a partial clone and does not have every file of the commit."""
-        if next((git_dir / "objects/pack").glob("*.promisor"), None) is None:
-            return
-        listed = _done(git_dir, "rev-list", "--no-walk", "--objects", "--missing=print", commit)
-        missing = sum(line.startswith(b"?") for line in listed.splitlines())
-        if missing:
-            what = f"a partial clone, without {plural(missing, 'object')} of that commit"
+    def _without_missing(self, git_dir: Path, commit: str) -> str:
+        """`commit`, or where the other is a partial clone, which does not have every file of it, one without those.
+        Raises InputError where the user did not ask for that, or too much is missing."""
+        missing = missing_objects(git_dir, commit)
+        if not missing:
+            return commit
+        left = commit_without(git_dir, commit, missing) if self.without_missing else None
+        if left is None:
+            what = f"a partial clone, without {plural(len(missing), 'object')} of that commit"
             todo = f"run `git -C {self.source} fetch --refetch --no-filter`, or give the URL it was cloned from"
+            if not self.without_missing and len(missing) <= MOST:
+                todo += ", or leave them out with --without-missing"
             raise InputError(what, where=f"{self.source} {printable(self.ref)}", todo=todo)
+        return left
 
     def _refuse_names(self, git_dir: Path, commit: str) -> None:
         """Raise InputError where a path of the commit must not be, or there is no end of them: trees that name one
@@ -195,14 +201,6 @@ class GitRepository:
             todo = "check the network, or use a repository on this machine"
             return MachineError(f"cannot be reached ({_last_line(error)})", where=self.source, todo=todo)
         return InputError(f"cannot be fetched ({_last_line(error)})", where=where, todo="check the address")
-
-
-def _done(git_dir: Path, *words: str) -> bytes:
-    """What git printed. Raises MachineError when it failed."""
-    done = process.run(["git", f"--git-dir={git_dir}", *words])
-    if done.status != 0:
-        raise git_failed(done.stderr, git_dir)
-    return done.stdout
 
 
 def no_answer(source: str) -> InputError:
