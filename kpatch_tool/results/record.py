@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +10,7 @@ from enum import StrEnum
 from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
-from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested
+from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested, since
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
@@ -121,8 +122,17 @@ class RunRecord:
         before: its own alone, unless states between were not tested."""
         previous = previous_tested(self.tests, tests)
         start = 0 if previous is None else previous.patch
-        between = (build.patch for build in self.builds if start < build.patch < tests.patch)
-        return (*between, tests.patch)
+        return self._behind(start, tests.patch)
+
+    def suspects_of(self, deltas: Sequence[Delta], tests: StateTests) -> list[tuple[int, ...]]:
+        """For each of `deltas`, those of a state's tests from the base, the patches that may have done it: those behind
+        the last state that could have shown it and did not."""
+        base = self.compared_with(tests)
+        assert base is not None, "there are no deltas without it"
+        return [self._behind(*dates) for dates in since(deltas, self.tests, tests, base)]
+
+    def _behind(self, start: int, end: int) -> tuple[int, ...]:
+        return (*(build.patch for build in self.builds if start < build.patch < end), end)
 
     @property
     def exit_status(self) -> int:

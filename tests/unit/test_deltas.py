@@ -206,6 +206,28 @@ def test_since_when() -> None:
     assert since(found, [base, last], last, base) == [(0, 9)] * 3
 
 
+def test_no_state_that_came_less_far_makes_a_later_patch_the_one_that_did_it() -> None:
+    """Patch 2 stops the tests, patch 4 breaks a case that is not reached then, patch 6 mends what patch 2 did."""
+    base = ran(0, "a=pass", "a/1=pass", "a/2=pass", "b=pass", "c=pass", "d=pass", "d/1=pass")
+    stopped = [
+        "a=abort",
+        "a/1=pass",
+        "b=abort its modules are not loaded: kvm: no such device",
+        "c=abort not begun: given up",
+        "d=fail",
+    ]
+    last = ran(6, "a=fail", "a/1=pass", "a/2=fail", "b=fail", "c=fail", "d=pass", "d/1=fail", "e=fail")
+    states = [base, ran(1, "a=pass", "a/1=pass", "a/2=pass", "b=pass", "c=pass", "d=pass", "d/1=pass")]
+    states += [ran(patch, *stopped) for patch in (2, 3, 4, 5)]
+    found = compare(last, base)
+    dates = dict(zip(map(name, found), since(found, [*states, last], last, base), strict=True))
+    assert dates.pop("e") == (5, 6), "a test that the series adds"
+    assert dates == dict.fromkeys(["a", "a: 2", "b", "c", "d: 1"], (1, 6))
+    # One that was seen before it was stopped did not come later.
+    earlier = ran(1, *(f"{one}=fail" for one in ("a", "a/2", "b", "c")), "a/1=pass", "d=pass", "d/1=fail")
+    assert set(since(found, [base, earlier, *states[2:], last], last, base)) == {(0, 1), (5, 6)}
+
+
 def test_cases_are_told_by_the_patch_that_did_it() -> None:
     base, state = ran(0, "a=pass", "a/1=pass", "b=pass"), ran(3, "a=fail", "a/1=fail", "b=fail")
     found = compare(state, base)
