@@ -246,6 +246,22 @@ def test_plain_lines_for_a_log() -> None:
     ]
 
 
+def test_a_long_step_says_in_a_log_now_and_then_how_far_it_is() -> None:
+    out, now = io.StringIO(), [0.0]
+    lines = PlainLines(out, lambda: now[0])
+    for second in range(0, 200, 20):
+        now[0] = second
+        lines.progress("testing the base: msr", second, 200)
+        lines.progress("booting patch 1")
+    assert out.getvalue().splitlines() == [
+        "          testing the base",
+        "          booting patch 1",
+        "          testing the base 30%",
+        "          testing the base 60%",
+        "          testing the base 90%",
+    ]
+
+
 def test_the_live_table_draws_what_it_knows() -> None:
     console = Console(file=io.StringIO(), width=80)
     live = LiveTable(console)
