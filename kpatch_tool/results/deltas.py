@@ -185,9 +185,11 @@ def name(delta: Delta) -> str:
 
 
 def transition(delta: Delta) -> str:
-    """What happened, in words: "pass, now fail"; "does not build, now pass"."""
-    before = UNBUILT if _unbuilt(delta.why) else delta.base
-    return f"{before}, now {delta.now}"
+    """What happened, in words: "pass, now fail"; "does not build, now pass"; "pass, now does not build"."""
+    if not _unbuilt(delta.why):
+        return f"{delta.base}, now {delta.now}"
+    # What is not built fails; were it the base's reason as well, nothing would differ.
+    return f"{delta.base}, now {UNBUILT}" if delta.now == Verdict.FAIL else f"{UNBUILT}, now {delta.now}"
 
 
 def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> str:

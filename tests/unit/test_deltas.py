@@ -107,6 +107,17 @@ def test_a_test_that_did_not_build_and_now_gives_a_result_is_better() -> None:
     )
 
 
+def test_a_test_that_builds_no_more_is_worse_and_says_so() -> None:
+    base = ran(0, "state_test=pass", "slow=timeout")
+    why = "does not build: stages.h: No such file or directory"
+    found = compare(ran(1, f"state_test=fail {why}", f"slow=fail {why}", f"new=fail {why}"), base)
+    assert [(d.change, transition(d)) for d in found] == [
+        (Change.WORSE, "pass, now does not build"),
+        (Change.CHANGED, "timeout, now does not build"),
+        (Change.CHANGED, "absent, now does not build"),
+    ]
+
+
 def test_cases_that_vanish_because_the_test_was_cut_short_follow_from_it() -> None:
     base = ran(0, "msr=pass", "msr/one=pass", "msr/two=pass", "msr/three=pass")
     state = ran(1, "msr/one=pass", "msr=timeout no answer in 30 s")
