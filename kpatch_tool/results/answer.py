@@ -13,6 +13,7 @@ from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
 
 _NAMED_AT_MOST = 4  # patches that are named one by one
+_REASONS_AT_MOST = 3  # for which suites cannot be run
 
 
 def answer(
@@ -95,8 +96,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         return ""
     last = _last_states(states) or list(bases.values())
     broken = [found for found in tests if found.status != "ok"]
-    alike = [found for found in broken if found.suite == broken[0].suite and why_broken(tests, found) == broken[0].why]
-    parts = [_broken(alike)] if broken else []
+    parts = _all_broken(tests, broken)
     compared = [found for found in last if found.patch and _ran(found, bases.get(found.suite))]
     if compared:
         dated: list[tuple[tuple[int, int], Delta]] = []
@@ -137,6 +137,19 @@ def _ran(state: StateTests, base: StateTests | None) -> bool:
 def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
     """The last state's results, one a suite."""
     return list({found.suite: found for found in states}.values())
+
+
+def _all_broken(tests: Sequence[StateTests], broken: Sequence[StateTests]) -> list[str]:
+    """Each reason once, with the states it is true of, as the first suite has them; the first reasons."""
+    alike: dict[str, list[StateTests]] = {}
+    for found in broken:
+        group = alike.setdefault(why_broken(tests, found), [])
+        if not group or group[0].suite == found.suite:
+            group.append(found)
+    groups = list(alike.values())
+    more = len(groups) - _REASONS_AT_MOST
+    rest = [f"others do not for {plural(more, 'more reason')}"] if more > 0 else []
+    return [*map(_broken, groups[:_REASONS_AT_MOST]), *rest]
 
 
 def _broken(all_alike: Sequence[StateTests]) -> str:

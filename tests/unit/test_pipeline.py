@@ -246,6 +246,19 @@ def test_what_is_broken_between_is_told_once() -> None:
     ]
 
 
+def test_what_is_broken_for_another_reason_at_the_end_is_told_as_well() -> None:
+    """The kernel dies after patch 1, which patch 2 mends; after patch 3 the module does not load."""
+    tests = same_results(0, 2) | {
+        1: (make_tests(1, "vmexit=abort", "msr=abort", status="failed", why="the guest's kernel died"),),
+        3: (make_tests(3, "vmexit=abort", "msr=abort", status="failed", why="its modules are not loaded"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        "; patch 1 does not get through kut (the guest's kernel died); "
+        "patch 3 does not get through kut (its modules are not loaded)."
+    )
+
+
 def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:
     """It is not tested, and says so; that no case ran on either is nothing that one of the two patches did."""
     why = "no job could be started: the guest's kernel died"
