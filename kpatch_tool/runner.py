@@ -162,7 +162,10 @@ class Rooms:
 
     def states(self) -> tuple[State, ...]:
         with self._room():
-            return load_applied(self.workspace, self.directory.name, tree=self.kernel.name).states
+            applied = load_applied(self.workspace, self.directory.name, tree=self.kernel.name)
+            if catalogue.SELFTESTS in self.suites:
+                self.tester.about(applied.states[0], applied.head)
+            return applied.states
 
     def build(self, state: State) -> StateBuild:
         with self._room():
