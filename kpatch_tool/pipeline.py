@@ -20,7 +20,7 @@ from typing import Protocol
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
+from kpatch_tool.kbuild.model import BuildStatus, LeftOut, StateBuild, new_warnings
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.deltas import UNTESTED, Change, compare
@@ -94,6 +94,9 @@ class Steps(Protocol):
 
     def build(self, state: State) -> StateBuild: ...
 
+    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[LeftOut, ...]:
+        """The source files that each patch changes and its build left out."""
+
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
 
@@ -146,6 +149,7 @@ class _Run:
     applied: ApplyOutcome | None = None
     builds: list[StateBuild] = field(default_factory=list)
     tests: list[StateTests] = field(default_factory=list)
+    left_out: tuple[LeftOut, ...] = ()
     _unbuildable: MachineError | None = None
     _untestable: MachineError | None = None
 
@@ -177,6 +181,7 @@ class _Run:
             problems=tuple(self.problems),
             accelerator=self.steps.accelerator,
             never_loaded=self.steps.never_loaded,
+            left_out=self.left_out,
         )
 
     def _sentence(self) -> str:
@@ -187,6 +192,7 @@ class _Run:
             self.builds,
             self.tests,
             never_loaded=self.steps.never_loaded,
+            left_out=self.left_out,
         )
         if self.applied is None or self.applied.conflicts or not self.steps.unbuildable:
             return said
@@ -247,6 +253,8 @@ class _Run:
                     self._finish(*waiting.popleft())
             for begun in waiting:
                 self._finish(*begun)
+        with suppress(MachineError):  # it is in the problems already
+            self.left_out = self.steps.not_compiled(states, self.builds)
 
     def _build(self, states: Sequence[State]) -> Generator[_Built, None, None]:
         """Build every state; those that can be booted, each as soon as it is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,8 @@ from kpatch_tool import atomic, doctor, pipeline, testing
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state
-from kpatch_tool.kbuild.model import StateBuild
+from kpatch_tool.kbuild.compiled import not_compiled
+from kpatch_tool.kbuild.model import LeftOut, StateBuild
 from kpatch_tool.pipeline import Which
 from kpatch_tool.progress import Progress, told
 from kpatch_tool.report import reports
@@ -161,11 +162,18 @@ class Rooms:
 
     def states(self) -> tuple[State, ...]:
         with self._room():
-            return load_applied(self.workspace, self.directory.name, tree=self.kernel.name).states
+            applied = load_applied(self.workspace, self.directory.name, tree=self.kernel.name)
+            if catalogue.SELFTESTS in self.suites:
+                self.tester.about(applied.states[0], applied.head)
+            return applied.states
 
     def build(self, state: State) -> StateBuild:
         with self._room():
             return build_state(self.workspace, self.kernel, state, self.arch, progress=self.progress)
+
+    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[LeftOut, ...]:
+        with self._room():
+            return not_compiled(self.workspace, self.kernel, self.arch, states, builds)
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         with self._room():

@@ -30,7 +30,7 @@ from kpatch_tool.results.repeats import (
     took_on,
 )
 from kpatch_tool.results.store import Origin, Store
-from kpatch_tool.suites import catalogue, jobs, run, variants
+from kpatch_tool.suites import catalogue, jobs, run, selftests, variants
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import base_state, load_applied
@@ -148,6 +148,12 @@ class Tester:
             if self._choice is None:
                 self._choice = run.choose_accel(self._subject(state, build), self.options)
             return self._choice
+
+    def about(self, base: State, head: State) -> None:
+        """Have the selftests run, too, that the series from `base` to `head` changes. Raises MachineError when git
+        cannot tell which."""
+        touched = selftests.touched(self.tree, base, head, self.arch)
+        self.options = replace(self.options, touched=touched)
 
     def prepare(self, state: State, build: StateBuild, suite: str) -> None:
         """Have the suite's programs for a state built, so that nothing but the guest's time is left for `test`."""
@@ -281,11 +287,13 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
 
     Raises InputError for names that mean nothing, MachineError when this machine cannot do it.
     """
-    tree, states, patches = _states(workspace, request)
+    tree, states, patches, whole = _states(workspace, request)
     suites = tuple(dict.fromkeys(request.suites)) or default_suites(workspace)
     _check(workspace, request, tree, suites, progress)
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
+        if catalogue.SELFTESTS in suites:
+            tester.about(*whole)
         found, builds = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
     choice = tester.choice
     if choice is None:
@@ -355,31 +363,34 @@ def _check(workspace: Workspace, request: Request, tree: Tree, suites: Sequence[
         variants.of_suite(suite, request.options.variants)
 
 
-def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, ...], list[int]]:
-    """The tree, the states to test, base first, and the numbers of the patches that are applied."""
+def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, ...], list[int], tuple[State, State]]:
+    """The tree, the states to test, base first, the numbers of the patches that are applied, and the first and the last
+    of all states."""
     if bool(request.patches) + request.each + request.base > 1:
         raise InputError("--patch, --each and --base exclude one another", todo="give one of them")
     catalogue_ = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue_.resolve(request.tree)
-        return tree, (base_state(tree),), []
+        base = base_state(tree)
+        return tree, (base,), [], (base, base)
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue_.get(applied.tree)
     base, *later = applied.states
+    whole = base, applied.head
     numbers = [state.patch for state in later]
     if request.base:
-        return tree, (base,), numbers
+        return tree, (base,), numbers, whole
     if request.each:
-        return tree, (base, *later), numbers
+        return tree, (base, *later), numbers, whole
     if not request.patches:
-        return tree, (base, *later[-1:]), numbers
+        return tree, (base, *later[-1:]), numbers, whole
     for number in request.patches:
         if applied.state(number) is None:
             there = ", ".join(str(state.patch) for state in applied.states)
             raise InputError(
                 f"no state after patch {number}", where=applied.series, todo=f"there are {there} (0: the base)"
             )
-    return tree, (base, *(state for state in later if state.patch in request.patches)), numbers
+    return tree, (base, *(state for state in later if state.patch in request.patches)), numbers, whole
 
 
 def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:

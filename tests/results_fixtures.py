@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind
 from kpatch_tool.errors import KptError
-from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, LeftOut, Module, StateBuild
 from kpatch_tool.mail.message import Address
 from kpatch_tool.results.record import Cell, PatchRecord
 from kpatch_tool.results.repeats import Before
@@ -82,6 +82,7 @@ class FakeSteps:
 
     tree, base, arch, accelerator, unbuildable, guests = "toy", "0" * 40, "x86_64", "tcg", "", 1
     never_loaded = frozenset({"kvm-intel.ko"})
+    left_out: tuple[LeftOut, ...] = ()
 
     def __init__(
         self,
@@ -113,6 +114,9 @@ class FakeSteps:
 
     def build(self, state: State) -> StateBuild:
         return _given(self._builds[state.patch])
+
+    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[LeftOut, ...]:
+        return self.left_out
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return ",".join(module.sha256 for module in build.modules)

@@ -66,4 +66,5 @@ class Journal:
 
 
 def _observation(row: Mapping[str, Any]) -> Observation:
-    return Observation(**{**row, "answer": Answer(row["answer"]), "about": tuple(row.get("about", ()))})
+    named = {key: tuple(row.get(key, ())) for key in ("about", "cases")}
+    return Observation(**{**row, **named, "answer": Answer(row["answer"])})

@@ -19,7 +19,8 @@ class Observation:
     """One look at the state after `patch` (0: the base). `seconds` is what it took, `cached` whether it was known
     before; `why` is the evidence, a sentence. `fingerprint` stands for all that the answer depends on (kernel, modules,
     programs): states of one fingerprint are one state. Empty where that is not known. `value` is the number that was
-    measured, where the question is about one; `about` names the tests that are worse."""
+    measured, where the question is about one; `about` names the tests that are worse, `cases` those cases of them that
+    were reached and are ("test: case")."""
 
     patch: int
     answer: Answer
@@ -29,6 +30,7 @@ class Observation:
     fingerprint: str = ""
     value: float | None = None
     about: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from kpatch_tool.bisect.named import near
 from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
-from kpatch_tool.results.deltas import Change, Delta, compare, name, transition
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, name, transition
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tester
@@ -25,6 +25,7 @@ from kpatch_tool.tree.model import State
 from kpatch_tool.vm.model import LEFT_BEHIND
 
 _NAMED = 3  # cases named in the evidence
+_KEPT = 100  # cases that a look keeps
 _BASE_RETRIES = 1
 
 
@@ -75,10 +76,10 @@ class Worse(Plain):
             # All are compared with this very run.
             reference = tuple(self._reference.values())
             if any(tests.status == "failed" for tests in reference):
-                return self._judged(state, reference, time.monotonic() - started, identity)
+                return self._judged(state, reference, time.monotonic() - started, identity, seen)
             return Observation(state.patch, Answer.GOOD, time.monotonic() - started, True, "as it is", identity)
         found = self._run(state, built, again=times > 0, only=self._worse_tests(state, seen))
-        return self._judged(state, found, time.monotonic() - started, identity)
+        return self._judged(state, found, time.monotonic() - started, identity, seen)
 
     def remark(self, seen: Sequence[Observation], blamed: Sequence[int] = ()) -> str:
         """In what else the last state is worse: another patch did that."""
@@ -87,12 +88,26 @@ class Worse(Plain):
         found, last = (_about(seen, patch) for patch in (blamed[-1], self.head.patch))
         others = [name for name in last if name not in found]
         if not found or not others:
-            return ""
+            return self._in_other_cases(seen, blamed[-1])
         named = others[:_NAMED]
         more = f" and {plural(len(others) - _NAMED, 'more test')}" if len(others) > _NAMED else ""
         return (
             f"patch {self.head.patch} is worse in {', '.join(named)}{more} as well, patch {blamed[-1]} is not: "
             f"`{' '.join(f'--test {shlex.quote(name)}' for name in named)}` looks for what did that"
+        )
+
+    def _in_other_cases(self, seen: Sequence[Observation], blamed: int) -> str:
+        """The same of the cases of one test."""
+        shown = {case for one in seen if one.patch == blamed for case in one.cases}
+        last = next((one.cases for one in seen if one.patch == self.head.patch and one.cases), ())
+        other = next((case for case in last if case not in shown), "")
+        if not other:
+            return ""
+        test, _, case = other.partition(": ")
+        wanted = f"--test {shlex.quote(test.partition('@')[0])} --case {shlex.quote(glob.escape(case))}"
+        return (
+            f"patch {self.head.patch} is worse in {other} as well, which patch {blamed} does not show: "
+            f"`{wanted}` looks for what did that"
         )
 
     def _run(self, state: State, built: StateBuild, *, again: bool, only: Sequence[str]) -> tuple[StateTests, ...]:
@@ -141,12 +156,16 @@ class Worse(Plain):
         )
 
     def _require_case(self, found: Sequence[StateTests]) -> None:
+        if self.log_only:
+            return  # what the kernel will complain of it does not say on the base
         cases = {one.case for tests in found for one in tests.results if one.case}
         if self.case != "*" and not fnmatch.filter(cases, self.case):
             todo = f"there is {near(self.case, sorted(cases)) or 'none'}"
             raise InputError(f"no case on the base is called {self.case}", where="--case", todo=todo)
 
-    def _judged(self, state: State, found: Sequence[StateTests], seconds: float, identity: str) -> Observation:
+    def _judged(
+        self, state: State, found: Sequence[StateTests], seconds: float, identity: str, seen: Sequence[Observation]
+    ) -> Observation:
         cached = all(tests.cached for tests in found)
         failed = next((tests for tests in found if tests.status == "failed"), None)
         if failed is not None:
@@ -155,10 +174,14 @@ class Worse(Plain):
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
         why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
+        cases = tuple(name(delta) for delta in worse if delta.case and delta.now != ABSENT)
+        if not cases and self.case != "*" and any(one.cases for one in seen if one.patch == self.head.patch):
+            # The last state reaches the case, and fails in it: something else is in its way here.
+            return Observation(state.patch, Answer.SKIP, seconds, cached, f"not reached: {why}", identity)
         # What the tests before left behind, they have to leave behind in the other states, too.
         alone = not any(delta.why.startswith(LEFT_BEHIND) for delta in worse)
         about = tuple(dict.fromkeys(delta.test for delta in worse)) if alone else ()
-        return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about)
+        return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about, cases=cases[:_KEPT])
 
     def _worse(self, tests: StateTests) -> list[Delta]:
         """How a suite is worse than on the base, in the tests that were run."""

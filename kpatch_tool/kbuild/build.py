@@ -14,6 +14,7 @@ from kpatch_tool import doctor, lock, process, sandbox
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import artifacts, config, diagnostics, reach
+from kpatch_tool.kbuild.compiled import COMPILES, changes_between, directory_of
 from kpatch_tool.kbuild.make import Make
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, StateBuild
 from kpatch_tool.kbuild.objdir import LOG, ObjectDirectory, Record, carried, without_vanished
@@ -29,7 +30,6 @@ _ALLCONFIG = "allconfig"
 _COMPAT = "compat"
 _LOCK_SECONDS = 5.0
 _BY_SIGNAL = 128  # make ends with 0, 1 or 2; the shell around it adds this to the number of a signal
-_COMPILES = re.compile(rb"^  (?:CC|AS|HOSTCC)(?: \[M\])? +(\S+)")
 # A change to one of these may change what a configuration comes out as.
 _KCONFIG = re.compile(r"(?:^|/)Kconfig[^/]*$|^scripts/|^Makefile$|^arch/[^/]+/Makefile[^/]*$|\.config$")
 
@@ -92,7 +92,7 @@ class _Builder:
         started = time.monotonic()
         _check_path(self.workspace.root)
         source = worktree_of(self.workspace, self.plan.tree).move_to(self.state, self.progress)
-        directory = ObjectDirectory(self.workspace.state / "build" / f"{self.plan.tree.name}-{self.plan.arch.name}")
+        directory = directory_of(self.workspace, self.plan.tree, self.plan.arch.name)
         record = directory.prepare(self.plan.generation)
         build = self._configured(directory, record, source)
         build = replace(build, seconds=time.monotonic() - started)
@@ -258,19 +258,8 @@ class _Builder:
 
     def _changes(self, tree_id: str) -> tuple[reach.Change, ...]:
         """The files that differ between a git tree and this state; everything, when the old one is gone."""
-        if tree_id == self.state.tree_id:
-            return ()
-        done = process.run(
-            ["git", f"--git-dir={self.plan.tree.git_dir}", "diff-tree", "-r", "-z", "--name-status", "--no-renames",
-             tree_id, self.state.tree_id]
-        )  # fmt: skip
-        if done.status != 0:
-            return (reach.Change("Makefile", "M"),)
-        words = done.stdout.split(b"\0")
-        return tuple(
-            reach.Change(os.fsdecode(path), status.decode("ascii", "replace"))
-            for status, path in zip(words[::2], words[1::2], strict=False)
-        )
+        found = changes_between(self.plan.tree, tree_id, self.state.tree_id)
+        return (reach.Change("Makefile", "M"),) if found is None else found
 
     def _name(self) -> str:
         return f"building patch {self.state.patch}" if self.state.patch else "building the base"
@@ -287,7 +276,7 @@ class _Counter:
         progress(what, 0, total)
 
     def __call__(self, line: bytes) -> None:
-        if _COMPILES.match(line):
+        if COMPILES.match(line):
             self.count += 1
             self._progress(self._what, self.count, max(self._total, self.count) if self._total else 0)
 

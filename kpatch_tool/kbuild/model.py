@@ -97,6 +97,14 @@ class ModuleChange:
     before: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The source files that a patch changes and its build does not compile."""
+
+    patch: int
+    files: tuple[str, ...]
+
+
 def module_changes(build: StateBuild, other: StateBuild) -> tuple[ModuleChange, ...]:
     """Image and modules of `build` beside those of `other`, in the order of `build`, then those it has no more. Empty
     where one of them was not built."""

@@ -14,6 +14,7 @@ from kpatch_tool.kbuild.model import (
     new_warnings,
 )
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
+from kpatch_tool.results.answer import not_compiled
 from kpatch_tool.text import columns, plural, printable
 
 _SHOWN = 10  # errors and warnings of one state that are shown
@@ -21,7 +22,11 @@ _SHOWN = 10  # errors and warnings of one state that are shown
 
 def text(done: Built) -> str:
     """One line a state; below it what its patch changed, what is wrong, and where the rest is."""
-    return "\n".join(line for build in done.builds for line in _lines(build, done.base, done.previous(build)))
+    lines = [line for build in done.builds for line in _lines(build, done.base, done.previous(build))]
+    if done.left_out:
+        said = f"{not_compiled(done.left_out)} (--config FRAGMENT adds to it)"
+        lines += wrapped(printable(said), columns(), later="  ")
+    return "\n".join(lines)
 
 
 def _lines(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from kpatch_tool.depend import render
 from kpatch_tool.kbuild.model import (
     Diagnostic,
+    LeftOut,
     Module,
     ModuleChange,
     StateBuild,
@@ -50,13 +51,21 @@ def apply_document(outcome: ApplyOutcome) -> Document:
     }
 
 
-def build_document(builds: Sequence[StateBuild], arch: str, *, earlier: Sequence[StateBuild] = ()) -> Document:
+def build_document(
+    builds: Sequence[StateBuild],
+    arch: str,
+    *,
+    earlier: Sequence[StateBuild] = (),
+    left_out: Sequence[LeftOut] = (),
+) -> Document:
     """What `kpt build --json` prints. Each state is compared with the base and with the nearest state before it that
-    was built, both among `builds` and `earlier`, what is known of the states before the first."""
+    was built, both among `builds` and `earlier`, what is known of the states before the first. `not_compiled`:
+    `left_out`, the source files that each patch changes and its build does not compile."""
     known = (*earlier, *builds)
     base = next((build for build in known if build.patch == 0), None)
     states = [_state_build(build, base, previous_built(known, build.patch)) for build in builds]
-    return {"arch": arch, "states": states}
+    unread = [{"patch": one.patch, "files": [*one.files]} for one in left_out]
+    return {"arch": arch, "states": states, "not_compiled": unread}
 
 
 def tests_document(states: Sequence[StateTests], bases: Iterable[StateTests] | None = None) -> Document:
@@ -96,7 +105,7 @@ def run_document(record: RunRecord) -> Document:
         "base_stages": _stages(record, 0),
         "deps": render.document(record.dependencies),
         "apply": None if record.applied is None else apply_document(record.applied),
-        "build": build_document(record.builds, record.arch),
+        "build": build_document(record.builds, record.arch, left_out=record.left_out),
         "test": tests_document(record.tests),
     }
 

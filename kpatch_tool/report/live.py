@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Self
 
 from kpatch_tool.report.table import stage_table, table_width
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 
-class PlainLines:
-    """A line for each stage that ended ("patch 2  build  ok 12 s"), and one for each long step inside it."""
+_SILENCE = 60.0  # seconds after which a step says how far it is
 
-    def __init__(self, out: IO[str]) -> None:
+
+class PlainLines:
+    """A line for each stage that ended ("patch 2  build  ok 12 s"), and one for each long step inside it; after a
+    minute without any, how far a step is whose end is known ("testing the base 34%")."""
+
+    def __init__(self, out: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
         self._said: set[str] = set()
         self._lock = threading.Lock()
+        self._clock = clock
+        self._last = clock()
 
     def __enter__(self) -> Self:
         return self
@@ -40,9 +47,12 @@ class PlainLines:
         if step and step not in self._said:
             self._said.add(step)
             self._say(f"          {step}")
+        elif step and total and self._clock() - self._last >= _SILENCE:
+            self._say(f"          {step} {_share(done, total)}")
 
     def _say(self, line: str) -> None:
         with self._lock:
+            self._last = self._clock()
             self._out.write(printable(line).rstrip() + "\n")
             self._out.flush()
 
@@ -83,7 +93,7 @@ class LiveTable:
             self._cells[cell.patch, cell.stage] = cell
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:
-        share = f" {min(100, 100 * done // total)}%" if total else ""
+        share = f" {_share(done, total)}" if total else ""
         with self._lock:
             if what:
                 self._doing[threading.get_ident()] = f"{what}{share}"
@@ -99,6 +109,10 @@ class LiveTable:
             lines = "\n".join(printable(line) for line in self._doing.values())
         doing = Text(lines, no_wrap=True, overflow="ellipsis")
         return Group(table, Text(""), doing)
+
+
+def _share(done: int, total: int) -> str:
+    return f"{min(100, 100 * done // total)}%"
 
 
 def watcher_for(console: Console) -> LiveTable | PlainLines:

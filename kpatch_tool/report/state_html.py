@@ -9,7 +9,7 @@ from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild, previous_b
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import blamed, diagnostic_line, limited
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
-from kpatch_tool.results.deltas import ABSENT, Change, Delta, name, previous_tested, telling, transition
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, identity, name, previous_tested, telling, transition
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
 from kpatch_tool.text import plural
@@ -150,7 +150,7 @@ def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs:
     """What differs, test by test, and whether it is this patch's; the logs of both states below each test."""
     header = ["change", "case", "base, now", "since", "sure", "why"]
     base, previous = record.base_tests(tests.suite), previous_tested(record.tests, tests)
-    here = blamed(record.suspects(tests))
+    since = dict(zip(map(identity, deltas), record.suspects_of(deltas, tests), strict=True))
     before = {(one.test, one.case): str(one.verdict) for one in previous.results} if previous is not None else {}
     rows: list[str] = []
     by_test: dict[str, list[Delta]] = {}
@@ -159,7 +159,9 @@ def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs:
     for test, own in by_test.items():
         for delta in own:
             known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
-            rows.append(_delta(delta, f"{_state(previous.patch)} or before" if previous and known else here))
+            suspects = since[identity(delta)]
+            earlier = previous.patch if previous and known else min(suspects[-1], tests.patch)
+            rows.append(_delta(delta, f"{_state(earlier)} or before" if earlier < tests.patch else blamed(suspects)))
         shown = _logs_of(test, telling(own), tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))

@@ -234,14 +234,29 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     before = {} if previous is None else {identity(delta): delta for delta in record.deltas(previous)}
     now = [delta for delta in record.deltas(tests) if not delta.follows]
     shared = Counter(delta.change for delta in now if identity(delta) in before)
-    lines = [
-        delta_line(delta) for delta, _ in one_of_alike((delta, "") for delta in now if identity(delta) not in before)
-    ]
+    new = [delta for delta in now if identity(delta) not in before]
+    notes = _not_sooner(record, tests, new)
+    lines = [f"{delta_line(delta)}{note}" for delta, note in one_of_alike(zip(new, notes, strict=True))]
     if previous is not None and before:
         own = came_back(taken_back(compare(tests, previous), record.deltas(tests)))
         who = blamed(record.suspects(tests))
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in own]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
+
+
+def _not_sooner(record: RunRecord, tests: StateTests, deltas: Sequence[Delta]) -> list[str]:
+    """Whose each difference may be besides the patch at which it shows: tests may have come less far before."""
+    if not deltas:
+        return []
+    here = record.suspects(tests)
+    return [
+        ""
+        if suspects == here
+        else f", by one of {spelt(suspects)}: not reached before"
+        if suspects[-1] == tests.patch
+        else f", as after {_called(suspects[-1:])}"
+        for suspects in record.suspects_of(deltas, tests)
+    ]
 
 
 def _called(patches: Sequence[int]) -> str:

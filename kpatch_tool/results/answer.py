@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, changed_files
+from kpatch_tool.kbuild.model import BuildStatus, LeftOut, StateBuild, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import shaky
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
@@ -13,6 +13,7 @@ from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
 
 _NAMED_AT_MOST = 4  # patches that are named one by one
+_REASONS_AT_MOST = 3  # for which suites cannot be run
 
 
 def answer(
@@ -23,12 +24,14 @@ def answer(
     tests: Sequence[StateTests],
     *,
     never_loaded: Collection[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> str:
     """What the stages said together: "S applies to T; all 3 patches build without new warnings; of 142 test cases 140
     are as on the base, 2 better from patch 1 on (...)."
 
     `builds` and `tests` go over the states, base first; `never_loaded` are the file names of modules that no guest
-    loads here: what a patch does to them, no test tells.
+    loads here: what a patch does to them, no test tells. `left_out` are the source files that each patch changes and
+    no build here compiles.
     """
     if applied is None:
         return f"{series} was not applied to {tree}."
@@ -36,6 +39,7 @@ def answer(
     parts = [_applied(series, tree, applied), _built(builds), _tested(tests, patches)]
     if tests:
         parts.append(out_of_reach(builds, never_loaded, [build.patch for build in builds]))
+    parts.append(not_compiled(left_out))
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -92,8 +96,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         return ""
     last = _last_states(states) or list(bases.values())
     broken = [found for found in tests if found.status != "ok"]
-    alike = [found for found in broken if found.suite == broken[0].suite and why_broken(tests, found) == broken[0].why]
-    parts = [_broken(alike)] if broken else []
+    parts = _all_broken(tests, broken)
     compared = [found for found in last if found.patch and _ran(found, bases.get(found.suite))]
     if compared:
         dated: list[tuple[tuple[int, int], Delta]] = []
@@ -134,6 +137,19 @@ def _ran(state: StateTests, base: StateTests | None) -> bool:
 def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
     """The last state's results, one a suite."""
     return list({found.suite: found for found in states}.values())
+
+
+def _all_broken(tests: Sequence[StateTests], broken: Sequence[StateTests]) -> list[str]:
+    """Each reason once, with the states it is true of, as the first suite has them; the first reasons."""
+    alike: dict[str, list[StateTests]] = {}
+    for found in broken:
+        group = alike.setdefault(why_broken(tests, found), [])
+        if not group or group[0].suite == found.suite:
+            group.append(found)
+    groups = list(alike.values())
+    more = len(groups) - _REASONS_AT_MOST
+    rest = [f"others do not for {plural(more, 'more reason')}"] if more > 0 else []
+    return [*map(_broken, groups[:_REASONS_AT_MOST]), *rest]
 
 
 def _broken(all_alike: Sequence[StateTests]) -> str:
@@ -212,6 +228,27 @@ def out_of_reach(builds: Sequence[StateBuild], never_loaded: Collection[str], pa
         "loads it here"
         for name, numbers in changed.items()
     )
+
+
+def not_compiled(left_out: Sequence[LeftOut]) -> str:
+    """The source files that patches change and no build here compiles: "what patch 2 changes in arch/x86/kvm/xen.c is
+    not compiled in this configuration"; nothing where there are none."""
+    patches: dict[str, tuple[int, ...]] = {}
+    for one in left_out:
+        for path in one.files:
+            patches[path] = (*patches.get(path, ()), one.patch)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for path, numbers in patches.items():
+        groups.setdefault(numbers, []).append(path)
+    return "; ".join(
+        f"what {_patches(numbers)} {'changes' if len(numbers) == 1 else 'change'} in {_and_more(files)} is not "
+        "compiled in this configuration"
+        for numbers, files in groups.items()
+    )
+
+
+def _and_more(files: Sequence[str]) -> str:
+    return f"{files[0]} and {plural(len(files) - 1, 'more file')}" if len(files) > 1 else files[0]
 
 
 def _first_error(build: StateBuild) -> str:

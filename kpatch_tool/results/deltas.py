@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, NOT_BEGUN, UNBUILT, CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
+from kpatch_tool.vm.model import NOT_LOADED
 
 ABSENT = "absent"
 UNTESTED = "infra"
@@ -132,17 +133,37 @@ def since(
 ) -> list[tuple[int, int]]:
     """Since when each of `deltas`, those of `tests` against `base`, is so; `states` are results of the same series.
 
-    The second number is the first patch of the unbroken row of tested states up to `tests` that have the delta, the
-    first one that of the tested state before it (0: the base): those between them were not tested.
+    The second number is the first patch of the row of tested states up to `tests` that have the delta, the first one
+    that of the tested state before it that does not (0: the base): those between them were not tested, or did not come
+    so far in the test that they could tell. A row goes on over a state that cannot tell.
     """
-    found = {identity(delta): (0, tests.patch) for delta in deltas}
-    left, at = set(found), tests
-    while left and (before := previous_tested(states, at)) is not None:
+    first = {identity(delta): tests.patch for delta in deltas}
+    found: dict[tuple[str, str, str], tuple[int, int]] = {}
+    at, on_base = tests, _by_case(base)
+    while first and (before := previous_tested(states, at)) is not None:
+        cases = _by_case(before)
         there = {identity(delta) for delta in compare(before, base)} if before.patch else set()
-        found |= dict.fromkeys(left, (before.patch, at.patch))
-        left &= there
+        for key in tuple(first):
+            if key in there:
+                first[key] = before.patch
+            elif not before.patch or key[:2] not in on_base or _could_tell(cases, key):
+                found[key] = (before.patch, first.pop(key))
         at = before
+    found |= {key: (0, patch) for key, patch in first.items()}
     return [found[identity(delta)] for delta in deltas]
+
+
+def _could_tell(cases: _Cases, key: tuple[str, str, str]) -> bool:
+    """Whether a state with `cases` could have shown the case and verdict of `key`, had it been so: not where the test
+    did not begin, or ended before it came to that."""
+    test, case, now = key
+    whole = cases.get((test, ""))
+    if now == ABSENT or (whole is not None and test == KERNEL_LOG):
+        return True
+    if whole is None or whole.why.startswith((NOT_BEGUN, NOT_LOADED)):
+        return False
+    ended_well = whole.verdict is Verdict.PASS
+    return (ended_well or (test, case) in cases) if case else ended_well or str(whole.verdict) not in _CUT_SHORT
 
 
 def classify(base: str, now: str) -> Change:
@@ -164,9 +185,11 @@ def name(delta: Delta) -> str:
 
 
 def transition(delta: Delta) -> str:
-    """What happened, in words: "pass, now fail"; "does not build, now pass"."""
-    before = UNBUILT if _unbuilt(delta.why) else delta.base
-    return f"{before}, now {delta.now}"
+    """What happened, in words: "pass, now fail"; "does not build, now pass"; "pass, now does not build"."""
+    if not _unbuilt(delta.why):
+        return f"{delta.base}, now {delta.now}"
+    # What is not built fails; were it the base's reason as well, nothing would differ.
+    return f"{delta.base}, now {UNBUILT}" if delta.now == Verdict.FAIL else f"{UNBUILT}, now {delta.now}"
 
 
 def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> str:

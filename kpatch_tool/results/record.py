@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
-from kpatch_tool.kbuild.model import Diagnostic, StateBuild, new_warnings
-from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested
+from kpatch_tool.kbuild.model import Diagnostic, LeftOut, StateBuild, new_warnings
+from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested, since
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
@@ -63,7 +64,8 @@ class PatchRecord:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. `started` has a time zone; `seconds` is the time of the whole run; `accelerator` is empty when nothing
-    was tested. `never_loaded` are the file names of modules that no guest loads on this machine.
+    was tested. `never_loaded` are the file names of modules that no guest loads on this machine, `left_out` the source
+    files that no build here compiles.
 
     `builds` and `tests` go over the states, base first; a suite's StateTests of a state that was not run again carries
     the earlier results, `cached`, with the reason in `why`. `problems` are lines for the user (a stage that this
@@ -88,6 +90,7 @@ class RunRecord:
     problems: tuple[str, ...] = ()
     accelerator: str = ""
     never_loaded: frozenset[str] = frozenset()
+    left_out: tuple[LeftOut, ...] = ()
 
     def cell(self, patch: int, stage: Stage) -> Cell | None:
         """The cell of a patch (0: the base) and stage."""
@@ -121,8 +124,17 @@ class RunRecord:
         before: its own alone, unless states between were not tested."""
         previous = previous_tested(self.tests, tests)
         start = 0 if previous is None else previous.patch
-        between = (build.patch for build in self.builds if start < build.patch < tests.patch)
-        return (*between, tests.patch)
+        return self._behind(start, tests.patch)
+
+    def suspects_of(self, deltas: Sequence[Delta], tests: StateTests) -> list[tuple[int, ...]]:
+        """For each of `deltas`, those of a state's tests from the base, the patches that may have done it: those behind
+        the last state that could have shown it and did not."""
+        base = self.compared_with(tests)
+        assert base is not None, "there are no deltas without it"
+        return [self._behind(*dates) for dates in since(deltas, self.tests, tests, base)]
+
+    def _behind(self, start: int, end: int) -> tuple[int, ...]:
+        return (*(build.patch for build in self.builds if start < build.patch < end), end)
 
     @property
     def exit_status(self) -> int:

@@ -72,13 +72,15 @@ class Subject:
 @dataclass(frozen=True, slots=True)
 class Options:
     """What to run and how. `tests` are globs on names of tests (none: all); `variants` names of variants (none: each
-    suite's own); `timeout` in seconds replaces every test's own; `accel` is "kvm", "tcg" or None."""
+    suite's own); `timeout` in seconds replaces every test's own; `accel` is "kvm", "tcg" or None. `touched` are the
+    tree's selftests that run besides the usual ones, because the series changes them."""
 
     tests: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     timeout: float | None = None
     accel: str | None = None
     nodefault: bool = False
+    touched: tuple[str, ...] = ()
 
     def by_name(self) -> Options:
         """The same where `tests` may also be named as results call them: "dirty@shadow" is dirty in that variant. With
@@ -371,7 +373,13 @@ def _tests(
     """The tests of a suite, problems of its description, and what changes when the programs do."""
     if suite.kind is SuiteKind.SELFTESTS:
         built = selftests.build_selftests(
-            subject.workspace, subject.tree, subject.state, subject.arch, patterns=options.tests, progress=progress
+            subject.workspace,
+            subject.tree,
+            subject.state,
+            subject.arch,
+            patterns=options.tests,
+            touched=options.touched,
+            progress=progress,
         )
         return built.tests, ((built.why,) if built.why else ()), _version_of_programs(built.tests)
     assert suite.directory is not None

@@ -38,6 +38,7 @@ DEFAULT_TIMEOUT = 60.0
 
 _DATA = Path(__file__).parent / "selftests.toml"
 _RECIPE = "1"  # part of every key: raise it when the way of building changes
+_TOUCHED_AT_MOST = 10  # programs beside those listed; a series that changes them all is about something else
 _LOCK_SECONDS = 60.0
 _STRIP_SECONDS = 60.0
 _BUILDING = ".kpt-building"
@@ -93,10 +94,12 @@ def build_selftests(
     arch: str = "x86_64",
     *,
     patterns: Sequence[str] = (),
+    touched: Sequence[str] = (),
     progress: Progress = silent,
     jobs: int | None = None,
 ) -> Selftests:
-    """The tests of `state`: those of selftests.toml the tree has, or all whose name or path matches one of `patterns`.
+    """The tests of `state`: those of selftests.toml the tree has and those called `touched`, or all whose name or path
+    matches one of `patterns`.
 
     Builds only the programs that are not known from before, in kpt's own checkout of the tree, under the lock of its
     builds. Raises MachineError when git or a tool is missing, the disk is full, or another kpt builds this tree.
@@ -105,7 +108,7 @@ def build_selftests(
     programs = programs_in(sources.makefile, _data()[arch]["variables"])
     if not programs:
         return Selftests((), f"this tree has no tests for {arch} in {DIRECTORY}")
-    chosen = choose(programs, defaults(arch), patterns)
+    chosen = choose(programs, (*defaults(arch), *touched), patterns)
     if not chosen:
         return Selftests((), f"no test of {DIRECTORY} matches {' '.join(patterns)}".strip())
     keys = _keys(sources, chosen, toolchain.probe(tree.make).identity)
@@ -127,6 +130,18 @@ def build_selftests(
 def programs_of(tree: Tree, state: State, arch: str = "x86_64") -> tuple[Program, ...]:
     """All programs a state has; nothing is built. Raises MachineError when git cannot tell."""
     return programs_in(read_sources(tree.git_dir, state.commit).makefile, _data()[arch]["variables"])
+
+
+def touched(tree: Tree, base: State, head: State, arch: str = "x86_64") -> tuple[str, ...]:
+    """The names of the programs whose sources a series, from `base` to `head`, adds or changes, the first ten: what it
+    does to a test that does not run otherwise, nothing else would tell. Raises MachineError when git cannot tell."""
+    before, after = (read_sources(tree.git_dir, state.commit) for state in (base, head))
+    found = [
+        program.name
+        for program in programs_in(after.makefile, _data()[arch]["variables"])
+        if before.ids.get(f"{DIRECTORY}/{program.source}") != after.ids.get(f"{DIRECTORY}/{program.source}")
+    ]
+    return tuple(found[:_TOUCHED_AT_MOST])
 
 
 def read_sources(git_dir: Path, commit: str) -> Sources:
@@ -151,13 +166,13 @@ def programs_in(makefile: str, variables: Iterable[str]) -> tuple[Program, ...]:
     return tuple(Program(path.rpartition("/")[2], path) for path in plainly)
 
 
-def choose(programs: Sequence[Program], listed: Mapping[str, Options], patterns: Sequence[str]) -> tuple[Program, ...]:
+def choose(programs: Sequence[Program], listed: Iterable[str], patterns: Sequence[str]) -> tuple[Program, ...]:
     """The programs to run: all that match a pattern (as the shell's), in the tree's order; without patterns those
     listed, in the list's order."""
     if patterns:
         return tuple(p for p in programs if any(fnmatchcase(n, one) for one in patterns for n in (p.name, p.path)))
     known = {program.name: program for program in programs}
-    return tuple(known[name] for name in listed if name in known)
+    return tuple(known[name] for name in dict.fromkeys(listed) if name in known)
 
 
 def defaults(arch: str) -> Mapping[str, Options]:

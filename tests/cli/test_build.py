@@ -97,6 +97,39 @@ def test_what_each_patch_changed_in_words(toy: Path, kpt: Kpt) -> None:
     assert "byte for byte those of patch 3\n" in alone, "what is known from before counts"
 
 
+def test_what_the_configuration_leaves_out_is_not_said_to_build(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """A file of the base and a new one that no object is made of; one with all that goes into it; a program."""
+    xen, more = "arch/x86/kvm/xen.c", "arch/arm64/kvm/arm.c"
+    append(toy_repo, xen, "int xen;\n", "base")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "HEAD")
+    base = git("rev-parse", "HEAD", cwd=toy_repo).strip()
+    append(toy_repo, "arch/x86/kvm/svm.c", "int svm_more;\n", "compiled")
+    append(toy_repo, xen, "int broken = nothing;\n", "not compiled")
+    for path in (more, "tools/testing/selftests/kvm/one.c"):
+        (toy_repo / path).parent.mkdir(parents=True)
+    append(toy_repo, more, "int broken = nothing;\n", "of another architecture")
+    append(toy_repo, xen, "int xen_more;\n", "not compiled either")
+    append(toy_repo, "tools/testing/selftests/kvm/one.c", "int main(void) { return 0; }\n", "a test")
+    git("format-patch", "-q", "-o", tmp_path / "mails", f"{base}..HEAD", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s", "--tree", "toy")
+    document = kpt("build", "--each", "--json").json
+    found = [{"patch": 2, "files": [xen]}, {"patch": 3, "files": [more]}, {"patch": 4, "files": [xen]}]
+    assert document["not_compiled"] == found
+    assert kpt("build", "--each").out.endswith(
+        "what patches 2 and 4 change in arch/x86/kvm/xen.c is not compiled in this\n"
+        "  configuration; what patch 3 changes in arch/arm64/kvm/arm.c is not compiled in\n"
+        "  this configuration (--config FRAGMENT adds to it)\n"
+    )
+    assert kpt("build", "--patch", "1", "--json").json["not_compiled"] == []
+    other = tmp_path / "config"
+    other.write_text("CONFIG_KVM_INTEL=n\n")
+    assert kpt("build", "--patch", "1", "--config", other, "--json").json["not_compiled"] == []
+    assert kpt("build", "--each", "--json").json["not_compiled"] == [], "the objects are another configuration's now"
+
+
 def test_a_new_revision_builds_only_what_is_new(toy: Path, kpt: Kpt, tmp_path: Path) -> None:
     kpt("build", "s", "--each", status=1)
     git("checkout", "-q", "work~2", cwd=toy)

@@ -117,7 +117,7 @@ def test_cases_that_a_test_which_failed_before_no_longer_reaches_are_worse(
 
     question, _ = ask(lambda patch, test, before: False)
     question.case, question._reference = case, {"kut": ran(0, Verdict.FAIL, "mov", "or", "and", "shl")}
-    seen = question._judged(STATES[1], [ran(1, Verdict.TIMEOUT, "mov")], 1.0, "")
+    seen = question._judged(STATES[1], [ran(1, Verdict.TIMEOUT, "mov")], 1.0, "", ())
     assert seen.answer is (Answer.BAD if worse else Answer.GOOD)
     assert seen.why == ("; ".join(f"emulator: {name}: pass, now absent" for name in worse) or "as on the base")
 
@@ -153,6 +153,37 @@ def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Gues
     assert question.remark(seen, [4]) == question.remark(seen) == ""
 
 
+def test_a_case_of_the_same_test_that_a_later_patch_broke_is_told_and_can_be_looked_for(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patch 1 stops tlb before its second case, which patch 2 breaks; patch 3 lets it end again."""
+    suite = Guest._suite
+
+    def with_cases(self: Guest, state: State, name: str) -> StateTests:
+        tests = suite(self, state, name)
+        if name != "kut":
+            return tests
+        fails = {"first": state.patch >= 1, "second [x]": state.patch >= 2}
+        reached = ["first"] if state.patch in (1, 2) else [*fails]
+        cases = [CaseResult("tlb", case, Verdict.FAIL if fails[case] else Verdict.PASS, 0.0) for case in reached]
+        return replace(tests, results=(*tests.results, *cases))
+
+    monkeypatch.setattr(Guest, "_suite", with_cases)
+    question, _ = ask(lambda patch, test, before: patch >= 1 and test == "tlb")
+    seen = [question.look(STATES[patch], 0, ()) for patch in (4, 1)]
+    assert question.remark(seen, [1]) == (
+        "patch 4 is worse in tlb: second [x] as well, which patch 1 does not show: "
+        "`--test tlb --case 'second [[]x]'` looks for what did that"
+    )
+    assert question.remark(seen, [4]) == ""
+    question.case = "second [[]x]"
+    seen = []
+    for patch in (4, 2, 1, 3, 0):
+        seen.append(question.look(STATES[patch], 0, seen))
+    assert [one.answer for one in seen] == [Answer.BAD, Answer.SKIP, Answer.SKIP, Answer.BAD, Answer.GOOD]
+    assert seen[1].why == "not reached: tlb: second [x]: pass, now absent"
+
+
 def test_what_the_kernel_says_is_looked_for_alone(
     ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +201,7 @@ def test_what_the_kernel_says_is_looked_for_alone(
     question, guest = ask(lambda patch, test, before: patch >= 1 and test == "tlb")
     seen = [question.look(STATES[patch], 0, ()) for patch in (4, 1)]
     assert question.remark(seen, [1]).endswith("`--test 'kernel log'` looks for what did that")
-    log, identity = replace(question, log_only=True), question.identity
+    log, identity = replace(question, log_only=True, case="WARNING: at *", _reference={}), question.identity
     assert [log.look(STATES[patch], 0, ()).answer for patch in (4, 3, 2)] == [Answer.BAD, Answer.BAD, Answer.GOOD]
     assert log.identity != identity and log.words == "kernel log is worse than on the base"
     assert {test for patch, test in guest.ran if patch == 2} == {name for names in TESTS.values() for name in names}

@@ -107,6 +107,17 @@ def test_a_test_that_did_not_build_and_now_gives_a_result_is_better() -> None:
     )
 
 
+def test_a_test_that_builds_no_more_is_worse_and_says_so() -> None:
+    base = ran(0, "state_test=pass", "slow=timeout")
+    why = "does not build: stages.h: No such file or directory"
+    found = compare(ran(1, f"state_test=fail {why}", f"slow=fail {why}", f"new=fail {why}"), base)
+    assert [(d.change, transition(d)) for d in found] == [
+        (Change.WORSE, "pass, now does not build"),
+        (Change.CHANGED, "timeout, now does not build"),
+        (Change.CHANGED, "absent, now does not build"),
+    ]
+
+
 def test_cases_that_vanish_because_the_test_was_cut_short_follow_from_it() -> None:
     base = ran(0, "msr=pass", "msr/one=pass", "msr/two=pass", "msr/three=pass")
     state = ran(1, "msr/one=pass", "msr=timeout no answer in 30 s")
@@ -204,6 +215,28 @@ def test_since_when() -> None:
         "c": (7, 9),  # fail became timeout
     }
     assert since(found, [base, last], last, base) == [(0, 9)] * 3
+
+
+def test_no_state_that_came_less_far_makes_a_later_patch_the_one_that_did_it() -> None:
+    """Patch 2 stops the tests, patch 4 breaks a case that is not reached then, patch 6 mends what patch 2 did."""
+    base = ran(0, "a=pass", "a/1=pass", "a/2=pass", "b=pass", "c=pass", "d=pass", "d/1=pass")
+    stopped = [
+        "a=abort",
+        "a/1=pass",
+        "b=abort its modules are not loaded: kvm: no such device",
+        "c=abort not begun: given up",
+        "d=fail",
+    ]
+    last = ran(6, "a=fail", "a/1=pass", "a/2=fail", "b=fail", "c=fail", "d=pass", "d/1=fail", "e=fail")
+    states = [base, ran(1, "a=pass", "a/1=pass", "a/2=pass", "b=pass", "c=pass", "d=pass", "d/1=pass")]
+    states += [ran(patch, *stopped) for patch in (2, 3, 4, 5)]
+    found = compare(last, base)
+    dates = dict(zip(map(name, found), since(found, [*states, last], last, base), strict=True))
+    assert dates.pop("e") == (5, 6), "a test that the series adds"
+    assert dates == dict.fromkeys(["a", "a: 2", "b", "c", "d: 1"], (1, 6))
+    # One that was seen before it was stopped did not come later.
+    earlier = ran(1, *(f"{one}=fail" for one in ("a", "a/2", "b", "c")), "a/1=pass", "d=pass", "d/1=fail")
+    assert set(since(found, [base, earlier, *states[2:], last], last, base)) == {(0, 1), (5, 6)}
 
 
 def test_cases_are_told_by_the_patch_that_did_it() -> None:

@@ -13,10 +13,11 @@ import pytest
 from kpatch_tool import runner
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
-from kpatch_tool.kbuild.model import Diagnostic, Module, StateBuild
+from kpatch_tool.kbuild.model import Diagnostic, LeftOut, Module, StateBuild
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
 from kpatch_tool.report import table
+from kpatch_tool.report.document import run_document
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
@@ -73,6 +74,18 @@ def test_what_no_guest_loads_is_not_tested() -> None:
     assert record.sentence.endswith(
         "are as on the base; what patches 1 and 3 change in kvm-intel.ko is not tested, no guest loads it here."
     )
+
+
+def test_what_is_not_compiled_is_told() -> None:
+    """That all patches build says nothing of it."""
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "b", "c"), same_results(0, 1, 3))
+    steps.left_out = (LeftOut(2, ("x.c", "y.S", "z.c")), LeftOut(3, ("z.c",)))
+    record = run(SERIES, steps, Recorder())
+    assert record.sentence.endswith(
+        "; what patch 2 changes in x.c and 1 more file is not compiled in this configuration; "
+        "what patches 2 and 3 change in z.c is not compiled in this configuration."
+    )
+    assert run_document(record)["build"]["not_compiled"][1] == {"patch": 3, "files": ["z.c"]}
 
 
 @pytest.mark.parametrize(("which", "runs"), [(Which.HEAD, [0, 3]), (Which.EACH, [0, 1, 2, 3])])
@@ -231,6 +244,19 @@ def test_what_is_broken_between_is_told_once() -> None:
         f"patch 1, kut: failed: {why}",
         "patch 2, kut: failed as after patch 1",
     ]
+
+
+def test_what_is_broken_for_another_reason_at_the_end_is_told_as_well() -> None:
+    """The kernel dies after patch 1, which patch 2 mends; after patch 3 the module does not load."""
+    tests = same_results(0, 2) | {
+        1: (make_tests(1, "vmexit=abort", "msr=abort", status="failed", why="the guest's kernel died"),),
+        3: (make_tests(3, "vmexit=abort", "msr=abort", status="failed", why="its modules are not loaded"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        "; patch 1 does not get through kut (the guest's kernel died); "
+        "patch 3 does not get through kut (its modules are not loaded)."
+    )
 
 
 def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:

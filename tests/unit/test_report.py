@@ -183,6 +183,25 @@ def test_what_was_taken_back_is_no_patchs_doing_for_sure_where_states_were_not_t
     assert "patch 3, kut: better  by one of 2-3: a: fail, now pass\n" in text
 
 
+def test_what_a_test_did_not_reach_for_an_earlier_fault_is_not_blamed_on_the_patch_that_mends_that() -> None:
+    series = make_series("one", "two", "three", "four")
+    whole = ("a=pass", "a/1=pass", "a/2=pass")
+    tests = {
+        0: (make_tests(0, *whole),),
+        1: (make_tests(1, *whole),),
+        2: (make_tests(2, "a=abort", "a/1=pass"),),
+        3: (make_tests(3, "a=abort", "a/1=pass"),),
+        4: (make_tests(4, "a=fail", "a/1=pass", "a/2=fail"),),
+    }
+    built = {number: make_build(number, module=str(number)) for number in tests}
+    record = run(series, FakeSteps(make_applied(series), built, tests), Recorder())
+    lines = shown(record, width=200).splitlines()
+    for case in ("a: pass", "a: 2: pass"):
+        assert f"  patch 4, kut: worse   {case}, now fail, by one of 2-4: not reached before" in lines
+    assert "2 worse by one of patches 2, 3 and 4 (a: pass, now fail)" in record.sentence
+    assert html.page(record).count("<td>one of 2-4</td>") == 2
+
+
 def test_the_document_is_json_and_holds_the_contracts() -> None:
     document = json.loads(json.dumps(run_document(hostile_record())))
     assert [patch["status"] for patch in document["apply"]["patches"]] == ["offset", "fuzz", "clean"]
@@ -224,6 +243,22 @@ def test_plain_lines_for_a_log() -> None:
         "          building patch 2",
         "patch 1   build    ok 2 s",
         "base      test     \\x1b[31m",
+    ]
+
+
+def test_a_long_step_says_in_a_log_now_and_then_how_far_it_is() -> None:
+    out, now = io.StringIO(), [0.0]
+    lines = PlainLines(out, lambda: now[0])
+    for second in range(0, 200, 20):
+        now[0] = second
+        lines.progress("testing the base: msr", second, 200)
+        lines.progress("booting patch 1")
+    assert out.getvalue().splitlines() == [
+        "          testing the base",
+        "          booting patch 1",
+        "          testing the base 30%",
+        "          testing the base 60%",
+        "          testing the base 90%",
     ]
 
 

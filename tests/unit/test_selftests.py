@@ -202,6 +202,25 @@ def test_a_changed_header_reaches_every_program(toy: Toy, name: str, text: str, 
     assert subprocess.run([test.path], check=False).returncode == status
 
 
+def test_what_a_series_adds_or_changes_runs_beside_the_usual_ones(toy: Toy) -> None:
+    base = toy.commit(FILES)
+    more = MAKEFILE.replace("good_test", "good_test new_test", 1)
+    middle = toy.commit({f"{INSIDE}/Makefile": more, f"{INSIDE}/new_test.c": "int main(void) { return 1; }\n"})
+    head = toy.commit({f"{INSIDE}/syntax_test.c": "int main(void)\n{ return 0; }\n"})
+    tree = Tree("toy", toy.work / ".git", base.commit)
+    touched = selftests.touched(tree, base, head)
+    assert touched == ("new_test", "syntax_test")
+    assert selftests.touched(tree, base, base) == ()
+
+    def names(state: State) -> list[tuple[str, bool]]:
+        found = selftests.build_selftests(toy.workspace, tree, state, touched=touched, jobs=2)
+        return [(test.name, test.path is not None) for test in found.tests]
+
+    assert names(base) == [("syntax_test", False)]
+    assert names(middle) == [("new_test", True), ("syntax_test", False)]
+    assert names(head) == [("new_test", True), ("syntax_test", True)]
+
+
 def test_what_a_killed_build_left_is_not_used(toy: Toy) -> None:
     state = toy.commit(FILES)
     toy.build(state, "good_test")
