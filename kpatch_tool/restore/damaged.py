@@ -21,9 +21,16 @@ from kpatch_tool.restore.hidden import without_addresses
 _HUNK = re.compile(rb"@@ ?-(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? ?@@(.*)")
 _BLANKS = re.compile(rb"[ \t\r\f\v]+")
 _SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
+# git writes this line in English; diff(1) translates it. A line of the file may begin so in Forth, a comment there.
+_NO_NEWLINE = re.compile(rb"[ \t]*\\ ?(?:No newline|Kein Zeilenumbruch|Pas de fin|[^\x00-\x7f])")
 _UNENDED = 5  # what it costs to end a hunk where nothing says that it ends
 _OVERRUN = 10  # what it costs to go on where a header or the mail's signature stands
 _DASHES = 2  # what it costs to go on where a line of two dashes stands, which may be a signature's
+
+
+def says_no_newline(line: bytes) -> bool:
+    """Whether a line of a diff says that the one above it ends without a newline."""
+    return _NO_NEWLINE.match(line) is not None
 
 
 def squeeze(text: bytes) -> bytes:
@@ -169,7 +176,7 @@ class _Reader:
         if best is None or self._goes_on(best[1]):
             return None
         end = best[1]
-        while end < len(self.lines) and self.lines[end].startswith(b"\\ "):
+        while end < len(self.lines) and says_no_newline(self.lines[end]):
             end += 1
         return end
 
@@ -217,7 +224,7 @@ class _Extents:
     def take(self, line: bytes) -> bool:
         """Count one more line; False where the hunk cannot be that long."""
         first = line[:1]
-        if line.lstrip(b" \t").startswith(b"\\ "):
+        if says_no_newline(line):
             return True
         self.plus += first == b"+"
         self.minus += first == b"-"
@@ -253,7 +260,7 @@ def provisional(lines: list[bytes]) -> tuple[Line, ...]:
     out: list[Line] = []
     for line in lines:
         text = line.lstrip(b" \t") if line[:1] not in {b"+", b"-"} else line
-        if text.startswith(b"\\ ") and out:
+        if out and says_no_newline(text):
             out[-1] = Line(out[-1].kind, out[-1].text, newline=False)
         elif text[:1] == b"+":
             out.append(Line(Kind.ADDED, text[1:]))

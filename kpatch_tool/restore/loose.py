@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.restore import binaries
+from kpatch_tool.restore.damaged import says_no_newline
 from kpatch_tool.restore.header import Header, file_header, header_line
 
 # The second @@ may be gone (a line broken there), the blanks too.
@@ -187,7 +188,7 @@ class _Reader:
         least = max(counts)
         while self.at < len(self.lines) and not self._ends(len(taken) >= least):
             line = self.lines[self.at]
-            if re.match(rb"[ \t]?\\ ?\w", line) and taken:
+            if taken and says_no_newline(line):
                 bare.add(len(taken) - 1)
             else:
                 taken.append(line)

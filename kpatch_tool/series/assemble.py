@@ -19,6 +19,7 @@ from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.posting import Post, Posting
+from kpatch_tool.series.proposed import CounterPatches
 from kpatch_tool.series.split import has_diff, split_body, strip_space
 from kpatch_tool.series.subject import parse
 from kpatch_tool.series.undone import broken
@@ -134,24 +135,17 @@ def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *
     replies: list[Reply] = []
     given: dict[int, list[Trailer]] = {}
     refused: list[tuple[int, Refused]] = []
-    proposed = _counter_patches(posts, chosen, found)
+    proposed = CounterPatches(posts, chosen, found)
     for post, number in find_answers(posts, chosen, found):
         message = post.message
         text = _prose(message)
         replies.append(Reply(message.author, message.date, message.subject, number, text))
         if number is not None:
-            counter = message.in_reply_to in proposed
+            counter = proposed.answered_by(post, number)
             read = of_reply(text, post.sender, sloppy=sloppy, to_counter_patch=counter)
             given.setdefault(number, []).extend(read.taken)
             refused += [(number, one) for one in read.refused]
     return _Answers(tuple(replies), given, tuple(refused))
-
-
-def _counter_patches(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) -> frozenset[str]:
-    """The ids of replies that hold a diff of their own."""
-    ours = {post.order for posting in (*found, chosen) for post in posting.posts}
-    others = (post.message for post in posts if post.order not in ours)
-    return frozenset(message.message_id for message in others if message.message_id and has_diff(message.body))
 
 
 def _refused(answers: _Answers, patches: Sequence[Patch]) -> list[str]:

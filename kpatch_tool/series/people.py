@@ -14,6 +14,8 @@ _HIDDEN = re.compile(r"\[email[\s\xa0]?protected\]|\[EMAIL PROTECTED\]|hidden@ar
 _X = re.compile(r"x{2,}(?:\.x+)*$")
 _WITHOUT_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "æ": "ae", "ø": "oe"})
 _LONG_ENOUGH = 6  # characters of what stands before an @ that tell a person
+_WORD = re.compile(r"[^\W_]+")
+_WORDS_SHORTENED = 3  # of which a name is made at least where some of them are first letters only
 _GMANE = re.compile(r"(.+)-[\w/+-]{16,}$")  # gmane's hash of the address
 
 
@@ -106,9 +108,19 @@ def same_name(one: str, other: str) -> bool:
 
 def is_short_for(one: str, other: str) -> bool:
     """Whether one of two names has all the words of the other, and that has two at least: `Jane Doe` and
-    `Doe, Jane Q`."""
+    `Doe, Jane Q`; or the first letters of words that the other writes out: `Jane DS`, `Jdsmith`, `Jane Doe-Smith`."""
     fewer, more = sorted((name_words(one), name_words(other)), key=len)
-    return len(fewer) > 1 and fewer <= more
+    return (len(fewer) > 1 and fewer <= more) or _abbreviates(one, other) or _abbreviates(other, one)
+
+
+def _abbreviates(short: str, whole: str) -> bool:
+    """Whether of the words of `whole`, in order, those behind the first stand in `short` as their first letters, or
+    those before the last do and the last one follows them."""
+    mine, words = (_WORD.findall(_spelt_out(name)) for name in (short, whole))
+    if len(words) < _WORDS_SHORTENED:
+        return False
+    letters = "".join(word[0] for word in words)
+    return mine in ([words[0], letters[1:]], [letters[:-1] + words[-1]])
 
 
 def is_named_in(address: str, name: str) -> bool:

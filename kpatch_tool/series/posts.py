@@ -186,17 +186,20 @@ class Posting:
 
 class _Turns:
     """Which of several alike on one page a message is, where neither ids nor dates tell them apart: a patch that was
-    not changed in the next version. Another copy of the page has it as often."""
+    not changed in the next version. Another copy of the page has it as often; one right behind another is a copy of
+    that one."""
 
     def __init__(self) -> None:
         self._known: dict[object, int] = {}
         self._count: Counter[object] = Counter()
+        self._last: tuple[object, object] = ("", None)
 
     def of(self, message: Message, identity: object) -> int:
         if (message.origin, identity) not in self._known:
             page = message.origin.rpartition(",")[0]
-            self._count[page, identity] += 1
+            self._count[page, identity] += self._last != (page, identity)
             self._known[message.origin, identity] = self._count[page, identity]
+            self._last = page, identity
         return self._known[message.origin, identity]
 
 

@@ -107,6 +107,24 @@ def test_trailers_in_answers_to_replies() -> None:
     assert found.problems == ("`Reviewed-by: Bob <bob@x.org>` answers a counter-patch: not taken",)
 
 
+def test_what_a_reply_quotes_tells_on_a_page_that_it_answers_a_counter_patch() -> None:
+    better = DIFF.replace("+", "+better_")
+    counter = Mail("Re: [PATCH 2/2] mm: two", f"> {DIFF}\nRather:\n\n{better}", "r1", "p2", "Joe", "joe@x.org", 5)
+
+    def review(quoted: str, who: str, minute: int) -> Mail:
+        body = "".join(f"> {line}\n" for line in quoted.splitlines()) + f"\nReviewed-by: {who} <[email protected]>\n"
+        return Mail("Re: [PATCH 2/2] mm: two", body, "", "", who, "", minute)
+
+    replies = [
+        review(f"> {DIFF.replace(chr(10), chr(10) + '> ')}\nRather:\n\n{better}", "Bob", 6),
+        review(DIFF, "Ann", 7),
+        review("", "Eve", 8),
+    ]
+    found = assemble(list(parse(linuxlists(COVER, ONE, TWO, counter, *replies), "page")), where="x")
+    assert [t.value[:3] for t in found.patches[1].trailers if t.source == "reply"] == ["Ann", "Eve"]
+    assert found.problems == ("`Reviewed-by: Bob <[email protected]>` answers a counter-patch: not taken",)
+
+
 def test_reviews_of_a_series_sent_again_in_part_hold_for_what_was_not_sent_again() -> None:
     thread = [
         COVER,

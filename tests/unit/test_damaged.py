@@ -144,6 +144,19 @@ def test_a_missing_newline_at_the_end_is_kept() -> None:
     assert [line.newline for line in parse_damaged(text)[0].hunks[0].lines] == [False, False]
 
 
+def test_a_line_of_the_file_may_begin_with_a_backslash() -> None:
+    hunk = b"@@ -1,3 +1,4 @@\n\\ the size is a word\n\\ in all of them\n+ \\ No\n;\n@@ -9 +10 @@\n-a\n+b\n"
+    (file,) = parse_damaged(NAMES + hunk)
+    assert [line.text for line in file.hunks[0].lines] == [
+        b"\\ the size is a word",
+        b"\\ in all of them",
+        b" \\ No",
+        b";",
+    ]
+    assert all(line.newline for line in file.hunks[0].lines)
+    assert len(file.hunks) == 2
+
+
 def test_squeezing() -> None:
     assert squeeze(b"\t\tint  a;\t\t/* x */ \t") == b"int a; /* x */"
     assert squeeze(b" \t") == b""

@@ -199,6 +199,25 @@ def test_people() -> None:
     assert not same_name("", "")
 
 
+@pytest.mark.parametrize(
+    ("sender", "writes", "same"),
+    [
+        ("Jane DS", "Jane Doe-Smith", True),
+        ("Jane Doe-Smith", "Jane DS", True),
+        ("Jdsmith", "Jane Doe-Smith", True),
+        ("Jane", "Jane Doe-Smith", False),
+        ("Jane SD", "Jane Doe-Smith", False),
+        ("John DS", "Jane Doe-Smith", False),
+        ("Jane D", "Jane Doe", False),
+        ("Jdoe", "Jane Doe", False),
+    ],
+)
+def test_names_with_first_letters_where_addresses_are_hidden(sender: str, writes: str, same: bool) -> None:
+    text = f"Reviewed-by: {writes} <[email protected]>\n"
+    assert bool(taken(text, Address(sender, ""))) is same
+    assert not taken(text.replace("[email protected]", "jane@example.org"), Address(sender, "joe@example.org"))
+
+
 @settings(deadline=None)
 @given(st.text(alphabet='Reviwd-by: <>@x.\n#(["-8>~', max_size=400))
 def test_any_text_is_read(text: str) -> None:

@@ -176,6 +176,23 @@ def test_pipermail_with_the_name_on_a_line_of_its_own() -> None:
     assert message.body.startswith(b"Why ")
 
 
+def test_pipermail_writes_at_in_addresses_without_a_name_too() -> None:
+    trailers = (
+        "Reported-by: syzbot+1234 at bot.example.org\nCc: stable at example.org # 5.4+\n"
+        "Link: https://example.org/r/20140417.1-jane at example.org\nSigned-off-by: Jane Doe <jane at example.org>\n"
+    )
+    body = "Look at example.org for more: it is at example.org\n\n" + trailers + "---\n" + DIFF
+    message = one(f"[PATCH] mm: one\n\nJane Doe jane at example.org\nThu Apr 17 07:58:26 PDT 2014\n\n\n{body}")
+    (patch,) = assemble([message], where="x").patches
+    assert patch.message.startswith("Look at example.org for more: it is at example.org\n")
+    assert [trailer.value for trailer in patch.trailers] == [
+        "syzbot+1234@bot.example.org",
+        "stable@example.org # 5.4+",
+        "https://example.org/r/20140417.1-jane@example.org",
+        "Jane Doe <jane@example.org>",
+    ]
+
+
 def test_lore_with_a_subject_in_two_lines() -> None:
     header = (
         "From: Jane Doe <jane@example.org>\nTo: x@example.org,\ny@example.org\nSubject: [PATCH v2 2/3] mm: a long\n"

@@ -115,6 +115,13 @@ def test_a_patch_that_is_in_two_versions_of_a_page_without_dates_and_ids() -> No
     assert postings([*page, *page, *copy]) == ("v1 1-2/2 c", "v2 1-2/2 c")
 
 
+def test_a_mail_that_a_page_without_dates_and_ids_shows_twice() -> None:
+    one, two = patch("[PATCH 1/2] mm: 1"), patch("[PATCH 2/2] mm: 2")
+    mails = [Mail("[PATCH 0/2] mm: do it", "Text.\n"), one, one, two]
+    page = [replace(mail, date=None) for mail in parse(linuxlists(*mails), "page")]
+    assert postings(page) == ("v1 1-2/2 c",)
+
+
 @pytest.mark.parametrize(("seconds", "dated", "covered"), [(1, True, True), (59, True, False), (1, False, False)])
 def test_the_letter_of_a_single_patch_on_a_page_without_ids(seconds: int, dated: bool, covered: bool) -> None:
     letter, one = parse(linuxlists(Mail("Do it", "Text.\n"), patch("[PATCH] mm: one")), "page")

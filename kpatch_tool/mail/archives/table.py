@@ -53,6 +53,10 @@ _OPENWALL_FOOTER = _pattern(
     rb"^(?:(?:View|Download) attachment \"[^\n]*\" of type|Content of type \"[^\n]*\" skipped|"
     rb"Content (?:truncated|removed)$|Powered by (?:blists|Open[Ww]all)|Confused about mailing lists)"
 )
+# Where an address or a message id begins: in <>, alone in a person's trailer, at the end of a link.
+_BEFORE_ADDRESS = rb"(?:<|^(?:[A-Za-z][A-Za-z-]{1,40}-by|C[Cc]): ?|^(?:Link|Closes): ?https?://[\w.%+/-]{1,200}/)"
+# Where an address or a message id begins: in <>, alone in a person's trailer, at the end of a link.
+_BEFORE_ADDRESS = rb"(?:<|^(?:[A-Za-z][A-Za-z-]{1,40}-by|C[Cc]): ?|^(?:Link|Closes): ?https?://[\w.%+/-]{1,200}/)"
 _LORE_DATE = rb"\d{4}-\d\d-\d\d +\d{1,2}:\d\d"
 
 # Zones that pages name by letters (hours from UTC).
@@ -173,7 +177,10 @@ ARCHIVES = (
         _HIDDEN,
         _pattern(rb"^More information about the [^\n]* mailing list$"),
         ((" at ", "@"),),
-        (_pattern(rb"(<[\w.+-]{1,64}) at ((?:[\w-]{1,63}\.)+\w+>)"), rb"\1@\2"),
+        (
+            _pattern(rb"(" + _BEFORE_ADDRESS + rb"[\w.+=-]{1,64}) at ((?:[\w-]{1,63}\.)+\w+(?:>|/?$|(?= [#(\[])))"),
+            rb"\1@\2",
+        ),
     ),
     # mail-archive.com: message pages keep the text; addresses are hidden.
     Archive(
