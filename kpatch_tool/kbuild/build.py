@@ -149,7 +149,7 @@ class _Builder:
             record = replace(record, image_tree="")  # until make came to its end: it may make the image and then fail
             directory.keep(record)
             self._remove_modules(directory.path)
-        goals = self._module_goals() if quick else [self.plan.arch.image_target, "modules"]
+        goals = self._module_goals(directory.path) if quick else [self.plan.arch.image_target, "modules"]
         log = directory.notes / LOG
         counter = _Counter(self.progress, self._name(), 0 if quick else record.objects)
         finished = make.run(goals, log, on_line=counter)
@@ -157,7 +157,7 @@ class _Builder:
             return self._failed(directory, make, finished, log, record)
         record = self._noted(directory, make, record)
         if not quick:
-            uses = reach.collect(directory.path, make.source, self.plan.arch)
+            uses = reach.collect(directory.path, make.source, self._module_directories(directory.path))
             reach.save(directory.notes, uses)
             record = replace(record, image_tree=self.state.tree_id, objects=max(record.objects, counter.count))
         directory.keep(record)
@@ -172,19 +172,31 @@ class _Builder:
         if any(values.get(symbol, "m") != "m" for symbol in self.plan.arch.module_symbols):
             return False
         uses = reach.load(directory.notes)
-        return uses is not None and reach.modules_suffice(self._changes(record.image_tree), uses, self.plan.arch)
+        if uses is None:
+            return False
+        return reach.modules_suffice(self._changes(record.image_tree), uses, self._module_directories(directory.path))
 
     def _remove_modules(self, objects: Path) -> None:
         """One that is made no more, for a change to a Makefile or the configuration, must not be taken for this
         state's. To link the others again costs little."""
-        for module in self.plan.modules:
-            if plain(objects, objects / module):
-                (objects / module).unlink()
+        for module in self._made(objects):
+            (objects / module).unlink()
 
-    def _module_goals(self) -> list[str]:
+    def _made(self, objects: Path) -> list[str]:
+        """The modules that the last build of everything made. Of some kernels (6.12) irqbypass is a part of the
+        image."""
+        return [module for module in self.plan.modules if plain(objects, objects / module)]
+
+    def _module_directories(self, objects: Path) -> tuple[str, ...]:
+        """The directories whose objects are all in modules: not those of a module that was not made."""
+        lacking = {f"{Path(module).parent}/" for module in set(self.plan.modules).difference(self._made(objects))}
+        return tuple(one for one in self.plan.arch.module_directories if one not in lacking)
+
+    def _module_goals(self, objects: Path) -> list[str]:
+        made = self._made(objects)
         if self.plan.compat.modules == "names":
-            return list(self.plan.modules)
-        directories = dict.fromkeys(str(Path(module).parent) for module in self.plan.modules)
+            return made
+        directories = dict.fromkeys(str(Path(module).parent) for module in made)
         return ["modules", f"vmlinux-dirs={' '.join(directories)}"]
 
     def _noted(self, directory: ObjectDirectory, make: Make, record: Record) -> Record:
@@ -196,9 +208,7 @@ class _Builder:
         if not plain(objects, objects / self.plan.arch.image):
             error = Diagnostic("", 0, f"make left no {self.plan.arch.image}")
             return self._result(BuildStatus.FAILED, (error,), _all(record), log, f"does not build: {error.message}")
-        modules = tuple(
-            artifacts.module(path, objects / path) for path in self.plan.modules if plain(objects, objects / path)
-        )
+        modules = tuple(artifacts.module(path, objects / path) for path in self._made(objects))
         warnings = _all(record)
         why = f"built {self.plan.arch.image_target} and {len(modules)} modules"
         build = self._result(BuildStatus.OK, (), warnings, log, why)

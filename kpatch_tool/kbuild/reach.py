@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool import atomic, leftovers
-from kpatch_tool.kbuild.arch import Arch
 
 _FILE = "reach.json"
 _CODE = (".c", ".h", ".S")
@@ -49,32 +48,33 @@ class Uses:
     modules: frozenset[str]
 
 
-def modules_suffice(changes: Iterable[Change], uses: Uses, arch: Arch) -> bool:
-    """Whether building the architecture's modules brings everything up to date after `changes`."""
-    return all(_is_module_only(change, uses, arch) for change in changes)
+def modules_suffice(changes: Iterable[Change], uses: Uses, directories: tuple[str, ...]) -> bool:
+    """Whether building the modules brings everything up to date after `changes`; all objects in `directories`
+    ("virt/kvm/") are in modules."""
+    return all(_is_module_only(change, uses, directories) for change in changes)
 
 
-def _is_module_only(change: Change, uses: Uses, arch: Arch) -> bool:
+def _is_module_only(change: Change, uses: Uses, directories: tuple[str, ...]) -> bool:
     if change.path in uses.image:
         return False
     if _APART.match(change.path):
         return True
     if not change.path.endswith(_CODE):
         return False
-    if change.path.startswith(arch.module_directories):
+    if change.path.startswith(directories):
         return True
     return change.status == "M" and change.path in uses.modules
 
 
-def collect(objects: Path, source: Path, arch: Arch) -> Uses:
-    """Read make's records below the object directory."""
+def collect(objects: Path, source: Path, directories: tuple[str, ...]) -> Uses:
+    """Read make's records below the object directory; all objects in `directories` are in modules."""
     image: set[str] = set()
     modules: set[str] = set()
     prefix = os.fsencode(source) + b"/"
     word = re.compile(rb"(?<![^\s])" + re.escape(prefix) + rb"([^\s)]+)")
     for directory, names in leftovers.walk(objects):
         inside = os.path.relpath(directory, objects) + "/"
-        into = modules if inside.startswith(arch.module_directories) else image
+        into = modules if inside.startswith(directories) else image
         for name in names:
             if name.startswith(".") and name.endswith((".cmd", ".d")):
                 text = leftovers.listing(directory / name)

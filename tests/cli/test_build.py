@@ -291,6 +291,29 @@ def test_a_module_that_is_made_no_more_is_not_an_earlier_states(
     assert dropped["vanished_modules"] == ["arch/x86/kvm/kvm-amd.ko"]
 
 
+def test_a_module_that_is_built_in(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """As irqbypass in Linux 6.12: it is not asked for as a module, and a change to it reaches the image."""
+    makefile = (toy_repo / "Makefile").read_text()
+    makefile = makefile.replace("core := init/main.o", "core := virt/lib/irqbypass.o init/main.o")
+    makefile = makefile.replace("kvm.ko virt/lib/irqbypass.ko\n", "kvm.ko\n")
+    makefile = makefile.replace(
+        "irqbypass.ko: virt/lib/irqbypass.o\n", "irqbypass.ko: virt/lib/irqbypass.o\n\t@false\n"
+    )
+    (toy_repo / "Makefile").write_text(makefile)
+    git("commit", "-qam", "build it in", cwd=toy_repo)
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    append(toy_repo, "virt/kvm/kvm_main.c", "int main_more = 3;\n", "a module")
+    append(toy_repo, "virt/lib/irqbypass.c", "int bypass_more = 3;\n", "the image")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s")
+    base, module, image = kpt("build", "s", "--each", "--json").json["states"]
+    assert [one["path"] for one in base["modules"]] == MODULES[1:]
+    assert "BUILD" not in Path(module["log"]).read_text(), "only modules were asked for"
+    assert module["image"]["sha256"] == base["image"]["sha256"] != image["image"]["sha256"]
+
+
 def test_another_kpt_is_building(toy: Path, kpt: Kpt, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock.held(workspace.lock("build-toy")):
         run = kpt("build", "s", status=3)

@@ -161,8 +161,8 @@ USES = reach.Uses(
     ],
 )
 def test_how_far_a_change_reaches(change: Change, expected: bool) -> None:
-    assert reach.modules_suffice([change], USES, X86) is expected
-    assert reach.modules_suffice([Change("arch/x86/kvm/x86.c", "M"), change], USES, X86) is expected
+    assert reach.modules_suffice([change], USES, X86.module_directories) is expected
+    assert reach.modules_suffice([Change("arch/x86/kvm/x86.c", "M"), change], USES, X86.module_directories) is expected
 
 
 def test_records_of_make(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_records_of_make(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True)
         words = " \\\n  ".join(f"{source}/{dep}" for dep in deps.split())
         file.write_text(f"deps_x.o := \\\n  {words} \\\n    $(wildcard include/config/smp.h) \\\n")
-    uses = reach.collect(objects, source, X86)
+    uses = reach.collect(objects, source, X86.module_directories)
     assert uses.image == {"include/linux/mm.h", "mm/slab.h"}
     assert uses.modules == {"include/linux/kvm_host.h", "include/linux/mm.h"}
     reach.save(objects, uses)
