@@ -23,6 +23,8 @@ _BLANKS = re.compile(rb"[ \t\r\f\v]+")
 _SIGNATURE_FOLLOWS = re.compile(rb"\d+(\.\d+)+|^$")
 # git writes this line in English; diff(1) translates it. A line of the file may begin so in Forth, a comment there.
 _NO_NEWLINE = re.compile(rb"[ \t]*\\ ?(?:No newline|Kein Zeilenumbruch|Pas de fin|[^\x00-\x7f])")
+# What git format-patch --base and b4 put below a diff, b4 below a line of its own.
+_BELOW_DIFF = re.compile(rb"(?:base-commit|prerequisite-patch-id): [0-9a-f]{40}|change-id: \S+$")
 _UNENDED = 5  # what it costs to end a hunk where nothing says that it ends
 _OVERRUN = 10  # what it costs to go on where a header or the mail's signature stands
 _DASHES = 2  # what it costs to go on where a line of two dashes stands, which may be a signature's
@@ -188,10 +190,12 @@ class _Reader:
     def _looks_ended(self, at: int) -> int:
         """What it costs to go on at `at`: a header or the mail's signature may stand there."""
         line = self.lines[at].strip()
+        below = self.lines[at + 1].strip() if at + 1 < len(self.lines) else b""
         if line == b"--":
-            below = self.lines[at + 1].strip() if at + 1 < len(self.lines) else b""
             return _OVERRUN if _SIGNATURE_FOLLOWS.match(below) else _DASHES
-        if line.startswith(b"Index: ") and at + 1 < len(self.lines) and self.lines[at + 1].startswith(b"====="):
+        if _BELOW_DIFF.match(below if line == b"---" else line):
+            return _OVERRUN
+        if line.startswith(b"Index: ") and below.startswith(b"====="):
             return _OVERRUN
         return _OVERRUN if _HUNK.match(line) or is_file_header(line) or self._plain_header_at(at) else 0
 

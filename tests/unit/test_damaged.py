@@ -236,3 +236,14 @@ def test_a_name_of_many_blanks_is_read_in_linear_time(read: Callable[[bytes], tu
     (file,) = read(b"--- " + name + b"\n+++ " + name + b"\n@@ -1 +1 @@\n-a\n+b\n")
     assert len(file.hunks) == 1
     assert time.process_time() - start < 3
+
+
+BASE = b"base-commit: " + b"1" * 40 + b"\n"
+
+
+@pytest.mark.parametrize("below", [BASE, b"---\n" + BASE, b"prerequisite-patch-id: " + b"2" * 40 + b"\n" + BASE])
+def test_what_names_the_base_is_no_line_of_the_last_hunk(below: bytes) -> None:
+    """A blank line is missing in the hunk, not one below it."""
+    text = b"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,5 +1,5 @@\na\n-b\n+c\nd\ne\n"
+    (file,) = parse_damaged(text + below, blank_lines_dropped=True)
+    assert [line.text for line in file.hunks[0].lines] == [b"a", b"b", b"c", b"d", b"e"]
