@@ -189,11 +189,11 @@ class _Reader:
 
     def _looks_ended(self, at: int) -> int:
         """What it costs to go on at `at`: a header or the mail's signature may stand there."""
-        line = self.lines[at].strip()
-        below = self.lines[at + 1].strip() if at + 1 < len(self.lines) else b""
+        whole, below = (self.lines[one].rstrip() if one < len(self.lines) else b"" for one in (at, at + 1))
+        line = whole.lstrip()
         if line == b"--":
-            return _OVERRUN if _SIGNATURE_FOLLOWS.match(below) else _DASHES
-        if _BELOW_DIFF.match(below if line == b"---" else line):
+            return _OVERRUN if _SIGNATURE_FOLLOWS.match(below.lstrip()) else _DASHES
+        if _BELOW_DIFF.match(below if whole == b"---" else whole):  # behind a blank they are the file's
             return _OVERRUN
         if line.startswith(b"Index: ") and below.startswith(b"====="):
             return _OVERRUN

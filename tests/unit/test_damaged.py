@@ -238,6 +238,15 @@ def test_a_name_of_many_blanks_is_read_in_linear_time(read: Callable[[bytes], tu
     assert time.process_time() - start < 3
 
 
+@pytest.mark.parametrize("context", [["Index: x", "======"], [f"base-commit: {'1' * 40}", "d"]])
+def test_context_that_looks_like_what_follows_a_hunk(context: list[str]) -> None:
+    """Its blank is kept, so it is of the file."""
+    lines = "".join(f" {line}\n" for line in [*context, "e"])
+    text = f"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,5 +1,5 @@\n a\n-b\n+c\n{lines}"
+    (file,) = parse_damaged(text.encode(), blank_lines_dropped=True)
+    assert [line.text.decode() for line in file.hunks[0].lines][3:] == [*context, "e"]
+
+
 BASE = b"base-commit: " + b"1" * 40 + b"\n"
 
 
