@@ -20,7 +20,7 @@ from typing import Protocol
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
-from kpatch_tool.kbuild.model import BuildStatus, LeftOut, StateBuild, new_warnings
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, new_warnings
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.deltas import UNTESTED, Change, compare
@@ -94,7 +94,7 @@ class Steps(Protocol):
 
     def build(self, state: State) -> StateBuild: ...
 
-    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[LeftOut, ...]:
+    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:
         """The source files that each patch changes and its build left out."""
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
@@ -149,7 +149,7 @@ class _Run:
     applied: ApplyOutcome | None = None
     builds: list[StateBuild] = field(default_factory=list)
     tests: list[StateTests] = field(default_factory=list)
-    left_out: tuple[LeftOut, ...] = ()
+    uncompiled: tuple[Uncompiled, ...] = ()
     _unbuildable: MachineError | None = None
     _untestable: MachineError | None = None
 
@@ -181,7 +181,7 @@ class _Run:
             problems=tuple(self.problems),
             accelerator=self.steps.accelerator,
             never_loaded=self.steps.never_loaded,
-            left_out=self.left_out,
+            uncompiled=self.uncompiled,
         )
 
     def _sentence(self) -> str:
@@ -192,7 +192,7 @@ class _Run:
             self.builds,
             self.tests,
             never_loaded=self.steps.never_loaded,
-            left_out=self.left_out,
+            uncompiled=self.uncompiled,
         )
         if self.applied is None or self.applied.conflicts or not self.steps.unbuildable:
             return said
@@ -254,7 +254,7 @@ class _Run:
             for begun in waiting:
                 self._finish(*begun)
         with suppress(MachineError):  # it is in the problems already
-            self.left_out = self.steps.not_compiled(states, self.builds)
+            self.uncompiled = self.steps.not_compiled(states, self.builds)
 
     def _build(self, states: Sequence[State]) -> Generator[_Built, None, None]:
         """Build every state; those that can be booted, each as soon as it is there."""

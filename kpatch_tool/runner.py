@@ -13,7 +13,7 @@ from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.compiled import not_compiled
-from kpatch_tool.kbuild.model import LeftOut, StateBuild
+from kpatch_tool.kbuild.model import StateBuild, Uncompiled
 from kpatch_tool.pipeline import Which
 from kpatch_tool.progress import Progress, told
 from kpatch_tool.report import reports
@@ -163,15 +163,14 @@ class Rooms:
     def states(self) -> tuple[State, ...]:
         with self._room():
             applied = load_applied(self.workspace, self.directory.name, tree=self.kernel.name)
-            if catalogue.SELFTESTS in self.suites:
-                self.tester.about(applied.states[0], applied.head)
+            self.tester.about(applied.states[0], applied.head, self.suites)
             return applied.states
 
     def build(self, state: State) -> StateBuild:
         with self._room():
             return build_state(self.workspace, self.kernel, state, self.arch, progress=self.progress)
 
-    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[LeftOut, ...]:
+    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:
         with self._room():
             return not_compiled(self.workspace, self.kernel, self.arch, states, builds)
 

@@ -149,11 +149,12 @@ class Tester:
                 self._choice = run.choose_accel(self._subject(state, build), self.options)
             return self._choice
 
-    def about(self, base: State, head: State) -> None:
-        """Have the selftests run, too, that the series from `base` to `head` changes. Raises MachineError when git
-        cannot tell which."""
-        touched = selftests.touched(self.tree, base, head, self.arch)
-        self.options = replace(self.options, touched=touched)
+    def about(self, base: State, head: State, suites: Collection[str]) -> None:
+        """Where the tree's selftests are among `suites`: have those run, too, that the series from `base` to `head`
+        changes. Raises MachineError when git cannot tell which."""
+        if catalogue.SELFTESTS in suites:
+            touched = selftests.touched(self.tree, base, head, self.arch)
+            self.options = replace(self.options, touched=touched)
 
     def prepare(self, state: State, build: StateBuild, suite: str) -> None:
         """Have the suite's programs for a state built, so that nothing but the guest's time is left for `test`."""
@@ -292,8 +293,7 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     _check(workspace, request, tree, suites, progress)
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
-        if catalogue.SELFTESTS in suites:
-            tester.about(*whole)
+        tester.about(*whole, suites)
         found, builds = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
     choice = tester.choice
     if choice is None:

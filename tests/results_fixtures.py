@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind
 from kpatch_tool.errors import KptError
-from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, LeftOut, Module, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild, Uncompiled
 from kpatch_tool.mail.message import Address
 from kpatch_tool.results.record import Cell, PatchRecord
 from kpatch_tool.results.repeats import Before
@@ -82,7 +82,7 @@ class FakeSteps:
 
     tree, base, arch, accelerator, unbuildable, guests = "toy", "0" * 40, "x86_64", "tcg", "", 1
     never_loaded = frozenset({"kvm-intel.ko"})
-    left_out: tuple[LeftOut, ...] = ()
+    uncompiled: tuple[Uncompiled, ...] = ()
 
     def __init__(
         self,
@@ -115,8 +115,8 @@ class FakeSteps:
     def build(self, state: State) -> StateBuild:
         return _given(self._builds[state.patch])
 
-    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[LeftOut, ...]:
-        return self.left_out
+    def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:
+        return self.uncompiled
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return ",".join(module.sha256 for module in build.modules)

@@ -16,7 +16,7 @@ from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import catalogue, variants
+from kpatch_tool.suites import variants
 from kpatch_tool.suites.model import KERNEL_LOG
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import Applied, State, Tree
@@ -121,8 +121,7 @@ def question_of(builder: Builder, request: Request, applied: Applied, store: Sto
     for suite in suites:
         variants.of_suite(suite, options.variants)
     tester = _tester(builder, options, store)
-    if catalogue.SELFTESTS in suites:
-        tester.about(base, applied.head)
+    tester.about(base, applied.head, suites)
     return Worse(builder, tester, base, applied.head, suites, request.case or "*", log_only)
 
 

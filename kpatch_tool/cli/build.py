@@ -39,7 +39,7 @@ def command(
     if as_json:
         from kpatch_tool.report.document import build_document
 
-        common.emit_json(build_document(done.builds, arch, earlier=done.earlier, left_out=done.left_out))
+        common.emit_json(build_document(done.builds, arch, earlier=done.earlier, uncompiled=done.uncompiled))
     else:
         from kpatch_tool.report import builds as show
 

@@ -10,7 +10,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.arch import load
 from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.compiled import not_compiled
-from kpatch_tool.kbuild.model import BuildStatus, LeftOut, StateBuild, new_warnings, previous_built
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, new_warnings, previous_built
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -36,14 +36,14 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Built:
     """What was built, in order. `base` is the base's build and `earlier` are those of the states before the first,
-    where they are known from before. `left_out` are the source files that each patch changes and its build does not
+    where they are known from before. `uncompiled` are the source files that each patch changes and its build does not
     compile."""
 
     tree: Tree
     builds: tuple[StateBuild, ...]
     base: StateBuild | None
     earlier: tuple[StateBuild, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    uncompiled: tuple[Uncompiled, ...] = ()
 
     def previous(self, build: StateBuild) -> StateBuild | None:
         """The nearest state before `build` that was built, None where it is not known."""
@@ -88,8 +88,8 @@ def build_request(workspace: Workspace, request: Request, progress: Progress = s
         and (known := known_build(workspace, tree, state, request.arch, fragments=request.fragments)) is not None
     )
     base = next((build for build in (*earlier, *builds) if build.patch == 0), None)
-    left_out = not_compiled(workspace, tree, request.arch, all_states, builds, fragments=request.fragments)
-    return Built(tree, tuple(builds), base, earlier, left_out)
+    uncompiled = not_compiled(workspace, tree, request.arch, all_states, builds, fragments=request.fragments)
+    return Built(tree, tuple(builds), base, earlier, uncompiled)
 
 
 def _states(workspace: Workspace, request: Request) -> tuple[Tree, Sequence[State], Sequence[State]]:

@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 from kpatch_tool import process
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import reach
-from kpatch_tool.kbuild.model import BuildStatus, LeftOut, StateBuild
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled
 from kpatch_tool.kbuild.objdir import ObjectDirectory
 from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import Workspace
 
+# A line of make's output that says which object is made.
 COMPILES = re.compile(rb"^  (?:CC|AS|HOSTCC)(?: \[M\])? +(\S+)", re.MULTILINE)
-"""A line of make's output that says which object is made."""
 _SOURCES = (".c", ".S")
 # What is no part of a kernel; suites build tools/testing/selftests.
 _APART = ("Documentation/", "samples/", "scripts/", "tools/", "usr/")
@@ -57,7 +57,7 @@ def not_compiled(
     builds: Sequence[StateBuild],
     *,
     fragments: Iterable[Path] = (),
-) -> tuple[LeftOut, ...]:
+) -> tuple[Uncompiled, ...]:
     """The source files that each patch changes and its build left out; nothing for a patch without any.
 
     `states` are those of the series, base first, `builds` those that are known of them. Nothing is said of a state that
@@ -84,8 +84,10 @@ def not_compiled(
         target = str(PurePosixPath(path).with_suffix(".o"))
         return path in known or target in made or (directory.path / target).exists()
 
-    left_out = (LeftOut(patch, tuple(path for path in files if not compiled(path))) for patch, files in wanted.items())
-    return tuple(one for one in left_out if one.files)
+    uncompiled = (
+        Uncompiled(patch, tuple(path for path in files if not compiled(path))) for patch, files in wanted.items()
+    )
+    return tuple(one for one in uncompiled if one.files)
 
 
 def _sources(changes: Iterable[reach.Change]) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ class ModuleChange:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Uncompiled:
     """The source files that a patch changes and its build does not compile."""
 
     patch: int

@@ -29,8 +29,8 @@ _SEALED = {
     "application/x-pkcs7-mime": "a text sealed with S/MIME",
 }
 _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.)[^\n]*$", re.MULTILINE)
-# This one and _DIGESTED are looked for in a text with a line end before it: an expression that begins with a letter is
-# found ten times as fast as one that begins with `^`.
+# This one and _DIGESTED are looked for in a text with a line end before it: an expression that begins with a character
+# is found ten times as fast as one that begins with `^`.
 _DIFF = re.compile(rb"\n(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )")
 _PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
 _OUTLOOKS_LINE = re.compile(r"<(/?)p\b", re.IGNORECASE)

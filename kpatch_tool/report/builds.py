@@ -23,8 +23,8 @@ _SHOWN = 10  # errors and warnings of one state that are shown
 def text(done: Built) -> str:
     """One line a state; below it what its patch changed, what is wrong, and where the rest is."""
     lines = [line for build in done.builds for line in _lines(build, done.base, done.previous(build))]
-    if done.left_out:
-        said = f"{not_compiled(done.left_out)} (--config FRAGMENT adds to it)"
+    if done.uncompiled:
+        said = f"{not_compiled(done.uncompiled)} (--config FRAGMENT adds to it)"
         lines += wrapped(printable(said), columns(), later="  ")
     return "\n".join(lines)
 

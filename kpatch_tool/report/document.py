@@ -11,10 +11,10 @@ from typing import Any
 from kpatch_tool.depend import render
 from kpatch_tool.kbuild.model import (
     Diagnostic,
-    LeftOut,
     Module,
     ModuleChange,
     StateBuild,
+    Uncompiled,
     module_changes,
     new_warnings,
     previous_built,
@@ -56,15 +56,15 @@ def build_document(
     arch: str,
     *,
     earlier: Sequence[StateBuild] = (),
-    left_out: Sequence[LeftOut] = (),
+    uncompiled: Sequence[Uncompiled] = (),
 ) -> Document:
     """What `kpt build --json` prints. Each state is compared with the base and with the nearest state before it that
     was built, both among `builds` and `earlier`, what is known of the states before the first. `not_compiled`:
-    `left_out`, the source files that each patch changes and its build does not compile."""
+    `uncompiled`, the source files that each patch changes and its build does not compile."""
     known = (*earlier, *builds)
     base = next((build for build in known if build.patch == 0), None)
     states = [_state_build(build, base, previous_built(known, build.patch)) for build in builds]
-    unread = [{"patch": one.patch, "files": [*one.files]} for one in left_out]
+    unread = [{"patch": one.patch, "files": [*one.files]} for one in uncompiled]
     return {"arch": arch, "states": states, "not_compiled": unread}
 
 
@@ -105,7 +105,7 @@ def run_document(record: RunRecord) -> Document:
         "base_stages": _stages(record, 0),
         "deps": render.document(record.dependencies),
         "apply": None if record.applied is None else apply_document(record.applied),
-        "build": build_document(record.builds, record.arch, left_out=record.left_out),
+        "build": build_document(record.builds, record.arch, uncompiled=record.uncompiled),
         "test": tests_document(record.tests),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from kpatch_tool.kbuild.model import BuildStatus, LeftOut, StateBuild, changed_files
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import shaky
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
@@ -24,13 +24,13 @@ def answer(
     tests: Sequence[StateTests],
     *,
     never_loaded: Collection[str] = (),
-    left_out: Sequence[LeftOut] = (),
+    uncompiled: Sequence[Uncompiled] = (),
 ) -> str:
     """What the stages said together: "S applies to T; all 3 patches build without new warnings; of 142 test cases 140
     are as on the base, 2 better from patch 1 on (...)."
 
     `builds` and `tests` go over the states, base first; `never_loaded` are the file names of modules that no guest
-    loads here: what a patch does to them, no test tells. `left_out` are the source files that each patch changes and
+    loads here: what a patch does to them, no test tells. `uncompiled` are the source files that each patch changes and
     no build here compiles.
     """
     if applied is None:
@@ -39,7 +39,7 @@ def answer(
     parts = [_applied(series, tree, applied), _built(builds), _tested(tests, patches)]
     if tests:
         parts.append(out_of_reach(builds, never_loaded, [build.patch for build in builds]))
-    parts.append(not_compiled(left_out))
+    parts.append(not_compiled(uncompiled))
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -224,27 +224,28 @@ def out_of_reach(builds: Sequence[StateBuild], never_loaded: Collection[str], pa
             if name in never_loaded:
                 changed.setdefault(name, []).extend(between)
     return "; ".join(
-        f"what {_patches(numbers)} {'changes' if len(numbers) == 1 else 'change'} in {name} is not tested, no guest "
-        "loads it here"
-        for name, numbers in changed.items()
+        f"{_change_in(numbers, name)} is not tested, no guest loads it here" for name, numbers in changed.items()
     )
 
 
-def not_compiled(left_out: Sequence[LeftOut]) -> str:
+def not_compiled(uncompiled: Sequence[Uncompiled]) -> str:
     """The source files that patches change and no build here compiles: "what patch 2 changes in arch/x86/kvm/xen.c is
     not compiled in this configuration"; nothing where there are none."""
     patches: dict[str, tuple[int, ...]] = {}
-    for one in left_out:
+    for one in uncompiled:
         for path in one.files:
             patches[path] = (*patches.get(path, ()), one.patch)
     groups: dict[tuple[int, ...], list[str]] = {}
     for path, numbers in patches.items():
         groups.setdefault(numbers, []).append(path)
     return "; ".join(
-        f"what {_patches(numbers)} {'changes' if len(numbers) == 1 else 'change'} in {_and_more(files)} is not "
-        "compiled in this configuration"
+        f"{_change_in(numbers, _and_more(files))} is not compiled in this configuration"
         for numbers, files in groups.items()
     )
+
+
+def _change_in(patches: Sequence[int], place: str) -> str:
+    return f"what {_patches(patches)} {'changes' if len(patches) == 1 else 'change'} in {place}"
 
 
 def _and_more(files: Sequence[str]) -> str:

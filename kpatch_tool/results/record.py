@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
-from kpatch_tool.kbuild.model import Diagnostic, LeftOut, StateBuild, new_warnings
+from kpatch_tool.kbuild.model import Diagnostic, StateBuild, Uncompiled, new_warnings
 from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested, since
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
@@ -64,8 +64,8 @@ class PatchRecord:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run. `started` has a time zone; `seconds` is the time of the whole run; `accelerator` is empty when nothing
-    was tested. `never_loaded` are the file names of modules that no guest loads on this machine, `left_out` the source
-    files that no build here compiles.
+    was tested. `never_loaded` are the file names of modules that no guest loads on this machine, `uncompiled` the
+    source files that no build here compiles.
 
     `builds` and `tests` go over the states, base first; a suite's StateTests of a state that was not run again carries
     the earlier results, `cached`, with the reason in `why`. `problems` are lines for the user (a stage that this
@@ -90,7 +90,7 @@ class RunRecord:
     problems: tuple[str, ...] = ()
     accelerator: str = ""
     never_loaded: frozenset[str] = frozenset()
-    left_out: tuple[LeftOut, ...] = ()
+    uncompiled: tuple[Uncompiled, ...] = ()
 
     def cell(self, patch: int, stage: Stage) -> Cell | None:
         """The cell of a patch (0: the base) and stage."""

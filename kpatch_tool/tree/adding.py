@@ -21,7 +21,6 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
 from kpatch_tool.tree.fastimport import git_failed
-from kpatch_tool.tree.left_out import left_out
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.tree.objects import Objects
 
@@ -82,6 +81,8 @@ def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False,
 
 
 def _added(tree: Tree, *, made: bool) -> Added:
+    from kpatch_tool.tree.left_out import left_out  # not for every command that takes a tree's lock
+
     return Added(tree, made, left_out(tree.git_dir, tree.base))
 
 

@@ -13,7 +13,7 @@ import pytest
 from kpatch_tool import runner
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
-from kpatch_tool.kbuild.model import Diagnostic, LeftOut, Module, StateBuild
+from kpatch_tool.kbuild.model import Diagnostic, Module, StateBuild, Uncompiled
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
 from kpatch_tool.report import table
@@ -79,7 +79,7 @@ def test_what_no_guest_loads_is_not_tested() -> None:
 def test_what_is_not_compiled_is_told() -> None:
     """That all patches build says nothing of it."""
     steps = FakeSteps(make_applied(SERIES), builds("a", "b", "b", "c"), same_results(0, 1, 3))
-    steps.left_out = (LeftOut(2, ("x.c", "y.S", "z.c")), LeftOut(3, ("z.c",)))
+    steps.uncompiled = (Uncompiled(2, ("x.c", "y.S", "z.c")), Uncompiled(3, ("z.c",)))
     record = run(SERIES, steps, Recorder())
     assert record.sentence.endswith(
         "; what patch 2 changes in x.c and 1 more file is not compiled in this configuration; "

@@ -55,8 +55,6 @@ _OPENWALL_FOOTER = _pattern(
 )
 # Where an address or a message id begins: in <>, alone in a person's trailer, at the end of a link.
 _BEFORE_ADDRESS = rb"(?:<|^(?:[A-Za-z][A-Za-z-]{1,40}-by|C[Cc]): ?|^(?:Link|Closes): ?https?://[\w.%+/-]{1,200}/)"
-# Where an address or a message id begins: in <>, alone in a person's trailer, at the end of a link.
-_BEFORE_ADDRESS = rb"(?:<|^(?:[A-Za-z][A-Za-z-]{1,40}-by|C[Cc]): ?|^(?:Link|Closes): ?https?://[\w.%+/-]{1,200}/)"
 _LORE_DATE = rb"\d{4}-\d\d-\d\d +\d{1,2}:\d\d"
 
 # Zones that pages name by letters (hours from UTC).
