@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -22,6 +22,7 @@ from kpatch_tool.progress import silent
 from kpatch_tool.report import document
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
+from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing import Tested, _Testing
@@ -49,6 +50,10 @@ class FakeTester:
     prepared: list[int] = field(default_factory=list)
     spoken_for: list[int] = field(default_factory=list)
     base_done: threading.Event = field(default_factory=threading.Event)
+
+    def about(self, base: State, head: State, suites: Collection[str]) -> None:
+        """No suite here is the tree's selftests."""
+        assert catalogue.SELFTESTS not in suites
 
     @property
     def tree(self) -> object:
