@@ -117,6 +117,7 @@ class _Builder:
             if lost:
                 directory.ended()
                 return self._refused(lost, source, directory.notes / _CONFIG_LOG)
+            record = self._noted(directory, make, record, directory.notes / _CONFIG_LOG)
             record = replace(record, config=self.plan.config, config_tree=self.state.tree_id)
             directory.keep(record)
         return self._make(directory, make, record)
@@ -155,7 +156,7 @@ class _Builder:
         finished = make.run(goals, log, on_line=counter)
         if finished.status != 0:
             return self._failed(directory, make, finished, log, record)
-        record = self._noted(directory, make, record)
+        record = self._noted(directory, make, record, log)
         if not quick:
             uses = reach.collect(directory.path, make.source, self._module_directories(directory.path))
             reach.save(directory.notes, uses)
@@ -199,9 +200,10 @@ class _Builder:
         directories = dict.fromkeys(str(Path(module).parent) for module in made)
         return ["modules", f"vmlinux-dirs={' '.join(directories)}"]
 
-    def _noted(self, directory: ObjectDirectory, make: Make, record: Record) -> Record:
-        """The record with what this build said of each object it made."""
-        units = diagnostics.read((directory.notes / LOG).read_bytes(), _roots(make))
+    def _noted(self, directory: ObjectDirectory, make: Make, record: Record, log: Path) -> Record:
+        """The record with what make, in `log`, said of each object it made. To configure makes some, too (those of
+        scripts/kconfig): a later build may make them again, and what they say is then no news."""
+        units = diagnostics.read(log.read_bytes(), _roots(make))
         return replace(record, warnings=without_vanished(carried(record.warnings, units), directory.path))
 
     def _succeeded(self, objects: Path, record: Record, log: Path) -> StateBuild:
@@ -224,7 +226,7 @@ class _Builder:
             # The note that make was at work stays: targets may be half-written.
             reason = infra or f"make was ended by a signal (status {finished.status})"
             return self._result(BuildStatus.INFRA, (), (), log, f"this machine could not build it: {reason}")
-        record = self._noted(directory, make, record) if log.name == LOG else record
+        record = self._noted(directory, make, record, log)
         directory.keep(record)
         directory.ended()
         errors = diagnostics.root_causes(text, _roots(make)) or (Diagnostic("", 0, _last_line(text)),)

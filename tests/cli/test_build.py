@@ -22,7 +22,7 @@ from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
-from tests.toy_series import append, toy
+from tests.toy_series import WARNS, append, toy
 
 __all__ = ["toy"]  # a fixture
 
@@ -79,6 +79,28 @@ def test_what_each_patch_changed(toy: Path, kpt: Kpt) -> None:
     assert grown[KVM] == sizes(warns)[KVM] - sizes(base)[KVM]
     assert len(warns["new_warnings_previous"]) == 1
     assert mends["new_warnings_previous"] == [] != mends["new_warnings"], "patch 1 brought it, not patch 3"
+
+
+def test_what_configuring_warned_of_is_no_news_where_it_is_made_again(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """As scripts/kconfig is: by a later make whose clock or place differs."""
+    tool = "scripts/kconfig/tool.o"
+    append(toy_repo, "scripts/kconfig/tool.c", WARNS, "a tool that warns")
+    append(toy_repo, "Makefile", f"ifneq ($(TOY_SUBMAKE),)\nallnoconfig bzImage: {tool}\nendif\n", "made early")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "HEAD")
+    append(toy_repo, "kernel/sched.c", "int sched_more;\n", "innocent")
+    append(toy_repo, "arch/x86/kvm/mmu.c", WARNS, "warns")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "HEAD~2", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "s")
+    kpt("apply", "s", "--tree", "toy")
+    (base,) = kpt("build", "s", "--base", "--json").json["states"]
+    assert base["status"] == "ok" and tool not in log_of(base), "it was made to configure"
+    (workspace.state / "build/toy-x86_64" / tool).unlink()
+    _, innocent, warns = kpt("build", "s", "--each", "--json", status=1).json["states"]
+    assert tool in log_of(innocent) and "-Wuninitialized" in log_of(innocent)
+    assert innocent["new_warnings"] == []
+    assert [one["file"] for one in warns["new_warnings"]] == ["arch/x86/kvm/mmu.c"]
 
 
 def sizes(state: dict[str, Any]) -> dict[str, int]:
