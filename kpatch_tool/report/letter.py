@@ -64,13 +64,14 @@ def answered(record: RunRecord) -> int:
 def vouches(record: RunRecord) -> bool:
     """Whether the run is one to say Tested-by for: nothing found, nothing left undone, the last state tested (something
     passed there: a tree may have no tests, or all of them skip themselves) and compared with the base. Where all that
-    the series changes is in modules that no guest loaded, nothing of it was tested."""
+    the series changes is in modules that no guest loaded, nothing of it was tested; what the configuration does not
+    compile was not even built."""
     last = max((patch.number for patch in record.patches), default=0)
     compared = any(
         tests.patch == last and tests.status == "ok" and record.compared_with(tests) is not None and _passes(tests)
         for tests in record.tests
     )
-    return record.exit_status == 0 and compared and not _out_of_reach(record, last)
+    return record.exit_status == 0 and compared and not record.uncompiled and not _out_of_reach(record, last)
 
 
 def _out_of_reach(record: RunRecord, last: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.kbuild.model import Uncompiled
 from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import SourceFile
 from kpatch_tool.mail.recipients import Recipients, by_message_id
@@ -66,6 +67,7 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
     assert not vouches(elsewhere), "whatever the series does to it, the cases are as on the base"
     alike = tuple(replace(one, modules=record.builds[0].modules) for one in record.builds)
     assert vouches(replace(elsewhere, builds=alike)), "it changes no module"
+    assert not vouches(replace(record, uncompiled=(Uncompiled(2, ("arch/x86/kvm/xen.c",)),)))
     assert not vouches(replace(record, problems=("no space left",)))
     for cases in ((), ("pmu=skip no PMU", "kernel log=pass")):
         nothing = tuple(make_tests(one.patch, *cases) for one in record.tests)
