@@ -13,7 +13,7 @@ from enum import StrEnum
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line
-from kpatch_tool.results.deltas import Change, Delta, transition
+from kpatch_tool.results.deltas import Change, Delta, reason, transition
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 from kpatch_tool.text import plural
@@ -183,7 +183,8 @@ def _judged(result: CaseResult, delta: Delta | None, beside: str) -> tuple[Kind,
 
 def _said(delta: Delta) -> str:
     sure = "" if delta.confidence >= 1 else f", {delta.confidence:.0%} sure"
-    return f"{transition(delta)}{sure}{f': {delta.why}' if delta.why else ''}"
+    why = reason(delta)
+    return f"{transition(delta)}{sure}{f': {why}' if why else ''}"
 
 
 def summary(state: StateChecks) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
-from kpatch_tool.results.deltas import Change, Delta, name, telling, transition
+from kpatch_tool.results.deltas import Change, in_words, telling
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
@@ -105,7 +105,7 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
             kernel = worse[0].test == KERNEL_LOG
             log = _log(output, telling(worse), _KERNEL_LINES if kernel else _LOG_LINES)
             yield Evidence(
-                told, limited(map(_delta, worse), _MOST_LINES), "the kernel" if kernel else worse[0].test, log
+                told, limited(map(in_words, worse), _MOST_LINES), "the kernel" if kernel else worse[0].test, log
             )
 
 
@@ -117,10 +117,6 @@ def _with(record: RunRecord, tests: StateTests) -> str:
         if others
         else "With this patch"
     )
-
-
-def _delta(delta: Delta) -> str:
-    return f"{name(delta)}: {transition(delta)}{f' ({delta.why})' if delta.why else ''}"
 
 
 def _log(path: Path | None, telling: str, most: int = _LOG_LINES) -> tuple[str, ...]:

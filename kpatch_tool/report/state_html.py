@@ -9,7 +9,17 @@ from kpatch_tool.kbuild.model import BuildStatus, Module, StateBuild, previous_b
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import blamed, diagnostic_line, limited
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, pre, row, table, tag, text
-from kpatch_tool.results.deltas import ABSENT, Change, Delta, identity, name, previous_tested, telling, transition
+from kpatch_tool.results.deltas import (
+    ABSENT,
+    Change,
+    Delta,
+    identity,
+    name,
+    previous_tested,
+    reason,
+    telling,
+    transition,
+)
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
 from kpatch_tool.text import plural
@@ -178,7 +188,7 @@ def _logs_of(test: str, words: str, tests: StateTests, base: StateTests | None, 
 
 
 def _delta(delta: Delta, since: str) -> str:
-    words = (name(delta), transition(delta), since, f"{delta.confidence:.0%}", delta.why)
+    words = (name(delta), transition(delta), since, f"{delta.confidence:.0%}", reason(delta))
     return row([cell(_CHANGES[delta.change], str(delta.change)), *map(cell, words)])
 
 

@@ -15,6 +15,7 @@ from kpatch_tool.results.deltas import (
     Delta,
     compare,
     identity,
+    in_words,
     name,
     previous_tested,
     taken_back,
@@ -23,7 +24,7 @@ from kpatch_tool.results.deltas import (
 )
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.repeats import unsteady
-from kpatch_tool.suites.model import UNBUILT, StateTests
+from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural, printable, spelt
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ def details(record: RunRecord) -> Iterator[str]:
 
 def delta_line(delta: Delta) -> str:
     """One delta: change, case, what happened, and why where that is known."""
-    why = delta.why.removeprefix(UNBUILT).lstrip(": ")
-    return f"{delta.change:<7} {name(delta)}: {transition(delta)}{f' ({why})' if why else ''}"
+    return f"{delta.change:<7} {in_words(delta)}"
 
 
 def table_width(console: Console) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kpatch_tool.report.alike import came_back, one_of_alike
 from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
-from kpatch_tool.results.deltas import Change, Delta, identity, taken_back, transition
+from kpatch_tool.results.deltas import Change, Delta, identity, in_words, taken_back, transition
 from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
@@ -80,9 +80,7 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
         return
     told = ((delta, _since(tested, tests, delta)) for delta in _telling(tested.deltas(tests)))
     for delta, since in one_of_alike(told):
-        why = f" ({delta.why})" if delta.why else ""
-        line = f"{delta.change}: {delta_name(delta)}: {transition(delta)}{why}{since}"
-        _say(console, line, _CHANGES[delta.change])
+        _say(console, f"{delta.change}: {in_words(delta)}{since}", _CHANGES[delta.change])
     for change, line in _since_the_last(tested, tests):
         _say(console, line, _CHANGES[change])
     for line in unsteady(tests):

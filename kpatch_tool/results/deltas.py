@@ -192,6 +192,17 @@ def transition(delta: Delta) -> str:
     return f"{delta.base}, now {UNBUILT}" if delta.now == Verdict.FAIL else f"{UNBUILT}, now {delta.now}"
 
 
+def reason(delta: Delta) -> str:
+    """Why, as far as `transition` does not say it already; "" where nothing more is known."""
+    return delta.why.removeprefix(UNBUILT).lstrip(": ") if _unbuilt(delta.why) else delta.why
+
+
+def in_words(delta: Delta) -> str:
+    """The case, what happened and why: "xapic: does not build, now fail (timed out)"."""
+    why = reason(delta)
+    return f"{name(delta)}: {transition(delta)}{f' ({why})' if why else ''}"
+
+
 def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> str:
     """The comparison of `total` cases in words, without a full stop: "all 142 test cases are as on the base",
     "of 142 test cases 140 are as on the base, 1 worse (vmexit: pass, now fail), 1 better (...)".
