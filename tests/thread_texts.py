@@ -53,6 +53,17 @@ THREADS = (
         "p1 p2",
     ),
     Thread(
+        "two series of a person, a patch dated before the one it answers",
+        """
+        a1 jane 0 [PATCH 1/1] mm: one
+        b2 < b1 jane 1 [PATCH 2/1] arm: two
+        b1 jane 2 [PATCH 1/1] arm: one
+        """,
+        ("v1 1/1", "v1 1-2/1"),
+        "a1",
+        ("another series",),
+    ),
+    Thread(
         "two series of a person within the hour, of one the cover is missing",
         """
         p1 < gone jane 0 [PATCH 1/2] mm: one

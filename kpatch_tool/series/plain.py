@@ -1,5 +1,5 @@
-"""The threads that most are: one patch, or a cover letter and the patches that answer it. What posting.gather says of
-them is known without asking it, which takes five times as long; tests compare the two."""
+"""The threads that most are: one patch, or a cover letter (or a first patch) and the patches that answer it. What
+posting.gather says of them is known without asking it, which takes five times as long; tests compare the two."""
 
 from __future__ import annotations
 
@@ -63,23 +63,44 @@ def read(root: int, rows: Sequence[Row], kinds: Kinds) -> Plain | None:
         elif row.number == 0 or kind not in (0, PATCH) or (row.diff and not kinds.marked):
             return None
         # Any other is no patch, and could be no more than a cover letter without a number.
+    patches.sort(key=lambda row: row.number)
     if cover is None:
-        # A patch that answers a letter may have it for a cover.
-        letters = len(rows) > 1 and any(Record.of(row.record).in_reply_to for row in patches)
-        return _plain(root, patches) if len(patches) == 1 and patches[0].number < 0 and not letters else None
-    if len(patches) != cover.total or {row.number for row in patches} != set(range(1, cover.total + 1)):
+        return _without_cover(root, rows, patches)
+    # Patches beyond the total ("12/11") belong to it as well.
+    if len(patches) < cover.total or not _is_whole(patches, cover):
         return None
-    alike = all(row.total == cover.total and row.revision == cover.revision for row in patches)
-    return _plain(root, [cover, *sorted(patches, key=lambda row: row.number)]) if alike else None
+    return _plain(root, cover, [cover, *patches])
 
 
-def _plain(root: int, rows: Sequence[Row]) -> Plain | None:
-    """The posting of a patch, or of a cover and patches if these answer it."""
+def _without_cover(root: int, rows: Sequence[Row], patches: Sequence[Row]) -> Plain | None:
+    """The posting of one patch, or of 1/N to N/N of one sender."""
+    if not patches:
+        return None
+    first = patches[0]
+    if len(patches) == 1 and first.number < 0:
+        # A patch that answers a letter may have it for a cover.
+        letters = len(rows) > 1 and Record.of(first.record).in_reply_to
+        return None if letters else _plain(root, None, patches)
+    if len(rows) > len(patches) or len(patches) != first.total or not _is_whole(patches, first):
+        return None
+    return _plain(root, None, patches)
+
+
+def _is_whole(patches: Sequence[Row], first: Row) -> bool:
+    """Whether `patches` are 1, 2, 3 ... with the total and revision of `first`."""
+    alike = all(row.total == first.total and row.revision == first.revision for row in patches)
+    return alike and [row.number for row in patches] == [*range(1, len(patches) + 1)]
+
+
+def _plain(root: int, cover: Row | None, rows: Sequence[Row]) -> Plain | None:
+    """The posting of `rows`, a `cover` (or none) and patches by number, if all behind the first answer that."""
     records = [Record.of(row.record) for row in rows]
     top = records[0]
     for one in records[1:]:
         parent = one.in_reply_to or one.references.rpartition(" ")[2]
         if parent != top.message_id or not parent or one.minor != top.minor:
+            return None
+        if cover is None and (one.name, one.email) != (top.name, top.email):
             return None
     first = min(records, key=lambda one: float(one.sent or 0))
     found = Found(
@@ -90,9 +111,9 @@ def _plain(root: int, rows: Sequence[Row]) -> Plain | None:
         revision=1 if rows[0].revision < 0 else rows[0].revision,
         name=top.name,
         email=top.email,
-        patches=",".join(str(row.number) for row in rows[1:]) or "1",
-        total=len(rows) - 1 or 1,
-        cover=len(rows) > 1,
+        patches=",".join(str(row.number) for row in rows if row.number > 0) or "1",
+        total=max(rows[-1].total, 1),
+        cover=cover is not None,
         message_id=top.message_id,
         roots=str(root),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from math import inf
@@ -78,18 +78,40 @@ def _misnumbered(zeros: Sequence[Post]) -> list[Post]:
 
 def _queue(covers: Sequence[Post], patches: Sequence[Post]) -> list[Post]:
     """Covers and patches in the order in which they were sent. A cover's clock may be late, or a patch may bear the
-    date of its commit: a cover comes before the patches that answer it all the same."""
+    date of its commit: a cover comes before the patches that answer it all the same, and a patch before those that
+    answer it."""
     # In seconds: no date is before that of the year 1, which a mail may bear.
     early = {post.order: post.when.timestamp() - _AT_ONCE.total_seconds() for post in covers}
     sent = {post.message.message_id: early[post.order] for post in covers if post.message.message_id}
     unthreaded = _Dated(covers, patches)
-    queue = [(early[post.order], 0, post.order, post) for post in covers]
+    times: dict[int, float] = {}
     for post in patches:
         answered = [sent[parent] for parent in post.parents if parent in sent][:1]
         if post.unthreaded:
             answered = unthreaded.covers_of(post)
-        queue.append((max([post.when.timestamp(), *answered]), 1, post.order, post))
+        times[post.order] = max([post.when.timestamp(), *answered])
+    queue = [(early[post.order], 0, post.order, post) for post in covers]
+    turns = _turns(patches, times)
+    queue += [(*turns[post.order], post.order, post) for post in patches]
     return [entry[3] for entry in sorted(queue, key=lambda entry: entry[:3])]
+
+
+def _turns(patches: Sequence[Post], times: Mapping[int, float]) -> dict[int, tuple[float, int]]:
+    """When each of `patches`, sent at `times`, is placed: not before the one that it answers. With how many (from 1) it
+    answers, one by way of another: of one second, too."""
+    by_id = {post.message.message_id: post for post in patches if post.message.message_id}
+    turns: dict[int, tuple[float, int]] = {}
+    for patch in patches:
+        chain: dict[int, Post] = {}
+        above: Post | None = patch
+        while above is not None and above.order not in turns and above.order not in chain:
+            chain[above.order] = above
+            above = by_id.get(above.parent)
+        time, depth = turns.get(above.order, (-inf, 0)) if above is not None else (-inf, 0)
+        for order in reversed(chain):
+            time, depth = max(time, times[order]), depth + 1
+            turns[order] = time, depth
+    return turns
 
 
 class _Dated:

@@ -32,16 +32,28 @@ THREADS = sorted((SHARED / "data" / "threads").glob("*.mbox"))
 Shown = tuple[str, int, str, list[int], int, bool, str]
 
 
-def thread(number: int, total: int = 3, *, reply_to: str = "", day: int = 1, missing: int = 0) -> list[Mail]:
-    """A series with a cover and an answer, all ids its own."""
+def thread(
+    number: int, total: int = 3, *, reply_to: str = "", day: int = 1, missing: int = 0, more: int = 0
+) -> list[Mail]:
+    """A series with a cover and an answer, all ids its own; `more` patches go beyond the total."""
     cover = Mail(f"[PATCH 0/{total}] mm: thing {number}", "Text.\n", f"c{number}", reply_to, minute=day)
     patches = [
         patch(f"[PATCH {k}/{total}] mm: thing {number}.{k}", f"p{number}.{k}", reply_to=f"c{number}", minute=day)
-        for k in range(1, total + 1)
+        for k in range(1, total + more + 1)
         if k != missing
     ]
     answer = Mail(f"Re: [PATCH 1/{total}] mm: thing {number}.1", "> x\nYes.\n", f"r{number}", f"p{number}.1")
     return [*(replace(mail, name=f"Jane {number}", email=f"j{number}@x.org") for mail in (cover, *patches)), answer]
+
+
+def without_cover(mails: list[Mail]) -> list[Mail]:
+    """The same thread, whose first patch is what the others answer."""
+    cover, first, *others = mails
+    again = {cover.id: first.id}
+    return [
+        replace(mail, reply_to=again.get(mail.reply_to, mail.reply_to))
+        for mail in (replace(first, reply_to=""), *others)
+    ]
 
 
 def whole(path: Path) -> list[Shown]:
@@ -210,7 +222,8 @@ def test_any_threads_give_what_reading_them_gives(
     """Series whose parts are missing, twice there, misnumbered, by others, out of order, or hang elsewhere."""
     mails: list[Mail] = []
     for number in range(data.draw(st.integers(1, 3))):
-        for mail in thread(number, data.draw(st.integers(1, 4)), day=number):
+        series = thread(number, data.draw(st.integers(1, 4)), day=number, more=data.draw(st.sampled_from([0, 0, 2])))
+        for mail in series if data.draw(st.booleans()) else without_cover(series):
             change, tag = data.draw(_CHANGES)
             changed = {
                 "tag": replace(mail, subject=mail.subject.replace("[PATCH ", tag)),

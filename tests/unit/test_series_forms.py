@@ -26,6 +26,7 @@ ONLY_BY_IDS = {
     "some patches tagged v3 in a v2 posting",
     "a letter before a single patch",
     "two series of a person within the hour, of one the cover is missing",
+    "two series of a person, a patch dated before the one it answers",
 }
 
 
