@@ -67,6 +67,7 @@ TAKEN = {
     "a wrapped link": ("Link:\nhttps://x.org/y\n", ["Link: https://x.org/y"]),
     "before a suggestion": (f"{MINE}\n\nFixes: 1234567\n---\n{DIFF}", [MINE]),
     "with a suggestion": (f"Rather:\n\n{DIFF}", []),
+    "among a mail that is quoted with marks": (f"\n----- Original Message -----\n> Why.\n\n{MINE}\n\n> ---\n", [MINE]),
     "above an unmarked quotation": (f"{MINE}\n\n-----Original Message-----\nAcked-by: Joe <joe@x.org>\n", [MINE]),
     "below a suggestion": (f"Rather:\n\n{DIFF}\nWith that:\n{MINE}\n", [MINE]),
     "below a suggestion's signature": (f"Rather:\n\n{DIFF}-- \n2.39.5\n\n{MINE}\n", []),
