@@ -637,6 +637,35 @@ THREADS = (
         "20140417090546.1234-2-jane",
     ),
     Thread(
+        "a letter before a single patch, by its id",
+        """
+        20240309-macb-phy-v9-0-5afd87d9db43@x jane 0 ~ [PATCH v9] mm: do it
+        p1 < 20240309-macb-phy-v9-0-5afd87d9db43@x jane 1 [PATCH v9] mm: one
+        """,
+        ("v9 1/1 c",),
+        "p1",
+    ),
+    Thread(
+        "a request to pull, with the patches",
+        """
+        c jane 0 ~ [GIT PULL] mm: fixes for 5.2
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a letter whose number counts sets of patches",
+        """
+        c jane 0 ~ [PATCHSET V4 1/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v4 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
         "a single patch after a mail of its sender's",
         """
         q jane 0 ~ Is this a bug?

@@ -3,6 +3,7 @@ The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ _NEXT_MAIL = timedelta(seconds=10)  # between two mails of one run of git send-e
 _LATE_COVER = timedelta(hours=1)  # by which a cover's clock may be late
 _ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
+# The ids of cover letters of git format-patch --thread and of b4 send.
+_COVER_ID = re.compile(r"cover\.\d{9,11}\.git\.|\d{8}-.{1,200}-v\d{1,3}-0-[0-9a-f]{12}@")
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
 
@@ -105,10 +108,10 @@ def _follows(one: Posting, lonely: Posting) -> bool:
 
 
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
-    """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2"): a mail of the sender, no reply
-    and without a diff, that the first patch answers, and the others too; on a page without threads, the sender's mail
-    right before the first patch. That of a single patch must be of one run of git send-email with it (on a page without
-    ids: sent within ten seconds)."""
+    """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2", "[GIT PULL] mm"): a mail of the
+    sender, no reply and without a diff, that the first patch answers, and the others too; on a page without threads,
+    the sender's mail right before the first patch. That of a single patch must be called a cover by its id, or be of
+    one run of git send-email with the patch (on a page without ids: sent within ten seconds)."""
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
@@ -126,7 +129,9 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
 
 
 def _at_once(letter: Post, patch: Post) -> bool:
-    """Whether one run of git send-email sent a letter and the one patch below it."""
+    """Whether one run of git send-email sent a letter and its one patch, or the letter's id says what it is."""
+    if _COVER_ID.match(letter.message.message_id):
+        return True
     if letter.batch or patch.batch:
         return letter.batch == patch.batch
     dated = letter.message.date is not None and patch.message.date is not None
@@ -135,7 +140,9 @@ def _at_once(letter: Post, patch: Post) -> bool:
 
 def _is_letter(post: Post, one: Posting) -> bool:
     tag = post.tag
-    if tag.reply or tag.forward or tag.notice or post.diff or tag.number is not None:
+    if tag.reply or tag.forward or post.diff:
+        return False
+    if (tag.notice or tag.number is not None) and tag.between not in subject.LETTERS:
         return False
     ids = (post.message.message_id, *one.ids)
     answering = all(patch.unthreaded or patch.parent in ids for patch in one.own.values())

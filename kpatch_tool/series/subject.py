@@ -43,6 +43,10 @@ _NUMBER = re.compile(r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1
 _ON_TOP = re.compile(
     r"\d\s*(?:/|of)\s*\d{1,4}[\s,:]{1,3}((?:fix(?:up)?|squash|fold|incremental|delta)\d?)\b", re.IGNORECASE
 )
+# What may introduce patches without being 0/N: a request to pull, and one of several sets ("[PATCHSET 1/2]").
+_PULL = re.compile(r"(?:\[[^\[\]]{0,80}\]\s{0,2}){0,3}\[(?:git )?pull\b", re.IGNORECASE)
+_SET = re.compile(r"\bpatch\s?set\b", re.IGNORECASE)
+LETTERS = frozenset({"pull", "set"})
 # Outside of the tag: "[PATCH] 3/7 x", "[PATCH] (3/7) x", "[PATCH] x (3/7)".
 _BARE_NUMBER = re.compile(rf"\(?{_NUMBER.pattern}\)?\s*[:\]-]?\s+", re.IGNORECASE)
 _LAST_NUMBER = re.compile(rf"[(\[]\s?{_NUMBER.pattern}\s?[)\]]$", re.IGNORECASE)
@@ -85,8 +89,9 @@ class Tag:
 
     `title` is what git am makes the commit's subject; `revision`, `number` and `total` are None where the subject does
     not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
-    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number. `patch` is True when
-    it is marked as a patch (a word or a number in brackets), `notice` for a maintainer's script telling about one.
+    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number, or one of LETTERS
+    where the mail may introduce patches. `patch` is True when it is marked as a patch (a word or a number in brackets),
+    `notice` for a maintainer's script telling about one.
     """
 
     title: str
@@ -109,7 +114,8 @@ def parse(subject: str) -> Tag:
     rest, reply, forward = _prefixes(subject)
     rest = _mended(rest)
     if _NOTICE.match(rest):
-        return Tag(title(subject), reply=reply, forward=forward, notice=True)
+        pull = "pull" if _PULL.match(rest) else ""
+        return Tag(title(subject), reply=reply, forward=forward, notice=True, between=pull)
     tags, rest, answered = _tags(rest)
     inside = " ".join(tags)[:_LONGEST_TAG]
     number = _NUMBER.search(inside)
@@ -118,7 +124,6 @@ def parse(subject: str) -> Tag:
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
-    on_top = _ON_TOP.search(inside)
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     return Tag(
         title=title(subject),
@@ -131,8 +136,18 @@ def parse(subject: str) -> Tag:
         resend=_RESENT.search(inside) is not None,
         rfc=_RFC.search(inside) is not None,
         minor=minor,
-        between=(counted[2] or (on_top[1] if on_top else "")).lower() if counted else "",
+        between=_between(counted, inside) if counted else "",
     )
+
+
+def _between(number: re.Match[str], inside: str) -> str:
+    """What a number in the tags (`inside`) is beside that of a patch: see Tag."""
+    if number[2]:
+        return number[2].lower()
+    on_top = _ON_TOP.search(inside)
+    if on_top:
+        return on_top[1].lower()
+    return "set" if _SET.search(inside) and int(number[1]) else ""
 
 
 def former(subject: str) -> Tag | None:

@@ -25,6 +25,7 @@ ONLY_BY_IDS = {
     "rerolls of several patches, each an answer to its own",
     "some patches tagged v3 in a v2 posting",
     "a letter before a single patch",
+    "a letter before a single patch, by its id",
     "two series of a person within the hour, of one the cover is missing",
 }
 
