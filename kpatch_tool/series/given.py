@@ -52,6 +52,7 @@ _JOINED_ADDRESS = re.compile(r"(?<=[^\s<>])<(?=[^\s<>@]{1,64}@[^<>]{1,255}(?:>|$
 _OPEN_ADDRESS = re.compile(r"[^<>]{1,200} <[^\s<>@]{1,64}@[^\s<>]{1,255}")
 _NO_PERSON = "names nobody"  # "Caused-by: the change"
 _LONGEST_LINE = 1000
+_LONGEST_HEADER = 40  # lines
 _LONGEST_NAME = 6  # words of a wrapped line that is still a name and an address
 
 
@@ -162,7 +163,7 @@ def _paragraphs(text: str, with_diff: bool) -> Iterator[tuple[list[str], bool]]:
         header = _quotes_header(lines, place, with_diff)
         if _END.match(line) or (_ANOTHER.match(line) and not _is_marked(lines, place + 1)):
             break
-        if header and not with_diff:
+        if header and not with_diff and not _is_marked(lines, _header_end(lines, place)):
             break
         begins = with_diff and (header or _SCISSORS.match(bare) is not None)
         if place in inside:
@@ -174,6 +175,12 @@ def _paragraphs(text: str, with_diff: bool) -> Iterator[tuple[list[str], bool]]:
         else:
             paragraph.append(bare)
     yield paragraph, proposed
+
+
+def _header_end(lines: Sequence[str], place: int) -> int:
+    """Where the paragraph ends that begins at `place`: a quoted header."""
+    last = min(len(lines), place + _LONGEST_HEADER)
+    return next((end for end in range(place, last) if not lines[end].strip()), last)
 
 
 def _is_marked(lines: Sequence[str], place: int) -> bool:
@@ -302,7 +309,7 @@ def _in_sentences(text: str, sender: Address) -> Iterator[Refused]:
     """The sender's own trailers that stand inside a sentence ("feel free to add Reviewed-by: ...")."""
     for paragraph, proposed in _paragraphs(text, _DIFF.search(text) is not None):
         for line in () if proposed else paragraph:
-            if _LINE.match(line) is None and (found := _INSIDE.search(line)):
+            if _read(line) is None and (found := _INSIDE.search(line)):
                 trailer = Trailer(found[1], clean(found[2]), "reply")
                 if not _objection(trailer, sender):
                     yield Refused(trailer, "stands inside a sentence: not taken")

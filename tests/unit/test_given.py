@@ -68,6 +68,10 @@ TAKEN = {
     "before a suggestion": (f"{MINE}\n\nFixes: 1234567\n---\n{DIFF}", [MINE]),
     "with a suggestion": (f"Rather:\n\n{DIFF}", []),
     "among a mail that is quoted with marks": (f"\n----- Original Message -----\n> Why.\n\n{MINE}\n\n> ---\n", [MINE]),
+    "below a header above a mail that is quoted with marks": (
+        f"From: Joe <j@x.org>\nSubject: [PATCH] x\nDate: Thu, 16 Mar 2023 17:08:59 +0100\n\n> Why.\n\n{MINE}\n",
+        [MINE],
+    ),
     "above an unmarked quotation": (f"{MINE}\n\n-----Original Message-----\nAcked-by: Joe <joe@x.org>\n", [MINE]),
     "below a suggestion": (f"Rather:\n\n{DIFF}\nWith that:\n{MINE}\n", [MINE]),
     "below a suggestion's signature": (f"Rather:\n\n{DIFF}-- \n2.39.5\n\n{MINE}\n", []),
@@ -99,6 +103,7 @@ LISTED = {
     "no dash": ("Acked by: Jane Doe <jane@example.org>", "is misspelt"),
     "a sign-off": ("Signed-off-by: Jane Doe <jane@example.org>", "is a sign-off in a reply"),
     "in a sentence": ("Feel free to add Reviewed-by: Jane Doe <jane@example.org>", "stands inside a sentence"),
+    "behind a word and a colon": ("Otherwise: Reviewed-by: Jane Doe <jane@example.org>", "stands inside a sentence"),
     "a counter-patch": (
         f"From: Joe <joe@x.org>\nSubject: better\n\nWhy.\n\n{MINE}\n\n---\n{DIFF}",
         "is a counter-patch's",
