@@ -136,7 +136,9 @@ def _worth(one: Posting) -> tuple[int, bool]:
 
 
 def _in_one_run(one: Posting, other: Posting) -> bool:
-    """Whether one run of git send-email sent both: neither is later than the other."""
+    """Whether one run of git send-email sent both: neither is later than the other, nor takes patches of it."""
+    if one in other.borrowed.values():
+        return False
     batches = {post.batch for post in other.posts} - {""}
     told = any(post.batch in batches for post in one.posts)
     return one.minor == other.minor and (told or _sent_together(one, other))
@@ -176,6 +178,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
     if (first := chosen.own.get(1)) and first.tag.number == 0:
         problems.append(f"patch 1 was sent as 0/{chosen.total}")
+    if chosen.total > 1 and (bare := [n for n, post in chosen.own.items() if post.batch and post.tag.number is None]):
+        problems.append(f"its subject has no number; sent in this place: patch {spelt(sorted(bare))}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
         problems.append("the patch was sent as a reply: the source holds no other")
     if any(post.tag.forward and not post.forwarder for post in chosen.patches.values()):

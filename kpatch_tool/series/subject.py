@@ -32,6 +32,7 @@ _MISTYPED = tuple(
         (r"(\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\d/\d{1,4}):?(?=\s)(?![^\[\]]{0,80}\])", r"\1]"),  # "[PATCH 1/2 x"
         (r"PATCH \[([^\[\]]{0,40}\d/\d{1,4})\]", r"[PATCH \1]"),  # "PATCH [v2 1/2] x"
         (r"\[(?=\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\](?![^\[\]]{0,80}\]))", ""),  # "[[PATCH 1/2] x"
+        (r"\[([^\[\]{}]{1,40})\}(?=\s?\[[^\[\]]{0,40}\bPATCH\b)", r"[\1]"),  # "[CFT}[PATCH 1/2] x"
     )
 )
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
@@ -47,6 +48,8 @@ _ON_TOP = re.compile(
 _PULL = re.compile(r"(?:\[[^\[\]]{0,80}\]\s{0,2}){0,3}\[(?:git )?pull\b", re.IGNORECASE)
 _SET = re.compile(r"\bpatch\s?set\b", re.IGNORECASE)
 LETTERS = frozenset({"pull", "set"})
+_REPLACES = re.compile(r"\breplacement\b", re.IGNORECASE)
+REPLACEMENT = "replacement"  # "[PATCH 3/7 replacement]": takes the place of that patch, whatever its title is
 # Outside of the tag: "[PATCH] 3/7 x", "[PATCH] (3/7) x", "[PATCH] x (3/7)".
 _BARE_NUMBER = re.compile(rf"\(?{_NUMBER.pattern}\)?\s*[:\]-]?\s+", re.IGNORECASE)
 _LAST_NUMBER = re.compile(rf"[(\[]\s?{_NUMBER.pattern}\s?[)\]]$", re.IGNORECASE)
@@ -89,9 +92,9 @@ class Tag:
 
     `title` is what git am makes the commit's subject; `revision`, `number` and `total` are None where the subject does
     not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
-    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number, or one of LETTERS
-    where the mail may introduce patches. `patch` is True when it is marked as a patch (a word or a number in brackets),
-    `notice` for a maintainer's script telling about one.
+    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number, REPLACEMENT, or one
+    of LETTERS where the mail may introduce patches. `patch` is True when it is marked as a patch (a word or a number in
+    brackets), `notice` for a maintainer's script telling about one.
     """
 
     title: str
@@ -125,6 +128,8 @@ def parse(subject: str) -> Tag:
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
+    if counted and counted[2] and not int(counted[1]):
+        counted = None  # "[PATCH 0.5/3]" comes before the first, and is no cover letter
     return Tag(
         title=title(subject),
         revision=revision,
@@ -147,6 +152,8 @@ def _between(number: re.Match[str], inside: str) -> str:
     on_top = _ON_TOP.search(inside)
     if on_top:
         return on_top[1].lower()
+    if _REPLACES.search(inside):
+        return REPLACEMENT
     return "set" if _SET.search(inside) and int(number[1]) else ""
 
 

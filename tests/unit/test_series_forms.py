@@ -26,6 +26,7 @@ ONLY_BY_IDS = {
     "some patches tagged v3 in a v2 posting",
     "a letter before a single patch",
     "a letter before a single patch, by its id",
+    "a patch whose subject lost its number",
     "two series of a person within the hour, of one the cover is missing",
 }
 
