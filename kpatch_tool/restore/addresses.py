@@ -10,6 +10,8 @@ from math import log2
 from kpatch_tool.restore.hidden import FORMS, Form, hides
 
 _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
+# Python's decorators, which archives take for addresses where the sign of a diff stands before them.
+_DECORATOR = re.compile(rb"^@\w{1,64}(?:\.\w{1,63}){1,6}", re.MULTILINE)
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
 _ENTRY = re.compile(rb"^N:[ \t]*([^\n]+)(?=\n(?:[A-Z]: [^\n]*\n)*E: \Z)", re.MULTILINE)  # of CREDITS
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
@@ -55,7 +57,8 @@ def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
 def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[Person] = ()) -> tuple[Person, ...]:
     """The addresses that may be meant in an added line: those of the lines it replaces, the mail's, the file's."""
     found: dict[bytes, Person] = {}
-    for person in (*people_in(removed), *mail, *people_in(base, _FROM_FILE), *others):
+    decorators = [Person(b"", one, _FROM_FILE) for one in _DECORATOR.findall(base)]
+    for person in (*people_in(removed), *mail, *people_in(base, _FROM_FILE), *decorators, *others):
         known = found.get(person.address)
         if known is None:
             found[person.address] = person

@@ -51,6 +51,11 @@ FORMS = (
         re.compile(rb"([\w.+=-]{1,64}) at ((?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,20})\b"), _anything, rb"\1@\2"
     ),  # pipermail
     Form(re.compile(rb"([\w.+=-]{1,64}@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), _anything, rb"\1."),  # lore's mirrors
+    # What begins a changed line and looks like an address with the sign before it ("+@pytest.mark.slow").
+    Form(re.compile(rb"\A()@(x{3,64})(?![\w.])"), _same_length),
+    Form(re.compile(rb"\A()@\.\.\.([\w.-]{1,64})"), _same_end),
+    Form(re.compile(rb"\A at ((?:[\w-]{1,63}\.){1,6}\w{1,63})"), _anything, rb"@\1"),
+    Form(re.compile(rb"\A(@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), _anything, rb"\1."),
 )
 
 _MAY_BE_ONE = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)
