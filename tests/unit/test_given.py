@@ -202,6 +202,7 @@ def test_people() -> None:
     assert same_address("a@b.c.x.org", "a@x.org") is False
     assert same_address("a@org", "a@x.org") is False
     assert same_name('"Doe, Jane" (X)', "jane doe")
+    assert same_name("Jane D'oe", "Jane Doe")
     assert not same_name("", "")
 
 
@@ -211,6 +212,8 @@ def test_people() -> None:
         ("Jane DS", "Jane Doe-Smith", True),
         ("Jane Doe-Smith", "Jane DS", True),
         ("Jdsmith", "Jane Doe-Smith", True),
+        ("Jane Kate Doe", "Jane K. Doe", True),
+        ("Jane Kate Doe", "Jane M. Doe", False),
         ("Jane", "Jane Doe-Smith", False),
         ("Jane SD", "Jane Doe-Smith", False),
         ("John DS", "Jane Doe-Smith", False),
