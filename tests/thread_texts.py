@@ -689,6 +689,16 @@ THREADS = (
         ("its subject has no number; sent in this place: patch 2", 'also posted as v2: "man: all of it"'),
     ),
     Thread(
+        "patches of several series in one run",
+        """
+        20140417090546.1234-1-jane jane 0 [PATCH 1/2] mm: one
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH] net: two
+        """,
+        ("v1 1/2", "v1 1/1"),
+        "20140417090546.1234-2-jane",
+        ('also posted as v1: "mm: one"',),
+    ),
+    Thread(
         "a replacement under another title, at once",
         """
         c jane 0 ~ [PATCH 0/3] mm: do all of it

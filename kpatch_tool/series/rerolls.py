@@ -21,6 +21,7 @@ _ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
 # The ids of cover letters of git format-patch --thread and of b4 send.
 _COVER_ID = re.compile(r"cover\.\d{9,11}\.git\.|\d{8}-.{1,200}-v\d{1,3}-0-[0-9a-f]{12}@")
+_FEWEST = 3  # patches of a posting that may have one without a number: a run may also send "[PATCH 1/2]" and others
 _REPLACES = {subject.REPLACEMENT}
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
@@ -195,12 +196,12 @@ def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> 
 
 
 def _take_unnumbered(found: list[Posting]) -> None:
-    """Where one patch is missing whose subject lost its number, take it: one run of git send-email, which counts its
-    mails, sent it in that place."""
+    """Where one patch of three or more is missing whose subject lost its number, take it: one run of git send-email,
+    which counts its mails, sent it in that place."""
     alone = {one.first.batch_place: one for one in found if one.unnumbered and one.first.batch}
     taken: set[Posting] = set()
     for one in found if alone else ():
-        if one.unnumbered or len(one.patches) != one.total - 1:
+        if one.unnumbered or one.total < _FEWEST or len(one.patches) != one.total - 1:
             continue
         missing = [number for number in range(1, one.total + 1) if number not in one.patches]
         # The run, and by how much its count is ahead of the numbers.
