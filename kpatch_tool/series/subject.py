@@ -61,7 +61,9 @@ _REVISION = re.compile(
     r"(?<![A-Za-z0-9])(\d)(?:nd|rd|th) (?:take|try|version)\b",
     re.IGNORECASE,
 )
-_OF_A_KERNEL = re.compile(r"stable[\s,]{0,3}$", re.IGNORECASE)  # "[PATCH stable v5.10 v2]"
+# What stands before and behind a kernel's version ("[PATCH stable v5.4]", "[PATCH for v5.9]", "[PATCH v6.1.y]").
+_FOR_A_KERNEL = re.compile(r"\b(?:stable|for|backport)[\s,]{0,3}$", re.IGNORECASE)
+_KERNELS = re.compile(r"\.y\b|-stable\b|-rc\d", re.IGNORECASE)
 # At the end of a title only what is set apart counts: "cgroup v2" and "GIC v3" are names of things.
 _TRAILING = re.compile(
     r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |ver |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
@@ -188,11 +190,18 @@ def _last_number(text: str) -> re.Match[str] | None:
 
 def _revision(inside: str) -> tuple[int | None, str]:
     """The revision a tag names and what follows its number; kernel versions ("stable v5.10") are none."""
-    found = [one for one in _REVISION.finditer(inside) if not (one[2] and _OF_A_KERNEL.search(inside[: one.start()]))]
+    found = [one for one in _REVISION.finditer(inside) if not (one[2] and _is_a_kernel(one))]
     if not found:
         return None, ""
     best = next((one for one in found if not one[2]), found[0])
     return int(best[1] or best[3] or best[4]), (best[2] or "").lstrip(".").upper()
+
+
+def _is_a_kernel(version: re.Match[str]) -> bool:
+    """Whether "v5.9" is a kernel's version, as "v5.15" always is."""
+    inside, minor = version.string, version[2].removeprefix(".")
+    named = _FOR_A_KERNEL.search(inside[: version.start()]) or _KERNELS.match(inside, version.end())
+    return len(minor) > 1 or named is not None
 
 
 def title(subject: str) -> str:
