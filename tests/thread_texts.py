@@ -686,7 +686,19 @@ THREADS = (
         """,
         ("v2 1-3/3 c", "v2 1/1"),
         "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
-        ("its subject has no number; sent in this place: patch 2", 'also posted as v2: "man: all of it"'),
+        ("counted otherwise by its subject, sent in this place: patch 2", 'also posted as v2: "man: all of it"'),
+    ),
+    Thread(
+        "a patch with another total",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 2/5] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 2",),
     ),
     Thread(
         "patches of several series in one run",

@@ -34,7 +34,7 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
     whole = sorted((one for one in found if one.patches), key=lambda one: (one.when, one.order))
     _adopt_untagged_covers(whole, posts)
     _take_misnumbered(whole, misnumbered)
-    _take_unnumbered(whole)
+    _take_miscounted(whole)
     _take_replies(whole, posts)
     _continue(whole)
     _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
@@ -195,13 +195,13 @@ def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> 
             min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
 
 
-def _take_unnumbered(found: list[Posting]) -> None:
-    """Where one patch of three or more is missing whose subject lost its number, take it: one run of git send-email,
-    which counts its mails, sent it in that place."""
-    alone = {one.first.batch_place: one for one in found if one.unnumbered and one.first.batch}
+def _take_miscounted(found: list[Posting]) -> None:
+    """Where one patch of three or more is missing whose subject lost its number or has another total, take it: one run
+    of git send-email, which counts its mails, sent it in that place."""
+    alone = {one.first.batch_place: one for one in found if len(one.own) == 1 and not one.cover and one.first.batch}
     taken: set[Posting] = set()
     for one in found if alone else ():
-        if one.unnumbered or one.total < _FEWEST or len(one.patches) != one.total - 1:
+        if one.total < _FEWEST or len(one.patches) != one.total - 1:
             continue
         missing = [number for number in range(1, one.total + 1) if number not in one.patches]
         # The run, and by how much its count is ahead of the numbers.
@@ -210,10 +210,15 @@ def _take_unnumbered(found: list[Posting]) -> None:
             continue
         ((batch, ahead),) = runs
         lost = alone.get((batch, missing[0] + ahead))
-        if lost is not None and (lost.revision, lost.minor) == (one.revision, one.minor):
+        if lost is not None and _is_miscounted(lost, one, missing[0]):
             one.patches[missing[0]] = lost.first
             taken.add(lost)
     found[:] = [one for one in found if one not in taken]
+
+
+def _is_miscounted(lost: Posting, one: Posting, number: int) -> bool:
+    alike = (lost.revision, lost.minor) == (one.revision, one.minor)
+    return alike and lost is not one and lost.first.tag.number in {None, number} and not lost.borrowed
 
 
 def _continue(found: Sequence[Posting]) -> None:

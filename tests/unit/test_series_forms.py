@@ -27,6 +27,7 @@ ONLY_BY_IDS = {
     "a letter before a single patch",
     "a letter before a single patch, by its id",
     "a patch whose subject lost its number",
+    "a patch with another total",
     "patches of several series in one run",
     "two series of a person within the hour, of one the cover is missing",
 }
