@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import log2
@@ -19,6 +20,7 @@ _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the m
 _FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
 _NAMED = 12.0  # less, where the person's name stands before the place
 _ANOTHER = 3.0  # more, for an address that nobody is known to have where an address of somebody of that name is
+_AT_A_DOMAIN = 3.0  # for one that nobody is known to have, at a domain that others have
 _KEPT = 1.0  # to leave what the archive wrote
 _MOST = 6_000
 _MOST_TWICE = 100  # where two addresses are hidden in a line
@@ -106,8 +108,24 @@ def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> 
         (max(0.0, person.cost - (_NAMED if named else 0.0)), head + person.address + tail) for person, named in fitting
     ]
     other = _ANOTHER if any(named for _, named in fitting) else 0.0
-    more = [(cost + other, head + address + tail) for cost, address in made_up(head) if form.fits(match, address)]
+    more = [
+        (cost + other, head + address + tail)
+        for cost, address in (*made_up(head), *_at_known_domains(match, people))
+        if form.fits(match, address)
+    ]
     return [*found, *more, (_KEPT, text)]
+
+
+def _at_known_domains(match: re.Match[bytes], people: Sequence[Person]) -> list[tuple[float, bytes]]:
+    """What an archive shows of an address before the @ at every domain that people have whose end or length is that
+    which it shows, too."""
+    shown = match[1] if match.re.groups > 1 else b""
+    if not shown:
+        return []
+    domains = Counter(domain for person in people for domain in person.address.split(b"@")[1:] if domain)
+    return [
+        (_AT_A_DOMAIN + log2(domains.total() / count), b"%s@%s" % (shown, domain)) for domain, count in domains.items()
+    ]
 
 
 def _named(person: Person, head: bytes) -> bool:
