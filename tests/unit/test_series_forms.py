@@ -23,7 +23,6 @@ from tests.thread_texts import THREADS, Thread
 # Series that only ids connect; a page that shows none cannot tell them apart.
 ONLY_BY_IDS = {
     "rerolls of several patches, each an answer to its own",
-    "some patches tagged v3 in a v2 posting",
     "a letter before a single patch",
     "a letter before a single patch, by its id",
     "a patch whose subject lost its number",
