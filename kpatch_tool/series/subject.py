@@ -190,7 +190,9 @@ def _last_number(text: str) -> re.Match[str] | None:
 
 def _revision(inside: str) -> tuple[int | None, str]:
     """The revision a tag names and what follows its number; kernel versions ("stable v5.10") are none."""
-    found = [one for one in _REVISION.finditer(inside) if not (one[2] and _is_a_kernel(one))]
+    found = list(_REVISION.finditer(inside))
+    if any(one[2] and _is_a_kernel(one) for one in found):  # "[PATCH v5.15-v6.1 v2]"
+        found = [one for one in found if not one[2]]
     if not found:
         return None, ""
     best = next((one for one in found if not one[2]), found[0])

@@ -40,6 +40,7 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH v5.15 v2 1/2] x", 2, 1, 2, "x"),
         ("[PATCH v5.15 1/2] x", None, 1, 2, "x"),
         ("[PATCH v6.1.y 1/2] x", None, 1, 2, "x"),
+        ("[PATCH v5.15-v6.1 v2] x", 2, None, None, "x"),
         ("[PATCH v4l-utils 1/2] x", None, 1, 2, "x"),
         ("[RFC/PATCH] x", None, None, None, "x"),
         ("[PATCH 12/11] x", None, 12, 11, "x"),
