@@ -648,6 +648,115 @@ THREADS = (
         "20140417090546.1234-2-jane",
     ),
     Thread(
+        "a letter before a single patch, by its id",
+        """
+        20240309-macb-phy-v9-0-5afd87d9db43@x jane 0 ~ [PATCH v9] mm: do it
+        p1 < 20240309-macb-phy-v9-0-5afd87d9db43@x jane 1 [PATCH v9] mm: one
+        """,
+        ("v9 1/1 c",),
+        "p1",
+    ),
+    Thread(
+        "a request to pull, with the patches",
+        """
+        c jane 0 ~ [GIT PULL] mm: fixes for 5.2
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a letter whose number counts sets of patches",
+        """
+        c jane 0 ~ [PATCHSET V4 1/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v4 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "a letter and patches of one run that answer nothing",
+        """
+        20140417090546.1234-1-jane jane 0 ~ Do all of it
+        20140417090546.1234-2-jane jane 1 [PATCH 1/2] mm: one
+        20140417090546.1234-3-jane jane 2 [PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane",
+    ),
+    Thread(
+        "a patch whose subject lost its number",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/3] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH v2] man: all of it
+        """,
+        ("v2 1-3/3 c", "v2 1/1"),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 2", 'also posted as v2: "man: all of it"'),
+    ),
+    Thread(
+        "a patch with another total",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 2/5] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 2",),
+    ),
+    Thread(
+        "patches of several series in one run",
+        """
+        20140417090546.1234-1-jane jane 0 [PATCH 1/2] mm: one
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH] net: two
+        """,
+        ("v1 1/2", "v1 1/1"),
+        "20140417090546.1234-2-jane",
+        ('also posted as v1: "mm: one"',),
+    ),
+    Thread(
+        "a replacement under another title, at once",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it
+        p1 < c jane 1 [PATCH 1/3] mm: one
+        p2 < c jane 2 [PATCH 2/3] mm: two
+        p3 < c jane 3 [PATCH 3/3] mm: three
+        q2 < c jane 8 [PATCH 2/3 replacement] mm: rather this
+        """,
+        ("v1 1-3/3 c", "v1 2/3"),
+        "p1 q2 p3",
+        ("sent again in part: 2; taken from 2014-04-17: 1, 3",),
+    ),
+    Thread(
+        "a patch before the first",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: two
+        h < c jane 4 [PATCH 0.5/2] mm: before it
+        """,
+        ("v1 1-2/2 c", "v1 1/1"),
+        "p1 p2",
+        ('another series is in the source: "mm: before it"',),
+    ),
+    Thread(
+        "a bracket and a brace",
+        """
+        c jane 0 ~ [CFT}[PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [CFT}[PATCH 1/2] mm: one
+        p2 < c jane 2 [CFT}[PATCH 2/2] mm: two
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
         "a single patch after a mail of its sender's",
         """
         q jane 0 ~ Is this a bug?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import log2
@@ -10,6 +11,8 @@ from math import log2
 from kpatch_tool.restore.hidden import FORMS, Form, hides
 
 _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}")
+# Python's decorators, which archives take for addresses where the sign of a diff stands before them.
+_DECORATOR = re.compile(rb"^@\w{1,64}(?:\.\w{1,63}){1,6}", re.MULTILINE)
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
 _ENTRY = re.compile(rb"^N:[ \t]*([^\n]+)(?=\n(?:[A-Z]: [^\n]*\n)*E: \Z)", re.MULTILINE)  # of CREDITS
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
@@ -17,6 +20,7 @@ _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the m
 _FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
 _NAMED = 12.0  # less, where the person's name stands before the place
 _ANOTHER = 3.0  # more, for an address that nobody is known to have where an address of somebody of that name is
+_AT_A_DOMAIN = 3.0  # for one that nobody is known to have, at a domain that others have
 _KEPT = 1.0  # to leave what the archive wrote
 _MOST = 6_000
 _MOST_TWICE = 100  # where two addresses are hidden in a line
@@ -55,7 +59,8 @@ def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
 def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[Person] = ()) -> tuple[Person, ...]:
     """The addresses that may be meant in an added line: those of the lines it replaces, the mail's, the file's."""
     found: dict[bytes, Person] = {}
-    for person in (*people_in(removed), *mail, *people_in(base, _FROM_FILE), *others):
+    decorators = [Person(b"", one, _FROM_FILE) for one in _DECORATOR.findall(base)]
+    for person in (*people_in(removed), *mail, *people_in(base, _FROM_FILE), *decorators, *others):
         known = found.get(person.address)
         if known is None:
             found[person.address] = person
@@ -103,8 +108,24 @@ def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> 
         (max(0.0, person.cost - (_NAMED if named else 0.0)), head + person.address + tail) for person, named in fitting
     ]
     other = _ANOTHER if any(named for _, named in fitting) else 0.0
-    more = [(cost + other, head + address + tail) for cost, address in made_up(head) if form.fits(match, address)]
+    more = [
+        (cost + other, head + address + tail)
+        for cost, address in (*made_up(head), *_at_known_domains(match, people))
+        if form.fits(match, address)
+    ]
     return [*found, *more, (_KEPT, text)]
+
+
+def _at_known_domains(match: re.Match[bytes], people: Sequence[Person]) -> list[tuple[float, bytes]]:
+    """What an archive shows of an address before the @ at every domain that people have whose end or length is that
+    which it shows, too."""
+    shown = match[1] if match.re.groups > 1 else b""
+    if not shown:
+        return []
+    domains = Counter(domain for person in people for domain in person.address.split(b"@")[1:] if domain)
+    return [
+        (_AT_A_DOMAIN + log2(domains.total() / count), b"%s@%s" % (shown, domain)) for domain, count in domains.items()
+    ]
 
 
 def _named(person: Person, head: bytes) -> bool:

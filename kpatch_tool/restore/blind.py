@@ -215,5 +215,6 @@ def _without_blanks(hunk: Hunk, count: int) -> Hunk:
 
 
 def hides_address(files: tuple[FileDiff, ...]) -> bool:
-    """Whether an archive hid an address in a line of the diff."""
-    return any(hides(line.text) for file in files for hunk in file.hunks for line in hunk.lines)
+    """Whether an archive hid an address in a line of the diff, or behind an @@."""
+    hunks = [hunk for file in files for hunk in file.hunks]
+    return any(hides(hunk.section) or any(hides(line.text) for line in hunk.lines) for hunk in hunks)

@@ -43,7 +43,7 @@ class Form:
 FORMS = (
     Form(re.compile(rb"\[email.{1,3}protected\]", re.IGNORECASE), _anything),  # linuxlists, Cloudflare, mail-archive
     Form(re.compile(rb"<hidden>"), _anything),
-    Form(re.compile(rb"([\w.+=-]{1,64})@(x{3,64})(?![\w.])"), _same_length),  # hypermail, spinics
+    Form(re.compile(rb"([\w.+=-]{1,64})@(x{3,64})(?!\.?\w)"), _same_length),  # hypermail, spinics
     Form(re.compile(rb"([\w.+=-]{1,64})@\.\.\.([\w.-]{1,64})"), _same_end),  # openwall
     Form(re.compile(rb"([\w.+=-]{1,40})\.\.\.@([\w.-]{1,64})"), _same_begin),  # Google groups
     Form(re.compile(rb"([\w.+=-]{1,40})-[\w+/]{8,40}@public\.gmane\.org"), _same_local),
@@ -51,6 +51,11 @@ FORMS = (
         re.compile(rb"([\w.+=-]{1,64}) at ((?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,20})\b"), _anything, rb"\1@\2"
     ),  # pipermail
     Form(re.compile(rb"([\w.+=-]{1,64}@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), _anything, rb"\1."),  # lore's mirrors
+    # What begins a changed line and looks like an address with the sign before it ("+@pytest.mark.slow").
+    Form(re.compile(rb"\A()@(x{3,64})(?!\.?\w)"), _same_length),
+    Form(re.compile(rb"\A()@\.\.\.([\w.-]{1,64})"), _same_end),
+    Form(re.compile(rb"\A at ((?:[\w-]{1,63}\.){1,6}\w{1,63})"), _anything, rb"@\1"),
+    Form(re.compile(rb"\A(@[\w-]{1,63})\xe2\x80\xa2(?=\w)"), _anything, rb"\1."),
 )
 
 _MAY_BE_ONE = re.compile(rb"@| at |\[email|<hidden>", re.IGNORECASE)

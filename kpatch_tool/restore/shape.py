@@ -1,4 +1,4 @@
-"""What was done to all lines of a text alike: quoted, indented, doubled, other line ends.
+"""What was done to all lines of a text alike: quoted, indented, doubled, other line ends, no-break spaces for blanks.
 
 A text is changed only where all of it shows the damage; a diff inside a reply or in a commit message stays as it is.
 """
@@ -28,6 +28,8 @@ _DASHED_HUNK = re.compile(rb"^@@ \xe2\x80[\x93\x94](?=\d)", re.MULTILINE)
 _DASHED_RULE = re.compile(rb"^(?=-{0,2}\xe2)%s[ \t]*$" % _DASHES, re.MULTILINE)
 _DASHED_SIGNATURE = re.compile(rb"^(?:\xe2\x80[\x93\x94]){1,2} ?$(?=\n\d+\.\d)", re.MULTILINE)
 _FIELD = re.compile(rb"(?:From|Date|Subject|To|Cc|Message-I[Dd]): ")  # of a mail that another shows
+_BLANK = b"\xc2\xa0"  # the no-break space that a mail program put in the place of every blank
+_UNBROKEN_GIT = re.compile(rb"^diff\xc2\xa0--git\xc2\xa0", re.MULTILINE)
 _MOST_FIELDS = 12
 _LEAST_CODES = 3
 _SHARE = 0.97  # of the lines that must show a damage
@@ -37,7 +39,7 @@ _LEAST = 8  # lines, fewer prove nothing
 def reshaped(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     """A mail's text with such damage undone, and the names of what was undone (kpatch_tool.mail.message.Damage)."""
     undone: list[str] = []
-    for undo in (_line_ends, _decoded, _dashed, _single, _unquoted, _unspaced):
+    for undo in (_line_ends, _broken, _decoded, _dashed, _single, _unquoted, _unspaced):
         changed, name = undo(body)
         if changed != body:
             body = changed
@@ -52,6 +54,13 @@ def _line_ends(body: bytes) -> tuple[bytes, str]:
         return body.replace(b"\r", b"\n"), "line-ends"
     header = re.search(rb"^diff --git [^\n]*\r$", body, re.MULTILINE)
     return (re.sub(rb"(?<!\r)\r+\n", b"\n", body), "line-ends") if header else (body, "")
+
+
+def _broken(body: bytes) -> tuple[bytes, str]:
+    """With blanks for no-break spaces, where the header of the diff has those."""
+    if _BLANK not in body or not _UNBROKEN_GIT.search(body) or _DIFF.search(body):
+        return body, ""
+    return body.replace(_BLANK, b" "), "no-break-spaces"
 
 
 def _decoded(body: bytes) -> tuple[bytes, str]:

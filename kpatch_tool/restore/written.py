@@ -12,6 +12,7 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.fits import AlikeBase, Fit, Fitted, Taken
+from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.likeness import likeness, without_no_break
 from kpatch_tool.restore.plans import Plan
 from kpatch_tool.restore.tabs import looks_detabbed
@@ -156,6 +157,20 @@ def _hunk(fitted: Fitted, fit: Fit, base: AlikeBase, texts: Sequence[bytes], end
 def received_section(fitted: Fitted, fit: Fit) -> bytes:
     """The text after the second @@ as received, with the lines it was broken into."""
     return b" ".join((fitted.hunk.section, *(line.strip() for line in fitted.hunk.lines[: fit.section])))
+
+
+def with_sections(file: FileDiff, content: bytes) -> FileDiff:
+    """`file` with what stands behind an @@ as its base `content` has it, where an archive hid an address in that."""
+    if not any(hides(hunk.section) for hunk in file.hunks):
+        return file
+    base = AlikeBase(content)
+    return replace(
+        file,
+        hunks=tuple(
+            replace(hunk, section=_section(hunk.section, base, hunk.old_start - 1)) if hides(hunk.section) else hunk
+            for hunk in file.hunks
+        ),
+    )
 
 
 def _section(received: bytes, base: AlikeBase, start: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -136,7 +137,9 @@ def _worth(one: Posting) -> tuple[int, bool]:
 
 
 def _in_one_run(one: Posting, other: Posting) -> bool:
-    """Whether one run of git send-email sent both: neither is later than the other."""
+    """Whether one run of git send-email sent both: neither is later than the other, nor takes patches of it."""
+    if one in other.borrowed.values():
+        return False
     batches = {post.batch for post in other.posts} - {""}
     told = any(post.batch in batches for post in one.posts)
     return one.minor == other.minor and (told or _sent_together(one, other))
@@ -176,6 +179,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
     if (first := chosen.own.get(1)) and first.tag.number == 0:
         problems.append(f"patch 1 was sent as 0/{chosen.total}")
+    if miscounted := _miscounted(chosen):
+        problems.append(f"counted otherwise by its subject, sent in this place: patch {spelt(miscounted)}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
         problems.append("the patch was sent as a reply: the source holds no other")
     if any(post.tag.forward and not post.forwarder for post in chosen.patches.values()):
@@ -189,6 +194,13 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
     if nameless:
         problems.append(f"no author: patch {spelt(nameless)}")
     return [*problems, *_versions(chosen)]
+
+
+def _miscounted(chosen: Posting) -> list[int]:
+    """The patches of one run of git send-email whose subjects have no number or another total than most."""
+    totals = Counter(post.tag.total for post in chosen.own.values() if post.batch)
+    usual = totals.most_common(1)[0][0] if len(totals) > 1 else None
+    return [number for number, post in sorted(chosen.own.items()) if usual and post.batch and post.tag.total != usual]
 
 
 def _taken(chosen: Posting) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from kpatch_tool.mail import headers, relayed
 from kpatch_tool.mail.message import Address
@@ -27,12 +28,10 @@ _SCISSORS = re.compile(
     r"(?=.{0,60}(?:8<|>8|%<|>%))(?=.{0,60}-{2})[-\s><8%]{4,80}(?:cut here|snip|[-\s><8%])*$", re.IGNORECASE
 )
 _INBODY = re.compile(r"(?:From|Subject): \S")
-# From here on a mail holds another one, unmarked, or nothing of its text.
-_END = re.compile(
-    r"--\s*$|-----BEGIN PGP SIGNATURE-----|_{20,}\s*$|-{3,} ?(?:original message|forwarded message)|"
-    r"begin forwarded message:",
-    re.IGNORECASE,
-)
+# From here on a mail holds nothing of its text.
+_END = re.compile(r"--\s*$|-----BEGIN PGP SIGNATURE-----|_{20,}\s*$", re.IGNORECASE)
+# The same, or a mail that is quoted with marks ("> "), among which the answer stands.
+_ANOTHER = re.compile(r"-{3,} ?(?:original message|forwarded message)|begin forwarded message:", re.IGNORECASE)
 _DIFF_BEGINS = re.compile(r"diff --git |Index: \S|\+\+\+ \S|--- \S+/|---$")
 _DIFF_GOES_ON = re.compile(
     r"[-+ @\\]|diff --git |index [0-9a-f]|(?:new|old|deleted|similarity|rename|copy|Binary|GIT) "
@@ -53,6 +52,7 @@ _JOINED_ADDRESS = re.compile(r"(?<=[^\s<>])<(?=[^\s<>@]{1,64}@[^<>]{1,255}(?:>|$
 _OPEN_ADDRESS = re.compile(r"[^<>]{1,200} <[^\s<>@]{1,64}@[^\s<>]{1,255}")
 _NO_PERSON = "names nobody"  # "Caused-by: the change"
 _LONGEST_LINE = 1000
+_LONGEST_HEADER = 40  # lines
 _LONGEST_NAME = 6  # words of a wrapped line that is still a name and an address
 
 
@@ -161,7 +161,9 @@ def _paragraphs(text: str, with_diff: bool) -> Iterator[tuple[list[str], bool]]:
     for place, line in enumerate(lines):
         bare = line.strip()
         header = _quotes_header(lines, place, with_diff)
-        if _END.match(line) or (header and not with_diff):
+        if _END.match(line) or (_ANOTHER.match(line) and not _is_marked(lines, place + 1)):
+            break
+        if header and not with_diff and not _is_marked(lines, _header_end(lines, place)):
             break
         begins = with_diff and (header or _SCISSORS.match(bare) is not None)
         if place in inside:
@@ -173,6 +175,18 @@ def _paragraphs(text: str, with_diff: bool) -> Iterator[tuple[list[str], bool]]:
         else:
             paragraph.append(bare)
     yield paragraph, proposed
+
+
+def _header_end(lines: Sequence[str], place: int) -> int:
+    """Where the paragraph ends that begins at `place`: a quoted header."""
+    last = min(len(lines), place + _LONGEST_HEADER)
+    return next((end for end in range(place, last) if not lines[end].strip()), last)
+
+
+def _is_marked(lines: Sequence[str], place: int) -> bool:
+    """Whether the first line with text from `place` on is quoted."""
+    following = next((line for line in islice(lines, place, None) if line.strip()), "")
+    return _QUOTE.match(following) is not None
 
 
 def _diff_lines(lines: Sequence[str]) -> frozenset[int]:
@@ -295,7 +309,7 @@ def _in_sentences(text: str, sender: Address) -> Iterator[Refused]:
     """The sender's own trailers that stand inside a sentence ("feel free to add Reviewed-by: ...")."""
     for paragraph, proposed in _paragraphs(text, _DIFF.search(text) is not None):
         for line in () if proposed else paragraph:
-            if _LINE.match(line) is None and (found := _INSIDE.search(line)):
+            if _read(line) is None and (found := _INSIDE.search(line)):
                 trailer = Trailer(found[1], clean(found[2]), "reply")
                 if not _objection(trailer, sender):
                     yield Refused(trailer, "stands inside a sentence: not taken")

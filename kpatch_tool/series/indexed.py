@@ -44,7 +44,7 @@ class PatchJudge:
             kind = PATCH | RFC if rfc else PATCH
             return Marks(kind, int(number_ or -1), int(total_ or -1), int(revision_ or -1), title, always=True)
         tag = subject.parse(text)
-        if tag.notice and not tag.reply:
+        if tag.notice and not (tag.reply or tag.between):
             return None
         kind = PATCH * tag.patch | FORWARD * tag.forward | RESEND * tag.resend | REPLY * tag.reply
         kind |= RFC * tag.rfc | NOTICE * tag.notice

@@ -108,7 +108,8 @@ def same_name(one: str, other: str) -> bool:
 
 def is_short_for(one: str, other: str) -> bool:
     """Whether one of two names has all the words of the other, and that has two at least: `Jane Doe` and
-    `Doe, Jane Q`; or the first letters of words that the other writes out: `Jane DS`, `Jdsmith`, `Jane Doe-Smith`."""
+    `Doe, Jane Q`; or the first letters of words that the other writes out: `Jane DS`, `Jdsmith`, `Jane Doe-Smith`,
+    `Jane K Doe`, `Jane Kate Doe`."""
     fewer, more = sorted((name_words(one), name_words(other)), key=len)
     return (len(fewer) > 1 and fewer <= more) or _abbreviates(one, other) or _abbreviates(other, one)
 
@@ -120,7 +121,7 @@ def _abbreviates(short: str, whole: str) -> bool:
     if len(words) < _WORDS_SHORTENED:
         return False
     letters = "".join(word[0] for word in words)
-    return mine in ([words[0], letters[1:]], [letters[:-1] + words[-1]])
+    return mine in ([words[0], letters[1:]], [letters[:-1] + words[-1]], [words[0], *letters[1:-1], words[-1]])
 
 
 def is_named_in(address: str, name: str) -> bool:
@@ -139,6 +140,6 @@ def _spelt_out(name: str) -> str:
 
 
 def name_words(name: str) -> frozenset[str]:
-    """The words of a name in lower case, without accents, quotes and what stands in brackets."""
-    plain = unicodedata.normalize("NFKD", re.sub(r"\([^)]*\)|\[[^\]]*\]", "", name[:_LONGEST]))
+    """The words of a name in lower case, without accents, quotes, apostrophes and what stands in brackets."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"\([^)]*\)|\[[^\]]*\]|(?<=\w)['’](?=\w)", "", name[:_LONGEST]))
     return frozenset(re.findall(r"\w+", "".join(char for char in plain if not unicodedata.combining(char)).casefold()))

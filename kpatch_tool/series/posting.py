@@ -387,7 +387,8 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
     one_untagged = None in (known[0], said[0])
     if not posting.patches:
         return introduced or (lost and one_untagged)
-    return (answers or lost) and _is_within(_AT_ONCE, posting, post) and (one_untagged or introduced)
+    mistyped = introduced or (lost and _is_next(posting, post))
+    return (answers or lost) and _is_within(_AT_ONCE, posting, post) and (one_untagged or mistyped)
 
 
 def _is_within(time: timedelta, posting: Posting, post: Post) -> bool:

@@ -14,7 +14,7 @@ from kpatch_tool.series.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_ABOVE = 200  # messages
-_BATCH = re.compile(r"(\d{14}\.\d+|\d{10}-\d+)-\d+-")  # git send-email: <20140417090546.1234-2-jane@example.org>
+_BATCH = re.compile(r"(\d{14}\.\d+|\d{10}-\d+)-(\d{1,9})-")  # git send-email: <20140417090546.1234-2-jane@example.org>
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,12 @@ class Post:
         """The run of git send-email that sent it; empty where its id does not tell."""
         found = _BATCH.match(self.message.message_id)
         return found[1] if found else ""
+
+    @property
+    def batch_place(self) -> tuple[str, int]:
+        """That run, and which of its mails it is."""
+        found = _BATCH.match(self.message.message_id)
+        return (found[1], int(found[2])) if found else ("", 0)
 
 
 @dataclass(slots=True, eq=False)

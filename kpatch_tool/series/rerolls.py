@@ -3,6 +3,7 @@ The rules are told in docs/series.md."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -18,6 +19,10 @@ _NEXT_MAIL = timedelta(seconds=10)  # between two mails of one run of git send-e
 _LATE_COVER = timedelta(hours=1)  # by which a cover's clock may be late
 _ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
+# The ids of cover letters of git format-patch --thread and of b4 send.
+_COVER_ID = re.compile(r"cover\.\d{9,11}\.git\.|\d{8}-.{1,200}-v\d{1,3}-0-[0-9a-f]{12}@")
+_FEWEST = 3  # patches of a posting that may have one without a number: a run may also send "[PATCH 1/2]" and others
+_REPLACES = {subject.REPLACEMENT}
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
 
@@ -29,6 +34,7 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
     whole = sorted((one for one in found if one.patches), key=lambda one: (one.when, one.order))
     _adopt_untagged_covers(whole, posts)
     _take_misnumbered(whole, misnumbered)
+    _take_miscounted(whole)
     _take_replies(whole, posts)
     _continue(whole)
     _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
@@ -105,13 +111,15 @@ def _follows(one: Posting, lonely: Posting) -> bool:
 
 
 def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> None:
-    """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2"): a mail of the sender, no reply
-    and without a diff, that the first patch answers, and the others too; on a page without threads, the sender's mail
-    right before the first patch. That of a single patch must be of one run of git send-email with it (on a page without
+    """A cover letter whose subject has no 0/N ("switch iomap to an iterator model v2", "[GIT PULL] mm"): a mail of the
+    sender, no reply and without a diff, that the first patch answers, and the others too, or that one run of git
+    send-email sent before it; on a page without threads, the sender's mail right before the first patch. That of a
+    single patch must be called a cover by its id, or be of one run of git send-email with the patch (on a page without
     ids: sent within ten seconds)."""
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
+    runs = {post.batch_place: post for post in posts if post.batch}
     for one in found:
         if one.cover or 1 not in one.patches:
             continue
@@ -119,6 +127,8 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
         letter: Post | None
         if first.unthreaded and before[first.order]:
             letter = ordered[before[first.order] - 1]
+        elif first.batch and not first.parent:
+            letter = runs.get((first.batch, first.batch_place[1] - 1))
         else:
             letter = by_id.get(first.parent)
         if letter is not None and _is_letter(letter, one) and (one.total > 1 or _at_once(letter, first)):
@@ -126,7 +136,9 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
 
 
 def _at_once(letter: Post, patch: Post) -> bool:
-    """Whether one run of git send-email sent a letter and the one patch below it."""
+    """Whether one run of git send-email sent a letter and its one patch, or the letter's id says what it is."""
+    if _COVER_ID.match(letter.message.message_id):
+        return True
     if letter.batch or patch.batch:
         return letter.batch == patch.batch
     dated = letter.message.date is not None and patch.message.date is not None
@@ -135,10 +147,15 @@ def _at_once(letter: Post, patch: Post) -> bool:
 
 def _is_letter(post: Post, one: Posting) -> bool:
     tag = post.tag
-    if tag.reply or tag.forward or tag.notice or post.diff or tag.number is not None:
+    if tag.reply or tag.forward or post.diff:
+        return False
+    if (tag.notice or tag.number is not None) and tag.between not in subject.LETTERS:
         return False
     ids = (post.message.message_id, *one.ids)
-    answering = all(patch.unthreaded or patch.parent in ids for patch in one.own.values())
+    answering = all(
+        patch.unthreaded or patch.parent in ids or (not patch.parent and post.batch and patch.batch == post.batch)
+        for patch in one.own.values()
+    )
     close = abs(one.when - post.when) < _LATE_COVER
     return answering and close and same_person(one.sender, post.sender)
 
@@ -178,6 +195,32 @@ def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> 
             min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
 
 
+def _take_miscounted(found: list[Posting]) -> None:
+    """Where one patch of three or more is missing whose subject lost its number or has another total, take it: one run
+    of git send-email, which counts its mails, sent it in that place."""
+    alone = {one.first.batch_place: one for one in found if len(one.own) == 1 and not one.cover and one.first.batch}
+    taken: set[Posting] = set()
+    for one in found if alone else ():
+        if one.total < _FEWEST or len(one.patches) != one.total - 1:
+            continue
+        missing = [number for number in range(1, one.total + 1) if number not in one.patches]
+        # The run, and by how much its count is ahead of the numbers.
+        runs = {(post.batch, post.batch_place[1] - number) for number, post in one.own.items()}
+        if len(missing) != 1 or len(runs) != 1:
+            continue
+        ((batch, ahead),) = runs
+        lost = alone.get((batch, missing[0] + ahead))
+        if lost is not None and _is_miscounted(lost, one, missing[0]):
+            one.patches[missing[0]] = lost.first
+            taken.add(lost)
+    found[:] = [one for one in found if one not in taken]
+
+
+def _is_miscounted(lost: Posting, one: Posting, number: int) -> bool:
+    alike = (lost.revision, lost.minor) == (one.revision, one.minor)
+    return alike and lost is not one and lost.first.tag.number in {None, number} and not lost.borrowed
+
+
 def _continue(found: Sequence[Posting]) -> None:
     """ "[PATCH 14/17]" after "[PATCH 13/7]" and "[PATCH 2/1]" after "[PATCH]": the numbers of one posting go on in
     another, whose total is another. The later one takes the patches before its own from the earlier."""
@@ -208,9 +251,10 @@ def _complete(found: Sequence[Posting], by_id: dict[str, Post]) -> None:
     ordered = sorted(found, key=lambda one: (_ended(one), one.order))
     for place, one in enumerate(ordered):
         part = not one.cover and not one.continues and len(one.own) < one.total
-        if part and not any(post.tag.between for post in one.own.values()):
+        said = {post.tag.between for post in one.own.values()}
+        if part and said <= {"", subject.REPLACEMENT}:
             answered = {_answered(post, one, owner, by_id) for post in one.own.values()} - {one}
-            if all(post.unthreaded for post in one.own.values()):
+            if all(post.unthreaded or (not post.parent and said == _REPLACES) for post in one.own.values()):
                 answered = {_titled_alike(one, ordered[:place])}
             known = [lines.setdefault(earlier, [earlier]) for earlier in answered if earlier is not None]
             if len(known) == len(answered) and len({id(line) for line in known}) == 1:
@@ -255,21 +299,27 @@ def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[s
 
 def _titled_alike(one: Posting, earlier: Sequence[Posting]) -> Posting | None:
     """The sender's latest posting before `one` that it can replace whose patches of the same numbers have the same
-    titles."""
+    titles (but those that are called replacements)."""
     for other in reversed(earlier[-_LATEST:]):
         pairs = [(post, other.patches.get(number)) for number, post in one.own.items()]
         if (
             same_person(one.sender, other.sender)
             and _replaces(one, other)
-            and all(twin is not None and subject.same_title(post.tag.title, twin.tag.title) for post, twin in pairs)
+            and all(twin is not None and _is_new_form(post, twin) for post, twin in pairs)
         ):
             return other
     return None
 
 
+def _is_new_form(post: Post, of: Post) -> bool:
+    return post.tag.between == subject.REPLACEMENT or subject.same_title(post.tag.title, of.tag.title)
+
+
 def _replaces(later: Posting, earlier: Posting) -> bool:
     if earlier.total != later.total or not earlier.complete or later.version < earlier.version:
         return False
+    if {post.tag.between for post in later.own.values()} == _REPLACES:
+        return True
     again = (later.version, later.minor) == (earlier.version, earlier.minor)
     return not again or later.when - _ended(earlier) > _AT_ONCE
 

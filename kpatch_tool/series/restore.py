@@ -22,6 +22,7 @@ from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
 from kpatch_tool.restore.versions import having
+from kpatch_tool.restore.written import with_sections
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.guessed import Guesses
@@ -373,7 +374,8 @@ def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
             if file.new_path is None and is_blob(base or b"", file.old_blob):
                 return Restoration(file, None, True, True, f"removes blob {file.old_blob}, as received")
             if outcome.post is not None and is_blob(outcome.post, file.new_blob):
-                return Restoration(file, outcome.post, True, True, f"blob {file.new_blob} as received")
+                written = with_sections(file, base or b"")
+                return Restoration(written, outcome.post, True, True, f"blob {file.new_blob} as received")
     return Restoration(file, None, False, False, "it does not fit as received")
 
 

@@ -32,6 +32,7 @@ _MISTYPED = tuple(
         (r"(\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\d/\d{1,4}):?(?=\s)(?![^\[\]]{0,80}\])", r"\1]"),  # "[PATCH 1/2 x"
         (r"PATCH \[([^\[\]]{0,40}\d/\d{1,4})\]", r"[PATCH \1]"),  # "PATCH [v2 1/2] x"
         (r"\[(?=\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\](?![^\[\]]{0,80}\]))", ""),  # "[[PATCH 1/2] x"
+        (r"\[([^\[\]{}]{1,40})\}(?=\s?\[[^\[\]]{0,40}\bPATCH\b)", r"[\1]"),  # "[CFT}[PATCH 1/2] x"
     )
 )
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
@@ -43,6 +44,12 @@ _NUMBER = re.compile(r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1
 _ON_TOP = re.compile(
     r"\d\s*(?:/|of)\s*\d{1,4}[\s,:]{1,3}((?:fix(?:up)?|squash|fold|incremental|delta)\d?)\b", re.IGNORECASE
 )
+# What may introduce patches without being 0/N: a request to pull, and one of several sets ("[PATCHSET 1/2]").
+_PULL = re.compile(r"(?:\[[^\[\]]{0,80}\]\s{0,2}){0,3}\[(?:git )?pull\b", re.IGNORECASE)
+_SET = re.compile(r"\bpatch\s?set\b", re.IGNORECASE)
+LETTERS = frozenset({"pull", "set"})
+_REPLACES = re.compile(r"\breplacement\b", re.IGNORECASE)
+REPLACEMENT = "replacement"  # "[PATCH 3/7 replacement]": takes the place of that patch, whatever its title is
 # Outside of the tag: "[PATCH] 3/7 x", "[PATCH] (3/7) x", "[PATCH] x (3/7)".
 _BARE_NUMBER = re.compile(rf"\(?{_NUMBER.pattern}\)?\s*[:\]-]?\s+", re.IGNORECASE)
 _LAST_NUMBER = re.compile(rf"[(\[]\s?{_NUMBER.pattern}\s?[)\]]$", re.IGNORECASE)
@@ -54,7 +61,9 @@ _REVISION = re.compile(
     r"(?<![A-Za-z0-9])(\d)(?:nd|rd|th) (?:take|try|version)\b",
     re.IGNORECASE,
 )
-_OF_A_KERNEL = re.compile(r"stable[\s,]{0,3}$", re.IGNORECASE)  # "[PATCH stable v5.10 v2]"
+# What stands before and behind a kernel's version ("[PATCH stable v5.4]", "[PATCH for v5.9]", "[PATCH v6.1.y]").
+_FOR_A_KERNEL = re.compile(r"\b(?:stable|for|backport)[\s,]{0,3}$", re.IGNORECASE)
+_KERNELS = re.compile(r"\.y\b|-stable\b|-rc\d", re.IGNORECASE)
 # At the end of a title only what is set apart counts: "cgroup v2" and "GIC v3" are names of things.
 _TRAILING = re.compile(
     r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |ver |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
@@ -85,8 +94,9 @@ class Tag:
 
     `title` is what git am makes the commit's subject; `revision`, `number` and `total` are None where the subject does
     not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
-    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number. `patch` is True when
-    it is marked as a patch (a word or a number in brackets), `notice` for a maintainer's script telling about one.
+    5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number, REPLACEMENT, or one
+    of LETTERS where the mail may introduce patches. `patch` is True when it is marked as a patch (a word or a number in
+    brackets), `notice` for a maintainer's script telling about one.
     """
 
     title: str
@@ -109,7 +119,8 @@ def parse(subject: str) -> Tag:
     rest, reply, forward = _prefixes(subject)
     rest = _mended(rest)
     if _NOTICE.match(rest):
-        return Tag(title(subject), reply=reply, forward=forward, notice=True)
+        pull = "pull" if _PULL.match(rest) else ""
+        return Tag(title(subject), reply=reply, forward=forward, notice=True, between=pull)
     tags, rest, answered = _tags(rest)
     inside = " ".join(tags)[:_LONGEST_TAG]
     number = _NUMBER.search(inside)
@@ -118,8 +129,9 @@ def parse(subject: str) -> Tag:
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
         revision = int(trailing[1])
-    on_top = _ON_TOP.search(inside)
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
+    if counted and counted[2] and not int(counted[1]):
+        counted = None  # "[PATCH 0.5/3]" comes before the first, and is no cover letter
     return Tag(
         title=title(subject),
         revision=revision,
@@ -131,8 +143,20 @@ def parse(subject: str) -> Tag:
         resend=_RESENT.search(inside) is not None,
         rfc=_RFC.search(inside) is not None,
         minor=minor,
-        between=(counted[2] or (on_top[1] if on_top else "")).lower() if counted else "",
+        between=_between(counted, inside) if counted else "",
     )
+
+
+def _between(number: re.Match[str], inside: str) -> str:
+    """What a number in the tags (`inside`) is beside that of a patch: see Tag."""
+    if number[2]:
+        return number[2].lower()
+    on_top = _ON_TOP.search(inside)
+    if on_top:
+        return on_top[1].lower()
+    if _REPLACES.search(inside):
+        return REPLACEMENT
+    return "set" if _SET.search(inside) and int(number[1]) else ""
 
 
 def former(subject: str) -> Tag | None:
@@ -166,11 +190,20 @@ def _last_number(text: str) -> re.Match[str] | None:
 
 def _revision(inside: str) -> tuple[int | None, str]:
     """The revision a tag names and what follows its number; kernel versions ("stable v5.10") are none."""
-    found = [one for one in _REVISION.finditer(inside) if not (one[2] and _OF_A_KERNEL.search(inside[: one.start()]))]
+    found = list(_REVISION.finditer(inside))
+    if any(one[2] and _is_a_kernel(one) for one in found):  # "[PATCH v5.15-v6.1 v2]"
+        found = [one for one in found if not one[2]]
     if not found:
         return None, ""
     best = next((one for one in found if not one[2]), found[0])
     return int(best[1] or best[3] or best[4]), (best[2] or "").lstrip(".").upper()
+
+
+def _is_a_kernel(version: re.Match[str]) -> bool:
+    """Whether "v5.9" is a kernel's version, as "v5.15" always is."""
+    inside, minor = version.string, version[2].removeprefix(".")
+    named = _FOR_A_KERNEL.search(inside[: version.start()]) or _KERNELS.match(inside, version.end())
+    return len(minor) > 1 or named is not None
 
 
 def title(subject: str) -> str:

@@ -67,6 +67,11 @@ TAKEN = {
     "a wrapped link": ("Link:\nhttps://x.org/y\n", ["Link: https://x.org/y"]),
     "before a suggestion": (f"{MINE}\n\nFixes: 1234567\n---\n{DIFF}", [MINE]),
     "with a suggestion": (f"Rather:\n\n{DIFF}", []),
+    "among a mail that is quoted with marks": (f"\n----- Original Message -----\n> Why.\n\n{MINE}\n\n> ---\n", [MINE]),
+    "below a header above a mail that is quoted with marks": (
+        f"From: Joe <j@x.org>\nSubject: [PATCH] x\nDate: Thu, 16 Mar 2023 17:08:59 +0100\n\n> Why.\n\n{MINE}\n",
+        [MINE],
+    ),
     "above an unmarked quotation": (f"{MINE}\n\n-----Original Message-----\nAcked-by: Joe <joe@x.org>\n", [MINE]),
     "below a suggestion": (f"Rather:\n\n{DIFF}\nWith that:\n{MINE}\n", [MINE]),
     "below a suggestion's signature": (f"Rather:\n\n{DIFF}-- \n2.39.5\n\n{MINE}\n", []),
@@ -98,6 +103,7 @@ LISTED = {
     "no dash": ("Acked by: Jane Doe <jane@example.org>", "is misspelt"),
     "a sign-off": ("Signed-off-by: Jane Doe <jane@example.org>", "is a sign-off in a reply"),
     "in a sentence": ("Feel free to add Reviewed-by: Jane Doe <jane@example.org>", "stands inside a sentence"),
+    "behind a word and a colon": ("Otherwise: Reviewed-by: Jane Doe <jane@example.org>", "stands inside a sentence"),
     "a counter-patch": (
         f"From: Joe <joe@x.org>\nSubject: better\n\nWhy.\n\n{MINE}\n\n---\n{DIFF}",
         "is a counter-patch's",
@@ -196,6 +202,7 @@ def test_people() -> None:
     assert same_address("a@b.c.x.org", "a@x.org") is False
     assert same_address("a@org", "a@x.org") is False
     assert same_name('"Doe, Jane" (X)', "jane doe")
+    assert same_name("Jane D'oe", "Jane Doe")
     assert not same_name("", "")
 
 
@@ -205,6 +212,8 @@ def test_people() -> None:
         ("Jane DS", "Jane Doe-Smith", True),
         ("Jane Doe-Smith", "Jane DS", True),
         ("Jdsmith", "Jane Doe-Smith", True),
+        ("Jane Kate Doe", "Jane K. Doe", True),
+        ("Jane Kate Doe", "Jane M. Doe", False),
         ("Jane", "Jane Doe-Smith", False),
         ("Jane SD", "Jane Doe-Smith", False),
         ("John DS", "Jane Doe-Smith", False),

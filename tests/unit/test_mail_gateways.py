@@ -17,6 +17,7 @@ from kpatch_tool.mail.read import parse
 from kpatch_tool.mail.transfer import decoded
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.subject import parse as parse_subject
 from tests.mail_fixtures import DIFF, Mail, mbox, patch
 
@@ -297,6 +298,16 @@ def test_a_patch_written_and_attached_is_one_patch(written: str) -> None:
 def test_html_beside_an_empty_text() -> None:
     mail = parts("alternative", ("text/plain", "\n"), ("text/html", f"<pre>{escape(INNER)}</pre>"))
     assert assemble(read(mail), where="x").patches[0].diff == PATCH
+
+
+def test_no_break_spaces_in_the_place_of_all_blanks() -> None:
+    text = INNER.replace(" ", "\xa0")
+    head = "From: J <j@x.org>\nSubject: [PATCH] x\nContent-Type: text/plain; charset=utf-8\n\n"
+    (one,) = assemble(read((head + text).encode()), where="x").patches
+    assert (one.message, one.diff) == ("Why.\n\nSigned-off-by: Jane Doe <jane@example.org>", PATCH)
+    assert [trailer.value for trailer in one.trailers] == ["Jane Doe <jane@example.org>"]
+    assert Damage.NO_BREAK_SPACES in one.damage
+    assert one.exactness is Exactness.DAMAGED
 
 
 def outlook(line: str) -> str:

@@ -163,6 +163,23 @@ def test_a_hidden_address_is_found_among_the_maintainers(shown: str) -> None:
         assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
 
 
+@pytest.mark.parametrize("shown", ["zq7@xxxxxxxxxxxxxxx", "zq7@...mple.network"])
+def test_what_is_shown_of_a_hidden_address_is_tried_at_known_domains(shown: str) -> None:
+    known = b"FLOWS\nM:\tJo Doe <jo@example.network>\nM:\tAl Bar <al@elsewhere.org>\n"
+    new = PEOPLE.replace(b'"Somebody"', b'"Eva Lund <zq7@example.network>"')
+    lines = (PEOPLE.split(b"\n")[:-1], new.split(b"\n")[:-1])
+    file = replace(difference(*lines), old_path="a.c", new_path="a.c")
+    sent = format_diff([replace(file, old_blob=blob_id(PEOPLE)[:12], new_blob=blob_id(new)[:12])])
+    text = sent.replace(b"zq7@example.network", shown.encode())
+    for received, damage in (
+        (text, {Damage.ADDRESSES_HIDDEN}),
+        (b"\n".join(map(squeeze, text.split(b"\n"))), {Damage.ADDRESSES_HIDDEN, Damage.SQUEEZED}),
+    ):
+        one = replace(patch(1, sent), diff=received, files=parse_damaged(received), damage=frozenset(damage))
+        (done,) = restore_series(series(one), {"a.c": PEOPLE, "MAINTAINERS": known}.get).patches
+        assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
 def test_people_are_read_with_their_names() -> None:
     text = b'M:\t"Jo Doe" <jo@example.org>\nL:\tlinux-x@vger.example.org\nAuthor: Al Bar <al.bar+k@sub.example.com>,\n'
     assert [(person.name, person.address) for person in people_in(text)] == [

@@ -23,8 +23,11 @@ from tests.thread_texts import THREADS, Thread
 # Series that only ids connect; a page that shows none cannot tell them apart.
 ONLY_BY_IDS = {
     "rerolls of several patches, each an answer to its own",
-    "some patches tagged v3 in a v2 posting",
     "a letter before a single patch",
+    "a letter before a single patch, by its id",
+    "a patch whose subject lost its number",
+    "a patch with another total",
+    "patches of several series in one run",
     "two series of a person within the hour, of one the cover is missing",
     "two series of a person, a patch dated before the one it answers",
 }

@@ -15,9 +15,9 @@ _KEPT_SHARE = 0.1  # of the lines of the diffs: a stray line of an archive's own
 _OLD_LINES = re.compile(rb"^@@ -\d+(?:,[1-9]\d*)? \+\d+(?:,\d+)? @@", re.MULTILINE)
 _SIGNED = re.compile(rb"^(?:Signed-off-by|Subject|From):|^---$", re.MULTILINE)
 _HIDDEN = re.compile(
-    rb"\[email(?: |\xc2\xa0)protected\]|\[EMAIL PROTECTED\]|\w@(?:x{3,}|\.\.\.[\w.]|\[hidden\])|[\w-]\.\.\.@\w"
+    rb"\[email(?: |\xc2\xa0)protected\]|\[EMAIL PROTECTED\]|[\w+-]@(?:x{3,}|\.\.\.[\w.]|\[hidden\])|[\w-]\.\.\.@\w"
 )
-_AT = re.compile(rb"[\w-] at [\w-]+\.\w")
+_AT = re.compile(rb"[\w+-] at [\w-]+\.\w")
 
 
 def observed(bodies: Sequence[bytes], usual: frozenset[Damage], *, lost: bool = True) -> frozenset[Damage]:
