@@ -23,7 +23,7 @@ from kpatch_tool.results.deltas import (
     why_broken,
 )
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
-from kpatch_tool.results.repeats import seen_once, unsteady
+from kpatch_tool.results.repeats import seen_once, shaky, unsteady
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural, printable, spelt
 
@@ -238,7 +238,8 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     notes = _not_sooner(record, tests, new)
     lines = [f"{delta_line(delta)}{note}" for delta, note in one_of_alike(zip(new, notes, strict=True))]
     if previous is not None and before:
-        own = taken_back(compare(tests, previous), record.deltas(tests))
+        left_open = shaky(tests)
+        own = [one for one in taken_back(compare(tests, previous), record.deltas(tests)) if one.test not in left_open]
         once = _seen_once(record, previous, tests)
         who = blamed(record.suspects(tests))
         sure = came_back(delta for delta in own if delta.test not in once)

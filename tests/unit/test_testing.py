@@ -285,6 +285,14 @@ def test_what_was_worse_in_one_run_only_is_told() -> None:
     assert "t is unsteady: worse in 1 of 2 runs\n" in out.getvalue() and not done.findings
 
 
+def test_what_is_worse_in_some_runs_still_was_not_mended() -> None:
+    shaky = (CaseResult("t", "", Verdict.PASS, 1.0, "unsteady: worse in 1 of 2 runs"),)
+    states = (suite_results(0), suite_results(1, Verdict.FAIL), replace(suite_results(2), results=shaky))
+    out = io.StringIO()
+    show(Tested(states, "tcg", "asked for"), Console(width=60, file=out))
+    assert "better" not in out.getvalue() and "t is unsteady" in out.getvalue()
+
+
 def test_the_log_of_the_kernel_is_that_of_the_boot_it_complained_in(tmp_path: Path) -> None:
     """After an oops the tests left are run in another boot, whose console says nothing of it."""
     warning = Trace(TraceKind.WARNING, "WARNING: at x", "WARNING: at x", 5)
