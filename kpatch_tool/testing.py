@@ -254,7 +254,7 @@ class Tester:
             if again.status == "failed":
                 break
             count.update(suspects)
-            tests = settled(tests, again, base, {name: count[name] for name in suspects})
+            tests = settled(tests, again, base, {name: count[name] for name in suspects}, previous)
             if tests.status == UNTESTED:
                 break
         return tests

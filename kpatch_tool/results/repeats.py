@@ -140,13 +140,21 @@ def _worse_cases(tests: StateTests, base: StateTests) -> dict[str, set[tuple[str
     return found
 
 
-def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Mapping[str, int]) -> StateTests:
+def settled(
+    first: StateTests,
+    again: StateTests,
+    base: StateTests,
+    repeated: Mapping[str, int],
+    previous: StateTests | None = None,
+) -> StateTests:
     """`first` with what `again`, one more run of the tests in `repeated`, says of them; `repeated` has how often each
     of them has run now.
 
     A test that is worse than on the base again keeps its results, or takes those of `again` where only these say in
     what it failed; one that is not takes those of `again`, and says that it is unsteady. One whose turn did not come
-    before, or that only took longer than it was given, takes them as they are. A run in which the emulator died says
+    before, or that only took longer than it was given, takes them as they are. Of a test that is worse in each run, but
+    not in the same cases, those of any run count; where it was worse on the `previous` state, too, one that was not
+    counts only if it is worse in all of them. A run in which the emulator died says
     nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
@@ -157,6 +165,7 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
     tells = {result.test for result in again.results if _is_whole(result) and result.verdict is Verdict.FAIL} & ended
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
     slow = _only_slow(first, again)
+    either = _Either(first, again, base, previous)
     results: list[CaseResult] = []
     for result in first.results:
         runs = repeated.get(result.test, 1)
@@ -165,11 +174,33 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
         elif runs == 1 or result.test in slow:
             results += (case for case in again.results if case.test == result.test and _is_whole(result))
         elif result.test in steady - tells:
-            results.append(_steady(result, runs))
+            results.append(_steady(either.of(result), runs))
         elif _is_whole(result):
             noted = _steady if result.test in steady else _unsteady
             results += (noted(case, runs) for case in again.results if case.test == result.test)
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
+
+
+class _Either:
+    """The results of two runs of a state; the cases that are worse in each of them, and were on the state before."""
+
+    def __init__(self, first: StateTests, again: StateTests, base: StateTests, previous: StateTests | None) -> None:
+        self._again = {(result.test, result.case): result for result in again.results}
+        self._worse = [_worse_keys(tests, base) for tests in (first, again)]
+        self._before = frozenset() if previous is None else _worse_keys(previous, base)
+
+    def of(self, result: CaseResult) -> CaseResult:
+        """What counts of a case with this result in the first run."""
+        key = (result.test, result.case)
+        was_worse, is_worse = (key in worse for worse in self._worse)
+        if not result.case or was_worse == is_worse or key not in self._again:
+            return result
+        counts = (result.test, "") not in self._before or key in self._before
+        return result if was_worse == counts else self._again[key]
+
+
+def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
+    return frozenset((delta.test, delta.case) for delta in compare(tests, base) if delta.change is Change.WORSE)
 
 
 def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Sequence[str]) -> StateTests:

@@ -77,6 +77,31 @@ def test_what_passes_again_is_unsteady_and_no_delta() -> None:
     assert unsteady(BAD) == unsteady(settled(BAD, BAD, BASE, {"tlb": 2})) == ()
 
 
+def cases(patch: int, *failing: str) -> StateTests:
+    """Results of a state's one test, whose cases are a, b and c."""
+    verdicts = {name: Verdict.FAIL if name in failing else Verdict.PASS for name in "abc"}
+    results = [CaseResult("tlb", name, verdict, 1.0) for name, verdict in verdicts.items()]
+    whole = CaseResult("tlb", "", Verdict.FAIL if failing else Verdict.PASS, 1.0)
+    return StateTests(patch, "s", "ok", 1.0, (*results, whole), "")
+
+
+@pytest.mark.parametrize(
+    ("previous", "expected"),
+    [
+        (None, "abc"),  # the test is worse from here on, in what any run shows
+        (cases(1), "abc"),
+        (cases(1, "a", "b", "c"), "abc"),  # no other patch has done any of it
+        (cases(1, "b"), "ab"),  # what the state before did not show must be so in every run
+    ],
+)
+def test_a_test_that_fails_in_other_cases_each_time_is_one_fault(previous: StateTests | None, expected: str) -> None:
+    base, state = cases(0), cases(2, "a", "b")
+    for runs, failing in ((2, "ac"), (3, "ab")):
+        state = settled(state, cases(2, *failing), base, {"tlb": runs}, previous)
+    assert [delta.case for delta in compare(state, base)] == [*expected, ""]
+    assert state.results[-1].why == "worse in 3 of 3 runs"
+
+
 def test_what_could_not_be_run_again_is_no_verdict() -> None:
     gone = StateTests(1, "s", "infra", 0.0, (), "QEMU ended by itself (status 1)")
     kept = settled(BAD, gone, BASE, {"tlb": 2})
