@@ -43,6 +43,7 @@ from kpatch_tool.vm.model import LEFT_BEHIND
 from kpatch_tool.workspace import Workspace
 
 _RUNS = 3  # of a test that seems worse, before it counts as worse
+_ROUNDS = 5  # of running tests again: more than two where those that were to speak for others were not worse again
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +232,15 @@ class Tester:
         base, names = _of_suite(before.base(), tests.suite), {row.name for row in plan.rows if row.job}
         if base is None or not doubtful(tests, base, names):
             return tests
-        previous = _of_suite(before.previous(), tests.suite)
+        previous, known = _of_suite(before.previous(), tests.suite), set[str]()
         if previous is not None:
             tests, sure = proven_before(tests, base, previous, names)
             names -= sure
+            known |= set(doubtful(previous, base, names))
         took = {result.test: result.seconds for result in base.results if not result.case}
         count = Counter(result.test for result in tests.results if not result.case and not not_begun(result))
-        for runs in range(2, self.runs + 1):
-            suspects = to_repeat(tests, base, names)
+        for runs in range(2, _ROUNDS + 2) if self.runs > 1 else ():
+            suspects = to_repeat(tests, base, names, times=count, most=self.runs, known=known)
             if not suspects:
                 break
             choice = self.choose(subject.state, subject.build)
@@ -252,7 +254,7 @@ class Tester:
             if again.status == "failed":
                 break
             count.update(suspects)
-            tests = settled(tests, again, base, {name: count[name] for name in suspects})
+            tests = settled(tests, again, base, {name: count[name] for name in suspects}, previous)
             if tests.status == UNTESTED:
                 break
         return tests

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from kpatch_tool.workspace import Workspace
 # Raised when the meaning of an artifact changes, so that old ones are not used any more.
 FORMAT = 2
 
+_HERE = Path(__file__).parent
 _LOG = "log"
 _CONFIG = "config"
 
@@ -30,6 +32,16 @@ _CONFIG = "config"
 def key(parts: Iterable[object]) -> str:
     """The name of the artifact for everything that decides what a build gives, as 64 hex digits."""
     return hashlib.sha256(json.dumps([FORMAT, *parts], sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def rules() -> str:
+    """A digest of kpt's own part in a build: whatever of it changes may be what a state needed that did not build."""
+    digest = hashlib.sha256()
+    for path in sorted(_HERE.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def image_path(directory: Path, image: str) -> Path:
@@ -60,7 +72,8 @@ class Artifacts:
         return self._root / name
 
     def load(self, name: str, state: State) -> StateBuild | None:
-        """The build kept as `name`, told as the build of `state`; None when there is none or it is not whole.
+        """The build kept as `name`, told as the build of `state`; None when there is none, it is not whole, or a kpt
+        with other rules failed at it.
 
         What is returned stays on disk as long as this process runs.
         """
@@ -72,8 +85,11 @@ class Artifacts:
             if not rows:
                 return None
             try:
-                build = _build(json.loads(rows[0][0]), directory, state)
+                data = json.loads(rows[0][0])
+                build = _build(data, directory, state)
             except (ValueError, KeyError, TypeError):
+                return None
+            if build.status is BuildStatus.FAILED and data.get("rules") != rules():
                 return None
             files = [(directory / module.path, module.size) for module in build.modules]
             files += [] if build.image is None else [(image_path(directory, build.image.path), build.image.size)]
@@ -118,6 +134,7 @@ def module(path: str, file: Path) -> Module:
 
 def _document(build: StateBuild) -> dict[str, object]:
     return {
+        "rules": rules(),
         "status": str(build.status),
         "seconds": round(build.seconds, 3),
         "why": build.why,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kpatch_tool.results.deltas import Delta, identity, transition
+from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural
 
 _ALIKE_AT_MOST = 3
@@ -26,6 +27,11 @@ def one_of_alike(deltas: Iterable[tuple[Delta, str]], *, any_why: bool = False) 
 def came_back(deltas: Iterable[Delta]) -> list[Delta]:
     """The same of what a state takes back, without why it was otherwise before: that was said there."""
     return [delta for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in deltas), any_why=True)]
+
+
+def only_once(previous: StateTests) -> str:
+    """Why a test that was worse on the `previous` state, and is not now, gives no patch credit (repeats.seen_once)."""
+    return f"run only once {f'after patch {previous.patch}' if previous.patch else 'on the base'}, which is no verdict"
 
 
 def _first_of(group: Sequence[tuple[Delta, str]]) -> Sequence[tuple[Delta, str]]:

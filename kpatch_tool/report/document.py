@@ -6,6 +6,7 @@ Keys beyond the contract are additions that other programs may ignore.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kpatch_tool.depend import render
@@ -19,8 +20,9 @@ from kpatch_tool.kbuild.model import (
     new_warnings,
     previous_built,
 )
-from kpatch_tool.results.deltas import Delta, compare, previous_tested
+from kpatch_tool.results.deltas import HALF_SURE, Delta, compare, previous_tested
 from kpatch_tool.results.record import Cell, RunRecord
+from kpatch_tool.results.repeats import seen_once
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
 
@@ -163,6 +165,9 @@ def _place(found: Diagnostic) -> Document:
 def _state_tests(tests: StateTests, base: StateTests | None, previous: StateTests | None) -> Document:
     deltas = compare(tests, base) if base is not None and tests.patch != 0 else ()
     own = compare(tests, previous) if previous is not None else ()
+    if base is not None and previous is not None:
+        once = seen_once(previous, tests, base)
+        own = tuple(replace(delta, confidence=HALF_SURE) if delta.test in once else delta for delta in own)
     return {
         "patch": tests.patch,
         "suite": tests.suite,

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
-from kpatch_tool.results.repeats import shaky
+from kpatch_tool.results.repeats import seen_once, shaky
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -168,15 +168,17 @@ def _broken(all_alike: Sequence[StateTests]) -> str:
 def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
     """Regressions of the states between, each where it came, which a later patch takes back."""
     final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
+    ends = {found.suite: found for found in last}
     came: dict[int, list[Delta]] = {}
     there: dict[str, set[tuple[str, str, str]]] = {}
     for found in states:
         if found in last or not _ran(found, bases.get(found.suite)):
             continue
+        once = seen_once(found, ends[found.suite], bases[found.suite]) if found.suite in ends else ()
         passing = [
             delta
             for delta in compare(found, bases[found.suite])
-            if delta.change is Change.WORSE and identity(delta) not in final
+            if delta.change is Change.WORSE and identity(delta) not in final and delta.test not in once
         ]
         new = [delta for delta in passing if identity(delta) not in there.get(found.suite, ())]
         there[found.suite] = set(map(identity, passing))

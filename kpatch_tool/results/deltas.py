@@ -16,7 +16,8 @@ from kpatch_tool.vm.model import NOT_LOADED
 ABSENT = "absent"
 UNTESTED = "infra"
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
-_CERTAIN, _THIS_MACHINE = 1.0, 0.5  # may have done it: it was busy, or its emulator died
+_CERTAIN = 1.0
+HALF_SURE = 0.5  # this machine may have done it: it was busy, or its emulator died
 _NAMED_AT_MOST = 3
 _LARGE_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{5,}|\d{5,})\b")
 
@@ -281,7 +282,7 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
-    confidence = _THIS_MACHINE if any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
+    confidence = HALF_SURE if any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
     return Delta(test, case, base, now, confidence, change, _why(key, before, after), follows)
 
 

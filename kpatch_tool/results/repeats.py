@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died
+from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died, not_begun
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 
-_AT_MOST, _AT_LEAST = 8, 2  # tests that are run again; where more got worse, the first ones speak for all
+_AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
 _HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did not come because others did
 _STEADY = "worse in "
@@ -42,15 +42,44 @@ def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tup
     return tuple(test for test in worse if test in names)
 
 
-def to_repeat(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
-    """Those of the doubtful tests to run again: the first eight speak for all, and fewer, but two, where each of them
-    costs a timeout and a boot."""
-    took = {result.test: _to_reckon_with(result) for result in tests.results if _is_whole(result)}
+def to_repeat(
+    tests: StateTests,
+    base: StateTests,
+    names: Collection[str],
+    *,
+    times: Mapping[str, int],
+    most: int,
+    known: Collection[str],
+) -> tuple[str, ...]:
+    """Those of the doubtful tests to run again. `times` has how often each of them has run, `most` how often is enough;
+    `known` are those that were worse on the state before, too.
+
+    A test that has run often enough and is worse still speaks for those with the same verdict. Of the others those come
+    first that were run again before, then those not known, and of each verdict one before there are two of any: eight
+    at most, and fewer, but two and one of each verdict, where each of them costs a timeout and a boot. What did not
+    begin waits for what is said of those that hung before it.
+    """
+    whole = {result.test: result for result in tests.results if _is_whole(result)}
+    worse = [name for name in doubtful(tests, base, names) if name in whole]
+    spoken = {whole[name].verdict for name in worse if times.get(name, 0) >= most}
+    left = [name for name in worse if times.get(name, 0) < most and whole[name].verdict not in spoken]
+    begun = [name for name in left if not not_begun(whole[name])]
+    if spoken and not begun:
+        return ()
+    ordered = sorted(begun or left, key=lambda name: (times.get(name, 0) <= 1, name in known))
+    firsts = {whole[name].verdict: name for name in reversed(ordered)}.values()
+    return _affordable(
+        [*sorted(firsts, key=ordered.index), *(one for one in ordered if one not in firsts)], whole, len(firsts)
+    )
+
+
+def _affordable(names: Sequence[str], whole: Mapping[str, CaseResult], least: int) -> tuple[str, ...]:
+    """The first of `names`, `least` and two of them whatever they take."""
     chosen: list[str] = []
     left = _SECONDS
-    for name in doubtful(tests, base, names)[:_AT_MOST]:
-        left -= took.get(name, 0.0)
-        if left < 0 and len(chosen) >= _AT_LEAST:
+    for name in names[:_AT_MOST]:
+        left -= _to_reckon_with(whole[name])
+        if left < 0 and len(chosen) >= max(_AT_LEAST, least):
             break
         chosen.append(name)
     return tuple(chosen)
@@ -111,13 +140,21 @@ def _worse_cases(tests: StateTests, base: StateTests) -> dict[str, set[tuple[str
     return found
 
 
-def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Mapping[str, int]) -> StateTests:
+def settled(
+    first: StateTests,
+    again: StateTests,
+    base: StateTests,
+    repeated: Mapping[str, int],
+    previous: StateTests | None = None,
+) -> StateTests:
     """`first` with what `again`, one more run of the tests in `repeated`, says of them; `repeated` has how often each
     of them has run now.
 
     A test that is worse than on the base again keeps its results, or takes those of `again` where only these say in
     what it failed; one that is not takes those of `again`, and says that it is unsteady. One whose turn did not come
-    before, or that only took longer than it was given, takes them as they are. A run in which the emulator died says
+    before, or that only took longer than it was given, takes them as they are. Of a test that is worse in each run, but
+    not in the same cases, those of any run count; where it was worse on the `previous` state, too, one that was not
+    counts only if it is worse in all of them. A run in which the emulator died says
     nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
@@ -128,6 +165,7 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
     tells = {result.test for result in again.results if _is_whole(result) and result.verdict is Verdict.FAIL} & ended
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
     slow = _only_slow(first, again)
+    either = _Either(first, again, base, previous)
     results: list[CaseResult] = []
     for result in first.results:
         runs = repeated.get(result.test, 1)
@@ -136,11 +174,33 @@ def settled(first: StateTests, again: StateTests, base: StateTests, repeated: Ma
         elif runs == 1 or result.test in slow:
             results += (case for case in again.results if case.test == result.test and _is_whole(result))
         elif result.test in steady - tells:
-            results.append(_steady(result, runs))
+            results.append(_steady(either.of(result), runs))
         elif _is_whole(result):
             noted = _steady if result.test in steady else _unsteady
             results += (noted(case, runs) for case in again.results if case.test == result.test)
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
+
+
+class _Either:
+    """The results of two runs of a state; the cases that are worse in each of them, and were on the state before."""
+
+    def __init__(self, first: StateTests, again: StateTests, base: StateTests, previous: StateTests | None) -> None:
+        self._again = {(result.test, result.case): result for result in again.results}
+        self._worse = [_worse_keys(tests, base) for tests in (first, again)]
+        self._before = frozenset() if previous is None else _worse_keys(previous, base)
+
+    def of(self, result: CaseResult) -> CaseResult:
+        """What counts of a case with this result in the first run."""
+        key = (result.test, result.case)
+        was_worse, is_worse = (key in worse for worse in self._worse)
+        if not result.case or was_worse == is_worse or key not in self._again:
+            return result
+        counts = (result.test, "") not in self._before or key in self._before
+        return result if was_worse == counts else self._again[key]
+
+
+def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
+    return frozenset((delta.test, delta.case) for delta in compare(tests, base) if delta.change is Change.WORSE)
 
 
 def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Sequence[str]) -> StateTests:
@@ -163,6 +223,24 @@ def _only_slow(first: StateTests, again: StateTests) -> set[str]:
     cut = {one.test: one.seconds for one in first.results if _is_whole(one) and one.verdict is Verdict.TIMEOUT}
     ended = (one for one in again.results if _is_whole(one) and one.verdict is not Verdict.TIMEOUT)
     return {one.test for one in ended if one.test in cut and one.seconds > cut[one.test]}
+
+
+def seen_once(previous: StateTests, now: StateTests, base: StateTests) -> frozenset[str]:
+    """The tests of `previous` whose being worse than on the base is no reason to give the state `now`, in which they
+    are not, credit: they were run once, and those run again in their place, with the same verdict (any, for one that
+    did not begin), are as bad as they were."""
+    whole = {result.test: result for result in previous.results if _is_whole(result)}
+    if not any(_PROVEN(result.why) for result in whole.values()):
+        return frozenset()
+    worse = [name for name in doubtful(previous, base, whole) if name != KERNEL_LOG]
+    proven = {name for name in worse if _PROVEN(whole[name].why)}
+    mended = proven.difference(doubtful(now, base, whole))
+    kinds = {whole[name].verdict for name in mended}
+    return frozenset(
+        name
+        for name in worse
+        if name not in proven and not (mended if not_begun(whole[name]) else whole[name].verdict in kinds)
+    )
 
 
 def unsteady(tests: StateTests) -> tuple[str, ...]:

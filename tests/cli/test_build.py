@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +422,23 @@ def test_what_the_machine_cannot_do_is_not_remembered(
     shown = " ".join(kpt("build", "s", "--base", status=3, env=env | {"COLUMNS": "40"}).out.split())
     assert run.json["states"][0]["why"] in shown
     assert kpt("build", "s", "--base", "--json").json["states"][0]["status"] == "ok"
+
+
+def test_what_another_kpt_failed_at_is_built_again(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+    """It may know by now what the state needs; what was built is as good as it was."""
+
+    def cached() -> list[tuple[str, bool]]:
+        states = kpt("build", "s", "--patch", "2", "--json", status=1).json["states"]
+        return [(state["status"], state["cached"]) for state in states]
+
+    kpt("build", "s", "--base")
+    assert cached() == [("failed", False)]
+    assert cached() == [("failed", True)]
+    with closing(sqlite3.connect(workspace.state / "store.sqlite")) as connection, connection:
+        connection.execute("UPDATE builds SET value = json_set(value, '$.rules', 'older')")
+    assert cached() == [("failed", False)]
+    assert cached() == [("failed", True)]
+    assert kpt("build", "s", "--base", "--json").json["states"][0]["cached"]
 
 
 def test_what_a_power_cut_left_empty_is_built_again(toy: Path, kpt: Kpt, workspace: Workspace) -> None:

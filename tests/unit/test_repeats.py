@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from kpatch_tool.results.repeats import (
     doubtful,
     in_full,
     proven_before,
+    seen_once,
     settled,
     to_repeat,
     took_on,
@@ -75,6 +77,31 @@ def test_what_passes_again_is_unsteady_and_no_delta() -> None:
     assert unsteady(BAD) == unsteady(settled(BAD, BAD, BASE, {"tlb": 2})) == ()
 
 
+def cases(patch: int, *failing: str) -> StateTests:
+    """Results of a state's one test, whose cases are a, b and c."""
+    verdicts = {name: Verdict.FAIL if name in failing else Verdict.PASS for name in "abc"}
+    results = [CaseResult("tlb", name, verdict, 1.0) for name, verdict in verdicts.items()]
+    whole = CaseResult("tlb", "", Verdict.FAIL if failing else Verdict.PASS, 1.0)
+    return StateTests(patch, "s", "ok", 1.0, (*results, whole), "")
+
+
+@pytest.mark.parametrize(
+    ("previous", "expected"),
+    [
+        (None, "abc"),  # the test is worse from here on, in what any run shows
+        (cases(1), "abc"),
+        (cases(1, "a", "b", "c"), "abc"),  # no other patch has done any of it
+        (cases(1, "b"), "ab"),  # what the state before did not show must be so in every run
+    ],
+)
+def test_a_test_that_fails_in_other_cases_each_time_is_one_fault(previous: StateTests | None, expected: str) -> None:
+    base, state = cases(0), cases(2, "a", "b")
+    for runs, failing in ((2, "ac"), (3, "ab")):
+        state = settled(state, cases(2, *failing), base, {"tlb": runs}, previous)
+    assert [delta.case for delta in compare(state, base)] == [*expected, ""]
+    assert state.results[-1].why == "worse in 3 of 3 runs"
+
+
 def test_what_could_not_be_run_again_is_no_verdict() -> None:
     gone = StateTests(1, "s", "infra", 0.0, (), "QEMU ended by itself (status 1)")
     kept = settled(BAD, gone, BASE, {"tlb": 2})
@@ -111,6 +138,18 @@ def many(patch: int, verdict: str, seconds: float, count: int = 12) -> StateTest
 ALL = {result.test for result in many(0, "pass", 1.0).results}
 
 
+def chosen(
+    tests: StateTests,
+    base: StateTests,
+    times: Mapping[str, int] | None = None,
+    *,
+    names: Collection[str] = ALL,
+    known: Collection[str] = (),
+) -> tuple[str, ...]:
+    """What is run again where each test, but for those in `times`, has run once, and three runs are enough."""
+    return to_repeat(tests, base, names, times={**dict.fromkeys(ALL, 1), **(times or {})}, most=3, known=known)
+
+
 @pytest.mark.parametrize(
     ("verdict", "seconds", "count"),
     [
@@ -121,9 +160,47 @@ ALL = {result.test for result in many(0, "pass", 1.0).results}
 )
 def test_the_first_speak_for_all_and_fewer_where_each_takes_long(verdict: str, seconds: float, count: int) -> None:
     bad, base = many(1, verdict, seconds), many(0, "pass", 1.0)
-    assert to_repeat(bad, base, ALL) == tuple(f"t{number}" for number in range(count))
-    assert to_repeat(bad, base, {"t4"}) == ("t4",)
-    assert to_repeat(base, base, ALL) == ()
+    assert chosen(bad, base) == tuple(f"t{number}" for number in range(count))
+    assert chosen(bad, base, names={"t4"}) == ("t4",)
+    assert chosen(base, base) == ()
+    assert chosen(bad, base, {"t1": 3}) == (), "it speaks for the others"
+
+
+def test_what_is_run_again_is_new_and_of_each_verdict() -> None:
+    verdicts = ["timeout", "timeout", "timeout", "abort", "fail", "fail"]
+    bad = many(1, "pass", 30.0, 6)
+    bad = replace(
+        bad, results=tuple(replace(r, verdict=Verdict(v)) for r, v in zip(bad.results, verdicts, strict=True))
+    )
+    base = many(0, "pass", 1.0, 6)
+    assert chosen(bad, base) == ("t0", "t3", "t4")
+    assert chosen(bad, base, known={"t0", "t4"}) == ("t1", "t3", "t5")
+    assert chosen(bad, base, {"t2": 2}) == ("t2", "t3", "t4"), "what was begun is brought to its end"
+    assert chosen(bad, base, {"t2": 3}) == ("t3", "t4")
+    assert chosen(bad, base, {"t2": 3, "t3": 3, "t4": 3}) == ()
+
+
+def test_what_did_not_begin_waits_for_those_that_hung_before_it() -> None:
+    base, hung = many(0, "pass", 1.0, 3), many(1, "timeout", 10.0, 2)
+    idle = CaseResult("t2", "", Verdict.ABORT, 0.0, "not begun: 2 before it hung, one after another")
+    first = replace(hung, results=(*hung.results, idle))
+    assert chosen(first, base, {"t2": 0}) == ("t0", "t1")
+    assert chosen(first, base, {"t0": 3, "t1": 3, "t2": 0}) == (), "they speak for it"
+    assert chosen(settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 2}), base, {"t2": 0}) == ("t2",)
+
+
+def test_what_was_run_once_is_mended_only_with_what_spoke_for_it() -> None:
+    base, first = many(0, "pass", 1.0, 4), many(1, "timeout", 30.0, 4)
+    bad = settled(first, many(1, "timeout", 30.0, 2), base, {"t0": 3, "t1": 3})
+    other = replace(many(2, "pass", 1.0, 4), results=(*bad.results[:2], *many(2, "pass", 1.0, 4).results[2:]))
+    assert seen_once(bad, other, base) == {"t2", "t3"}, "t0 and t1 hang as before"
+    assert seen_once(bad, many(2, "pass", 1.0, 4), base) == set(), "all are mended together"
+    assert seen_once(first, other, base) == set(), "nothing was run again: nothing spoke for others"
+    failing = replace(bad, results=(*bad.results[:3], replace(bad.results[3], verdict=Verdict.FAIL)))
+    assert seen_once(failing, many(2, "pass", 1.0, 4), base) == {"t3"}, "what hung says nothing of what failed"
+    idle = replace(bad, results=(*bad.results[:3], CaseResult("t3", "", Verdict.ABORT, 0.0, "not begun: hung")))
+    assert seen_once(idle, many(2, "pass", 1.0, 4), base) == set()
+    assert seen_once(idle, other, base) == {"t2", "t3"}
 
 
 def test_what_others_spoke_for_needs_no_other_run_later() -> None:

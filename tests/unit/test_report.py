@@ -15,10 +15,12 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import Diagnostic
 from kpatch_tool.parallel import Threads
 from kpatch_tool.pipeline import run
-from kpatch_tool.report import html, table
+from kpatch_tool.report import document, html, table
 from kpatch_tool.report.document import run_document
 from kpatch_tool.report.live import LiveTable, PlainLines
+from kpatch_tool.report.tests import show as show_tests
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
+from kpatch_tool.testing import Tested
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests
 
 # All that a page is made of: nothing that runs, loads or sends.
@@ -147,7 +149,7 @@ def test_the_terminal_says_what_was_found() -> None:
 
 
 def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
-    series = make_series("one", "two", "three", "four", "five", "six")
+    series = make_series("one", "two", "three", "four", "five", "six", "seven")
     tests = {
         0: (make_tests(0, "a=pass", "b=pass"),),
         1: (make_tests(1, "a=pass", "b=pass"),),
@@ -155,7 +157,8 @@ def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
         3: (make_tests(3, "a=fail", "b=pass"),),
         4: (make_tests(4, "a=fail", "b=pass"),),
         5: (make_tests(5, "a=fail", "b=fail"),),
-        6: (make_tests(6, "a=pass 3 tests; unsteady: worse in 1 of 2 runs", "b=fail"),),
+        6: (make_tests(6, "a=pass", "b=fail"),),
+        7: (make_tests(7, "a=pass", "b=pass 3 tests; unsteady: worse in 1 of 2 runs"),),
     }
     built = {number: make_build(number, module=str(number)) for number in tests}
     lines = shown(run(series, FakeSteps(make_applied(series), built, tests), Recorder())).splitlines()
@@ -166,8 +169,41 @@ def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
         "  patch 5, kut: worse   b: pass, now fail",
         "  patch 6, kut: better  by this patch: a: fail, now pass",
         "  patch 6, kut: 1 worse as after patch 5",
-        "  patch 6, kut: a is unsteady: worse in 1 of 2 runs",
+        "  patch 7, kut: b is unsteady: worse in 1 of 2 runs",
     ]
+
+
+def test_what_failed_in_one_run_gives_no_patch_credit_while_what_spoke_for_it_fails() -> None:
+    series = make_series("one", "two", "three")
+    again, earlier = "3 tests; worse in 3 of 3 runs", "3 tests; worse as in 3 of 3 runs of an earlier state"
+    tests = {
+        0: (make_tests(0, "a=pass", "b=pass"),),
+        1: (make_tests(1, f"a=fail {again}", "b=fail 3 tests"),),
+        2: (make_tests(2, f"a=fail {earlier}", "b=pass"),),
+        3: (make_tests(3, "a=pass", "b=pass"),),
+    }
+    built = {number: make_build(number, module=str(number)) for number in tests}
+    record = run(series, FakeSteps(make_applied(series), built, tests), Recorder())
+    assert "taken back later" in record.sentence and "and 1 more test worse" in record.sentence
+    unmended = run(series, FakeSteps(make_applied(series), built, {**tests, 3: tests[2]}), Recorder())
+    assert "taken back later" not in unmended.sentence, "nobody knows that patch 1 did anything to b"
+    lines = shown(record, width=120).splitlines()
+    start = lines.index("tests:") + 1
+    assert lines[start + 2 : lines.index("", start)] == [
+        "  patch 2, kut: changed b: fail, now pass; run only once after patch 1, which is no verdict",
+        "  patch 2, kut: 1 worse as after patch 1",
+        "  patch 3, kut: better  by this patch: a: fail, now pass",
+    ]
+    states = document.tests_document(record.tests)["states"]
+    own = [state["deltas_previous"] for state in states[2:]]
+    assert [[(delta["test"], delta["confidence"]) for delta in deltas] for deltas in own] == [
+        [("b", 0.5)],
+        [("a", 1.0)],
+    ]
+    out = io.StringIO()
+    show_tests(Tested(record.tests, "tcg", "asked for"), Console(width=100, file=out))
+    assert "changed: b: fail, now pass; run only once after patch 1, which is no verdict\n" in out.getvalue()
+    assert "better since patch 2: a: fail, now pass\n" in out.getvalue()
 
 
 def test_what_was_taken_back_is_no_patchs_doing_for_sure_where_states_were_not_tested() -> None:

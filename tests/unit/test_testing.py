@@ -204,6 +204,37 @@ def test_what_modules_left_behind_is_looked_for_with_the_tests_that_left_it(
     ]
 
 
+@pytest.mark.parametrize("bad", [(), ("t4",)])
+def test_those_that_spoke_for_others_speak_for_nobody_where_they_are_not_worse_again(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, bad: Sequence[str]
+) -> None:
+    """A machine that stood still for a while lets many tests run out of their time, once."""
+    ran: list[list[str]] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ran.append([row.name for plan in plans for row in plan.rows])
+        hangs = bad if len(ran) > 1 else ran[0]
+        verdicts = {name: Verdict.TIMEOUT if name in hangs else Verdict.PASS for name in ran[-1]}
+        results = tuple(CaseResult(name, "", verdict, 30.0) for name, verdict in verdicts.items())
+        return (replace(suite_results(1), results=results),)
+
+    tests = [Test("s", f"t{number}", Path("/t.flat"), 60.0, "60") for number in range(6)]
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    pairs = [["t0", "t1"], ["t2", "t3"], ["t4", "t5"]]
+    assert ran == [[row.name for row in rows], *pairs, *([["t4"]] if bad else [])]
+    assert [one.test for one in found.results if one.verdict is Verdict.TIMEOUT] == [*bad]
+    assert found.results[4].why == ("worse in 3 of 3 runs" if bad else "unsteady: worse in 1 of 2 runs")
+
+
 def test_each_suite_has_its_own_base() -> None:
     other = StateTests(0, "other", "ok", 1.0, (), "why")
     done = Tested((other, suite_results(0), suite_results(1, Verdict.TIMEOUT)), "tcg", "asked for")
@@ -252,6 +283,14 @@ def test_what_was_worse_in_one_run_only_is_told() -> None:
     out = io.StringIO()
     show(done, Console(width=60, file=out))
     assert "t is unsteady: worse in 1 of 2 runs\n" in out.getvalue() and not done.findings
+
+
+def test_what_is_worse_in_some_runs_still_was_not_mended() -> None:
+    shaky = (CaseResult("t", "", Verdict.PASS, 1.0, "unsteady: worse in 1 of 2 runs"),)
+    states = (suite_results(0), suite_results(1, Verdict.FAIL), replace(suite_results(2), results=shaky))
+    out = io.StringIO()
+    show(Tested(states, "tcg", "asked for"), Console(width=60, file=out))
+    assert "better" not in out.getvalue() and "t is unsteady" in out.getvalue()
 
 
 def test_the_log_of_the_kernel_is_that_of_the_boot_it_complained_in(tmp_path: Path) -> None:
