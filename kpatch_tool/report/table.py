@@ -193,8 +193,23 @@ def _building(record: RunRecord) -> list[str]:
             # The first one is in the reason.
             lines += [f"   {diagnostic_line(error)}" for error in build.errors[:5] if error.message not in build.why]
             lines.append(f"   log: {from_here(build.log)}")
-        lines += [f"{state}: new warning {diagnostic_line(warning)}" for warning in record.new_warnings(build)]
-    return lines
+    return lines + _warning(record)
+
+
+def _warning(record: RunRecord) -> list[str]:
+    """Each new warning at the first state that has it; of the states behind, how many they share with it."""
+    lines = []
+    firsts: dict[tuple[str, str, str], int] = {}
+    again: dict[tuple[int, int], list[int]] = {}  # how many warnings, and where they came -> the states that have them
+    for build in record.builds:
+        found = {warning.identity(): warning for warning in record.new_warnings(build)}
+        for first, count in Counter(firsts[one] for one in found if one in firsts).items():
+            again.setdefault((count, first), []).append(build.patch)
+        new = [one for one in found if one not in firsts]
+        lines += [f"{_called([build.patch])}: new warning {diagnostic_line(found[one])}" for one in new]
+        firsts |= dict.fromkeys(new, build.patch)
+    told = ((_called(states), plural(count, "new warning"), first) for (count, first), states in again.items())
+    return lines + [f"{states}: {warnings} as after {_called([first])}" for states, warnings, first in told]
 
 
 def _testing(record: RunRecord) -> list[str]:
