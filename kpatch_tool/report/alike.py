@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kpatch_tool.results.deltas import Delta, identity, transition
+from kpatch_tool.results.repeats import seen_once, shaky
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural
 
@@ -27,6 +28,18 @@ def one_of_alike(deltas: Iterable[tuple[Delta, str]], *, any_why: bool = False) 
 def came_back(deltas: Iterable[Delta]) -> list[Delta]:
     """The same of what a state takes back, without why it was otherwise before: that was said there."""
     return [delta for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in deltas), any_why=True)]
+
+
+def surely_back(
+    own: Iterable[Delta], previous: StateTests, tests: StateTests, base: StateTests | None
+) -> tuple[list[Delta], list[Delta]]:
+    """Of what `tests` take back of the `previous` state (`own`) what is sure, and what was run only once there. What is
+    worse in some runs still is neither."""
+    left_open = shaky(tests)
+    once = frozenset[str]() if base is None else seen_once(previous, tests, base)
+    settled = [delta for delta in own if delta.test not in left_open]
+    sure = came_back(delta for delta in settled if delta.test not in once)
+    return sure, came_back(delta for delta in settled if delta.test in once)
 
 
 def only_once(previous: StateTests) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.report.alike import came_back, one_of_alike, only_once
+from kpatch_tool.report.alike import one_of_alike, only_once, surely_back
 from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
 from kpatch_tool.results.deltas import (
     Change,
@@ -23,7 +23,7 @@ from kpatch_tool.results.deltas import (
     why_broken,
 )
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
-from kpatch_tool.results.repeats import seen_once, shaky, unsteady
+from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural, printable, spelt
 
@@ -253,20 +253,12 @@ def _differences(record: RunRecord, tests: StateTests) -> tuple[list[str], str]:
     notes = _not_sooner(record, tests, new)
     lines = [f"{delta_line(delta)}{note}" for delta, note in one_of_alike(zip(new, notes, strict=True))]
     if previous is not None and before:
-        left_open = shaky(tests)
-        own = [one for one in taken_back(compare(tests, previous), record.deltas(tests)) if one.test not in left_open]
-        once = _seen_once(record, previous, tests)
+        own = taken_back(compare(tests, previous), record.deltas(tests))
+        sure, unsure = surely_back(own, previous, tests, record.compared_with(tests))
         who = blamed(record.suspects(tests))
-        sure = came_back(delta for delta in own if delta.test not in once)
         lines += [f"{delta.change:<7} by {who}: {name(delta)}: {transition(delta)}" for delta in sure]
-        unsure = came_back(delta for delta in own if delta.test in once)
         lines += [f"{Change.CHANGED:<7} {in_words(delta)}; {only_once(previous)}" for delta in unsure]
     return lines, ", ".join(f"{shared[change]} {change}" for change in Change if shared[change])
-
-
-def _seen_once(record: RunRecord, previous: StateTests, tests: StateTests) -> frozenset[str]:
-    base = record.compared_with(tests)
-    return frozenset() if base is None else seen_once(previous, tests, base)
 
 
 def _not_sooner(record: RunRecord, tests: StateTests, deltas: Sequence[Delta]) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from kpatch_tool.report.alike import came_back, one_of_alike, only_once
+from kpatch_tool.report.alike import one_of_alike, only_once, surely_back
 from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, identity, in_words, taken_back, transition
 from kpatch_tool.results.deltas import name as delta_name
-from kpatch_tool.results.repeats import seen_once, shaky, unsteady
+from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tested
@@ -111,14 +111,11 @@ def _since_the_last(tested: Tested, tests: StateTests) -> Iterator[tuple[Change,
     previous = tested.previous_of(tests)
     if previous is None or previous.patch == 0:
         return
-    left_open = shaky(tests)
-    changed = taken_back(tested.deltas_previous(tests), tested.deltas(tests))
-    own = _telling([delta for delta in changed if delta.test not in left_open])
-    base = tested.base_of(tests)
-    once = frozenset[str]() if base is None else seen_once(previous, tests, base)
-    for delta in came_back(delta for delta in own if delta.test not in once):
+    own = _telling(taken_back(tested.deltas_previous(tests), tested.deltas(tests)))
+    sure, unsure = surely_back(own, previous, tests, tested.base_of(tests))
+    for delta in sure:
         yield delta.change, f"{delta.change} since patch {previous.patch}: {delta_name(delta)}: {transition(delta)}"
-    for delta in came_back(delta for delta in own if delta.test in once):
+    for delta in unsure:
         yield Change.CHANGED, f"{Change.CHANGED}: {in_words(delta)}; {only_once(previous)}"
 
 

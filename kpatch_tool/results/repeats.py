@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.deltas import UNTESTED, Change, compare, emulator_died, not_begun
+from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, emulator_died, not_begun
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
@@ -38,7 +38,7 @@ NOTHING_BEFORE = Before()
 
 def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names` that are worse than on the base, in their order."""
-    worse = dict.fromkeys(delta.test for delta in compare(tests, base) if delta.change is Change.WORSE)
+    worse = dict.fromkeys(delta.test for delta in _worse(tests, base))
     return tuple(test for test in worse if test in names)
 
 
@@ -134,10 +134,13 @@ def proven_before(
 def _worse_cases(tests: StateTests, base: StateTests) -> dict[str, set[tuple[str, str]]]:
     """For each test the cases that are worse than on the base, and what became of them."""
     found: dict[str, set[tuple[str, str]]] = {}
-    for delta in compare(tests, base):
-        if delta.change is Change.WORSE:
-            found.setdefault(delta.test, set()).add((delta.case, delta.now))
+    for delta in _worse(tests, base):
+        found.setdefault(delta.test, set()).add((delta.case, delta.now))
     return found
+
+
+def _worse(tests: StateTests, base: StateTests) -> list[Delta]:
+    return [delta for delta in compare(tests, base) if delta.change is Change.WORSE]
 
 
 def settled(
@@ -154,8 +157,8 @@ def settled(
     what it failed; one that is not takes those of `again`, and says that it is unsteady. One whose turn did not come
     before, or that only took longer than it was given, takes them as they are. Of a test that is worse in each run, but
     not in the same cases, those of any run count; where it was worse on the `previous` state, too, one that was not
-    counts only if it is worse in all of them. A run in which the emulator died says
-    nothing of a test. Where this machine failed at that run there is no verdict: nothing is blamed for a single one.
+    counts only if it is worse in all of them. A run in which the emulator died says nothing of a test. Where this
+    machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
     if again.status == UNTESTED:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
@@ -200,7 +203,7 @@ class _Either:
 
 
 def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
-    return frozenset((delta.test, delta.case) for delta in compare(tests, base) if delta.change is Change.WORSE)
+    return frozenset((delta.test, delta.case) for delta in _worse(tests, base))
 
 
 def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Sequence[str]) -> StateTests:

@@ -63,8 +63,7 @@ class Post:
     @property
     def batch(self) -> str:
         """The run of git send-email that sent it; empty where its id does not tell."""
-        found = _BATCH.match(self.message.message_id)
-        return found[1] if found else ""
+        return self.batch_place[0]
 
     @property
     def batch_place(self) -> tuple[str, int]:

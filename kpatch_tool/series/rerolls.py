@@ -119,7 +119,7 @@ def _adopt_untagged_covers(found: Sequence[Posting], posts: Sequence[Post]) -> N
     by_id = {post.message.message_id: post for post in posts if post.message.message_id}
     ordered = sorted(posts, key=lambda post: (post.when, post.order))
     before = {post.order: place for place, post in enumerate(ordered)}
-    runs = {post.batch_place: post for post in posts if post.batch}
+    runs = {post.batch_place: post for post in posts if not post.diff and post.batch}
     for one in found:
         if one.cover or 1 not in one.patches:
             continue
