@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +171,26 @@ def test_what_hung_on_the_base_has_its_whole_time_where_it_hangs_otherwise(
     assert tests.results[0].why == "hung", "one run counts, and it was no repetition"
 
 
+def outcome_of(
+    boot: Callable[..., tuple[StateTests, ...]],
+    rows: tuple[jobs.Planned, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    workspace: Workspace,
+) -> StateTests:
+    """What the state after patch 1 comes to, all of whose tests pass on the base: `boot` says how each run goes, which
+    no guest can be made to (tests/kernel has real ones)."""
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    return tests
+
+
 @pytest.mark.parametrize(("verb", "with_it"), [("unloading", ["t", "t@shadow"]), ("loading", ["t@shadow"])])
 def test_what_modules_left_behind_is_looked_for_with_the_tests_that_left_it(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace, verb: str, with_it: list[str]
@@ -188,15 +208,7 @@ def test_what_modules_left_behind_is_looked_for_with_the_tests_that_left_it(
 
     test = Test("s", "t", Path("/t.flat"), 60.0, "60")
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [test], variants.of_suite("s", ("default", "shadow")), None)
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
-    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
-    with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
-        (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    tests = outcome_of(boot, rows, monkeypatch, workspace)
     assert ran == [["t", "t@shadow"], with_it, with_it]
     assert [(one.test, one.why) for one in tests.results] == [
         ("t", ""),
@@ -220,15 +232,7 @@ def test_those_that_spoke_for_others_speak_for_nobody_where_they_are_not_worse_a
 
     tests = [Test("s", f"t{number}", Path("/t.flat"), 60.0, "60") for number in range(6)]
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
-    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
-    with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
-        (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    found = outcome_of(boot, rows, monkeypatch, workspace)
     pairs = [["t0", "t1"], ["t2", "t3"], ["t4", "t5"]]
     assert ran == [[row.name for row in rows], *pairs, *([["t4"]] if bad else [])]
     assert [one.test for one in found.results if one.verdict is Verdict.TIMEOUT] == [*bad]
