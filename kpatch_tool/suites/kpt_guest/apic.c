@@ -23,11 +23,11 @@
 #define FLAT		0xffffffff
 
 /* The vectors that came, in their order. */
-static u8 came[MOST];
-static int count;
+static volatile u8 came[MOST];
+static volatile int count;
 static bool ends = true;	/* whether the handler ends the interrupt */
 static void (*inside)(void);	/* run by the handler of HIGH, once */
-static int came_to[MAX_CPUS];
+static volatile int came_to[MAX_CPUS];
 
 static void note(struct trap_frame *frame)
 {

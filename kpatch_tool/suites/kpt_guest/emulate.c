@@ -81,7 +81,7 @@ static const struct instruction instructions[] = {
 #undef I
 
 static const u64 values[] = {
-	0, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080, 0xffffffffffffffff, 0x0123456789abcdef,
+	0, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080, 0xfedcba9876543210,
 };
 
 static u64 plain[WORDS];

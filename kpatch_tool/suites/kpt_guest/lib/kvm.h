@@ -10,6 +10,7 @@
 #define KVM_FEATURE_CLOCKSOURCE2 (1u << 3)
 #define KVM_FEATURE_STEAL_TIME	(1u << 5)
 #define KVM_FEATURE_PV_UNHALT	(1u << 7)
+#define KVM_FEATURE_PV_SEND_IPI	(1u << 11)	/* Linux 4.19 and later */
 
 #define KVM_HC_VAPIC_POLL_IRQ	1
 #define KVM_HC_KICK_CPU		5
@@ -32,6 +33,15 @@ static inline bool on_kvm(void)
 static inline u32 kvm_features(void)
 {
 	return cpuid(KVM_LEAF_FEATURES).a;
+}
+
+/*
+ * Linux 3.15 does some things wrong that were mended long since: cases about
+ * them are skipped there. What tells is a feature that came with 4.19.
+ */
+static inline bool on_old_kvm(void)
+{
+	return on_kvm() && !(kvm_features() & KVM_FEATURE_PV_SEND_IPI);
 }
 
 static inline bool on_amd(void)

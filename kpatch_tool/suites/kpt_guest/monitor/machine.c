@@ -17,6 +17,7 @@
 #define LEAF_FEATURES	1
 #define LEAF_TOPOLOGY	0xb
 #define HYPERVISOR	(1u << 31)
+#define TSC_DEADLINE	(1u << 24)	/* which KVM_GET_SUPPORTED_CPUID leaves out */
 
 #define MULTIBOOT_MAGIC	0x2badb002
 #define MULTIBOOT_FLAGS	5		/* the size of memory, and arguments */
@@ -39,7 +40,7 @@ static int control(int fd, const char *what, unsigned long request, void *argume
 }
 
 /* What every processor is told of itself: all that KVM can do, and its number. */
-static void set_cpuid(int kvm, struct cpu *cpu, int cpus)
+static void set_cpuid(struct machine *machine, struct cpu *cpu)
 {
 	struct kvm_cpuid2 *table = calloc(1, sizeof(*table) + LEAVES * sizeof(table->entries[0]));
 	uint32_t i;
@@ -47,13 +48,15 @@ static void set_cpuid(int kvm, struct cpu *cpu, int cpus)
 	if (!table)
 		die("no memory");
 	table->nent = LEAVES;
-	control(kvm, "KVM_GET_SUPPORTED_CPUID", KVM_GET_SUPPORTED_CPUID, table);
+	control(machine->kvm, "KVM_GET_SUPPORTED_CPUID", KVM_GET_SUPPORTED_CPUID, table);
 	for (i = 0; i < table->nent; i++) {
 		struct kvm_cpuid_entry2 *leaf = &table->entries[i];
 
 		if (leaf->function == LEAF_FEATURES) {
-			leaf->ebx = (leaf->ebx & 0xffff) | cpus << 16 | cpu->number << 24;
+			leaf->ebx = (leaf->ebx & 0xffff) | machine->cpus << 16 | cpu->number << 24;
 			leaf->ecx |= HYPERVISOR;
+			if (ioctl(machine->kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+				leaf->ecx |= TSC_DEADLINE;
 		} else if (leaf->function == LEAF_TOPOLOGY) {
 			leaf->edx = cpu->number;
 		}
@@ -62,17 +65,17 @@ static void set_cpuid(int kvm, struct cpu *cpu, int cpus)
 	free(table);
 }
 
-static void create_cpu(struct machine *machine, int kvm, int number)
+static void create_cpu(struct machine *machine, int number)
 {
 	struct cpu *cpu = &machine->cpu[number];
-	int size = control(kvm, "KVM_GET_VCPU_MMAP_SIZE", KVM_GET_VCPU_MMAP_SIZE, NULL);
+	int size = control(machine->kvm, "KVM_GET_VCPU_MMAP_SIZE", KVM_GET_VCPU_MMAP_SIZE, NULL);
 
 	cpu->number = number;
 	cpu->fd = control(machine->fd, "KVM_CREATE_VCPU", KVM_CREATE_VCPU, (void *)(long)number);
 	cpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
 	if (cpu->run == MAP_FAILED)
 		die("cannot map processor %d: %s", number, strerror(errno));
-	set_cpuid(kvm, cpu, machine->cpus);
+	set_cpuid(machine, cpu);
 }
 
 /* In large pages where the kernel has them, so that KVM maps large ones, too. */
@@ -90,17 +93,20 @@ void create_machine(struct machine *machine)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), i;
 	struct kvm_userspace_memory_region region = { .memory_size = machine->size };
+	struct kvm_pit_config timer = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
 	if (kvm < 0)
 		die("/dev/kvm: %s", strerror(errno));
+	machine->kvm = kvm;
 	machine->fd = control(kvm, "KVM_CREATE_VM", KVM_CREATE_VM, NULL);
 	control(machine->fd, "KVM_SET_TSS_ADDR", KVM_SET_TSS_ADDR, (void *)TASK_STATE);
 	control(machine->fd, "KVM_CREATE_IRQCHIP", KVM_CREATE_IRQCHIP, NULL);
+	control(machine->fd, "KVM_CREATE_PIT2", KVM_CREATE_PIT2, &timer);
 	machine->memory = new_memory(machine->size);
 	region.userspace_addr = (unsigned long)machine->memory;
 	control(machine->fd, "KVM_SET_USER_MEMORY_REGION", KVM_SET_USER_MEMORY_REGION, &region);
 	for (i = 0; i < machine->cpus; i++)
-		create_cpu(machine, kvm, i);
+		create_cpu(machine, i);
 }
 
 static void *inside(struct machine *machine, uint64_t address, uint64_t length)

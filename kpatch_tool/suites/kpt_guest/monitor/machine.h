@@ -22,7 +22,8 @@ struct cpu {
 };
 
 struct machine {
-	int fd;			/* of the virtual machine */
+	int kvm;		/* /dev/kvm, */
+	int fd;			/* and the virtual machine */
 	int cpus;
 	struct cpu cpu[MAX_CPUS];
 	uint8_t *memory;
