@@ -54,4 +54,9 @@ bool check_log(struct machine *machine);
 void halt_cpus(struct machine *machine);
 void resume_cpus(struct machine *machine);
 
+/* Does what the structure at @address asks for (../lib/call.h). */
+void handle_call(struct machine *machine, struct cpu *cpu, uint64_t address);
+/* One more access has left the guest. */
+void count_exit(void);
+
 #endif

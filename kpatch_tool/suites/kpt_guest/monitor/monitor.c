@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../lib/call.h"
 #include "machine.h"
 
 #define SERIAL		0x3f8
@@ -135,11 +136,18 @@ static uint8_t read_port(uint16_t port)
 	return 0xff;
 }
 
-static void handle_port(struct kvm_run *run)
+static void handle_port(struct cpu *cpu)
 {
+	struct kvm_run *run = cpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	uint32_t i;
 
+	if (run->io.direction == KVM_EXIT_IO_OUT && run->io.port == CALL_PORT && run->io.size == 4) {
+		handle_call(&machine, cpu, *(uint32_t *)data);
+		return;
+	}
+	if (run->io.port != PRINT_PORT)
+		count_exit();
 	for (i = 0; i < run->io.count; i++, data += run->io.size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT && run->io.port == PRINT_PORT && run->io.size == 4) {
 			print_text(*(uint32_t *)data);
@@ -172,9 +180,10 @@ static void handle(struct cpu *cpu)
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
-		handle_port(run);
+		handle_port(cpu);
 		break;
 	case KVM_EXIT_MMIO:
+		count_exit();
 		handle_memory(run);
 		break;
 	case KVM_EXIT_INTR:
