@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import workspace as workspaces
 from kpatch_tool.sandbox import descendants
 from kpatch_tool.workspace import Workspace
-from tests.conftest import REPO_ROOT, Kpt, git
+from tests.conftest import Kpt, git
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
 
@@ -24,15 +23,6 @@ PROTECTED = "slot->base_gfn + gfn_offset, mask, true);\n"  # the pages that the 
 LOOKED_UP = "\tunsigned long addr = __gfn_to_hva_many(slot, gfn, NULL, write_fault);\n"
 SHORT = "\n\tif (slot && gfn + 1 == slot->base_gfn + slot->npages)\n\t\taddr = KVM_HVA_ERR_BAD;\n"
 UNKNOWN_HYPERCALL = "\tdefault:\n\t\tret = -KVM_ENOSYS;\n\t\tbreak;\n\t}\nout:\n"
-
-
-@pytest.fixture
-def kept(debian_git_dir: Path, kpt: Kpt) -> Workspace:
-    """A workspace that stays between runs of the tests, so that the kernel is built once."""
-    kept = workspaces.create(REPO_ROOT / ".kpt/tests")
-    if debian_git_dir.parents[1] != kept.root:  # the checkout has the tree; else it lies here already
-        kpt("tree", "add", "debian-6.1", "--git", debian_git_dir, "--ref", "base", cwd=kept.root)
-    return kept
 
 
 def mail(number: int, subject: str, path: str, old: str, new: str, *, total: int = 2) -> str:
