@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import log2
 
 from kpatch_tool.restore.hidden import FORMS, Form, hides
@@ -84,19 +85,22 @@ def shown(text: bytes, people: Sequence[Person], made_up: Maker = _nobody) -> li
     """`text` with the first hidden address written out in every likely way, cheapest first; as it is where no address
     may be meant. A second hidden one in the line is written out the same way. `made_up` gives further addresses."""
     out: list[tuple[float, bytes]] = [(0.0, text)]
+    domains = _domains(people) if hides(text) else []
     for _ in range(2):
         form = next((form for form in FORMS if form.pattern.search(out[0][1])), None)
         if form is None:
             break
         ways: dict[bytes, float] = {}
         for cost, one in out[:_MOST_TWICE]:
-            for more, new in _ways(one, form, people, made_up):
+            for more, new in _ways(one, form, people, domains, made_up):
                 ways[new] = min(cost + more, ways.get(new, cost + more))
         out = sorted((cost, new) for new, cost in ways.items())[:_MOST]
     return out
 
 
-def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> list[tuple[float, bytes]]:
+def _ways(
+    text: bytes, form: Form, people: Sequence[Person], domains: Sequence[tuple[float, bytes]], made_up: Maker
+) -> list[tuple[float, bytes]]:
     match = form.pattern.search(text)
     if match is None:
         return [(0.0, text)]
@@ -110,26 +114,32 @@ def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> 
     other = _ANOTHER if any(named for _, named in fitting) else 0.0
     more = [
         (cost + other, head + address + tail)
-        for cost, address in (*made_up(head), *_at_known_domains(match, people))
+        for cost, address in (*made_up(head), *_at(domains, match))
         if form.fits(match, address)
     ]
     return [*found, *more, (_KEPT, text)]
 
 
-def _at_known_domains(match: re.Match[bytes], people: Sequence[Person]) -> list[tuple[float, bytes]]:
-    """What an archive shows of an address before the @ at every domain that people have whose end or length is that
-    which it shows, too."""
+def _domains(people: Sequence[Person]) -> list[tuple[float, bytes]]:
+    """The domains that people have, each with what it costs to take it for an address that nobody is known to have."""
+    found = Counter(domain for person in people for domain in person.address.split(b"@")[1:] if domain)
+    return [(_AT_A_DOMAIN + log2(found.total() / count), domain) for domain, count in found.items()]
+
+
+def _at(domains: Sequence[tuple[float, bytes]], match: re.Match[bytes]) -> list[tuple[float, bytes]]:
+    """What an archive shows of an address before the @, if it does, at every one of the domains."""
     shown = match[1] if match.re.groups > 1 else b""
-    if not shown:
-        return []
-    domains = Counter(domain for person in people for domain in person.address.split(b"@")[1:] if domain)
-    return [
-        (_AT_A_DOMAIN + log2(domains.total() / count), b"%s@%s" % (shown, domain)) for domain, count in domains.items()
-    ]
+    return [(cost, b"%s@%s" % (shown, domain)) for cost, domain in domains] if shown else []
 
 
 def _named(person: Person, head: bytes) -> bool:
     """Whether the person's name stands before the place."""
-    words = list(re.findall(rb"\w{3,40}", person.name))[-3:]
+    words = _words(person.name)
     near = head[-80:].lower()
-    return bool(words) and all(word.lower() in near for word in words)
+    return bool(words) and all(word in near for word in words)
+
+
+@lru_cache(maxsize=8192)
+def _words(name: bytes) -> tuple[bytes, ...]:
+    """The last three words of a name, in small letters: of thousands of people, for every place in a line."""
+    return tuple(re.findall(rb"\w{3,40}", name.lower())[-3:])
