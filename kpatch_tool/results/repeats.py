@@ -14,6 +14,7 @@ _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the
 _HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did not come because others did
 _STEADY = "worse in "
 _UNSTEADY = "unsteady: "
+_IN_SOME = "in some of its runs only"  # a case of a test that is worse in all of them
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
 Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
 
@@ -199,7 +200,8 @@ class _Either:
         if not result.case or was_worse == is_worse or key not in self._again:
             return result
         counts = (result.test, "") not in self._before or key in self._before
-        return result if was_worse == counts else self._again[key]
+        taken = result if was_worse == counts else self._again[key]
+        return _noted(taken, _IN_SOME) if counts and not taken.why.endswith(_IN_SOME) else taken
 
 
 def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
@@ -243,6 +245,17 @@ def seen_once(previous: StateTests, now: StateTests, base: StateTests) -> frozen
         name
         for name in worse
         if name not in proven and not (mended if not_begun(whole[name]) else whole[name].verdict in kinds)
+    )
+
+
+def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
+    """The cases that are worse than on the base in some runs of `tests`, in a test that is worse `later`, too: that
+    they are not then is nobody's doing."""
+    still = {delta.test for delta in _worse(later, base)}
+    return frozenset(
+        (result.test, result.case)
+        for result in tests.results
+        if result.case and result.test in still and result.why.endswith(_IN_SOME)
     )
 
 

@@ -17,9 +17,11 @@ from kpatch_tool.kbuild.model import Diagnostic, Module, StateBuild, Uncompiled
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
 from kpatch_tool.report import table
+from kpatch_tool.report.alike import surely_back
 from kpatch_tool.report.document import run_document
+from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
-from kpatch_tool.results.repeats import Before
+from kpatch_tool.results.repeats import Before, settled
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests, inherited
@@ -319,6 +321,22 @@ def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
         f"at patch 4 the kernel says {why}, taken back later; "
         "at patch 5 1 case of vmexit worse (the kernel says BUG: bad page), taken back later."
     )
+
+
+def test_a_case_of_some_runs_is_not_taken_back_by_a_patch_after_which_its_test_is_worse() -> None:
+    def failing(patch: int, *cases: str) -> StateTests:
+        wrong = {f"vmexit/{case}" for case in cases}
+        names = ("vmexit", "vmexit/one", "vmexit/two", "vmexit/three")
+        results = (f"{name}={'fail' if wrong and name in wrong | {'vmexit'} else 'pass'}" for name in names)
+        return make_tests(patch, *results)
+
+    mixed = settled(failing(2, "one", "two"), failing(2, "one"), failing(0), {"vmexit": 2})
+    said = {0: failing(0), 1: failing(1), 2: mixed, 3: failing(3, "three")}
+    tests = {number: (one,) for number, one in said.items()}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith("; at patch 2 1 case of vmexit worse, taken back later."), "one, not two"
+    mended = [delta for delta in compare(said[3], mixed) if delta.change is Change.BETTER]
+    assert [delta.case for delta in surely_back(mended, mixed, said[3], said[0])[0]] == ["one"]
 
 
 def test_many_tests_with_one_reason_are_one_line() -> None:
