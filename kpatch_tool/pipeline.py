@@ -63,6 +63,10 @@ class Steps(Protocol):
     def arch(self) -> str: ...
 
     @property
+    def config(self) -> tuple[str, ...]:
+        """The lines of configuration that were asked for besides kpt's own."""
+
+    @property
     def suites(self) -> tuple[str, ...]:
         """The suites to run, in order."""
 
@@ -169,6 +173,7 @@ class _Run:
             tree=self.steps.tree,
             base=self.steps.base,
             arch=self.steps.arch,
+            config=self.steps.config,
             started=started,
             seconds=time.monotonic() - clock,
             patches=_patch_records(self.series),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from kpatch_tool import doctor, process, sandbox
 from kpatch_tool.errors import InputError
@@ -49,8 +50,8 @@ _ROUNDS = 5  # of running tests again: more than two where those that were to sp
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the user asked for. `patches` are the states wanted besides the base; `each`: all of them; `base`: the base
-    alone; neither: the last one. `fresh`: test again what is remembered. `jobs`: guests at once (None: as many as this
-    machine carries)."""
+    alone; neither: the last one. `fresh`: test again what is remembered. `fragments` are files of configuration to
+    build the states with. `jobs`: guests at once (None: as many as this machine carries)."""
 
     series: str | None = None
     tree: str | None = None
@@ -61,6 +62,7 @@ class Request:
     base: bool = False
     fresh: bool = False
     options: Options = field(default_factory=Options)
+    fragments: tuple[Path, ...] = ()
     jobs: int | None = None
 
 
@@ -296,7 +298,8 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
         tester.about(*whole, suites)
-        found, builds = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
+        testing = _Testing(tester, suites, guests_at_once(request.jobs), request.fragments)
+        found, builds = testing.run(states)
     choice = tester.choice
     if choice is None:
         return Tested(found, "", "")
@@ -310,6 +313,7 @@ class _Testing:
     tester: Tester
     suites: tuple[str, ...]
     guests: int
+    fragments: tuple[Path, ...] = ()
 
     def run(self, states: Sequence[State]) -> tuple[tuple[StateTests, ...], list[StateBuild]]:
         """The results of all `states`, base first, one a suite each; and their builds."""
@@ -328,7 +332,9 @@ class _Testing:
 
     def _built(self, state: State) -> tuple[State, StateBuild]:
         tester = self.tester
-        build = build_state(tester.workspace, tester.tree, state, tester.arch, progress=tester.progress)
+        build = build_state(
+            tester.workspace, tester.tree, state, tester.arch, fragments=self.fragments, progress=tester.progress
+        )
         if build.status is BuildStatus.OK:
             for suite in self.suites:
                 tester.prepare(state, build, suite)

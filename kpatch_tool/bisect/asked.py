@@ -33,7 +33,8 @@ class Request:
     """What the user asked: a series (None: the one applied last) on `tree`, and one question: `build`, `warning` (a
     glob), `suites`/`tests`/`case`, `run` (a command line; with `build` each state is built first), or `measure` (a
     number, with `threshold`). `bad`: search up to this patch only. `once`: answers are always right. `minimal`: look
-    for the smallest set of patches, too. `restart`: forget what an earlier search found."""
+    for the smallest set of patches, too. `restart`: forget what an earlier search found. `fragments` are files of
+    configuration to build the states with."""
 
     series: str | None = None
     tree: str | None = None
@@ -50,6 +51,7 @@ class Request:
     once: bool = False
     minimal: bool = False
     restart: bool = False
+    fragments: tuple[Path, ...] = ()
     options: Options = field(default_factory=Options)
 
     @property
@@ -67,6 +69,12 @@ class Request:
         command = self.run is not None or (self.measure == "run")
         return self.build or not command
 
+    @property
+    def boots(self) -> bool:
+        """Whether guests are asked. Raises InputError for what cannot be measured."""
+        wanted = self.measured
+        return self.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
+
 
 def check(request: Request, tree: Tree) -> None:
     """Find out what is wrong with a request before anything is built. Raises InputError, or MachineError for a tool
@@ -76,12 +84,12 @@ def check(request: Request, tree: Tree) -> None:
     if not low <= request.confidence <= high:
         raise InputError("not a probability to stop at", where="--confidence", todo=f"between {low} and {high}")
     archs.load(request.arch)
+    if request.fragments and not request.builds:
+        raise InputError("a configuration, but nothing is built", where="--config", todo="give --build with --run")
     if request.builds and tree.skeleton:
         what = "is made of the series' own lines: there is nothing to build"
         raise InputError(what, where=f"tree {tree.name}", todo="`kpt tree add debian-6.1` brings a kernel")
-    wanted = request.measured
-    boots = request.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
-    doctor.require("test" if boots else "build" if request.builds else "apply")
+    doctor.require("test" if request.boots else "build" if request.builds else "apply")
 
 
 def _check_one_question(request: Request) -> None:

@@ -13,13 +13,16 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kpatch_tool import process
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
+from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
@@ -101,23 +104,31 @@ class Plain:
 
 @dataclass(slots=True)
 class Builder:
-    """Builds the states of one tree."""
+    """Builds the states of one tree, with the user's configuration files (`fragments`)."""
 
     workspace: Workspace
     tree: Tree
     arch: str
     progress: Progress = silent
+    fragments: tuple[Path, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """Equal for two builders that make the same of a state. Raises what make_plan raises."""
+        return make_plan(self.tree, archs.load(self.arch), self.fragments).identity
 
     def build(self, state: State) -> StateBuild:
         """The build of `state`. Raises MachineError where this machine cannot do it."""
-        built = build_state(self.workspace, self.tree, state, self.arch, progress=self.progress)
+        built = build_state(
+            self.workspace, self.tree, state, self.arch, fragments=self.fragments, progress=self.progress
+        )
         if built.status is BuildStatus.INFRA:
             raise MachineError(built.why, where=f"building patch {state.patch}", todo=f"see {built.log}")
         return built
 
     def known(self, state: State) -> StateBuild | None:
         """The build of `state` where it was made before."""
-        return known_build(self.workspace, self.tree, state, self.arch)
+        return known_build(self.workspace, self.tree, state, self.arch, fragments=self.fragments)
 
 
 @dataclass(slots=True)

@@ -86,6 +86,7 @@ def run_document(record: RunRecord) -> Document:
         "tree": record.tree,
         "base": record.base,
         "arch": record.arch,
+        "config": list(record.config),
         "accelerator": record.accelerator,
         "started": record.started.isoformat(timespec="seconds"),
         "seconds": round(record.seconds, 1),

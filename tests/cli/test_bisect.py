@@ -366,3 +366,20 @@ def test_names_that_mean_nothing(six: Path, kpt: Kpt) -> None:
         err = kpt("bisect", *words, status=2).err
         assert what in err and len(err.splitlines()) == 1, err
     kpt("bisect", "series/six", "--build")
+
+
+def test_another_configuration_is_another_question(six: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    """What was seen of the states as they were built before says nothing of them as they are built now."""
+    git("checkout", "-q", "main", cwd=six)
+    for path in ("virt/kvm/kvm_main.c", "arch/x86/kvm/svm.c"):
+        append(six, path, f"int more = {'nothing' if 'svm' in path else '1'};\n", f"change {path}")
+    git("format-patch", "-q", "-o", tmp_path / "two", "HEAD~2..HEAD", cwd=six)
+    kpt("import", tmp_path / "two", "--name", "two")
+    kpt("apply", "two", "--tree", "toy")
+    (tmp_path / "no-amd").write_text("CONFIG_KVM_AMD=n\n")
+    ask = ("bisect", "two", "--build", "--json")
+    assert kpt(*ask, "--config", tmp_path / "no-amd").json["culprit"] is None
+    assert kpt(*ask, status=1).json["culprit"]["patch"] == 2
+    with (workspace.trees / "trees.toml").open("a") as file:
+        file.write('[toy]\nconfig = ["CONFIG_KVM_AMD=n"]\n')
+    assert kpt(*ask).json["culprit"] is None
