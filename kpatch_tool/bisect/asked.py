@@ -67,6 +67,12 @@ class Request:
         command = self.run is not None or (self.measure == "run")
         return self.build or not command
 
+    @property
+    def boots(self) -> bool:
+        """Whether that kernel is booted."""
+        wanted = self.measured
+        return self.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
+
 
 def check(request: Request, tree: Tree) -> None:
     """Find out what is wrong with a request before anything is built. Raises InputError, or MachineError for a tool
@@ -79,9 +85,7 @@ def check(request: Request, tree: Tree) -> None:
     if request.builds and tree.skeleton:
         what = "is made of the series' own lines: there is nothing to build"
         raise InputError(what, where=f"tree {tree.name}", todo="`kpt tree add debian-6.1` brings a kernel")
-    wanted = request.measured
-    boots = request.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
-    doctor.require("test" if boots else "build" if request.builds else "apply")
+    doctor.require("test" if request.boots else "build" if request.builds else "apply")
 
 
 def _check_one_question(request: Request) -> None:
