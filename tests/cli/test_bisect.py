@@ -360,11 +360,16 @@ def test_the_base_is_bad_already_and_a_series_of_one(six: Path, kpt: Kpt) -> Non
 
 def test_commands_as_people_write_them(six: Path, kpt: Kpt, tmp_path: Path) -> None:
     """A script beside the workspace, a pipe, a variable."""
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "no.sh").write_text("#!/bin/sh\ngrep -q kvm_bad arch/x86/kvm/x86.c\n")
+    (tmp_path / "a b" / "no.sh").chmod(0o755)
     (tmp_path / "check.sh").write_text("#!/bin/sh\n! grep -q kvm_bad arch/x86/kvm/x86.c\n")
     (tmp_path / "check.sh").chmod(0o755)
     for command in (
         "./check.sh",
         "./check.sh && test -e Makefile",
+        "A='x y' B= ./check.sh",
+        "! './a b/no.sh' > /dev/null",
         "! grep kvm_bad arch/x86/kvm/x86.c | grep -q .",
         "test $KPT_PATCH -lt 4",
         "sh -c 'test $KPT_PATCH -lt 4'",
