@@ -23,6 +23,9 @@ from kpatch_tool.tree.model import Applied, State, Tree
 
 _SHELL = frozenset("|&;<>()$`*?[~#!\n")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")  # before a command: a variable of its environment
+# The program of a command line: behind `!` and such variables, its name as it is quoted for a shell.
+_QUOTED = r"""(?:[^\s'"\\|&;<>()]|'[^']*'|"(?:\\.|[^"\\])*"|\\.)"""
+_PROGRAM = re.compile(rf"\s*(?:!\s+)?(?:{_ASSIGNMENT.pattern}{_QUOTED}*\s+)*(?P<name>{_QUOTED}+)")
 _SURE = (0.5, 0.9999)
 _QUESTIONS = "--build, --warning GLOB, --suite/--test/--case, --run CMD, --measure WHAT"
 _EXACT, _NOISY = Threshold(0.0), Threshold(0.05, relative=True)  # where none is given
@@ -71,7 +74,7 @@ class Request:
 
     @property
     def boots(self) -> bool:
-        """Whether guests are asked. Raises InputError for what cannot be measured."""
+        """Whether that kernel is booted. Raises InputError for what cannot be measured."""
         wanted = self.measured
         return self.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
 
@@ -185,16 +188,18 @@ def _command(builder: Builder, request: Request, command: str) -> CommandRun:
 
 def _words(command: str) -> tuple[str, ...]:
     """The command as words; with anything in it that only a shell understands, for sh(1). A script named by its path
-    from here is found from the checkout, too."""
+    from here is found from the checkout, too, behind variables and `!`."""
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise InputError(f"cannot be taken apart: {error}", where="--run", todo="close the quotation") from error
     if not words:
         raise InputError("an empty command", where="--run", todo="give a program and its arguments")
-    first = words[0]
-    if "/" in first and not Path(first).is_absolute() and Path(first).is_file():
-        words[0] = str(Path(first).resolve())
-        command = command.replace(first, shlex.quote(words[0]), 1)
+    if (found := _PROGRAM.match(command)) is not None:
+        name = shlex.split(found["name"])[0]
+        if "/" in name and not Path(name).is_absolute() and Path(name).is_file():
+            place = str(Path(name).resolve())
+            words[0] = place if words[0] == name else words[0]
+            command = f"{command[: found.start('name')]}{shlex.quote(place)}{command[found.end('name') :]}"
     needs_shell = _SHELL & {*command} or _ASSIGNMENT.match(words[0])
     return ("sh", "-c", command) if needs_shell else tuple(words)

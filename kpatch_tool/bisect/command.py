@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool import lock, testing
+from kpatch_tool import lock
 from kpatch_tool.bisect.asked import Request, check, question_of
+from kpatch_tool.bisect.inputs import inputs_of
 from kpatch_tool.bisect.journal import Journal
 from kpatch_tool.bisect.model import Answer, Belief, Observation
 from kpatch_tool.bisect.questions import Builder, Question
@@ -20,7 +21,6 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.store import Store
 from kpatch_tool.series import store as series_store
-from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -55,7 +55,8 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
     with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
         builder = Builder(workspace, tree, request.arch, progress, request.fragments)
         question = question_of(builder, request, applied, store)
-        journal = Journal(workspace, applied.series, applied.states, question.identity, _asked_of(builder, request))
+        identity = json.dumps([question.identity, *inputs_of(builder, request)])
+        journal = Journal(workspace, applied.series, applied.states, identity)
         if request.restart:
             journal.forget()
         before = journal.read()
@@ -69,15 +70,6 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
         if request.minimal and len(found.culprits) == 1:
             return replace(found, minimal=_minimal(workspace, tree, hunt, found, seen))
         return found
-
-
-def _asked_of(builder: Builder, request: Request) -> str:
-    """Equal for two searches in which the same question has the same answer: what the states are built with, and what
-    the suites run."""
-    if not request.builds:
-        return ""
-    suites = request.suites or testing.default_suites(builder.workspace) if request.boots else ()
-    return json.dumps([builder.identity, catalogue.versions(builder.workspace, suites)])
 
 
 def _not_tested(builder: Builder, question: Question, states: Sequence[State]) -> str:

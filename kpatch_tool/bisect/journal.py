@@ -21,13 +21,10 @@ _SetRow = tuple[tuple[int, ...], Observation]
 
 class Journal:
     """The looks at `states` for one question, in .kpt/bisect/SERIES/, and those at sets of patches (`--minimal`) beside
-    them. Other states, another question (`identity`), or the same asked of what is built otherwise (`asked_of`), have
-    another journal."""
+    them. Other states, another question, or other inputs (both are in `identity`) have another journal."""
 
-    def __init__(
-        self, workspace: Workspace, series: str, states: Sequence[State], identity: str, asked_of: str = ""
-    ) -> None:
-        parts = json.dumps([_FORMAT, identity, asked_of, [state.tree_id for state in states]])
+    def __init__(self, workspace: Workspace, series: str, states: Sequence[State], identity: str) -> None:
+        parts = json.dumps([_FORMAT, identity, [state.tree_id for state in states]])
         name = hashlib.sha256(parts.encode()).hexdigest()[:16]
         self.path: Path = workspace.state / "bisect" / series / f"{name}.json"
         self._sets: Path = self.path.with_name(f"{name}.sets.json")

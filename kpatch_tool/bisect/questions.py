@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 from kpatch_tool import process
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.errors import InputError, MachineError
-from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
-from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
@@ -111,11 +109,6 @@ class Builder:
     arch: str
     progress: Progress = silent
     fragments: tuple[Path, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        """Equal for two builders that make the same of a state. Raises what make_plan raises."""
-        return make_plan(self.tree, archs.load(self.arch), self.fragments).identity
 
     def build(self, state: State) -> StateBuild:
         """The build of `state`. Raises MachineError where this machine cannot do it."""

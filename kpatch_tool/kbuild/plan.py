@@ -47,11 +47,6 @@ class Plan:
         """What configuration was asked for besides kpt's own: "CONFIG_PROVE_LOCKING=y"."""
         return tuple(f"{one.symbol}={one.value}" for one in self.asked if one.origin not in self.ours)
 
-    @property
-    def identity(self) -> str:
-        """Equal for two plans by which make gives the same of the same files."""
-        return _digest(self.generation, self.config, self.arch.name, self.modules)
-
     def key(self, state: State) -> str:
         """Names the artifact of `state`: its files, and all that decides what make does with them."""
         return artifacts.key([state.tree_id, self.generation, self.config, self.arch.name, self.modules])

@@ -96,11 +96,6 @@ def added(workspace: Workspace) -> tuple[Suite, ...]:
     return tuple(_suite(path, row) for path, row in rows if row is not None and (path / row.images / _CFG).is_file())
 
 
-def versions(workspace: Workspace, names: Sequence[str]) -> dict[str, str]:
-    """What each of the suites runs, by its name (Suite.version). Raises what `get` raises."""
-    return {name: get(workspace, name).version for name in names}
-
-
 def everything(workspace: Workspace) -> tuple[Suite, ...]:
     """Every suite `kpt test` knows, kpt's own first. Nothing is built for it."""
     ours = Suite(own.SUITE, SuiteKind.UNIT_TESTS, None, "", "shipped with kpt")
