@@ -409,3 +409,5 @@ def test_another_configuration_is_another_question(six: Path, kpt: Kpt, workspac
     with (workspace.trees / "trees.toml").open("a") as file:
         file.write('[toy]\nconfig = ["CONFIG_KVM_AMD=n"]\n')
     assert kpt(*ask).json["culprit"] is None
+    err = kpt("bisect", "two", "--run", "true", "--config", tmp_path / "no-amd", status=2).err
+    assert err == "kpt: --config: a configuration, but nothing is built; give --build with --run\n"
