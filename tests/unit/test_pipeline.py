@@ -408,7 +408,16 @@ def test_the_machine_fails_in_the_build() -> None:
     assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "cannot", "cannot"]
     assert words(record, Stage.TEST) == ["2 cases", "same", "-", "-"], "what was built is tested all the same"
     assert record.problems == ("build: o: cannot write: no space left on device",)
+    untested = record.cell(3, Stage.TEST)
+    assert untested is not None and untested.why == "not built"
     assert record.exit_status == 3
+
+
+def test_a_suite_that_is_named_twice_counts_once() -> None:
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "b", "c"), same_results(0, 1, 3), suites=("kut", "kut"))
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.TEST) == ["2 cases", "same", "= patch 1", "same"]
+    assert len(record.tests) == 4
 
 
 def test_what_the_machine_could_not_do_outweighs_what_was_found() -> None:
