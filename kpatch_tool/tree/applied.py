@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 
 from kpatch_tool import process
@@ -166,8 +167,8 @@ def all_applied(tree: Tree) -> tuple[Applied, ...]:
     )  # fmt: skip
     found = []
     with Objects(tree.git_dir) as objects:
-        for ref in listing.stdout.decode("utf-8", "surrogateescape").split():
-            data = objects.blob(ref)
+        for ref in listing.stdout.splitlines():
+            data = objects.blob(os.fsdecode(ref))
             with contextlib.suppress(ValueError):
                 found.append(decode(data or b""))
     return tuple(found)
