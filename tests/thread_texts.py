@@ -43,6 +43,40 @@ def _mail(found: re.Match[str]) -> Mail:
 
 THREADS = (
     Thread(
+        "only the first patch names the version",
+        """
+        p1 jane 0 [PATCH v2 1/3] mm: one
+        p2 < p1 jane 1 [PATCH 2/3] mm: two
+        p3 < p1 jane 2 [PATCH 3/3] mm: three
+        """,
+        ("v2 1-3/3",),
+        "p1 p2 p3",
+        ("without a version in the subject: patch 2-3",),
+    ),
+    Thread(
+        "patches that count their versions each by itself",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it (v4)
+        p1 < c jane 1 [PATCH 1/3] mm: one (v2)
+        p2 < c jane 2 [PATCH 2/3] mm: two (v3)
+        p3 < c jane 3 [PATCH 3/3] mm: three (v2)
+        """,
+        ("v4 1-3/3 c",),
+        "p1 p2 p3",
+        ("tagged v2: patch 1, 3", "tagged v3: patch 2"),
+    ),
+    Thread(
+        "such patches without a cover letter",
+        """
+        c jane 0 ~ mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one (v2)
+        p2 < c jane 2 [PATCH 2/2] mm: two (v3)
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+        ("tagged v3: patch 2",),
+    ),
+    Thread(
         "a cover and its patches",
         """
         c jane 0 ~ [PATCH 00/02] mm: do all of it

@@ -384,7 +384,7 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
     unthreaded = post.unthreaded and all(one.unthreaded for one in posting.posts)
     lost = unthreaded and _is_within(_ONE_RUN, posting, post)
-    one_untagged = None in (known[0], said[0])
+    one_untagged = None in (known[0], said[0]) or post.versioned_alone
     if not posting.patches:
         return introduced or (lost and one_untagged)
     mistyped = introduced or (lost and _is_next(posting, post))

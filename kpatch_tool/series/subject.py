@@ -133,7 +133,7 @@ def parse(subject: str) -> Tag:
     revision, minor = _revision(inside)
     marked = bool(number or revision is not None or _WORDS.search(inside))
     if revision is None and marked:
-        revision = _revision_of_title(rest)
+        revision = revision_of_title(rest)
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     if counted and counted[2] and not int(counted[1]):
         counted = None  # "[PATCH 0.5/3]" comes before the first, and is no cover letter
@@ -204,8 +204,8 @@ def _revision(inside: str) -> tuple[int | None, str]:
     return int(best[1] or best[3] or best[4]), (best[2] or "").lstrip(".").upper()
 
 
-def _revision_of_title(rest: str) -> int | None:
-    """The revision that what follows the tags names."""
+def revision_of_title(rest: str) -> int | None:
+    """The revision that what follows the tags names: "x (v2)". It may be that of one patch of a series alone."""
     if leading := _LEADING.match(rest):
         return int(leading[1] or leading[2])
     trailing = _TRAILING.search(rest[-_LONGEST_TAG:])
