@@ -43,6 +43,20 @@ def _mail(found: re.Match[str]) -> Mail:
 
 THREADS = (
     Thread(
+        "files of another series in the directory that was sent",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it
+        o1 < c jane 1 [PATCH 1/2] arm: one
+        p1 < c jane 2 [PATCH 1/3] mm: one
+        o2 < c jane 3 [PATCH 2/2] arm: two
+        p2 < c jane 4 [PATCH 2/3] mm: two
+        p3 < c jane 5 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c", "v1 1-2/2"),
+        "p1 p2 p3",
+        ('another series is in the source: "arm: one"',),
+    ),
+    Thread(
         "only the first patch names the version",
         """
         p1 jane 0 [PATCH v2 1/3] mm: one

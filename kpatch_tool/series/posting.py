@@ -220,6 +220,7 @@ class _Index:
     def __init__(self, patches: Sequence[Post]) -> None:
         self.found: list[Posting] = []
         self._answering = {(post.parent, post.tag.number) for post in patches if post.parent}
+        self._counted = {(post.parent, post.tag.total) for post in patches if post.parent}
         self._by_link: dict[str, list[Posting]] = {}
         self._by_sender: dict[tuple[str, int | None], list[tuple[datetime, int, Posting]]] = {}  # by time
         self._links: dict[int, set[str]] = {}
@@ -262,6 +263,10 @@ class _Index:
         """Whether a patch of the number of `post` answers the cover of `posting`, be it placed already or not."""
         cover = posting.cover.message.message_id if posting.cover else ""
         return (cover, post.tag.number) in self._answering
+
+    def is_counted(self, posting: Posting) -> bool:
+        """Whether a patch that answers the cover of `posting` counts as it does, be it placed already or not."""
+        return posting.cover is not None and (posting.cover.message.message_id, posting.total) in self._counted
 
     def around(self, post: Post) -> set[int]:
         """The postings (their ids as objects) in whose thread a post is."""
@@ -325,17 +330,17 @@ def _fits(index: _Index, posting: Posting, post: Post) -> bool:
     if (post.tag.number or 1) in posting.patches:
         return False
     introduced = _answers_cover(posting, post)
-    if not _counts_alike(posting, post, introduced):
+    if not _counts_alike(index, posting, post, introduced):
         return False
     return (introduced or _is_connected(index, posting, post)) and _same_revision(posting, post, introduced)
 
 
-def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
+def _counts_alike(index: _Index, posting: Posting, post: Post, introduced: bool) -> bool:
     if post.tag.number is None:
         return introduced and posting.total <= 1
     if posting.unnumbered:
         return False  # "[PATCH 2/1]" after "[PATCH]" is a posting of its own
-    if posting.total != post.tag.total and not (introduced and not posting.patches):
+    if posting.total != post.tag.total and (not introduced or posting.patches or index.is_counted(posting)):
         return False  # and so is "[PATCH 14/17]" after "[PATCH 13/7]"
     return introduced or posting.resend == post.tag.resend or _comes_next(posting, post)
 
