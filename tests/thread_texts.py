@@ -760,6 +760,31 @@ THREADS = (
         ("counted otherwise by its subject, sent in this place: patch 2",),
     ),
     Thread(
+        "the number of the patch before",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 2/3] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 2/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 3",),
+    ),
+    Thread(
+        "the number of a patch behind",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/4] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/4] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 4/4] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/4] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH v2 4/4] mm: four
+        """,
+        ("v2 1-4/4 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane 20140417090546.1234-5-jane",
+        ("counted otherwise by its subject, sent in this place: patch 2",),
+    ),
+    Thread(
         "patches of several series in one run",
         """
         20140417090546.1234-1-jane jane 0 [PATCH 1/2] mm: one

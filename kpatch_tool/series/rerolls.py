@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -196,29 +197,43 @@ def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> 
 
 
 def _take_miscounted(found: list[Posting]) -> None:
-    """Where one patch of three or more is missing whose subject lost its number or has another total, take it: one run
-    of git send-email, which counts its mails, sent it in that place."""
+    """Where one patch of three or more is missing whose subject lost its number, or has another total or the number of
+    another, take it: one run of git send-email, which counts its mails, sent it in that place."""
     alone = {one.first.batch_place: one for one in found if len(one.own) == 1 and not one.cover and one.first.batch}
     taken: set[Posting] = set()
     for one in found if alone else ():
         if one.total < _FEWEST or len(one.patches) != one.total - 1:
             continue
         missing = [number for number in range(1, one.total + 1) if number not in one.patches]
-        # The run, and by how much its count is ahead of the numbers.
-        runs = {(post.batch, post.batch_place[1] - number) for number, post in one.own.items()}
-        if len(missing) != 1 or len(runs) != 1:
+        place = _sent_by_one_run(one)
+        if len(missing) != 1 or place is None:
             continue
-        ((batch, ahead),) = runs
-        lost = alone.get((batch, missing[0] + ahead))
-        if lost is not None and _is_miscounted(lost, one, missing[0]):
-            one.patches[missing[0]] = lost.first
+        batch, ahead = place
+        gap = missing[0]
+        # One that was sent in the gap may have the number of a later one, and be in its place.
+        early = next((n for n, post in one.own.items() if post.batch_place == (batch, gap + ahead)), gap)
+        lost = alone.get((batch, early + ahead))
+        if lost is not None and _is_miscounted(lost, one, early):
+            one.patches[gap] = one.patches.get(early, lost.first)
+            one.patches[early] = lost.first
             taken.add(lost)
     found[:] = [one for one in found if one not in taken]
 
 
+def _sent_by_one_run(one: Posting) -> tuple[str, int] | None:
+    """The run of git send-email that sent the patches of a posting, and by how much its count is ahead of their
+    numbers; one of three or more may have another's number."""
+    runs = Counter((post.batch, post.batch_place[1] - number) for number, post in one.own.items())
+    ((place, count),) = runs.most_common(1)
+    apart = len(one.own) - count
+    return place if place[0] and (not apart or (apart == 1 and count > 1)) else None
+
+
 def _is_miscounted(lost: Posting, one: Posting, number: int) -> bool:
     alike = (lost.revision, lost.minor) == (one.revision, one.minor)
-    return alike and lost is not one and lost.first.tag.number in {None, number} and not lost.borrowed
+    said = lost.first.tag.number
+    told = said in {None, number} or (said in one.patches and lost.total == one.total)
+    return alike and lost is not one and told and not lost.borrowed
 
 
 def _continue(found: Sequence[Posting]) -> None:

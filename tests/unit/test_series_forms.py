@@ -27,6 +27,8 @@ ONLY_BY_IDS = {
     "a letter before a single patch, by its id",
     "a patch whose subject lost its number",
     "a patch with another total",
+    "the number of the patch before",
+    "the number of a patch behind",
     "patches of several series in one run",
     "two series of a person within the hour, of one the cover is missing",
     "two series of a person, a patch dated before the one it answers",
