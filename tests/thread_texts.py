@@ -43,6 +43,16 @@ def _mail(found: re.Match[str]) -> Mail:
 
 THREADS = (
     Thread(
+        "a cover letter with the number of the first patch",
+        """
+        c jane 0 ~ [PATCH v4 1/2] mm: do all of it
+        p1 < c jane 1 [PATCH v4 1/2] mm: one
+        p2 < c jane 2 [PATCH v4 2/2] mm: two
+        """,
+        ("v4 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
         "files of another series in the directory that was sent",
         """
         c jane 0 ~ [PATCH 0/3] mm: do all of it

@@ -150,7 +150,8 @@ def _is_letter(post: Post, one: Posting) -> bool:
     tag = post.tag
     if tag.reply or tag.forward or post.diff:
         return False
-    if (tag.notice or tag.number is not None) and tag.between not in subject.LETTERS:
+    counted = tag.number is not None and tag.total != one.total  # "01/18" is what some letters were called
+    if (tag.notice or counted) and tag.between not in subject.LETTERS:
         return False
     ids = (post.message.message_id, *one.ids)
     answering = all(
