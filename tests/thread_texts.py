@@ -795,6 +795,56 @@ THREADS = (
         ("counted otherwise by its subject, sent in this place: patch 2",),
     ),
     Thread(
+        "some patches kept the total of an earlier posting",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v3 0/4] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/1] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 2/2] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v3 3/4] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH v3 4/4] mm: four
+        """,
+        ("v3 1-4/4 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane 20140417090546.1234-5-jane",
+        ("counted otherwise by its subject, sent in this place: patch 1-2", "tagged v2: patch 1-2"),
+    ),
+    Thread(
+        "most patches kept the total of an earlier posting",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH 1/2] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 2/2] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 1-2",),
+    ),
+    Thread(
+        "a file of an earlier version in the directory that was sent",
+        """
+        20140417090546.1234-1-jane jane 0 [PATCH v2 1/3] mm: one
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 2/3] mm: two
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 2/3] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3", "v1 2/3"),
+        "20140417090546.1234-1-jane 20140417090546.1234-2-jane 20140417090546.1234-4-jane",
+        ('posted later without a version: "mm: two"',),
+    ),
+    Thread(
+        "files of the same posting twice in the directory that was sent",
+        """
+        20140417090546.1234-1-jane jane 0 [PATCH 1/3] mm: one
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH 2/3] mm: two
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 2/3] mm: two!
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH 3/3] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH 3/3] mm: three!
+        """,
+        ("v1 1-3/3", "v1 2-3/3"),
+        "20140417090546.1234-1-jane 20140417090546.1234-2-jane 20140417090546.1234-4-jane",
+        ('also posted as v1: "mm: two!"',),
+    ),
+    Thread(
         "patches of several series in one run",
         """
         20140417090546.1234-1-jane jane 0 [PATCH 1/2] mm: one

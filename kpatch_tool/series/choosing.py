@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -198,9 +197,9 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
 
 def _miscounted(chosen: Posting) -> list[int]:
     """The patches of one run of git send-email whose subjects have no number, another one, or another total than
-    most."""
-    totals = Counter(post.tag.total for post in chosen.own.values() if post.batch)
-    usual = totals.most_common(1)[0][0] if len(totals) > 1 else None
+    the others."""
+    totals = {post.tag.total for post in chosen.own.values() if post.batch}
+    usual = chosen.total if len(totals) > 1 else None
     tags = {number: post.tag for number, post in sorted(chosen.own.items()) if post.batch}
     return [
         number for number, tag in tags.items() if (usual and tag.total != usual) or tag.number not in {None, 0, number}

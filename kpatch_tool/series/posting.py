@@ -409,10 +409,11 @@ def _answers_cover(posting: Posting, post: Post) -> bool:
     return posting.cover is not None and bool(post.parent) and posting.cover.message.message_id == post.parent
 
 
-def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, int, float]:
+def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, bool, int, float]:
     apart = abs((posting.when - post.when).total_seconds())
     together = post.batch != "" and post.batch in index.links(posting)
     linked = bool(index.links(posting) & post.links)
+    alike = (posting.revision, posting.minor) == (post.tag.revision, post.tag.minor)
     # Of those that one run sent, one of which has a number twice.
-    fuller = len(posting.patches) if post.unthreaded and _is_within(_ONE_RUN, posting, post) else 0
-    return _answers_cover(posting, post), together, linked, fuller, -apart
+    fuller = len(posting.patches) if (post.unthreaded or together) and _is_within(_ONE_RUN, posting, post) else 0
+    return _answers_cover(posting, post), together, linked, alike, fuller, -apart

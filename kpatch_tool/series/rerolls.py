@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice, product, takewhile
 from operator import itemgetter
 
-from kpatch_tool.series import subject
+from kpatch_tool.series import miscounted, subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
 
 _NEAR = timedelta(days=7)
@@ -22,7 +21,6 @@ _ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
 # The ids of cover letters of git format-patch --thread and of b4 send.
 _COVER_ID = re.compile(r"cover\.\d{9,11}\.git\.|\d{8}-.{1,200}-v\d{1,3}-0-[0-9a-f]{12}@")
-_FEWEST = 3  # patches of a posting that may have one without a number: a run may also send "[PATCH 1/2]" and others
 _REPLACES = {subject.REPLACEMENT}
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
@@ -35,7 +33,7 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
     whole = sorted((one for one in found if one.patches), key=lambda one: (one.when, one.order))
     _adopt_untagged_covers(whole, posts)
     _take_misnumbered(whole, misnumbered)
-    _take_miscounted(whole)
+    miscounted.take(whole)
     _take_replies(whole, posts)
     _continue(whole)
     _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
@@ -195,46 +193,6 @@ def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> 
         ]
         if waiting:
             min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
-
-
-def _take_miscounted(found: list[Posting]) -> None:
-    """Where one patch of three or more is missing whose subject lost its number, or has another total or the number of
-    another, take it: one run of git send-email, which counts its mails, sent it in that place."""
-    alone = {one.first.batch_place: one for one in found if len(one.own) == 1 and not one.cover and one.first.batch}
-    taken: set[Posting] = set()
-    for one in found if alone else ():
-        if one.total < _FEWEST or len(one.patches) != one.total - 1:
-            continue
-        missing = [number for number in range(1, one.total + 1) if number not in one.patches]
-        place = _sent_by_one_run(one)
-        if len(missing) != 1 or place is None:
-            continue
-        batch, ahead = place
-        gap = missing[0]
-        # One that was sent in the gap may have the number of a later one, and be in its place.
-        early = next((n for n, post in one.own.items() if post.batch_place == (batch, gap + ahead)), gap)
-        lost = alone.get((batch, early + ahead))
-        if lost is not None and _is_miscounted(lost, one, early):
-            one.patches[gap] = one.patches.get(early, lost.first)
-            one.patches[early] = lost.first
-            taken.add(lost)
-    found[:] = [one for one in found if one not in taken]
-
-
-def _sent_by_one_run(one: Posting) -> tuple[str, int] | None:
-    """The run of git send-email that sent the patches of a posting, and by how much its count is ahead of their
-    numbers; one of three or more may have another's number."""
-    runs = Counter((post.batch, post.batch_place[1] - number) for number, post in one.own.items())
-    ((place, count),) = runs.most_common(1)
-    apart = len(one.own) - count
-    return place if place[0] and (not apart or (apart == 1 and count > 1)) else None
-
-
-def _is_miscounted(lost: Posting, one: Posting, number: int) -> bool:
-    alike = (lost.revision, lost.minor) == (one.revision, one.minor)
-    said = lost.first.tag.number
-    told = said in {None, number} or (said in one.patches and lost.total == one.total)
-    return alike and lost is not one and told and not lost.borrowed
 
 
 def _continue(found: Sequence[Posting]) -> None:

@@ -28,6 +28,8 @@ ONLY_BY_IDS = {
     "a patch whose subject lost its number",
     "a patch with another total",
     "the number of the patch before",
+    "some patches kept the total of an earlier posting",
+    "most patches kept the total of an earlier posting",
     "the number of a patch behind",
     "patches of several series in one run",
     "two series of a person within the hour, of one the cover is missing",
