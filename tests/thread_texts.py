@@ -43,6 +43,17 @@ def _mail(found: re.Match[str]) -> Mail:
 
 THREADS = (
     Thread(
+        "a patch tried for the second time in a new series",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: remove support for it, take #2
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+        ("tagged v2: patch 2",),
+    ),
+    Thread(
         "a cover letter with the number of the first patch",
         """
         c jane 0 ~ [PATCH v4 1/2] mm: do all of it

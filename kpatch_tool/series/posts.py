@@ -130,13 +130,18 @@ class Posting:
             return announced
         said = Counter(tags) if tags.count(tags[0]) < len(tags) else {tags[0]: 1}
         most = max(said.values())
-        best = max((one for one, count in said.items() if count == most), key=lambda one: one[0] is not None)
+        often = [one for one, count in said.items() if count == most]
+        best = often[0] if len(often) == 1 else max(often, key=self._weight)
         if announced[0] is not None and (best[0] is None or (best != announced and self._versioned_alone(best))):
             return announced
         first = self.first if best[0] is None and len(said) > 1 else None
         if first and first.tag.revision is not None and not first.versioned_alone:
             return first.tag.revision, first.tag.minor  # only the first file of git format-patch was edited
         return best
+
+    def _weight(self, tag: tuple[int | None, str]) -> int:
+        """Of tags that as many patches have: a version, none, one in titles alone ("another try, take #2")."""
+        return 1 if tag[0] is None else 0 if self._versioned_alone(tag) else 2
 
     def _versioned_alone(self, tag: tuple[int | None, str]) -> bool:
         patches = self.own.values()
