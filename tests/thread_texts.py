@@ -856,6 +856,29 @@ THREADS = (
         ('also posted as v1: "mm: two!"',),
     ),
     Thread(
+        "a later patch sent as 0/3",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 0/3] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("patch 2 was sent as 0/3",),
+    ),
+    Thread(
+        "a cover letter of another total without threads",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH 0/2] mm: do all of it
+        20140417090546.1234-2-jane jane 1 [PATCH 1/3] mm: one
+        20140417090546.1234-3-jane jane 2 [PATCH 2/3] mm: two
+        20140417090546.1234-4-jane jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+    ),
+    Thread(
         "patches of several series in one run",
         """
         20140417090546.1234-1-jane jane 0 [PATCH 1/2] mm: one

@@ -176,8 +176,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
     problems += list(_taken(chosen))
     if chosen.kept_re:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
-    if (first := chosen.own.get(1)) and first.tag.number == 0:
-        problems.append(f"patch 1 was sent as 0/{chosen.total}")
+    for number in (number for number, post in chosen.own.items() if post.tag.number == 0):
+        problems.append(f"patch {number} was sent as 0/{chosen.total}")
     if miscounted := _miscounted(chosen):
         problems.append(f"counted otherwise by its subject, sent in this place: patch {spelt(miscounted)}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:

@@ -46,6 +46,13 @@ def _run(one: Posting) -> tuple[str, int] | None:
     return place if place[0] and len(mails) > 1 and (not apart or (apart == 1 and count > 1)) else None
 
 
+def place_of(post: Post, one: Posting) -> int:
+    """The number in `one` of a patch that was sent as 0/N: where its run sent it, or the first."""
+    batch, ahead = _run(one) or ("", 0)
+    number = post.batch_place[1] - ahead
+    return number if post.batch and post.batch == batch and 0 < number <= one.total else 1
+
+
 def _sent_at(place: tuple[str, int], other: Posting) -> Post:
     return next(post for post in other.own.values() if post.batch_place == place)
 

@@ -42,14 +42,15 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
 
 def _adopt_covers(found: Sequence[Posting]) -> None:
     """Give covers left alone (their version differs from the patches') to the posting they introduce. On a page without
-    threads the total may differ as well, if a patch follows soon, and both if it follows at once without a tag."""
+    threads, and in one run of git send-email, the total may differ as well, if a patch follows soon, and both if it
+    follows at once without a tag."""
     without = _Coverless(found)
     for lonely in found:
         cover = lonely.cover
         if lonely.patches or cover is None:
             continue
         near = without.introduced_by(cover, lonely.total)
-        if not near and cover.unthreaded:
+        if not near and (cover.unthreaded or cover.batch):
             near = [one for one in without.introduced_by(cover, _ANY) if _follows(one, lonely)]
         if near:
             min(near, key=lambda one: abs(one.when - cover.when)).cover = cover
@@ -105,6 +106,8 @@ def _introduces(cover: Post, one: Posting) -> bool:
 
 
 def _follows(one: Posting, lonely: Posting) -> bool:
+    if lonely.first.batch != one.first.batch:
+        return False
     apart = one.when - lonely.when
     return apart < _LATE_COVER if one.version == lonely.version else apart < _ONE_RUN and one.revision is None
 
@@ -179,20 +182,22 @@ def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
 
 
 def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> None:
-    """Where the first patch is missing and its sender sent one as 0/N with the others, take that."""
+    """Where a patch is missing and its sender sent one as 0/N with the others, take that: for the first, unless a run
+    of git send-email tells another place."""
     lacking: dict[tuple[str, int, int | None], list[Posting]] = {}
     for one in found if misnumbered else ():
-        for name in identities(one.sender) if 1 not in one.patches else ():
+        for name in identities(one.sender) if not one.complete else ():
             lacking.setdefault((name, one.total, one.revision), []).append(one)
     for post in misnumbered:
         waiting = [
             one
             for name in identities(post.sender)
             for one in lacking.get((name, post.tag.total or 0, post.tag.revision), ())[:_LATEST]
-            if 1 not in one.patches and abs(one.when - post.when) < _LATE_COVER
+            if miscounted.place_of(post, one) not in one.patches and abs(one.when - post.when) < _LATE_COVER
         ]
         if waiting:
-            min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
+            nearest = min(waiting, key=lambda one: abs(one.when - post.when))
+            nearest.patches[miscounted.place_of(post, nearest)] = post
 
 
 def _continue(found: Sequence[Posting]) -> None:
