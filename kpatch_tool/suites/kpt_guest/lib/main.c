@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From the boot loader to the test and out again. */
+#include "apic.h"
 #include "paging.h"
 #include "report.h"
 #include "smp.h"

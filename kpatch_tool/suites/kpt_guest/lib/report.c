@@ -212,6 +212,11 @@ void console_init(void)
 	has_monitor = inb(PRINT_PORT) == PRINT_ANSWER;
 }
 
+bool on_monitor(void)
+{
+	return has_monitor;
+}
+
 void set_arguments(const char *command_line)
 {
 	const char *here;

@@ -24,6 +24,10 @@ void abort_run(const char *format, ...) PRINTF(1, 2) __attribute__((noreturn));
 /* Ends QEMU, whose exit status becomes (code << 1) | 1. */
 void exit_machine(int code) __attribute__((noreturn));
 
+/* Whether kpt's monitor runs this, which has devices of its own: not QEMU. */
+bool on_monitor(void);
+#define DEVICE_MEMORY	0xd0000000ul	/* a page that is like memory, and each access to it an exit */
+
 /* Whether -append named @word; true for every word when it named none. */
 bool asked_for(const char *word);
 void console_init(void);

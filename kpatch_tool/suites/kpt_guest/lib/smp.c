@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* More than one processor: starting them, giving them work, interrupting them. */
 #include "smp.h"
+#include "apic.h"
 #include "report.h"
 #include "trap.h"
 #include "x86.h"
@@ -14,21 +15,6 @@
 
 #define YIELD_PORT		0xed	/* the monitor's; nothing is there in QEMU */
 #define TURNS_TO_YIELD		64
-
-#define APIC			0xfee00000ul
-#define APIC_ID			0x20
-#define APIC_EOI		0xb0
-#define APIC_SPURIOUS		0xf0
-#define APIC_COMMAND		0x300
-#define APIC_TARGET		0x310
-#define APIC_LINT0		0x350
-#define APIC_ON			0x1ff
-#define APIC_MASKED		(1u << 16)
-#define COMMAND_PENDING		(1u << 12)
-#define COMMAND_INIT		0x4500
-#define COMMAND_START		0x4600
-#define COMMAND_FIXED		0x4000
-#define TO_OTHERS		0xc0000
 
 struct cpu {
 	u32 apic_id;
@@ -66,17 +52,7 @@ void relax(void)
 		yield();
 }
 
-static u32 apic_read(u32 offset)
-{
-	return *(volatile u32 *)(APIC + offset);
-}
-
-static void apic_write(u32 offset, u32 value)
-{
-	*(volatile u32 *)(APIC + offset) = value;
-}
-
-static void apic_command(u32 command, u32 apic_id)
+void apic_command(u32 command, u32 apic_id)
 {
 	apic_write(APIC_TARGET, apic_id << 24);
 	apic_write(APIC_COMMAND, command);

@@ -7,7 +7,6 @@
 
 /* Starts every processor of the machine; they wait for work. */
 void smp_init(void);
-void apic_init(void);
 
 int cpu_count(void);
 int cpu_self(void);

@@ -28,14 +28,6 @@ struct table_pointer {
 	u64 base;
 } __attribute__((packed));
 
-/* What a processor is to do when a trap comes that a test waits for. */
-struct attempt {
-	u64 resume;		/* where to go on; 0: traps are unexpected */
-	struct fault fault;
-	u64 user_sp;		/* kernel's stack while in user mode; 0: not there */
-	u64 user_result;
-};
-
 extern const char trap_stubs[], leave_user[];
 extern u64 gdt[];
 
@@ -129,7 +121,7 @@ void handle_trap(struct trap_frame *frame)
 	}
 }
 
-static struct attempt *begin(void)
+struct attempt *begin_attempt(void)
 {
 	struct attempt *attempt = &attempts[cpu_self()];
 
@@ -137,16 +129,9 @@ static struct attempt *begin(void)
 	return attempt;
 }
 
-/* One instruction; a trap in it goes on behind it. Clobbers r11. */
-#define ATTEMPT(instruction)		\
-	"lea 1f(%%rip), %%r11\n\t"	\
-	"mov %%r11, %[resume]\n\t"	\
-	instruction "\n"		\
-	"1:\tmovq $0, %[resume]"
-
 struct fault try_read(const volatile void *address, u64 *value)
 {
-	struct attempt *attempt = begin();
+	struct attempt *attempt = begin_attempt();
 	u64 got = 0;
 
 	asm volatile(ATTEMPT("mov (%[address]), %[got]")
@@ -160,7 +145,7 @@ struct fault try_read(const volatile void *address, u64 *value)
 
 struct fault try_write(volatile void *address, u64 value)
 {
-	struct attempt *attempt = begin();
+	struct attempt *attempt = begin_attempt();
 
 	asm volatile(ATTEMPT("mov %[value], (%[address])")
 		     : [resume] "+m"(attempt->resume)
@@ -171,7 +156,7 @@ struct fault try_write(volatile void *address, u64 value)
 
 struct fault try_execute(const volatile void *address)
 {
-	struct attempt *attempt = begin();
+	struct attempt *attempt = begin_attempt();
 
 	/* A fault in the callee leaves its return address on the stack: rbx remembers where that was. */
 	asm volatile("mov %%rsp, %%rbx\n\t"
@@ -183,9 +168,34 @@ struct fault try_execute(const volatile void *address)
 	return attempt->fault;
 }
 
+struct fault try_rdmsr(u32 msr, u64 *value)
+{
+	struct attempt *attempt = begin_attempt();
+	u32 low = 0, high = 0;
+
+	asm volatile(ATTEMPT("rdmsr")
+		     : [resume] "+m"(attempt->resume), "+a"(low), "+d"(high)
+		     : "c"(msr)
+		     : "r11", "memory");
+	if (value)
+		*value = low | (u64)high << 32;
+	return attempt->fault;
+}
+
+struct fault try_wrmsr(u32 msr, u64 value)
+{
+	struct attempt *attempt = begin_attempt();
+
+	asm volatile(ATTEMPT("wrmsr")
+		     : [resume] "+m"(attempt->resume)
+		     : "a"((u32)value), "d"((u32)(value >> 32)), "c"(msr)
+		     : "r11", "memory");
+	return attempt->fault;
+}
+
 struct fault run_user(const void *code, u64 argument, void *stack, u64 *result)
 {
-	struct attempt *attempt = begin();
+	struct attempt *attempt = begin_attempt();
 
 	enter_user(code, argument, stack, &attempt->user_sp);
 	if (result)

@@ -11,6 +11,10 @@
 #define USER_DS		(0x28 | 3)
 #define FIRST_TSS	0x30
 
+#define VECTOR_DB	1
+#define VECTOR_NMI	2
+#define VECTOR_UD	6
+#define VECTOR_GP	13
 #define VECTOR_PF	14
 #define VECTOR_WAKE	0x40
 #define VECTOR_CALL	0x41
@@ -43,6 +47,11 @@ static inline bool went_through(struct fault fault)
 	return fault.vector == NO_FAULT;
 }
 
+static inline bool protection_fault(struct fault fault)
+{
+	return fault.vector == VECTOR_GP;
+}
+
 static inline bool page_fault(struct fault fault, u64 error)
 {
 	return fault.vector == VECTOR_PF && fault.error == error;
@@ -54,10 +63,29 @@ void traps_init(void);
 void traps_init_cpu(int cpu);
 void set_handler(u8 vector, handler_t handler);
 
+/* What a processor is to do when a trap comes that a test waits for. */
+struct attempt {
+	u64 resume;		/* where to go on; 0: traps are unexpected */
+	struct fault fault;
+	u64 user_sp;		/* kernel's stack while in user mode; 0: not there */
+	u64 user_result;
+};
+
+struct attempt *begin_attempt(void);
+
+/* One instruction; a trap in it goes on behind it. Clobbers r11. */
+#define ATTEMPT(instruction)		\
+	"lea 1f(%%rip), %%r11\n\t"	\
+	"mov %%r11, %[resume]\n\t"	\
+	instruction "\n"		\
+	"1:\tmovq $0, %[resume]"
+
 /* One access each, which may fault. */
 struct fault try_read(const volatile void *address, u64 *value);
 struct fault try_write(volatile void *address, u64 value);
 struct fault try_execute(const volatile void *address);
+struct fault try_rdmsr(u32 msr, u64 *value);
+struct fault try_wrmsr(u32 msr, u64 value);
 
 /*
  * Runs @code at CPL 3 with @argument in rdi, on the stack that ends at

@@ -123,6 +123,19 @@ static inline void write_cr4(u64 value)
 	asm volatile("mov %0, %%cr4" :: "r"(value) : "memory");
 }
 
+static inline u64 read_cr8(void)
+{
+	u64 value;
+
+	asm volatile("mov %%cr8, %0" : "=r"(value) :: "memory");
+	return value;
+}
+
+static inline void write_cr8(u64 value)
+{
+	asm volatile("mov %0, %%cr8" :: "r"(value) : "memory");
+}
+
 /*
  * BREAK_FLUSH builds images whose flushes do nothing. They must fail: that
  * is how the suite's own tests know that its cases can.
