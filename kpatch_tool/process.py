@@ -61,31 +61,41 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
-    given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
-    process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
+    with _readable(stdin) as given:
+        process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
     with _killed_on_exit(process):
-        out, err, timed_out = _printed(process, stdin, None if timeout is None else start + timeout)
+        out, err, timed_out = _printed(process, None if timeout is None else start + timeout)
     return Finished(words, process.returncode, out, err, time.monotonic() - start, timed_out)
 
 
-def _printed(
-    process: subprocess.Popen[bytes], stdin: bytes | None, deadline: float | None
-) -> tuple[bytes, bytes, bool]:
+@contextlib.contextmanager
+def _readable(stdin: bytes | None) -> Iterator[int]:
+    """A file descriptor to read `stdin` from. No pipe: nobody has to fill it while the program runs."""
+    if not stdin:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("stdin"), "wb") as file:
+        file.write(stdin)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _printed(process: subprocess.Popen[bytes], deadline: float | None) -> tuple[bytes, bytes, bool]:
     """What a program printed to its end, on both ways, and whether it was killed at `deadline` (monotonic seconds)."""
     timed_out = False
     ended: float | None = None
     while True:
         left = _LOOK_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            return *process.communicate(stdin, timeout=min(left or _LOOK_SECONDS, _LOOK_SECONDS)), timed_out
+            return *process.communicate(timeout=min(left or _LOOK_SECONDS, _LOOK_SECONDS)), timed_out
         except subprocess.TimeoutExpired as late:
-            stdin, now = None, time.monotonic()
+            now = time.monotonic()
             if process.poll() is not None:
                 ended = ended or now
                 if now - ended >= _GRACE:
                     kill_group(process.pid)
                 if now - ended >= 2 * _GRACE:
-                    for pipe in (process.stdin, process.stdout, process.stderr):
+                    for pipe in (process.stdout, process.stderr):
                         if pipe is not None:
                             pipe.close()
                     return late.output or b"", late.stderr or b"", timed_out

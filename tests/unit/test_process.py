@@ -50,6 +50,13 @@ def test_what_is_printed_slowly_and_much_is_all_there() -> None:
     assert (len(done.stdout), done.stderr, done.status) == (900000, b"in", 0)
 
 
+def test_what_is_read_slowly_is_read_to_its_end() -> None:
+    given = bytes(range(256)) * 8192
+    done = process.run(["sh", "-c", "sleep 1.5; head -c 100000; sleep 1.5; cat"], stdin=given)
+    assert (done.stdout, done.status) == (given, 0)
+    assert process.run(["cat"], stdin=b"").stdout == b""
+
+
 def test_processors_are_those_that_may_be_used() -> None:
     """As below taskset(1) or in a container: more jobs of make than that only get in one another's way."""
     script = (
