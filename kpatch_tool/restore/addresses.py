@@ -15,7 +15,8 @@ _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-
 # Python's decorators, which archives take for addresses where the sign of a diff stands before them.
 _DECORATOR = re.compile(rb"^@\w{1,64}(?:\.\w{1,63}){1,6}", re.MULTILINE)
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
-_ENTRY = re.compile(rb"^N:[ \t]*([^\n]+)(?=\n(?:[A-Z]: [^\n]*\n)*E: \Z)", re.MULTILINE)  # of CREDITS
+_ENTRY_NAME = re.compile(rb"N:[ \t]*(.+)")  # of CREDITS
+_ENTRY_LINE = re.compile(rb"[A-Z]: ")
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
@@ -47,14 +48,30 @@ def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
         head = text[max(0, match.start() - _LONGEST_NAME) : match.start()].rpartition(b"\n")[2]
         if own := _NAME.search(head.rstrip(b" \t<(\"'")):
             name = own[0]
-        elif entry := _ENTRY.search(text, last, match.start()):
-            name = entry[1]
+        elif head == b"E: " and (entry := _entry_name(text, last, match.start())):
+            name = entry
         elif text[last : match.start()].strip(b" \t<>") or not last:
             name = b""
         last = match.end()
         if not (known := found.get(match[0])) or not known.name:
             found[match[0]] = Person(name, match[0], cost)
     return [person for person in found.values() if not hides(person.address)]
+
+
+def _entry_name(text: bytes, last: int, address: int) -> bytes:
+    """The name in the entry (CREDITS) whose `E: ` stands before `address`, b"" where there is none from `last` on."""
+    name, below = b"", address - len(b"E: ")
+    while below > last:
+        above = text.rfind(b"\n", last, below - 1) + 1
+        if not above and last:
+            break
+        line = text[above : below - 1]
+        if found := _ENTRY_NAME.fullmatch(line):
+            name = found[1]
+        if not _ENTRY_LINE.match(line):
+            break
+        below = above
+    return name
 
 
 def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[Person] = ()) -> tuple[Person, ...]:
