@@ -58,7 +58,8 @@ class Received:
 
     __slots__ = ("blank", "changed", "first", "hunk", "kept", "keys", "lines", "soft", "tail")
 
-    def __init__(self, hunk: LooseHunk) -> None:
+    def __init__(self, hunk: LooseHunk, *, kept: bool | None = None) -> None:
+        """`kept`: whether the mail kept blank lines, where the hunk does not tell it."""
         self.hunk = hunk
         self.lines = hunk.lines
         self.keys = [likeness(line) for line in hunk.lines]
@@ -68,7 +69,7 @@ class Received:
         # Without the `=` of a soft line break (quoted-printable).
         self.soft = [line.rstrip(b" \t").endswith(b"=") for line in hunk.lines]
         self.tail = _tail(hunk.lines)
-        self.kept = any(self.blank[: self.tail])
+        self.kept = any(self.blank[: self.tail]) if kept is None else kept
 
     def may_lack(self, at: int) -> bool:
         """Whether a blank line may have been lost before line `at`: one at the end may, others only where all were."""
