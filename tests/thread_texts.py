@@ -43,6 +43,41 @@ def _mail(found: re.Match[str]) -> Mail:
 
 THREADS = (
     Thread(
+        "a patch of the series sent beside it by itself",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it
+        o < c jane 1 [PATCH v2 1/1] mm: two
+        p1 < c jane 2 [PATCH v2 1/2] mm: one
+        p2 < c jane 3 [PATCH v2 2/2] mm: two
+        """,
+        ("v2 1-2/2 c", "v2 1/1"),
+        "p1 p2",
+        ('also posted as v2: "mm: two"',),
+    ),
+    Thread(
+        "a first patch sent twice, below a cover letter",
+        """
+        c jane 0 ~ [PATCH 0/1] mm: do all of it
+        p1 < c jane 1 [PATCH 1/1] mm: one
+        q1 < c jane 2 [PATCH 1/1] mm: one again
+        """,
+        ("v1 1/1 c", "v1 1/1"),
+        "q1",
+        ('also posted as v1: "mm: do all of it"',),
+    ),
+    Thread(
+        "the earlier version of a patch sent with the new one",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it
+        o1 < c jane 1 [PATCH 1/2] mm: one
+        p1 < c jane 2 [PATCH v2 1/2] mm: one
+        p2 < c jane 3 [PATCH v2 2/2] mm: two
+        """,
+        ("v2 1-2/2 c", "v1 1/2"),
+        "p1 p2",
+        ('posted later without a version: "mm: one"',),
+    ),
+    Thread(
         "a patch tried for the second time in a new series",
         """
         c jane 0 ~ [PATCH 0/2] mm: do all of it

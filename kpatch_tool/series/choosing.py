@@ -145,8 +145,10 @@ def _in_one_run(one: Posting, other: Posting) -> bool:
 
 
 def _sent_together(one: Posting, other: Posting) -> bool:
-    """Whether two postings of one total were sent at once: a number is in the series twice."""
-    numbered = one.total == other.total and one.total > 1
+    """Whether two postings of one total, or of which one is a single patch, were sent at once: a number is there
+    twice, or the file of an earlier try was in the directory that was sent."""
+    totals = {one.total, other.total}
+    numbered = max(totals) > 1 and (len(totals) == 1 or 1 in totals)
     dated = one.first.message.date and other.first.message.date
     if not (numbered and dated and same_person(one.sender, other.sender)):
         return False

@@ -221,6 +221,7 @@ class _Index:
         self.found: list[Posting] = []
         self._answering = {(post.parent, post.tag.number) for post in patches if post.parent}
         self._counted = {(post.parent, post.tag.total) for post in patches if post.parent}
+        self._tagged = {(post.parent, *_tagged(post)) for post in patches if post.parent}
         self._by_link: dict[str, list[Posting]] = {}
         self._by_sender: dict[tuple[str, int | None], list[tuple[datetime, int, Posting]]] = {}  # by time
         self._links: dict[int, set[str]] = {}
@@ -268,6 +269,14 @@ class _Index:
         """Whether a patch that answers the cover of `posting` counts as it does, be it placed already or not."""
         return posting.cover is not None and (posting.cover.message.message_id, posting.total) in self._counted
 
+    def has_better(self, posting: Posting, post: Post) -> bool:
+        """Whether another patch of the number of `post`, which answers the cover of `posting` as it does, has the
+        cover's total and version, which this one has not."""
+        if posting.cover is None:
+            return False
+        wanted = (post.tag.number, *_tagged(posting.cover)[1:])
+        return _tagged(post) != wanted and (posting.cover.message.message_id, *wanted) in self._tagged
+
     def around(self, post: Post) -> set[int]:
         """The postings (their ids as objects) in whose thread a post is."""
         return {id(one) for link in post.links for one in self._by_link.get(link, [])[-_LATEST:]}
@@ -303,6 +312,11 @@ class _Index:
         return list(dict.fromkeys(close))
 
 
+def _tagged(post: Post) -> tuple[int | None, int | None, int | None, str]:
+    tag = post.tag
+    return tag.number, tag.total, tag.revision, tag.minor
+
+
 def _candidates(posts: Sequence[Post]) -> list[Post]:
     """The posts that are patches: marked ones; where there are none, unmarked ones, then forwarded ones, then whole
     patches sent as replies."""
@@ -330,6 +344,8 @@ def _fits(index: _Index, posting: Posting, post: Post) -> bool:
     if (post.tag.number or 1) in posting.patches:
         return False
     introduced = _answers_cover(posting, post)
+    if introduced and index.has_better(posting, post):
+        return False
     if not _counts_alike(index, posting, post, introduced):
         return False
     return (introduced or _is_connected(index, posting, post)) and _same_revision(posting, post, introduced)

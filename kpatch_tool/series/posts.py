@@ -237,7 +237,9 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
     posts: list[Post] = []
     turns = _Turns()
     for message in messages:
-        identity: object = message.message_id or (message.subject, message.author, message.date, message.body)
+        # A file that is attached to several answers is one of each of them.
+        shown = message.subject, message.author, message.date, message.body, message.in_reply_to
+        identity: object = message.message_id or shown
         if message.archive and not (message.message_id or message.date):
             identity = identity, turns.of(message, identity)
         place = places.setdefault(identity, len(posts))

@@ -151,7 +151,8 @@ def _is_letter(post: Post, one: Posting) -> bool:
     tag = post.tag
     if tag.reply or tag.forward or post.diff:
         return False
-    counted = tag.number is not None and tag.total != one.total  # "01/18" is what some letters were called
+    # Some letters have the number of the first patch.
+    counted = tag.number is not None and (tag.number, tag.total) != (1, one.total)
     if (tag.notice or counted) and tag.between not in subject.LETTERS:
         return False
     ids = (post.message.message_id, *one.ids)

@@ -67,6 +67,7 @@ _REVISION = re.compile(
 # What stands before and behind a kernel's version ("[PATCH stable v5.4]", "[PATCH for v5.9]", "[PATCH v6.1.y]").
 _FOR_A_KERNEL = re.compile(r"\b(?:stable|for|backport)[\s,]{0,3}$", re.IGNORECASE)
 _KERNELS = re.compile(r"\.y\b|-stable\b|-rc\d", re.IGNORECASE)
+_LONGTERM = frozenset({"4.4", "4.9", "5.4", "6.1", "6.6"})  # kernels of one digit: "[PATCH v5.4] x"
 # At the end of a title only what is set apart counts: "cgroup v2" and "GIC v3" are names of things.
 _TRAILING = re.compile(
     r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |ver |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
@@ -213,8 +214,10 @@ def revision_of_title(rest: str) -> int | None:
 
 
 def _is_a_kernel(version: re.Match[str]) -> bool:
-    """Whether "v5.9" is a kernel's version, as "v5.15" always is."""
+    """Whether "v5.9" is a kernel's version, as "v5.15" always is, and "v5.4" without a number is."""
     inside, minor = version.string, version[2].removeprefix(".")
+    if f"{version[1]}.{minor}" in _LONGTERM and not _NUMBER.search(inside):
+        return True
     named = _FOR_A_KERNEL.search(inside[: version.start()]) or _KERNELS.match(inside, version.end())
     return len(minor) > 1 or named is not None
 

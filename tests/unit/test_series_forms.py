@@ -28,6 +28,8 @@ ONLY_BY_IDS = {
     "a patch whose subject lost its number",
     "a patch with another total",
     "the number of the patch before",
+    "a first patch sent twice, below a cover letter",
+    "the earlier version of a patch sent with the new one",
     "a later patch sent as 0/3",
     "some patches kept the total of an earlier posting",
     "most patches kept the total of an earlier posting",

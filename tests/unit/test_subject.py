@@ -38,6 +38,8 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH stable v4.9] x", None, None, None, "x"),
         ("[PATCH for v5.9] x", None, None, None, "x"),
         ("[PATCH v5.15 v2 1/2] x", 2, 1, 2, "x"),
+        ("[PATCH v4.9] x", None, None, None, "x"),
+        ("[PATCH v5.4 2/3] x", 5, 2, 3, "x"),
         ("[PATCH v5.15 1/2] x", None, 1, 2, "x"),
         ("[PATCH v6.1.y 1/2] x", None, 1, 2, "x"),
         ("[PATCH v5.15-v6.1 v2] x", 2, None, None, "x"),
