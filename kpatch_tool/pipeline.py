@@ -63,6 +63,10 @@ class Steps(Protocol):
     def arch(self) -> str: ...
 
     @property
+    def config(self) -> tuple[str, ...]:
+        """The lines of configuration that were asked for besides kpt's own."""
+
+    @property
     def suites(self) -> tuple[str, ...]:
         """The suites to run, in order."""
 
@@ -169,6 +173,7 @@ class _Run:
             tree=self.steps.tree,
             base=self.steps.base,
             arch=self.steps.arch,
+            config=self.steps.config,
             started=started,
             seconds=time.monotonic() - clock,
             patches=_patch_records(self.series),
@@ -330,7 +335,7 @@ class _Run:
     def _results(self, turn: Turn) -> list[StateTests]:
         if self._untestable is not None and not turn.is_over:  # what another state found out at the same time counts
             raise self._untestable
-        return [turn.result(suite) for suite in self.steps.suites]
+        return [turn.result(suite) for suite in turn.runs]
 
     def _cannot_test(self, patch: int, trouble: MachineError) -> None:
         if self._untestable is None:
@@ -370,9 +375,9 @@ class _Run:
             return "the series does not apply"
         if self.steps.unbuildable:
             return self.steps.unbuildable
-        if stage is Stage.TEST and any(build.patch == patch.number for build in self.builds):
-            return "not built" if not self._was_built(patch.number) else "not asked for"
-        return "it made no commit, so there is no state of its own"
+        if not any(row.number == patch.number and row.commit for row in self.applied.patches):
+            return "it made no commit, so there is no state of its own"
+        return "not asked for" if self._was_built(patch.number) else "not built"
 
     def _was_built(self, patch: int) -> bool:
         return any(build.patch == patch and build.status is BuildStatus.OK for build in self.builds)

@@ -20,6 +20,8 @@ _running: dict[int, int] = {}  # process groups -> the thread that waits for eac
 _unwanted: set[int] = set()  # threads
 _WATCH_SECONDS = 0.25
 _LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
+_LOOK_SECONDS = 1.0
+_GRACE = 2.0  # seconds that what an ended program left running may keep its output open
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,54 @@ def run(
 ) -> Finished:
     """Run a program to its end in a process group of its own and return what it printed.
 
-    `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. A non-zero status is not an
-    error here. `pass_fds` are file descriptors it gets. Raises MachineError when the program is not installed.
+    `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. What the program left running and
+    still holds its output soon after its end is killed, too, or not waited for where it has left the group. A non-zero
+    status is not an error here. `pass_fds` are file descriptors it gets. Raises MachineError when the program is not
+    installed.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
-    given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
-    process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
-    timed_out = False
+    with _readable(stdin) as given:
+        process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
     with _killed_on_exit(process):
-        try:
-            out, err = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            kill_group(process.pid)
-            out, err = process.communicate()
+        out, err, timed_out = _printed(process, None if timeout is None else start + timeout)
     return Finished(words, process.returncode, out, err, time.monotonic() - start, timed_out)
+
+
+@contextlib.contextmanager
+def _readable(stdin: bytes | None) -> Iterator[int]:
+    """A file descriptor to read `stdin` from. No pipe: nobody has to fill it while the program runs."""
+    if not stdin:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("stdin"), "wb") as file:
+        file.write(stdin)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _printed(process: subprocess.Popen[bytes], deadline: float | None) -> tuple[bytes, bytes, bool]:
+    """What a program printed to its end, on both ways, and whether it was killed at `deadline` (monotonic seconds)."""
+    timed_out = False
+    ended: float | None = None
+    while True:
+        left = _LOOK_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            return *process.communicate(timeout=min(left or _LOOK_SECONDS, _LOOK_SECONDS)), timed_out
+        except subprocess.TimeoutExpired as late:
+            now = time.monotonic()
+            if process.poll() is not None:
+                ended = ended or now
+                if now - ended >= _GRACE:
+                    kill_group(process.pid)
+                if now - ended >= 2 * _GRACE:
+                    for pipe in (process.stdout, process.stderr):
+                        if pipe is not None:
+                            pipe.close()
+                    return late.output or b"", late.stderr or b"", timed_out
+            elif deadline is not None and now >= deadline:
+                timed_out = True
+                kill_group(process.pid)
 
 
 def run_logged(

@@ -11,9 +11,11 @@ from typing import Protocol
 from kpatch_tool import atomic, doctor, pipeline, testing
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.compiled import not_compiled
 from kpatch_tool.kbuild.model import StateBuild, Uncompiled
+from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.pipeline import Which
 from kpatch_tool.progress import Progress, told
 from kpatch_tool.report import reports
@@ -37,13 +39,15 @@ from kpatch_tool.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for: a series by name or directory, and where None or empty the usual tree and suites."""
+    """What the user asked for: a series by name or directory, and where None or empty the usual tree and suites.
+    `fragments` are files of configuration to build the states with."""
 
     series: str
     tree: str | None = None
     arch: str = "x86_64"
     suites: tuple[str, ...] = ()
     which: Which = Which.CHANGED
+    fragments: tuple[Path, ...] = ()
     jobs: int | None = None  # guests at once; as many as this machine carries where None
 
 
@@ -92,6 +96,8 @@ def run_series(workspace: Workspace, request: Request, watcher: Watcher) -> RunO
             tester,
             testing.guests_at_once(request.jobs),
             watcher.progress,
+            request.fragments,
+            () if tree.skeleton else make_plan(tree, archs.load(request.arch), request.fragments).added,
         )
         record = pipeline.run(series, rooms, watcher, which=request.which)
         return _kept(workspace, record, store, watcher.progress)
@@ -119,6 +125,8 @@ class Rooms:
     tester: testing.Tester
     guests: int
     progress: Progress
+    fragments: tuple[Path, ...] = ()
+    config: tuple[str, ...] = ()
 
     @property
     def tree(self) -> str:
@@ -168,11 +176,13 @@ class Rooms:
 
     def build(self, state: State) -> StateBuild:
         with self._room():
-            return build_state(self.workspace, self.kernel, state, self.arch, progress=self.progress)
+            return build_state(
+                self.workspace, self.kernel, state, self.arch, fragments=self.fragments, progress=self.progress
+            )
 
     def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:
         with self._room():
-            return not_compiled(self.workspace, self.kernel, self.arch, states, builds)
+            return not_compiled(self.workspace, self.kernel, self.arch, states, builds, fragments=self.fragments)
 
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         with self._room():

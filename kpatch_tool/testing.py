@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from kpatch_tool import doctor, process, sandbox
 from kpatch_tool.errors import InputError
@@ -24,14 +25,16 @@ from kpatch_tool.results.repeats import (
     cut_short,
     doubtful,
     in_full,
+    not_mended,
     proven_before,
+    seems_mended,
     settled,
     to_repeat,
     took_on,
 )
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests, variants
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, Verdict
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -49,8 +52,8 @@ _ROUNDS = 5  # of running tests again: more than two where those that were to sp
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the user asked for. `patches` are the states wanted besides the base; `each`: all of them; `base`: the base
-    alone; neither: the last one. `fresh`: test again what is remembered. `jobs`: guests at once (None: as many as this
-    machine carries)."""
+    alone; neither: the last one. `fresh`: test again what is remembered. `fragments` are files of configuration to
+    build the states with. `jobs`: guests at once (None: as many as this machine carries)."""
 
     series: str | None = None
     tree: str | None = None
@@ -61,6 +64,7 @@ class Request:
     base: bool = False
     fresh: bool = False
     options: Options = field(default_factory=Options)
+    fragments: tuple[Path, ...] = ()
     jobs: int | None = None
 
 
@@ -133,6 +137,11 @@ class Tester:
     _choice: Choice | None = None
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
+    _base: tuple[State, StateBuild] | None = None
+    _again: dict[tuple[str, str], bool] = field(
+        default_factory=dict
+    )  # suite, test -> what another run of the base says
+    _asking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def choice(self) -> Choice | None:
@@ -169,6 +178,8 @@ class Tester:
 
         Raises InputError for an unknown suite or variant, MachineError when the guest cannot be run at all.
         """
+        if state.patch == 0:
+            self._base = (state, build)
         subject = self._subject(state, build)
         choice = self.choose(state, build)
         plans = {suite: self._plan(state, build, suite) for suite in suites}
@@ -180,7 +191,8 @@ class Tester:
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
-            found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole}
+            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
+            found = {tests.suite: self._not_by_chance(tests, before) for tests in sure}
             for suite, tests in found.items() if self.keep else ():
                 origin = Origin(_build_key(build), plans[suite].version, choice.accel)
                 self.store.keep_tests(keys[suite], tests, origin)
@@ -259,6 +271,31 @@ class Tester:
                 break
         return tests
 
+    def _not_by_chance(self, tests: StateTests, before: Before) -> StateTests:
+        """`tests` after what seems to be mended was run on the base once more: where it passes there, too, it says
+        so."""
+        base = _of_suite(before.base(), tests.suite)
+        if base is None or self._base is None or self.runs < 2:
+            return tests
+        plan = self._plan(*self._base, tests.suite)
+        mended = seems_mended(tests, base, {row.name for row in plan.rows if row.job})
+        with self._asking:
+            names = [name for name in mended if (tests.suite, name) not in self._again]
+            self._again |= {(tests.suite, name): good for name, good in self._of_base(plan, names).items()}
+        return not_mended(tests, [name for name in mended if self._again.get((tests.suite, name))])
+
+    def _of_base(self, plan: Plan, names: Collection[str]) -> dict[str, bool]:
+        """Whether each of the tests called `names` passes on the base in another run."""
+        assert self._base is not None
+        if not names:
+            return {}
+        self.progress(f"running again on the base what seems to be mended: {', '.join(names)}")
+        rows = tuple(row for row in plan.rows if row.name in names)
+        rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
+        (again,) = run.test_state(self._subject(*self._base), [rest], self.choose(*self._base), progress=self.progress)
+        passed = {one.test for one in again.results if not one.case and one.verdict is Verdict.PASS}
+        return {name: name in passed for name in names}
+
     def _subject(self, state: State, build: StateBuild) -> Subject:
         return Subject(self.workspace, self.tree, state, build, self.arch)
 
@@ -296,7 +333,8 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     with Store(workspace) as store:
         tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
         tester.about(*whole, suites)
-        found, builds = _Testing(tester, suites, guests_at_once(request.jobs)).run(states)
+        testing = _Testing(tester, suites, guests_at_once(request.jobs), request.fragments)
+        found, builds = testing.run(states)
     choice = tester.choice
     if choice is None:
         return Tested(found, "", "")
@@ -310,6 +348,7 @@ class _Testing:
     tester: Tester
     suites: tuple[str, ...]
     guests: int
+    fragments: tuple[Path, ...] = ()
 
     def run(self, states: Sequence[State]) -> tuple[tuple[StateTests, ...], list[StateBuild]]:
         """The results of all `states`, base first, one a suite each; and their builds."""
@@ -328,7 +367,9 @@ class _Testing:
 
     def _built(self, state: State) -> tuple[State, StateBuild]:
         tester = self.tester
-        build = build_state(tester.workspace, tester.tree, state, tester.arch, progress=tester.progress)
+        build = build_state(
+            tester.workspace, tester.tree, state, tester.arch, fragments=self.fragments, progress=tester.progress
+        )
         if build.status is BuildStatus.OK:
             for suite in self.suites:
                 tester.prepare(state, build, suite)

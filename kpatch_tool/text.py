@@ -7,11 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-# Bidirectional controls (Unicode UAX #9), zero-width and other invisible characters, line and paragraph separators,
-# tags.
+# Bidirectional controls (Unicode UAX #9), line and paragraph separators, and what Unicode has programs show nothing for
+# (Default_Ignorable_Code_Point): zero-width characters, fillers, variation selectors, tags. Not the two selectors for
+# emoji (U+FE0E, U+FE0F), which people write.
 _HIDDEN_CLASS = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]")
 # Those, C0 and C1 controls, and lone surrogates (what surrogateescape leaves, which no output can encode).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def create(root: Path) -> Workspace:
 
     Raises InputError where no directory of that name can be, MachineError where nothing may be written.
     """
-    workspace = Workspace(root.resolve())
+    workspace = Workspace(Path(os.path.realpath(root)))  # links that go round are told below
     try:
         for path, text in (
             (root / ".gitignore", _IGNORE_TEXT),

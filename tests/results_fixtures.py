@@ -83,6 +83,7 @@ class FakeSteps:
     tree, base, arch, accelerator, unbuildable, guests = "toy", "0" * 40, "x86_64", "tcg", "", 1
     never_loaded = frozenset({"kvm-intel.ko"})
     uncompiled: tuple[Uncompiled, ...] = ()
+    config: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -43,6 +43,110 @@ def _mail(found: re.Match[str]) -> Mail:
 
 THREADS = (
     Thread(
+        "a patch of the series sent beside it by itself",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it
+        o < c jane 1 [PATCH v2 1/1] mm: two
+        p1 < c jane 2 [PATCH v2 1/2] mm: one
+        p2 < c jane 3 [PATCH v2 2/2] mm: two
+        """,
+        ("v2 1-2/2 c", "v2 1/1"),
+        "p1 p2",
+        ('also posted as v2: "mm: two"',),
+    ),
+    Thread(
+        "a first patch sent twice, below a cover letter",
+        """
+        c jane 0 ~ [PATCH 0/1] mm: do all of it
+        p1 < c jane 1 [PATCH 1/1] mm: one
+        q1 < c jane 2 [PATCH 1/1] mm: one again
+        """,
+        ("v1 1/1 c", "v1 1/1"),
+        "q1",
+        ('also posted as v1: "mm: do all of it"',),
+    ),
+    Thread(
+        "the earlier version of a patch sent with the new one",
+        """
+        c jane 0 ~ [PATCH v2 0/2] mm: do all of it
+        o1 < c jane 1 [PATCH 1/2] mm: one
+        p1 < c jane 2 [PATCH v2 1/2] mm: one
+        p2 < c jane 3 [PATCH v2 2/2] mm: two
+        """,
+        ("v2 1-2/2 c", "v1 1/2"),
+        "p1 p2",
+        ('posted later without a version: "mm: one"',),
+    ),
+    Thread(
+        "a patch tried for the second time in a new series",
+        """
+        c jane 0 ~ [PATCH 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one
+        p2 < c jane 2 [PATCH 2/2] mm: remove support for it, take #2
+        """,
+        ("v1 1-2/2 c",),
+        "p1 p2",
+        ("tagged v2: patch 2",),
+    ),
+    Thread(
+        "a cover letter with the number of the first patch",
+        """
+        c jane 0 ~ [PATCH v4 1/2] mm: do all of it
+        p1 < c jane 1 [PATCH v4 1/2] mm: one
+        p2 < c jane 2 [PATCH v4 2/2] mm: two
+        """,
+        ("v4 1-2/2 c",),
+        "p1 p2",
+    ),
+    Thread(
+        "files of another series in the directory that was sent",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it
+        o1 < c jane 1 [PATCH 1/2] arm: one
+        p1 < c jane 2 [PATCH 1/3] mm: one
+        o2 < c jane 3 [PATCH 2/2] arm: two
+        p2 < c jane 4 [PATCH 2/3] mm: two
+        p3 < c jane 5 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c", "v1 1-2/2"),
+        "p1 p2 p3",
+        ('another series is in the source: "arm: one"',),
+    ),
+    Thread(
+        "only the first patch names the version",
+        """
+        p1 jane 0 [PATCH v2 1/3] mm: one
+        p2 < p1 jane 1 [PATCH 2/3] mm: two
+        p3 < p1 jane 2 [PATCH 3/3] mm: three
+        """,
+        ("v2 1-3/3",),
+        "p1 p2 p3",
+        ("without a version in the subject: patch 2-3",),
+    ),
+    Thread(
+        "patches that count their versions each by itself",
+        """
+        c jane 0 ~ [PATCH 0/3] mm: do all of it (v4)
+        p1 < c jane 1 [PATCH 1/3] mm: one (v2)
+        p2 < c jane 2 [PATCH 2/3] mm: two (v3)
+        p3 < c jane 3 [PATCH 3/3] mm: three (v2)
+        """,
+        ("v4 1-3/3 c",),
+        "p1 p2 p3",
+        ("tagged v2: patch 1, 3", "tagged v3: patch 2"),
+    ),
+    Thread(
+        "such patches without a cover letter",
+        """
+        c jane 0 ~ mm: do all of it
+        p1 < c jane 1 [PATCH 1/2] mm: one (v2)
+        p2 < c jane 2 [PATCH 2/2] mm: two (v3)
+        """,
+        ("v2 1-2/2 c",),
+        "p1 p2",
+        ("tagged v3: patch 2",),
+    ),
+    Thread(
         "a cover and its patches",
         """
         c jane 0 ~ [PATCH 00/02] mm: do all of it
@@ -710,6 +814,104 @@ THREADS = (
         ("v2 1-3/3 c",),
         "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
         ("counted otherwise by its subject, sent in this place: patch 2",),
+    ),
+    Thread(
+        "the number of the patch before",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 2/3] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 2/3] mm: three
+        """,
+        ("v2 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 3",),
+    ),
+    Thread(
+        "the number of a patch behind",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v2 0/4] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/4] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 4/4] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/4] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH v2 4/4] mm: four
+        """,
+        ("v2 1-4/4 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane 20140417090546.1234-5-jane",
+        ("counted otherwise by its subject, sent in this place: patch 2",),
+    ),
+    Thread(
+        "some patches kept the total of an earlier posting",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH v3 0/4] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 1/1] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH v2 2/2] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v3 3/4] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH v3 4/4] mm: four
+        """,
+        ("v3 1-4/4 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane 20140417090546.1234-5-jane",
+        ("counted otherwise by its subject, sent in this place: patch 1-2", "tagged v2: patch 1-2"),
+    ),
+    Thread(
+        "most patches kept the total of an earlier posting",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH 1/2] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 2/2] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("counted otherwise by its subject, sent in this place: patch 1-2",),
+    ),
+    Thread(
+        "a file of an earlier version in the directory that was sent",
+        """
+        20140417090546.1234-1-jane jane 0 [PATCH v2 1/3] mm: one
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH v2 2/3] mm: two
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 2/3] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH v2 3/3] mm: three
+        """,
+        ("v2 1-3/3", "v1 2/3"),
+        "20140417090546.1234-1-jane 20140417090546.1234-2-jane 20140417090546.1234-4-jane",
+        ('posted later without a version: "mm: two"',),
+    ),
+    Thread(
+        "files of the same posting twice in the directory that was sent",
+        """
+        20140417090546.1234-1-jane jane 0 [PATCH 1/3] mm: one
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH 2/3] mm: two
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 2/3] mm: two!
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH 3/3] mm: three
+        20140417090546.1234-5-jane < 20140417090546.1234-1-jane jane 4 [PATCH 3/3] mm: three!
+        """,
+        ("v1 1-3/3", "v1 2-3/3"),
+        "20140417090546.1234-1-jane 20140417090546.1234-2-jane 20140417090546.1234-4-jane",
+        ('also posted as v1: "mm: two!"',),
+    ),
+    Thread(
+        "a later patch sent as 0/3",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH 0/3] mm: do all of it
+        20140417090546.1234-2-jane < 20140417090546.1234-1-jane jane 1 [PATCH 1/3] mm: one
+        20140417090546.1234-3-jane < 20140417090546.1234-1-jane jane 2 [PATCH 0/3] mm: two
+        20140417090546.1234-4-jane < 20140417090546.1234-1-jane jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
+        ("patch 2 was sent as 0/3",),
+    ),
+    Thread(
+        "a cover letter of another total without threads",
+        """
+        20140417090546.1234-1-jane jane 0 ~ [PATCH 0/2] mm: do all of it
+        20140417090546.1234-2-jane jane 1 [PATCH 1/3] mm: one
+        20140417090546.1234-3-jane jane 2 [PATCH 2/3] mm: two
+        20140417090546.1234-4-jane jane 3 [PATCH 3/3] mm: three
+        """,
+        ("v1 1-3/3 c",),
+        "20140417090546.1234-2-jane 20140417090546.1234-3-jane 20140417090546.1234-4-jane",
     ),
     Thread(
         "patches of several series in one run",

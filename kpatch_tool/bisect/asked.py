@@ -23,6 +23,9 @@ from kpatch_tool.tree.model import Applied, State, Tree
 
 _SHELL = frozenset("|&;<>()$`*?[~#!\n")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")  # before a command: a variable of its environment
+# The program of a command line: behind `!` and such variables, its name as it is quoted for a shell.
+_QUOTED = r"""(?:[^\s'"\\|&;<>()]|'[^']*'|"(?:\\.|[^"\\])*"|\\.)"""
+_PROGRAM = re.compile(rf"\s*(?:!\s+)?(?:{_ASSIGNMENT.pattern}{_QUOTED}*\s+)*(?P<name>{_QUOTED}+)")
 _SURE = (0.5, 0.9999)
 _QUESTIONS = "--build, --warning GLOB, --suite/--test/--case, --run CMD, --measure WHAT"
 _EXACT, _NOISY = Threshold(0.0), Threshold(0.05, relative=True)  # where none is given
@@ -33,7 +36,8 @@ class Request:
     """What the user asked: a series (None: the one applied last) on `tree`, and one question: `build`, `warning` (a
     glob), `suites`/`tests`/`case`, `run` (a command line; with `build` each state is built first), or `measure` (a
     number, with `threshold`). `bad`: search up to this patch only. `once`: answers are always right. `minimal`: look
-    for the smallest set of patches, too. `restart`: forget what an earlier search found."""
+    for the smallest set of patches, too. `restart`: forget what an earlier search found. `fragments` are files of
+    configuration to build the states with."""
 
     series: str | None = None
     tree: str | None = None
@@ -50,6 +54,7 @@ class Request:
     once: bool = False
     minimal: bool = False
     restart: bool = False
+    fragments: tuple[Path, ...] = ()
     options: Options = field(default_factory=Options)
 
     @property
@@ -67,6 +72,12 @@ class Request:
         command = self.run is not None or (self.measure == "run")
         return self.build or not command
 
+    @property
+    def boots(self) -> bool:
+        """Whether that kernel is booted. Raises InputError for what cannot be measured."""
+        wanted = self.measured
+        return self.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
+
 
 def check(request: Request, tree: Tree) -> None:
     """Find out what is wrong with a request before anything is built. Raises InputError, or MachineError for a tool
@@ -76,12 +87,12 @@ def check(request: Request, tree: Tree) -> None:
     if not low <= request.confidence <= high:
         raise InputError("not a probability to stop at", where="--confidence", todo=f"between {low} and {high}")
     archs.load(request.arch)
+    if request.fragments and not request.builds:
+        raise InputError("a configuration, but nothing is built", where="--config", todo="give --build with --run")
     if request.builds and tree.skeleton:
         what = "is made of the series' own lines: there is nothing to build"
         raise InputError(what, where=f"tree {tree.name}", todo="`kpt tree add debian-6.1` brings a kernel")
-    wanted = request.measured
-    boots = request.about_tests or (wanted is not None and wanted.kind in ("test", "time"))
-    doctor.require("test" if boots else "build" if request.builds else "apply")
+    doctor.require("test" if request.boots else "build" if request.builds else "apply")
 
 
 def _check_one_question(request: Request) -> None:
@@ -177,16 +188,18 @@ def _command(builder: Builder, request: Request, command: str) -> CommandRun:
 
 def _words(command: str) -> tuple[str, ...]:
     """The command as words; with anything in it that only a shell understands, for sh(1). A script named by its path
-    from here is found from the checkout, too."""
+    from here is found from the checkout, too, behind variables and `!`."""
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise InputError(f"cannot be taken apart: {error}", where="--run", todo="close the quotation") from error
     if not words:
         raise InputError("an empty command", where="--run", todo="give a program and its arguments")
-    first = words[0]
-    if "/" in first and not Path(first).is_absolute() and Path(first).is_file():
-        words[0] = str(Path(first).resolve())
-        command = command.replace(first, shlex.quote(words[0]), 1)
+    if (found := _PROGRAM.match(command)) is not None:
+        name = shlex.split(found["name"])[0]
+        if "/" in name and not Path(name).is_absolute() and Path(name).is_file():
+            place = str(Path(name).resolve())
+            words[0] = place if words[0] == name else words[0]
+            command = f"{command[: found.start('name')]}{shlex.quote(place)}{command[found.end('name') :]}"
     needs_shell = _SHELL & {*command} or _ASSIGNMENT.match(words[0])
     return ("sh", "-c", command) if needs_shell else tuple(words)

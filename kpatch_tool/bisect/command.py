@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool import lock
 from kpatch_tool.bisect.asked import Request, check, question_of
+from kpatch_tool.bisect.inputs import inputs_of
 from kpatch_tool.bisect.journal import Journal
 from kpatch_tool.bisect.model import Answer, Belief, Observation
 from kpatch_tool.bisect.questions import Builder, Question
@@ -51,9 +53,10 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
     tree = Catalogue(workspace).get(applied.tree)
     check(request, tree)
     with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
-        builder = Builder(workspace, tree, request.arch, progress)
+        builder = Builder(workspace, tree, request.arch, progress, request.fragments)
         question = question_of(builder, request, applied, store)
-        journal = Journal(workspace, applied.series, applied.states, question.identity)
+        identity = json.dumps([question.identity, *inputs_of(builder, request)])
+        journal = Journal(workspace, applied.series, applied.states, identity)
         if request.restart:
             journal.forget()
         before = journal.read()

@@ -21,7 +21,7 @@ _SetRow = tuple[tuple[int, ...], Observation]
 
 class Journal:
     """The looks at `states` for one question, in .kpt/bisect/SERIES/, and those at sets of patches (`--minimal`) beside
-    them. Other states, or another question, have another journal."""
+    them. Other states, another question, or other inputs (both are in `identity`) have another journal."""
 
     def __init__(self, workspace: Workspace, series: str, states: Sequence[State], identity: str) -> None:
         parts = json.dumps([_FORMAT, identity, [state.tree_id for state in states]])

@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kpatch_tool import process
@@ -101,23 +102,26 @@ class Plain:
 
 @dataclass(slots=True)
 class Builder:
-    """Builds the states of one tree."""
+    """Builds the states of one tree, with the user's configuration files (`fragments`)."""
 
     workspace: Workspace
     tree: Tree
     arch: str
     progress: Progress = silent
+    fragments: tuple[Path, ...] = ()
 
     def build(self, state: State) -> StateBuild:
         """The build of `state`. Raises MachineError where this machine cannot do it."""
-        built = build_state(self.workspace, self.tree, state, self.arch, progress=self.progress)
+        built = build_state(
+            self.workspace, self.tree, state, self.arch, fragments=self.fragments, progress=self.progress
+        )
         if built.status is BuildStatus.INFRA:
             raise MachineError(built.why, where=f"building patch {state.patch}", todo=f"see {built.log}")
         return built
 
     def known(self, state: State) -> StateBuild | None:
         """The build of `state` where it was made before."""
-        return known_build(self.workspace, self.tree, state, self.arch)
+        return known_build(self.workspace, self.tree, state, self.arch, fragments=self.fragments)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from kpatch_tool.errors import InputError
 _FORM = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(%?)")
 _NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _LINE = re.compile(rf"\s*(?P<label>[^\d\s].*?)\s*(?:[:=]\s*|\s)(?P<number>{_NUMBER})\s*(?P<unit>[^\s\d]\S*)?\s*")
+_LONGEST_LINE = 1000
 _SHARE = 0.01
 _VERDICT = re.compile(r"\s*(?:PASS|FAIL|XFAIL|XPASS|SKIP|ok|not ok|SUMMARY)\b")
 
@@ -59,7 +60,7 @@ def printed(text: str) -> dict[str, float]:
     verdicts of cases are none of them."""
     found: dict[str, float] = {}
     for line in text.splitlines():
-        match = None if _VERDICT.match(line) else _LINE.fullmatch(line)
+        match = None if len(line) > _LONGEST_LINE or _VERDICT.match(line) else _LINE.fullmatch(line)
         if match is not None:
             found.setdefault(match["label"], _value(match["number"]))
     return {label: number for label, number in found.items() if math.isfinite(number)}

@@ -20,7 +20,7 @@ import typer
 
 from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
-from kpatch_tool.errors import MACHINE, InputError, KptError, MachineError
+from kpatch_tool.errors import INPUT, MACHINE, InputError, KptError, MachineError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.environment import (
     forget_outer_repository,
@@ -41,6 +41,7 @@ _TODO = {
     errno.ENOTDIR: "move away the file in the place of a directory",
     errno.EEXIST: "move away the file in the place of a directory",
 }
+_OF_INPUT = {errno.ENAMETOOLONG: "give a shorter name", errno.ELOOP: "see where its links lead"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,15 +73,24 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.exit(_of_broken_pipe())
         raise
     except OSError as error:
-        todo = _TODO.get(error.errno or 0)
-        if todo is None:
+        status, advice = _advised(error)
+        if not advice:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {todo} and run the command again")
+        _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {advice} and run the command again")
         _drop_output()
-        sys.exit(MACHINE)
+        sys.exit(status)
     finally:
         sys.excepthook = _crashed  # typer has put its own in the place of what was there before
+
+
+def _advised(error: OSError) -> tuple[int, str]:
+    """The exit status for what the system refused, and what to do; nothing for what is a fault of kpt's own."""
+    if todo := _OF_INPUT.get(error.errno or 0):
+        return INPUT, todo
+    if error.errno == errno.ENOENT and error.filename is None:  # getcwd(3) alone names no file
+        return INPUT, "this directory was removed: go to another"
+    return MACHINE, _TODO.get(error.errno or 0, "")
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -51,6 +51,7 @@ def command(
     ] = False,
     variant: common.VariantOption = None,
     arch: common.ArchOption = "x86_64",
+    config: common.ConfigOption = None,
     timeout: common.TimeoutOption = None,
     confidence: Annotated[float, typer.Option("--confidence", metavar="P", help="How sure to be.")] = 0.95,
     once: Annotated[bool, typer.Option("--once", help="Trust every answer; look at each state once.")] = False,
@@ -83,6 +84,7 @@ def command(
         once=once,
         minimal=minimal,
         restart=restart,
+        fragments=tuple(config or ()),
         options=options,
     )
     with common.progress() as progress:

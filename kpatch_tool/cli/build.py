@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,9 +17,7 @@ def command(
     patch: Annotated[int | None, typer.Option("--patch", metavar="K", help="The state after patch K.")] = None,
     each: Annotated[bool, typer.Option("--each", help="The base and the state after every patch.")] = False,
     base: Annotated[bool, typer.Option("--base", help="The tree without the series.")] = False,
-    config: Annotated[
-        list[Path] | None, typer.Option("--config", metavar="FRAGMENT", help="Configuration to add (may be repeated).")
-    ] = None,
+    config: common.ConfigOption = None,
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Jobs of make; all processors if not given.")
     ] = None,

@@ -71,6 +71,10 @@ def _without_sandbox(chosen: bool) -> bool:
     return chosen
 
 
+ConfigOption = Annotated[
+    list[Path] | None,
+    typer.Option("--config", metavar="FRAGMENT", help="Configuration to add to every build (may be repeated)."),
+]
 JobsOption = Annotated[
     int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Guests at once; as many as fit if not given.")
 ]

@@ -8,6 +8,7 @@ import typer
 
 from kpatch_tool.cli.common import (
     ArchOption,
+    ConfigOption,
     JobsOption,
     JsonOption,
     NoSandboxOption,
@@ -29,6 +30,7 @@ def command(
     suite: SuiteOption = None,
     each: Annotated[bool, typer.Option("--each", help="Test every state, even where nothing changed.")] = False,
     head: Annotated[bool, typer.Option("--head", help="Test the base and the last state only.")] = False,
+    config: ConfigOption = None,
     jobs: JobsOption = None,
     no_sandbox: NoSandboxOption = False,
     json: JsonOption = False,
@@ -44,6 +46,7 @@ def command(
         arch=arch,
         suites=tuple(suite or ()),
         which=runner.which(each, head),
+        fragments=tuple(config or ()),
         jobs=jobs,
     )
     with live.watcher_for(console(stderr=True)) as watcher:

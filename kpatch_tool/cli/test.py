@@ -28,6 +28,7 @@ def command(
     ] = None,
     by_hand: Annotated[bool, typer.Option("--nodefault", help="Also tests marked to be run by hand only.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Test again what is remembered.")] = False,
+    config: common.ConfigOption = None,
     jobs: common.JobsOption = None,
     no_sandbox: common.NoSandboxOption = False,
     as_json: common.JsonOption = False,
@@ -47,6 +48,7 @@ def command(
         base=base,
         fresh=fresh,
         options=options,
+        fragments=tuple(config or ()),
         jobs=jobs,
     )
     workspace = common.here()

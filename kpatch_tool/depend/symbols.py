@@ -35,7 +35,7 @@ _MEMBER = re.compile(r"(?:->|\.)\s*(\w+)")
 _CONFIG = re.compile(r"^(?:menu)?config\s+(\w+)$")
 _CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)")
 _INCLUDE = re.compile(rb'^#\s*include\s+(?:<([^>]+)>|"([^"]+)")')
-_OBJECT = re.compile(rb"\b([\w./-]+)\.o\b")
+_OBJECT = re.compile(rb"\b([\w./-]{1,255})\.o\b")
 
 _Changed = list[tuple[FileDiff, list[CodeLine]]]  # the files of a patch, of those with code the lines
 Lacking = Callable[[Collection[str]], Collection[str]]  # names -> those that no file of the base has

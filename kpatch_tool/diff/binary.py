@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import zlib
 
-# A patch of a few bytes may inflate to any size; nothing in a kernel tree comes near this.
+# A patch of a few bytes may inflate, or copy what is there, to any size; nothing in a kernel tree comes near this.
 LARGEST = 64 << 20
 
 
@@ -61,6 +61,8 @@ def _delta(pre: bytes, delta: bytes) -> bytes | str:
         target, at = _number(delta, at)
         if source != len(pre):
             return f"the binary file has {len(pre)} bytes, the patch expects {source}"
+        if target > LARGEST:
+            return f"the binary file would have {target} bytes; more than {LARGEST >> 20} MB are none of a kernel's"
         out = bytearray()
         while at < len(delta) and len(out) <= target:
             code = delta[at]

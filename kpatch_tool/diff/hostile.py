@@ -149,5 +149,7 @@ def _unseen(text: str) -> str:
     """The characters of a line that do not show as they are, named."""
     import unicodedata  # a megabyte that hardly any patch needs
 
+    kinds = {"Cc": "(a control character)", "Cn": "(not assigned)"}
     signs = sorted({*HIDDEN.findall(text), *_ACTING.findall(text)})
-    return ", ".join(f"U+{ord(sign):04X} {unicodedata.name(sign, '(a control character)')}" for sign in signs)
+    names = [unicodedata.name(sign, kinds.get(unicodedata.category(sign), "")) for sign in signs]
+    return ", ".join(f"U+{ord(sign):04X} {name}" for sign, name in zip(signs, names, strict=True))

@@ -90,7 +90,7 @@ def depends_on(kconfig: str, symbol: str) -> str | None:
     entry = re.search(rf"^(?:menu)?config {re.escape(symbol)}\n((?:(?:[ \t].*)?\n)*)", kconfig, re.MULTILINE)
     if entry is None:
         return None
-    wants = re.findall(r"^\s+depends on (.+)$", entry[1].split("help\n")[0], re.MULTILINE)
+    wants = re.findall(r"^[ \t]+depends on (.+)$", entry[1].split("help\n")[0], re.MULTILINE)
     return " && ".join(wants)
 
 

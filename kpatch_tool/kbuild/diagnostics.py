@@ -192,7 +192,8 @@ def unique(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 def _lines(log: bytes) -> Iterator[str]:
-    return iter(log.decode("utf-8", "replace").splitlines())
+    """The lines as make printed them: what a compiler shows of the source may hold form feeds and the like."""
+    return (line.removesuffix(b"\r").decode("utf-8", "replace") for line in log.removesuffix(b"\n").split(b"\n"))
 
 
 def _diagnostic(line: str, roots: Roots) -> tuple[_Form, Diagnostic] | None:

@@ -42,6 +42,11 @@ class Plan:
         """Names the configuration asked for."""
         return _digest(self.arch.base_config, config.render(self.asked))
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """What configuration was asked for besides kpt's own: "CONFIG_PROVE_LOCKING=y"."""
+        return tuple(f"{one.symbol}={one.value}" for one in self.asked if one.origin not in self.ours)
+
     def key(self, state: State) -> str:
         """Names the artifact of `state`: its files, and all that decides what make does with them."""
         return artifacts.key([state.tree_id, self.generation, self.config, self.arch.name, self.modules])

@@ -344,7 +344,8 @@ class Scanner:
     def _read_mail(self, message: Message, begin: int, length: int, part: int) -> None:
         place = len(self._batch)
         self._batch.spans.extend((begin, length, part))
-        own = message.message_id or repr((message.subject, message.author, message.date, message.body))
+        shown = message.subject, message.author, message.date, message.body, message.in_reply_to  # as posts.read_posts
+        own = message.message_id or repr(shown)
         self._batch.own.append(self._hashes[_bytes(own)])
         self._parents([_bytes(id_) for id_ in (*message.references, message.in_reply_to) if id_], place)
         marks = self._judge.marks(message.subject)

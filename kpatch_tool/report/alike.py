@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kpatch_tool.results.deltas import Delta, identity, transition
-from kpatch_tool.results.repeats import seen_once, shaky
+from kpatch_tool.results.repeats import by_chance, seen_once, shaky
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.text import plural
 
@@ -34,10 +34,11 @@ def surely_back(
     own: Iterable[Delta], previous: StateTests, tests: StateTests, base: StateTests | None
 ) -> tuple[list[Delta], list[Delta]]:
     """Of what `tests` take back of the `previous` state (`own`) what is sure, and what was run only once there. What is
-    worse in some runs still is neither."""
+    worse in some runs still, or was only in some there, is neither."""
     left_open = shaky(tests)
     once = frozenset[str]() if base is None else seen_once(previous, tests, base)
-    settled = [delta for delta in own if delta.test not in left_open]
+    chance = frozenset[tuple[str, str]]() if base is None else by_chance(previous, tests, base)
+    settled = [delta for delta in own if delta.test not in left_open and (delta.test, delta.case) not in chance]
     sure = came_back(delta for delta in settled if delta.test not in once)
     return sure, came_back(delta for delta in settled if delta.test in once)
 

@@ -22,7 +22,7 @@ from kpatch_tool.kbuild.model import (
 )
 from kpatch_tool.results.deltas import HALF_SURE, Delta, compare, previous_tested
 from kpatch_tool.results.record import Cell, RunRecord
-from kpatch_tool.results.repeats import seen_once
+from kpatch_tool.results.repeats import by_chance, seen_once
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
 
@@ -86,6 +86,7 @@ def run_document(record: RunRecord) -> Document:
         "tree": record.tree,
         "base": record.base,
         "arch": record.arch,
+        "config": list(record.config),
         "accelerator": record.accelerator,
         "started": record.started.isoformat(timespec="seconds"),
         "seconds": round(record.seconds, 1),
@@ -166,8 +167,11 @@ def _state_tests(tests: StateTests, base: StateTests | None, previous: StateTest
     deltas = compare(tests, base) if base is not None and tests.patch != 0 else ()
     own = compare(tests, previous) if previous is not None else ()
     if base is not None and previous is not None:
-        once = seen_once(previous, tests, base)
-        own = tuple(replace(delta, confidence=HALF_SURE) if delta.test in once else delta for delta in own)
+        once, chance = seen_once(previous, tests, base), by_chance(previous, tests, base)
+        own = tuple(
+            replace(delta, confidence=HALF_SURE) if delta.test in once or (delta.test, delta.case) in chance else delta
+            for delta in own
+        )
     return {
         "patch": tests.patch,
         "suite": tests.suite,

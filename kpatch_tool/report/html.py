@@ -12,6 +12,7 @@ from importlib import resources
 from kpatch_tool.depend.model import External
 from kpatch_tool.report.findings import findings
 from kpatch_tool.report.graph import layout
+from kpatch_tool.report.lines import few
 from kpatch_tool.report.markup import cell, definition, folded, link, paragraph, row, table, tag, text
 from kpatch_tool.report.pictures import graph_picture, timings_picture
 from kpatch_tool.report.state_html import Logs, applying, building, testing, text_of
@@ -48,6 +49,7 @@ def _header(record: RunRecord) -> str:
         "tree": record.tree,
         "base": record.base[:12] or "unknown",
         "architecture": record.arch,
+        "configuration added": few(record.config),
         "tested with": record.accelerator,
         "run": f"{record.started:%Y-%m-%d %H:%M} {record.started:%Z}, {record.seconds:.0f} s",
     }

@@ -44,7 +44,13 @@ def _suite(record: RunRecord, state: StateChecks, number: int) -> Xml.Element:
             "package": _text(record.series),
         },
     )
-    facts = {"tree": record.tree, "base": record.base, "arch": record.arch, "accelerator": record.accelerator}
+    facts = {
+        "tree": record.tree,
+        "base": record.base,
+        "arch": record.arch,
+        "config": ", ".join(record.config),
+        "accelerator": record.accelerator,
+    }
     if state.patch:
         facts["patch"] = str(state.patch)
     properties = Xml.SubElement(suite, "properties")

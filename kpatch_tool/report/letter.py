@@ -21,7 +21,7 @@ from kpatch_tool.diff.model import Hunk, Kind
 from kpatch_tool.kbuild.model import changed_files
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings
-from kpatch_tool.report.lines import limited
+from kpatch_tool.report.lines import few, limited
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.files import encoded, rfc_date
 from kpatch_tool.series.model import Exactness, Series
@@ -286,13 +286,16 @@ _ACCELERATORS = {"tcg": "TCG (QEMU emulates the CPU and its SVM)", "kvm": "KVM (
 
 
 def _configuration(record: RunRecord) -> str:
-    """Which configuration was built: kpt's own, named by its hash so that two runs can be compared."""
+    """Which configuration was built: kpt's own and what was added, named by its hash so that two runs can be
+    compared."""
     artifacts = next((build.artifacts for build in reversed(record.builds) if build.artifacts is not None), None)
     try:
         data = Path(artifacts / "config").read_bytes() if artifacts is not None else b""
     except OSError:
         return ""
-    return f"kpt's guest configuration, .config has sha256 {hashlib.sha256(data).hexdigest()[:12]}" if data else ""
+    added = f" with {few(record.config)}" if record.config else ""
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    return f"kpt's guest configuration{added}, .config has sha256 {digest}" if data else ""
 
 
 def _suites(record: RunRecord) -> str:

@@ -12,6 +12,8 @@ from kpatch_tool.text import spelt
 if TYPE_CHECKING:
     from kpatch_tool.kbuild.model import Diagnostic
 
+_FEW = 6
+
 
 def wrapped(line: str, most: int, later: str | None = None) -> list[str]:
     """`line` as lines of at most `most` characters (40 at least) that break at blanks; those after the first begin with
@@ -27,6 +29,12 @@ def limited(lines: Iterable[str], most: int) -> tuple[str, ...]:
     shown = tuple(lines)
     left = len(shown) - most
     return (*shown[:most], f"... and {left} more") if left > 0 else shown
+
+
+def few(words: Sequence[str]) -> str:
+    """Words one behind another, of many the first and how many more there are; "" for none."""
+    more = len(words) - _FEW
+    return f"{', '.join(words[:_FEW])} and {more} more" if more > 0 else ", ".join(words)
 
 
 def blamed(suspects: Sequence[int]) -> str:

@@ -17,7 +17,7 @@ from kpatch_tool.report.table import show
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
-from kpatch_tool.series.store import find, load
+from kpatch_tool.series.store import find, load, name_of
 from kpatch_tool.text import json_printable
 from kpatch_tool.workspace import Workspace
 
@@ -31,8 +31,8 @@ def last(workspace: Workspace, series: str | None) -> RunRecord:
     Raises InputError when there is none.
     """
     with Store(workspace) as store:
-        name = store.last_series() if series is None else Path(series).name
-        record = store.last_run(name) if name is not None else None
+        name = store.last_series() if series is None else name_of(series)
+        record = store.last_run(name) if name is not None and name.isascii() else None  # as every name is
     if record is None:
         if series is not None:
             find(workspace, series)  # says so when there is no such series

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.report.alike import one_of_alike, only_once, surely_back
-from kpatch_tool.report.lines import blamed, diagnostic_line, from_here, wrapped
+from kpatch_tool.report.lines import blamed, diagnostic_line, few, from_here, wrapped
 from kpatch_tool.results.deltas import (
     Change,
     Delta,
@@ -180,7 +180,7 @@ def _applying(record: RunRecord) -> list[str]:
 
 
 def _building(record: RunRecord) -> list[str]:
-    lines = []
+    lines = [f"with {few(record.config)} besides kpt's own configuration"] if record.config else []
     before: tuple[int, set[tuple[str, str, str]]] = (0, set())  # the patch that failed so first
     for build in record.builds:
         state = _called([build.patch])

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import log2
 
 from kpatch_tool.restore.hidden import FORMS, Form, hides
@@ -14,7 +15,8 @@ _PLAIN = re.compile(rb"(?<![\w.+=-])[\w.+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-
 # Python's decorators, which archives take for addresses where the sign of a diff stands before them.
 _DECORATOR = re.compile(rb"^@\w{1,64}(?:\.\w{1,63}){1,6}", re.MULTILINE)
 _NAME = re.compile(rb"[\w][\w .,'-]*\Z")
-_ENTRY = re.compile(rb"^N:[ \t]*([^\n]+)(?=\n(?:[A-Z]: [^\n]*\n)*E: \Z)", re.MULTILINE)  # of CREDITS
+_ENTRY_NAME = re.compile(rb"N:[ \t]*(.+)")  # of CREDITS
+_ENTRY_LINE = re.compile(rb"[A-Z]: ")
 _LONGEST_NAME = 60  # bytes before an address in which a name is looked for
 _FROM_FILE = 4.0  # bits: an address of the file itself rather than one of the mail's people
 _FROM_OTHERS = 3.0  # and what it takes to tell one of so many from the others
@@ -46,14 +48,30 @@ def people_in(text: bytes, cost: float = 0.0) -> list[Person]:
         head = text[max(0, match.start() - _LONGEST_NAME) : match.start()].rpartition(b"\n")[2]
         if own := _NAME.search(head.rstrip(b" \t<(\"'")):
             name = own[0]
-        elif entry := _ENTRY.search(text, last, match.start()):
-            name = entry[1]
+        elif head == b"E: " and (entry := _entry_name(text, last, match.start())):
+            name = entry
         elif text[last : match.start()].strip(b" \t<>") or not last:
             name = b""
         last = match.end()
         if not (known := found.get(match[0])) or not known.name:
             found[match[0]] = Person(name, match[0], cost)
     return [person for person in found.values() if not hides(person.address)]
+
+
+def _entry_name(text: bytes, last: int, address: int) -> bytes:
+    """The name in the entry (CREDITS) whose `E: ` stands before `address`, b"" where there is none from `last` on."""
+    name, below = b"", address - len(b"E: ")
+    while below > last:
+        above = text.rfind(b"\n", last, below - 1) + 1
+        if not above and last:
+            break
+        line = text[above : below - 1]
+        if found := _ENTRY_NAME.fullmatch(line):
+            name = found[1]
+        if not _ENTRY_LINE.match(line):
+            break
+        below = above
+    return name
 
 
 def pool(mail: Iterable[Person], removed: bytes, base: bytes, others: Iterable[Person] = ()) -> tuple[Person, ...]:
@@ -84,19 +102,22 @@ def shown(text: bytes, people: Sequence[Person], made_up: Maker = _nobody) -> li
     """`text` with the first hidden address written out in every likely way, cheapest first; as it is where no address
     may be meant. A second hidden one in the line is written out the same way. `made_up` gives further addresses."""
     out: list[tuple[float, bytes]] = [(0.0, text)]
+    domains = _domains(people) if hides(text) else []
     for _ in range(2):
         form = next((form for form in FORMS if form.pattern.search(out[0][1])), None)
         if form is None:
             break
         ways: dict[bytes, float] = {}
         for cost, one in out[:_MOST_TWICE]:
-            for more, new in _ways(one, form, people, made_up):
+            for more, new in _ways(one, form, people, domains, made_up):
                 ways[new] = min(cost + more, ways.get(new, cost + more))
         out = sorted((cost, new) for new, cost in ways.items())[:_MOST]
     return out
 
 
-def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> list[tuple[float, bytes]]:
+def _ways(
+    text: bytes, form: Form, people: Sequence[Person], domains: Sequence[tuple[float, bytes]], made_up: Maker
+) -> list[tuple[float, bytes]]:
     match = form.pattern.search(text)
     if match is None:
         return [(0.0, text)]
@@ -110,26 +131,32 @@ def _ways(text: bytes, form: Form, people: Sequence[Person], made_up: Maker) -> 
     other = _ANOTHER if any(named for _, named in fitting) else 0.0
     more = [
         (cost + other, head + address + tail)
-        for cost, address in (*made_up(head), *_at_known_domains(match, people))
+        for cost, address in (*made_up(head), *_at(domains, match))
         if form.fits(match, address)
     ]
     return [*found, *more, (_KEPT, text)]
 
 
-def _at_known_domains(match: re.Match[bytes], people: Sequence[Person]) -> list[tuple[float, bytes]]:
-    """What an archive shows of an address before the @ at every domain that people have whose end or length is that
-    which it shows, too."""
+def _domains(people: Sequence[Person]) -> list[tuple[float, bytes]]:
+    """The domains that people have, each with what it costs to take it for an address that nobody is known to have."""
+    found = Counter(domain for person in people for domain in person.address.split(b"@")[1:] if domain)
+    return [(_AT_A_DOMAIN + log2(found.total() / count), domain) for domain, count in found.items()]
+
+
+def _at(domains: Sequence[tuple[float, bytes]], match: re.Match[bytes]) -> list[tuple[float, bytes]]:
+    """What an archive shows of an address before the @, if it does, at every one of the domains."""
     shown = match[1] if match.re.groups > 1 else b""
-    if not shown:
-        return []
-    domains = Counter(domain for person in people for domain in person.address.split(b"@")[1:] if domain)
-    return [
-        (_AT_A_DOMAIN + log2(domains.total() / count), b"%s@%s" % (shown, domain)) for domain, count in domains.items()
-    ]
+    return [(cost, b"%s@%s" % (shown, domain)) for cost, domain in domains] if shown else []
 
 
 def _named(person: Person, head: bytes) -> bool:
     """Whether the person's name stands before the place."""
-    words = list(re.findall(rb"\w{3,40}", person.name))[-3:]
+    words = _words(person.name)
     near = head[-80:].lower()
-    return bool(words) and all(word.lower() in near for word in words)
+    return bool(words) and all(word in near for word in words)
+
+
+@lru_cache(maxsize=8192)
+def _words(name: bytes) -> tuple[bytes, ...]:
+    """The last three words of a name, in small letters: of thousands of people, for every place in a line."""
+    return tuple(re.findall(rb"\w{3,40}", name.lower())[-3:])

@@ -62,6 +62,7 @@ def read_blind(text: bytes) -> Blind | None:
                     cut = _cut(file.header.path, number, hunk)
                 continue
             fit = fitted.fits[0]
+            undone["rewrapped"] += len(fitted.hunk.lines) - len(hunk.lines)
             certain = certain and (len(fitted.fits) == 1 or fitted.fits[1].cost - fit.cost >= _CERTAIN)
             hunks.append(_hunk(fitted, fit, undone))
             certain = certain and not undone["blank-lines-doubled"]

@@ -58,7 +58,8 @@ class Received:
 
     __slots__ = ("blank", "changed", "first", "hunk", "kept", "keys", "lines", "soft", "tail")
 
-    def __init__(self, hunk: LooseHunk) -> None:
+    def __init__(self, hunk: LooseHunk, *, kept: bool | None = None) -> None:
+        """`kept`: whether the mail kept blank lines, where the hunk does not tell it."""
         self.hunk = hunk
         self.lines = hunk.lines
         self.keys = [likeness(line) for line in hunk.lines]
@@ -68,7 +69,7 @@ class Received:
         # Without the `=` of a soft line break (quoted-printable).
         self.soft = [line.rstrip(b" \t").endswith(b"=") for line in hunk.lines]
         self.tail = _tail(hunk.lines)
-        self.kept = any(self.blank[: self.tail])
+        self.kept = any(self.blank[: self.tail]) if kept is None else kept
 
     def may_lack(self, at: int) -> bool:
         """Whether a blank line may have been lost before line `at`: one at the end may, others only where all were."""
@@ -137,11 +138,13 @@ class FitSearch:
         self.count = len(received.lines)
         self.steps = self.serial = 0
         self.heap: list[_Point] = []
+        self.seen: Counter[tuple[int, int, int]] = Counter()  # how often a point was come to: at, old, new
+        self.most_old, self.most_new = self._most(b"+"), self._most(b"-")
 
     def best(self, bound: int) -> tuple[Fit, ...]:
         """The readings, cheapest first; `bound` is the number of steps that may be taken."""
         found: list[Fit] = []
-        seen: Counter[tuple[int, int, int]] = Counter()
+        seen = self.seen
         for cost, skipped in self._sections():
             heappush(self.heap, _Point(cost, 0, skipped, 0, 0, skipped, None))
         while self.heap and self.steps < bound:
@@ -156,8 +159,9 @@ class FitSearch:
                 if len(found) == (_MAX_READINGS if _whole(fit) else _MAX_WITH_LOST):
                     break
                 continue
-            seen[point[2:5]] += 1
-            if seen[point[2:5]] <= _SAME_STATE:
+            state = point[2:5]
+            seen[state] += 1
+            if seen[state] <= _SAME_STATE:
                 self._follow(point)
         if not all(_whole(fit) for fit in found):
             found = [replace(fit, cost=fit.cost + _oddness(fit.taken, self.received)) for fit in found]
@@ -176,9 +180,24 @@ class FitSearch:
 
     def _push(self, point: _Point, move: _Move) -> None:
         more, at, old, new, taken = move
+        if self.seen.get((at, old, new), 0) >= _SAME_STATE:
+            return  # it would not be followed
+        if at >= 0 and (self.most_old[at] < self.hunk.old_count - old or self.most_new[at] < self.hunk.new_count - new):
+            return  # what is left does not give the counts
         self.serial += 1
         path = _Path(taken, point.path) if taken else point.path
         heappush(self.heap, _Point(point.cost + more, self.serial, at, old, new, point.section, path))
+
+    def _most(self, not_of: bytes) -> list[int]:
+        """For every received line, and behind the last, how many old or new lines there may be from it on; `not_of`
+        begins a line that is none. With a base blank lines may be lost, and with other counts than the @@ says any
+        number is right."""
+        if self.base is not None or self.recount:
+            return [max(self.hunk.old_count, self.hunk.new_count)] * (self.count + 1)
+        most = [0]
+        for first in reversed(self.received.first):
+            most.append(most[-1] + (first != not_of))
+        return most[::-1]
 
     def _sections(self) -> Iterator[tuple[float, int]]:
         """How many of the first lines belong to the @@ line, and what that costs."""

@@ -5,7 +5,9 @@ A hunk's place is looked for at its own line number first, by the offset of the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kpatch_tool.restore.fit_search import FitSearch, Received
 from kpatch_tool.restore.fits import AlikeBase, Fitted
@@ -18,15 +20,33 @@ _MAX_PLACES = 80
 _EASY = 0.9  # a reading that costs more than this is not believed before all places were looked at
 _RAREST = 3  # lines of a hunk that are looked up in the base
 _MAX_OCCURRENCES = 200  # of such a line
+_GLUED = re.compile(rb"  (?=[+-])| (?=  \t)")
 
 
 def fit_blind(hunk: LooseHunk, left: list[int]) -> Fitted | None:
     """Read a hunk by its counts alone; None where no reading has them. `left` holds the steps that are left for the
     whole text (TEXT_STEPS at first); those taken here are taken off."""
-    search = FitSearch(Received(hunk), None, 0)
-    fits = search.best(min(_MAX_STEPS, left[0]))
-    left[0] -= search.steps
-    return Fitted(hunk, None, fits) if fits else None
+    for one in filter(None, (hunk, unglued(hunk))):
+        search = FitSearch(Received(one), None, 0)
+        fits = search.best(min(_MAX_STEPS, left[0]))
+        left[0] -= search.steps
+        if fits:
+            return Fitted(one, None, fits)
+    return None
+
+
+def unglued(hunk: LooseHunk) -> LooseHunk | None:
+    """The hunk with every blank context line set apart again that a mail program joined with the line behind it, as
+    their blanks are what flowed lines end in (RFC 3676): "  +added", or "   " and a tab where context lines have two
+    blanks. None where there is none."""
+    lines: list[bytes] = []
+    bare: set[int] = set()
+    for number, line in enumerate(hunk.lines):
+        glued = _GLUED.match(line)
+        lines += [b"", line[glued.end() :]] if glued else [line]
+        if number in hunk.bare:
+            bare.add(len(lines) - 1)
+    return replace(hunk, lines=tuple(lines), bare=frozenset(bare)) if len(lines) > len(hunk.lines) else None
 
 
 def fit_hunks(hunks: tuple[LooseHunk, ...], base: AlikeBase, *, anew: bool = False) -> tuple[Fitted, ...] | int:
@@ -50,6 +70,15 @@ def fit_hunks(hunks: tuple[LooseHunk, ...], base: AlikeBase, *, anew: bool = Fal
 
 def _place(hunk: LooseHunk, base: AlikeBase, wanted: int, floor: int, *, anew: bool) -> Fitted | None:
     received = Received(hunk)
+    found = _placed(received, base, wanted, floor, anew=anew)
+    apart = unglued(hunk) if found is None or found.fits[0].cost > _EASY else None
+    if apart is None:
+        return found
+    other = _placed(Received(apart, kept=received.kept), base, wanted, floor, anew=anew)
+    return min((one for one in (found, other) if one), key=lambda one: one.fits[0].cost, default=None)
+
+
+def _placed(received: Received, base: AlikeBase, wanted: int, floor: int, *, anew: bool) -> Fitted | None:
     places = list(_places(received, base, wanted, floor))
     if not places:
         return None

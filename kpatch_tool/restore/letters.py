@@ -17,8 +17,8 @@ from kpatch_tool.restore.hidden import without_addresses
 MARK = "\N{REPLACEMENT CHARACTER}".encode()
 _RUN = re.compile(rb"[\x80-\xff?]+")
 _SIGNS = re.compile(rb"((?:\xef\xbf\xbd|\?)+)")
-_MARKED = re.compile(rb"[\w\x80-\xff?]*(?:\xef\xbf\xbd|\?)[\w\x80-\xff?]*")
-_WORD = re.compile(rb"\w*[\x80-\xff][\w\x80-\xff]*")
+_MARKED = re.compile(rb"[\w\x80-\xff?]+")
+_WORD = re.compile(rb"[\w\x80-\xff]+")
 _INSIDE = re.compile(rb"[A-Za-z]\?{1,4}[A-Za-z]")
 _LETTER = re.compile(rb"[A-Za-z]")
 _MOST_BYTES = 4  # of a character in UTF-8 (RFC 3629, 3)
@@ -64,7 +64,7 @@ class Words:
         for text in texts:
             if text.isascii():
                 continue
-            counts = Counter(word for word in _WORD.findall(text) if MARK not in word)
+            counts = Counter(word for word in _WORD.findall(text) if not word.isascii() and MARK not in word)
             for word, _ in counts.most_common():
                 self._words.setdefault(_RUN.sub(b"?", word), []).append(word)
             for line in text.split(b"\n"):
@@ -104,7 +104,7 @@ def readings(text: bytes, replaced: Sequence[bytes], near: Words, far: Words) ->
 
 def _worded(text: bytes, near: Words, far: Words) -> Iterator[bytes]:
     """The line with words that its own may be: the likeliest for each, then one of them otherwise."""
-    places = list(_MARKED.finditer(text))
+    places = [found for found in _MARKED.finditer(text) if MARK in found[0] or b"?" in found[0]]
     if not places or len(places) > _MOST_SIGNS:
         return
     ways = [_words(place[0], near, far) or [place[0]] for place in places]

@@ -212,7 +212,7 @@ class _Reader:
         return bool(_TAIL.match(line)) and bool(_SIGNATURE_TEXT.match(self._peek(1).strip())) and enough
 
 
-_names_whole = re.compile(rb'diff ?- ?- ?git "?a/(.+)"? "?b/\1"?|diff ?- ?- ?git \S+ \S*[^\s/]', re.DOTALL)
+_names_whole = re.compile(rb'diff ?- ?- ?git "?a/(.{1,4096})"? "?b/\1"?|diff ?- ?- ?git \S+ \S*[^\s/]', re.DOTALL)
 _header_whole = re.compile(
     rb"index [0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: [0-7]{6})?|(?:old|new|new file|deleted file) mode \d+|"
     rb"(?:dis)?similarity index \d+%|(?:rename|copy) (?:from|to) .+|Binary files .+ differ|GIT binary.*|"

@@ -30,7 +30,8 @@ _WAYS = 2  # of losing tabs that are thought of at once
 _SETTLED = 7.0  # bits: against what the other lines show
 _PADDED = 9.0  # blanks at the end that no received line has
 _HYPHEN = re.compile(rb"(?<=-) (?=[^\s-])")
-_OPERATOR_BEFORE = re.compile(rb"(?:[-+*/%=<>&|^?:,({\[!]|\breturn|\bcase|^[ \t]*)[ \t]*$")
+_OPERATOR_AT_END = re.compile(rb"(?:[-+*/%=<>&|^?:,({\[!]|\breturn|\bcase)\Z")
+_NEAR = 100  # bytes before a hyphen that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ def without_hyphen_blanks(text: bytes) -> bytes:
     """`text` without the blank that a GroupWise gateway put after every hyphen, unless a minus sign has it by right."""
 
     def kept(match: re.Match[bytes]) -> bytes:
-        head = text[: match.start() - 1]
-        apart = head[-1:] in (b" ", b"\t") and not _OPERATOR_BEFORE.search(head)
+        hyphen = match.start() - 1
+        head = text[max(0, hyphen - _NEAR) : hyphen]
+        before = head.rstrip(b" \t")
+        apart = before not in (b"", head) and not _OPERATOR_AT_END.search(before, len(before) - len(b" return"))
         return b" " if apart else b""
 
     return _HYPHEN.sub(kept, text)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
-from kpatch_tool.results.repeats import seen_once, shaky
+from kpatch_tool.results.repeats import by_chance, seen_once, shaky
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -94,10 +94,12 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
     states = [found for found in tests if found.patch != 0]
     if not bases:
         return ""
-    last = _last_states(states) or list(bases.values())
+    last = _last_states(states)
+    ran = _last_states([found for found in states if _ran(found, bases.get(found.suite))])
     broken = [found for found in tests if found.status != "ok"]
     parts = _all_broken(tests, broken)
-    compared = [found for found in last if found.patch and _ran(found, bases.get(found.suite))]
+    # A last state that says nothing takes nothing back.
+    compared = [found for found in ran if found in last or _is_worse(found, bases[found.suite])]
     if compared:
         dated: list[tuple[tuple[int, int], Delta]] = []
         for found in compared:
@@ -107,11 +109,10 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         total = sum(case_count(found, bases[found.suite]) for found in compared)
         said = sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated])
         parts.append(f"{_at_last(compared, patches)}{said}")
-        parts.append(_on_the_way(states, compared, bases))
-        parts.append(_now_and_then(states))
     elif not states and not broken:
-        count = sum(len(found.results) for found in last)
+        count = sum(len(found.results) for found in bases.values())
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
+    parts += [_on_the_way(states, ran, bases), _now_and_then(states)]
     return "; ".join(part for part in parts if part)
 
 
@@ -132,6 +133,10 @@ def _when(before: int, at: int, patches: Sequence[int]) -> str:
 def _ran(state: StateTests, base: StateTests | None) -> bool:
     """Whether a suite ran on a state and on the base; where it did not, no case of it says anything."""
     return base is not None and (state.status, base.status) == ("ok", "ok")
+
+
+def _is_worse(state: StateTests, base: StateTests) -> bool:
+    return any(delta.change is Change.WORSE for delta in compare(state, base))
 
 
 def _last_states(states: Sequence[StateTests]) -> list[StateTests]:
@@ -174,11 +179,14 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
     for found in states:
         if found in last or not _ran(found, bases.get(found.suite)):
             continue
-        once = seen_once(found, ends[found.suite], bases[found.suite]) if found.suite in ends else ()
+        base, end = bases[found.suite], ends.get(found.suite)
+        once = seen_once(found, end, base) if end is not None else ()
+        chance = by_chance(found, end, base) if end is not None else ()
         passing = [
             delta
-            for delta in compare(found, bases[found.suite])
-            if delta.change is Change.WORSE and identity(delta) not in final and delta.test not in once
+            for delta in compare(found, base)
+            if delta.change is Change.WORSE and identity(delta) not in final
+            if delta.test not in once and (delta.test, delta.case) not in chance
         ]
         new = [delta for delta in passing if identity(delta) not in there.get(found.suite, ())]
         there[found.suite] = set(map(identity, passing))

@@ -9,7 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from kpatch_tool.suites.model import EMULATOR_DIED, KERNEL_LOG, NOT_BEGUN, UNBUILT, CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import (
+    BASE_PASSES,
+    EMULATOR_DIED,
+    KERNEL_LOG,
+    NOT_BEGUN,
+    UNBUILT,
+    CaseResult,
+    StateTests,
+    Verdict,
+)
 from kpatch_tool.text import plural
 from kpatch_tool.vm.model import NOT_LOADED
 
@@ -28,7 +37,8 @@ class Change(StrEnum):
     # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died, nor
     # where a test that runs out of its time on both does not come as far).
     WORSE = "worse"
-    BETTER = "better"  # it passes and did not on the base, or did not even build there
+    # It passes and did not on the base, or did not even build there; not where it does in another run of the base.
+    BETTER = "better"
     CHANGED = "changed"  # neither: fail became timeout, a test the base does not have fails, ...
 
 
@@ -282,7 +292,10 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
-    confidence = HALF_SURE if any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
+    lucky = change is Change.BETTER and key in after and after[key].why.endswith(BASE_PASSES)
+    if lucky:
+        change = Change.CHANGED
+    confidence = HALF_SURE if lucky or any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
     return Delta(test, case, base, now, confidence, change, _why(key, before, after), follows)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from kpatch_tool import leftovers
 from kpatch_tool.database import FILE_NAME, Database, Row
 from kpatch_tool.errors import InputError
+from kpatch_tool.series.store import name_of
 from kpatch_tool.tree.applied import all_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.vm import saved
@@ -105,7 +106,7 @@ class Filter:
 
     @property
     def _name(self) -> str | None:
-        return None if self.series is None else Path(self.series).name
+        return None if self.series is None else name_of(self.series)
 
     def _is_patch(self, state: Named) -> bool:
         return state.patch == self.patch and self._name in (None, state.series)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from kpatch_tool import leftovers, lock
@@ -53,7 +54,7 @@ def size_of(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if match is None:
         raise InputError(f"{text!r} is no size", where="--max-size", todo="write 500M or 2G")
-    return int(float(match[1]) * _SIZES[match[2].upper()])
+    return int(Decimal(match[1]) * _SIZES[match[2].upper()])
 
 
 def age_of(text: str) -> timedelta:
@@ -164,7 +165,8 @@ class _Pruning:
         for one in there:
             if one.kind is Kind.BUILD and one.directory is not None and not one.directory.is_dir():
                 self._database.execute("DELETE FROM builds WHERE key = ?", (one.key,))
-        known = {one.directory for one in there}
+        # What hung and was run once more in full has its outputs there.
+        known = {one.directory for one in there} | {file.parent for one in there for file in one.files.values()}
         for directory in _directories(self._workspace):
             if directory.name.startswith(_REMOVED):
                 _delete(directory)

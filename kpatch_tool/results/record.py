@@ -65,7 +65,8 @@ class PatchRecord:
 class RunRecord:
     """One run. `started` has a time zone; `seconds` is the time of the whole run; `accelerator` is empty when nothing
     was tested. `never_loaded` are the file names of modules that no guest loads on this machine, `uncompiled` the
-    source files that no build here compiles.
+    source files that no build here compiles. `config` are the lines of configuration that were asked for besides kpt's
+    own.
 
     `builds` and `tests` go over the states, base first; a suite's StateTests of a state that was not run again carries
     the earlier results, `cached`, with the reason in `why`. `problems` are lines for the user (a stage that this
@@ -91,6 +92,7 @@ class RunRecord:
     accelerator: str = ""
     never_loaded: frozenset[str] = frozenset()
     uncompiled: tuple[Uncompiled, ...] = ()
+    config: tuple[str, ...] = ()
 
     def cell(self, patch: int, stage: Stage) -> Cell | None:
         """The cell of a patch (0: the base) and stage."""

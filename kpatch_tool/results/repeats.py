@@ -7,13 +7,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, emulator_died, not_begun
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import BASE_PASSES, KERNEL_LOG, UNBUILT, CaseResult, StateTests, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
 _HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did not come because others did
 _STEADY = "worse in "
 _UNSTEADY = "unsteady: "
+_IN_SOME = "in some of its runs only"  # a case of a test that is worse in all of them
+_BAD = (Verdict.FAIL, Verdict.TIMEOUT, Verdict.ABORT)
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
 Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
 
@@ -199,7 +201,8 @@ class _Either:
         if not result.case or was_worse == is_worse or key not in self._again:
             return result
         counts = (result.test, "") not in self._before or key in self._before
-        return result if was_worse == counts else self._again[key]
+        taken = result if was_worse == counts else self._again[key]
+        return _noted(taken, _IN_SOME) if counts and not taken.why.endswith(_IN_SOME) else taken
 
 
 def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
@@ -244,6 +247,35 @@ def seen_once(previous: StateTests, now: StateTests, base: StateTests) -> frozen
         for name in worse
         if name not in proven and not (mended if not_begun(whole[name]) else whole[name].verdict in kinds)
     )
+
+
+def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
+    """The cases that are worse than on the base in some runs of `tests`, in a test that is worse `later`, too: that
+    they are not then is nobody's doing."""
+    still = {delta.test for delta in _worse(later, base)}
+    return frozenset(
+        (result.test, result.case)
+        for result in tests.results
+        if result.case and result.test in still and result.why.endswith(_IN_SOME)
+    )
+
+
+def seems_mended(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
+    """Those of the tests called `names` that pass, and ran on the `base` and did not: eight at most, and fewer, but
+    one, where they take long. The base is run but once, and may have failed by chance."""
+    passed = {one.test for one in tests.results if _is_whole(one) and one.verdict is Verdict.PASS and one.test in names}
+    failed = {
+        one.test: one
+        for one in base.results
+        if _is_whole(one) and one.verdict in _BAD and not (one.why.startswith(UNBUILT) or not_begun(one))
+    }
+    return _affordable([name for name in failed if name in passed], failed, 1)
+
+
+def not_mended(tests: StateTests, names: Collection[str]) -> StateTests:
+    """`tests` with a word that the base passes the tests called `names` in another run."""
+    results = (_noted(one, BASE_PASSES) if one.test in names else one for one in tests.results)
+    return replace(tests, results=tuple(results))
 
 
 def unsteady(tests: StateTests) -> tuple[str, ...]:

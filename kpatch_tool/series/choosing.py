@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -146,8 +145,10 @@ def _in_one_run(one: Posting, other: Posting) -> bool:
 
 
 def _sent_together(one: Posting, other: Posting) -> bool:
-    """Whether two postings of one total were sent at once: a number is in the series twice."""
-    numbered = one.total == other.total and one.total > 1
+    """Whether two postings of one total, or of which one is a single patch, were sent at once: a number is there
+    twice, or the file of an earlier try was in the directory that was sent."""
+    totals = {one.total, other.total}
+    numbered = max(totals) > 1 and (len(totals) == 1 or 1 in totals)
     dated = one.first.message.date and other.first.message.date
     if not (numbered and dated and same_person(one.sender, other.sender)):
         return False
@@ -177,8 +178,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
     problems += list(_taken(chosen))
     if chosen.kept_re:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
-    if (first := chosen.own.get(1)) and first.tag.number == 0:
-        problems.append(f"patch 1 was sent as 0/{chosen.total}")
+    for number in (number for number, post in chosen.own.items() if post.tag.number == 0):
+        problems.append(f"patch {number} was sent as 0/{chosen.total}")
     if miscounted := _miscounted(chosen):
         problems.append(f"counted otherwise by its subject, sent in this place: patch {spelt(miscounted)}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
@@ -197,10 +198,14 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
 
 
 def _miscounted(chosen: Posting) -> list[int]:
-    """The patches of one run of git send-email whose subjects have no number or another total than most."""
-    totals = Counter(post.tag.total for post in chosen.own.values() if post.batch)
-    usual = totals.most_common(1)[0][0] if len(totals) > 1 else None
-    return [number for number, post in sorted(chosen.own.items()) if usual and post.batch and post.tag.total != usual]
+    """The patches of one run of git send-email whose subjects have no number, another one, or another total than
+    the others."""
+    totals = {post.tag.total for post in chosen.own.values() if post.batch}
+    usual = chosen.total if len(totals) > 1 else None
+    tags = {number: post.tag for number, post in sorted(chosen.own.items()) if post.batch}
+    return [
+        number for number, tag in tags.items() if (usual and tag.total != usual) or tag.number not in {None, 0, number}
+    ]
 
 
 def _taken(chosen: Posting) -> Iterator[str]:

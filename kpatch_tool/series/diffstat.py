@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_FILE = re.compile(r"^(\S.*?) \| (Bin(?: .*)?|\d+)(?: ([+-]+))?$")
+# Bounded, since every line of a diffstat is made as wide as its widest one.
+_FILE = re.compile(r"^(\S.{0,254}?) \| (Bin(?: .*)?|\d{1,9})(?: ([+-]+))?$")
 _SUMMARY = re.compile(r"^\d+ files? changed(, \d+ insertions?\(\+\))?(, \d+ deletions?\(-\))?$")
 _MODE = re.compile(
     r"^(create|delete) mode [0-7]{6} |^mode change [0-7]{6} => [0-7]{6} |^(rename|copy|rewrite) .*\(\d+%\)$"
@@ -12,7 +13,7 @@ _MODE = re.compile(
 
 
 def laid_out(text: str) -> str:
-    """`text` (a note below `---`, a cover letter) with every diffstat in it laid out as git does.
+    """`text` (a note below `---`) with every diffstat in it laid out as git does.
 
     A diffstat is a run of ` path | N +++--` lines that ends in ` N files changed`; other lines stay as they are.
     """

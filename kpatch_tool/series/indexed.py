@@ -30,7 +30,7 @@ _AT_ONCE = 2000  # posts that are gathered before the results are written
 # The subject of nearly every patch; subject.parse reads the others. Set apart are titles in which it sees more.
 _USUAL = re.compile(
     r"\[(RFC )?PATCH(?: v([0-9]{1,3}))?(?: ([0-9]{1,4})/([0-9]{1,4}))?\] "
-    r"((?![Rr][Ee]:)[A-Za-z_].*(?:[^0-9\])]|[^0-9\])\s][\])]|[^0-9\])\svV#][0-9]+))",
+    r"((?![Rr][Ee]:|[Vv][0-9]{1,2}[:\s-])[A-Za-z_].*(?:[^0-9\])]|[^0-9\])\s][\])]|[^0-9\])\svV#][0-9]+))",
     re.ASCII,
 )
 

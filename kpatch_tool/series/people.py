@@ -36,7 +36,7 @@ def has_address(text: str) -> bool:
 
 def name_of(value: str) -> str:
     """The name in a person's trailer: what stands before the address, hidden or not."""
-    return re.split(r"<|\[email|\[EMAIL|\S+@", value, maxsplit=1)[0]
+    return re.split(rf"<|\[email|\[EMAIL|\S{{1,{_LONGEST}}}@", value, maxsplit=1)[0]
 
 
 def is_whole(address: str) -> bool:

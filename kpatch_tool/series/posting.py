@@ -220,6 +220,8 @@ class _Index:
     def __init__(self, patches: Sequence[Post]) -> None:
         self.found: list[Posting] = []
         self._answering = {(post.parent, post.tag.number) for post in patches if post.parent}
+        self._counted = {(post.parent, post.tag.total) for post in patches if post.parent}
+        self._tagged = {(post.parent, *_tagged(post)) for post in patches if post.parent}
         self._by_link: dict[str, list[Posting]] = {}
         self._by_sender: dict[tuple[str, int | None], list[tuple[datetime, int, Posting]]] = {}  # by time
         self._links: dict[int, set[str]] = {}
@@ -263,6 +265,18 @@ class _Index:
         cover = posting.cover.message.message_id if posting.cover else ""
         return (cover, post.tag.number) in self._answering
 
+    def is_counted(self, posting: Posting) -> bool:
+        """Whether a patch that answers the cover of `posting` counts as it does, be it placed already or not."""
+        return posting.cover is not None and (posting.cover.message.message_id, posting.total) in self._counted
+
+    def has_better(self, posting: Posting, post: Post) -> bool:
+        """Whether another patch of the number of `post`, which answers the cover of `posting` as it does, has the
+        cover's total and version, which this one has not."""
+        if posting.cover is None:
+            return False
+        wanted = (post.tag.number, *_tagged(posting.cover)[1:])
+        return _tagged(post) != wanted and (posting.cover.message.message_id, *wanted) in self._tagged
+
     def around(self, post: Post) -> set[int]:
         """The postings (their ids as objects) in whose thread a post is."""
         return {id(one) for link in post.links for one in self._by_link.get(link, [])[-_LATEST:]}
@@ -298,6 +312,11 @@ class _Index:
         return list(dict.fromkeys(close))
 
 
+def _tagged(post: Post) -> tuple[int | None, int | None, int | None, str]:
+    tag = post.tag
+    return tag.number, tag.total, tag.revision, tag.minor
+
+
 def _candidates(posts: Sequence[Post]) -> list[Post]:
     """The posts that are patches: marked ones; where there are none, unmarked ones, then forwarded ones, then whole
     patches sent as replies."""
@@ -325,17 +344,19 @@ def _fits(index: _Index, posting: Posting, post: Post) -> bool:
     if (post.tag.number or 1) in posting.patches:
         return False
     introduced = _answers_cover(posting, post)
-    if not _counts_alike(posting, post, introduced):
+    if introduced and index.has_better(posting, post):
+        return False
+    if not _counts_alike(index, posting, post, introduced):
         return False
     return (introduced or _is_connected(index, posting, post)) and _same_revision(posting, post, introduced)
 
 
-def _counts_alike(posting: Posting, post: Post, introduced: bool) -> bool:
+def _counts_alike(index: _Index, posting: Posting, post: Post, introduced: bool) -> bool:
     if post.tag.number is None:
         return introduced and posting.total <= 1
     if posting.unnumbered:
         return False  # "[PATCH 2/1]" after "[PATCH]" is a posting of its own
-    if posting.total != post.tag.total and not (introduced and not posting.patches):
+    if posting.total != post.tag.total and (not introduced or posting.patches or index.is_counted(posting)):
         return False  # and so is "[PATCH 14/17]" after "[PATCH 13/7]"
     return introduced or posting.resend == post.tag.resend or _comes_next(posting, post)
 
@@ -384,7 +405,7 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
     unthreaded = post.unthreaded and all(one.unthreaded for one in posting.posts)
     lost = unthreaded and _is_within(_ONE_RUN, posting, post)
-    one_untagged = None in (known[0], said[0])
+    one_untagged = None in (known[0], said[0]) or post.versioned_alone
     if not posting.patches:
         return introduced or (lost and one_untagged)
     mistyped = introduced or (lost and _is_next(posting, post))
@@ -404,10 +425,11 @@ def _answers_cover(posting: Posting, post: Post) -> bool:
     return posting.cover is not None and bool(post.parent) and posting.cover.message.message_id == post.parent
 
 
-def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, int, float]:
+def _closeness(index: _Index, posting: Posting, post: Post) -> tuple[bool, bool, bool, bool, int, float]:
     apart = abs((posting.when - post.when).total_seconds())
     together = post.batch != "" and post.batch in index.links(posting)
     linked = bool(index.links(posting) & post.links)
+    alike = (posting.revision, posting.minor) == (post.tag.revision, post.tag.minor)
     # Of those that one run sent, one of which has a number twice.
-    fuller = len(posting.patches) if post.unthreaded and _is_within(_ONE_RUN, posting, post) else 0
-    return _answers_cover(posting, post), together, linked, fuller, -apart
+    fuller = len(posting.patches) if (post.unthreaded or together) and _is_within(_ONE_RUN, posting, post) else 0
+    return _answers_cover(posting, post), together, linked, alike, fuller, -apart

@@ -56,6 +56,12 @@ class Post:
         return self.message.in_reply_to or next(iter(self.message.references[-1:]), "")
 
     @property
+    def versioned_alone(self) -> bool:
+        """Whether its version stands in its title ("x (v2)"): many count each patch of a series by itself there."""
+        revision = self.tag.revision
+        return revision is not None and subject.revision_of_title(self.tag.title) == revision
+
+    @property
     def unthreaded(self) -> bool:
         """Whether it is from an archive's page that does not show what a mail answers."""
         return self.message.archive != "" and not any(self.parents)
@@ -92,7 +98,8 @@ class Posting:
 
     @property
     def revision(self) -> int | None:
-        """What most of its patches say, else the cover."""
+        """What most of its patches say, else the first one or the cover; the cover first where they say it in titles
+        alone."""
         return self._tagged()[0]
 
     @property
@@ -117,15 +124,28 @@ class Posting:
         return self._said[1]
 
     def _counted(self) -> tuple[int | None, str]:
+        announced = (self.cover.tag.revision, self.cover.tag.minor) if self.cover else (None, "")
         tags = [(post.tag.revision, post.tag.minor) for post in self.own.values()]
         if not tags:
-            return (self.cover.tag.revision, self.cover.tag.minor) if self.cover else (None, "")
+            return announced
         said = Counter(tags) if tags.count(tags[0]) < len(tags) else {tags[0]: 1}
         most = max(said.values())
-        best = max((one for one, count in said.items() if count == most), key=lambda one: one[0] is not None)
-        if best[0] is None and self.cover and self.cover.tag.revision is not None:
-            return self.cover.tag.revision, self.cover.tag.minor
+        often = [one for one, count in said.items() if count == most]
+        best = often[0] if len(often) == 1 else max(often, key=self._weight)
+        if announced[0] is not None and (best[0] is None or (best != announced and self._versioned_alone(best))):
+            return announced
+        first = self.first if best[0] is None and len(said) > 1 else None
+        if first and first.tag.revision is not None and not first.versioned_alone:
+            return first.tag.revision, first.tag.minor  # only the first file of git format-patch was edited
         return best
+
+    def _weight(self, tag: tuple[int | None, str]) -> int:
+        """Of tags that as many patches have: a version, none, one in titles alone ("another try, take #2")."""
+        return 1 if tag[0] is None else 0 if self._versioned_alone(tag) else 2
+
+    def _versioned_alone(self, tag: tuple[int | None, str]) -> bool:
+        patches = self.own.values()
+        return all(one.versioned_alone for one in patches if (one.tag.revision, one.tag.minor) == tag)
 
     @property
     def own(self) -> Mapping[int, Post]:
@@ -217,7 +237,9 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
     posts: list[Post] = []
     turns = _Turns()
     for message in messages:
-        identity: object = message.message_id or (message.subject, message.author, message.date, message.body)
+        # A file that is attached to several answers is one of each of them.
+        shown = message.subject, message.author, message.date, message.body, message.in_reply_to
+        identity: object = message.message_id or shown
         if message.archive and not (message.message_id or message.date):
             identity = identity, turns.of(message, identity)
         place = places.setdefault(identity, len(posts))

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice, product, takewhile
 from operator import itemgetter
 
-from kpatch_tool.series import subject
+from kpatch_tool.series import miscounted, subject
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person
 
 _NEAR = timedelta(days=7)
@@ -21,7 +21,6 @@ _ONE_RUN = timedelta(minutes=5)  # of git send-email, where no header tells
 _ANY = -1  # for any total
 # The ids of cover letters of git format-patch --thread and of b4 send.
 _COVER_ID = re.compile(r"cover\.\d{9,11}\.git\.|\d{8}-.{1,200}-v\d{1,3}-0-[0-9a-f]{12}@")
-_FEWEST = 3  # patches of a posting that may have one without a number: a run may also send "[PATCH 1/2]" and others
 _REPLACES = {subject.REPLACEMENT}
 _LATEST = 100  # postings before one that it may go on from
 _AT_ONCE = timedelta(minutes=10)  # a number sent twice within it was sent so by mistake
@@ -34,7 +33,7 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
     whole = sorted((one for one in found if one.patches), key=lambda one: (one.when, one.order))
     _adopt_untagged_covers(whole, posts)
     _take_misnumbered(whole, misnumbered)
-    _take_miscounted(whole)
+    miscounted.take(whole)
     _take_replies(whole, posts)
     _continue(whole)
     _complete(whole, {post.message.message_id: post for post in posts if post.message.message_id})
@@ -43,14 +42,15 @@ def related(found: Sequence[Posting], posts: Sequence[Post], misnumbered: Sequen
 
 def _adopt_covers(found: Sequence[Posting]) -> None:
     """Give covers left alone (their version differs from the patches') to the posting they introduce. On a page without
-    threads the total may differ as well, if a patch follows soon, and both if it follows at once without a tag."""
+    threads, and in one run of git send-email, the total may differ as well, if a patch follows soon, and both if it
+    follows at once without a tag."""
     without = _Coverless(found)
     for lonely in found:
         cover = lonely.cover
         if lonely.patches or cover is None:
             continue
         near = without.introduced_by(cover, lonely.total)
-        if not near and cover.unthreaded:
+        if not near and (cover.unthreaded or cover.batch):
             near = [one for one in without.introduced_by(cover, _ANY) if _follows(one, lonely)]
         if near:
             min(near, key=lambda one: abs(one.when - cover.when)).cover = cover
@@ -106,6 +106,8 @@ def _introduces(cover: Post, one: Posting) -> bool:
 
 
 def _follows(one: Posting, lonely: Posting) -> bool:
+    if lonely.first.batch != one.first.batch:
+        return False
     apart = one.when - lonely.when
     return apart < _LATE_COVER if one.version == lonely.version else apart < _ONE_RUN and one.revision is None
 
@@ -149,7 +151,9 @@ def _is_letter(post: Post, one: Posting) -> bool:
     tag = post.tag
     if tag.reply or tag.forward or post.diff:
         return False
-    if (tag.notice or tag.number is not None) and tag.between not in subject.LETTERS:
+    # Some letters have the number of the first patch.
+    counted = tag.number is not None and (tag.number, tag.total) != (1, one.total)
+    if (tag.notice or counted) and tag.between not in subject.LETTERS:
         return False
     ids = (post.message.message_id, *one.ids)
     answering = all(
@@ -179,46 +183,22 @@ def _take_replies(found: Sequence[Posting], posts: Sequence[Post]) -> None:
 
 
 def _take_misnumbered(found: Sequence[Posting], misnumbered: Sequence[Post]) -> None:
-    """Where the first patch is missing and its sender sent one as 0/N with the others, take that."""
+    """Where a patch is missing and its sender sent one as 0/N with the others, take that: for the first, unless a run
+    of git send-email tells another place."""
     lacking: dict[tuple[str, int, int | None], list[Posting]] = {}
     for one in found if misnumbered else ():
-        for name in identities(one.sender) if 1 not in one.patches else ():
+        for name in identities(one.sender) if not one.complete else ():
             lacking.setdefault((name, one.total, one.revision), []).append(one)
     for post in misnumbered:
         waiting = [
             one
             for name in identities(post.sender)
             for one in lacking.get((name, post.tag.total or 0, post.tag.revision), ())[:_LATEST]
-            if 1 not in one.patches and abs(one.when - post.when) < _LATE_COVER
+            if miscounted.place_of(post, one) not in one.patches and abs(one.when - post.when) < _LATE_COVER
         ]
         if waiting:
-            min(waiting, key=lambda one: abs(one.when - post.when)).patches[1] = post
-
-
-def _take_miscounted(found: list[Posting]) -> None:
-    """Where one patch of three or more is missing whose subject lost its number or has another total, take it: one run
-    of git send-email, which counts its mails, sent it in that place."""
-    alone = {one.first.batch_place: one for one in found if len(one.own) == 1 and not one.cover and one.first.batch}
-    taken: set[Posting] = set()
-    for one in found if alone else ():
-        if one.total < _FEWEST or len(one.patches) != one.total - 1:
-            continue
-        missing = [number for number in range(1, one.total + 1) if number not in one.patches]
-        # The run, and by how much its count is ahead of the numbers.
-        runs = {(post.batch, post.batch_place[1] - number) for number, post in one.own.items()}
-        if len(missing) != 1 or len(runs) != 1:
-            continue
-        ((batch, ahead),) = runs
-        lost = alone.get((batch, missing[0] + ahead))
-        if lost is not None and _is_miscounted(lost, one, missing[0]):
-            one.patches[missing[0]] = lost.first
-            taken.add(lost)
-    found[:] = [one for one in found if one not in taken]
-
-
-def _is_miscounted(lost: Posting, one: Posting, number: int) -> bool:
-    alike = (lost.revision, lost.minor) == (one.revision, one.minor)
-    return alike and lost is not one and lost.first.tag.number in {None, number} and not lost.borrowed
+            nearest = min(waiting, key=lambda one: abs(one.when - post.when))
+            nearest.patches[miscounted.place_of(post, nearest)] = post
 
 
 def _continue(found: Sequence[Posting]) -> None:

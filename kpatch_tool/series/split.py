@@ -158,8 +158,7 @@ def _base_lines(tail: bytes) -> list[str]:
 
 
 def _note(text: bytes, charset: str) -> str:
-    note = headers.decode(re.sub(rb"\A---[ \t]*\r?\n", b"", text), charset)
-    return re.sub(r"\n+\Z", "", re.sub(r"\A\n+", "", note))
+    return headers.decode(re.sub(rb"\A---[ \t]*\r?\n", b"", text), charset).strip("\n")
 
 
 def strip_space(text: str) -> str:

@@ -273,6 +273,16 @@ def find(where: Workspace, name_or_path: str) -> Path:
     raise InputError("no such series", where=name_or_path, todo=todo)
 
 
+def name_of(name_or_path: str) -> str:
+    """The name of a series given by its name or its directory, which may be gone."""
+    path = Path(name_or_path)
+    if path.name == name_or_path:
+        return name_or_path
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        return path.resolve().name
+    return path.name
+
+
 def _lock_of(directory: Path) -> Path:
     with contextlib.suppress(InputError):
         return workspace.find(directory).lock(f"series-{directory.resolve().name}")

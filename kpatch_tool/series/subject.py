@@ -38,8 +38,11 @@ _MISTYPED = tuple(
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")
 # "[list] [[PATCH v2 net] 1/4]": a whole tag given to git as its prefix.
 _NESTED = re.compile(r"((?:\[[^\[\]]*\]\s*)*)\[([^\[\]]{0,80})\[([^\[\]]{1,80})\]([^\[\]]{0,80})\]")
-# "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others).
-_NUMBER = re.compile(r"(?<![\w./])(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1,4})(?![\w./])", re.IGNORECASE)
+# "3/7", "3 of 7", "3a/7" and "5.5/36" (a patch between two others); "[PATCH1/2]" and "[PATCH_v2_1/2]" as well.
+_NUMBER = re.compile(
+    r"(?:(?<![A-Za-z0-9./])|(?<=patch))(\d{1,4})(\.\d{1,2}|[a-d])?\s*(?:/|of)\s*(\d{1,4})(?![A-Za-z0-9./])",
+    re.IGNORECASE,
+)
 # "[PATCH v3 04/13 fix]", "[PATCH 11/17 SQUASH]": a change of that patch, which goes on top of it.
 _ON_TOP = re.compile(
     r"\d\s*(?:/|of)\s*\d{1,4}[\s,:]{1,3}((?:fix(?:up)?|squash|fold|incremental|delta)\d?)\b", re.IGNORECASE
@@ -64,10 +67,13 @@ _REVISION = re.compile(
 # What stands before and behind a kernel's version ("[PATCH stable v5.4]", "[PATCH for v5.9]", "[PATCH v6.1.y]").
 _FOR_A_KERNEL = re.compile(r"\b(?:stable|for|backport)[\s,]{0,3}$", re.IGNORECASE)
 _KERNELS = re.compile(r"\.y\b|-stable\b|-rc\d", re.IGNORECASE)
+_LONGTERM = frozenset({"4.4", "4.9", "5.4", "6.1", "6.6"})  # kernels of one digit: "[PATCH v5.4] x"
 # At the end of a title only what is set apart counts: "cgroup v2" and "GIC v3" are names of things.
 _TRAILING = re.compile(
     r"(?:,\s*|\s*[\[(]\s*|\s-+\s*)(?:patch\s*)?(?:v|take |try |ver |version )#?(\d{1,3})\s*[\])]?\s*$", re.IGNORECASE
 )
+# At its beginning, too: "[PATCH] (v2) x", "[PATCH] v2: x".
+_LEADING = re.compile(r"\(\s?v(\d{1,2})\s?\)\s|v(\d{1,2})(?:\s?:|\s-|-\s)", re.IGNORECASE)
 _WORDS = re.compile(r"patch|\brf[ct]\b|\brepost\b|resend", re.IGNORECASE)
 _RESENT = re.compile(r"resen[dt]|repost", re.IGNORECASE)
 _RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
@@ -127,8 +133,8 @@ def parse(subject: str) -> Tag:
     bare = None if number else _BARE_NUMBER.match(rest)
     revision, minor = _revision(inside)
     marked = bool(number or revision is not None or _WORDS.search(inside))
-    if revision is None and marked and (trailing := _TRAILING.search(rest[-_LONGEST_TAG:])):
-        revision = int(trailing[1])
+    if revision is None and marked:
+        revision = revision_of_title(rest)
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     if counted and counted[2] and not int(counted[1]):
         counted = None  # "[PATCH 0.5/3]" comes before the first, and is no cover letter
@@ -199,9 +205,19 @@ def _revision(inside: str) -> tuple[int | None, str]:
     return int(best[1] or best[3] or best[4]), (best[2] or "").lstrip(".").upper()
 
 
+def revision_of_title(rest: str) -> int | None:
+    """The revision that what follows the tags names: "x (v2)". It may be that of one patch of a series alone."""
+    if leading := _LEADING.match(rest):
+        return int(leading[1] or leading[2])
+    trailing = _TRAILING.search(rest[-_LONGEST_TAG:])
+    return int(trailing[1]) if trailing else None
+
+
 def _is_a_kernel(version: re.Match[str]) -> bool:
-    """Whether "v5.9" is a kernel's version, as "v5.15" always is."""
+    """Whether "v5.9" is a kernel's version, as "v5.15" always is, and "v5.4" without a number is."""
     inside, minor = version.string, version[2].removeprefix(".")
+    if f"{version[1]}.{minor}" in _LONGTERM and not _NUMBER.search(inside):
+        return True
     named = _FOR_A_KERNEL.search(inside[: version.start()]) or _KERNELS.match(inside, version.end())
     return len(minor) > 1 or named is not None
 
@@ -246,6 +262,7 @@ def same_title(a: str, b: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The letters and digits of a title, in lower case, without a version at its end."""
+    """The letters and digits of a title, in lower case, without a version at its beginning or end."""
+    text = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text
     end = len(text) - _LONGEST_TAG if len(text) > _LONGEST_TAG else 0
     return re.sub(r"[\W_]+", "", f"{text[:end]}{_TRAILING.sub('', text[end:])}".lower())

@@ -19,7 +19,7 @@ _ALIKE = re.compile(r"[A-Za-z][A-Za-z -]{1,30}: ?\S")  # "Reviewed by: Jane"
 _PICKED = re.compile(r"\(cherry picked from commit .*\)")
 _LONGEST_AMONG = 12  # lines in brackets, in which the next who signs off says what he changed
 _LINKS = frozenset({"link", "closes", "buglink"})
-_ID_IN_URL = re.compile(r"https?://[^@\s]+/([^/\s]+@[^/\s]+)", re.IGNORECASE)
+_ID_IN_URL = re.compile(r"https?://[^@\s]{1,500}/([^/\s]{1,250}@[^/\s]{1,250})", re.IGNORECASE)
 _REVIEW = re.compile(r"(?:^|-)(?:reviewed|acked|tested)-(?:[a-z]+-)*by$")
 _ID_DIGITS = 8  # of the commit that Fixes names: people abbreviate differently
 
@@ -168,7 +168,7 @@ def identity(trailer: Trailer) -> tuple[str, str]:
     key, value = trailer.key.lower(), " ".join(trailer.value.split())
     if key in _LINKS:
         found = _ID_IN_URL.search(unquote(value))
-        return key, found[1].lower() if found else re.sub(r"^https?://|/+$", "", value.partition(" ")[0])
+        return key, found[1].lower() if found else re.sub(r"^https?://", "", value.partition(" ")[0]).rstrip("/")
     if key == "fixes" and (commit := re.match(rf"[0-9a-f]{{{_ID_DIGITS}}}", value, re.IGNORECASE)):
         return key, commit[0].lower()
     if key.endswith("-by") or key == "cc":

@@ -149,7 +149,7 @@ def add_directory(workspace: Workspace, name: str, directory: Path) -> Suite:
     Raises InputError when there is no unittests.cfg or no image.
     """
     target = _directory(workspace, name)
-    place = directory.resolve()
+    place = Path(os.path.realpath(directory))
     images = next((path for path in (place / _IMAGES, place) if (path / _CFG).is_file()), None)
     if images is None:
         raise InputError(f"no {_CFG} there", where=str(place), todo="give a tree of kvm-unit-tests")

@@ -17,6 +17,9 @@ NOT_BEGUN = "not begun"
 EMULATOR_DIED = "the emulator died"
 """How the `why` of a test begins while which QEMU itself ended, in every run of several: no word about the kernel."""
 
+BASE_PASSES = "in another run the base passes it, too"
+"""How the `why` of a test ends that passes where the base failed, but not in every run: no patch mended anything."""
+
 
 class Verdict(StrEnum):
     """What became of a case or a test (the words of the JSON contract)."""

@@ -111,7 +111,8 @@ def build_selftests(
     chosen = choose(programs, (*defaults(arch), *touched), patterns)
     if not chosen:
         return Selftests((), f"no test of {DIRECTORY} matches {' '.join(patterns)}".strip())
-    keys = _keys(sources, chosen, toolchain.probe(tree.make).identity)
+    common = _digest(_common(sources, toolchain.probe(tree.make).identity, _handed(tree.make)))
+    keys = _keys(sources, chosen, common)
     kept = _Kept(workspace.cache / SUITE)
     log = None
     if any(not kept.has(key) for key in keys.values()):
@@ -122,7 +123,7 @@ def build_selftests(
                 objects = workspace.state / "build" / f"{tree.name}-{arch}-{SUITE}"
                 log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
                 build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress)
-                build.prepare(_digest(_common(sources)), _digest(_headers(sources)), _data()[arch]["make_arch"])
+                build.prepare(common, _digest(_headers(sources)), _data()[arch]["make_arch"])
                 build.make(missing, keys, kept)
     return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
 
@@ -214,15 +215,22 @@ def _test(program: Program, listed: Mapping[str, Options], kept: _Kept, key: str
 # What a program is made of
 
 
-def _common(sources: Sources) -> dict[str, str]:
+def _common(sources: Sources, tools: Iterable[str], variables: Sequence[str]) -> dict[str, str]:
     """What all programs depend on: everything but the sources of single programs."""
     inside = f"{DIRECTORY}/"
     shared = (f"{inside}lib/", f"{inside}include/")
-    return {
+    files = {
         path: oid
         for path, oid in sources.ids.items()
         if not path.startswith(inside) or path.startswith(shared) or path.endswith((".h", "Makefile", "Makefile.kvm"))
     }
+    words = {"variables": "\n".join(variables)} if variables else {}
+    return {**files, "recipe": _RECIPE, "tools": "\n".join(tools), **words}
+
+
+def _handed(variables: Mapping[str, str]) -> list[str]:
+    """The tree's make variables that are handed to the tests' make."""
+    return [f"{name}={variables[name]}" for name in ("CC", "CROSS_COMPILE") if name in variables]
 
 
 def _headers(sources: Sources) -> dict[str, str]:
@@ -230,9 +238,8 @@ def _headers(sources: Sources) -> dict[str, str]:
     return {path: sources.ids[path] for path in _data()["inputs"]["headers"] if path in sources.ids}
 
 
-def _keys(sources: Sources, programs: Iterable[Program], tools: Iterable[str]) -> dict[str, str]:
+def _keys(sources: Sources, programs: Iterable[Program], common: str) -> dict[str, str]:
     """Program name -> the key of everything it is made of."""
-    common = _digest({**_common(sources), "recipe": _RECIPE, "tools": "\n".join(tools)})
     return {
         program.name: _digest({"common": common, program.path: sources.ids.get(f"{DIRECTORY}/{program.source}", "")})
         for program in programs
@@ -386,7 +393,7 @@ class _Build:
             "-k",
             f"OUTPUT={self._out}",
             f"KHDR_INCLUDES=-isystem {self._installed / 'usr' / 'include'}",
-            *(f"{name}={value}" for name, value in self.variables.items() if name in ("CC", "CROSS_COMPILE")),
+            *_handed(self.variables),
             *(str(self._out / program.path) for program in programs),
         ]
         self._run(self.source / DIRECTORY, goals, log)

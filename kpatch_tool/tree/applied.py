@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from kpatch_tool import process
 from kpatch_tool.errors import InputError
@@ -92,7 +92,7 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
 
     Raises InputError, saying what to run, when it is not applied there.
     """
-    name = workspace.remembered(LAST) if series is None else _name_of(workspace, series)
+    name = workspace.remembered(LAST) if series is None else store.name_of(series)
     if name is None:
         raise InputError("no series was applied yet", todo="run `kpt apply SERIES`")
     try:
@@ -116,11 +116,6 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
         branch = branch_name(name)
         raise InputError(f"branch {branch} of tree {found.name} was moved by another hand", todo=todo)
     return recorded.applied
-
-
-def _name_of(workspace: Workspace, series: str) -> str:
-    """The name of a series given by its name, whose directory may be gone, or by its directory."""
-    return store.find(workspace, series).name if Path(series).name != series else series
 
 
 def is_kpts_own(objects: Objects, tree: Tree, series: str) -> bool:
@@ -172,8 +167,8 @@ def all_applied(tree: Tree) -> tuple[Applied, ...]:
     )  # fmt: skip
     found = []
     with Objects(tree.git_dir) as objects:
-        for ref in listing.stdout.decode("utf-8", "surrogateescape").split():
-            data = objects.blob(ref)
+        for ref in listing.stdout.splitlines():
+            data = objects.blob(os.fsdecode(ref))
             with contextlib.suppress(ValueError):
                 found.append(decode(data or b""))
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,9 +67,9 @@ def _source(catalogue: Catalogue, row: Description, start: Path) -> Source:
         local = start / row.source
         return GitRepository(str(local.resolve()) if local.exists() else row.source, row.ref or "HEAD")
     if row.kind == "dir":
-        return Directory(str((start / row.source).resolve()))
+        return Directory(os.path.realpath(start / row.source))
     if row.kind == "tarball":
-        return Tarball(str((start / row.source).resolve()))
+        return Tarball(os.path.realpath(start / row.source))
     from kpatch_tool.series import store
     from kpatch_tool.tree.sources.skeleton import Skeleton
 

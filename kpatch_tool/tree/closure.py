@@ -11,6 +11,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Series
 
 _NUMBER = re.compile(r"[0-9]{1,6}").fullmatch
+_MOST = 10_000  # patches from one number to another
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:
@@ -18,11 +19,10 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not _NUMBER(first) or (dash and not _NUMBER(last)) or int(last or first) - int(first) > 10_000:
+        known = _NUMBER(first) and (not dash or _NUMBER(last))
+        if not known or not 0 <= int(last or first) - int(first) <= _MOST:
             raise InputError("not numbers of patches", where=f"--patches {text}", todo="write them like 2,4-5")
         numbers += range(int(first), int(last or first) + 1)
-    if not numbers:
-        raise InputError("no patch named", where=f"--patches {text}", todo="write them like 2,4-5")
     return tuple(dict.fromkeys(numbers))
 
 

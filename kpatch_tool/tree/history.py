@@ -55,8 +55,8 @@ def tips(git_dir: Path) -> tuple[str, ...]:
     """The commits that branches and tags name, except the branches kpt itself makes for series."""
     asked = run_git(git_dir, "for-each-ref", f"--format={_REF}", *_KINDS)
     found: dict[str, None] = {}
-    for line in asked.decode("utf-8", "surrogateescape").splitlines():
-        oid, kind, tagged, tagged_kind, ref = line.split(" ", 4)
+    for line in asked.splitlines():  # of bytes: a ref may have what Unicode calls the end of a line
+        oid, kind, tagged, tagged_kind, ref = line.decode("utf-8", "surrogateescape").split(" ", 4)
         if "commit" in (kind, tagged_kind) and not ref.startswith(_OWN):
             found[tagged or oid] = None
     return tuple(found)
@@ -201,8 +201,8 @@ def names_of(git_dir: Path, commits: Sequence[str]) -> dict[str, str]:
     for kinds in (["--tags"], ["--exclude=refs/kpt/*", "--exclude=refs/heads/kpt/*"]):
         left = [commit for commit in wanted if commit not in named]
         if left:
-            out = run_git(git_dir, "name-rev", "--name-only", *kinds, *left).decode("utf-8", "replace").splitlines()
-            pairs = zip(left, out, strict=True)
+            lines = run_git(git_dir, "name-rev", "--name-only", *kinds, *left).splitlines()
+            pairs = zip(left, (line.decode("utf-8", "replace") for line in lines), strict=True)
             named.update({commit: _plain(name) for commit, name in pairs if name != "undefined"})
     return named
 

@@ -157,4 +157,4 @@ def _series_name(workspace: Workspace, name: str | None) -> str:
     found = name if name is not None else workspace.remembered(LAST)
     if found is None:
         raise InputError("no series was applied yet", todo="run `kpt apply SERIES`")
-    return store.check_name(Path(found).name, "SERIES")
+    return store.check_name(store.name_of(found), "SERIES")

@@ -116,7 +116,7 @@ def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ())
         atomic.sweep(target.parent)
         with atomic.staged_file(target) as out:
             write_archive(out, entries)
-    _forget_old(target.parent)
+        _forget_old(target.parent)
     return target
 
 

@@ -97,6 +97,26 @@ def test_other_branches_of_the_repository_a_tree_was_made_from(made: dict[str, s
     assert document["todo"].startswith("kpt tree add NAME --git ")
 
 
+def test_branches_with_what_unicode_takes_for_the_end_of_a_line(
+    made: dict[str, str], workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """git takes such a name; a no-break space comes by a slip of the Alt key."""
+    repo = Path(made["repo"])
+    for name in ("a\u00a0b", "c\u2028d", "e\x85f"):
+        git("branch", name, cwd=repo)
+    git("checkout", "-q", "e\x85f", cwd=repo)
+    change(repo, MMU, "static int drop_spte(", "static long drop_spte(", "another way")
+    base = change(repo, MMU, "static long drop_spte(", "static char drop_spte(", "another one")
+    change(repo, MMU, "static char drop_spte(", "static short drop_spte(", "a patch")
+    git("format-patch", "-q", "-1", "-o", tmp_path / "other", cwd=repo)
+    git("reset", "-q", "--hard", "HEAD~", cwd=repo)
+    kpt("import", tmp_path / "other", "--name", "other")
+    (one,) = kpt("base", "other", "--tree", "toy", "--json").json["exact"]
+    assert (one["commit"], one["describe"]) == (base, "e\x85f")
+    kpt("tree", "add", "again", "--git", repo, "--ref", base)
+    assert git("for-each-ref", "--format=%(refname)", cwd=workspace.trees / "again.git") == "refs/heads/base"
+
+
 def test_what_cannot_be_asked(made: dict[str, str], kpt: Kpt) -> None:
     assert "nothing-like-it" in kpt("base", "nothing-like-it", status=2).err
     assert "no-tree" in kpt("base", "fix", "--tree", "no-tree", status=2).err

@@ -80,6 +80,27 @@ def test_once_and_restart(six: Path, kpt: Kpt, tmp_path: Path) -> None:
     assert len(asked.read_text().split()) == 8
 
 
+def test_a_script_that_was_changed_is_asked_anew(six: Path, kpt: Kpt, tmp_path: Path) -> None:
+    """In whatever way the command names it."""
+    (tmp_path / "a b").mkdir()
+    place = tmp_path / "a b" / "check.sh"
+    for command in (f"'{place}'", f"sh '{place}' 2>/dev/null"):
+        for word, culprit in (("kvm_bad", 4), ("kvm_five", 5), ("kvm_bad", 4)):
+            place.write_text(f"#!/bin/sh\n! grep -q {word} arch/x86/kvm/x86.c\n")
+            place.chmod(0o755)
+            document = kpt("bisect", "six", "--once", "--run", command, "--json", status=1).json
+            assert document["culprit"]["patch"] == culprit
+
+
+def test_what_was_seen_with_other_flags_is_asked_anew(six: Path, workspace: Workspace, kpt: Kpt) -> None:
+    search = ("bisect", "six", "--warning", "*unset*", "--json")
+    first = kpt(*search, status=1).json
+    assert all(step["cached"] for step in kpt(*search, status=1).json["steps"])
+    (workspace.trees / "trees.toml").write_text('[toy]\nmake = { KCFLAGS = "-Wno-uninitialized" }\n')
+    document = kpt(*search).json
+    assert (first["culprit"]["patch"], document["culprit"]) == (2, None)
+
+
 def test_a_search_that_was_stopped_goes_on(six: Path, kpt: Kpt, tmp_path: Path) -> None:
     flag = tmp_path / "stop"
     flag.touch()
@@ -339,11 +360,16 @@ def test_the_base_is_bad_already_and_a_series_of_one(six: Path, kpt: Kpt) -> Non
 
 def test_commands_as_people_write_them(six: Path, kpt: Kpt, tmp_path: Path) -> None:
     """A script beside the workspace, a pipe, a variable."""
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "no.sh").write_text("#!/bin/sh\ngrep -q kvm_bad arch/x86/kvm/x86.c\n")
+    (tmp_path / "a b" / "no.sh").chmod(0o755)
     (tmp_path / "check.sh").write_text("#!/bin/sh\n! grep -q kvm_bad arch/x86/kvm/x86.c\n")
     (tmp_path / "check.sh").chmod(0o755)
     for command in (
         "./check.sh",
         "./check.sh && test -e Makefile",
+        "A='x y' B= ./check.sh",
+        "! './a b/no.sh' > /dev/null",
         "! grep kvm_bad arch/x86/kvm/x86.c | grep -q .",
         "test $KPT_PATCH -lt 4",
         "sh -c 'test $KPT_PATCH -lt 4'",
@@ -366,3 +392,22 @@ def test_names_that_mean_nothing(six: Path, kpt: Kpt) -> None:
         err = kpt("bisect", *words, status=2).err
         assert what in err and len(err.splitlines()) == 1, err
     kpt("bisect", "series/six", "--build")
+
+
+def test_another_configuration_is_another_question(six: Path, kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    """What was seen of the states as they were built before says nothing of them as they are built now."""
+    git("checkout", "-q", "main", cwd=six)
+    for path in ("virt/kvm/kvm_main.c", "arch/x86/kvm/svm.c"):
+        append(six, path, f"int more = {'nothing' if 'svm' in path else '1'};\n", f"change {path}")
+    git("format-patch", "-q", "-o", tmp_path / "two", "HEAD~2..HEAD", cwd=six)
+    kpt("import", tmp_path / "two", "--name", "two")
+    kpt("apply", "two", "--tree", "toy")
+    (tmp_path / "no-amd").write_text("CONFIG_KVM_AMD=n\n")
+    ask = ("bisect", "two", "--build", "--json")
+    assert kpt(*ask, "--config", tmp_path / "no-amd").json["culprit"] is None
+    assert kpt(*ask, status=1).json["culprit"]["patch"] == 2
+    with (workspace.trees / "trees.toml").open("a") as file:
+        file.write('[toy]\nconfig = ["CONFIG_KVM_AMD=n"]\n')
+    assert kpt(*ask).json["culprit"] is None
+    err = kpt("bisect", "two", "--run", "true", "--config", tmp_path / "no-amd", status=2).err
+    assert err == "kpt: --config: a configuration, but nothing is built; give --build with --run\n"

@@ -228,6 +228,36 @@ def test_what_is_typed_wrong_is_said_in_one_line(workspace: Workspace, kpt: Kpt,
     assert done.err.count("\n") == 1
 
 
+_SOURCES = (("tree", "add", "t", "--git"), ("tree", "add", "t", "--dir"), ("tree", "add", "t", "--tarball"))
+
+
+@pytest.mark.parametrize("words", [*_SOURCES, ("suite", "add", "s", "--dir"), ("init",), ("show",), ("import",)])
+def test_names_that_the_system_refuses_are_the_users_input(
+    workspace: Workspace, kpt: Kpt, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("loop", "a" * 5000, "a/" * 3000):
+        done = kpt(*words, name, status=2)
+        assert done.out == "" and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [("list",), ("init",), ("doctor",), ("index", "x"), ("import", "x")])
+def test_in_a_directory_that_is_gone(workspace: Workspace, words: tuple[str, ...]) -> None:
+    command = [
+        "sh",
+        "-c",
+        'mkdir gone && cd gone && rmdir ../gone && exec "$@"',
+        "sh",
+        sys.executable,
+        "-m",
+        "kpatch_tool",
+    ]
+    done = subprocess.run([*command, *words], cwd=workspace.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("this directory was removed: go to another and run the command again\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_where_no_series_is_named_the_one_applied_last_is_meant(workspace: Workspace, kpt: Kpt) -> None:
     for command in ("show", "deps", "restore", "base", "apply", "run"):
         assert kpt(command, status=2).err.startswith("kpt: no series was applied yet; name one")

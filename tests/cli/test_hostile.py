@@ -21,6 +21,7 @@ from tests.conftest import Kpt, git
 from tests.hostile_patches import HARMLESS, REFUSED, TREE, link, new, series
 from tests.mail_fixtures import Mail, mbox
 
+UNSEEN = 's = "\U000e0130\ufff0";'
 HIDDEN = "if (admin\u202e /* \u2066begin\u2069 */) {"
 ESCAPES = "\x1b[31m\x1b]0;owned\x07\x9b2J\u202eevil\u200b"
 
@@ -116,18 +117,21 @@ def test_a_conflict_on_the_right_base_is_not_blamed_on_the_base(place: Workspace
 
 def test_hidden_characters_are_a_finding(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     path = tmp_path / "m.mbox"
-    path.write_bytes(series(new("mm/ok.c", "int ok;"), new("mm/h.c", "int a;", HIDDEN, "\ta = 1; /*\x08\x08 */")))
+    path.write_bytes(
+        series(new("mm/ok.c", "int ok;"), new("mm/h.c", "int a;", HIDDEN, "\ta = 1; /*\x08\x08 */", UNSEEN))
+    )
     told = "mm/h.c:2 adds U+202E RIGHT-TO-LEFT OVERRIDE, U+2066 LEFT-TO-RIGHT ISOLATE, U+2069 POP DIRECTIONAL ISOLATE"
     control = "mm/h.c:3 adds U+0008 (a control character)"
+    unseen = "mm/h.c:4 adds U+FFF0 (not assigned), U+E0130 VARIATION SELECTOR-65"
     kpt("import", path, "--name", "trojan", cwd=place.root)
     problems = kpt("show", "trojan", "--json", cwd=place.root).json["problems"]
-    assert problems == [f"patch 2: {told}", f"patch 2: {control}"]
+    assert problems == [f"patch 2: {told}", f"patch 2: {control}", f"patch 2: {unseen}"]
     whole = kpt("show", "trojan", "--patch", "2", cwd=place.root).out
     assert "if (admin\\u202e /* \\u2066begin\\u2069 */) {" in whole
     checked = kpt("apply", "trojan", "--tree", "toy", "--check", cwd=place.root, status=1)
     assert "finding: mm/h.c:2 adds U+202E" in checked.out
     document = kpt("apply", "trojan", "--tree", "toy", "--check", "--json", cwd=place.root, status=1).json
-    assert [patch["hidden"] for patch in document["patches"]] == [[], [told, control]]
+    assert [patch["hidden"] for patch in document["patches"]] == [[], [told, control, unseen]]
     assert [patch["status"] for patch in document["patches"]] == ["clean", "clean"]
     made = kpt("apply", "trojan", "--tree", "toy", "--json", cwd=place.root, status=1).json
     assert git("rev-parse", "kpt/trojan", cwd=place.trees / "toy.git") == made["head"]

@@ -45,6 +45,13 @@ def test_text_is_the_default(kpt: Kpt, workspace: Workspace) -> None:
     assert "demo on toy: Demo series" in out and "1 worse" in out and "\x1b" not in out
     assert out.endswith("worse from patch 2 on (msr: pass, now fail).\n")
     assert kpt("report", "series/demo").out == out == kpt("report", "demo").out
+    (workspace.series / "demo").mkdir()
+    assert kpt("report", ".", cwd=workspace.series / "demo").out == out
+    assert "1 run;" in kpt("results", "--series", ".", cwd=workspace.series / "demo").out
+
+
+def test_a_name_that_is_no_text(kpt: Kpt, workspace: Workspace) -> None:
+    assert kpt("report", "a\udcffb", status=2).err.startswith("kpt: a\\udcffb: no such series")
 
 
 def test_json(kpt: Kpt, workspace: Workspace) -> None:

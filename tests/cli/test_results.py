@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,12 @@ def test_the_least_used_goes_first(built: Path, kpt: Kpt, workspace: Workspace) 
     assert not any(state["cached"] for state in states)
 
 
+def test_a_size_beyond_all_numbers(kpt: Kpt, workspace: Workspace) -> None:
+    output = keep_tests(workspace, "no build")
+    kpt("results", "prune", "--max-size", "9" * 400)
+    assert output.is_file()
+
+
 def test_old_ones_go(built: Path, kpt: Kpt, workspace: Workspace) -> None:
     (first,) = results(kpt, "--patch", "1")
     output = keep_tests(workspace, str(first["key"]), "old")
@@ -241,6 +248,22 @@ def test_leftovers_of_killed_ones_go(built: Path, kpt: Kpt, workspace: Workspace
         ["young", *(Path(str(row["directory"])).name for row in results(kpt))]
     )
     assert len(results(kpt)) == 4, "a row without a directory is nothing"
+
+
+def test_outputs_in_two_directories_stay(kpt: Kpt, workspace: Workspace) -> None:
+    """A test that hung otherwise than on the base was run again in full: what it printed then lies elsewhere."""
+    first = keep_tests(workspace, "no build")
+    again = workspace.logs / "test" / "patch-1-again" / "0001-u.txt"
+    again.parent.mkdir()
+    again.write_text("in full\n")
+    with Store(workspace) as store:
+        tests = store.tests("t" * 64)
+        assert tests is not None
+        store.keep_tests("t" * 64, replace(tests, outputs={"t": first, "u": again}))
+    for path in (first.parent, again.parent):
+        os.utime(path, (time.time() - 7200,) * 2)
+    kpt("results", "prune")
+    assert first.is_file() and again.is_file()
 
 
 def test_killed_while_pruning(built: Path, kpt: Kpt, workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 
-MMU = "arch/x86/kvm/mmu.c"
+MMU, SVM = "arch/x86/kvm/mmu.c", "arch/x86/kvm/svm.c"
 
 
 def change(repo: Path, path: str, old: str, new: str, subject: str) -> None:
@@ -51,6 +51,24 @@ def test_a_conflict_ends_with_1(repo: Path, kpt: Kpt) -> None:
     assert ran.json["sentence"].startswith("three does not apply to toy: patch 1 conflicts (")
     assert [patch["stages"]["build"]["why"] for patch in ran.json["patches"]] == ["the series does not apply"] * 3
     assert ran.json["build"]["states"] == ran.json["test"]["states"] == []
+
+
+def test_configuration_is_added_to_every_build_and_told(
+    toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """Before and behind a patch that compiles without it only. No guest can be booted: that is not asked for here."""
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    change(toy_repo, SVM, "int ", "int odd = nothing;\nint ", "KVM: break AMD's")
+    git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
+    kpt("import", tmp_path / "mails", "--name", "one")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    (tmp_path / "no-amd").write_text("CONFIG_KVM_AMD=n\n")
+    ran = kpt("run", "one", "--config", tmp_path / "no-amd", "--suite", "selftests", "--json", status=None).json
+    assert [state["status"] for state in ran["build"]["states"]] == ["ok", "ok"]
+    assert ran["config"] == ["CONFIG_KVM_AMD=n"]
+    told = "with CONFIG_KVM_AMD=n besides kpt's own configuration"
+    assert told in " ".join(kpt("report", status=None).out.split())
+    assert kpt("build", "one", "--json", status=1).json["states"][0]["status"] == "failed"
 
 
 @pytest.mark.parametrize(

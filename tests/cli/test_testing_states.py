@@ -177,7 +177,7 @@ def test_a_search_tells_what_no_guest_loads(intel: None, workspace: Workspace, m
     monkeypatch.setattr(asked, "_suites", lambda *_: ("s",))
     monkeypatch.setattr(asked, "_tester", lambda *_: tester)
     monkeypatch.setattr(doctor, "require", lambda _: None)
-    request = asked.Request("intel", suites=("kpt-guest",))
+    request = asked.Request("intel", suites=("selftests",))
     missed = "; what patches 1, 2 and 3 change in kvm-intel.ko is not tested, no guest loads it here"
     for _ in range(2):
         found = bisect_request(workspace, request)

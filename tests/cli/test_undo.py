@@ -150,6 +150,8 @@ def test_names_that_are_none(two: Path, kpt: Kpt, workspace: Workspace) -> None:
     for name in ("../../x", "a b", "nothing"):
         assert len(kpt("undo", name, status=2).err.splitlines()) == 1
     kpt("apply", "two")
+    assert "is gone" in kpt("undo", ".", cwd=workspace.series / "two").out
+    kpt("undo", "--redo", "../two", cwd=workspace.series / "two")
     for path in sorted((workspace.series / "two").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     assert kpt("undo", "series/two").out.startswith("branch kpt/two of tree toy is gone")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -300,3 +302,31 @@ def test_binary_as_git_writes_it(tmp_path: Path, change: bytes) -> None:
     assert is_already(after, file)
     assert not is_already(start, file)
     assert isinstance(apply_file(start[1:], file), Conflict) or b"literal" in text
+
+
+def _git_number(value: int) -> bytes:
+    """A number as a delta has it (git's gitformat-pack(5)): seven bits a byte, the lowest first."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def test_a_delta_that_copies_without_end_is_refused() -> None:
+    """Some hundred bytes of mail that copy a file of the tree again and again."""
+    pre, times = bytes(1 << 20), 1 << 16
+    copy = bytes([0x80 | 0x40, 0x10])  # from offset 0, length 0x100000
+    delta = zlib.compress(_git_number(len(pre)) + _git_number(len(pre) * times) + copy * times)
+    lines = [delta[at : at + 52] for at in range(0, len(delta), 52)]
+    block = b"".join(
+        bytes([len(line) + 64 if len(line) <= 26 else len(line) + 70]) + base64.b85encode(line, pad=True) + b"\n"
+        for line in lines
+    )
+    size = len(zlib.decompress(delta))
+    text = b"diff --git a/b b/b\nindex 1234567..89abcde 100644\nGIT binary patch\ndelta %d\n%s\n" % (size, block)
+    (file,) = parse_diff(text)
+    start = time.monotonic()
+    refused = apply_file(pre, file)
+    assert isinstance(refused, Conflict) and "more than 64 MB are none of a kernel's" in refused.reason
+    assert time.monotonic() - start < 5

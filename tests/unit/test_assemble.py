@@ -440,6 +440,25 @@ Does it help?
     assert tried.date.day == (13 if date else 17)
 
 
+def test_files_attached_again_without_a_change_are_of_the_later_posting_too() -> None:
+    def answer(id_: str, parent: str, minute: int, texts: dict[int, str]) -> bytes:
+        mail = Mail("Re: make it fast", "", id_, parent, minute=minute).rfc5322()
+        files = "".join(
+            f"--=_b\nContent-Type: text/x-diff; name={n}.patch\nContent-Disposition: attachment\n\n"
+            f"From {n:040} Mon Sep 17 00:00:00 2001\nFrom: Jane Doe <jane@example.org>\n"
+            f"Date: Sun, 13 Apr 2014 10:00:00 +0000\nSubject: [PATCH {n}/2] mm: a{n}\n\n{text}\n{ONE.body}\n"
+            for n, text in texts.items()
+        )
+        head = 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="=_b"\n\n--=_b\n\nHere.\n'
+        return f"From mboxrd@z Thu Jan  1 00:00:00 1970\n{mail.rstrip()}\n{head}{files}--=_b--\n\n".encode()
+
+    first, second = answer("r1", "c", 1, {1: "One.", 2: "Two."}), answer("r2", "r1", 9, {1: "One!", 2: "Two."})
+    found = assemble(list(parse(first + second, "thread.mbox")), where="thread")
+    assert [(patch.number, patch.message[:4]) for patch in found.patches] == [(1, "One!"), (2, "Two.")]
+    again = assemble(list(parse(first + second + second, "thread.mbox")), where="thread")
+    assert again.problems == found.problems
+
+
 def test_a_chain_of_many_replies_takes_linear_time() -> None:
     given = "Acked-by: Joe Roe <joe@example.org>\n"
     replies = [

@@ -201,10 +201,11 @@ def test_the_kernels_fault() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 123_456])
-def test_words_of_the_source_are_not_the_machines(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("before", ["", "\f", "\v", "\r", "\u2028"])
+def test_words_of_the_source_are_not_the_machines(tmp_path: Path, number: int, before: str) -> None:
     """A compiler shows the line that is wrong, and kernels speak of machines, too."""
-    source = "\n" * (number - 1) + 'int f(void) { return pr_warn("Cannot allocate memory\\n"); }\n'
-    (tmp_path / "f.c").write_text(source)
+    source = "\n" * (number - 1) + f'int f(void) {{ return pr_warn("{before}Cannot allocate memory"); }}\n'
+    (tmp_path / "f.c").write_text(source, newline="\n")
     done = process.run(["gcc", "-c", "-Werror=implicit-function-declaration", "f.c"], cwd=tmp_path)
     assert done.status == 1 and b"Cannot allocate memory" in done.stderr
     assert diagnostics.infra_reason(done.stderr) is None

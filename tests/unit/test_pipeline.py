@@ -17,9 +17,11 @@ from kpatch_tool.kbuild.model import Diagnostic, Module, StateBuild, Uncompiled
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
 from kpatch_tool.report import table
+from kpatch_tool.report.alike import surely_back
 from kpatch_tool.report.document import run_document
+from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
-from kpatch_tool.results.repeats import Before
+from kpatch_tool.results.repeats import Before, settled
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests, inherited
@@ -259,6 +261,36 @@ def test_what_is_broken_for_another_reason_at_the_end_is_told_as_well() -> None:
     )
 
 
+@pytest.mark.parametrize("status", ["failed", "infra"])
+def test_a_state_that_says_nothing_takes_nothing_back(status: str) -> None:
+    """Patch 1 breaks vmexit; after patch 2 or 3 the kernel does not boot, or this machine fails."""
+    said = {"failed": "do not get through kut (why)", "infra": "could not be tested with kut on this machine (why)"}
+    kut = {0: make_tests(0, *SAME), 1: make_tests(1, "vmexit=fail", "msr=fail")}
+    kut |= {number: make_tests(number, status=status, why="why") for number in (2, 3)}
+    tests = {number: (one,) for number, one in kut.items()}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        f"patches 2 and 3 {said[status]}; after patch 1, the last that was tested, of 2 test cases 1 are as on the "
+        "base, 1 worse from patch 1 on (vmexit: pass, now fail)."
+    )
+    both = {number: (one, make_tests(number, "tlb=pass", suite="kpt-guest")) for number, one in kut.items()}
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), both, suites=("kut", "kpt-guest"))
+    record = run(SERIES, steps, Recorder())
+    assert "taken back" not in record.sentence
+    assert record.sentence.endswith("1 worse from patch 1 on (vmexit: pass, now fail).")
+
+
+def test_what_is_taken_back_before_the_end_is_told_though_the_end_is_broken() -> None:
+    tests = same_results(0, 2) | {
+        1: (make_tests(1, "vmexit=fail", "msr=fail"),),
+        3: (make_tests(3, status="failed", why="why"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        "; patch 3 does not get through kut (why); at patch 1 1 case of vmexit worse, taken back later."
+    )
+
+
 def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:
     """It is not tested, and says so; that no case ran on either is nothing that one of the two patches did."""
     why = "no job could be started: the guest's kernel died"
@@ -321,6 +353,22 @@ def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
     )
 
 
+def test_a_case_of_some_runs_is_not_taken_back_by_a_patch_after_which_its_test_is_worse() -> None:
+    def failing(patch: int, *cases: str) -> StateTests:
+        wrong = {f"vmexit/{case}" for case in cases}
+        names = ("vmexit", "vmexit/one", "vmexit/two", "vmexit/three")
+        results = (f"{name}={'fail' if wrong and name in wrong | {'vmexit'} else 'pass'}" for name in names)
+        return make_tests(patch, *results)
+
+    mixed = settled(failing(2, "one", "two"), failing(2, "one"), failing(0), {"vmexit": 2})
+    said = {0: failing(0), 1: failing(1), 2: mixed, 3: failing(3, "three")}
+    tests = {number: (one,) for number, one in said.items()}
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith("; at patch 2 1 case of vmexit worse, taken back later."), "one, not two"
+    mended = [delta for delta in compare(said[3], mixed) if delta.change is Change.BETTER]
+    assert [delta.case for delta in surely_back(mended, mixed, said[3], said[0])[0]] == ["one"]
+
+
 def test_many_tests_with_one_reason_are_one_line() -> None:
     """What the kernel said comes behind them, and must be seen."""
     names = [f"t{number}" for number in range(40)]
@@ -360,7 +408,16 @@ def test_the_machine_fails_in_the_build() -> None:
     assert words(record, Stage.BUILD) == ["ok 2 s", "ok 2 s", "cannot", "cannot"]
     assert words(record, Stage.TEST) == ["2 cases", "same", "-", "-"], "what was built is tested all the same"
     assert record.problems == ("build: o: cannot write: no space left on device",)
+    untested = record.cell(3, Stage.TEST)
+    assert untested is not None and untested.why == "not built"
     assert record.exit_status == 3
+
+
+def test_a_suite_that_is_named_twice_counts_once() -> None:
+    steps = FakeSteps(make_applied(SERIES), builds("a", "b", "b", "c"), same_results(0, 1, 3), suites=("kut", "kut"))
+    record = run(SERIES, steps, Recorder())
+    assert words(record, Stage.TEST) == ["2 cases", "same", "= patch 1", "same"]
+    assert len(record.tests) == 4
 
 
 def test_what_the_machine_could_not_do_outweighs_what_was_found() -> None:

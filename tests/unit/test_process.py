@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from kpatch_tool import process
 
 
@@ -23,6 +25,36 @@ def test_a_program_that_cannot_be_watched_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - start < 30
     assert done.stopped == "it cannot be watched: No such file or directory"
     assert not done.timed_out
+
+
+@pytest.mark.parametrize("starts", ["", "setsid "])
+def test_what_a_program_leaves_running_keeps_nobody_waiting(starts: str) -> None:
+    """A test that starts a server and does not end it: it holds the pipes that its output is read from."""
+    start = time.monotonic()
+    done = process.run(["sh", "-c", f"{starts}sleep 60 & echo said; echo more >&2; exit 3"], stdin=b"x" * (1 << 20))
+    assert time.monotonic() - start < 30
+    assert (done.status, done.stdout, done.stderr, done.timed_out) == (3, b"said\n", b"more\n", False)
+
+
+def test_a_limit_of_time_holds_for_what_left_the_group() -> None:
+    start = time.monotonic()
+    done = process.run(["sh", "-c", "echo said; setsid sleep 60 & sleep 50"], timeout=1)
+    assert time.monotonic() - start < 30
+    assert (done.stdout, done.timed_out) == (b"said\n", True)
+
+
+def test_what_is_printed_slowly_and_much_is_all_there() -> None:
+    done = process.run(
+        ["sh", "-c", "for n in 1 2 3; do head -c 300000 /dev/zero; sleep 0.9; done; cat >&2"], stdin=b"in"
+    )
+    assert (len(done.stdout), done.stderr, done.status) == (900000, b"in", 0)
+
+
+def test_what_is_read_slowly_is_read_to_its_end() -> None:
+    given = bytes(range(256)) * 8192
+    done = process.run(["sh", "-c", "sleep 1.5; head -c 100000; sleep 1.5; cat"], stdin=given)
+    assert (done.stdout, done.status) == (given, 0)
+    assert process.run(["cat"], stdin=b"").stdout == b""
 
 
 def test_processors_are_those_that_may_be_used() -> None:

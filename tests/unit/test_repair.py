@@ -17,6 +17,7 @@ from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.restore.blind import read_blind, suspicions
+from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.judge import readings_judged
 from kpatch_tool.restore.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
@@ -326,6 +327,31 @@ def test_hostile_text_is_read_in_bounded_time(number: int) -> None:
         restore_loose(exact, base)
     read_blind(text)
     assert time.process_time() - began < 20
+
+
+def test_blank_context_lines_joined_with_the_next_are_set_apart() -> None:
+    """As Thunderbird sends flowed text: blanks before all context lines, and none of the blank ones."""
+    base = b"int a;\n\nint b;\n\tint c;\n\n\tint d;\nint e;\n"
+    new = b"int a;\n\nint x;\nint b;\n\tint c;\n\n\tint d;\nint f;\n"
+    ids = b"index %s..%s 100644\n" % (blob_id(base)[:12].encode(), blob_id(new)[:12].encode())
+    lines = b"  int a;\n  +int x;\n  int b;\n  \tint c;\n   \tint d;\n-int e;\n+int f;\n"
+    text = b"diff --git a/f.c b/f.c\n" + ids + b"--- a/f.c\n+++ b/f.c\n@@ -1,7 +1,8 @@\n" + lines
+    (file,) = read_loose(text)
+    assert restore_loose(file, base).proven
+    blind = read_blind(text)
+    assert blind is not None and blind.certain
+    assert dict(blind.undone)["rewrapped"] == 2
+
+
+def test_hunks_whose_lines_cannot_give_the_counts_take_no_time() -> None:
+    """AsciiDoc: context lines `+` and `----` that lost their blanks look like changes."""
+    words = [b".. UINT%d left\n+\n----\nvalue of it\n" % number for number in range(12)]
+    hunk = b"@@ -1,60 +1,60 @@\n" + b"".join(words) + b"-old\n+new\n"
+    text = b"diff --git a/f b/f\n--- a/f\n+++ b/f\n" + hunk * 30
+    (file,) = read_loose(text)
+    left = [TEXT_STEPS]
+    assert all(fit_blind(one, left) is None for one in file.hunks)
+    assert TEXT_STEPS - left[0] < 1000
 
 
 PIECES = st.sampled_from(

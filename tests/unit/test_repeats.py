@@ -10,6 +10,7 @@ import pytest
 
 from kpatch_tool.results.deltas import compare, sentence
 from kpatch_tool.results.repeats import (
+    by_chance,
     cut_short,
     doubtful,
     in_full,
@@ -100,6 +101,13 @@ def test_a_test_that_fails_in_other_cases_each_time_is_one_fault(previous: State
         state = settled(state, cases(2, *failing), base, {"tlb": runs}, previous)
     assert [delta.case for delta in compare(state, base)] == [*expected, ""]
     assert state.results[-1].why == "worse in 3 of 3 runs"
+
+
+def test_what_was_worse_in_some_runs_only_is_not_taken_back_while_its_test_is_worse() -> None:
+    base = cases(0)
+    state = settled(settled(cases(2, "a", "b"), cases(2, "a"), base, {"tlb": 2}), cases(2, "a", "b"), base, {"tlb": 3})
+    assert by_chance(state, cases(3, "c"), base) == {("tlb", "b")}, "a was worse in all runs of it"
+    assert by_chance(state, cases(3), base) == by_chance(cases(2, "b"), cases(3, "c"), base) == frozenset()
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:

@@ -17,16 +17,19 @@ from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.mail.message import Address
 from kpatch_tool.pipeline import Which, run
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
 from kpatch_tool.report.junit import junit
+from kpatch_tool.report.letter import draft
 from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.model import Exactness
+from kpatch_tool.series.posted import Posted
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
 from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
@@ -180,6 +183,20 @@ def test_tap_escapes_what_has_a_meaning() -> None:
     text = tap(record)
     assert "\x1b" not in text and "\u202e" not in text
     assert not re.search(r"(?<!\\)#(?! (?:Subtest:|SKIP|TODO|\d+ checks?|demo))", re.sub(r'"[^"\n]*"', "", text))
+
+
+def test_what_configuration_was_added_is_in_every_report(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("CONFIG_KVM=m\n")
+    asked = tuple(f"CONFIG_{name}=y" for name in "ABCDEFGH")
+    record = clean()
+    builds = tuple(replace(one, artifacts=tmp_path) for one in record.builds)
+    record = replace(record, config=asked, builds=builds)
+    shown = "CONFIG_A=y, CONFIG_B=y, CONFIG_C=y, CONFIG_D=y, CONFIG_E=y, CONFIG_F=y and 2 more"
+    mail = Posted(0, "[PATCH 0/3] x", Address("J", "j@example.org"), None, "", "p@x")
+    letter = draft(record, make_series("a", "b", "c"), mail, Address("T", "t@example.org")).text
+    assert shown in page(record)
+    assert f"kpt's guest configuration with {shown}, .config has" in " ".join(letter.split())
+    assert f'name="config" value="{", ".join(asked)}"' in junit(record)
 
 
 def test_a_clean_run_is_clean() -> None:

@@ -137,6 +137,12 @@ def test_the_layout_of_a_diffstat() -> None:
     assert laid_out(squeezed) == STAT
 
 
+@pytest.mark.parametrize("wide", [f"{'b' * 100_000} | 1", f"b | {'1' * 100_000}"])
+def test_a_diffstat_with_a_line_without_end_does_not_make_all_of_them_as_wide(wide: str) -> None:
+    note = "\n".join(["a | 1"] * 1000 + [wide, "1001 files changed, 1001 insertions(+)"])
+    assert len(laid_out(note)) < 2 * len(note)
+
+
 PEOPLE = b'#define AUTHOR\t"Somebody"\n#define LIST\t"list"\n'
 
 

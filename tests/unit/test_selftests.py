@@ -126,8 +126,8 @@ class Toy:
         self._git("commit", "-qm", "state")
         return State(0, self._git("rev-parse", "HEAD"), self._git("rev-parse", "HEAD^{tree}"))
 
-    def build(self, state: State, *patterns: str) -> selftests.Selftests:
-        tree = Tree("toy", self.work / ".git", state.commit)
+    def build(self, state: State, *patterns: str, cc: str = "") -> selftests.Selftests:
+        tree = Tree("toy", self.work / ".git", state.commit, make={"CC": cc} if cc else {})
         return selftests.build_selftests(self.workspace, tree, state, patterns=patterns or ("*",), jobs=2)
 
     def news(self) -> list[str]:
@@ -200,6 +200,17 @@ def test_a_changed_header_reaches_every_program(toy: Toy, name: str, text: str, 
     (test,) = toy.build(toy.commit({name: text}), "good_test").tests
     assert test.path is not None
     assert subprocess.run([test.path], check=False).returncode == status
+
+
+def test_a_compiler_with_other_options_builds_all_again(toy: Toy) -> None:
+    """Also what the programs share, which has been built with the options of before."""
+    added = toy.commit(
+        {**FILES, f"{INSIDE}/include/common.h": "int common(void);\n#ifndef STEP\n#define STEP 1\n#endif\n"}
+    )
+    for cc, status in (("gcc", 8), ("gcc -DSTEP=3", 10)):
+        (test,) = toy.build(added, "good_test", cc=cc).tests
+        assert test.path is not None
+        assert subprocess.run([test.path], check=False).returncode == status
 
 
 def test_what_a_series_adds_or_changes_runs_beside_the_usual_ones(toy: Toy) -> None:

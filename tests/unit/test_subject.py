@@ -38,6 +38,8 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH stable v4.9] x", None, None, None, "x"),
         ("[PATCH for v5.9] x", None, None, None, "x"),
         ("[PATCH v5.15 v2 1/2] x", 2, 1, 2, "x"),
+        ("[PATCH v4.9] x", None, None, None, "x"),
+        ("[PATCH v5.4 2/3] x", 5, 2, 3, "x"),
         ("[PATCH v5.15 1/2] x", None, 1, 2, "x"),
         ("[PATCH v6.1.y 1/2] x", None, 1, 2, "x"),
         ("[PATCH v5.15-v6.1 v2] x", 2, None, None, "x"),
@@ -76,6 +78,16 @@ from kpatch_tool.series.subject import parse, same_title, title
         ("[PATCH] (3/9) x", None, 3, 9, "(3/9) x"),
         ("[PATCH] x: y (3/9)", None, 3, 9, "x: y (3/9)"),
         ("[PATCH] x: support (16/9)", None, None, None, "x: support (16/9)"),
+        ("[PATCH_V2_1/2] x", 2, 1, 2, "x"),
+        ("[PATCH V3_0/2] x", 3, 0, 2, "x"),
+        ("[PATCH1/2] x", None, 1, 2, "x"),
+        ("[PATCH 1/2_v2] x", 2, 1, 2, "x"),
+        ("[PATCH 6/6] (v3) x: y", 3, 6, 6, "(v3) x: y"),
+        ("[PATCH] v2: x", 2, None, None, "v2: x"),
+        ("[PATCH 0/4] V2- x", 2, 0, 4, "V2- x"),
+        ("[PATCH v3 0/4] v2: x", 3, 0, 4, "v2: x"),
+        ("[PATCH] v7-m: x", None, None, None, "v7-m: x"),
+        ("[PATCH] v4l: x", None, None, None, "v4l: x"),
         ("[PATCH 3of9] x", None, 3, 9, "x"),
     ],
 )
@@ -164,6 +176,8 @@ def test_same_title() -> None:
     assert same_title(
         "KVM: selftests: memslot_perf_test: Use data", "KVM: selftests: memslot_perf_test: Use data->nslots"
     )
+    assert same_title("KVM: x", "(v2) KVM: x")
+    assert same_title("v2: KVM: x", "KVM: x, v3")
     assert not same_title("KVM", "KVM: x")
 
 

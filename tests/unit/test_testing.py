@@ -239,6 +239,47 @@ def test_those_that_spoke_for_others_speak_for_nobody_where_they_are_not_worse_a
     assert found.results[4].why == ("worse in 3 of 3 runs" if bad else "unsteady: worse in 1 of 2 runs")
 
 
+def test_what_passes_in_another_run_of_the_base_was_not_mended(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """Of three tests that fail on the base one fails there each time, and one is not built."""
+    ran: list[tuple[int, list[str]]] = []
+    verdicts = {"luck": Verdict.FAIL, "fault": Verdict.TIMEOUT, "unbuilt": Verdict.FAIL, "good": Verdict.PASS}
+    whys = {"unbuilt": "does not build: no", "good": ""}
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        patch, names = subject.state.patch, [row.name for plan in plans for row in plan.rows]
+        ran.append((patch, names))
+        good = patch > 0 or names == ["luck", "fault"]
+        bad = {"fault"} if not patch else set()
+        found = [
+            CaseResult(name, "", Verdict.PASS if good and name not in bad else verdicts[name], 1.0) for name in names
+        ]
+        return (
+            replace(suite_results(patch), results=tuple(replace(one, why=whys.get(one.test, "")) for one in found)),
+        )
+
+    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in verdicts]
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        base = tester.test(State(0, "0" * 40, "0" * 40), build, ("s",))
+        before = Before(base=lambda: base, previous=lambda: base)
+        first, second = (tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)[0] for patch in (1, 2))
+    everything = [*verdicts]
+    assert ran == [(0, everything), (1, everything), (0, ["luck", "fault"]), (2, everything)], "it is asked once"
+    done = Tested((*base, first, second), "kvm", "asked for")
+    for one in (first, second):
+        changes = {delta.test: (str(delta.change), delta.confidence) for delta in done.deltas(one)}
+        assert changes == {"luck": ("changed", 0.5), "fault": ("better", 0.5), "unbuilt": ("better", 1.0)}
+    assert first.results[0].why == "in another run the base passes it, too"
+
+
 def test_each_suite_has_its_own_base() -> None:
     other = StateTests(0, "other", "ok", 1.0, (), "why")
     done = Tested((other, suite_results(0), suite_results(1, Verdict.TIMEOUT)), "tcg", "asked for")

@@ -28,6 +28,9 @@ from kpatch_tool.text import cut, plural, printable, printable_bytes, some_of, w
         ("one\ntwo\r\n", "one\\x0atwo\\x0d\\x0a"),
         ("\udcff", "\\udcff"),
         ("\U000e0041", "\\U000e0041"),
+        ("x\U000e0130\ufe01", "x\\U000e0130\\ufe01"),  # variation selectors, 256 of which make a byte each
+        ("a\ufff0", "a\\ufff0"),
+        ("\u26a0\ufe0f \u2705", "\u26a0\ufe0f \u2705"),
     ],
 )
 def test_a_line(given_text: str, shown: str) -> None:

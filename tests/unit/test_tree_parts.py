@@ -33,14 +33,12 @@ PATCH = Patch(1, "subject", Address("A", "a@example.org"), WHEN, "", "", b"", ()
 BASE = Commit("1" * 40, "2" * 40, (), b"x <> 5 +0000", b"x <> 77 +0000", b"base\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "numbers"), [("2", (2,)), ("2,4-6", (2, 4, 5, 6)), (" 1 , 1-2", (1, 2)), ("5-4,1", (1,))]
-)
+@pytest.mark.parametrize(("text", "numbers"), [("2", (2,)), ("2,4-6", (2, 4, 5, 6)), (" 1 , 1-2", (1, 2))])
 def test_numbers(text: str, numbers: tuple[int, ...]) -> None:
     assert parse_numbers(text) == numbers
 
 
-@pytest.mark.parametrize("text", ["", "x", "1-", "-1", "1,,2", "1-99999999999", "\u0662"])
+@pytest.mark.parametrize("text", ["5-4,1", "1,5-2", "", "x", "1-", "-1", "1,,2", "1-99999999999", "\u0662"])
 def test_no_numbers(text: str) -> None:
     with pytest.raises(InputError, match="2,4-5"):
         parse_numbers(text)

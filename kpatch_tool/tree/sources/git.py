@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -213,7 +214,7 @@ def _keep_only(git_dir: Path, commit: str) -> None:
     was = process.run(["git", f"--git-dir={git_dir}", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
     tip = was.stdout.decode("ascii").strip()
     listed = process.run(["git", f"--git-dir={git_dir}", "for-each-ref", "--format=%(refname)"])
-    others = [ref for ref in listed.stdout.decode("utf-8", "surrogateescape").split() if ref != BASE_REF]
+    others = [ref for ref in map(os.fsdecode, listed.stdout.splitlines()) if ref != BASE_REF]
     # HEAD may stand on a branch that goes; it is moved first so that no moment has a HEAD without a branch.
     process.run(["git", f"--git-dir={git_dir}", "symbolic-ref", "HEAD", BASE_REF])
     if any(ref.startswith(f"{BASE_REF}/") for ref in others):  # refs/heads/base/x stands in the way of refs/heads/base

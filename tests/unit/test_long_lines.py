@@ -1,0 +1,49 @@
+"""What strangers write takes a time that grows with its length, not with its square, also in one long line or run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from kpatch_tool.bisect.threshold import printed
+from kpatch_tool.kbuild.config import depends_on
+from kpatch_tool.restore.addresses import people_in
+from kpatch_tool.restore.letters import MARK, Words, readings
+from kpatch_tool.restore.loose import read_loose
+from kpatch_tool.restore.undoing import without_hyphen_blanks
+from kpatch_tool.series import people, trailers
+from kpatch_tool.series.model import Trailer
+from kpatch_tool.series.split import split_body
+
+LENGTH = 40_000
+SECONDS = 1.0  # of processor time; by its square each of them took 1 to 50 s
+DIFF = b"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-a\n+b\n"
+NOWHERE = Words([])
+
+
+def of(part: bytes) -> bytes:
+    return part * (LENGTH // len(part))
+
+
+CASES: dict[str, Callable[[], object]] = {
+    "blank lines in a note": lambda: split_body(b"x\n---\nx" + of(b"\n") + b"x\n" + DIFF, "utf-8"),
+    "addresses in a link": lambda: trailers.identity(Trailer("Link", of(b"https://").decode(), "patch")),
+    "slashes in a link": lambda: trailers.identity(Trailer("Link", f"https://a{of(b'/').decode()}x", "patch")),
+    "a word for a person": lambda: people.name_of(of(b"x").decode()),
+    "an entry of CREDITS": lambda: people_in(of(b"N: a\n") + b"X: jane@example.org\n"),
+    "names of a file": lambda: read_loose(b"diff --git a/x" + of(b" b/x") * 8 + b"y\n" + DIFF),
+    "hyphens": lambda: without_hyphen_blanks(of(b"a - ")),
+    "a word beside a letter that was lost": lambda: readings(of(b"a") + b" " + MARK, (), NOWHERE, NOWHERE),
+    "a word beside another letter": lambda: Words([of(b"a") + b" \xc3\xa4"]),
+    "blank lines of an entry in Kconfig": lambda: depends_on(f"config KVM\n{of(b' ' + bytes([10])).decode()}", "KVM"),
+    "a line that a test prints": lambda: printed(f"! {of(b' ').decode()}x"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_time_grows_with_the_length(case: str) -> None:
+    start = time.process_time()
+    CASES[case]()
+    assert time.process_time() - start < SECONDS
