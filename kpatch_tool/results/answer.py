@@ -203,9 +203,9 @@ def _passing(patch: int, deltas: Sequence[Delta]) -> str:
     if not tests:
         return f"at patch {patch} the kernel says {said[0]}, taken back later"
     count = len(deltas) - len(log)
-    more = f" and {plural(len(tests) - 1, 'more test')}" if len(tests) > 1 else ""
+    named = " and ".join(tests) if len(tests) < 3 else f"{tests[0]} and {plural(len(tests) - 1, 'more test')}"
     kernel = f" (the kernel says {said[0]})" if said else ""
-    return f"at patch {patch} {plural(count, 'case')} of {tests[0]}{more} worse{kernel}, taken back later"
+    return f"at patch {patch}, {plural(count, 'case')} of {named} worse{kernel}, taken back later"
 
 
 def _now_and_then(states: Sequence[StateTests]) -> str:

@@ -205,7 +205,7 @@ def test_regressions_and_repairs() -> None:
     assert words(record, Stage.TEST) == ["2 cases", "same", "1 worse", "1 better"]
     assert record.sentence.endswith(
         "of 2 test cases 1 are as on the base, 1 better from patch 3 on (msr: fail, now pass); "
-        "at patch 2 1 case of vmexit worse, taken back later."
+        "at patch 2, 1 case of vmexit worse, taken back later."
     )
     assert record.exit_status == 1
 
@@ -287,7 +287,7 @@ def test_what_is_taken_back_before_the_end_is_told_though_the_end_is_broken() ->
     }
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
     assert record.sentence.endswith(
-        "; patch 3 does not get through kut (why); at patch 1 1 case of vmexit worse, taken back later."
+        "; patch 3 does not get through kut (why); at patch 1, 1 case of vmexit worse, taken back later."
     )
 
 
@@ -326,10 +326,12 @@ def test_what_was_worse_in_some_runs_only_is_no_all_clear() -> None:
 
 def test_what_is_taken_back_later_is_counted_by_tests() -> None:
     cases = ("vmexit", "vmexit/one", "msr", "msr/two")
-    tests = {number: (make_tests(number, *(f"{case}=pass" for case in cases)),) for number in (0, 1, 3)}
-    tests[2] = (make_tests(2, *(f"{case}=fail" for case in cases)),)
-    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
-    assert record.sentence.endswith("at patch 2 4 cases of vmexit and 1 more test worse, taken back later.")
+    for more, told in (((), "4 cases of vmexit and msr"), (("tlb",), "5 cases of vmexit and 2 more tests")):
+        every = (*cases, *more)
+        tests = {number: (make_tests(number, *(f"{case}=pass" for case in every)),) for number in (0, 1, 3)}
+        tests[2] = (make_tests(2, *(f"{case}=fail" for case in every)),)
+        record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+        assert record.sentence.endswith(f"at patch 2, {told} worse, taken back later.")
 
 
 def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
@@ -347,9 +349,9 @@ def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
     tests = {number: (one,) for number, one in said.items()}
     record = run(series, FakeSteps(make_applied(series), builds(*"abcdefg"), tests), Recorder())
     assert record.sentence.endswith(
-        "as on the base; at patch 2 1 case of vmexit worse, taken back later; "
+        "as on the base; at patch 2, 1 case of vmexit worse, taken back later; "
         f"at patch 4 the kernel says {why}, taken back later; "
-        "at patch 5 1 case of vmexit worse (the kernel says BUG: bad page), taken back later."
+        "at patch 5, 1 case of vmexit worse (the kernel says BUG: bad page), taken back later."
     )
 
 
@@ -364,7 +366,7 @@ def test_a_case_of_some_runs_is_not_taken_back_by_a_patch_after_which_its_test_i
     said = {0: failing(0), 1: failing(1), 2: mixed, 3: failing(3, "three")}
     tests = {number: (one,) for number, one in said.items()}
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
-    assert record.sentence.endswith("; at patch 2 1 case of vmexit worse, taken back later."), "one, not two"
+    assert record.sentence.endswith("; at patch 2, 1 case of vmexit worse, taken back later."), "one, not two"
     mended = [delta for delta in compare(said[3], mixed) if delta.change is Change.BETTER]
     assert [delta.case for delta in surely_back(mended, mixed, said[3], said[0])[0]] == ["one"]
 

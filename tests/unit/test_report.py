@@ -201,7 +201,7 @@ def test_what_failed_in_one_run_gives_no_patch_credit_while_what_spoke_for_it_fa
     }
     built = {number: make_build(number, module=str(number)) for number in tests}
     record = run(series, FakeSteps(make_applied(series), built, tests), Recorder())
-    assert "taken back later" in record.sentence and "and 1 more test worse" in record.sentence
+    assert "taken back later" in record.sentence and "cases of a and b worse" in record.sentence
     unmended = run(series, FakeSteps(make_applied(series), built, {**tests, 3: tests[2]}), Recorder())
     assert "taken back later" not in unmended.sentence, "nobody knows that patch 1 did anything to b"
     lines = shown(record, width=120).splitlines()
