@@ -16,7 +16,7 @@ _DECLARATION = re.compile(
     rb"|double|size_t|ssize_t|__\w+|[us](?:8|16|32|64)|[a-z]\w*_t) )+[\w *,()\[\]=&\->.:+|]*[^{]$"
     rb"|[A-Za-z_]\w* \**[a-z_]\w*( = [^;]*)?;$"
 )
-_CALL = re.compile(rb"[A-Z_]{2,}\w*\(.*\);?$")
+_CALL = re.compile(rb"[A-Z_]{2}\w*\(.*\);?$")
 _FUNCTION = re.compile(rb"(?:static|int|void|bool|struct|unsigned|long|const|inline|__\w+|[us]\d+|[a-z]\w*_t) .*[(,)]$")
 _LABEL = re.compile(rb"(?:[A-Za-z_]\w*|case .*|default) ?:$")
 
@@ -36,7 +36,7 @@ _CODE = (
     ("open", re.compile(rb".*\{$")),
     ("label", _LABEL),
     ("leave", re.compile(rb"(?:return|goto|break|continue)\b.*;$")),
-    ("control", re.compile(rb"(?:if|for|while|switch|else|do)\b|\w*for_each\w* ?\(")),
+    ("control", re.compile(rb"(?:if|for|while|switch|else|do)\b|(?=\w*for_each)\w+ ?\(")),
     ("macro", _CALL),
     ("declaration", _DECLARATION),
     ("head", _FUNCTION),

@@ -74,7 +74,12 @@ class _Asked:
 def check_name(name: str, where: str = "--name") -> str:
     """`name`, if it can be a directory's and a git branch's name; raises InputError otherwise."""
     if not _NAME.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
-        raise InputError(f"not a name for a series: {name!r}", where=where, todo="use letters, digits, dots and dashes")
+        raise InputError(
+            f"not a name for a series: {name!r}",
+            where=where,
+            todo="use up to 80 letters, digits and signs . _ + -, first a letter or digit, without .. in it, and at the"
+            " end no . or .lock",
+        )
     return name
 
 

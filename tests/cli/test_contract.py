@@ -197,6 +197,7 @@ def test_a_directory_that_is_no_series(workspace: Workspace, kpt: Kpt) -> None:
         (workspace.series / name / "0001.patch").write_text(patch_text("[PATCH] one", ""))
         failed = kpt("apply", f"series/{name}", status=2).err
         assert "not a name for a series" in failed
+        assert "without .. in it" in failed
         assert len(failed.splitlines()) == 1
     shown = kpt("list").out.splitlines()
     assert [line.split("  ")[0] for line in shown] == ["a..b", "x\\x0ay", "x y"]

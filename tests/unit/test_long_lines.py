@@ -9,6 +9,7 @@ import pytest
 
 from kpatch_tool.bisect.threshold import printed
 from kpatch_tool.kbuild.config import depends_on
+from kpatch_tool.restore import blanks
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.letters import MARK, Words, readings
 from kpatch_tool.restore.loose import read_loose
@@ -19,7 +20,7 @@ from kpatch_tool.series.split import split_body
 
 LENGTH = 40_000
 SECONDS = 1.0  # of processor time; by its square each of them took 1 to 50 s
-DIFF = b"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-a\n+b\n"
+DIFF = b"diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+b\n"
 NOWHERE = Words([])
 
 
@@ -35,6 +36,8 @@ CASES: dict[str, Callable[[], object]] = {
     "an entry of CREDITS": lambda: people_in(of(b"N: a\n") + b"X: jane@example.org\n"),
     "names of a file": lambda: read_loose(b"diff --git a/x" + of(b" b/x") * 8 + b"y\n" + DIFF),
     "hyphens": lambda: without_hyphen_blanks(of(b"a - ")),
+    "a macro": lambda: blanks.kind(of(b"A"), code=True),
+    "a loop": lambda: blanks.kind(of(b"for_each_") * 3, code=True),
     "a word beside a letter that was lost": lambda: readings(of(b"a") + b" " + MARK, (), NOWHERE, NOWHERE),
     "a word beside another letter": lambda: Words([of(b"a") + b" \xc3\xa4"]),
     "blank lines of an entry in Kconfig": lambda: depends_on(f"config KVM\n{of(b' ' + bytes([10])).decode()}", "KVM"),
