@@ -17,6 +17,7 @@ TEXT_STEPS = 600_000  # of the searches for all hunks of a text without a base: 
 _MAX_STEPS = 40_000  # of the search at one place
 _ALL_STEPS = 120_000  # of the searches at all places of a hunk
 _MAX_PLACES = 80
+_ALL_PLACES = 20_000  # of all hunks of a file, but the first place of each
 _EASY = 0.9  # a reading that costs more than this is not believed before all places were looked at
 _RAREST = 3  # lines of a hunk that are looked up in the base
 _MAX_OCCURRENCES = 200  # of such a line
@@ -56,9 +57,10 @@ def fit_hunks(hunks: tuple[LooseHunk, ...], base: AlikeBase, *, anew: bool = Fal
     """
     placed: list[Fitted] = []
     floor = drift = 0
+    tries = [_ALL_PLACES]
     for number, hunk in enumerate(hunks):
         wanted = hunk.old_start - (1 if hunk.old_count else 0)
-        found = _place(hunk, base, wanted + drift, floor, anew=anew)
+        found = _place(hunk, base, wanted + drift, floor, tries, anew=anew)
         if found is None:
             return number
         assert found.start is not None
@@ -68,18 +70,21 @@ def fit_hunks(hunks: tuple[LooseHunk, ...], base: AlikeBase, *, anew: bool = Fal
     return tuple(placed)
 
 
-def _place(hunk: LooseHunk, base: AlikeBase, wanted: int, floor: int, *, anew: bool) -> Fitted | None:
+def _place(hunk: LooseHunk, base: AlikeBase, wanted: int, floor: int, tries: list[int], *, anew: bool) -> Fitted | None:
     received = Received(hunk)
-    found = _placed(received, base, wanted, floor, anew=anew)
+    found = _placed(received, base, wanted, floor, tries, anew=anew)
     apart = unglued(hunk) if found is None or found.fits[0].cost > _EASY else None
     if apart is None:
         return found
-    other = _placed(Received(apart, kept=received.kept), base, wanted, floor, anew=anew)
+    other = _placed(Received(apart, kept=received.kept), base, wanted, floor, tries, anew=anew)
     return min((one for one in (found, other) if one), key=lambda one: one.fits[0].cost, default=None)
 
 
-def _placed(received: Received, base: AlikeBase, wanted: int, floor: int, *, anew: bool) -> Fitted | None:
-    places = list(_places(received, base, wanted, floor))
+def _placed(
+    received: Received, base: AlikeBase, wanted: int, floor: int, tries: list[int], *, anew: bool
+) -> Fitted | None:
+    places = list(_places(received, base, wanted, floor))[: max(1, tries[0])]
+    tries[0] -= len(places)
     if not places:
         return None
     left = [_ALL_STEPS]

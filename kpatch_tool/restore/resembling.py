@@ -38,7 +38,8 @@ class Resembling:
         pieces = _pieces(text)
         mine = 0
         for piece in pieces:
-            mine |= self._bits.get(piece, 0)
+            if (bit := self._bits.get(piece)) is not None:
+                mine |= 1 << bit
         best: tuple[float, int] | None = None
         for at in self._compared(mine):
             theirs = self._masks[at]
@@ -63,7 +64,7 @@ class Resembling:
         """The pieces of a line as a set of bits."""
         mask = 0
         for piece in _pieces(text):
-            mask |= self._bits.setdefault(piece, 1 << len(self._bits))
+            mask |= 1 << self._bits.setdefault(piece, len(self._bits))
         return mask
 
 
@@ -78,10 +79,10 @@ def _pieces(text: bytes) -> list[tuple[bytes, int]]:
 
 
 def _bits_of(mask: int) -> list[int]:
-    """The bits that are set, each by itself."""
+    """The numbers of the bits that are set."""
     out: list[int] = []
     while mask:
         bit = mask & -mask
-        out.append(bit)
+        out.append(bit.bit_length() - 1)
         mask ^= bit
     return out

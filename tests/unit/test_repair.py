@@ -16,7 +16,10 @@ from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Address, Damage, Message
+from kpatch_tool.restore import fitting
 from kpatch_tool.restore.blind import read_blind, suspicions
+from kpatch_tool.restore.fit_search import FitSearch
+from kpatch_tool.restore.fits import AlikeBase, Fit
 from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.judge import readings_judged
 from kpatch_tool.restore.loose import read_loose
@@ -352,6 +355,23 @@ def test_hunks_whose_lines_cannot_give_the_counts_take_no_time() -> None:
     left = [TEXT_STEPS]
     assert all(fit_blind(one, left) is None for one in file.hunks)
     assert TEXT_STEPS - left[0] < 1000
+
+
+def test_the_places_of_very_many_hunks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+
+    class Counted(FitSearch):
+        def best(self, bound: int) -> tuple[Fit, ...]:
+            searches.append(bound)
+            return super().best(bound)
+
+    monkeypatch.setattr(fitting, "FitSearch", Counted)
+    base = b"a\nx\n" * 3000
+    monkeypatch.setattr(fitting, "_ALL_PLACES", 1000)
+    (file,) = read_loose(b"--- a/f\n+++ b/f\n" + b"@@ -1,4 +1,5 @@\na\nx\na\nx\n+c\n" * 60)
+    placed = fitting.fit_hunks(file.hunks, AlikeBase(base))
+    assert not isinstance(placed, int)
+    assert len(searches) <= 1060
 
 
 PIECES = st.sampled_from(

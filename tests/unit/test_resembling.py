@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 from kpatch_tool.restore.resembling import Resembling
 
@@ -38,3 +39,13 @@ def test_many_lines_take_about_as_long_each_as_few() -> None:
 
     seconds(200)
     assert seconds(3_200) < 6 * 8 * seconds(400)
+
+
+def test_many_different_words_take_little_memory() -> None:
+    lines = {number: b" ".join(b"w%d" % word for word in range(number * 40, number * 40 + 40)) for number in range(500)}
+    tracemalloc.start()
+    found = Resembling(lines)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.likest(lines[499]) == (1.0, 499)
+    assert most < 12_000_000
