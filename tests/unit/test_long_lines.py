@@ -9,6 +9,7 @@ import pytest
 
 from kpatch_tool.bisect.threshold import printed
 from kpatch_tool.kbuild.config import depends_on
+from kpatch_tool.mail.archives.table import ARCHIVES
 from kpatch_tool.restore import blanks
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.letters import MARK, Words, readings
@@ -50,3 +51,15 @@ def test_time_grows_with_the_length(case: str) -> None:
     start = time.process_time()
     CASES[case]()
     assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize("archive", [archive.name for archive in ARCHIVES])
+def test_a_page_that_nearly_begins_a_mail(archive: str) -> None:
+    """In a field of the header that has no end."""
+    (start,) = (one.start for one in ARCHIVES if one.name == archive)
+    heads = (b"", b"x\n\nFrom: ", b"* From: ", b"List: kvm\nSubject: ", b"List: kvm\nSubject: x\nFrom: ", b"Date: ")
+    begun = time.process_time()
+    for head in heads:
+        for part in (b" ", b"a", b"<", b"a@b ", b"\n", b"Subject: x\n"):
+            assert not [*start.finditer(head + of(part))]
+    assert time.process_time() - begun < SECONDS

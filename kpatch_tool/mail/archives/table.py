@@ -217,8 +217,8 @@ ARCHIVES = (
     Archive(
         "marc",
         _pattern(
-            rb"^List: +[^\n]*\nSubject: +(?P<subject>[^\n]*)\nFrom: +" + _PERSON + rb"\nDate: +(?P<date>[^\n]*)\n"
-            rb"(?:Message-ID: +(?P<id>[^\n]*)\n)?\[Download [^\n]*\n\n?"
+            rb"^List: ++[^\n]*\nSubject: ++(?P<subject>[^\n]*)\nFrom: ++" + _PERSON + rb"\nDate: ++(?P<date>[^\n]*)\n"
+            rb"(?:Message-ID: ++(?P<id>[^\n]*)\n)?\[Download [^\n]*\n\n?"
         ),
         frozenset(),
         _pattern(rb"^\[prev in list\] \[next in list\]"),
