@@ -233,20 +233,24 @@ def _tests(workspace: Workspace, database: Database, names: Mapping[str, tuple[N
 
 
 def _runs(database: Database) -> Iterator[Kept]:
-    for number, series, started, value in database.execute("SELECT id, series, started, value FROM runs"):
-        record = _decoded(value)
-        patches = record.get("patches")
+    # A record has megabytes, of which a line is told.
+    readable = "SELECT *, CASE WHEN json_valid(value) THEN value ELSE '{}' END AS record FROM runs"
+    rows = database.execute(
+        "SELECT id, series, started, length(value), json_array_length(record, '$.patches'), record ->> 'sentence',"
+        f" record ->> 'tree', record ->> 'accelerator' FROM ({readable})"
+    )
+    for number, series, started, size, patches, sentence, tree, accelerator in rows:
         yield Kept(
             kind=Kind.RUN,
             key=str(number),
             status="",
             kept_at=started,
             used_at=started,
-            size=len(value),
-            why=str(record.get("sentence", "")),
-            tree=str(record.get("tree", "")),
-            states=(Named(series, len(patches) if isinstance(patches, list) else 0),),
-            accelerator=str(record.get("accelerator", "")),
+            size=size,
+            why=str(sentence or ""),
+            tree=str(tree or ""),
+            states=(Named(series, patches or 0),),
+            accelerator=str(accelerator or ""),
         )
 
 
