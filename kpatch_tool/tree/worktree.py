@@ -11,11 +11,10 @@ A move that was killed leaves a note, `.moving`; the next move then starts by re
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from kpatch_tool import atomic, lock, process
+from kpatch_tool import atomic, leftovers, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.model import State, Tree
@@ -88,8 +87,7 @@ class Worktree:
 
     def _make(self) -> None:
         for leftover in (self.path, self._git_dir):
-            if leftover.exists():
-                shutil.rmtree(leftover)
+            leftovers.remove(leftover)
         with atomic.machine_errors(self.path):
             self.path.mkdir(parents=True)
         hash_name = "sha256" if len(self.tree.base) == 64 else "sha1"
