@@ -138,9 +138,7 @@ class Tester:
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
     _base: tuple[State, StateBuild] | None = None
-    _again: dict[tuple[str, str], bool] = field(
-        default_factory=dict
-    )  # suite, test -> what another run of the base says
+    _again: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # suite, test: see _of_base
     _asking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -272,8 +270,7 @@ class Tester:
         return tests
 
     def _not_by_chance(self, tests: StateTests, before: Before) -> StateTests:
-        """`tests` after what seems to be mended was run on the base once more: where it passes there, too, it says
-        so."""
+        """`tests` after what seems to be mended was run on the base once more: what passes there, too, says so."""
         base = _of_suite(before.base(), tests.suite)
         if base is None or self._base is None or self.runs < 2:
             return tests
@@ -281,11 +278,13 @@ class Tester:
         mended = seems_mended(tests, base, {row.name for row in plan.rows if row.job})
         with self._asking:
             names = [name for name in mended if (tests.suite, name) not in self._again]
-            self._again |= {(tests.suite, name): good for name, good in self._of_base(plan, names).items()}
-        return not_mended(tests, [name for name in mended if self._again.get((tests.suite, name))])
+            self._again |= {(tests.suite, name): cases for name, cases in self._of_base(plan, names).items()}
+        passed = {(name, case) for name in mended for case in self._again[tests.suite, name]}
+        better = {(one.test, one.case) for one in compare(tests, base) if one.change is Change.BETTER}
+        return not_mended(tests, passed & better)
 
-    def _of_base(self, plan: Plan, names: Collection[str]) -> dict[str, bool]:
-        """Whether each of the tests called `names` passes on the base in another run."""
+    def _of_base(self, plan: Plan, names: Collection[str]) -> dict[str, frozenset[str]]:
+        """The cases of each of the tests called `names` that pass on the base in another run ("": all of the test)."""
         assert self._base is not None
         if not names:
             return {}
@@ -293,8 +292,8 @@ class Tester:
         rows = tuple(row for row in plan.rows if row.name in names)
         rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
         (again,) = run.test_state(self._subject(*self._base), [rest], self.choose(*self._base), progress=self.progress)
-        passed = {one.test for one in again.results if not one.case and one.verdict is Verdict.PASS}
-        return {name: name in passed for name in names}
+        passed = [one for one in again.results if one.verdict is Verdict.PASS]
+        return {name: frozenset(one.case for one in passed if one.test == name) for name in names}
 
     def _subject(self, state: State, build: StateBuild) -> Subject:
         return Subject(self.workspace, self.tree, state, build, self.arch)

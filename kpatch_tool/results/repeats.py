@@ -15,7 +15,6 @@ _HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did 
 _STEADY = "worse in "
 _UNSTEADY = "unsteady: "
 _IN_SOME = "in some of its runs only"  # a case of a test that is worse in all of them
-_BAD = (Verdict.FAIL, Verdict.TIMEOUT, Verdict.ABORT)
 _PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
 Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
 
@@ -261,20 +260,16 @@ def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozens
 
 
 def seems_mended(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
-    """Those of the tests called `names` that pass, and ran on the `base` and did not: eight at most, and fewer, but
-    one, where they take long. The base is run but once, and may have failed by chance."""
-    passed = {one.test for one in tests.results if _is_whole(one) and one.verdict is Verdict.PASS and one.test in names}
-    failed = {
-        one.test: one
-        for one in base.results
-        if _is_whole(one) and one.verdict in _BAD and not (one.why.startswith(UNBUILT) or not_begun(one))
-    }
-    return _affordable([name for name in failed if name in passed], failed, 1)
+    """Those of the tests called `names` that are better than on the `base`, where they ran: eight at most, and fewer,
+    but one, where they take long. The base is run but once, and may have failed by chance."""
+    ran = {one.test: one for one in base.results if _is_whole(one) and not one.why.startswith(UNBUILT)}
+    better = dict.fromkeys(delta.test for delta in compare(tests, base) if delta.change is Change.BETTER)
+    return _affordable([name for name in better if name in ran and name in names], ran, 1)
 
 
-def not_mended(tests: StateTests, names: Collection[str]) -> StateTests:
-    """`tests` with a word that the base passes the tests called `names` in another run."""
-    results = (_noted(one, BASE_PASSES) if one.test in names else one for one in tests.results)
+def not_mended(tests: StateTests, passed: Collection[tuple[str, str]]) -> StateTests:
+    """`tests` with a word that the base, in another run, has `passed` these (test, case)."""
+    results = (_noted(one, BASE_PASSES) if (one.test, one.case) in passed else one for one in tests.results)
     return replace(tests, results=tuple(results))
 
 

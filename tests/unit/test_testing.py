@@ -24,7 +24,7 @@ from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.console import Trace, TraceKind
 from kpatch_tool.vm.model import Boot, Ending, GuestRun, GuestStatus, Job, JobOutcome
 from kpatch_tool.workspace import Workspace
-from tests.results_fixtures import make_build
+from tests.results_fixtures import make_build, make_tests
 
 
 def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok", trace: str = "") -> StateTests:
@@ -242,24 +242,31 @@ def test_those_that_spoke_for_others_speak_for_nobody_where_they_are_not_worse_a
 def test_what_passes_in_another_run_of_the_base_was_not_mended(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace
 ) -> None:
-    """Of three tests that fail on the base one fails there each time, and one is not built."""
+    """Of four tests that are not as they should be on the base one hangs there each time, one fails in another case the
+    next time, and one is not built."""
     ran: list[tuple[int, list[str]]] = []
-    verdicts = {"luck": Verdict.FAIL, "fault": Verdict.TIMEOUT, "unbuilt": Verdict.FAIL, "good": Verdict.PASS}
-    whys = {"unbuilt": "does not build: no", "good": ""}
+    wrong = {  # by how often the base was run
+        1: {
+            "luck": "fail",
+            "fault": "timeout",
+            "shaky": "fail",
+            "shaky/a": "fail",
+            "unbuilt": "fail does not build: no",
+        },
+        2: {"fault": "timeout", "shaky": "fail", "shaky/b": "fail"},
+    }
+    later = {"shaky": "fail", "shaky/b": "fail"}
 
     def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
         patch, names = subject.state.patch, [row.name for plan in plans for row in plan.rows]
         ran.append((patch, names))
-        good = patch > 0 or names == ["luck", "fault"]
-        bad = {"fault"} if not patch else set()
-        found = [
-            CaseResult(name, "", Verdict.PASS if good and name not in bad else verdicts[name], 1.0) for name in names
+        bad = later if patch else wrong[sum(1 for number, _ in ran if not number)]
+        cases = [
+            key for name in names for key in (name, *(f"{name}/{case}" for case in ("ab" if name == "shaky" else "")))
         ]
-        return (
-            replace(suite_results(patch), results=tuple(replace(one, why=whys.get(one.test, "")) for one in found)),
-        )
+        return (make_tests(patch, *(f"{key}={bad.get(key, 'pass')}" for key in cases), suite="s"),)
 
-    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in verdicts]
+    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("luck", "fault", "shaky", "unbuilt", "good")]
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
     monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
     monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
@@ -271,12 +278,17 @@ def test_what_passes_in_another_run_of_the_base_was_not_mended(
         base = tester.test(State(0, "0" * 40, "0" * 40), build, ("s",))
         before = Before(base=lambda: base, previous=lambda: base)
         first, second = (tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)[0] for patch in (1, 2))
-    everything = [*verdicts]
-    assert ran == [(0, everything), (1, everything), (0, ["luck", "fault"]), (2, everything)], "it is asked once"
+    assert [(patch, names) for patch, names in ran if not patch][1:] == [(0, ["luck", "fault", "shaky"])], "asked once"
     done = Tested((*base, first, second), "kvm", "asked for")
     for one in (first, second):
-        changes = {delta.test: (str(delta.change), delta.confidence) for delta in done.deltas(one)}
-        assert changes == {"luck": ("changed", 0.5), "fault": ("better", 0.5), "unbuilt": ("better", 1.0)}
+        changes = {(delta.test, delta.case): (str(delta.change), delta.confidence) for delta in done.deltas(one)}
+        assert changes == {
+            ("luck", ""): ("changed", 0.5),
+            ("fault", ""): ("better", 0.5),
+            ("shaky", "a"): ("changed", 0.5),
+            ("shaky", "b"): ("worse", 1.0),
+            ("unbuilt", ""): ("better", 1.0),
+        }
     assert first.results[0].why == "in another run the base passes it, too"
 
 
