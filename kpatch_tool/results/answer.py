@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
 from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
-from kpatch_tool.results.repeats import by_chance, seen_once, shaky
+from kpatch_tool.results.repeats import nobodys_doing, shaky
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -179,14 +179,12 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
     for found in states:
         if found in last or not _ran(found, bases.get(found.suite)):
             continue
-        base, end = bases[found.suite], ends.get(found.suite)
-        once = seen_once(found, end, base) if end is not None else ()
-        chance = by_chance(found, end, base) if end is not None else ()
+        base = bases[found.suite]
+        no_verdict = nobodys_doing(found, ends[found.suite], base)  # whatever ran has a last state that did
         passing = [
             delta
             for delta in compare(found, base)
-            if delta.change is Change.WORSE and identity(delta) not in final
-            if delta.test not in once and (delta.test, delta.case) not in chance
+            if delta.change is Change.WORSE and identity(delta) not in final and not no_verdict(delta)
         ]
         new = [delta for delta in passing if identity(delta) not in there.get(found.suite, ())]
         there[found.suite] = set(map(identity, passing))

@@ -144,6 +144,10 @@ def _worse(tests: StateTests, base: StateTests) -> list[Delta]:
     return [delta for delta in compare(tests, base) if delta.change is Change.WORSE]
 
 
+def _better(tests: StateTests, base: StateTests) -> list[Delta]:
+    return [delta for delta in compare(tests, base) if delta.change is Change.BETTER]
+
+
 def settled(
     first: StateTests,
     again: StateTests,
@@ -259,17 +263,26 @@ def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozens
     )
 
 
+def nobodys_doing(tests: StateTests, later: StateTests, base: StateTests) -> Callable[[Delta], bool]:
+    """Tells of a difference that `tests` have whether it says nothing of a patch that it is not there `later`: its test
+    was run only once (seen_once), or its case was worse in some runs only (by_chance)."""
+    once, chance = seen_once(tests, later, base), by_chance(tests, later, base)
+    return lambda delta: delta.test in once or (delta.test, delta.case) in chance
+
+
 def seems_mended(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names` that are better than on the `base`, where they ran: eight at most, and fewer,
     but one, where they take long. The base is run but once, and may have failed by chance."""
     ran = {one.test: one for one in base.results if _is_whole(one) and not one.why.startswith(UNBUILT)}
-    better = dict.fromkeys(delta.test for delta in compare(tests, base) if delta.change is Change.BETTER)
+    better = dict.fromkeys(delta.test for delta in _better(tests, base))
     return _affordable([name for name in better if name in ran and name in names], ran, 1)
 
 
-def not_mended(tests: StateTests, passed: Collection[tuple[str, str]]) -> StateTests:
-    """`tests` with a word that the base, in another run, has `passed` these (test, case)."""
-    results = (_noted(one, BASE_PASSES) if (one.test, one.case) in passed else one for one in tests.results)
+def not_mended(tests: StateTests, base: StateTests, passed: Collection[tuple[str, str]]) -> StateTests:
+    """`tests` with a word where they are better than on the `base`, which in another run has `passed` these (test,
+    case)."""
+    lucky = {(delta.test, delta.case) for delta in _better(tests, base)}.intersection(passed)
+    results = (_noted(one, BASE_PASSES) if (one.test, one.case) in lucky else one for one in tests.results)
     return replace(tests, results=tuple(results))
 
 
