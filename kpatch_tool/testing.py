@@ -28,6 +28,7 @@ from kpatch_tool.results.repeats import (
     not_mended,
     proven_before,
     seems_mended,
+    seen_alone,
     settled,
     to_repeat,
     took_on,
@@ -185,15 +186,17 @@ class Tester:
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
         base = before.known()
         missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
-        found = {}
+        kept = [tests for tests in known.values() if tests is not None]
+        found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before)
+                 for tests in kept if self._is_doubtful(tests, plans[tests.suite], before)}  # fmt: skip
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
             sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
-            found = {tests.suite: self._not_by_chance(tests, before) for tests in sure}
-            for suite, tests in found.items() if self.keep else ():
-                origin = Origin(_build_key(build), plans[suite].version, choice.accel)
-                self.store.keep_tests(keys[suite], tests, origin)
+            found |= {tests.suite: self._not_by_chance(tests, before) for tests in sure}
+        for suite, tests in found.items() if self.keep else ():
+            origin = Origin(_build_key(build), plans[suite].version, choice.accel)
+            self.store.keep_tests(keys[suite], tests, origin)
         answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
         for tests in answer if self.keep else ():
             if tests.status != "infra":
@@ -213,6 +216,11 @@ class Tester:
         took = took_on(base, plan.suite)
         rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
         return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
+
+    def _is_doubtful(self, tests: StateTests, plan: Plan, before: Before) -> bool:
+        """Whether kept results are worse than the base's in what was run but once: the base was tested anew since."""
+        base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
+        return base is not None and seen_alone(tests, base, {row.name for row in plan.rows if row.job})
 
     def _in_full(
         self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before

@@ -43,6 +43,13 @@ def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tup
     return tuple(test for test in worse if test in names)
 
 
+def seen_alone(tests: StateTests, base: StateTests, names: Collection[str]) -> bool:
+    """Whether `tests`, which were kept, have tests called `names` that are worse than on the `base`, and were run again
+    for none: beside the base of that time nothing was worse."""
+    said = (result.why for result in tests.results if _is_whole(result))
+    return bool(doubtful(tests, base, names)) and not any(_STEADY in why or _PROVEN(why) for why in said)
+
+
 def to_repeat(
     tests: StateTests,
     base: StateTests,

@@ -292,6 +292,40 @@ def test_what_passes_in_another_run_of_the_base_was_not_mended(
     assert first.results[0].why == "in another run the base passes it, too"
 
 
+@pytest.mark.parametrize(
+    ("first_base", "fails_again"), [(Verdict.FAIL, True), (Verdict.FAIL, False), (Verdict.PASS, True)]
+)
+def test_a_kept_failure_is_run_again_where_the_base_is_another_now(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, first_base: Verdict, *, fails_again: bool
+) -> None:
+    """A base that failed by chance hides that a state failed, once; `kpt test --base --fresh` shows it."""
+    ran: list[list[str]] = []
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ran.append([row.name for plan in plans for row in plan.rows])
+        fails = fails_again or len(ran) == 1
+        return (suite_results(1, Verdict.FAIL if fails else Verdict.PASS),)
+
+    tests = [Test("s", "t", Path("/t.flat"), 60.0, "60")]
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    why, counts = [], []
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        for verdict in (first_base, Verdict.PASS, Verdict.PASS):
+            before = Before(base=lambda verdict=verdict: (suite_results(0, verdict),))
+            (now,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
+            why.append(now.results[0].why)
+            counts.append(len(ran))
+    said = "worse in 3 of 3 runs" if fails_again else "unsteady: worse in 1 of 2 runs"
+    assert why == ["" if first_base is Verdict.FAIL else said, said, said]
+    assert counts == ([3, 3, 3] if first_base is Verdict.PASS else [1, 3, 3] if fails_again else [1, 2, 2])
+
+
 def test_each_suite_has_its_own_base() -> None:
     other = StateTests(0, "other", "ok", 1.0, (), "why")
     done = Tested((other, suite_results(0), suite_results(1, Verdict.TIMEOUT)), "tcg", "asked for")
