@@ -45,6 +45,7 @@ _BUILDING = ".kpt-building"
 _CONTENT = ".kpt-content"
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]*")
 _MAKES_OWN = re.compile(r"\] Error \d+$")
+_LIBRARIES = ("/usr/include", "/usr/lib", "/usr/lib64", "/usr/local/include", "/usr/local/lib")
 # Where try-run of scripts/Makefile.compiler tries options (-no-pie): by itself in the sources, which are read-only.
 _TRIES = "TMPOUT=/tmp/.tmp_$$$$"
 
@@ -113,7 +114,7 @@ def build_selftests(
         return Selftests((), f"no test of {DIRECTORY} matches {' '.join(patterns)}".strip())
     common = _digest(_common(sources, toolchain.probe(tree.make).identity, _handed(tree.make)))
     keys = _keys(sources, chosen, common)
-    kept = _Kept(workspace.cache / SUITE)
+    kept = _Kept(workspace.cache / SUITE, _libraries())
     log = None
     if any(not kept.has(key) for key in keys.values()):
         with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
@@ -246,6 +247,13 @@ def _keys(sources: Sources, programs: Iterable[Program], common: str) -> dict[st
     }
 
 
+def _libraries() -> str:
+    """Another text when a header or a library is added to this machine or taken away."""
+    tops = [Path(name) for name in _LIBRARIES]
+    places = [place for top in tops for place in (top, *sorted(top.glob("*-linux-gnu*"))) if place.is_dir()]
+    return _digest({str(place): str(place.stat().st_mtime_ns) for place in places})
+
+
 def _digest(parts: Mapping[str, str]) -> str:
     text = "".join(f"{name}\0{value}\n" for name, value in sorted(parts.items()))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -271,9 +279,11 @@ def _git(git_dir: Path, *words: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Built programs, and what was said of those that do not build: one file a key, never changed."""
+    """Built programs, and what was said of those that do not build, which holds while this machine has the same
+    `libraries`: one file a key, never changed."""
 
     directory: Path
+    libraries: str
 
     def has(self, key: str) -> bool:
         return self._program(key).exists() or self._failure(key).exists()
@@ -304,7 +314,7 @@ class _Kept:
         return self.directory / key
 
     def _failure(self, key: str) -> Path:
-        return self.directory / f"{key}.txt"
+        return self.directory / f"{key}-{self.libraries}.txt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,25 @@ def test_known_programs_are_not_built_again(toy: Toy) -> None:
     assert [test.path for test in after.tests] == [test.path for test in before.tests]
 
 
+def test_what_lacked_a_header_is_built_again_once_that_is_installed(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = tmp_path / "include"
+    headers.mkdir()
+    monkeypatch.setattr(selftests, "_LIBRARIES", (str(headers),))
+    monkeypatch.setenv("KPT_NO_SANDBOX", "1")  # it shows nothing of /tmp
+    text = f'#include "{headers}/popt.h"\nint main(void) {{ return POPT; }}\n'
+    state = toy.commit({**FILES, f"{INSIDE}/good_test.c": text})
+    for _ in range(2):
+        (good,) = toy.build(state, "good_test").tests
+        assert "popt.h" in good.why_not_built
+    assert len([line for line in toy.news() if line == "good_test.c"]) == 2, "together, and alone for its error"
+    (headers / "popt.h").write_text("#define POPT 3\n", "utf-8")
+    (good,) = toy.build(state, "good_test").tests
+    assert good.path is not None
+    assert subprocess.run([good.path], check=False).returncode == 3
+
+
 def test_a_change_of_one_program_builds_that_one(toy: Toy) -> None:
     first = toy.commit(FILES)
     assert toy.build(first).tests[2].path is None
