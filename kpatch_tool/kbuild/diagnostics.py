@@ -127,13 +127,19 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
 
 # What compilers show of the source below a message: "   12 |  code"; gcc before version 9 " code".
 _SHOWN = re.compile(r"\s|\d+ \|")
+# What the source has them say: #error and its like, `$(error ...)` of a Makefile.
+_SAID = re.compile(
+    r"[^\s:]+:\d+:(?: \*\*\* |(?:\d+:)? (?:fatal )?(?:error|warning): "
+    r"(?:#(?:error|warning)\b|static assertion failed|call to .* declared with attribute))"
+)
 
 
 def infra_reason(log: bytes) -> str | None:
     """The line that shows a failed build to be this machine's fault (disk full, compiler killed), or None. Lines of the
-    source that a compiler shows are none: kernels print "Cannot allocate memory", too."""
+    source that a compiler shows are none, nor is what it says in the source's words: kernels print "Cannot allocate
+    memory", too."""
     for line in _lines(log):
-        if not _SHOWN.match(line) and any(pattern.search(line) for pattern in _INFRA):
+        if not (_SHOWN.match(line) or _SAID.match(line)) and any(pattern.search(line) for pattern in _INFRA):
             return line.strip()
     return None
 

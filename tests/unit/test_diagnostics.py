@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,6 +211,25 @@ def test_words_of_the_source_are_not_the_machines(tmp_path: Path, number: int, b
     assert done.status == 1 and b"Cannot allocate memory" in done.stderr
     assert diagnostics.infra_reason(done.stderr) is None
     assert diagnostics.infra_reason(done.stderr + b"as: f.o: Cannot allocate memory\n") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("f.c", "#error No space left on device\n", ["gcc", "-c"]),
+        ("f.c", '_Static_assert(0, "Input/output error");\n', ["gcc", "-c"]),
+        ("f.c", "#warning Too many open files\n", ["gcc", "-c", "-Werror"]),
+        ("f.c", '__attribute__((error("Disk quota exceeded"))) void g(void);\nvoid f(void) { g(); }\n', ["gcc", "-c"]),
+        ("Makefile", "$(error No space left on device)\n", ["make", "-f"]),
+    ],
+)
+def test_what_a_patch_has_the_compiler_say_is_not_the_machines(
+    tmp_path: Path, name: str, text: str, words: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    done = process.run([*words, name], cwd=tmp_path, env={**os.environ, "LC_ALL": "C"})
+    assert done.status != 0
+    assert diagnostics.infra_reason(done.stdout + done.stderr) is None
 
 
 def test_bytes_that_are_not_text() -> None:
