@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -202,4 +203,8 @@ def _words(command: str) -> tuple[str, ...]:
             words[0] = place if words[0] == name else words[0]
             command = f"{command[: found.start('name')]}{shlex.quote(place)}{command[found.end('name') :]}"
     needs_shell = _SHELL & {*command} or _ASSIGNMENT.match(words[0])
-    return ("sh", "-c", command) if needs_shell else tuple(words)
+    if needs_shell:
+        return "sh", "-c", command
+    if "/" not in words[0] and shutil.which(words[0]) is None:
+        raise InputError(f"no such program: {words[0]}", where="--run", todo="name a script by its path, ./check.sh")
+    return tuple(words)

@@ -197,8 +197,8 @@ class CommandRun:
 
     def run(self, state: State) -> tuple[StateBuild | None, process.Finished | None]:
         """The build (None where nobody asked for one) and the command that ended with 0 to 127 (None where the state
-        does not build). Raises InputError for a status that is no answer, MachineError when another kpt took the
-        checkout away meanwhile."""
+        does not build). Raises InputError for a program that is not there and a status that is no answer, MachineError
+        when another kpt took the checkout away meanwhile."""
         built = None if self.builder is None else self.builder.build(state)
         if built is not None and built.status is not BuildStatus.OK:
             return built, None
@@ -207,7 +207,10 @@ class CommandRun:
         known = {"KPT_PATCH": str(state.patch), "KPT_COMMIT": state.commit, "KPT_SOURCE": str(source)}
         if built is not None and built.artifacts is not None:
             known["KPT_ARTIFACTS"] = str(built.artifacts)
-        self.progress(f"patch {state.patch}: running {self.argv[0]}")
+        program = self.argv[0]
+        if "/" in program and not (source / program).exists():
+            raise InputError("no such program, here or in the checkout", where=program, todo="see --run")
+        self.progress(f"patch {state.patch}: running {program}")
         done = process.run(self.argv, cwd=source, env={**os.environ, **known})
         if worktree.holds != state.tree_id:
             todo = "run the command again when no other kpt works on this tree"

@@ -195,7 +195,7 @@ def test_what_is_no_question(six: Path, kpt: Kpt) -> None:
     assert "two questions" in kpt("bisect", "six", "--build", "--warning", "*", status=2).err
     assert "close the quotation" in kpt("bisect", "six", "--run", "sh -c 'x", status=2).err
     assert "not a probability" in kpt("bisect", "six", "--build", "--confidence", "2", status=2).err
-    assert "not installed" in kpt("bisect", "six", "--run", "no-such-program-here", status=3).err
+    assert "no such program" in kpt("bisect", "six", "--run", "./no-such-script-here", status=2).err
 
 
 @pytest.fixture
@@ -387,6 +387,7 @@ def test_names_that_mean_nothing(six: Path, kpt: Kpt) -> None:
         ("six", "--run", "true", "--threshold", "1"): "say what to measure",
         ("six", "--build", "--measure", "size:kvm"): "two questions",
         ("six", "--run", ""): "an empty command",
+        ("six", "--run", "nosuchprogram -x"): "no such program: nosuchprogram",
     }
     for words, what in said.items():
         err = kpt("bisect", *words, status=2).err
