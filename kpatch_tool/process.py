@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -21,7 +22,8 @@ _unwanted: set[int] = set()  # threads
 _WATCH_SECONDS = 0.25
 _LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
 _LOOK_SECONDS = 1.0
-_GRACE = 2.0  # seconds that what an ended program left running may keep its output open
+_GRACE = 2.0  # seconds that what an ended program left running may keep its output open,
+_MOST_GRACE = 30.0  # and that what there is of it may take to be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +121,17 @@ def run_logged(
 
     `watch` is asked with the process id, four times a second, why the program has to be stopped ("": it need not; an
     OSError is a reason, too); so is one that prints more than `most` bytes. Returns a Finished whose stdout is empty
-    (the log has it). Same errors as `run`.
+    (the log has it). What the program leaves running ends as with `run`. Same errors as `run`.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
         process = _start(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-        assert process.stdout is not None
-        lines = process.stdout
         deadline = None if timeout is None else start + timeout
         written = 0
         with _killed_on_exit(process), _Watchdog(process, deadline, watch) as dog:
-            for line in iter(lambda: lines.readline(_LONGEST_LINE), b""):
+            for line in _lines(process):
                 written += len(line)
                 if most is not None and written > most:
                     dog.stop(f"it printed more than {most >> 20} MB")
@@ -143,6 +143,34 @@ def run_logged(
             process.wait()
     seconds = time.monotonic() - start
     return Finished(words, process.returncode, b"", b"", seconds, dog.timed_out, dog.why)
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """What a program prints, line by line as it comes, to its end and a little longer where something holds the pipe
+    open."""
+    assert process.stdout is not None
+    pipe, poller, rest = process.stdout.fileno(), select.poll(), b""
+    poller.register(pipe, select.POLLIN)
+    ended: float | None = None
+    while True:
+        came = poller.poll(_WATCH_SECONDS * 1000)
+        data = os.read(pipe, _LONGEST_LINE) if came else b""
+        if came and not data:
+            break
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if len(rest) >= _LONGEST_LINE:
+            yield rest
+            rest = b""
+        if process.poll() is not None:
+            ended = ended or time.monotonic()
+            late = time.monotonic() - ended
+            if late >= _GRACE:
+                kill_group(process.pid)
+            if late >= (_MOST_GRACE if came else 2 * _GRACE):
+                break
+    if rest:
+        yield rest
 
 
 def processors() -> int:

@@ -36,6 +36,19 @@ def test_what_a_program_leaves_running_keeps_nobody_waiting(starts: str) -> None
     assert (done.status, done.stdout, done.stderr, done.timed_out) == (3, b"said\n", b"more\n", False)
 
 
+@pytest.mark.parametrize("starts", ["", "setsid "])
+def test_what_a_logged_program_leaves_running_keeps_nobody_waiting(tmp_path: Path, starts: str) -> None:
+    """A recipe that starts a server holds the pipe that make's output is read from."""
+    lines: list[bytes] = []
+    start = time.monotonic()
+    command = f"{starts}sleep 60 & echo said; head -c 200000 /dev/zero; echo; printf more; exit 3"
+    done = process.run_logged(["sh", "-c", command], tmp_path / "log", on_line=lines.append)
+    assert time.monotonic() - start < 30
+    assert (done.status, done.timed_out, done.stopped) == (3, False, "")
+    assert (lines[0], b"".join(lines[1:-1]), lines[-1]) == (b"said\n", bytes(200_000) + b"\n", b"more")
+    assert (tmp_path / "log").read_bytes() == b"".join(lines)
+
+
 def test_a_limit_of_time_holds_for_what_left_the_group() -> None:
     start = time.monotonic()
     done = process.run(["sh", "-c", "echo said; setsid sleep 60 & sleep 50"], timeout=1)
