@@ -54,7 +54,8 @@ def undone_by(plan: Plan, base: AlikeBase, rows: Sequence[Row], chosen: Mapping[
     counts: Counter[str] = Counter()
     row = 0
     for fitted, fit in plan.fits:
-        counts["counts-wrong"] += fit.recounted
+        said = fitted.hunk.old_count, fitted.hunk.new_count
+        counts["counts-wrong"] += fit.recounted and (fit.old_count(), fit.new_count()) != said
         counts["truncated"] += fit.completed
         counts["rewrapped"] += bool(fit.section)
         lines = fitted.hunk.lines

@@ -149,11 +149,18 @@ def _joined(head: bytes, tail: bytes) -> list[tuple[float, bytes]]:
     if head.endswith(b"=") and not head.endswith(b"=="):
         return [(0.0, head[:-1] + tail), (2.5, head + b" " + tail.lstrip(b" ")), (4.0, head + tail)]
     bare = tail.lstrip(b" \t")
+    lead = len(tail) - len(bare)
     if head.endswith((b" ", b"\t")):
         ways = [(0.0, head + bare), (2.0, head[:-1] + bare)]
-        return ways if bare == tail else [*ways, (1.5, head + tail)]
-    ways = [(0.0, head + b" " + bare), (2.5, head + bare), (4.0, head + b"\t" + bare), (4.5, head + b"  " + bare)]
-    return ways if bare == tail else [*ways, (1.5, head + tail)]
+        whole = head + tail[1:]  # without the blank that flowed text is stuffed with
+    else:
+        ways = [(0.0, head + b" " + bare), (2.5, head + bare), (4.0, head + b"\t" + bare), (4.5, head + b"  " + bare)]
+        whole = head + b" " + tail  # a wide gap, the first blank of which is the line end now
+    if not lead:
+        return ways
+    # Programs that break lines do not indent the rest.
+    first = [(0.0, whole), (1.0, ways[0][1])] if lead > 1 else [ways[0], (1.0, whole)]
+    return [*first, (1.5, head + tail), *ways[1:]]
 
 
 def readings(pieces: Sequence[bytes], told: Evidence, people: Sequence[Person]) -> list[Choice]:

@@ -368,7 +368,7 @@ def _rank(tried: _Tried) -> int:
 
 def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
     """The text as it stands, where it gives the blob that the patch names."""
-    if file.new_blob and not file.binary:
+    if file.new_blob and not file.binary and _counts_hold(file):
         outcome = apply_file(base if file.old_path else None, file, fuzz=0)
         if isinstance(outcome, Applied):
             if file.new_path is None and is_blob(base or b"", file.old_blob):
@@ -377,6 +377,13 @@ def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
                 written = with_sections(file, base or b"")
                 return Restoration(written, outcome.post, True, True, f"blob {file.new_blob} as received")
     return Restoration(file, None, False, False, "it does not fit as received")
+
+
+def _counts_hold(file: FileDiff) -> bool:
+    """Whether every hunk has the lines that its @@ says: a diff with others could not be read back."""
+    return all(
+        (len(hunk.old_lines()), len(hunk.new_lines())) == (hunk.old_count, hunk.new_count) for hunk in file.hunks
+    )
 
 
 def _letters_alone(file: FileDiff, base: bytes | None, people: Sequence[Person]) -> Restoration:
@@ -389,7 +396,7 @@ def _as_it_stands(file: FileDiff, base: bytes | None) -> Restoration:
     """The text as it stands, whatever it makes of the base."""
     found = _as_received(file, base)
     outcome = apply_file(base if file.old_path else None, file, fuzz=0)
-    if found.proven or not isinstance(outcome, Applied):
+    if found.proven or not isinstance(outcome, Applied) or not _counts_hold(file):
         return found
     exact = file.old_path is None or is_blob(base or b"", file.old_blob)
     why = f"it does not make blob {file.new_blob}" if exact and file.new_blob else other_blob(file, base or b"")

@@ -156,6 +156,34 @@ def test_a_name_that_was_broken_behind_a_slash_is_joined() -> None:
     assert patch.why == "1 wrapped line joined; not compared with a tree yet"
 
 
+@pytest.mark.parametrize("name", ["flowed", "wrapped at 76", "wrapped at 72"])
+def test_a_wide_gap_at_which_a_line_was_broken_is_as_wide_again(name: str) -> None:
+    """What follows the line end has the other blanks of the gap: no style tells how many an author wrote."""
+    table = b"".join(
+        b"#define FLOW_TABLE_REQUEST_FLAGS_%s%s FLOW_TABLE_REQUEST_FLAGS_OF_ALL_KINDS_%s\n" % (one, b" " * wide, one)
+        for one, wide in ((b"FIRST", 13), (b"LAST", 3), (b"ALL", 21))
+    )
+    said = b"/* Of the table and no other one, which would be in the way.  See above. */\n"
+    new = NEW.replace(b"\nstatic int", table + said + b"\nstatic int")
+    patch = restored(received(DAMAGES[name], format_diff([sent_diff(new=new)])))
+    assert patch.exactness is Exactness.PROVEN, patch.why
+    assert table in patch.diff.replace(b"\n+", b"\n")
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_counts_of_the_last_hunk_that_are_wrong_are_counted_anew(more: int) -> None:
+    """A line too many is one that the text seems to lack at its end."""
+
+    def change(text: bytes, _rng: random.Random) -> bytes:
+        head, at, rest = text.rpartition(b"\n@@ ")
+        numbers = re.sub(rb"(\+\d+,)(\d+)", lambda found: found[1] + b"%d" % (int(found[2]) + more), rest, count=1)
+        return head + at + numbers
+
+    patch = restored(received(change))
+    assert (patch.exactness, patch.diff) == (Exactness.PROVEN, SENT), patch.why
+    assert "1 hunk counted anew" in patch.why
+
+
 def test_another_base_proves_nothing_and_undecided_lines_are_shown() -> None:
     done = restored(received(DAMAGES["hidden, cloudflare"]), BASE.replace(b"flow", b"flow", 1) + b"/* end */\n")
     assert done.exactness is Exactness.MATCHED
@@ -329,7 +357,7 @@ def test_hostile_text_is_read_in_bounded_time(number: int) -> None:
         exact = replace(file, header=replace(file.header, old_blob=blob_id(base)[:12], new_blob="7654321"))
         restore_loose(exact, base)
     read_blind(text)
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 60
 
 
 def test_blank_context_lines_joined_with_the_next_are_set_apart() -> None:
