@@ -21,6 +21,8 @@ _ASSIGN = frozenset({b"=", b"+=", b":=", b"?=", b"|=", b"-=", b"&="})
 _MEMBER = re.compile(
     rb"^(?:[A-Za-z_]\w*[\s*]+)+\(?\*{0,3}[A-Za-z_]\w*(?:\[[^\]]*\])*(?:\s?:\s?\d+)?(?:\s__\w+(?:\([^)]*\))?)?[;,]"
 )
+_SENTENCE_BEGINS = frozenset({b"_", b"`", b"%", b"@"})  # besides letters: names
+_DOUBLED = {"sentence": 1.0, "sentence?": 0.7, "sentence*/": 0.4}  # of those who end sentences with two blanks
 _SENTENCE_END = re.compile(rb"[\w)\]\"'`>*%][.?!]$")
 _MARK = re.compile(rb"^([-*+o\xe2]|\(?\d{1,2}[.):]|[a-z][.)]|@[\w.]+:)$")
 _FIELD = re.compile(rb"(?:BIT|BIT_ULL|GENMASK|GENMASK_ULL)\(")  # what bits of a register are defined with
@@ -158,7 +160,13 @@ def _local_key(words: tuple[bytes, ...], index: int) -> str:
         if is_so:
             return key
     ends = _SENTENCE_END.search(left) and not (left[:-1].isdigit() and index <= (words[0] in STARS))  # no list's mark
-    if ends and right[:1].isalpha() and (left not in _ABBREVIATIONS or (left == b"etc." and right[:1].isupper())):
+    if ends and right == b"*/":
+        return "sentence*/"
+    if (
+        ends
+        and (right[:1].isalpha() or right[:1] in _SENTENCE_BEGINS)
+        and (left not in _ABBREVIATIONS or (left == b"etc." and right[:1].isupper()))
+    ):
         return "sentence" if right[:1].isupper() else "sentence?"
     return ""
 
@@ -339,7 +347,7 @@ def options(
     called = key == "define" and _has_parameters(chunks, index)
     if key.startswith("sentence"):
         licensed = licences.doubled(*chunks.words[index : index + 2])
-        share = licensed if licensed is not None else doubled if key == "sentence" else doubled * 0.7
+        share = licensed if licensed is not None else doubled * _DOUBLED[key]
         return {SINGLE: 1.0 - share, Gap(b"  "): share}
     if key == "end" and chunks.words[index][-1:] in b".?!":
         add(out, Gap(b"  "), doubled)

@@ -243,13 +243,26 @@ def _places(lines: Lines) -> Iterator[tuple[float, str, Sequence[_Place]]]:
         note = notes.goes_on(lines.states[number], lines.texts[number])
         for at, key in enumerate(chunks.keys if chunks else ()):
             own = f"star of {note[0]}" if note and key == "star" else key.rstrip("?")
-            for kind in [own, "assembly"] if key in _ASSEMBLY else [own] if own else []:
+            for kind in _kinds(own, chunks.words[at], start) if chunks and own else ():
                 above, deep, first = block.get(kind, (-1, b"", -1))
                 goes_on = above == number or (above == number - 1 and (deep == start or key == "backslash"))
                 block[kind] = number, start, first if goes_on else number
                 for more, which in ((0.0, -1), (_OF_RUN, run), (_OF_BLOCK, block[kind][2])):
                     kinds.setdefault((more, kind, which), []).append((number, at))
     yield from ((more, kind, places) for (more, kind, _), places in kinds.items() if len(places) > 1)
+
+
+def _kinds(own: str, before: bytes, start: bytes) -> Iterator[str]:
+    """The kinds of a gap of kind `own` behind the word `before` that may have a habit each; its line begins with the
+    white space `start`."""
+    yield own
+    if own in _ASSEMBLY:
+        yield "assembly"
+    elif own == "star":
+        # Above functions many write otherwise than inside of them.
+        yield f"star {before.decode('latin-1')} at {width(start)}"
+    elif own.startswith("sentence") or (own == "end" and before[-1:] in b".?!"):
+        yield "stop"
 
 
 def _with_gaps(lines: Lines, places: Sequence[_Place], gap: gaps.Gap, full: int = _NO_COLUMN) -> Mapping[int, bytes]:

@@ -171,3 +171,22 @@ def test_a_long_run_moves_as_a_whole_and_takes_little_room() -> None:
     found = joint(lines_of(*texts))
     assert sum(len(one.rows) for one in found) <= 500_000
     assert b"\n".join(b"\t" + text for text in texts[:70]) in made(lines_of(*texts[:70]))
+
+
+def test_stops_are_two_blanks_wide_together_before_names_and_the_ends_of_comments() -> None:
+    lines = lines_of(
+        b"/* One. Two. */",
+        b"\t/* It begins. __begin() says so, and %NULL. @end is last. */",
+        b"\tint a; /* not a sentence */",
+    )
+    assert (
+        b"/* One.  Two.  */\n\t/* It begins.  __begin() says so, and %NULL.  @end is last.  */\n"
+        b"\tint a; /* not a sentence */"
+    ) in made(lines)
+
+
+def test_stars_of_one_depth_have_another_gap() -> None:
+    lines = lines_of(
+        b"/*", b" * Say why", b" * and how.", b" */", b"int f(void)", b"{", b"\t/*", b"\t * It is.", b"\t */"
+    )
+    assert (b"/*\n *\tSay why\n *\tand how.\n */\nint f(void)\n{\n\t/*\n\t * It is.\n\t */") in made(lines)
