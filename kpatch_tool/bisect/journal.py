@@ -14,7 +14,7 @@ from kpatch_tool.bisect.model import Answer, Observation
 from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 
-_FORMAT = 3
+_FORMAT = 4
 _PATIENCE = 30.0  # seconds that another search of the series may take to write
 _SetRow = tuple[tuple[int, ...], Observation]
 

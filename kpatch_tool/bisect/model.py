@@ -20,7 +20,7 @@ class Observation:
     before; `why` is the evidence, a sentence. `fingerprint` stands for all that the answer depends on (kernel, modules,
     programs): states of one fingerprint are one state. Empty where that is not known. `value` is the number that was
     measured, where the question is about one; `about` names the tests that are worse, `cases` those cases of them that
-    were reached and are ("test: case")."""
+    were reached and are ("test: case"); `broken` where no test could be run, since the kernel does not boot."""
 
     patch: int
     answer: Answer
@@ -31,6 +31,7 @@ class Observation:
     value: float | None = None
     about: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

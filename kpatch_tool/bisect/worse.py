@@ -85,6 +85,8 @@ class Worse(Plain):
         """In what else the last state is worse: another patch did that."""
         if not blamed:
             return ""
+        if said := self._no_boot(seen, blamed[-1]):
+            return said
         found, last = (_about(seen, patch) for patch in (blamed[-1], self.head.patch))
         others = [name for name in last if name not in found]
         if not found or not others:
@@ -94,6 +96,16 @@ class Worse(Plain):
         return (
             f"patch {self.head.patch} is worse in {', '.join(named)}{more} as well, patch {blamed[-1]} is not: "
             f"`{' '.join(f'--test {shlex.quote(name)}' for name in named)}` looks for what did that"
+        )
+
+    def _no_boot(self, seen: Sequence[Observation], blamed: int) -> str:
+        """That the last state does not boot, where the one that is blamed does."""
+        dead = next((one for one in seen if _is_bad(one, self.head) and one.broken), None)
+        if dead is None or any(one.patch == blamed and one.broken for one in seen):
+            return ""
+        return (
+            f"patch {self.head.patch} runs no test at all ({dead.why}), patch {blamed} does: "
+            f"`--test {shlex.quote(KERNEL_LOG)}` looks for what did that"
         )
 
     def _in_other_cases(self, seen: Sequence[Observation], blamed: int) -> str:
@@ -169,7 +181,10 @@ class Worse(Plain):
         cached = all(tests.cached for tests in found)
         failed = next((tests for tests in found if tests.status == "failed"), None)
         if failed is not None:
-            return Observation(state.patch, Answer.BAD, seconds, cached, failed.why, identity)
+            # Where the last state boots, what keeps this one from it is not what is looked for.
+            booted = any(_is_bad(one, self.head) and not one.broken for one in seen)
+            answer = Answer.SKIP if booted and state.patch != self.base.patch else Answer.BAD
+            return Observation(state.patch, answer, seconds, cached, failed.why, identity, broken=True)
         worse = [delta for tests in found for delta in self._worse(tests)]
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
@@ -215,6 +230,10 @@ def fingerprint_of(tester: Tester, state: State, built: StateBuild, suites: Sequ
     """Equal for two states that run the same programs on the same kernel and modules."""
     programs = "".join(tester.fingerprint(state, built, suite) for suite in suites)
     return hashlib.sha256(programs.encode()).hexdigest()
+
+
+def _is_bad(one: Observation, state: State) -> bool:
+    return one.patch == state.patch and one.answer is Answer.BAD
 
 
 def _about(seen: Sequence[Observation], patch: int) -> tuple[str, ...]:

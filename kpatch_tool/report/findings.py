@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
-from kpatch_tool.results.deltas import Change, in_words, telling
+from kpatch_tool.results.deltas import Change, Delta, in_words, name, telling, transition, why_broken
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
@@ -37,6 +37,45 @@ def findings(record: RunRecord) -> tuple[Cell, ...]:
     """The cells that are findings: by patch, then by stage; what is wrong with the base comes first."""
     found = [cell for cell in record.cells if cell.outcome is Outcome.FINDING]
     return tuple(sorted(found, key=lambda cell: (cell.patch, list(Stage).index(cell.stage))))
+
+
+def further(record: RunRecord, number: int) -> Iterator[tuple[Cell, str]]:
+    """The findings with patches behind `number`, with the words for each; not those that the patches up to `number`
+    brought, which the states behind them show as well."""
+    for cell in findings(record):
+        if cell.patch > number:
+            said = _brought(record, cell, number) if cell.stage is Stage.TEST else cell.text
+            if said:
+                yield cell, said
+
+
+def _brought(record: RunRecord, cell: Cell, number: int) -> str:
+    """What got worse in the tests of a state, as far as it was not so after patch `number` already; "" for nothing."""
+    fresh: list[Delta] = []
+    for tests in record.tests:
+        if tests.patch != cell.patch:
+            continue
+        if tests.status != "ok":
+            if not _was_so(record, tests, number):
+                return cell.text
+            continue
+        worse = [delta for delta in record.deltas(tests) if delta.change is Change.WORSE]
+        behind = record.suspects_of(worse, tests) if worse else []
+        fresh += [delta for delta, patches in zip(worse, behind, strict=True) if patches[0] > number]
+    if not fresh:
+        return ""
+    first = next((delta for delta in fresh if not delta.follows), fresh[0])
+    return f"{len(fresh)} worse ({name(first)}: {transition(first)}{', ...' if fresh[1:] else ''})"
+
+
+def _was_so(record: RunRecord, tests: StateTests, number: int) -> bool:
+    """Whether a suite that cannot be run could not be run on the state before, from patch `number` on, for the same
+    reason."""
+    before = [one for one in record.tests if one.suite == tests.suite and number <= one.patch < tests.patch]
+    last = max(before, key=lambda one: one.patch, default=None)
+    if last is None or last.status != tests.status:
+        return False
+    return why_broken(record.tests, last) == why_broken(record.tests, tests)
 
 
 def evidence(record: RunRecord, number: int) -> tuple[Evidence, ...]:

@@ -20,7 +20,7 @@ from kpatch_tool import __version__
 from kpatch_tool.diff.model import Hunk, Kind
 from kpatch_tool.kbuild.model import changed_files
 from kpatch_tool.mail.message import Address
-from kpatch_tool.report.findings import Evidence, evidence, findings
+from kpatch_tool.report.findings import Evidence, evidence, findings, further
 from kpatch_tool.report.lines import few, limited
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.series.files import encoded, rfc_date
@@ -211,12 +211,11 @@ def _around(hunk: Hunk, line: int) -> list[str]:
 def _finding(record: RunRecord, number: int) -> Iterator[str]:
     for one in evidence(record, number):
         yield from _shown(one)
-    others = [cell for cell in findings(record) if cell.patch > number]
+    others = [f"patch {cell.patch}, {cell.stage}: {printable(said)}" for cell, said in further(record, number)]
     if others:
         yield from _prose("Found further on:")
         yield ""
-        told = limited((f"patch {cell.patch}, {cell.stage}: {printable(cell.text)}" for cell in others), _MORE)
-        yield from (_inert(f"  {cut(line, _LONGEST_LINE)}") for line in told)
+        yield from (_inert(f"  {cut(line, _LONGEST_LINE)}") for line in limited(others, _MORE))
         yield ""
     yield from _tested(record)
 

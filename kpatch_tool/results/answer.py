@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
-from kpatch_tool.results.deltas import Change, Delta, case_count, compare, identity, sentence, since, why_broken
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import nobodys_doing, shaky
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests
 from kpatch_tool.text import plural, spelt
@@ -104,7 +104,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         dated: list[tuple[tuple[int, int], Delta]] = []
         for found in compared:
             deltas = compare(found, bases[found.suite])
-            dated += zip(since(deltas, tests, found, bases[found.suite]), deltas, strict=True)
+            dated += zip(_dates(deltas, tests, found, bases[found.suite]), deltas, strict=True)
         dated.sort(key=lambda one: one[0][1])
         total = sum(case_count(found, bases[found.suite]) for found in compared)
         said = sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated])
@@ -114,6 +114,17 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
     parts += [_on_the_way(states, ran, bases), _now_and_then(states)]
     return "; ".join(part for part in parts if part)
+
+
+def _dates(
+    deltas: Sequence[Delta], tests: Sequence[StateTests], found: StateTests, base: StateTests
+) -> list[tuple[int, int]]:
+    """Since when each of `deltas` is so. Where in its test the emulator dies is nobody's doing: the cases that are not
+    reached for it are gone since it does."""
+    dates = since(deltas, tests, found, base)
+    whole = {delta.test: at for at, delta in zip(dates, deltas, strict=True) if not delta.case}
+    gone = [delta.follows and (delta.change, delta.now) == (Change.CHANGED, ABSENT) for delta in deltas]
+    return [whole.get(delta.test, at) if no else at for at, delta, no in zip(dates, deltas, gone, strict=True)]
 
 
 def _at_last(compared: Sequence[StateTests], patches: Sequence[int]) -> str:
@@ -171,10 +182,12 @@ def _broken(all_alike: Sequence[StateTests]) -> str:
 
 
 def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases: dict[str, StateTests]) -> str:
-    """Regressions of the states between, each where it came, which a later patch takes back."""
-    final = {identity(delta) for found in last for delta in compare(found, bases[found.suite])}
+    """Regressions of the states between, each where it came, which a later patch takes back, or keeps from being
+    reached."""
+    ended = [delta for found in last for delta in compare(found, bases[found.suite])]
+    final = {identity(delta) for delta in ended}
     ends = {found.suite: found for found in last}
-    came: dict[int, list[Delta]] = {}
+    came: dict[tuple[int, str], list[Delta]] = {}
     there: dict[str, set[tuple[str, str, str]]] = {}
     for found in states:
         if found in last or not _ran(found, bases.get(found.suite)):
@@ -188,22 +201,23 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
         ]
         new = [delta for delta in passing if identity(delta) not in there.get(found.suite, ())]
         there[found.suite] = set(map(identity, passing))
-        if new:
-            came.setdefault(found.patch, []).extend(new)
-    return "; ".join(_passing(patch, deltas) for patch, deltas in came.items())
+        for delta in new:
+            how = "not reached later" if (delta.test, delta.case, ABSENT) in final else "taken back later"
+            came.setdefault((found.patch, how), []).append(delta)
+    return "; ".join(_passing(patch, deltas, how) for (patch, how), deltas in came.items())
 
 
-def _passing(patch: int, deltas: Sequence[Delta]) -> str:
+def _passing(patch: int, deltas: Sequence[Delta], how: str) -> str:
     """What came with a patch and went later; what the kernel said tells more than which tests were stopped by it."""
     log = [delta for delta in deltas if delta.test == KERNEL_LOG]
     said = [delta.case for delta in log if delta.case] or [delta.why for delta in log]
     tests = list(dict.fromkeys(delta.test for delta in deltas if delta.test != KERNEL_LOG))
     if not tests:
-        return f"at patch {patch} the kernel says {said[0]}, taken back later"
+        return f"at patch {patch} the kernel says {said[0]}, {how}"
     count = len(deltas) - len(log)
     named = " and ".join(tests) if len(tests) < 3 else f"{tests[0]} and {plural(len(tests) - 1, 'more test')}"
     kernel = f" (the kernel says {said[0]})" if said else ""
-    return f"at patch {patch}, {plural(count, 'case')} of {named} worse{kernel}, taken back later"
+    return f"at patch {patch}, {plural(count, 'case')} of {named} worse{kernel}, {how}"
 
 
 def _now_and_then(states: Sequence[StateTests]) -> str:

@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.mail.message import Address
+from kpatch_tool.pipeline import run
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.given import of_reply
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.store import load
+from kpatch_tool.suites.model import StateTests
 from kpatch_tool.workspace import Workspace
 from tests import report_records as records
 from tests.conftest import REPO_ROOT, Kpt, git
-from tests.results_fixtures import renamed
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests, renamed
 
 DIFF = """diff --git a/arch/x86/kvm/mmu.c b/arch/x86/kvm/mmu.c
 --- a/arch/x86/kvm/mmu.c
@@ -99,6 +101,31 @@ def test_all_is_well(kpt: Kpt, workspace: Workspace, imported: Series) -> None:
     assert max(map(len, text.splitlines())) <= 72
     taken = of_reply(text, Address("Test Person", "test@example.org")).taken
     assert [(one.key, one.value) for one in taken] == [("Tested-by", "Test Person <test@example.org>")]
+
+
+def draft_of(kpt: Kpt, workspace: Workspace, series: Series, *tests: StateTests) -> str:
+    """The body of the draft on a run with these results, base first."""
+    built = {number: make_build(number, module=str(number)) for number in range(len(tests))}
+    steps = FakeSteps(make_applied(series), built, {one.patch: (one,) for one in tests})
+    return body(written(kpt, workspace, run(series, steps, Recorder())))
+
+
+def test_what_an_earlier_patch_broke_is_not_told_of_the_later_ones(
+    kpt: Kpt, workspace: Workspace, imported: Series
+) -> None:
+    """Patch 1 breaks a, and every state behind it shows that; only patch 3 breaks b."""
+    first = (make_tests(0, "a=pass", "b=pass"), *(make_tests(number, "a=fail", "b=pass") for number in (1, 2)))
+    text = draft_of(kpt, workspace, imported, *first, make_tests(3, "a=fail", "b=fail"))
+    assert "With this patch 1 case of kut no longer passes:\n\n  a: pass, now fail\n" in text
+    assert "Found further on:\n\n  patch 3, test: 1 worse (b: pass, now fail)\n\n" in text
+    assert "further on" not in draft_of(kpt, workspace, imported, *first, make_tests(3, "a=fail", "b=pass"))
+
+
+def test_a_state_that_does_not_boot_is_told_once(kpt: Kpt, workspace: Workspace, imported: Series) -> None:
+    base, dead = make_tests(0, "a=pass"), [make_tests(number, status="failed", why="no boot") for number in (1, 2, 3)]
+    assert "further on" not in draft_of(kpt, workspace, imported, base, *dead)
+    text = draft_of(kpt, workspace, imported, base, make_tests(1, "a=fail"), *dead[1:])
+    assert "Found further on:\n\n  patch 2, test: FAILED\n\n" in text
 
 
 FAILING: dict[str, tuple[Callable[[Path, Series], RunRecord], int, tuple[str, ...]]] = {

@@ -228,6 +228,37 @@ def test_a_base_that_does_not_boot_is_bad_itself(ask: Callable[[Fails], tuple[Wo
         assert (seen.answer, seen.why) == (Answer.BAD, "the guest did not boot")
 
 
+def test_a_patch_that_stops_the_boot_for_a_while_is_not_blamed_for_a_test(
+    ask: Callable[[Fails], tuple[Worse, Guest]],
+) -> None:
+    """Patch 1 keeps the kernel from booting, patch 2 mends that, patch 3 makes tlb worse."""
+    question, guest = ask(lambda patch, test, before: patch >= 3 and test == "tlb")
+    guest.dead = (1,)
+    seen: list[Observation] = []
+    for patch in (4, 0, 1, 2, 3):
+        seen.append(question.look(STATES[patch], 0, seen))
+    assert [one.answer for one in seen] == [Answer.BAD, Answer.GOOD, Answer.SKIP, Answer.GOOD, Answer.BAD]
+    assert seen[2].why == "the guest did not boot"
+
+
+def test_a_later_patch_that_stops_the_boot_is_told_and_can_be_looked_for(
+    ask: Callable[[Fails], tuple[Worse, Guest]],
+) -> None:
+    question, guest = ask(lambda patch, test, before: patch >= 1 and test == "tlb")
+    guest.dead = (3, 4)
+    seen: list[Observation] = []
+    for patch in (4, 0, 2, 1, 3):
+        seen.append(question.look(STATES[patch], 0, seen))
+    assert [one.answer for one in seen] == [Answer.BAD, Answer.GOOD, Answer.BAD, Answer.BAD, Answer.BAD]
+    assert question.remark(seen, [1]) == (
+        "patch 4 runs no test at all (the guest did not boot), patch 1 does: "
+        "`--test 'kernel log'` looks for what did that"
+    )
+    assert question.remark(seen, [3]) == ""
+    log = replace(question, log_only=True, _reference={})
+    assert [log.look(STATES[patch], 0, ()).answer for patch in (4, 3, 2)] == [Answer.BAD, Answer.BAD, Answer.GOOD]
+
+
 def test_a_case_that_is_not_there(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:
     question, _ = ask(lambda patch, test, before: False)
     question.case = "nosuch*"

@@ -334,6 +334,23 @@ def test_what_is_taken_back_later_is_counted_by_tests() -> None:
         assert record.sentence.endswith(f"at patch 2, {told} worse, taken back later.")
 
 
+def test_what_is_not_reached_later_is_not_taken_back_nor_the_doing_of_the_patch_it_ends_at() -> None:
+    """Patch 1 breaks the test, and the emulator dies in it ever after, a little earlier after patch 3."""
+    died = "apic=abort the emulator died: an assertion"
+    tests = {
+        0: (make_tests(0, "apic=pass", "apic/one=pass", "apic/two=pass", "apic/three=pass", "apic/four=pass"),),
+        1: (make_tests(1, died, "apic/one=fail", "apic/two=fail", "apic/three=pass"),),
+        2: (make_tests(2, died, "apic/one=fail", "apic/two=fail", "apic/three=pass"),),
+        3: (make_tests(3, died, "apic/one=fail"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert record.sentence.endswith(
+        "of 5 test cases 0 are as on the base, 1 worse from patch 1 on (apic: one: pass, now fail), "
+        "4 changed from patch 1 on (apic: pass, now abort); "
+        "at patch 1, 1 case of apic worse, not reached later."
+    )
+
+
 def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
     """A fault that another patch mends must not hide the next one; what an earlier patch did is told there."""
     series = make_series(*"123456")
