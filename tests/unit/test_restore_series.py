@@ -268,7 +268,24 @@ index 1234567..7654321 100644
 
 def test_a_base_that_differs_is_not_made_to_fit_by_joining_lines_that_came_whole() -> None:
     sent = replace(patch(1, HIDDEN, None), exactness=Exactness.DAMAGED, damage=frozenset({Damage.ADDRESSES_HIDDEN}))
-    (one,) = restore_series(series(sent), {"f.c": OTHER}.get).patches
+    start = HIDDEN.index(b" /* ARM")  # the end of the hunk is there
+    found = HIDDEN[start : HIDDEN.index(b"@@", start)].replace(b"\n ", b"\n")[1:]
+    base = OTHER.replace(b"\tA_SECURE = 1,\n", b"\n" + found + b"\tA_SECURE = 1,\n")
+    (one,) = restore_series(series(sent), {"f.c": base}.get).patches
     assert one.exactness is Exactness.DAMAGED
     assert one.why == "f.c: it fits the base only with lines joined or left out that the mail did not show so"
     assert b"*/ static" not in one.diff
+
+
+def test_a_base_that_differs_is_not_made_to_fit_a_wrapped_hunk_by_joining_all_its_context() -> None:
+    wrapped = HIDDEN[HIDDEN.index(b"diff --git") :].replace(b"and no need", b"and\nno need")
+    sent = replace(
+        patch(1, HIDDEN, None),
+        exactness=Exactness.DAMAGED,
+        damage=frozenset({Damage.REWRAPPED}),
+        diff=wrapped,
+        files=(),
+    )
+    (one,) = restore_series(series(sent), {"f.c": OTHER}.get).patches
+    assert one.exactness is Exactness.DAMAGED
+    assert one.why.endswith("hunk 2 (@@ -8,6 +9,10) does not fit the base: none of its lines is in it there")
