@@ -31,6 +31,7 @@ from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.doubts import doubted
 from kpatch_tool.tree.model import ApplyOutcome, State, Tree
 from kpatch_tool.tree.needs import dependencies_on
 from kpatch_tool.tree.restoring import better_against
@@ -150,9 +151,13 @@ class Rooms:
         return f"{self.kernel.name} is made of the series' own lines" if self.kernel.skeleton else ""
 
     def restore(self, series: Series) -> Series:
-        if not needs_restoring(series) or self.kernel.skeleton:
+        if self.kernel.skeleton:
             return series
         with self._room():
+            if not needs_restoring(series):
+                planned = apply_series(self.workspace, self.kernel, series, check=True)
+                if not doubted(self.kernel, series, planned):
+                    return series
             self.progress(f"restoring against {self.kernel.name}")
             restored = better_against(self.kernel, series, self.directory, Catalogue(self.workspace).here())
             if restored is not series:

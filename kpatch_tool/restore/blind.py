@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
@@ -128,7 +129,7 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
         if any(MARK in text for text in texts):
             found.add("characters-replaced")
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
-        if (leading or any(_blank_run(text) for text in code)) and not _adds_no_break(files):
+        if (leading or any(_blank_run(text) for text in code)) and not _own_no_break(files):
             found.add("no-break-spaces")
         if any(_TYPESET_CODE.search(text) for text in code):
             found.add("typeset")
@@ -143,12 +144,11 @@ def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
     return frozenset(found)
 
 
-def _adds_no_break(files: tuple[FileDiff, ...]) -> bool:
-    """Whether the no-break spaces are the author's: all stand in added lines, and blanks that a mail program would have
-    made such are in the lines around them."""
-    lines = [line for file in files for hunk in file.hunks for line in hunk.lines]
-    others = [line.text for line in lines if line.kind is not Kind.ADDED]
-    return any(text.startswith(b"  ") for text in others) and not any(NO_BREAK.search(text) for text in others)
+def _own_no_break(files: tuple[FileDiff, ...]) -> bool:
+    """Whether the no-break spaces are the author's, or the file's: a mail program would have made such of the blanks
+    that lines of the file begin with, too."""
+    others = [line.text for file in files for hunk in file.hunks for line in hunk.lines if line.kind is not Kind.ADDED]
+    return any(text.startswith(b"  ") for text in others)
 
 
 def _blank_run(text: bytes) -> bool:
@@ -167,23 +167,30 @@ def _is_code(path: str) -> bool:
 
 
 def _detabbed(files: tuple[FileDiff, ...]) -> bool:
-    """Whether files that use tabs have none, and lines that begin with eight blanks in their place."""
-    indented = 0
-    for file in files:
-        if not _is_code(file.path):
-            continue
-        for hunk in file.hunks:
-            for line in hunk.lines:
-                if b"\t" in line.text:
-                    return False
-                indented += _INDENTED.match(line.text) is not None
-                if _HALF.match(line.text):
-                    return False
-    return indented >= _LEAST_TABS
+    """Whether files that use tabs have none, and blanks in their place: as many as a tab is wide, or, in Linux, any."""
+    code = [file for file in files if _is_code(file.path)]
+    texts = _texts(code)
+    if any(b"\t" in text for text in texts):
+        return False
+    linux = _texts([file for file in code if _OF_LINUX.match(file.path)])
+    if sum(_BLANKS.match(text) is not None for text in linux) >= _LEAST_TABS:
+        return True
+    half = any(_HALF.match(text) for text in texts)
+    return not half and sum(_INDENTED.match(text) is not None for text in texts) >= _LEAST_TABS
+
+
+def _texts(files: Sequence[FileDiff]) -> list[bytes]:
+    return [line.text for file in files for hunk in file.hunks for line in hunk.lines]
 
 
 _INDENTED = re.compile(rb"(?: {7}| {8}| {15,16}| {23,24})\S")
 _HALF = re.compile(rb"(?: {2}| {4}| {6}| {12})[\w}]")
+# C and assembly in directories of Linux whose names no project has that sets in by blanks (QEMU: block, crypto, net).
+_OF_LINUX = re.compile(
+    r"(?:arch|drivers|fs|init|ipc|kernel|mm|security|sound|virt|net/(?!can/)[\w-]+|include/(?:linux|sound|trace|uapi)"
+    r"|tools/(?:bpf|lib|objtool|perf|testing))/.*\.[chS]$"
+)
+_BLANKS = re.compile(rb" +(?!\w+:$)[\w}{(]")  # but not a label, or a comment's ` * `
 
 
 def unstuffed(files: tuple[FileDiff, ...], *, declared: bool = False) -> tuple[FileDiff, ...]:

@@ -33,7 +33,7 @@ from kpatch_tool.restore.styled import (
     unchanged,
     with_letters,
 )
-from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, undone_by, why_misplaced
+from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, groundless, undone_by, why_misplaced
 from kpatch_tool.restore.undoing import UNDOS, Choice, Evidence
 from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
 
@@ -247,6 +247,8 @@ def _ended(rows: Sequence[Row], plan: Plan, base: AlikeBase) -> Iterator[tuple[b
 def _unproven(case: Case, plan: Plan, why: str, cut: str = "") -> Restoration:
     """The likeliest reading of `plan`, with the lines that nothing decided; `cut` is added to the reason where the diff
     may have been cut off."""
+    if astray := groundless(plan):
+        return Restoration(case.header, None, False, False, f"{why}{astray}")
     if plan.unsure_at_end():
         return Restoration(case.header, None, False, False, f"{why}{cut}")
     told = evidence_of(plan, case.base)

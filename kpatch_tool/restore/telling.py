@@ -49,6 +49,15 @@ def counts_in_doubt(plan: Plan) -> str:
     return ""
 
 
+def groundless(plan: Plan) -> str:
+    """The end of a reason: a hunk of a file that is there, of which no line was found in it as it came. "" for none."""
+    for number, (fitted, fit) in enumerate(plan.fits, 1):
+        received = fit.taken[: len(fit.taken) - fit.completed]
+        if fitted.hunk.old_count and all(one.base is None for one in received):
+            return f"; hunk {number} (@@ {fitted.hunk.ranges}) does not fit the base: none of its lines is in it there"
+    return ""
+
+
 def undone_by(plan: Plan, base: AlikeBase, rows: Sequence[Row], chosen: Mapping[int, int]) -> Undone:
     """What was undone and in how many lines; `chosen` (row -> option) where a row is not its first option."""
     counts: Counter[str] = Counter()

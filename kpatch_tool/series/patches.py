@@ -28,13 +28,14 @@ def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = 
     parts = reading.parts
     inbody = parts.inbody
     author = headers.address(inbody["from"]) if "from" in inbody else message.author
-    own = trailers.of_message(parts.message, paragraphs=Damage.BLANK_LINES_DROPPED not in message.damage)
+    subject, text = _unbroken(title(inbody.get("subject") or message.subject), title(message.subject), parts.message)
+    own = trailers.of_message(text, paragraphs=Damage.BLANK_LINES_DROPPED not in message.damage)
     return Patch(
         number=number,
-        subject=title(inbody.get("subject") or message.subject),
+        subject=subject,
         author=_signed(_known(author, message), own),
         date=(headers.date(inbody["date"]) if "date" in inbody else None) or message.date,
-        message=parts.message,
+        message=text,
         note=parts.note,
         diff=parts.diff,
         files=reading.files,
@@ -45,6 +46,15 @@ def read_patch(message: Message, number: int, *, replied: tuple[Trailer, ...] = 
         damage=reading.damage,
         received=reading.received,
     )
+
+
+def _unbroken(subject: str, mails: str, text: str) -> tuple[str, str]:
+    """The subject in a mail's text and the message below it. A mail program may have broken that line, and the mail's
+    own subject shows it."""
+    first, _, rest = text.partition("\n")
+    if first and f"{subject} {first}".casefold() == mails.casefold():
+        return mails, rest.lstrip("\n")
+    return subject, text
 
 
 def _known(author: Address, message: Message) -> Address:

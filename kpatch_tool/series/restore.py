@@ -8,7 +8,8 @@ from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob
-from kpatch_tool.diff.model import FileDiff, Kind
+from kpatch_tool.diff.model import DiffError, FileDiff, Kind
+from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff, second_reading
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
@@ -261,13 +262,35 @@ def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
             return tried[-1]
     loose = read_loose(patch.received or patch.diff)
     if loose:
-        tried.append(_repaired(loose, files, known))
+        trial, results = _repaired(loose, files, known)
+        tried.append((trial, results if lost else _not_retold(patch, results)))
     if not lost and not loose:
         tried.append(_styled(patch.files, files, known))
     if lost and patch.files:
         # Without white space almost any line is near some line of the base: what only fits is not what was sent.
         return tried[-1] if _rank(tried[-1]) == 2 else tried[0]
     return max(tried if lost else reversed(tried), key=_rank)
+
+
+def _not_retold(patch: Patch, results: Sequence[Restoration]) -> list[Restoration]:
+    """`results` without those that nothing proved and that tell other lines from each other than the text does, though
+    that agrees with its counts: the base is another, and what fits it by joining lines is not what was sent."""
+    try:
+        received = {file.path: file for file in parse_diff(patch.received or patch.diff)}
+    except DiffError:
+        return list(results)
+    return [_refused(one, received.get(one.file.path)) for one in results]
+
+
+def _refused(one: Restoration, sent: FileDiff | None) -> Restoration:
+    if sent is None or not one.found or one.proven or _kinds(sent) == _kinds(one.file):
+        return one
+    why = "it fits the base only with lines joined or left out that the mail did not show so"
+    return Restoration(sent, None, found=False, proven=False, why=why)
+
+
+def _kinds(file: FileDiff) -> list[list[Kind]]:
+    return [[line.kind for line in hunk.lines] for hunk in file.hunks]
 
 
 def _lacks_people(patch: Patch) -> bool:

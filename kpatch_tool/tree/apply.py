@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.hostile import hidden, unsafe_file
@@ -43,13 +43,15 @@ def apply_series(
     needed: bool = True,
     check: bool = False,
     reverse: bool = False,
+    unless: Callable[[ApplyOutcome], bool] = lambda _outcome: False,
 ) -> ApplyOutcome:
     """Put `series` on the base of `tree` as branch kpt/SERIES, or (`reverse`) take it out of a tree that has it.
 
     `patches` are the numbers wanted (None: all); what they need (`reverse`: what needs them) comes with them, in an
-    order that works; without `needed` they come alone, by number. With `check` nothing is written. A conflict is a
-    finding in the outcome, and then nothing is written either. Raises InputError for a series that cannot be used
-    (unsafe path, no such patch) and MachineError when the machine fails.
+    order that works; without `needed` they come alone, by number. With `check` nothing is written, nor where `unless`
+    says so of the outcome there would be. A conflict is a finding in the outcome, and then nothing is written either.
+    Raises InputError for a series that cannot be used (unsafe path, no such patch) and MachineError when the machine
+    fails.
     """
     for patch in series.patches:
         _refuse_unsafe(patch)
@@ -59,28 +61,28 @@ def apply_series(
         base = objects.base(tree.base)
         _refuse_foreign_branch(objects, tree, series.name)
         tried = _try(list(reversed(order)) if reverse else order, objects, tree, reverse=reverse)
-    commits: Mapping[int, str] = {}
-    head: str | None = None
     statuses = {one.put.status for one in tried}
     nothing = reverse and statuses <= {ApplyStatus.ALREADY}  # the branch stays where it is
-    if not check and ApplyStatus.CONFLICT not in statuses and not nothing:
-        steps = _steps(tried, base, reverse=reverse)
-        with tree_lock(Catalogue(workspace), tree.name, wait_seconds=_LOCK_PATIENCE):
-            with Objects(tree.git_dir) as objects:  # another kpt, or the user's git, may have been here meanwhile
-                _refuse_foreign_branch(objects, tree, series.name)
-            applied = write_series(tree, base, series.name, steps)
-        remember(workspace, series.name, tree.name)
-        commits = {state.patch: state.commit for state in applied.states[1:]}
-        head = applied.head.commit
-    rows = {one.patch.number: _row(one, commits, tree, brought) for one in tried}
+    rows = {one.patch.number: _row(one, tree, brought) for one in tried}
     left_out = {patch.number: _left_out(patch, tree) for patch in series.patches if patch.number not in rows}
-    return ApplyOutcome(
+    planned = ApplyOutcome(
         tree=tree.name,
         base=base.oid,
         branch=branch_name(series.name),
-        head=head,
+        head=None,
         patches=tuple(row for _, row in sorted({**rows, **left_out}.items())),
     )
+    if check or ApplyStatus.CONFLICT in statuses or nothing or unless(planned):
+        return planned
+    steps = _steps(tried, base, reverse=reverse)
+    with tree_lock(Catalogue(workspace), tree.name, wait_seconds=_LOCK_PATIENCE):
+        with Objects(tree.git_dir) as objects:  # another kpt, or the user's git, may have been here meanwhile
+            _refuse_foreign_branch(objects, tree, series.name)
+        applied = write_series(tree, base, series.name, steps)
+    remember(workspace, series.name, tree.name)
+    commits = {state.patch: state.commit for state in applied.states[1:]}
+    made = tuple(replace(row, commit=commits.get(row.number)) for row in planned.patches)
+    return replace(planned, head=applied.head.commit, patches=made)
 
 
 def steps_on(
@@ -161,7 +163,7 @@ def _steps(tried: Sequence[_Tried], base: Commit, *, reverse: bool) -> list[Step
     return [make(one.patch, one.put.changes, base) for one in tried if one.put.status in _MAKES_COMMIT]
 
 
-def _row(one: _Tried, commits: Mapping[int, str], tree: Tree, brought: Mapping[int, str]) -> AppliedPatch:
+def _row(one: _Tried, tree: Tree, brought: Mapping[int, str]) -> AppliedPatch:
     why, details = one.put.why, one.put.details
     if reason := brought.get(one.patch.number):
         why, details = f"{why}; {reason}", (reason, *details)
@@ -176,7 +178,7 @@ def _row(one: _Tried, commits: Mapping[int, str], tree: Tree, brought: Mapping[i
         subject=one.patch.subject,
         status=one.put.status,
         exactness=exactness,
-        commit=commits.get(one.patch.number),
+        commit=None,
         files=files,
         why=why,
         details=details,

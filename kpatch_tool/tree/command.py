@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.series import store
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.stated import statements
+from kpatch_tool.tree import doubts
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.closure import parse_numbers
@@ -72,7 +74,15 @@ def apply_named(
     if not chosen.skeleton and not reverse and any(patch.exactness in _UNSURE for patch in series.patches):
         series, told = _restored_once(workspace, chosen, series, directory, check=check)
         notes = (*notes, *told)
-    outcome = apply_series(workspace, chosen, series, patches=wanted, needed=needed, check=check, reverse=reverse)
+    put = partial(apply_series, workspace, chosen, patches=wanted, needed=needed, check=check, reverse=reverse)
+    if chosen.skeleton or reverse:
+        outcome = put(series)
+    else:
+        outcome = put(series, unless=lambda planned: bool(doubts.doubted(chosen, series, planned)))
+        if doubts.doubted(chosen, series, outcome):
+            series, told = _restored_once(workspace, chosen, series, directory, check=check)
+            outcome = put(series)
+            notes = (*notes, *told, *doubts.told(chosen, series, outcome))
     if wanted is not None and not needed:
         from kpatch_tool.tree.closure import torn
 
@@ -144,7 +154,8 @@ def _restored(trees: Sequence[Tree], series: Series, directory: Path) -> tuple[S
     try:
         better = better_against(tree, series, directory, others)
     except InputError as error:
-        return series, (f"damaged patches stay as they are: {error.line()}",)
+        unsure = any(patch.exactness in _UNSURE for patch in series.patches)
+        return series, ((f"damaged patches stay as they are: {error.line()}",) if unsure else ())
     pairs = zip(series.patches, better.patches, strict=True)
     gained = [new for old, new in pairs if new.exactness is not old.exactness]
     if not gained:

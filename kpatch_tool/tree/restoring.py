@@ -18,7 +18,8 @@ from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
 
 TAKEN_SECONDS = 200 * 86_400  # within which a series is mostly taken, and its lines are not yet changed again
-_RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.PROVEN, Exactness.INTACT)
+# What looked intact is proven only where it was not: its blob id judged that.
+_RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.INTACT, Exactness.PROVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,23 @@ class Restored:
 
 def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Restored:
     """Restore the series called `name` from its source/ against the tree called `tree` (None: Catalogue.resolve
-    chooses) and write it back. A series of intact patches is left alone and needs no tree, and so is a patch that
-    another tree told better. Where no tree was named and none is here, the files that the series creates are restored.
+    chooses) and write it back. A series of intact patches needs no tree, and is compared with one only where that is
+    named; a patch that another tree told better is left alone. Where no tree was named and none is here, the files that
+    the series creates are restored.
 
     Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
     directory = store.find(workspace, name)
     loaded = store.load(directory)
-    if not needs_restoring(loaded):
-        return Restored(loaded, None)
     catalogue = Catalogue(workspace)
+    if not needs_restoring(loaded):
+        named = None if tree is None else catalogue.resolve(tree, loaded)
+        if named is None or named.skeleton:
+            return Restored(loaded, None)
+        better = better_against(named, loaded, directory, catalogue.here())
+        if better is not loaded:
+            store.save_patches(directory, better)
+        return Restored(better, named)
     try:
         chosen = catalogue.resolve(tree, loaded)
     except InputError as error:
@@ -56,7 +64,8 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
             raise
         store.save_patches(directory, created)
         return Restored(created, None, error.line() if needs_restoring(created) else "")
-    restored = _none_worse(loaded, restore_against(chosen, store.reread(directory), catalogue.here()))
+    received = store.reread(directory)
+    restored = _none_worse(loaded, _unedited(loaded, received, restore_against(chosen, received, catalogue.here())))
     store.save_patches(directory, restored)
     return Restored(restored, chosen)
 
@@ -69,7 +78,8 @@ def better_against(tree: Tree, series: Series, directory: Path, others: Sequence
     Of one that stays damaged only the reason is this tree's. `others` and what is raised are as in `restore_against`,
     and of store.reread.
     """
-    return _with_better(series, restore_against(tree, store.reread(directory), others), _better)
+    received = store.reread(directory)
+    return _with_better(series, _unedited(series, received, restore_against(tree, received, others)), _better)
 
 
 def _created(series: Series, directory: Path) -> Series:
@@ -88,6 +98,16 @@ def _none_worse(known: Series, again: Series) -> Series:
     """`again`, but with those patches of `known` that are surer there."""
     pairs = [(known.patch(new.number), new) for new in again.patches]
     patches = (old if old is not None and _is_surer(old, new) else new for old, new in pairs)
+    return replace(again, patches=tuple(patches))
+
+
+def _unedited(known: Series, received: Series, again: Series) -> Series:
+    """`again`, but with those intact patches of `known` that somebody changed since they were received."""
+    patches = []
+    for new in again.patches:
+        old, sent = known.patch(new.number), received.patch(new.number)
+        edited = old and sent and old.exactness is Exactness.INTACT and old.files != sent.files
+        patches.append(old if old and edited else new)
     return replace(again, patches=tuple(patches))
 
 

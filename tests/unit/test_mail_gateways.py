@@ -375,3 +375,12 @@ def test_a_mails_source_below_something_else(above: str) -> None:
     mail = "Delivered-To: me@x.org\nReceived: by x with SMTP id y;\n        Thu, 17 Apr 2014\n" + RAW[0].decode()
     (one,) = assemble(read((above + mail).encode()), where="x").patches
     assert (one.number, one.subject, one.author.name, one.diff) == (1, "mm: one", "Jane Doe", PATCH)
+
+
+@pytest.mark.parametrize("subject", ["[PATCH] mm: one of the two", "[PATCH] mm: one of the three"])
+def test_a_subject_in_the_text_that_a_program_broke_is_as_the_mail_has_it(subject: str) -> None:
+    body = f"Subject: [PATCH] mm: one of\nThe two\n\n{ONE.body}"
+    (one,) = assemble(read(mbox(replace(ONE, subject=subject, body=body))), where="x").patches
+    whole = subject.endswith("two")
+    assert one.subject == ("mm: one of the two" if whole else "mm: one of")
+    assert one.message.startswith("Why." if whole else "The two\n\nWhy.")

@@ -302,11 +302,40 @@ def test_intact_diffs_are_not_suspected() -> None:
 
 @pytest.mark.parametrize(
     ("context", "suspected"),
-    [("    (void) x;", False), ("\xa0   (void) x;", True), ("(void) x;", True), ("\t(void) x;", True)],
+    [
+        ("    (void) x;", False),
+        ("    (void) x;\n \xa0 x", False),  # the file has both
+        ("\xa0   (void) x;", True),
+        ("(void) x;", True),
+        ("\t(void) x;", True),
+    ],
 )
-def test_no_break_spaces_that_only_added_lines_have_are_the_authors(context: str, suspected: bool) -> None:
-    text = f"--- a/f.3\n+++ b/f.3\n@@ -1,2 +1,2 @@\n {context}\n-old\n+\xa0   new\n".encode()
+def test_no_break_spaces_beside_blanks_that_lines_of_the_file_begin_with_are_the_authors(
+    context: str, suspected: bool
+) -> None:
+    count = context.count("\n") + 2
+    text = f"--- a/f.3\n+++ b/f.3\n@@ -1,{count} +1,{count} @@\n {context}\n-old\n+\xa0   new\n".encode()
     assert (suspicions(parse_diff(text), text) == {"no-break-spaces"}) is suspected
+
+
+@pytest.mark.parametrize(
+    ("path", "lines", "suspected"),
+    [
+        ("drivers/x/f.c", ["    if (a)", "        b();"], True),
+        ("kernel/f.c", [" if (a)", "  b();"], True),
+        ("net/core/f.c", ["    if (a)", "\tb();"], False),  # one tab is enough
+        ("fs/f.c", [" * Of", " * this.", " out:"], False),
+        ("fs/f.rst", ["    one", "    two"], False),
+        ("hw/core/f.c", ["    if (a)", "        b();"], False),  # QEMU's
+        ("net/can/f.c", ["    if (a)", "        b();"], False),
+        ("block/f.c", ["    if (a)", "        b();"], False),
+    ],
+)
+def test_code_of_linux_without_a_tab_is_suspected(path: str, lines: list[str], suspected: bool) -> None:
+    body = "".join(f" {line}\n" for line in lines)
+    count = len(lines)
+    text = f"--- a/{path}\n+++ b/{path}\n@@ -1,{count} +1,{count + 1} @@\n{body}+x;\n".encode()
+    assert (suspicions(parse_diff(text), text) == {"tabs-to-blanks"}) is suspected
 
 
 def test_lines_that_end_in_an_equals_sign_are_no_quoted_printable() -> None:

@@ -201,3 +201,91 @@ def test_people_are_read_with_their_names() -> None:
         (b"Eva Lund", b"eva@example.org"),
     ]
     assert people_in(more)[0].name == b"Jo Doe"
+
+
+# Its middle hunk has other lines; with those of the patch joined, nothing would be left that does not fit.
+OTHER = b"""\
+/* One. */
+#include <linux/acpi.h>
+#include <linux/arm.h>
+#include <linux/module.h>
+#include <linux/device.h>
+
+enum {
+\tA_SECURE = 1,
+\tA_NON_SECURE = 2,
+\tA_RMA = 3
+};
+
+static const char * const states[] = {
+\t[A_SECURE] = "Secured",
+\t[A_RMA] = "RMA",
+};
+
+/* Log what came. */
+static int log_it(int a)
+{
+\treturn 0;
+}
+
+MODULE_DEVICE_TABLE(acpi, ids);
+
+static bool is_here(void)
+{
+"""
+HIDDEN = b"""\
+---
+diff --git a/f.c b/f.c
+index 1234567..7654321 100644
+--- a/f.c
++++ b/f.c
+@@ -2,5 +2,6 @@
+ #include <linux/acpi.h>
+ #include <linux/arm.h>
++#include <linux/delay.h>
+ #include <linux/module.h>
+ #include <linux/device.h>
+
+@@ -8,6 +9,10 @@ static const char * const states[] = {
+ \t[3] = "RMA",
+ };
+
++/* Ask jane at example.org. */
++static void *data;
++static void *count;
++
+ /* ARM SMC call which is atomic and no need for lock. */
+ static int smc(unsigned int op, int arg)
+ {
+@@ -24,4 +29,5 @@ static int log_it(int a)
+ MODULE_DEVICE_TABLE(acpi, ids);
+
++static int b;
+ static bool is_here(void)
+ {
+"""
+
+
+def test_a_base_that_differs_is_not_made_to_fit_by_joining_lines_that_came_whole() -> None:
+    sent = replace(patch(1, HIDDEN, None), exactness=Exactness.DAMAGED, damage=frozenset({Damage.ADDRESSES_HIDDEN}))
+    start = HIDDEN.index(b" /* ARM")  # the end of the hunk is there
+    found = HIDDEN[start : HIDDEN.index(b"@@", start)].replace(b"\n ", b"\n")[1:]
+    base = OTHER.replace(b"\tA_SECURE = 1,\n", b"\n" + found + b"\tA_SECURE = 1,\n")
+    (one,) = restore_series(series(sent), {"f.c": base}.get).patches
+    assert one.exactness is Exactness.DAMAGED
+    assert one.why == "f.c: it fits the base only with lines joined or left out that the mail did not show so"
+    assert b"*/ static" not in one.diff
+
+
+def test_a_base_that_differs_is_not_made_to_fit_a_wrapped_hunk_by_joining_all_its_context() -> None:
+    wrapped = HIDDEN[HIDDEN.index(b"diff --git") :].replace(b"and no need", b"and\nno need")
+    sent = replace(
+        patch(1, HIDDEN, None),
+        exactness=Exactness.DAMAGED,
+        damage=frozenset({Damage.REWRAPPED}),
+        diff=wrapped,
+        files=(),
+    )
+    (one,) = restore_series(series(sent), {"f.c": OTHER}.get).patches
+    assert one.exactness is Exactness.DAMAGED
+    assert one.why.endswith("hunk 2 (@@ -8,6 +9,10) does not fit the base: none of its lines is in it there")
