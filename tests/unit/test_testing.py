@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -317,7 +318,7 @@ def test_a_kept_failure_is_run_again_where_the_base_is_another_now(
     with Store(workspace) as store:
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
         for verdict in (first_base, Verdict.PASS, Verdict.PASS):
-            before = Before(base=lambda verdict=verdict: (suite_results(0, verdict),))
+            before = Before(base=partial(tuple, (suite_results(0, verdict),)))
             (now,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
             why.append(now.results[0].why)
             counts.append(len(ran))
