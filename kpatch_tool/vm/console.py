@@ -123,25 +123,41 @@ def find_traces(console: bytes) -> tuple[Trace, ...]:
         kind = kind_of(line)
         current = found[-1] if found else None
         if kind is not None and not (current is not None and current.continued_by(kind)):
-            if len(found) == MAX_TRACES:
-                break
-            found.append(_Growing(kind, line, cut))
-            found[-1].offset = here if cut is None else cut[0]
+            new = _Growing(kind, line, cut, here if cut is None else cut[0])
+            if len(found) < MAX_TRACES or _made_room(found, new):
+                found.append(new)
+            else:
+                found[-1].open = False
         elif current is not None:
             current.add(line, follows=kind is not None)
         cut = None
     return tuple(growing.trace() for growing in found)
 
 
+def _made_room(found: list[_Growing], new: _Growing) -> bool:
+    """Whether `new`, one more than are kept, took another's place: what was not said before that of the last that only
+    says something again, and what is fatal that of the last in any case."""
+    fatal = new.kind in FATAL
+    said = [one.said for one in found]
+    if new.said in said and not fatal:
+        return False
+    again = (at for at in range(len(found) - 1, 0, -1) if found[at].kind not in FATAL and said[at] in said[:at])
+    place = next(again, len(found) - 1 if fatal else None)
+    if place is not None:
+        del found[place]
+    return place is not None
+
+
 class _Growing:
     """A trace while its lines come in."""
 
-    def __init__(self, kind: TraceKind, line: str, cut: tuple[int, str] | None) -> None:
+    def __init__(self, kind: TraceKind, line: str, cut: tuple[int, str] | None, offset: int) -> None:
         self.kind = kind
         self.title = line
+        self.said = Trace(kind, line, "", 0).identity
         self.lines = [line] if cut is None else [cut[1], line]
         self.open = True
-        self.offset = 0
+        self.offset = offset
 
     def continued_by(self, kind: TraceKind) -> bool:
         """The `Oops:` line, or the panic after it, of a fatal complaint is no complaint of its own."""

@@ -153,3 +153,17 @@ def test_never_fails(console: bytes) -> None:
 def test_a_complaint_is_known_again_in_another_run(line: str, identity: str) -> None:
     (trace,) = find_traces(line.encode() + b"\n")
     assert trace.identity == identity
+
+
+def test_what_a_kernel_dies_of_is_found_behind_any_number_of_warnings() -> None:
+    """A warning in a path that is often taken must not hide what comes after it."""
+    often = "WARNING: CPU: 0 PID: 1 at a.c:1 often+0x1/0x2 [kvm]\n"
+    other = "WARNING: CPU: 0 PID: 1 at b.c:2 other+0x1/0x2 [kvm]\nby other\n"
+    oops = "general protection fault: 0000 [#1] SMP\nRIP: 0010:gone+0x1/0x2 [kvm]\nKernel panic - not syncing: Fatal\n"
+    text = 2 * MAX_TRACES * often + "of no complaint\n" + other + often + "of no complaint\n" + oops
+    traces = find_traces(text.encode())
+    assert len(traces) == MAX_TRACES
+    assert [trace.text for trace in traces[-3:]] == [often.strip(), other.strip(), oops.strip()]
+    assert traces[-1].place == "gone [kvm]" and traces[-1].offset == text.index("general")
+    distinct = "".join(f"WARNING: at f{chr(97 + one % 26)}{chr(97 + one // 26)} [kvm]\n" for one in range(99))
+    assert [trace.fatal for trace in find_traces((distinct + oops).encode())] == [False] * (MAX_TRACES - 1) + [True]
