@@ -123,10 +123,10 @@ def _sorted(readings: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
 
 
 def looks_detabbed(texts: Iterable[bytes]) -> bool:
-    """Whether lines have no tab, and begin with as many blanks as tabs give."""
+    """Whether no line begins with a tab, and some with as many blanks as tabs give."""
     found = 0
     for text in texts:
-        if b"\t" in text:
+        if text.lstrip(b" ")[:1] == b"\t":
             return False
         found += _STOPS.match(text) is not None
     return found >= _LEAST

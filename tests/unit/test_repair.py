@@ -521,3 +521,14 @@ def test_a_rename_is_proven_where_git_says_that_nothing_else_changes() -> None:
     for similarity, proven in (("similarity index 100%\n", True), ("similarity index 90%\n", False), ("", False)):
         (file,) = read_loose(f"diff --git a/f b/g\n{similarity}rename from f\nrename to g\n".encode())
         assert restore_loose(file, b"a\n").proven is proven
+
+
+def test_a_new_file_of_which_only_the_leading_tabs_are_gone() -> None:
+    """A Makefile has tabs before its backslashes as well, which say nothing of those that lines begin with."""
+    new = b"obj-$(CONFIG_A) := a.o\n\na-objs := one.o\t\\\n\ttwo.o\t\\\n\tthree.o\t\\\n\tfour.o\t\\\n\tfive.o\n"
+    lines = new.split(b"\n")[:-1]
+    head = b"diff --git a/f/Makefile b/f/Makefile\nnew file mode 100644\nindex 000000000000..%s\n--- /dev/null\n"
+    text = head % blob_id(new)[:12].encode() + b"+++ b/f/Makefile\n@@ -0,0 +1,%d @@\n" % len(lines)
+    sent = text + b"".join(b"+" + line + b"\n" for line in lines)
+    patch = restored(received(DAMAGES["leading tabs to 8"], sent))
+    assert (patch.exactness, patch.diff) == (Exactness.PROVEN, sent), patch.why
