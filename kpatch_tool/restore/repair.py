@@ -200,14 +200,13 @@ class _Repair:
         """The reading of `plan` with the blob id, among the `most` likeliest."""
         case, wanted = self.case, self.case.header.new_blob or ""
         rows = rows_of(case, plan, told)
-        costs = [[choice.cost for choice in row.options] for row in rows]
         self.read += sum(1 + len(row.options[0].text) // _WIDTH for row in rows if len(row.options) > 1)
         self.read += len(rows) // _FIXED
         for as_received, ended in _ended(rows, plan, case.base):
             judge = Judge(wanted, pieces_of(plan, case.base))
             endings = [row.ending for row in ended]
             first = texts_of(rows, {})
-            for _, choice in choices(costs, most if as_received else _FEW):
+            for choice in chosen(rows, most if as_received else _FEW):
                 if self.tried >= self.judged:
                     return None
                 self.tried += 1
@@ -220,6 +219,21 @@ class _Repair:
                     break
             self.hashed += judge.hashed
         return None
+
+
+def chosen(rows: Sequence[Row], most: int) -> Iterator[Mapping[int, int]]:
+    """The likeliest readings of `rows` (row -> option where not the first): first such that read lines alike that were
+    received alike, then any; at most `most` of each."""
+    alike: dict[tuple[Choice, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        alike.setdefault(row.options, []).append(number)
+    tied = [numbers for options, numbers in alike.items() if len(options) > 1]
+    for groups in (tied, [[number] for numbers in tied for number in numbers]):
+        costs = [[choice.cost for choice in rows[numbers[0]].options] for numbers in groups]
+        for _, choice in choices(costs, most):
+            yield {number: option for at, option in choice.items() for number in groups[at]}
+        if len(groups) == sum(map(len, tied)):
+            return
 
 
 def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:

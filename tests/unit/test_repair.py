@@ -23,8 +23,10 @@ from kpatch_tool.restore.fits import AlikeBase, Fit
 from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.judge import readings_judged
 from kpatch_tool.restore.loose import read_loose
-from kpatch_tool.restore.repair import restore_loose
+from kpatch_tool.restore.repair import chosen, restore_loose
 from kpatch_tool.restore.shape import reshaped
+from kpatch_tool.restore.undoing import Choice
+from kpatch_tool.restore.written import Row
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series
@@ -532,3 +534,11 @@ def test_a_new_file_of_which_only_the_leading_tabs_are_gone() -> None:
     sent = text + b"".join(b"+" + line + b"\n" for line in lines)
     patch = restored(received(DAMAGES["leading tabs to 8"], sent))
     assert (patch.exactness, patch.diff) == (Exactness.PROVEN, sent), patch.why
+
+
+def test_lines_that_were_received_alike_are_read_alike_first() -> None:
+    """A blank that ends at a tab stop may have been a tab: in each of many lines that are the same, one habit."""
+    version = (Choice(0.0, b"KernelVersion: 5.18"), Choice(4.0, b"KernelVersion:\t5.18"))
+    rows = [Row(version, b"\n"), Row((Choice(0.0, b""),), b"\n"), Row(version, b"\n"), Row(version, b"\n")]
+    assert list(chosen(rows, 3)) == [{}, {0: 1, 2: 1, 3: 1}, {}, {0: 1}, {2: 1}]
+    assert list(chosen(rows[:2], 3)) == [{}, {0: 1}], "and none twice where no two are alike"
