@@ -49,7 +49,8 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     loaded = store.load(directory)
     catalogue = Catalogue(workspace)
     if not needs_restoring(loaded):
-        named = None if tree is None else catalogue.resolve(tree, loaded)
+        compared = any(patch.exactness is Exactness.INTACT for patch in loaded.patches)  # the others are proven
+        named = catalogue.resolve(tree, loaded) if tree is not None and compared else None
         if named is None or named.skeleton:
             return Restored(loaded, None)
         better = better_against(named, loaded, directory, catalogue.here())
