@@ -186,9 +186,10 @@ class Tester:
         known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
         base = before.known()
         missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
-        kept = [tests for tests in known.values() if tests is not None]
-        found = {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before)
-                 for tests in kept if self._is_doubtful(tests, plans[tests.suite], before)}  # fmt: skip
+        found: dict[str, StateTests] = {}
+        for suite, tests in known.items():
+            if tests is not None and self._is_doubtful(tests, plans[suite], before):
+                found[suite] = self._confirmed(subject, plans[suite], tests, before)
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
@@ -220,7 +221,7 @@ class Tester:
     def _is_doubtful(self, tests: StateTests, plan: Plan, before: Before) -> bool:
         """Whether kept results are worse than the base's in what was run but once: the base was tested anew since."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        return base is not None and seen_alone(tests, base, {row.name for row in plan.rows if row.job})
+        return base is not None and seen_alone(tests, base, _names(plan))
 
     def _in_full(
         self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before
@@ -247,7 +248,7 @@ class Tester:
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
-        base, names = _of_suite(before.base(), tests.suite), {row.name for row in plan.rows if row.job}
+        base, names = _of_suite(before.base(), tests.suite), _names(plan)
         if base is None or not doubtful(tests, base, names):
             return tests
         previous, known = _of_suite(before.previous(), tests.suite), set[str]()
@@ -283,7 +284,7 @@ class Tester:
         if base is None or self._base is None:
             return tests
         plan = self._plan(*self._base, tests.suite)
-        mended = seems_mended(tests, base, {row.name for row in plan.rows if row.job})
+        mended = seems_mended(tests, base, _names(plan))
         with self._asking:
             names = [name for name in mended if (tests.suite, name) not in self._again]
             self._again |= {(tests.suite, name): cases for name, cases in self._of_base(plan, names).items()}
@@ -459,6 +460,11 @@ def _build_key(build: StateBuild) -> str:
     """The key that the build is kept by: its directory's name."""
     assert build.artifacts is not None
     return build.artifacts.name
+
+
+def _names(plan: Plan) -> set[str]:
+    """The tests that a plan runs."""
+    return {row.name for row in plan.rows if row.job}
 
 
 def _of_suite(results: Sequence[StateTests], suite: str) -> StateTests | None:

@@ -228,12 +228,11 @@ def chosen(rows: Sequence[Row], most: int) -> Iterator[Mapping[int, int]]:
     for number, row in enumerate(rows):
         alike.setdefault(row.options, []).append(number)
     tied = [numbers for options, numbers in alike.items() if len(options) > 1]
-    for groups in (tied, [[number] for numbers in tied for number in numbers]):
+    alone = [[number] for numbers in tied for number in numbers]
+    for groups in [tied, alone] if tied != alone else [alone]:
         costs = [[choice.cost for choice in rows[numbers[0]].options] for numbers in groups]
         for _, choice in choices(costs, most):
             yield {number: option for at, option in choice.items() for number in groups[at]}
-        if len(groups) == sum(map(len, tied)):
-            return
 
 
 def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:

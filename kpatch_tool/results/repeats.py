@@ -47,7 +47,7 @@ def seen_alone(tests: StateTests, base: StateTests, names: Collection[str]) -> b
     """Whether `tests`, which were kept, have tests called `names` that are worse than on the `base`, and were run again
     for none: beside the base of that time nothing was worse."""
     said = (result.why for result in tests.results if _is_whole(result))
-    return bool(doubtful(tests, base, names)) and not any(_STEADY in why or _PROVEN(why) for why in said)
+    return bool(doubtful(tests, base, names)) and not any(_PROVEN(why) for why in said)
 
 
 def to_repeat(

@@ -65,8 +65,7 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
             raise
         store.save_patches(directory, created)
         return Restored(created, None, error.line() if needs_restoring(created) else "")
-    received = store.reread(directory)
-    restored = _none_worse(loaded, _unedited(loaded, received, restore_against(chosen, received, catalogue.here())))
+    restored = _none_worse(loaded, _again(chosen, loaded, directory, catalogue.here()))
     store.save_patches(directory, restored)
     return Restored(restored, chosen)
 
@@ -79,8 +78,7 @@ def better_against(tree: Tree, series: Series, directory: Path, others: Sequence
     Of one that stays damaged only the reason is this tree's. `others` and what is raised are as in `restore_against`,
     and of store.reread.
     """
-    received = store.reread(directory)
-    return _with_better(series, _unedited(series, received, restore_against(tree, received, others)), _better)
+    return _with_better(series, _again(tree, series, directory, others), _better)
 
 
 def _created(series: Series, directory: Path) -> Series:
@@ -102,8 +100,10 @@ def _none_worse(known: Series, again: Series) -> Series:
     return replace(again, patches=tuple(patches))
 
 
-def _unedited(known: Series, received: Series, again: Series) -> Series:
-    """`again`, but with those intact patches of `known` that somebody changed since they were received."""
+def _again(tree: Tree, known: Series, directory: Path, others: Sequence[Tree]) -> Series:
+    """What was received, restored against `tree`; but those intact patches of `known` that somebody changed since."""
+    received = store.reread(directory)
+    again = restore_against(tree, received, others)
     patches = []
     for new in again.patches:
         old, sent = known.patch(new.number), received.patch(new.number)

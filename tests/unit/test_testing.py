@@ -82,6 +82,21 @@ def test_what_is_a_finding(states: tuple[StateTests, ...], findings: bool, untes
     assert (done.findings, done.untested) == (findings, untested)
 
 
+def plan_and_boot(
+    monkeypatch: pytest.MonkeyPatch,
+    rows: tuple[jobs.Planned, ...],
+    boot: Callable[..., tuple[StateTests, ...]],
+    *,
+    accelerator: str = "kvm",
+) -> None:
+    """Have suite `s` consist of `rows`, and `boot` say how each run of a guest goes, which no guest can be made to
+    (tests/kernel has real ones)."""
+    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
+    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice(accelerator, "7.2", "asked for"))
+    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
+    monkeypatch.setattr(run, "test_state", boot)
+
+
 def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
     """The directory is named by the plan: one look of a search must not replace what a verdict that is kept shows."""
     digests: list[str] = []
@@ -90,10 +105,7 @@ def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, worksp
         digests.extend(plan.digest for plan in plans)
         return (suite_results(1),)
 
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", (), "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("tcg", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
+    plan_and_boot(monkeypatch, (), boot, accelerator="tcg")
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     with Store(workspace) as store:
         for keep in (True, False):
@@ -114,10 +126,7 @@ def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
 
     tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
+    plan_and_boot(monkeypatch, rows, boot)
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     with Store(workspace) as store:
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
@@ -158,10 +167,7 @@ def test_what_hung_on_the_base_has_its_whole_time_where_it_hangs_otherwise(
     rows = jobs.plan(
         "s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t.flat"), whole)], variants.of_suite("s", ()), None
     )
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
+    plan_and_boot(monkeypatch, rows, boot)
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     before = Before(previous=lambda: (hung(1, "2"),), known=lambda: () if there is None else (hung(0, there),))
     with Store(workspace) as store:
@@ -178,12 +184,8 @@ def outcome_of(
     monkeypatch: pytest.MonkeyPatch,
     workspace: Workspace,
 ) -> StateTests:
-    """What the state after patch 1 comes to, all of whose tests pass on the base: `boot` says how each run goes, which
-    no guest can be made to (tests/kernel has real ones)."""
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
+    """What the state after patch 1 comes to, all of whose tests pass on the base: `boot` says how each run goes."""
+    plan_and_boot(monkeypatch, rows, boot)
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
     with Store(workspace) as store:
@@ -269,10 +271,8 @@ def test_what_passes_in_another_run_of_the_base_was_not_mended(
 
     tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("luck", "fault", "shaky", "unbuilt", "good")]
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
+    plan_and_boot(monkeypatch, rows, boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
-    monkeypatch.setattr(run, "test_state", boot)
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     with Store(workspace) as store:
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
@@ -309,10 +309,7 @@ def test_a_kept_failure_is_run_again_where_the_base_is_another_now(
 
     tests = [Test("s", "t", Path("/t.flat"), 60.0, "60")]
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
-    monkeypatch.setattr(run, "plan_suite", lambda *_: Plan("s", rows, "digest"))
-    monkeypatch.setattr(run, "choose_accel", lambda *_: Choice("kvm", "7.2", "asked for"))
-    monkeypatch.setattr(run, "tests_key", lambda *_: "key")
-    monkeypatch.setattr(run, "test_state", boot)
+    plan_and_boot(monkeypatch, rows, boot)
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     why, counts = [], []
     with Store(workspace) as store:
