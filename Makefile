@@ -45,7 +45,7 @@ test-packages: packages
 		echo "some of $(TEST_PACKAGES) cannot be had here: their tests are skipped"
 
 check: test-packages lint types
-	$(BIN)/pytest -rs tests
+	$(BIN)/pytest -rs --durations=25 tests
 
 lint: setup
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ import pytest
 
 from kpatch_tool.workspace import Workspace
 from tests.cli.test_contract import patch_text
+from tests.clock import within
 from tests.conftest import Kpt
 
 TREE = 'commit = "0"\nkind = "git"\nsource = "x"\nref = ""\nversion = ""\n'
@@ -113,20 +114,17 @@ def test_nothing_is_written(kpt: Kpt, filled: Workspace) -> None:
 
 
 def test_it_answers_while_somebody_types(filled: Workspace) -> None:
-    """The best of some runs in processor time, so that a busy machine does not make the test fail."""
     env = {
         **os.environ,
         "_KPT_COMPLETE": "complete_bash",
         "COMP_WORDS": "kpt test --suite kut --test ",
         "COMP_CWORD": "5",
     }
-    taken = []
-    for _ in range(5):
-        before = os.times()
-        subprocess.run([sys.executable, "-m", "kpatch_tool"], cwd=filled.root, env=env, check=True, capture_output=True)
-        after = os.times()
-        taken.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert min(taken) < 0.15, taken
+    with within(10 * 0.2):
+        for _ in range(10):
+            subprocess.run(
+                [sys.executable, "-m", "kpatch_tool"], cwd=filled.root, env=env, check=True, capture_output=True
+            )
 
 
 SHELLS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,7 @@ from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble, slug
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.text import spelt
+from tests.clock import within
 from tests.mail_fixtures import DIFF, Mail, linuxlists, mbox, messages, patch
 
 
@@ -464,21 +464,19 @@ def test_a_chain_of_many_replies_takes_linear_time() -> None:
     replies = [
         Mail("Re: [PATCH] mm: one", given, f"r{at + 1}", f"r{at}", "Joe Roe", "joe@example.org") for at in range(4000)
     ]
-    start = time.process_time()
-    found = series(patch("[PATCH] mm: one", "r0"), *replies)
-    assert time.process_time() - start < 3
+    with within(3):
+        found = series(patch("[PATCH] mm: one", "r0"), *replies)
     assert [(one.key, one.source) for one in found.patches[0].trailers[1:]] == [("Acked-by", "reply")]
     assert {reply.to_patch for reply in found.replies} == {1}
 
 
 def test_a_mailbox_of_many_series_takes_linear_time() -> None:
-    start = time.process_time()
-    many = [
-        patch(f"[PATCH {number}/2] mm: {topic} {number}", f"m{topic}.{number}", minute=topic % 60)
-        for topic in range(1500)
-        for number in (1, 2)
-    ]
-    found = assemble(messages(*many), where="box", pick="700")
-    assert [one.number for one in found.patches] == [1, 2]
-    assert found.problems[-1] == "and 1494 more series"
-    assert time.process_time() - start < 20
+    with within(20):
+        many = [
+            patch(f"[PATCH {number}/2] mm: {topic} {number}", f"m{topic}.{number}", minute=topic % 60)
+            for topic in range(1500)
+            for number in (1, 2)
+        ]
+        found = assemble(messages(*many), where="box", pick="700")
+        assert [one.number for one in found.patches] == [1, 2]
+        assert found.problems[-1] == "and 1494 more series"

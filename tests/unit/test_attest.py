@@ -29,6 +29,7 @@ from kpatch_tool.mail.read import SourceFile, parse
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.attesting import attested, summary
 from kpatch_tool.series.model import Series
+from tests.clock import within
 from tests.mail_fixtures import DIFF
 
 GIT = shutil.which("git") or ""
@@ -317,10 +318,9 @@ def test_broken_signatures_are_told_not_raised(head: bytes, developer: SigningKe
 
 
 def test_hostile_blanks_take_no_long_time(signer: Dkim, developer: SigningKey) -> None:
-    start = time.process_time()
-    raw = signer.sign(signed(developer)) + b" \t" * 200_000 + b"x\n"
-    assert {one[2] for one in said(checked(raw, signer.record))} == {"unchecked"}
-    assert time.process_time() - start < 5
+    with within(5):
+        raw = signer.sign(signed(developer)) + b" \t" * 200_000 + b"x\n"
+        assert {one[2] for one in said(checked(raw, signer.record))} == {"unchecked"}
 
 
 def _series(raw: bytes) -> Series:

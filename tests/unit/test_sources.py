@@ -16,6 +16,7 @@ import pytest
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, streams, unpack
 from kpatch_tool.mail.read import Received, SourceFile, read_files, read_sources
+from tests.clock import within
 from tests.mail_fixtures import DIFF, Mail, patch
 from tests.mail_fixtures import mbox as made
 
@@ -48,9 +49,8 @@ def test_packed(pack: object) -> None:
 def test_a_member_for_every_mail_takes_linear_time() -> None:
     """How archives make their compressed mailboxes; a quadratic reader takes half a minute."""
     packed = gzip.compress(BOX) + gzip.compress(b"\n") * 400_000
-    before = time.process_time()
-    assert subjects(packed) == ["[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
-    assert time.process_time() - before < 10
+    with within(10):
+        assert subjects(packed) == ["[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
 
 
 def test_padding_behind_a_member_of_gzip() -> None:

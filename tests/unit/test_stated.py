@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
 
 from kpatch_tool.series.stated import Form, change_ids, message_of, statements
 from tests import patch_texts
+from tests.clock import within
 
 A40, B40 = "a1b2c3d4e5" * 4, "b" * 40
 
@@ -113,9 +113,9 @@ def test_message_ids_in_addresses() -> None:
 
 
 def test_hostile_text_takes_linear_time() -> None:
-    start = time.process_time()
-    pieces = ["depends on ", "Based-on:\n", "[1] ", "<a@", "a@b ", "https://", "based on on top of ", "a" * 50 + "@"]
-    pieces += ["v1.2.3.", "[PATCH ", '"[PATCH] ', "next/", "\n\n", "base-commit: ", "commit \t", "0" * 41]
-    for piece in pieces:
-        said(piece * (200_000 // len(piece)))
-    assert time.process_time() - start < 20
+    with within(20):
+        pieces = ["depends on ", "Based-on:\n", "[1] ", "<a@", "a@b ", "https://", "based on on top of "]
+        pieces += ["a" * 50 + "@", "v1.2.3.", "[PATCH ", '"[PATCH] ', "next/", "\n\n", "base-commit: ", "commit \t"]
+        pieces += ["0" * 41]
+        for piece in pieces:
+            said(piece * (200_000 // len(piece)))

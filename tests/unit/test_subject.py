@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from kpatch_tool.series.subject import parse, same_title, title
+from tests.clock import within
 
 
 @pytest.mark.parametrize(
@@ -182,15 +181,13 @@ def test_same_title() -> None:
 
 
 def test_long_subjects_take_linear_time() -> None:
-    start = time.process_time()
-    for piece in ("-", "[", "]", "[PATCH ", "re:", "1", "1/2 ", "v", " ", "[-", "patch-"):
-        parse(piece * 50_000)
-        parse("[PATCH " + piece * 50_000 + "] x")
-    assert time.process_time() - start < 10
+    with within(10):
+        for piece in ("-", "[", "]", "[PATCH ", "re:", "1", "1/2 ", "v", " ", "[-", "patch-"):
+            parse(piece * 50_000)
+            parse("[PATCH " + piece * 50_000 + "] x")
 
 
 @pytest.mark.parametrize("prefix", ["Re: ", "[PATCH] ", "[x] ", "Fwd: ", "["])
 def test_a_subject_of_megabytes_takes_no_time(prefix: str) -> None:
-    before = time.process_time()
-    parse(prefix * (1 << 20) + "[PATCH] s")
-    assert time.process_time() - before < 2
+    with within(2):
+        parse(prefix * (1 << 20) + "[PATCH] s")
