@@ -14,7 +14,7 @@ _DEEPEST = 100  # open brackets that are followed
 TAB = 8  # the kernel's Documentation/process/coding-style.rst, chapter 1
 
 _TOKEN = re.compile(
-    rb"""/\*|//|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|[A-Za-z_]\w*|[0-9][\w.]*|\s+|[(){}\[\];:,?]|[^\s\w(){}\[\];:,?"'/]+|/"""
+    rb"""/\*|//|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|[A-Za-z_]\w*|[0-9][\w.]*|[(){}\[\];:,?]|[^\s\w(){}\[\];:,?"'/]+|/"""
 )
 _CONTROL = re.compile(
     rb"^(if|for|while|switch|[a-z_0-9]*for_each\w*|[a-z_]*for_each_\w+|__?if\w*|scoped_(?:cond_)?guard)$"
@@ -252,11 +252,6 @@ class _Run:
     def in_parens(self) -> bool:
         return bool(self.stack) and self.stack[-1].char != b"{"
 
-    def take(self, token: bytes, column: int, rest: bytes) -> None:
-        """Read one token of code; `column` is where it ends, `rest` the text after it."""
-        handler = _HANDLERS.get(token, _Run._other)
-        handler(self, token, column, rest)
-
     def _begin(self, word: bytes) -> None:
         """A token of code begins a statement where none is under way."""
         if self.statement is None:
@@ -396,6 +391,7 @@ class _Run:
         )
 
 
+# What reads a token of code, given the column where it ends and the text after it.
 _HANDLERS = {
     b"(": _Run._open_paren,
     b"[": _Run._open_paren,
@@ -413,26 +409,27 @@ _HANDLERS = {
 def _code(state: State, line: bytes, indent: bytes) -> State:
     """The state after a line of code."""
     run = _Run(state, indent)
-    column = 0
-    for match in _TOKEN.finditer(line):
-        token = match[0]
-        start, column = column, width(token, column)
-        if token.isspace():
-            continue
+    at = lead = len(indent_of(line))
+    column = width(line[:lead])
+    shift = column - lead if line.find(b"\t", lead) < 0 else -1
+    for match in _TOKEN.finditer(line, lead):
+        token, before, at = match[0], at, match.end()
+        column = at + shift if shift >= 0 else width(line[before:at], column)
         if token == b"//":
             break
         if token == b"/*":
-            tail = line[match.end() :]
+            tail = line[at:]
             end = tail.find(b"*/")
             if end < 0:
                 gap = indent_of(tail) if tail.strip(b" \t\r*") else None
-                run.comment = Comment(start, None, gap, None, "begin" if tail.strip(b" \t\r") == b"*" else "")
+                about = "begin" if tail.strip(b" \t\r") == b"*" else ""
+                run.comment = Comment(column - len(token), None, gap, None, about)
                 break
             rest = tail[end + 2 :]
             if rest.strip(b" \t\r"):
                 return _code(run.onto(state), b" " * width(tail[: end + 2], column) + rest, indent)
             break
-        run.take(token, column, line[match.end() :])
+        _HANDLERS.get(token, _Run._other)(run, token, column, line[at:])
     return _line_over(state, run, line.strip(b" \t\r"), indent)
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.diff.model import Kind
-from kpatch_tool.restore import gaps, indent, notes, word_pairs
+from kpatch_tool.restore import gaps, indent, notes, structure, word_pairs
 from kpatch_tool.restore.align import BaseText, Placement, Step
-from kpatch_tool.restore.cstate import State, indent_of, step
+from kpatch_tool.restore.cstate import State, indent_of
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.elsewhere import NOTHING, TELLING, Elsewhere
 from kpatch_tool.restore.resembling import Resembling
@@ -168,30 +168,26 @@ def _structure(
 ) -> tuple[dict[int, State], indent.Style, notes.Habits]:
     """The states before the lines of hunks (and WINDOW above), the file's own continuation style, and its comments'."""
     is_c, is_dts = path.endswith(C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
+    read = structure.RECENT.read(path, base.lines) if is_c else structure.Structure()
     states: dict[int, State] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    steps: Counter[tuple[bool, bytes]] = Counter()
-    habits: notes.Habits = {}
     if is_c:
-        wanted: set[int] = set()
-        for placement in placed:
-            start = placement.start
-            wanted.update(range(max(0, start - WINDOW), start + placement.hunk.old_count + 1))
-        state = State()
-        for number, line in enumerate(base.lines):
-            if number in wanted:
-                states[number] = state
-            if state.statement is not None and not state.comment and line.strip():
-                inner = state.stack[-1].inner if state.parens else state.continuation
-                if inner is None and (style := indent.continuation_style(state, indent_of(line))):
-                    counts[indent.situation(state), style] += 1
-            if not state.comment and (block := indent.block_step(state, line)):
-                steps[block] += 1
-            if note := notes.goes_on(state, line):
-                habits.setdefault(note[0], Counter())[note[1]] += 1
-            state = step(state, line)
-        states[len(base.lines)] = state
+        states = {number: read.seen[number].before for number in _near(placed, len(base.lines))}
+        states[len(base.lines)] = read.end
+    counts = Counter(seen.style for seen in read.seen if seen.style)
+    steps = Counter(seen.block for seen in read.seen if seen.block)
+    habits: notes.Habits = {}
+    for about, gap in (seen.note for seen in read.seen if seen.note):
+        habits.setdefault(about, Counter())[gap] += 1
     return states, indent.Style(counts, is_dts, _unit(path), steps), habits
+
+
+def _near(placed: Sequence[Placement], count: int) -> set[int]:
+    """The places of a file of `count` lines that hunks hold, WINDOW above them and one below."""
+    near: set[int] = set()
+    for placement in placed:
+        end = min(count, placement.start + placement.hunk.old_count + 1)
+        near.update(range(max(0, placement.start - WINDOW), end))
+    return near
 
 
 def _unit(path: str) -> bytes:
