@@ -7,12 +7,15 @@ stranger it is; the search takes the cheapest first and is bounded by steps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from kpatch_tool.diff.model import Kind
+from kpatch_tool.restore.blanks import bits
+from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.fits import AlikeBase, Fit, Taken
 from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.loose import LooseHunk
@@ -20,17 +23,18 @@ from kpatch_tool.restore.loose import LooseHunk
 _MAX_READINGS = 24
 _MAX_WITH_LOST = 64  # where blank lines were lost: beside added lines nothing tells their places
 _SPREAD = 6.0  # readings that cost this much more than the best do not count
+_SPREAD_WITH_LOST = 12.0  # the same, where blank lines were lost
 _MOST_PIECES = 8  # lines that one line may be broken into
 _MOST_JOINED = 4  # ways to join them that are followed
 _SHORT = 40  # no mail program breaks lines this short
 _SAME_STATE = 3  # ways to the same point that are followed
+_SAME_WITH_LOST = 24  # the same, where blank lines were lost
 
 # What a line costs that is not as a diff has it.
 _LOST_COLUMN = 0.3  # a context line without its blank, where the base has it
 _LOST_COLUMN_UNSEEN = 2.0  # the same without a base
 _LOOKS_CHANGED = 4.0  # a line that begins with + or - and is context
-_MISSING_BLANK = 1.0  # a blank context line the mail does not have
-_INSIDE_RUN = 3.0  # more, where it stands between added lines
+MISSING_BLANK = 1.0  # a blank context line the mail does not have
 _EXTRA_BLANK = 1.2  # a blank line that the file does not have
 _BROKEN_KNOWN = 0.2  # the rest of a line that the base has whole
 _BROKEN = 1.0  # the rest of an added line
@@ -48,9 +52,8 @@ _LEFT_OVER_LAST = 0.5  # the same of the last hunk, where it hardly does
 _RECOUNTED = 6.0  # wrong counts
 _ONE_COUNT_RIGHT = -0.5  # less, for each of both counts that holds
 _BLANK_LEFT_OUT = 0.1  # more, for each blank line at the end that is left out with it
-_ODD_BLANK = 3.0  # a lost blank line beside an added blank one
-_BLANK_AFTER = 1.0  # after added lines without blank ones at their ends
-_BLANK_AHEAD = 0.5  # before such lines
+_SURE = 8.0  # bits: no place of a lost blank line is likelier than this
+_ODD_BLANK = 5.0  # more, where it stands beside an added blank one
 
 
 class Received:
@@ -88,6 +91,12 @@ class Received:
             yield last + 1, tuple(likeness(text) for text in texts)
 
 
+@lru_cache(maxsize=8192)
+def _squeezed(line: bytes) -> bytes:
+    """squeeze, remembered: lines are asked for in every reading."""
+    return squeeze(line)
+
+
 def _may_begin(known: bytes, begin: bytes) -> bool:
     """Whether a line may begin so; an address or a code may be broken itself."""
     begin = begin.split(b"@", 1)[0].split(b"=", 1)[0].split(b"&", 1)[0]
@@ -102,12 +111,22 @@ def _tail(lines: tuple[bytes, ...]) -> int:
     return count
 
 
+class _Gap(NamedTuple):
+    """What the new file ends in: its last line that is not blank (squeezed), and how many blank ones follow that were
+    lost, and that are added."""
+
+    above: bytes = b""
+    lost: int = 0
+    added: int = 0
+
+
 @dataclass(slots=True)
 class _Path:
-    """The lines taken so far, the last first."""
+    """The lines taken so far, the last first, and what they end in."""
 
     one: Taken
     before: _Path | None
+    gap: _Gap
 
 
 class _Point(NamedTuple):
@@ -135,6 +154,10 @@ class FitSearch:
         self.base = base
         self.start = start
         self.recount = recount
+        self.loses = base is not None and not received.kept
+        lacks = self.hunk.old_count > sum(first != b"+" for first in received.first)
+        self.same = _SAME_WITH_LOST if self.loses and lacks else _SAME_STATE
+        self.spread = _SPREAD_WITH_LOST if self.loses and lacks else _SPREAD
         self.count = len(received.lines)
         self.steps = self.serial = 0
         self.heap: list[_Point] = []
@@ -150,7 +173,7 @@ class FitSearch:
         while self.heap and self.steps < bound:
             self.steps += 1
             point = heappop(self.heap)
-            if found and point.cost > found[0].cost + _SPREAD:
+            if found and point.cost > found[0].cost + self.spread:
                 break
             if point.at < 0:
                 fit = Fit(point.cost, _in_order(point.path), point.section, -point.at - 1, self.recount)
@@ -161,32 +184,71 @@ class FitSearch:
                 continue
             state = point[2:5]
             seen[state] += 1
-            if seen[state] <= _SAME_STATE:
+            if seen[state] <= self.same:
                 self._follow(point)
-        if not all(_whole(fit) for fit in found):
-            found = [replace(fit, cost=fit.cost + _oddness(fit.taken, self.received)) for fit in found]
-            found.sort(key=lambda fit: fit.cost)
-        return tuple(found)
+        return tuple(self._leveled(found))
+
+    def _leveled(self, found: Sequence[Fit]) -> list[Fit]:
+        """The readings as dear as they are against each other, where nothing is held against the first one that its
+        blank lines stand where they do."""
+        taken = found[0].taken if found else ()
+        gap, bits = _Gap(), 0.0
+        for one in taken if self.loses else ():
+            gap, more = self._after(gap, one)
+            bits += more
+        bits += _SURE * gap.lost
+        return [replace(fit, cost=fit.cost - bits) for fit in found]
 
     def _follow(self, point: _Point) -> None:
         """Put what may come after `point` on the heap."""
         at, old, new = point.at, point.old, point.new
         if self._complete(at, old, new):
             more = self._recounted(at, old, new) if self.recount else self._left_over(at)
+            more += _SURE * point.path.gap.lost if point.path else 0.0
             self._push(point, (more, -at - 1, old, new, None))
-        added = point.path is not None and point.path.one.kind is Kind.ADDED
-        for move in self._moves(at, old, new, added=added):
+        for move in self._moves(at, old, new):
             self._push(point, move)
 
     def _push(self, point: _Point, move: _Move) -> None:
         more, at, old, new, taken = move
-        if self.seen.get((at, old, new), 0) >= _SAME_STATE:
+        if self.seen.get((at, old, new), 0) >= self.same:
             return  # it would not be followed
         if at >= 0 and (self.most_old[at] < self.hunk.old_count - old or self.most_new[at] < self.hunk.new_count - new):
             return  # what is left does not give the counts
         self.serial += 1
-        path = _Path(taken, point.path) if taken else point.path
+        path = point.path
+        if taken:
+            gap, bits = self._after(path.gap if path else _Gap(), taken)
+            more += bits
+            path = _Path(taken, path, gap)
         heappush(self.heap, _Point(point.cost + more, self.serial, at, old, new, point.section, path))
+
+    def _after(self, gap: _Gap, one: Taken) -> tuple[_Gap, float]:
+        """What the new file ends in after one more line, and what it costs that blank lines were lost right above it:
+        how rarely one stands between two such lines. Where none may be lost, nothing."""
+        if not self.loses or one.kind is Kind.REMOVED:
+            return gap, 0.0
+        if one.first == one.last:
+            return gap._replace(lost=gap.lost + 1), 0.0
+        text = self._text(one)
+        if not text:
+            return gap._replace(added=gap.added + 1), 0.0
+        return _Gap(text), self._bits(gap, text) if gap.lost else 0.0
+
+    def _text(self, one: Taken) -> bytes:
+        """A line of the new file, squeezed."""
+        if one.base is not None and self.base is not None:
+            return _squeezed(self.base.lines[one.base])
+        return _squeezed(b" ".join(self.received.lines[one.first : one.last])[1:])
+
+    def _bits(self, gap: _Gap, below: bytes) -> float:
+        """What the lost blank lines of `gap` cost above the line `below`; never less than nothing."""
+        if gap.added:
+            return (_SURE + _ODD_BLANK) * gap.lost
+        if not gap.above or self.base is None:
+            return _SURE * gap.lost
+        there, absent = (bits(gap.above, below, blank=blank, code=self.base.code) for blank in (True, False))
+        return _SURE * gap.lost + max(-_SURE, there - absent)
 
     def _most(self, not_of: bytes) -> list[int]:
         """For every received line, and behind the last, how many old or new lines there may be from it on; `not_of`
@@ -235,8 +297,8 @@ class FitSearch:
                 cost += _LEFT_OVER_LAST
         return cost
 
-    def _moves(self, at: int, old: int, new: int, *, added: bool) -> Iterator[_Move]:
-        """(cost, next received line, old lines, new lines, what was taken); `added`: so was the line before."""
+    def _moves(self, at: int, old: int, new: int) -> Iterator[_Move]:
+        """(cost, next received line, old lines, new lines, what was taken)."""
         more_old = self.recount or old < self.hunk.old_count
         more_new = self.recount or new < self.hunk.new_count
         index = self.start + old if self.base is not None else None
@@ -244,8 +306,7 @@ class FitSearch:
         if self.base is not None and known is None:
             more_old = False
         if more_old and more_new and known == b"" and self.received.may_lack(at):
-            cost = _MISSING_BLANK + (_INSIDE_RUN if added and self.received.first[at : at + 1] == [b"+"] else 0.0)
-            yield cost, at, old + 1, new + 1, Taken(Kind.CONTEXT, at, at, index)
+            yield MISSING_BLANK, at, old + 1, new + 1, Taken(Kind.CONTEXT, at, at, index)
         if at >= self.count:
             return
         first = self.received.first[at]
@@ -317,31 +378,6 @@ class FitSearch:
 
 def _whole(fit: Fit) -> bool:
     return all(one.first < one.last for one in fit.taken)
-
-
-def _oddness(taken: tuple[Taken, ...], received: Received) -> float:
-    """How unusual the places of lost blank lines are beside added ones: git ends a run of added lines with a blank one
-    that stands before a blank line's place, and begins it with one that stands after."""
-    cost = 0.0
-    for index, one in enumerate(taken):
-        if one.first < one.last:
-            continue
-        before = index > 0 and taken[index - 1].kind is Kind.ADDED
-        after = index + 1 < len(taken) and taken[index + 1].kind is Kind.ADDED
-        if after and not before:
-            cost += _run_cost(taken, received, index + 1, 1, _BLANK_AHEAD)
-        elif before and not after:
-            cost += _run_cost(taken, received, index - 1, -1, _BLANK_AFTER)
-    return cost
-
-
-def _run_cost(taken: tuple[Taken, ...], received: Received, at: int, way: int, plain: float) -> float:
-    """The cost of a blank line beside the run of added lines that begins at `at` and goes on in direction `way`."""
-    last = at
-    while 0 <= last + way < len(taken) and taken[last + way].kind is Kind.ADDED:
-        last += way
-    near, far = (not received.changed[taken[end].first] for end in (at, last))
-    return _ODD_BLANK if near else 0.0 if far else plain
 
 
 def _in_order(path: _Path | None) -> tuple[Taken, ...]:

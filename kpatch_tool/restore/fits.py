@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kpatch_tool.diff.model import Kind
 from kpatch_tool.restore.basefile import BaseFile
+from kpatch_tool.restore.blanks import is_code
 from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.loose import LooseHunk
 
@@ -34,6 +35,10 @@ class Fit:
     recounted: bool = False
     completed: int = 0
 
+    def lost(self) -> int:
+        """How many blank lines the mail lost."""
+        return sum(1 for one in self.taken if one.first == one.last)
+
     def old_count(self) -> int:
         return sum(1 for one in self.taken if one.kind is not Kind.ADDED)
 
@@ -51,9 +56,10 @@ class Fitted:
 
 
 class AlikeBase(BaseFile):
-    """The file a patch is made for, its lines compared by their likeness."""
+    """The file a patch is made for, its lines compared by their likeness; `code`: it is called as C is."""
 
-    __slots__ = ()
+    __slots__ = ("code",)
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, path: str = ".c") -> None:
         super().__init__(content, likeness)
+        self.code = is_code(path)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kpatch_tool.restore.fit_search import FitSearch, Received
+from kpatch_tool.restore.fit_search import MISSING_BLANK, FitSearch, Received
 from kpatch_tool.restore.fits import AlikeBase, Fitted
 from kpatch_tool.restore.loose import LooseHunk
 
@@ -89,8 +89,8 @@ def _placed(
         return None
     left = [_ALL_STEPS]
     here = _first(received, base, places[:1], left, recount=anew)
-    if here is not None and here.fits[0].cost <= _EASY:
-        return here
+    if here is not None and here.fits[0].cost - MISSING_BLANK * here.fits[0].lost() <= _EASY:
+        return here  # no place is likelier for what lacks nothing but blank lines
     elsewhere = _first(received, base, places[1:], left, recount=anew)
     if elsewhere is not None and elsewhere.fits[0].cost <= _EASY:
         return elsewhere

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
 
 from kpatch_tool.diff.model import Kind
+from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.fits import AlikeBase, Fit, Fitted, Taken
 from kpatch_tool.restore.likeness import likeness
 
-_MAX_LOOKED_AT = 4096  # combinations of the hunks' readings that are compared
-_MAX_COMBINED = 64  # of those that are tried
+_MAX_COMBINED = 64  # combinations of the hunks' readings that are tried
 _MOST_LOST = 12  # context lines at the end of a hunk that are put back
 
 
@@ -44,15 +43,12 @@ class Plan:
 
 def plans_of(placed: Sequence[Fitted], base: AlikeBase) -> list[Plan]:
     """The likeliest combinations of the hunks' readings, cheapest first, at least one."""
-    found = [
-        Plan(
-            sum(one.fits[at].cost for one, at in zip(placed, choice, strict=True)),
-            tuple((one, _whole(one, one.fits[at], base)) for one, at in zip(placed, choice, strict=True)),
-        )
-        for choice in islice(product(*(range(len(one.fits)) for one in placed)), _MAX_LOOKED_AT)
-    ]
-    found.sort(key=lambda plan: plan.cost)
-    return found[:_MAX_COMBINED]
+    least = sum(one.fits[0].cost for one in placed)
+    found: list[Plan] = []
+    for more, choice in choices([[fit.cost for fit in one.fits] for one in placed], _MAX_COMBINED):
+        fits = [(one, one.fits[choice.get(number, 0)]) for number, one in enumerate(placed)]
+        found.append(Plan(least + more, tuple((one, _whole(one, fit, base)) for one, fit in fits)))
+    return found
 
 
 def plan_making(placed: Sequence[Fitted], base: AlikeBase, made: AlikeBase) -> Plan | None:

@@ -80,7 +80,7 @@ def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None
 
 
 def _led(file: LooseFile, base: bytes, made: bytes) -> Restoration | None:
-    alike = AlikeBase(base)
+    alike = AlikeBase(base, file.header.path)
     for anew in (False, True):
         placed = fit_hunks(file.hunks, alike, anew=anew)
         if isinstance(placed, int):
@@ -127,7 +127,7 @@ def _moved(header: FileDiff) -> bool:
 
 
 def _restored(file: LooseFile, content: bytes, people: tuple[Person, ...], bound: Bound) -> Restoration:
-    base = AlikeBase(content)
+    base = AlikeBase(content, file.header.path)
     placed = fit_hunks(file.hunks, base)
     if isinstance(placed, int):
         return Restoration(file.header, None, False, False, why_misplaced(file.hunks, placed, base))

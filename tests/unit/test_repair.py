@@ -404,6 +404,39 @@ def test_blank_context_lines_joined_with_the_next_are_set_apart() -> None:
     assert dict(blind.undone)["rewrapped"] == 2
 
 
+def test_blank_lines_that_were_dropped_stand_where_code_has_them() -> None:
+    """Each of many hunks has several places for each of its blank lines."""
+    function = b"""\
+static int f%d(void)
+{
+\tchar temp[32];
+\tint i;
+
+\tif (!allowed())
+\t\treturn -EPERM;
+
+\tif (copy(temp))
+\t\treturn -EFAULT;
+
+\treturn 0;
+}
+/*
+ * One.
+ * Two.
+ * Three.
+ * Four.
+ */
+"""
+    head = b'#include <linux/types.h>\n\n#include "f.h"\n'
+    base = head + b"".join(function % number for number in range(8))
+    new = base.replace(b"\tchar temp[32];\n\tint i;\n", b"\tint i, ret;\n")
+    new = new.replace(b"\tif (copy(temp))\n\t\treturn -EFAULT;\n", b"\tret = get(&i);\n\tif (ret)\n\t\treturn ret;\n")
+    new = new.replace(b"types.h>\n", b"types.h>\n\n#include <dt-bindings/f.h>\n")
+    sent = format_diff([sent_diff(base, new)])
+    done = restored(received(DAMAGES["blank lines dropped"], sent), base)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
+
+
 def test_hunks_whose_lines_cannot_give_the_counts_take_no_time() -> None:
     """AsciiDoc: context lines `+` and `----` that lost their blanks look like changes."""
     words = [b".. UINT%d left\n+\n----\nvalue of it\n" % number for number in range(12)]
