@@ -52,7 +52,7 @@ _LEFT_OVER_LAST = 0.5  # the same of the last hunk, where it hardly does
 _RECOUNTED = 6.0  # wrong counts
 _ONE_COUNT_RIGHT = -0.5  # less, for each of both counts that holds
 _BLANK_LEFT_OUT = 0.1  # more, for each blank line at the end that is left out with it
-_SURE = 8.0  # bits: no place of a lost blank line is likelier than this
+_SURE = 4.0  # bits: what makes up for the likely places of lost blank lines, so that few readings get cheaper
 _ODD_BLANK = 5.0  # more, where it stands beside an added blank one
 
 
@@ -197,7 +197,7 @@ class FitSearch:
             gap, more = self._after(gap, one)
             bits += more
         bits += _SURE * gap.lost
-        return [replace(fit, cost=fit.cost - bits) for fit in found]
+        return sorted((replace(fit, cost=fit.cost - bits) for fit in found), key=lambda fit: fit.cost)
 
     def _follow(self, point: _Point) -> None:
         """Put what may come after `point` on the heap."""
@@ -242,13 +242,13 @@ class FitSearch:
         return _squeezed(b" ".join(self.received.lines[one.first : one.last])[1:])
 
     def _bits(self, gap: _Gap, below: bytes) -> float:
-        """What the lost blank lines of `gap` cost above the line `below`; never less than nothing."""
+        """What the lost blank lines of `gap` cost above the line `below`."""
         if gap.added:
             return (_SURE + _ODD_BLANK) * gap.lost
         if not gap.above or self.base is None:
             return _SURE * gap.lost
         there, absent = (bits(gap.above, below, blank=blank, code=self.base.code) for blank in (True, False))
-        return _SURE * gap.lost + max(-_SURE, there - absent)
+        return _SURE * gap.lost + there - absent
 
     def _most(self, not_of: bytes) -> list[int]:
         """For every received line, and behind the last, how many old or new lines there may be from it on; `not_of`

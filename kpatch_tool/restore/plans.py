@@ -41,11 +41,11 @@ class Plan:
         return [one.base is not None for _, fit in self.fits for one in fit.taken if one.kind is not Kind.REMOVED]
 
 
-def plans_of(placed: Sequence[Fitted], base: AlikeBase) -> list[Plan]:
-    """The likeliest combinations of the hunks' readings, cheapest first, at least one."""
+def plans_of(placed: Sequence[Fitted], base: AlikeBase, most: int = _MAX_COMBINED) -> list[Plan]:
+    """The likeliest combinations of the hunks' readings, cheapest first, at least one and at most `most`."""
     least = sum(one.fits[0].cost for one in placed)
     found: list[Plan] = []
-    for more, choice in choices([[fit.cost for fit in one.fits] for one in placed], _MAX_COMBINED):
+    for more, choice in choices([[fit.cost for fit in one.fits] for one in placed], most):
         fits = [(one, one.fits[choice.get(number, 0)]) for number, one in enumerate(placed)]
         found.append(Plan(least + more, tuple((one, _whole(one, fit, base)) for one, fit in fits)))
     return found

@@ -39,6 +39,7 @@ from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces
 
 _BOUND = Bound(6_000, 200_000_000, 2_500)
 _FEW = 200  # readings tried for each supposition before the likeliest gets the whole bound
+_MOST_PLACES = 512  # combinations of places of lost blank lines that are tried before other readings of the lines
 _MOST_WAYS = 6  # of losing tabs that are tried one by one
 _NO_IDS = "the patch names no blob ids"
 _WIDTH = 80  # bytes of a line: one read costs as much as one more of the bound's lines for each of them
@@ -181,6 +182,8 @@ class _Repair:
         cut = first.unsure()  # most likely nothing will be found
         if not told[0].lossy and (found := self._search(first, told[0], _FEW)):
             return found
+        if not told[0].lossy and (found := self._elsewhere(told[0])):
+            return found
         styled = not cut and self.judged >= MOST_READINGS  # a short id cannot judge so many
         if styled and (found := restore_by_style(self.case, self.plans, told)):
             return found
@@ -191,6 +194,17 @@ class _Repair:
                 if found := self._search(plan, supposed, _FEW):
                     return found
         return None if cut or told[0].lossy else self._search(first, told[0], self.bound.readings)
+
+    def _elsewhere(self, told: Evidence) -> Restoration | None:
+        """The likeliest reading of the lines, with lost blank lines in other places."""
+        if not any(fit.lost() for _, fit in self.plans[0].fits):
+            return None
+        for plan in plans_of(self.case.placed, self.case.base, _MOST_PLACES)[1:]:
+            if self._spent():
+                return None
+            if found := self._search(plan, told, 1):
+                return found
+        return None
 
     def _spent(self) -> bool:
         """Whether as much was tried as is worth while."""
