@@ -17,9 +17,9 @@ from itertools import accumulate, groupby, islice, pairwise
 from kpatch_tool.depend.model import Edge, EdgeKind
 from kpatch_tool.depend.order import ordered
 from kpatch_tool.diff import names
-from kpatch_tool.diff.commute import Change, Span, changes, context, new_span, old_span
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind
 from kpatch_tool.diff.nearest import squeezed
+from kpatch_tool.diff.spans import Change, Span, changes, context, new_span, old_span
 from kpatch_tool.series.model import Series
 
 _TELLING = 20  # a line of this many characters is taken to be recognisable by its text alone,

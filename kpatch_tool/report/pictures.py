@@ -19,7 +19,7 @@ _DIGIT = 8
 _TITLE_LETTERS, _LETTER = 74, 7.3
 _HUES = 6
 _BAR, _GAP = 14, 8
-_NAMES, _LABELS = 72, 120  # room left and right of the bars
+_NAMES = 72  # room left of the bars
 _OUTLIER = 4.0  # a bar this many times as long as the next one is cut
 
 

@@ -60,7 +60,6 @@ class Model:
     line: bytes
     chunks: gaps.Chunks
     alike: float
-    same_block: bool
     regular: bool = False
     continues: bool = False
     style: str | None = None
@@ -234,15 +233,15 @@ class _Pool:
         """The best resembling line: of the same block, or the same text anywhere."""
         text = b" ".join(words)
         if (same := block.lines.same(text)) is not None:
-            return self._model(same, 1.0, same_block=True)
+            return self._model(same, 1.0)
         if text in self.exact and len(text) > 1:
-            return self._model(self.exact[text], 1.0, same_block=False)
+            return self._model(self.exact[text], 1.0)
         if (line := self.survey.elsewhere.moved.get(text)) is not None:
-            return Model(line, split_cached(line), 1.0, same_block=False)
+            return Model(line, split_cached(line), 1.0)
         best = block.lines.likest(text)
-        return self._model(best[1], min(0.95, best[0]), same_block=True) if best else None
+        return self._model(best[1], min(0.95, best[0])) if best else None
 
-    def _model(self, at: int, alike: float, *, same_block: bool) -> Model:
+    def _model(self, at: int, alike: float) -> Model:
         line = self.base.lines[at]
         state = self.survey.states.get(at)
         regular = continues = False
@@ -254,7 +253,7 @@ class _Pool:
             continues = kind in indent.CONTINUES
             if continues:
                 style = indent.continuation_style(state, own)
-        return Model(line, split_cached(line), alike, same_block, regular, continues, style)
+        return Model(line, split_cached(line), alike, regular, continues, style)
 
 
 def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base: BaseText, pool: _Pool) -> list[Row]:

@@ -115,7 +115,6 @@ def restored(patch: Patch, base: bytes = BASE) -> Patch:
 # Those that the received text does not show, or that lose what nothing gives back.
 UNSEEN = {"latin-1", "trailing stripped", "line numbers wrong", "no-newline note lost"}
 LOSES = {"truncated"}
-COUNTED = {"counts wrong"}
 
 
 @pytest.mark.parametrize("name", sorted(DAMAGES.keys() - UNSEEN - LOSES))

@@ -76,10 +76,6 @@ MOVED = b"#define  LAMP_ON\t 0x01\n#define LAMP_LONG_NAME   0x02\n\t/* odd    bu
 FROM, TO = b"int a;\n" + MOVED + b"int b;\n", b"int c;\nint d;\n"
 
 
-def page_of(*files: FileDiff) -> bytes:
-    return b"\n".join(squeeze(line) for line in format_diff(files).split(b"\n"))
-
-
 def test_lines_that_move_to_another_file_keep_their_white_space() -> None:
     away = sent_as(FROM, b"int a;\nint b;\n", "from.h")
     here = sent_as(TO, b"int c;\n" + MOVED + b"int d;\n", "to.h")
