@@ -8,7 +8,7 @@ from kpatch_tool.diff.model import DiffError, FileDiff, Kind
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.restore.blind import read_blind
 from kpatch_tool.restore.damaged import parse_damaged, received_text, squeeze
-from kpatch_tool.restore.loose import read_loose
+from kpatch_tool.restore.loosely.loose import read_loose
 from tests.clock import within
 
 HEADER = b"diff --git a/virt/kvm/kvm_main.c b/virt/kvm/kvm_main.c\nindex 56baae8..628275a 100644\n"

@@ -16,7 +16,7 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import Restoration, restore_file
 
 KVM_MAIN = b"""\

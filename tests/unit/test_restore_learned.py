@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import restore_file
 from tests.unit.test_restore import changed, damaged, restored
 

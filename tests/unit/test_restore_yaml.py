@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from kpatch_tool.restore import braces
-from kpatch_tool.restore.cstate import indent_of, width
 from kpatch_tool.restore.elsewhere import Elsewhere
+from kpatch_tool.restore.style import braces
+from kpatch_tool.restore.style.cstate import indent_of, width
+from kpatch_tool.restore.style.yaml_text import expected_columns
 from kpatch_tool.restore.styled import restore_file
-from kpatch_tool.restore.yaml_text import expected_columns
 from tests.unit.test_restore import changed, damaged, restored
 
 SCHEMA = b"""\
