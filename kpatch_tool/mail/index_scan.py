@@ -263,22 +263,7 @@ class Scanner:
         if not body or stop - len(body) == head or text.startswith(_ODD, head) or body.startswith(_ENVELOPES):
             self._unusual(bytes(text[start:stop]), base + start, length)
             return
-        encoding = fields[_ENCODING].strip().lower() if _ENCODING in fields else b""
-        marks: Marks | None = None
-        diff: bool | None = False
-        subject = fields.get(b"subject", b"")
-        special = _is_special(fields.get(b"content-type"))
-        if _PLAIN_REPLY.match(subject) and (
-            _quotes(body, encoding) or (not special and self._has_diff(body, encoding, reply=True) is False)
-        ):
-            self._batch.answers = True
-        else:
-            marks = self._judge.marks(_decoded(subject, found))
-        if special:
-            if marks is not None or _HIDDEN.search(body):
-                diff = None if b"message-id" not in fields else self._of_parts(body, found, marks)
-        elif marks is not None:
-            diff = self._has_diff(body, encoding, reply=marks.reply)
+        marks, diff = self._judged(fields, found, body)
         if diff is None:
             self._unusual(bytes(text[start:stop]), base + start, length)
             return
@@ -300,6 +285,25 @@ class Scanner:
                 record = _record(fields, found, ids, marks)
                 kind, number, total, revision, *_ = marks
                 batch.posts.append((place, kind, number, total, revision, diff, own is not None, record))
+
+    def _judged(self, fields: dict[bytes, bytes], found: _Found, body: bytes) -> tuple[Marks | None, bool | None]:
+        """What the subject says (None: neither patch nor cover, or an answer that is none), and whether the mail has a
+        diff; None for the latter where that is not quickly told."""
+        encoding = fields[_ENCODING].strip().lower() if _ENCODING in fields else b""
+        subject = fields.get(b"subject", b"")
+        special = _is_special(fields.get(b"content-type"))
+        if _PLAIN_REPLY.match(subject) and (
+            _quotes(body, encoding) or (not special and self._has_diff(body, encoding, reply=True) is False)
+        ):
+            self._batch.answers = True
+            marks = None
+        else:
+            marks = self._judge.marks(_decoded(subject, found))
+        if special:
+            if marks is None and not _HIDDEN.search(body):
+                return None, False
+            return marks, None if b"message-id" not in fields else self._of_parts(body, found, marks)
+        return marks, marks is not None and self._has_diff(body, encoding, reply=marks.reply)
 
     def _of_parts(self, body: bytes, found: _Found, marks: Marks | None) -> bool | None:
         """Whether a mail of several parts has a diff; None when it may hold other mails, or be a patch sent as a

@@ -63,21 +63,14 @@ def read_on(reader: Reader, path: Path, parent: Path | None, from_row: int) -> t
         row = reader.rows[number]
         if row.start is not None:
             state = row.start
-        if parent is not None and number > from_row + 1 and parent.before[number][0] == state:
-            low = max(0, number - _SAME)
-            if path.texts[low:] == parent.texts[low:number]:
-                alike = parent.before[number][1] == memory
-                end = len(reader.rows) if alike else _indifferent(reader, parent, number)
-                path.texts += parent.texts[number:end]
-                path.options += parent.options[number:end]
-                before = parent.before[number:end]
-                path.before += before if alike else [(same, memory) for same, _ in before]
-                if end == len(reader.rows):
-                    return count, last
-                if end > number:
-                    number = end
-                    state = parent.before[number][0]
-                    continue
+        if parent is not None and number > from_row + 1:
+            end = _taken(reader, path, parent, state, memory)
+            if end == len(reader.rows):
+                return count, last
+            if end > number:
+                number = end
+                state = parent.before[number][0]
+                continue
         path.before.append((state, memory))
         count += 1
         if row.text is not None:
@@ -93,6 +86,22 @@ def read_on(reader: Reader, path: Path, parent: Path | None, from_row: int) -> t
         number += 1
         last = number
     return count, last
+
+
+def _taken(reader: Reader, path: Path, parent: Path, state: State, memory: Memory) -> int:
+    """Take for the next rows of `path` those of the parent that are the same there; the row behind the last of them."""
+    number = len(path.texts)
+    low = max(0, number - _SAME)
+    same_state, same_memory = parent.before[number]
+    if same_state != state or path.texts[low:] != parent.texts[low:number]:
+        return number
+    alike = same_memory == memory
+    end = len(reader.rows) if alike else _indifferent(reader, parent, number)
+    path.texts += parent.texts[number:end]
+    path.options += parent.options[number:end]
+    before = parent.before[number:end]
+    path.before += before if alike else [(one, memory) for one, _ in before]
+    return end
 
 
 def _indifferent(reader: Reader, parent: Path, number: int) -> int:

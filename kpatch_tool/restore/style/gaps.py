@@ -360,10 +360,16 @@ def options(
         _beyond(out, edge, key)
     if stats and key in stats:
         _from_file(out, stats[key])
+    _from_around(out, index, chunks, around, called=called)
+    return out
+
+
+def _from_around(out: Options, index: int, chunks: Chunks, around: Around, *, called: bool) -> None:
+    """What the gaps of the same kind in the lines around say, the nearer the more. `called`: the line is a macro with
+    parameters."""
+    key = chunks.keys[index]
     for lines, scale in ((around.removed, 2.0), (around.above, 1.4), (around.below, 1.2)):
-        distance = 0
-        for line in lines:
-            distance += 1
+        for distance, line in enumerate(lines, 1):
             at = same_gap(line, key, index)
             if at is None:
                 continue
@@ -377,7 +383,6 @@ def options(
             blank = blank_past(line, at, key, chunks.words[: index + 1])
             add(out, SINGLE, weight * blank)
             _vote(out, line, at, key, weight * (1.0 - blank))
-    return out
 
 
 def by_blanks(out: Options) -> Options:
