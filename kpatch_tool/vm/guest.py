@@ -312,6 +312,3 @@ def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder)
         said = f": {ended.qemu_said}" if ended.qemu_said else ""
         return f"QEMU ended by itself (status {ended.qemu_status}){said}"
     return _ENDINGS[ended.how]
-
-
-__all__ = ["PATIENCE", "Patience", "Watcher", "run_guest"]

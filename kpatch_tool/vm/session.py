@@ -312,6 +312,3 @@ def _last_complaint(stderr: bytes) -> str:
     lines = stderr.decode("utf-8", "replace").splitlines()
     told = [line for line in lines if line.strip() and "warning: TCG doesn't support" not in line]
     return "".join(c if c.isprintable() else " " for c in told[-1])[:500] if told else ""
-
-
-__all__ = ["Console", "Deadlines", "Ended", "boot"]
