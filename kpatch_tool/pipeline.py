@@ -35,7 +35,7 @@ from kpatch_tool.results.record import (
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
 from kpatch_tool.turns import Turn, Turns
 
@@ -284,7 +284,7 @@ class _Run:
         self.builds.append(build)
         self._put(build_cell(build, self.builds[0]))
         if build.status is BuildStatus.INFRA:
-            self.problems.append(f"{_state(state.patch)} could not be built: {build.why}")
+            self.problems.append(f"{state_name(state.patch)} could not be built: {build.why}")
         one = _Built(state, build)
         sure = self.which is not Which.HEAD or state.patch == 0
         return self._printed(one) if sure and build.status is BuildStatus.OK else one
@@ -325,7 +325,7 @@ class _Run:
             return
         self.tests += now
         self.problems += [
-            f"{_state(patch)} could not be tested with {tests.suite}: {tests.why}"
+            f"{state_name(patch)} could not be tested with {tests.suite}: {tests.why}"
             for tests in now
             if tests.status == "infra"
         ]
@@ -413,7 +413,7 @@ def tests_cell(
     counts = {change: sum(delta.change is change for delta in deltas) for change in Change}
     outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
     if same_as is not None:
-        return Cell(patch, Stage.TEST, outcome, f"= {_state(same_as) if same_as else 'base'}", why)
+        return Cell(patch, Stage.TEST, outcome, f"= {state_name(same_as) if same_as else 'base'}", why)
     words = [f"{count} {change}" for change, count in counts.items() if count]
     alone = [tests.suite for tests in now if tests.suite not in bases]
     if alone:
@@ -460,7 +460,3 @@ def _patch_records(series: Series) -> tuple[PatchRecord, ...]:
         )
         for patch in series.patches
     )
-
-
-def _state(patch: int) -> str:
-    return f"patch {patch}" if patch else "the base"

@@ -22,7 +22,7 @@ from kpatch_tool.results.deltas import (
 )
 from kpatch_tool.results.record import PatchRecord, RunRecord
 from kpatch_tool.suites.model import CaseResult, StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyStatus
 
 _LOG_LINES = 80
@@ -105,12 +105,12 @@ def _modules(record: RunRecord, build: StateBuild) -> str:
     if not rows:
         return ""
     before = (
-        f"beside {_state(previous.patch)}" if previous is not None and previous.patch else "beside the state before"
+        f"beside {state_name(previous.patch)}" if previous is not None and previous.patch else "beside the state before"
     )
     words = plural(len(rows), "module")
     if previous is not None and all(_sha(previous, module.path) == module.sha256 for module in build.modules):
         words += (
-            f", byte for byte as after {_state(previous.patch)}" if previous.patch else ", byte for byte the base's"
+            f", byte for byte as after {state_name(previous.patch)}" if previous.patch else ", byte for byte the base's"
         )
     return folded(words, table("Modules", ["module", "size", before, "beside the base", "sha256"], rows))
 
@@ -124,10 +124,6 @@ def _change(module: Module, other: StateBuild | None) -> str:
 
 def _sha(build: StateBuild, path: str) -> str:
     return next((module.sha256 for module in build.modules if module.path == path), "")
-
-
-def _state(patch: int) -> str:
-    return f"patch {patch}" if patch else "the base"
 
 
 def testing(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
@@ -171,7 +167,9 @@ def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs:
             known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
             suspects = since[identity(delta)]
             earlier = previous.patch if previous and known else min(suspects[-1], tests.patch)
-            rows.append(_delta(delta, f"{_state(earlier)} or before" if earlier < tests.patch else blamed(suspects)))
+            rows.append(
+                _delta(delta, f"{state_name(earlier)} or before" if earlier < tests.patch else blamed(suspects))
+            )
         shown = _logs_of(test, telling(own), tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))

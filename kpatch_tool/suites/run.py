@@ -23,7 +23,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import catalogue, jobs, selftests, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Test, Verdict
-from kpatch_tool.text import plural, printable
+from kpatch_tool.text import plural, printable, state_name
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm import accel, qemu
 from kpatch_tool.vm.console import Trace
@@ -412,7 +412,7 @@ class _Watcher:
     """Tells progress which test runs."""
 
     def __init__(self, patch: int, tests: frozenset[Job], progress: Progress) -> None:
-        self._state = f"patch {patch}" if patch else "the base"
+        self._state = state_name(patch)
         self._tests, self._progress = tests, progress
         self._done = 0
         progress(f"booting {self._state}", 0, len(tests))

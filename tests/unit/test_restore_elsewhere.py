@@ -17,8 +17,7 @@ from kpatch_tool.restore.spelled import hidden_lines, reworded, spelled_out, wit
 from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.restore import restore_series
-from tests.unit.test_restore import changed, damaged
-from tests.unit.test_restore_series import patch, series
+from tests.restoring import changed, damaged, patch, series
 
 HEADER = b"/* A lamp. */\n\nint lit(void);\n"
 JO, AL = Person(b"Jo Doe", b"jo@example.org", 3.0), Person(b"Al Bar", b"al@example.com", 3.0)

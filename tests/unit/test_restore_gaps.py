@@ -11,7 +11,7 @@ from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.style import gaps, repeated
 from kpatch_tool.restore.style.cstate import State, step
 from kpatch_tool.restore.styled import restore_file
-from tests.unit.test_restore import changed, damaged, restored
+from tests.restoring import changed, damaged, restored
 
 
 def likeliest(above: bytes, text: bytes, key: str) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from kpatch_tool.restore.readings.odd import Odd
 from kpatch_tool.restore.readings.reading import LONE, Candidate
-from tests.unit.test_restore import restored
+from tests.restoring import restored
 
 
 def one(cost: float, row: int, what: str) -> tuple[float, int, Candidate]:

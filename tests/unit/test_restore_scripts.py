@@ -8,7 +8,7 @@ import pytest
 
 from kpatch_tool.restore.style import python_text, shell_text
 from kpatch_tool.restore.style.cstate import indent_of
-from tests.unit.test_restore import restored
+from tests.restoring import restored
 
 Expected = Callable[[Sequence[bytes], bytes], dict[bytes, float]]
 
