@@ -130,21 +130,17 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """The mails of one stretch.
+    """The mails of one stretch."""
 
-    `spans` holds three numbers a message: where it begins and how long it is, in bytes, and the number of the mail
-    inside that mail (0: the mail itself); `own` the hash of its own id; `parents` two numbers for every id it answers:
-    the hash and the place of the message in the batch. The stretch ends at `end`; its last mail begins at `last`;
-    `answers` tells of replies in it.
-    """
-
+    # Three numbers a message: where it begins and how long it is, in bytes; which mail inside that mail (0: itself).
     spans: array[int] = field(default_factory=lambda: array("q"))
-    own: array[int] = field(default_factory=lambda: array("q"))
+    own: array[int] = field(default_factory=lambda: array("q"))  # the hash of each message's id
+    # Two numbers for every id that a message answers: the hash, and the place of the message in the batch.
     parents: array[int] = field(default_factory=lambda: array("q"))
     posts: list[Kept] = field(default_factory=list)
-    end: int = 0
-    last: int = 0
-    answers: bool = False
+    end: int = 0  # the offset at which the stretch ends,
+    last: int = 0  # and at which its last mail begins
+    answers: bool = False  # there are replies in it
 
     def __len__(self) -> int:
         return len(self.own)

@@ -40,10 +40,18 @@ class Deadlines:
 
 @dataclass(slots=True)
 class Ended:
-    """How a boot ended. `how`: "done" (init did every step), "off" (the guest switched itself off), "reset" (it
-    panicked or rebooted), "silent" (killed: not a word in time), "late" (killed: no end in sight), "garbage" (killed:
-    its port made no sense), "stuck" (a process could not be killed), "refused" (init could not take its files), "qemu"
-    (QEMU ended by itself)."""
+    """How a boot ended. `how` is one of
+
+    - done: init did every step
+    - off: the guest switched itself off
+    - reset: it panicked or rebooted
+    - silent: killed, not a word in time
+    - late: killed, no end in sight
+    - garbage: killed, its port made no sense
+    - stuck: a process could not be killed
+    - refused: init could not take its files
+    - qemu: QEMU ended by itself
+    """
 
     how: str = ""
     qemu_status: int | None = None

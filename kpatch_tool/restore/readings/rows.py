@@ -95,19 +95,16 @@ def split_cached(line: bytes) -> gaps.Chunks:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is known of the file itself before its hunks are read: the states of its structure before the lines that
-    hunks begin at (and WINDOW above), its continuation style, how often it ends sentences with two blanks, how wide its
-    gaps are, and between which words, how its comments go on under a description; what is known from elsewhere, and
-    other versions of the file."""
+    """What is known of the file itself before its hunks are read."""
 
-    states: dict[int, State]
-    style: indent.Style
-    doubled: float
-    stats: gaps.Stats
-    pairs: word_pairs.Pairs
-    habits: notes.Habits = field(default_factory=dict)
-    elsewhere: Elsewhere = NOTHING
-    versions: Sequence[bytes] = ()
+    states: dict[int, State]  # of its structure, before the lines that hunks begin at and WINDOW above
+    style: indent.Style  # of its continuation lines
+    doubled: float  # the share of its sentences that end in two blanks
+    stats: gaps.Stats  # how wide its gaps are
+    pairs: word_pairs.Pairs  # the words that they are between
+    habits: notes.Habits = field(default_factory=dict)  # how its comments go on under a description
+    elsewhere: Elsewhere = NOTHING  # what is known from outside it
+    versions: Sequence[bytes] = ()  # the file in other kernels
 
 
 def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: Elsewhere = NOTHING) -> Survey:

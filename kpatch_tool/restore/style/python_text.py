@@ -78,16 +78,14 @@ class _Block:
 
 @dataclass(slots=True)
 class _Open:
-    """What is open below some lines: blocks and brackets, from the outside in; the quotes of a string (b"" for none)
-    and the indentation of the line it begins in; the indentation of the statement under way (None: none), and of the
-    line that first continues it."""
+    """What is open below some lines."""
 
-    blocks: list[_Block] = field(default_factory=list)
-    brackets: list[_Bracket] = field(default_factory=list)
-    quotes: bytes = b""
-    quoted: bytes = b""
-    statement: bytes | None = None
-    continued: bytes | None = None
+    blocks: list[_Block] = field(default_factory=list)  # from the outside in
+    brackets: list[_Bracket] = field(default_factory=list)  # from the outside in
+    quotes: bytes = b""  # of a string; b"" for none
+    quoted: bytes = b""  # the indentation of the line it begins in
+    statement: bytes | None = None  # the indentation of the statement under way,
+    continued: bytes | None = None  # and of the line that first continues it
     word: bytes = b""  # the first one of the last statement
     opens: bool = False  # the last statement opens a block
     decorated: bool = False  # it is a decorator

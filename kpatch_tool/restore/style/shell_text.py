@@ -64,17 +64,15 @@ class _Words:
 
 @dataclass(slots=True)
 class _Open:
-    """What is open below some lines: blocks from the outside in, the quote of a string (b"" for none), the word that
-    ends a document in the text (None: none) and whether tabs may stand before it; whether the statement goes on, the
-    indentation it began with, and that of the line that first continues it."""
+    """What is open below some lines."""
 
-    blocks: list[_Block] = field(default_factory=list)
-    quote: bytes = b""
-    document: bytes | None = None
-    tabs: bool = False
-    goes_on: bool = False
-    statement: bytes = b""
-    continued: bytes | None = None
+    blocks: list[_Block] = field(default_factory=list)  # from the outside in
+    quote: bytes = b""  # of a string; b"" for none
+    document: bytes | None = None  # the word that ends a document in the text,
+    tabs: bool = False  # and whether tabs may stand before it
+    goes_on: bool = False  # the statement does
+    statement: bytes = b""  # the indentation it began with,
+    continued: bytes | None = None  # and that of the line that first continues it
     comment: bytes | None = None
     last: bytes = b""
     steps: Counter[bytes] = field(default_factory=Counter)

@@ -55,15 +55,13 @@ class _Level:
 
 @dataclass(slots=True)
 class _Open:
-    """What is open below some lines: levels from the outside in, the column of a key or mark that waits for what it
-    holds (-1: none), the lines of the block of text (None: none) with the column it hangs on, and the column of text
-    that goes on over lines (-1: none)."""
+    """What is open below some lines. A column of -1 means that there is no such thing."""
 
-    levels: list[_Level] = field(default_factory=list)
-    waits: int = -1
-    block: list[bytes] | None = None
-    hangs: int = -1
-    text: int = -1
+    levels: list[_Level] = field(default_factory=list)  # from the outside in
+    waits: int = -1  # the column of a key or mark that waits for what it holds
+    block: list[bytes] | None = None  # the lines of a block of text,
+    hangs: int = -1  # and the column it hangs on
+    text: int = -1  # the column of text that goes on over lines
 
 
 def expected_columns(above: Sequence[bytes], text: bytes) -> Columns:
