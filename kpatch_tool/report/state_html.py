@@ -21,7 +21,7 @@ from kpatch_tool.results.deltas import (
     transition,
 )
 from kpatch_tool.results.record import PatchRecord, RunRecord
-from kpatch_tool.suites.model import CaseResult, StateTests
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus
 from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyStatus
 
@@ -140,11 +140,11 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     if tests.trace:
         yield folded("What the guest's kernel said", pre(tests.trace.splitlines()))
     deltas = record.deltas(tests)
-    if deltas and tests.status != "ok" and not tests.results:
+    if deltas and tests.status is not SuiteStatus.OK and not tests.results:
         yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
     elif deltas:
         yield _deltas(record, tests, deltas, logs)
-    elif tests.status == "ok" and record.compared_with(tests) is not None:
+    elif tests.status is SuiteStatus.OK and record.compared_with(tests) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
         return
     rows = [_result(result, tests) for result in tests.results]
