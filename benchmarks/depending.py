@@ -26,8 +26,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kpatch_tool.depend.graph import closure
 from kpatch_tool.depend.model import Edge
+from kpatch_tool.depend.order import closure
 from kpatch_tool.depend.textual import textual_edges
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.series.assemble import assemble

@@ -1,6 +1,6 @@
-"""Counts the licence texts of a kernel, for kpatch_tool/restore/licences.txt.
+"""Counts the licence texts of a kernel, for kpatch_tool/restore/style/licences.txt.
 
-    python -m benchmarks.licence_texts DIR@REVISION > kpatch_tool/restore/licences.txt
+    python -m benchmarks.licence_texts DIR@REVISION > kpatch_tool/restore/style/licences.txt
 
 DIR is any clone of Linux (or its git directory). Of every file of C, assembly or a device tree the comment is read with
 which it begins. Its lines that `_USUAL` files begin with, white space aside, are kept as they stand, by paragraphs;

@@ -23,12 +23,12 @@ from benchmarks.restore_commits import commits_of, commits_parser, git
 from kpatch_tool.diff.model import DiffError, FileDiff, Kind
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.restore import weights
 from kpatch_tool.restore.align import BaseText, Misplaced, Step, place_hunks
-from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.restore.reading import Memory, Reader, file_reader
-from kpatch_tool.restore.rows import survey_file
+from kpatch_tool.restore.readings.reading import Memory, Reader, file_reader
+from kpatch_tool.restore.readings.rows import survey_file
+from kpatch_tool.restore.style import weights
+from kpatch_tool.restore.style.cstate import State
 from kpatch_tool.tree.objects import GITLINK_MODE
 
 _NOTHING = 18.0  # bits of a reading that nothing gives

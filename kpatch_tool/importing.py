@@ -17,21 +17,18 @@ from kpatch_tool.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for. `name` is empty where it is to be made of the title; `revision` None for the latest;
-    `pick` chooses among several series (number, part of the title, message-id); `git` is the clone that the sources are
-    commits of; `timeout` in seconds for a thread on the network; `sloppy` takes trailers of other addresses; `attest`
-    checks signatures; `force` replaces a series of that name."""
+    """What the user asked for."""
 
     sources: tuple[str, ...]
-    name: str = ""
-    revision: int | None = None
-    pick: str = ""
+    name: str = ""  # empty: made of the title
+    revision: int | None = None  # None: the latest
+    pick: str = ""  # which of several series: a number, part of the title, a message id
     tree: str | None = None
-    git: Path | None = None
-    timeout: float = 120.0
-    sloppy: bool = False
-    attest: bool = True
-    force: bool = False
+    git: Path | None = None  # the clone that the sources are commits of
+    timeout: float = 120.0  # seconds for a thread on the network
+    sloppy: bool = False  # take trailers of other addresses
+    attest: bool = True  # check signatures
+    force: bool = False  # replace a series of that name
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, new_warnings
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.results.answer import answer
-from kpatch_tool.results.deltas import UNTESTED, Change, compare
+from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import (
     NO_DEPENDENCIES,
     Cell,
@@ -34,8 +34,8 @@ from kpatch_tool.results.record import (
 )
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.suites.model import StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.suites.model import StateTests, SuiteStatus
+from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
 from kpatch_tool.turns import Turn, Turns
 
@@ -284,7 +284,7 @@ class _Run:
         self.builds.append(build)
         self._put(build_cell(build, self.builds[0]))
         if build.status is BuildStatus.INFRA:
-            self.problems.append(f"{_state(state.patch)} could not be built: {build.why}")
+            self.problems.append(f"{state_name(state.patch)} could not be built: {build.why}")
         one = _Built(state, build)
         sure = self.which is not Which.HEAD or state.patch == 0
         return self._printed(one) if sure and build.status is BuildStatus.OK else one
@@ -325,9 +325,9 @@ class _Run:
             return
         self.tests += now
         self.problems += [
-            f"{_state(patch)} could not be tested with {tests.suite}: {tests.why}"
+            f"{state_name(patch)} could not be tested with {tests.suite}: {tests.why}"
             for tests in now
-            if tests.status == "infra"
+            if tests.status is SuiteStatus.INFRA
         ]
         same = max((tests.same_as for tests in now if tests.same_as is not None), default=None)
         self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
@@ -402,18 +402,18 @@ def tests_cell(
     """The cell of a state's tests, all suites together; `everything` holds the base's results, `same_as` is the
     state whose results these are, if none of them was run."""
     why = "; ".join(dict.fromkeys(tests.why for tests in now if tests.why))
-    if any(tests.status == "infra" for tests in now):
+    if any(tests.status is SuiteStatus.INFRA for tests in now):
         return Cell(patch, Stage.TEST, Outcome.INFRA, "cannot", why)
-    if any(tests.status == "failed" for tests in now):
+    if any(tests.status is SuiteStatus.FAILED for tests in now):
         return Cell(patch, Stage.TEST, Outcome.FINDING, "FAILED", why)
     if patch == 0:
         return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.results) for tests in now), "case"), why)
-    bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status != UNTESTED}
+    bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status is not SuiteStatus.INFRA}
     deltas = [delta for tests in now if tests.suite in bases for delta in compare(tests, bases[tests.suite])]
     counts = {change: sum(delta.change is change for delta in deltas) for change in Change}
     outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
     if same_as is not None:
-        return Cell(patch, Stage.TEST, outcome, f"= {_state(same_as) if same_as else 'base'}", why)
+        return Cell(patch, Stage.TEST, outcome, f"= {state_name(same_as) if same_as else 'base'}", why)
     words = [f"{count} {change}" for change, count in counts.items() if count]
     alone = [tests.suite for tests in now if tests.suite not in bases]
     if alone:
@@ -460,7 +460,3 @@ def _patch_records(series: Series) -> tuple[PatchRecord, ...]:
         )
         for patch in series.patches
     )
-
-
-def _state(patch: int) -> str:
-    return f"patch {patch}" if patch else "the base"

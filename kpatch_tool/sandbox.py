@@ -64,21 +64,16 @@ _GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a room may use, in bytes, tasks and seconds.
+    """What a room may use, in bytes, tasks and seconds."""
 
-    `memory` is that of all its processes together (and the address space of each); `written` what the disk loses while
-    it runs; `spare` what has to stay free of the machine's memory and disk, or 5 % where that is less; `output` what it
-    may print; `nice` how much it stands back from other programs.
-    """
-
-    memory: int
+    memory: int  # of all its processes together, and the address space of each
     tasks: int = 1024
-    file: int = 16 * _GIB
-    written: int = 48 * _GIB
-    spare: int = 512 * _MIB
-    output: int = 256 * _MIB
+    file: int = 16 * _GIB  # of one file
+    written: int = 48 * _GIB  # what the disk loses while it runs
+    spare: int = 512 * _MIB  # what stays free of the machine's memory and disk, or 5 % where that is less
+    output: int = 256 * _MIB  # what it may print
     seconds: float = 4 * 3600.0
-    nice: int = 10
+    nice: int = 10  # how much it stands back from other programs
 
 
 def default_limits() -> Limits:

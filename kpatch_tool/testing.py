@@ -18,7 +18,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.answer import out_of_reach
-from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, not_begun, previous_tested
+from kpatch_tool.results.deltas import Change, Delta, compare, not_begun, previous_tested
 from kpatch_tool.results.repeats import (
     NOTHING_BEFORE,
     Before,
@@ -35,7 +35,7 @@ from kpatch_tool.results.repeats import (
 )
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests, variants
-from kpatch_tool.suites.model import StateTests, Verdict
+from kpatch_tool.suites.model import StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
@@ -102,15 +102,15 @@ class Tested:
     @property
     def findings(self) -> bool:
         """Whether any state is worse than the base (its kernel's complaints are tests, too), or cannot be tested."""
-        return any(self._is_finding(tests) for tests in self.states if tests.status != "infra")
+        return any(self._is_finding(tests) for tests in self.states if tests.status is not SuiteStatus.INFRA)
 
     @property
     def untested(self) -> bool:
         """Whether this machine failed at any of it."""
-        return any(tests.status == "infra" for tests in self.states)
+        return any(tests.status is SuiteStatus.INFRA for tests in self.states)
 
     def _is_finding(self, tests: StateTests) -> bool:
-        if tests.status == "failed":
+        if tests.status is SuiteStatus.FAILED:
             return True
         return any(delta.change is Change.WORSE for delta in self.deltas(tests))
 
@@ -200,7 +200,7 @@ class Tester:
             self.store.keep_tests(keys[suite], tests, origin)
         answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
         for tests in answer if self.keep else ():
-            if tests.status != "infra":
+            if tests.status is not SuiteStatus.INFRA:
                 self.store.answered(keys[tests.suite], _build_key(build))
         return answer
 
@@ -244,7 +244,7 @@ class Tester:
         self.progress(f"running in full what hung otherwise than on the base: {', '.join(names)}")
         rest = replace(plan, rows=rows, digest=f"{plan.digest} in full")
         (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
-        return tests if again.status == "failed" else in_full(tests, again, there, names)
+        return tests if again.status is SuiteStatus.FAILED else in_full(tests, again, there, names)
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
@@ -270,11 +270,11 @@ class Tester:
             repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
             (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
-            if again.status == "failed":
+            if again.status is SuiteStatus.FAILED:
                 break
             count.update(suspects)
             tests = settled(tests, again, base, {name: count[name] for name in suspects}, previous)
-            if tests.status == UNTESTED:
+            if tests.status is SuiteStatus.INFRA:
                 break
         return tests
 
@@ -385,7 +385,7 @@ class _Testing:
     def _begin(self, state: State, build: StateBuild, turns: Turns) -> Callable[[], list[StateTests]]:
         """Have the state tested as far as it differs from those before; a function that waits for the results."""
         if build.status is not BuildStatus.OK:
-            status = "infra" if build.status is BuildStatus.INFRA else "failed"
+            status = SuiteStatus.INFRA if build.status is BuildStatus.INFRA else SuiteStatus.FAILED
             return lambda: [_untested(state, suite, status, build) for suite in self.suites]
         prints = {suite: self.tester.fingerprint(state, build, suite) for suite in self.suites}
         turn = turns.begin(state.patch, prints, partial(self._tested, state, build))
@@ -452,7 +452,7 @@ def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> li
     return [row.name for row in plan.rows if row.variant.name in ways[:last]]
 
 
-def _untested(state: State, suite: str, status: str, build: StateBuild) -> StateTests:
+def _untested(state: State, suite: str, status: SuiteStatus, build: StateBuild) -> StateTests:
     return StateTests(state.patch, suite, status, 0.0, (), f"it was not built: {build.why}")
 
 

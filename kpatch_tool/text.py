@@ -80,6 +80,11 @@ def json_printable(document: str) -> str:
     return _UNSAFE_IN_JSON.sub(_json_escaped, document)
 
 
+def state_name(patch: int) -> str:
+    """What the state after `patch` is called: "patch 3", "the base" for 0."""
+    return f"patch {patch}" if patch else "the base"
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """ "1 patch", "3 patches": a count with its noun (`nouns`: the plural where it is not noun + "s")."""
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"

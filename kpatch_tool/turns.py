@@ -9,7 +9,7 @@ from functools import partial
 
 from kpatch_tool.parallel import Threads
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import StateTests, inherited
+from kpatch_tool.suites.model import StateTests, SuiteStatus, inherited
 
 Results = tuple[StateTests, ...]
 Test = Callable[[tuple[str, ...], Before], Results]
@@ -43,7 +43,7 @@ class Turn:
         tests = of_suite(self.runs[suite].result(), suite)
         if suite in self.fresh:
             return tests
-        if tests.status == "infra":
+        if tests.status is SuiteStatus.INFRA:
             return of_suite(self.test((suite,), self.before), suite)
         return inherited(tests, self.patch)
 

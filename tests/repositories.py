@@ -1,4 +1,4 @@
-"""Repositories made of plain data, quickly: one `git fast-import` stream for any shape of history."""
+"""Repositories made of plain data, quickly: one `git fast-import` stream for any shape of history; single commits."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ def repository(where: Path, commits: Sequence[Made], refs: Mapping[str, int]) ->
     update += "".join(f"delete refs/made/{number}\n" for number in range(1, len(commits) + 1))
     git("update-ref", "--stdin", cwd=where, stdin=update.encode())
     return made
+
+
+def change(repo: Path, path: str, old: str, new: str, subject: str) -> None:
+    """One commit in the work tree `repo` that replaces `old` by `new` in `path`."""
+    text = (repo / path).read_text()
+    assert old in text
+    (repo / path).write_text(text.replace(old, new, 1))
+    git("commit", "-qam", subject, cwd=repo)
+
+
+def patches(repo: Path, where: Path, span: str = "main..work") -> Path:
+    """The commits `span` of `repo` as `git format-patch` writes them, in the directory `where`."""
+    git("format-patch", "-q", "-o", where, span, cwd=repo)
+    return where

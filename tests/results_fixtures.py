@@ -14,7 +14,7 @@ from kpatch_tool.mail.message import Address
 from kpatch_tool.results.record import Cell, PatchRecord
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.tree.model import AppliedPatch, ApplyOutcome, ApplyStatus, State
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def make_build(
 
 def make_tests(patch: int, *cases: str, status: str = "ok", why: str = "ran", suite: str = "kut") -> StateTests:
     """Results written as "test/case=verdict why", "test=verdict why" for the test as a whole."""
-    return StateTests(patch, suite, status, 1.0, tuple(map(_case, cases)), why)
+    return StateTests(patch, suite, SuiteStatus(status), 1.0, tuple(map(_case, cases)), why)
 
 
 def _case(text: str) -> CaseResult:

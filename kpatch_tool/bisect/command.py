@@ -22,6 +22,7 @@ from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.store import Store
 from kpatch_tool.series import store as series_store
 from kpatch_tool.suites.run import never_loaded
+from kpatch_tool.text import state_name
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree
@@ -127,11 +128,11 @@ class _Hunt:
         while (at := self._next(seen)) is not None:
             state = self.states[at]
             times = sum(1 for one in seen if one.patch == state.patch)
-            self.progress(f"looking at {_called(state)}" + (f" once more ({times + 1})" if times else ""))
+            self.progress(f"looking at {state_name(state.patch)}" + (f" once more ({times + 1})" if times else ""))
             seen.append(self.question.look(state, times, seen))
             self.journal.write(seen)
             said = self.question.judged(seen)[-1]
-            self.progress(f"{_called(state)}: {said.answer} ({said.why})")
+            self.progress(f"{state_name(state.patch)}: {said.answer} ({said.why})")
         return tuple(seen)
 
     def _next(self, seen: Sequence[Observation]) -> int | None:
@@ -190,7 +191,7 @@ def _nothing(applied: Applied, question: Question, found: Belief, upto: int | No
 
 def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation]) -> str:
     evidence = _evidence(culprits[-1], seen)
-    said = f"{question.words} from {_called(culprits[-1])} on{f' ({evidence})' if evidence else ''}"
+    said = f"{question.words} from {state_name(culprits[-1].patch)} on{f' ({evidence})' if evidence else ''}"
     if len(culprits) == 1:
         return said
     between = ", ".join(str(state.patch) for state in culprits[:-1])
@@ -213,7 +214,3 @@ def _undecided(found: Belief, applied: Applied, seen: Sequence[Observation]) -> 
         return f"the answers disagree too much to be sure; likeliest is that no patch does it ({found.none:.0%})"
     likeliest = ", ".join(str(applied.states[place].patch) for place in found.candidates)
     return f"the answers disagree too much to blame a patch; likeliest is {likeliest} ({found.confidence:.0%})"
-
-
-def _called(state: State) -> str:
-    return f"patch {state.patch}" if state.patch else "the base"

@@ -34,28 +34,37 @@ _LAST_ANSWER = 127  # statuses above are no answer
 
 
 class Question(Protocol):
-    """Something to ask of any state. `identity` is equal for two questions that ask the same; `words` completes "the
-    first patch after which ..."; `hint` says what else to try when no patch is found; `rates` is None where the answer
-    is always right; `base_looks` is how often the base is looked at before all else; `guests` is what boots the states,
-    None for a question that no guest answers."""
+    """Something to ask of any state."""
 
     @property
-    def identity(self) -> str: ...
+    def identity(self) -> str:
+        """Equal for two questions that ask the same."""
+        ...
 
     @property
-    def words(self) -> str: ...
+    def words(self) -> str:
+        """Completes "the first patch after which ..."."""
+        ...
 
     @property
-    def hint(self) -> str: ...
+    def hint(self) -> str:
+        """What else to try when no patch is found."""
+        ...
 
     @property
-    def rates(self) -> Rates | None: ...
+    def rates(self) -> Rates | None:
+        """How often the answer is "bad" with the fault and without it; None where it is always right."""
+        ...
 
     @property
-    def base_looks(self) -> int: ...
+    def base_looks(self) -> int:
+        """How often the base is looked at before all else."""
+        ...
 
     @property
-    def guests(self) -> Tester | None: ...
+    def guests(self) -> Tester | None:
+        """What boots the states; None for a question that no guest answers."""
+        ...
 
     def look(self, state: State, times: int, seen: Sequence[Observation] = ()) -> Observation:
         """Ask; `times` is how often `state` was asked before, `seen` all looks so far.

@@ -18,7 +18,7 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, name, transition
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.testing import Tester
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State
@@ -75,7 +75,7 @@ class Worse(Plain):
         if state.patch == self.base.patch and not times:
             # All are compared with this very run.
             reference = tuple(self._reference.values())
-            if any(tests.status == "failed" for tests in reference):
+            if any(tests.status is SuiteStatus.FAILED for tests in reference):
                 return self._judged(state, reference, time.monotonic() - started, identity, seen)
             return Observation(state.patch, Answer.GOOD, time.monotonic() - started, True, "as it is", identity)
         found = self._run(state, built, again=times > 0, only=self._worse_tests(state, seen))
@@ -179,7 +179,7 @@ class Worse(Plain):
         self, state: State, found: Sequence[StateTests], seconds: float, identity: str, seen: Sequence[Observation]
     ) -> Observation:
         cached = all(tests.cached for tests in found)
-        failed = next((tests for tests in found if tests.status == "failed"), None)
+        failed = next((tests for tests in found if tests.status is SuiteStatus.FAILED), None)
         if failed is not None:
             # Where the last state boots, what keeps this one from it is not what is looked for.
             booted = any(_is_bad(one, self.head) and not one.broken for one in seen)
@@ -220,7 +220,7 @@ def test_once(
     machine could not run one."""
     tester.runs = 1
     found = tester.test(state, built, suites, before)
-    broken = next((tests for tests in found if tests.status == "infra"), None)
+    broken = next((tests for tests in found if tests.status is SuiteStatus.INFRA), None)
     if broken is not None:
         raise MachineError(broken.why, where=f"testing patch {state.patch}")
     return found

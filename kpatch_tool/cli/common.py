@@ -174,25 +174,3 @@ class _PlainProgress:
         if what and what not in self._said:
             self._said.add(what)
             sys.stderr.write(f"{printable(what)}\n")
-
-
-__all__ = [
-    "ArchOption",
-    "JobsOption",
-    "JsonOption",
-    "NoSandboxOption",
-    "SeriesArgument",
-    "SuiteOption",
-    "TestOption",
-    "TimeoutOption",
-    "TreeOption",
-    "VariantOption",
-    "bounded_seconds",
-    "chosen",
-    "console",
-    "emit_json",
-    "emit_pieces",
-    "finish",
-    "here",
-    "progress",
-]

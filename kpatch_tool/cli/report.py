@@ -31,7 +31,7 @@ def command(
     ] = None,
 ) -> None:
     """The results of the last `kpt run` of a series."""
-    from kpatch_tool.report import reports
+    from kpatch_tool.report import reports, table
 
     workspace = here()
     record = reports.last(workspace, series)
@@ -39,7 +39,7 @@ def command(
         reports.write(workspace, record, form.value, output)
         typer.echo(f"report: {output}")
     elif form is Format.TEXT:
-        reports.show(record, console())
+        table.show(record, console())
     else:
         sys.stdout.buffer.write(reports.encoded(reports.MAKERS[form.value](workspace, record)))
         sys.stdout.buffer.flush()

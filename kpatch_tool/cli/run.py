@@ -37,7 +37,9 @@ def command(
 ) -> None:
     """All of it: restore, deps, apply, build, test, report. Exit status 1 when something was found."""
     from kpatch_tool import runner
-    from kpatch_tool.report import live, reports
+    from kpatch_tool.report import live
+    from kpatch_tool.report.document import run_document
+    from kpatch_tool.report.table import show
 
     workspace = here()
     request = runner.Request(
@@ -52,8 +54,8 @@ def command(
     with live.watcher_for(console(stderr=True)) as watcher:
         done = runner.run_series(workspace, request, watcher)
     if json:
-        emit_json({**reports.run_document(done.record), "reports": [str(path) for path in done.reports]})
+        emit_json({**run_document(done.record), "reports": [str(path) for path in done.reports]})
     else:
-        reports.show(done.record, console(), done.reports)
+        show(done.record, console(), done.reports)
     if status := done.record.exit_status:
         raise typer.Exit(status)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kpatch_tool.depend.declared import declared_edges, externals, revert_edges
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
-from kpatch_tool.depend.order import closure, cycles, ordered
+from kpatch_tool.depend.order import cycles, ordered
 from kpatch_tool.depend.symbols import Lacking, symbol_edges
 from kpatch_tool.depend.textual import chain_edges, joined, textual_edges
 from kpatch_tool.series.model import Series
@@ -47,6 +47,3 @@ def _merged(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     ]
     rank = {kind: at for at, kind in enumerate(EdgeKind)}
     return tuple(sorted(merged, key=lambda edge: (edge.patch, edge.needs, rank[edge.kind])))
-
-
-__all__ = ["Dependencies", "Edge", "EdgeKind", "External", "Presence", "closure", "dependencies"]

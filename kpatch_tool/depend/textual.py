@@ -17,9 +17,10 @@ from itertools import accumulate, groupby, islice, pairwise
 from kpatch_tool.depend.model import Edge, EdgeKind
 from kpatch_tool.depend.order import ordered
 from kpatch_tool.diff import names
-from kpatch_tool.diff.commute import Change, Span, changes, context, new_span, old_span
+from kpatch_tool.diff.blob import may_be_same
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind
 from kpatch_tool.diff.nearest import squeezed
+from kpatch_tool.diff.spans import Change, Span, changes, context, new_span, old_span
 from kpatch_tool.series.model import Series
 
 _TELLING = 20  # a line of this many characters is taken to be recognisable by its text alone,
@@ -114,11 +115,11 @@ def _links(links: list[tuple[int, str, str]]) -> Iterator[tuple[int, int, str]]:
     close a circle: a change and its revert end with the blob they began with."""
     needs: dict[int, int] = {}
     for patch, old, _ in links:
-        givers = [other for other, _, new in links if other < patch and _same_id(old, new)]
+        givers = [other for other, _, new in links if other < patch and may_be_same(old, new)]
         if givers:
             needs[patch] = max(givers)
     for patch, old, _ in links:
-        givers = [other for other, _, new in links if other > patch and _same_id(old, new)]
+        givers = [other for other, _, new in links if other > patch and may_be_same(old, new)]
         if patch not in needs and givers and not _leads_to(needs, min(givers), patch):
             needs[patch] = min(givers)
     for patch, old, _ in links:
@@ -135,11 +136,6 @@ def _leads_to(needs: dict[int, int], start: int, goal: int) -> bool:
         seen.add(at)
         at = needs.get(at)
     return False
-
-
-def _same_id(one: str, other: str) -> bool:
-    """Ids are abbreviated, not always to the same length."""
-    return one.startswith(other) or other.startswith(one)
 
 
 # Lines
@@ -235,7 +231,7 @@ def _is_telling(text: bytes) -> bool:
 
 def _same_version(old: str | None, left: str | None) -> bool:
     """Whether the blob ids prove that nothing came between, so that line numbers can be relied on."""
-    return old is not None and left is not None and _same_id(old, left)
+    return old is not None and left is not None and may_be_same(old, left)
 
 
 def _quote(form: str, text: bytes) -> str:

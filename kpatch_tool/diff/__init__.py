@@ -1,1 +1,1 @@
-"""One diff: parse, restore damaged white space, commute, apply to text. Pure: no files, no git, no printing."""
+"""One diff: parse, print, apply to text, compare. Pure: no files, no git, no printing."""

@@ -14,6 +14,11 @@ def blob_id(content: bytes, like: str = "") -> str:
     return new(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
+def may_be_same(one: str, other: str) -> bool:
+    """Whether two ids, each of them maybe abbreviated, can be of the same blob."""
+    return one.startswith(other) or other.startswith(one)
+
+
 def is_blob(content: bytes, wanted: str | None) -> bool:
     """Whether `content` has the (abbreviated) git blob id `wanted`; False where there is none."""
     return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")

@@ -28,19 +28,14 @@ _SOURCE = re.compile(rb"^source_\S+ := (/.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What an object directory holds.
+    """What an object directory holds."""
 
-    `generation` names the tools and make variables its objects were made with (another one: start anew); `config` and
-    `config_tree` the configuration asked for and the git tree its Kconfig files came from; `image_tree` the git tree
-    for which everything was last up to date (empty: never); `objects` how many files a build of everything compiles;
-    `warnings` what each object's compilation said last.
-    """
-
-    generation: str = ""
-    config: str = ""
-    config_tree: str = ""
-    image_tree: str = ""
-    objects: int = 0
+    generation: str = ""  # the tools and make variables its objects were made with; another one: start anew
+    config: str = ""  # the configuration asked for,
+    config_tree: str = ""  # and the git tree its Kconfig files came from
+    image_tree: str = ""  # the git tree for which everything was last up to date; empty: never
+    objects: int = 0  # files that a build of everything compiles
+    # What each object's compilation said last.
     warnings: Mapping[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
 
 

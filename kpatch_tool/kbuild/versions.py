@@ -16,11 +16,6 @@ def parse(text: str) -> Version:
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
-def show(version: Version) -> str:
-    """The number as people write it."""
-    return ".".join(str(part) for part in version)
-
-
 @dataclass(frozen=True, slots=True)
 class Range:
     """Versions from `since` (inclusive; empty: the first) until `until` (exclusive; empty: no end)."""

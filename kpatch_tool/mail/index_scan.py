@@ -130,21 +130,17 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """The mails of one stretch.
+    """The mails of one stretch."""
 
-    `spans` holds three numbers a message: where it begins and how long it is, in bytes, and the number of the mail
-    inside that mail (0: the mail itself); `own` the hash of its own id; `parents` two numbers for every id it answers:
-    the hash and the place of the message in the batch. The stretch ends at `end`; its last mail begins at `last`;
-    `answers` tells of replies in it.
-    """
-
+    # Three numbers a message: where it begins and how long it is, in bytes; which mail inside that mail (0: itself).
     spans: array[int] = field(default_factory=lambda: array("q"))
-    own: array[int] = field(default_factory=lambda: array("q"))
+    own: array[int] = field(default_factory=lambda: array("q"))  # the hash of each message's id
+    # Two numbers for every id that a message answers: the hash, and the place of the message in the batch.
     parents: array[int] = field(default_factory=lambda: array("q"))
     posts: list[Kept] = field(default_factory=list)
-    end: int = 0
-    last: int = 0
-    answers: bool = False
+    end: int = 0  # the offset at which the stretch ends,
+    last: int = 0  # and at which its last mail begins
+    answers: bool = False  # there are replies in it
 
     def __len__(self) -> int:
         return len(self.own)
@@ -263,22 +259,7 @@ class Scanner:
         if not body or stop - len(body) == head or text.startswith(_ODD, head) or body.startswith(_ENVELOPES):
             self._unusual(bytes(text[start:stop]), base + start, length)
             return
-        encoding = fields[_ENCODING].strip().lower() if _ENCODING in fields else b""
-        marks: Marks | None = None
-        diff: bool | None = False
-        subject = fields.get(b"subject", b"")
-        special = _is_special(fields.get(b"content-type"))
-        if _PLAIN_REPLY.match(subject) and (
-            _quotes(body, encoding) or (not special and self._has_diff(body, encoding, reply=True) is False)
-        ):
-            self._batch.answers = True
-        else:
-            marks = self._judge.marks(_decoded(subject, found))
-        if special:
-            if marks is not None or _HIDDEN.search(body):
-                diff = None if b"message-id" not in fields else self._of_parts(body, found, marks)
-        elif marks is not None:
-            diff = self._has_diff(body, encoding, reply=marks.reply)
+        marks, diff = self._judged(fields, found, body)
         if diff is None:
             self._unusual(bytes(text[start:stop]), base + start, length)
             return
@@ -300,6 +281,25 @@ class Scanner:
                 record = _record(fields, found, ids, marks)
                 kind, number, total, revision, *_ = marks
                 batch.posts.append((place, kind, number, total, revision, diff, own is not None, record))
+
+    def _judged(self, fields: dict[bytes, bytes], found: _Found, body: bytes) -> tuple[Marks | None, bool | None]:
+        """What the subject says (None: neither patch nor cover, or an answer that is none), and whether the mail has a
+        diff; None for the latter where that is not quickly told."""
+        encoding = fields[_ENCODING].strip().lower() if _ENCODING in fields else b""
+        subject = fields.get(b"subject", b"")
+        special = _is_special(fields.get(b"content-type"))
+        if _PLAIN_REPLY.match(subject) and (
+            _quotes(body, encoding) or (not special and self._has_diff(body, encoding, reply=True) is False)
+        ):
+            self._batch.answers = True
+            marks = None
+        else:
+            marks = self._judge.marks(_decoded(subject, found))
+        if special:
+            if marks is None and not _HIDDEN.search(body):
+                return None, False
+            return marks, None if b"message-id" not in fields else self._of_parts(body, found, marks)
+        return marks, marks is not None and self._has_diff(body, encoding, reply=marks.reply)
 
     def _of_parts(self, body: bytes, found: _Found, marks: Marks | None) -> bool | None:
         """Whether a mail of several parts has a diff; None when it may hold other mails, or be a patch sent as a

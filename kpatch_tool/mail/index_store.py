@@ -52,22 +52,20 @@ _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file as it was when it was read. `kind` is "mbox", "packed" (a compressed mbox), "mail" (one mail) or "other"
-    (a page, a patch); `head` and `tail` are hashes of the first bytes and of those before `read_to`, up to which it is
-    indexed; its last mail begins at `last`; `whole` says that its end was reached; `why` that it holds no mail."""
+    """A file as it was when it was read."""
 
     path: str
-    kind: str
+    kind: str  # "mbox", "packed" (a compressed mbox), "mail" (one mail) or "other" (a page, a patch)
     size: int
     mtime: int
     inode: int
-    head: bytes
-    tail: bytes = b""
-    strict: bool = False
-    read_to: int = 0
-    last: int = 0
-    whole: bool = False
-    why: str = ""
+    head: bytes  # hashes of its first bytes,
+    tail: bytes = b""  # and of those before `read_to`
+    strict: bool = False  # as in mail/mbox.py
+    read_to: int = 0  # the offset up to which it is indexed
+    last: int = 0  # where its last mail begins
+    whole: bool = False  # its end was reached
+    why: str = ""  # it holds no mail
     id: int = 0
 
 
@@ -81,12 +79,12 @@ class Numbers(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a message lies: `length` bytes of the file from `start`, and which of the mails enclosed there."""
+    """Where a message lies: `length` bytes of the file from `start`."""
 
     file: int
     start: int
     length: int
-    part: int
+    part: int  # which of the mails enclosed there, 0: the mail itself
 
 
 def alone(path: Path) -> contextlib.AbstractContextManager[object]:

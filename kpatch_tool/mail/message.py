@@ -45,25 +45,21 @@ class Address:
 class Message:
     """One mail with its transfer encoding undone.
 
-    `body` keeps the bytes of the text (LF line ends) in `charset`; `message_id`, `in_reply_to` are without <>, empty
-    where a page does not show them. `date` is None when unreadable; a page without zone gives UTC. `origin` names
-    the place in the source for error messages ("page.txt, message 3"). `flowed` and `delsp` are what the mail declares
-    about its lines (RFC 3676); `archive` is the name of the archive whose page showed it, "" for mail; `commit` is the
-    id in the `From ID ...` line of a file git format-patch wrote; `sealed` names what of the mail cannot be read.
+    Ids are without <>, and empty where a page does not show them.
     """
 
     subject: str
     author: Address
-    date: datetime | None
-    body: bytes
+    date: datetime | None  # None when unreadable; UTC where a page names no zone
+    body: bytes  # the bytes of the text, with LF line ends, in `charset`
     charset: str
-    origin: str
+    origin: str  # the place in the source, for messages: "page.txt, message 3"
     message_id: str = ""
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     damage: frozenset[Damage] = frozenset()
-    flowed: bool = False
-    delsp: bool = False
-    archive: str = ""
-    commit: str = ""
-    sealed: str = ""
+    flowed: bool = False  # what the mail declares about its lines (RFC 3676),
+    delsp: bool = False  # and so this
+    archive: str = ""  # whose page showed it; empty for mail
+    commit: str = ""  # the id in the `From ID ...` line of a file that git format-patch wrote
+    sealed: str = ""  # what of the mail cannot be read

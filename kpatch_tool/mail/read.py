@@ -16,17 +16,6 @@ from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.progress import Progress, silent
 
-__all__ = [
-    "Fetch",
-    "NothingFound",
-    "Received",
-    "SourceFile",
-    "parse",
-    "parse_text",
-    "read_files",
-    "read_sources",
-]
-
 STDIN = "-"
 _MOST_JUNK = 1 << 14
 _TAG = re.compile(rb"<[A-Za-z/!]")

@@ -15,7 +15,7 @@ from kpatch_tool.kbuild.model import (
 )
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
 from kpatch_tool.results.answer import not_compiled
-from kpatch_tool.text import columns, plural, printable
+from kpatch_tool.text import columns, plural, printable, state_name
 
 _SHOWN = 10  # errors and warnings of one state that are shown
 
@@ -68,7 +68,8 @@ def _binaries(build: StateBuild, base: StateBuild | None, previous: StateBuild |
             yield f"  {module.path:30} {module.sha256[:12]} {module.size:>9,} bytes"
         return
     if build.same_binaries(previous):
-        yield f"  kernel and modules are byte for byte those of {_state(previous)}{_also(build, base, previous)}"
+        those = state_name(previous.patch) + _also(build, base, previous)
+        yield f"  kernel and modules are byte for byte those of {those}"
         return
     as_base = {change.path for change in module_changes(build, base) if change.same} if base is not None else set()
     for change in module_changes(build, previous):
@@ -88,12 +89,8 @@ def _told(change: ModuleChange, previous: StateBuild) -> str:
     if not change.before:
         return f"is new, {change.size:,} bytes"
     if change.same:
-        return f"as after {_state(previous)}" if previous.patch else "as on the base"
+        return f"as after {state_name(previous.patch)}" if previous.patch else "as on the base"
     return f"changed, {change.size:+,} bytes" if change.size else "changed, of the same size"
-
-
-def _state(build: StateBuild) -> str:
-    return f"patch {build.patch}" if build.patch else "the base"
 
 
 def _found(what: str, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line
 from kpatch_tool.results.deltas import Change, Delta, reason, transition
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.text import plural
 
 _NO_BASE = "; the base was not tested, so that nothing tells whether the series did it"
@@ -127,11 +127,11 @@ def build_evidence(record: RunRecord, build: StateBuild) -> Iterator[str]:
 
 def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
     group = f"test.{tests.suite}"
-    if tests.status != "ok":
-        kind = Kind.ERROR if tests.status == "infra" else Kind.FAIL
+    if tests.status is not SuiteStatus.OK:
+        kind = Kind.ERROR if tests.status is SuiteStatus.INFRA else Kind.FAIL
         lines = tuple(tests.trace.splitlines())
         yield Check(group, tests.suite, kind, tests.seconds, tests.status, tests.why, lines)
-    if tests.status != "ok" and not tests.results:
+    if tests.status is not SuiteStatus.OK and not tests.results:
         return  # that all cases vanished is the same thing once more
     deltas = {(delta.test, delta.case): delta for delta in record.deltas(tests)}
     beside = " on the base" if tests.patch == 0 else ", as on the base" if record.compared_with(tests) else _NO_BASE

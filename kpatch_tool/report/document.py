@@ -5,7 +5,7 @@ Keys beyond the contract are additions that other programs may ignore.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,10 +70,9 @@ def build_document(
     return {"arch": arch, "states": states, "not_compiled": unread}
 
 
-def tests_document(states: Sequence[StateTests], bases: Iterable[StateTests] | None = None) -> Document:
-    """What `kpt test --json` prints. Each state is compared with the results of its suite in `bases` (where left
-    out: the base's among `states`)."""
-    known = {tests.suite: tests for tests in (states if bases is None else bases) if tests.patch == 0}
+def tests_document(states: Sequence[StateTests]) -> Document:
+    """What `kpt test --json` prints. Each state is compared with the base's results of its suite among `states`."""
+    known = {tests.suite: tests for tests in states if tests.patch == 0}
     return {"states": [_state_tests(tests, known.get(tests.suite), previous_tested(states, tests)) for tests in states]}
 
 

@@ -10,7 +10,7 @@ from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
 from kpatch_tool.results.deltas import Change, Delta, in_words, name, telling, transition, why_broken
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
-from kpatch_tool.suites.model import KERNEL_LOG, StateTests
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyStatus
 
@@ -55,7 +55,7 @@ def _brought(record: RunRecord, cell: Cell, number: int) -> str:
     for tests in record.tests:
         if tests.patch != cell.patch:
             continue
-        if tests.status != "ok":
+        if tests.status is not SuiteStatus.OK:
             if not _was_so(record, tests, number):
                 return cell.text
             continue
@@ -129,7 +129,7 @@ def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
     for tests in record.tests:
         if tests.patch != number:
             continue
-        if tests.status != "ok":
+        if tests.status is not SuiteStatus.OK:
             yield Evidence(
                 f"{_with(record, tests)} {tests.suite} cannot be run: {tests.why}.",
                 limited(tests.trace.splitlines(), _MOST_LINES),

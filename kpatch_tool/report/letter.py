@@ -27,7 +27,7 @@ from kpatch_tool.series.files import encoded, rfc_date
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.posted import Posted
 from kpatch_tool.series.trailers import without
-from kpatch_tool.suites.model import KERNEL_LOG, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus, Verdict
 from kpatch_tool.text import cut, plural, printable, printable_bytes, spelt
 
 _WIDTH = 72  # as Documentation/process/email-clients.rst and every list want it
@@ -68,7 +68,10 @@ def vouches(record: RunRecord) -> bool:
     compile was not even built."""
     last = max((patch.number for patch in record.patches), default=0)
     compared = any(
-        tests.patch == last and tests.status == "ok" and record.compared_with(tests) is not None and _passes(tests)
+        tests.patch == last
+        and tests.status is SuiteStatus.OK
+        and record.compared_with(tests) is not None
+        and _passes(tests)
         for tests in record.tests
     )
     return record.exit_status == 0 and compared and not record.uncompiled and not _out_of_reach(record, last)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kpatch_tool.report.graph import Graph, Lane
 from kpatch_tool.report.markup import tag, text
 from kpatch_tool.results.record import RunRecord
-from kpatch_tool.text import cut, plural, printable, width
+from kpatch_tool.text import cut, plural, printable, state_name, width
 
 # All in CSS pixels.
 _ROW, _LANE, _PAD = 24, 14, 10
@@ -19,7 +19,7 @@ _DIGIT = 8
 _TITLE_LETTERS, _LETTER = 74, 7.3
 _HUES = 6
 _BAR, _GAP = 14, 8
-_NAMES, _LABELS = 72, 120  # room left and right of the bars
+_NAMES = 72  # room left of the bars
 _OUTLIER = 4.0  # a bar this many times as long as the next one is cut
 
 
@@ -137,7 +137,7 @@ def _bars(record: RunRecord) -> list[_Bar]:
     for number in numbers:
         builds = [0.0 if build.cached else build.seconds for build in record.builds if build.patch == number]
         tests = [0.0 if one.cached else one.seconds for one in record.tests if one.patch == number]
-        name = f"patch {number}" if number else "the base"
+        name = state_name(number)
         bars.append(_Bar(name, sum(builds) if builds else None, sum(tests) if tests else None))
     return bars
 

@@ -115,6 +115,3 @@ def write_all(workspace: Workspace, record: RunRecord, directory: Path) -> tuple
 
 def _json(record: RunRecord) -> str:
     return json_printable(json.dumps({"kpt": 1, **run_document(record)}, ensure_ascii=False, indent=1)) + "\n"
-
-
-__all__ = ["MAKERS", "encoded", "last", "mail", "page", "run_document", "show", "text", "write", "write_all"]

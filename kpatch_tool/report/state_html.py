@@ -21,8 +21,8 @@ from kpatch_tool.results.deltas import (
     transition,
 )
 from kpatch_tool.results.record import PatchRecord, RunRecord
-from kpatch_tool.suites.model import CaseResult, StateTests
-from kpatch_tool.text import plural
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus
+from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyStatus
 
 _LOG_LINES = 80
@@ -105,12 +105,12 @@ def _modules(record: RunRecord, build: StateBuild) -> str:
     if not rows:
         return ""
     before = (
-        f"beside {_state(previous.patch)}" if previous is not None and previous.patch else "beside the state before"
+        f"beside {state_name(previous.patch)}" if previous is not None and previous.patch else "beside the state before"
     )
     words = plural(len(rows), "module")
     if previous is not None and all(_sha(previous, module.path) == module.sha256 for module in build.modules):
         words += (
-            f", byte for byte as after {_state(previous.patch)}" if previous.patch else ", byte for byte the base's"
+            f", byte for byte as after {state_name(previous.patch)}" if previous.patch else ", byte for byte the base's"
         )
     return folded(words, table("Modules", ["module", "size", before, "beside the base", "sha256"], rows))
 
@@ -124,10 +124,6 @@ def _change(module: Module, other: StateBuild | None) -> str:
 
 def _sha(build: StateBuild, path: str) -> str:
     return next((module.sha256 for module in build.modules if module.path == path), "")
-
-
-def _state(patch: int) -> str:
-    return f"patch {patch}" if patch else "the base"
 
 
 def testing(record: RunRecord, number: int, logs: Logs) -> Iterator[str]:
@@ -144,11 +140,11 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
     if tests.trace:
         yield folded("What the guest's kernel said", pre(tests.trace.splitlines()))
     deltas = record.deltas(tests)
-    if deltas and tests.status != "ok" and not tests.results:
+    if deltas and tests.status is not SuiteStatus.OK and not tests.results:
         yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
     elif deltas:
         yield _deltas(record, tests, deltas, logs)
-    elif tests.status == "ok" and record.compared_with(tests) is not None:
+    elif tests.status is SuiteStatus.OK and record.compared_with(tests) is not None:
         yield tag("p", f"Every case is as {link('patch-0', 'on the base')}.", kind="ok")
         return
     rows = [_result(result, tests) for result in tests.results]
@@ -171,7 +167,9 @@ def _deltas(record: RunRecord, tests: StateTests, deltas: Sequence[Delta], logs:
             known = previous is not None and before.get((delta.test, delta.case), ABSENT) == delta.now
             suspects = since[identity(delta)]
             earlier = previous.patch if previous and known else min(suspects[-1], tests.patch)
-            rows.append(_delta(delta, f"{_state(earlier)} or before" if earlier < tests.patch else blamed(suspects)))
+            rows.append(
+                _delta(delta, f"{state_name(earlier)} or before" if earlier < tests.patch else blamed(suspects))
+            )
         shown = _logs_of(test, telling(own), tests, base, logs)
         if shown:
             rows.append(row([tag("td", shown, colspan=str(len(header)), kind="log")]))

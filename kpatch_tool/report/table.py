@@ -24,8 +24,8 @@ from kpatch_tool.results.deltas import (
 )
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.repeats import unsteady
-from kpatch_tool.suites.model import StateTests
-from kpatch_tool.text import plural, printable, spelt
+from kpatch_tool.suites.model import StateTests, SuiteStatus
+from kpatch_tool.text import plural, printable, spelt, state_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,7 +220,7 @@ def _testing(record: RunRecord) -> list[str]:
     broken: dict[tuple[str, str], int] = {}  # the first state at which a suite failed so
     for tests in record.tests:
         suite, again = tests.suite, ""
-        if tests.status == "ok":
+        if tests.status is SuiteStatus.OK:
             new, known = _differences(record, tests)
             told += [([tests.patch], f"{suite}: {line}") for line in new]
             again = f"{suite}: {known} as after {_called([changed[suite]])}" if known else ""
@@ -277,9 +277,7 @@ def _not_sooner(record: RunRecord, tests: StateTests, deltas: Sequence[Delta]) -
 
 
 def _called(patches: Sequence[int]) -> str:
-    if patches == [0]:
-        return "the base"
-    return f"patch {patches[0]}" if len(patches) == 1 else f"patches {spelt(patches)}"
+    return state_name(patches[0]) if len(patches) == 1 else f"patches {spelt(patches)}"
 
 
 def _limited(lines: Sequence[str], most: int = _SHOWN_AT_MOST) -> list[str]:

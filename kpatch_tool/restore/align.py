@@ -145,6 +145,21 @@ class _Texts:
             return b""
         return (self.whole if step.kind is Kind.CONTEXT else self.changed)[step.received]
 
+    def steps_at(self, line: int, at: int, text: bytes | None, *, lacking: bool) -> list[Step]:
+        """What the hunk's `line` may be where line `at` of the base has `text` (None: the hunk ends above it). Where
+        lines are `lacking`, a blank one of the base may be among them. The last step is the likeliest."""
+        steps = []
+        if lacking and text == b"":
+            steps.append(Step(Kind.CONTEXT, at, None))
+        if line < len(self.whole):
+            if text is not None and self.whole[line] == text:
+                steps.append(Step(Kind.CONTEXT, at, line))
+            if self.removed[line] and text is not None and self.changed[line] == text:
+                steps.append(Step(Kind.REMOVED, at, line))
+            elif self.added[line]:
+                steps.append(Step(Kind.ADDED, None, line))
+        return steps
+
     def _last(self, step: Step, path: _Path | None) -> tuple[bytes, int]:
         """What _Path.last is after one more step."""
         before = path.last if path else (b"", 0)
@@ -253,25 +268,16 @@ def _readings(
         left = count - line + texts.dropped
         if seen[key] > _MAX_READINGS or not 0 <= hunk.new_count - new <= left or end - at > left:
             continue
-        text = base.keys[at] if at < end else None
-        # What comes last here is tried first where the costs are equal.
-        ways: list[tuple[Step, int, int, int]] = []
-        if texts.dropped and text == b"" and (count - line < end - at or new < hunk.new_count):
-            ways.append((Step(Kind.CONTEXT, at, None), line, at + 1, new + 1))
-        if line < count:
-            if text is not None and texts.whole[line] == text:
-                ways.append((Step(Kind.CONTEXT, at, line), line + 1, at + 1, new + 1))
-            if texts.removed[line] and text is not None and texts.changed[line] == text:
-                ways.append((Step(Kind.REMOVED, at, line), line + 1, at + 1, new))
-            elif texts.added[line]:
-                ways.append((Step(Kind.ADDED, None, line), line + 1, at, new + 1))
-        for step, after, place, so_far in ways:
+        lacking = texts.dropped > 0 and (count - line < end - at or new < hunk.new_count)
+        for step in texts.steps_at(line, at, base.keys[at] if at < end else None, lacking=lacking):
             if below and step.kind is not Kind.REMOVED and not below.has(start + new, texts.text(step)):
                 continue
             serial -= 1
             more = texts.blank_bits(step, path) if texts.dropped else 0.0
             if texts.dropped and texts.is_shifted(step, path):
                 more += _SHIFTED
+            after, place = line + (step.received is not None), at + (step.kind is not Kind.ADDED)
+            so_far = new + (step.kind is not Kind.REMOVED)
             heappush(heap, (cost + more, serial, after, place, so_far, texts.extended(path, step)))
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore.damaged import provisional
-from kpatch_tool.restore.fits import Fit, Fitted
-from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.letters import MARK
 from kpatch_tool.restore.likeness import INVISIBLE, NO_BREAK, without_no_break
-from kpatch_tool.restore.loose import LooseHunk, read_loose
-from kpatch_tool.restore.undoing import joinings
+from kpatch_tool.restore.loosely.fits import Fit, Fitted
+from kpatch_tool.restore.loosely.fitting import TEXT_STEPS, fit_blind
+from kpatch_tool.restore.loosely.loose import LooseHunk, read_loose
+from kpatch_tool.restore.loosely.undoing import joinings
 
 _CERTAIN = 0.75  # what the next best reading must cost more
 _CODE = (".c", ".h", ".S", ".dts", ".dtsi", ".lds", "Makefile", "Kbuild", "Kconfig")

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.damaged import squeeze
-from kpatch_tool.restore.limited import Limit
-from kpatch_tool.restore.plans import Plan
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.loosely.plans import Plan
+from kpatch_tool.restore.loosely.telling import added_up, undone_by
+from kpatch_tool.restore.loosely.undoing import Choice, Evidence
+from kpatch_tool.restore.loosely.written import Case, Row, hunks_of, rows_of
+from kpatch_tool.restore.readings.limited import Limit
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import Restoration, restore_file
-from kpatch_tool.restore.telling import added_up, undone_by
-from kpatch_tool.restore.undoing import Choice, Evidence
-from kpatch_tool.restore.written import Case, Row, hunks_of, rows_of
 
 _BOUND = Bound(3_000, 100_000_000, 20_000)  # of the search for one spelling of the added lines
 _LIGHT = 6_000  # bytes of added lines that this bound is meant for

@@ -55,7 +55,7 @@ def parse_damaged(text: bytes, *, blank_lines_dropped: bool = False) -> tuple[Fi
 
     `text` may begin with a commit message and end with a mail signature or a footer; both are left out.
     With `blank_lines_dropped` a hunk may have fewer lines than its counts say (blank context lines are missing).
-    A line that begins with + or - has the provisional kind ADDED or REMOVED, and may be context: see `spare`.
+    A line that begins with + or - has the provisional kind ADDED or REMOVED, and may be context: the base tells.
 
     Raises DiffError (with the number of the line) where a hunk has no reading its counts allow, where a file header
     is incomplete, and where there is a hunk without a file.
@@ -64,17 +64,6 @@ def parse_damaged(text: bytes, *, blank_lines_dropped: bool = False) -> tuple[Fi
     if lines and not lines[-1]:
         lines.pop()
     return tuple(_Reader(lines, blank_lines_dropped).files())
-
-
-def spare(hunk: Hunk) -> tuple[int, int]:
-    """How many lines of a damaged hunk that look added, and how many that look removed, must be context instead.
-
-    Where blank context lines were dropped, the smallest numbers the counts allow.
-    """
-    plus, minus, rest = hunk.count(Kind.ADDED), hunk.count(Kind.REMOVED), hunk.count(Kind.CONTEXT)
-    looks_added, looks_removed = hunk.old_count - rest - minus, hunk.new_count - rest - plus
-    missing = max(0, min(looks_added, looks_removed))
-    return looks_added - missing, looks_removed - missing
 
 
 class _Reader:

@@ -16,11 +16,11 @@ from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
 from kpatch_tool.restore.damaged import received_text
-from kpatch_tool.restore.fits import AlikeBase, Fitted
-from kpatch_tool.restore.fitting import fit_hunks
-from kpatch_tool.restore.judge import readings_judged
 from kpatch_tool.restore.letters import MARK, Words, folded, put_back, readings
-from kpatch_tool.restore.loose import LooseFile, LooseHunk
+from kpatch_tool.restore.loosely.fits import AlikeBase, Fitted
+from kpatch_tool.restore.loosely.fitting import fit_hunks
+from kpatch_tool.restore.loosely.loose import LooseFile, LooseHunk
+from kpatch_tool.restore.readings.judge import readings_judged
 
 NAME = "characters-replaced"  # of the damage (kpatch_tool.mail.message.Damage)
 _MOST = 8  # readings of a file

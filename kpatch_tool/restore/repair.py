@@ -16,15 +16,25 @@ from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.by_style import MOST_READINGS, restore_by_style
 from kpatch_tool.restore.choosing import choices
-from kpatch_tool.restore.fits import AlikeBase, Fitted
-from kpatch_tool.restore.fitting import fit_hunks
 from kpatch_tool.restore.hidden import hides
-from kpatch_tool.restore.judge import Judge, readings_judged, rows_in
 from kpatch_tool.restore.lettered import NAME as LETTERS
 from kpatch_tool.restore.lettered import lettered_loose
-from kpatch_tool.restore.loose import LooseFile
-from kpatch_tool.restore.plans import Plan, plan_making, plans_of
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.loosely.fits import AlikeBase, Fitted
+from kpatch_tool.restore.loosely.fitting import fit_hunks
+from kpatch_tool.restore.loosely.loose import LooseFile
+from kpatch_tool.restore.loosely.plans import Plan, plan_making, plans_of
+from kpatch_tool.restore.loosely.telling import (
+    added_up,
+    ambiguous,
+    counts_in_doubt,
+    groundless,
+    undone_by,
+    why_misplaced,
+)
+from kpatch_tool.restore.loosely.undoing import UNDOS, Choice, Evidence
+from kpatch_tool.restore.loosely.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
+from kpatch_tool.restore.readings.judge import Judge, readings_judged, rows_in
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import (
     Restoration,
     binary_change,
@@ -33,9 +43,6 @@ from kpatch_tool.restore.styled import (
     unchanged,
     with_letters,
 )
-from kpatch_tool.restore.telling import added_up, ambiguous, counts_in_doubt, groundless, undone_by, why_misplaced
-from kpatch_tool.restore.undoing import UNDOS, Choice, Evidence
-from kpatch_tool.restore.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
 
 _BOUND = Bound(6_000, 200_000_000, 2_500)
 _FEW = 200  # readings tried for each supposition before the likeliest gets the whole bound

@@ -15,10 +15,10 @@ from math import log2
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.restore import addresses, made_up
 from kpatch_tool.restore.addresses import Person
-from kpatch_tool.restore.cstate import State
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.hidden import lost
-from kpatch_tool.restore.reading import LONE, Candidate, Memory, Reader
+from kpatch_tool.restore.readings.reading import LONE, Candidate, Memory, Reader
+from kpatch_tool.restore.style.cstate import State
 
 Words = tuple[bytes, ...]
 Ways = tuple[tuple[float, Words], ...]  # (bits more than the likeliest, the words of the line)

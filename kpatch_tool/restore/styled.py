@@ -18,16 +18,16 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
-from kpatch_tool.restore.judge import Judge, rows_in
 from kpatch_tool.restore.lettered import NAME as LETTERS
 from kpatch_tool.restore.lettered import File, Lettered, lettered
-from kpatch_tool.restore.limited import Limit, limited
-from kpatch_tool.restore.paths import Alternative, Path, Plan, greedy
-from kpatch_tool.restore.reading import Reader, file_reader
-from kpatch_tool.restore.rows import Row, Survey, survey_file
-from kpatch_tool.restore.search import Bound, search, undecided
+from kpatch_tool.restore.loosely.telling import added_up
+from kpatch_tool.restore.readings.judge import Judge, rows_in
+from kpatch_tool.restore.readings.limited import Limit, limited
+from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, greedy
+from kpatch_tool.restore.readings.reading import Reader, file_reader
+from kpatch_tool.restore.readings.rows import Row, Survey, survey_file
+from kpatch_tool.restore.readings.search import Bound, search, undecided
 from kpatch_tool.restore.spelled import hidden_lines, hides_address, spelled, spelled_out, with_likeliest
-from kpatch_tool.restore.telling import added_up
 from kpatch_tool.restore.versions import squeezed_lines
 
 _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one still counts as possible

@@ -8,7 +8,7 @@ from itertools import pairwise
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import nobodys_doing, shaky
-from kpatch_tool.suites.model import KERNEL_LOG, StateTests
+from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
 
@@ -96,7 +96,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         return ""
     last = _last_states(states)
     ran = _last_states([found for found in states if _ran(found, bases.get(found.suite))])
-    broken = [found for found in tests if found.status != "ok"]
+    broken = [found for found in tests if found.status is not SuiteStatus.OK]
     parts = _all_broken(tests, broken)
     # A last state that says nothing takes nothing back.
     compared = [found for found in ran if found in last or _is_worse(found, bases[found.suite])]
@@ -143,7 +143,7 @@ def _when(before: int, at: int, patches: Sequence[int]) -> str:
 
 def _ran(state: StateTests, base: StateTests | None) -> bool:
     """Whether a suite ran on a state and on the base; where it did not, no case of it says anything."""
-    return base is not None and (state.status, base.status) == ("ok", "ok")
+    return base is not None and state.status is base.status is SuiteStatus.OK
 
 
 def _is_worse(state: StateTests, base: StateTests) -> bool:
@@ -176,7 +176,7 @@ def _broken(all_alike: Sequence[StateTests]) -> str:
     else:
         numbers = list(dict.fromkeys(found.patch for found in all_alike))
         state, does = _patches(numbers), "does" if len(numbers) == 1 else "do"
-    if first.status == "infra":
+    if first.status is SuiteStatus.INFRA:
         return f"{state} could not be tested with {first.suite} on this machine ({first.why})"
     return f"{state} {does} not get through {first.suite} ({first.why})"
 

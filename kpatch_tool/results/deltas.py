@@ -17,13 +17,13 @@ from kpatch_tool.suites.model import (
     UNBUILT,
     CaseResult,
     StateTests,
+    SuiteStatus,
     Verdict,
 )
 from kpatch_tool.text import plural
 from kpatch_tool.vm.model import NOT_LOADED
 
 ABSENT = "absent"
-UNTESTED = "infra"
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
 _CERTAIN = 1.0
 HALF_SURE = 0.5  # this machine may have done it: it was busy, or its emulator died
@@ -106,12 +106,14 @@ def _differs(key: tuple[str, str], before: str, after: str) -> bool:
 
 def comparable(state: StateTests, base: StateTests) -> bool:
     """Whether both were tested: where this machine failed, that nothing differs would say nothing."""
-    return UNTESTED not in (state.status, base.status)
+    return SuiteStatus.INFRA not in (state.status, base.status)
 
 
 def previous_tested(states: Iterable[StateTests], tests: StateTests) -> StateTests | None:
     """The same suite's results on the nearest earlier state that it ran to its end on; None where there is none."""
-    earlier = [one for one in states if one.suite == tests.suite and one.patch < tests.patch and one.status == "ok"]
+    earlier = [
+        one for one in states if one.suite == tests.suite and one.patch < tests.patch and one.status is SuiteStatus.OK
+    ]
     return max(earlier, key=lambda one: one.patch, default=None)
 
 

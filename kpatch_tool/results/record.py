@@ -10,7 +10,7 @@ from enum import StrEnum
 from kpatch_tool import errors
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild, Uncompiled, new_warnings
-from kpatch_tool.results.deltas import Change, Delta, comparable, compare, previous_tested, since
+from kpatch_tool.results.deltas import Delta, comparable, compare, previous_tested, since
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
@@ -144,8 +144,3 @@ class RunRecord:
         outcomes = {cell.outcome for cell in self.cells}
         incomplete = Outcome.INFRA in outcomes or bool(self.problems)
         return errors.exit_status(findings=Outcome.FINDING in outcomes, incomplete=incomplete)
-
-
-def regressions(deltas: tuple[Delta, ...]) -> tuple[Delta, ...]:
-    """The deltas that are findings."""
-    return tuple(delta for delta in deltas if delta.change is Change.WORSE)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.deltas import UNTESTED, Change, Delta, compare, emulator_died, not_begun
-from kpatch_tool.suites.model import BASE_PASSES, KERNEL_LOG, UNBUILT, CaseResult, StateTests, Verdict
+from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun
+from kpatch_tool.suites.model import BASE_PASSES, KERNEL_LOG, UNBUILT, CaseResult, StateTests, SuiteStatus, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
@@ -172,9 +172,9 @@ def settled(
     counts only if it is worse in all of them. A run in which the emulator died says nothing of a test. Where this
     machine failed at that run there is no verdict: nothing is blamed for a single one.
     """
-    if again.status == UNTESTED:
+    if again.status is SuiteStatus.INFRA:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
-        return replace(first, status=UNTESTED, results=(), why=why)
+        return replace(first, status=SuiteStatus.INFRA, results=(), why=why)
     steady = set(doubtful(again, base, repeated))
     ended = {result.test for result in first.results if _is_whole(result) and result.verdict is Verdict.ABORT}
     tells = {result.test for result in again.results if _is_whole(result) and result.verdict is Verdict.FAIL} & ended
@@ -223,7 +223,7 @@ def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Seque
     """`first` with what `whole`, the one run that gave the tests called `names` all their time, says of them, and with
     what the kernel complained of in it."""
     taken = settled(first, whole, base, dict.fromkeys(names, 1))
-    if taken.status == UNTESTED:
+    if taken.status is SuiteStatus.INFRA:
         return taken
     known = {result.case for result in first.results if result.test == KERNEL_LOG and result.verdict is Verdict.FAIL}
     said = [one for one in whole.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL]

@@ -19,7 +19,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.codec import decode, encode
 from kpatch_tool.results.deltas import emulator_died
 from kpatch_tool.results.record import RunRecord
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, SuiteStatus
 from kpatch_tool.workspace import Workspace
 
 _KEPT_RUNS = 50  # of one series
@@ -87,7 +87,7 @@ class Store:
     def keep_tests(self, key: str, tests: StateTests, origin: Origin = Origin()) -> None:
         """Keep `tests` for `key`, in place of what was there; not if this machine failed at them, or its emulator died
         under one: on the base that would hide what a patch does to this test from then on."""
-        if tests.status == "infra" or any(emulator_died(result) for result in tests.results):
+        if tests.status is SuiteStatus.INFRA or any(emulator_died(result) for result in tests.results):
             return
         moment = now()
         value = json.dumps(encode(_tests_moved(tests, self._workspace.relative)), separators=(",", ":"))

@@ -18,7 +18,7 @@ from kpatch_tool.series.diffs import all_readable
 from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
-from kpatch_tool.series.posting import Post, Posting
+from kpatch_tool.series.posts import Post, Posting, read_posts
 from kpatch_tool.series.proposed import CounterPatches
 from kpatch_tool.series.split import has_diff, split_body, strip_space
 from kpatch_tool.series.subject import parse
@@ -60,7 +60,7 @@ def assemble(
     Raises InputError when there is no patch, no such revision or series, when one of many series must be chosen, or a
     patch cannot be read.
     """
-    posts = posting.read_posts(all_readable(messages))
+    posts = read_posts(all_readable(messages))
     found = posting.gather(posts, in_order=in_order)
     if not found:
         raise InputError(_no_patch(posts), where=where)

@@ -10,17 +10,7 @@ from math import inf
 from operator import itemgetter
 
 from kpatch_tool.series import rerolls
-from kpatch_tool.series.posts import (
-    Post,
-    Posting,
-    identities,
-    is_whole_patch,
-    read_posts,
-    same_person,
-    signers,
-)
-
-__all__ = ["Post", "Posting", "gather", "identities", "read_posts", "same_person"]
+from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch, same_person, signers
 
 _NEAR = timedelta(days=7)  # between posts of one posting that no header connects
 _NEAR_BEYOND = timedelta(weeks=13)  # for a number beyond the total

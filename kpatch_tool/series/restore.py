@@ -18,12 +18,12 @@ from kpatch_tool.restore.elsewhere import added_lines, elsewhere
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.lettered import lettered
 from kpatch_tool.restore.letters import may_lack
-from kpatch_tool.restore.loose import LooseFile, read_loose
+from kpatch_tool.restore.loosely.loose import LooseFile, read_loose
+from kpatch_tool.restore.loosely.written import with_sections
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.repair import repair_made, restore_loose
-from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
 from kpatch_tool.restore.versions import having
-from kpatch_tool.restore.written import with_sections
 from kpatch_tool.series.diffs import LOST
 from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.guessed import Guesses

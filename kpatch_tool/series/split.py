@@ -44,16 +44,13 @@ _BASE_LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A patch mail taken apart. `inbody` are the fields found at the top of the text (lower-case name -> decoded);
-    `message` is the commit message below the subject as git would keep it; `note` what stands above scissors and the
-    text between `---` and the diff; `diff` the bytes of the diff without the mail's signature or footer; `line` the
-    number in the body, from 1, of the diff's first line."""
+    """A patch mail taken apart."""
 
-    inbody: dict[str, str]
-    message: str
-    note: str
-    diff: bytes
-    line: int = 1
+    inbody: dict[str, str]  # the fields at the top of the text: lower-case name -> decoded
+    message: str  # below the subject, as git would keep it
+    note: str  # what stands above scissors, and between `---` and the diff
+    diff: bytes  # without the mail's signature or footer
+    line: int = 1  # the number in the body, from 1, of the diff's first line
 
 
 def has_diff(body: bytes) -> bool:

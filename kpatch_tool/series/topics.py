@@ -19,10 +19,14 @@ def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> lis
     """Postings that are revisions of one another, in groups; the group of the first posting first. `threads` are, for
     each, its ids and those of all above it (posts.threads_above).
 
-    Two are related when one takes patches from the other, one run of git send-email sent both, or one answers the other
-    with the same version and total; when one person sent both and they share a title; when one person sent both in one
-    thread, or on a page that shows no ids, as different revisions; when different people sent different revisions under
-    one title, or in one thread with a patch of one title.
+    Two are related when
+
+    - one takes patches from the other;
+    - one run of git send-email sent both;
+    - one answers the other with the same version and total;
+    - one person sent both, and they share a title;
+    - one person sent both as different revisions, in one thread or on a page that shows no ids;
+    - different people sent different revisions under one title, or in one thread with a patch of one title.
     """
     groups = _Groups(found)
     for place, posting in enumerate(found):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from kpatch_tool.text import state_name
+
 KERNEL_LOG = "kernel log"
 """The test that fails where the kernel complained; its cases are the complaints, each known by `Trace.identity`."""
 
@@ -67,27 +69,33 @@ class CaseResult:
     why: str = ""
 
 
+class SuiteStatus(StrEnum):
+    """Whether a suite could say something of a state, and whose fault it is where it could not."""
+
+    OK = "ok"  # it ran to its end
+    FAILED = "failed"  # the state does not build or boot
+    INFRA = "infra"  # this machine failed
+
+
 @dataclass(frozen=True, slots=True)
 class StateTests:
-    """What a suite said of one state. `status`: "ok" (it ran to its end), "failed" (the state cannot be tested: it does
-    not build or boot), "infra". `outputs` maps a test to the file with its whole output. `trace` holds a kernel panic
-    or oops of the guest, `why` a sentence. `same_as` is the earlier state whose results these are, because kernel,
-    modules and tests are the very same; None where the state has results of its own."""
+    """What a suite said of one state; `why` is a sentence."""
 
     patch: int
     suite: str
-    status: str
+    status: SuiteStatus
     seconds: float
     results: tuple[CaseResult, ...]
     why: str
     cached: bool = False
-    trace: str = ""
-    outputs: Mapping[str, Path] = field(default_factory=dict)
+    trace: str = ""  # a kernel panic or oops of the guest
+    outputs: Mapping[str, Path] = field(default_factory=dict)  # test -> the file with its whole output
+    # The earlier state whose results these are, as kernel, modules and tests are the very same; None: they are its own.
     same_as: int | None = None
 
 
 def inherited(tests: StateTests, patch: int) -> StateTests:
     """The results of a state for a later one that runs the very same programs."""
     first = tests.patch if tests.same_as is None else tests.same_as
-    why = f"kernel, modules and tests are identical to {f'patch {first}' if first else 'the base'}'s"
+    why = f"kernel, modules and tests are identical to {state_name(first)}'s"
     return replace(tests, patch=patch, cached=True, seconds=0.0, why=why, same_as=first)

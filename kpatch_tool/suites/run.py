@@ -22,8 +22,8 @@ from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import catalogue, jobs, selftests, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Test, Verdict
-from kpatch_tool.text import plural, printable
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Test, Verdict
+from kpatch_tool.text import plural, printable, state_name
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm import accel, qemu
 from kpatch_tool.vm.console import Trace
@@ -292,11 +292,11 @@ class _Share:
         found = tuple(
             result for row, outcome in mine for result in jobs.results(row, outcome, self._outcome(row, _PROBE))
         )
-        done = StateTests(self.build.patch, self.plan.suite, "ok", 0.0, found, _count(found))
+        done = StateTests(self.build.patch, self.plan.suite, SuiteStatus.OK, 0.0, found, _count(found))
         if self.run is None:
             return replace(done, why=_problems(self.plan)) if self.plan.problems else done
         if self.run.status is GuestStatus.INFRA:
-            return replace(done, status="infra", results=(), why=self.run.why)
+            return replace(done, status=SuiteStatus.INFRA, results=(), why=self.run.why)
         traces = self._traces()
         files = {row.name: outcome.output for row, outcome in mine if outcome is not None and outcome.output}
         if self.run.boots:
@@ -304,7 +304,7 @@ class _Share:
         failed = self.run.status is GuestStatus.FAILED
         return replace(
             done,
-            status="failed" if failed else "ok",
+            status=SuiteStatus.FAILED if failed else SuiteStatus.OK,
             seconds=sum(outcome.seconds for _, outcome in mine if outcome is not None),
             results=(*found, *kernel_log(traces)),
             why=self.run.why if failed else f"{_count(found)}; {self._how(self.run)}",
@@ -412,7 +412,7 @@ class _Watcher:
     """Tells progress which test runs."""
 
     def __init__(self, patch: int, tests: frozenset[Job], progress: Progress) -> None:
-        self._state = f"patch {patch}" if patch else "the base"
+        self._state = state_name(patch)
         self._tests, self._progress = tests, progress
         self._done = 0
         progress(f"booting {self._state}", 0, len(tests))

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kpatch_tool.diff.apply import Applied, apply_file
+from kpatch_tool.diff.blob import may_be_same
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.errors import InputError
@@ -146,7 +147,7 @@ def chain_notes(series: Series) -> tuple[str, ...]:
     for patch in sorted(series.patches, key=lambda patch: patch.number):
         for file in patch.files:
             before = left.get(file.old_path or "")
-            if before and file.old_blob and not _same(before[1], file.old_blob):
+            if before and file.old_blob and not may_be_same(before[1], file.old_blob):
                 notes.append(f"patch {patch.number} was made on {file.old_path} {file.old_blob[:12]}, "
                              f"but patch {before[0]} leaves it as {before[1][:12]}")  # fmt: skip
             if file.new_path and file.new_blob:
@@ -454,10 +455,6 @@ def _after(pre: bytes, file: FileDiff, damaged: bool) -> bytes | None:
 def _named(blob: str | None) -> str | None:
     """The id of an `index` line; None for what names no blob."""
     return blob if blob and blob.strip("0") and len(blob) >= 4 else None
-
-
-def _same(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
 
 
 def _is_damaged(patch: Patch) -> bool:

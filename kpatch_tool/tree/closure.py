@@ -31,12 +31,12 @@ def closure(series: Series, wanted: Sequence[int], *, reverse: bool = False) -> 
 
     With `reverse` they are to be taken out: then what needs them comes along, and the order is still that of applying.
     """
-    from kpatch_tool.depend import graph
+    from kpatch_tool.depend import graph, order
 
     edges = graph.dependencies(series).edges
     if reverse:
         return _dependents(edges, wanted)
-    numbers = graph.closure(edges, wanted)
+    numbers = order.closure(edges, wanted)
     brought = {}
     for number in numbers:
         edge = next((edge for edge in edges if edge.needs == number and edge.patch in numbers), None)

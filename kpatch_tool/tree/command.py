@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kpatch_tool.tree.stacking import Stacked
 
 _UNSURE = (Exactness.DAMAGED, Exactness.MATCHED)
+_Put = Callable[..., ApplyOutcome]  # apply_series, given all but the series and `unless`
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +58,27 @@ def apply_named(
     wanted = None if patches is None else parse_numbers(patches)
     if wanted is None and not needed:
         raise InputError("--no-deps means nothing for all patches", todo="choose some: --patches 7 --no-deps")
+    if with_prerequisites and (reverse or wanted is not None):
+        raise InputError("--with-prerequisites applies all of a series", todo="leave out --patches and --reverse")
     directory = store.find(workspace, name)
     series = store.load(directory)
     own = Catalogue(workspace).resolve(tree, series, skeleton=True)
     chosen = own if onto is None else _put_on(own, series, onto)
     notes = _notes(chosen, tree, series.tree)
     if with_prerequisites:
-        if reverse or wanted is not None:
-            raise InputError("--with-prerequisites applies all of a series", todo="leave out --patches and --reverse")
         stack = _stacked(workspace, chosen, series, check=check)
         chosen, notes = stack.tree, (*notes, *stack.notes)
         if stack.outcome is not None:
             return Done(stack.outcome, own, notes)
     elif not reverse:
         notes = (*notes, *_declared(workspace, chosen, series))
-    if not chosen.skeleton and not reverse and any(patch.exactness in _UNSURE for patch in series.patches):
-        series, told = _restored_once(workspace, chosen, series, directory, check=check)
-        notes = (*notes, *told)
     put = partial(apply_series, workspace, chosen, patches=wanted, needed=needed, check=check, reverse=reverse)
     if chosen.skeleton or reverse:
         outcome = put(series)
     else:
-        outcome = put(series, unless=lambda planned: bool(doubts.doubted(chosen, series, planned)))
-        if doubts.doubted(chosen, series, outcome):
-            series, told = _restored_once(workspace, chosen, series, directory, check=check)
-            outcome = put(series)
-            notes = (*notes, *told, *doubts.told(chosen, series, outcome))
+        restored = partial(_restored_once, workspace, chosen, directory=directory, check=check)
+        series, outcome, told = _put_restored(chosen, series, put, restored)
+        notes = (*notes, *told)
     if wanted is not None and not needed:
         from kpatch_tool.tree.closure import torn
 
@@ -92,6 +88,22 @@ def apply_named(
 
         notes = (*notes, *hint(own, series, outcome))
     return Done(outcome, own, notes)
+
+
+def _put_restored(
+    tree: Tree, series: Series, put: _Put, restored: Callable[[Series], tuple[Series, tuple[str, ...]]]
+) -> tuple[Series, ApplyOutcome, tuple[str, ...]]:
+    """The series as it was put on the tree, the outcome, and notes: restored before where it is known to be damaged,
+    and after a first try that makes it doubtful that a mail came whole."""
+    told: tuple[str, ...] = ()
+    if any(patch.exactness in _UNSURE for patch in series.patches):
+        series, told = restored(series)
+    outcome = put(series, unless=lambda planned: bool(doubts.doubted(tree, series, planned)))
+    if not doubts.doubted(tree, series, outcome):
+        return series, outcome, told
+    better, more = restored(series)
+    outcome = put(better)
+    return better, outcome, (*told, *more, *doubts.told(tree, better, outcome))
 
 
 # What most series do not need (another base, what goes first) is imported where it is needed: kpt apply takes 0.15 s.
@@ -120,7 +132,7 @@ def _declared(workspace: Workspace, tree: Tree, series: Series) -> tuple[str, ..
 
 
 def _restored_once(
-    workspace: Workspace, tree: Tree, series: Series, directory: Path, *, check: bool
+    workspace: Workspace, tree: Tree, series: Series, *, directory: Path, check: bool
 ) -> tuple[Series, tuple[str, ...]]:
     """`_restored`, written back (unless `check`), and not tried again where it is known to gain nothing."""
     from kpatch_tool.tree.restoring import commits_read

@@ -41,15 +41,13 @@ Watcher = Callable[[Job, JobOutcome | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds until the guest's first word, and between two of its words (init sends one every 2 s); how many boots
-    a run may take; how many jobs of a group may hang with their guest one after another; how often QEMU itself may die
-    while one job runs, until that is the job's outcome."""
+    """How long a guest is waited for, and how often a run begins again."""
 
-    boot: float = 120.0
-    silence: float = 60.0
-    boots: int = 6
-    hangs: int = 3
-    deaths: int = 8
+    boot: float = 120.0  # seconds until its first word,
+    silence: float = 60.0  # and between two of its words; init sends one every 2 s
+    boots: int = 6  # that a run may take
+    hangs: int = 3  # jobs of a group that may hang with their guest one after another
+    deaths: int = 8  # of QEMU itself while one job runs, until that is the job's outcome
 
 
 PATIENCE = Patience()
@@ -312,6 +310,3 @@ def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder)
         said = f": {ended.qemu_said}" if ended.qemu_said else ""
         return f"QEMU ended by itself (status {ended.qemu_status}){said}"
     return _ENDINGS[ended.how]
-
-
-__all__ = ["PATIENCE", "Patience", "Watcher", "run_guest"]

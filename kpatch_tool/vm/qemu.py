@@ -92,7 +92,6 @@ def command_line(
     wires: Wires,
     *,
     extra: tuple[str, ...] = (),
-    kernel_words: tuple[str, ...] = KERNEL_WORDS,
 ) -> tuple[str, ...]:
     """The arguments that boot `kernel` with `initrd`; `extra` come last.
 
@@ -100,7 +99,7 @@ def command_line(
     initrd. There or not, it dies with kpt, however kpt ends (setpriv is util-linux's).
     """
     # What the kernel does not know, init finds in its environment.
-    kernel_words = (*kernel_words, f"spare_cpus={machine.spare}") if machine.spare else kernel_words
+    kernel_words = (*KERNEL_WORDS, f"spare_cpus={machine.spare}") if machine.spare else KERNEL_WORDS
     words = (
         str(qemu),
         *hardened(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -98,13 +98,12 @@ def qemu_entries(qemu: Path) -> list[Entry]:
     return entries
 
 
-def base_layer(cache: Path, qemu: Path | None, programs: Sequence[Program] = ()) -> Path:
-    """An archive with an init that waits for the host, QEMU (where `qemu` is given) and `programs`, kept in `cache`."""
+def base_layer(cache: Path, qemu: Path | None) -> Path:
+    """An archive with an init that waits for the host, and QEMU where `qemu` is given, kept in `cache`."""
     entries = [
         Entry(PROGRAM, data=encode_program([Step("W")])),
         Entry("/init", 0o755, source=build_init(cache)),
         Entry(PRELOAD, 0o755, source=build_preload(cache)),
-        *program_entries(programs),
     ]
     if qemu is not None:
         entries += qemu_entries(qemu)

@@ -40,10 +40,18 @@ class Deadlines:
 
 @dataclass(slots=True)
 class Ended:
-    """How a boot ended. `how`: "done" (init did every step), "off" (the guest switched itself off), "reset" (it
-    panicked or rebooted), "silent" (killed: not a word in time), "late" (killed: no end in sight), "garbage" (killed:
-    its port made no sense), "stuck" (a process could not be killed), "refused" (init could not take its files), "qemu"
-    (QEMU ended by itself)."""
+    """How a boot ended. `how` is one of
+
+    - done: init did every step
+    - off: the guest switched itself off
+    - reset: it panicked or rebooted
+    - silent: killed, not a word in time
+    - late: killed, no end in sight
+    - garbage: killed, its port made no sense
+    - stuck: a process could not be killed
+    - refused: init could not take its files
+    - qemu: QEMU ended by itself
+    """
 
     how: str = ""
     qemu_status: int | None = None
@@ -312,6 +320,3 @@ def _last_complaint(stderr: bytes) -> str:
     lines = stderr.decode("utf-8", "replace").splitlines()
     told = [line for line in lines if line.strip() and "warning: TCG doesn't support" not in line]
     return "".join(c if c.isprintable() else " " for c in told[-1])[:500] if told else ""
-
-
-__all__ = ["Console", "Deadlines", "Ended", "boot"]

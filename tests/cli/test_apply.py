@@ -17,21 +17,9 @@ from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.fastimport import FastImport
 from kpatch_tool.workspace import Workspace
 from tests.conftest import REPO_ROOT, Kpt, git
+from tests.repositories import change, patches
 
 MMU = "arch/x86/kvm/mmu.c"
-
-
-def change(repo: Path, path: str, old: str, new: str, subject: str) -> None:
-    """One commit that replaces `old` by `new` in `path`."""
-    text = (repo / path).read_text()
-    assert old in text
-    (repo / path).write_text(text.replace(old, new, 1))
-    git("commit", "-qam", subject, cwd=repo)
-
-
-def patches(repo: Path, where: Path, span: str = "main..work") -> Path:
-    git("format-patch", "-q", "-o", where, span, cwd=repo)
-    return where
 
 
 @pytest.fixture

@@ -9,28 +9,22 @@ import pytest
 
 from kpatch_tool.workspace import Workspace
 from tests.conftest import SHARED, Kpt, git
+from tests.repositories import change
 
 MMU = "arch/x86/kvm/mmu.c"
 THREAD = SHARED / "data" / "tlb-flush-v5.txt"
-
-
-def _change(repo: Path, path: str, old: str, new: str, message: str) -> None:
-    text = (repo / path).read_text()
-    assert old in text
-    (repo / path).write_text(text.replace(old, new, 1))
-    git("commit", "-qam", message, cwd=repo)
 
 
 @pytest.fixture
 def three(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path:
     """The series `three`: 1 stands alone, 2 adds a function, 3 calls it from another file."""
     git("checkout", "-qb", "work", cwd=toy_repo)
-    _change(toy_repo, "virt/kvm/kvm_main.c", "dirty_count != 0", "!!dirty_count", "say it shorter")
+    change(toy_repo, "virt/kvm/kvm_main.c", "dirty_count != 0", "!!dirty_count", "say it shorter")
     helper = "void kvm_toy_helper(void)\n{\n}\n\nstatic void drop_spte("
-    _change(toy_repo, MMU, "static void drop_spte(", helper, "add a helper")
+    change(toy_repo, MMU, "static void drop_spte(", helper, "add a helper")
     text = (toy_repo / "arch/x86/kvm/x86.c").read_text()
     at = text.index("{\n") + 2
-    _change(toy_repo, "arch/x86/kvm/x86.c", text[:at], text[:at] + "\tkvm_toy_helper();\n", "call it")
+    change(toy_repo, "arch/x86/kvm/x86.c", text[:at], text[:at] + "\tkvm_toy_helper();\n", "call it")
     git("format-patch", "-q", "-o", tmp_path / "mails", "main..work", cwd=toy_repo)
     kpt("import", tmp_path / "mails", "--name", "three")
     return toy_repo
@@ -67,7 +61,7 @@ def test_a_reverted_commit_is_looked_for_in_the_tree(
     toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
 ) -> None:
     """Known by its history, or (a tree without one) by its lines; missing is a finding."""
-    _change(toy_repo, "virt/kvm/kvm_main.c", "dirty_count != 0", "!!dirty_count", "say it shorter")
+    change(toy_repo, "virt/kvm/kvm_main.c", "dirty_count != 0", "!!dirty_count", "say it shorter")
     commit = git("rev-parse", "HEAD", cwd=toy_repo)
     git("checkout", "-qb", "work", cwd=toy_repo)
     git("revert", "--no-edit", "HEAD", cwd=toy_repo)

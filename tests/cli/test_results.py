@@ -19,7 +19,7 @@ from kpatch_tool import lock
 from kpatch_tool.contents import Contents
 from kpatch_tool.results.prune import prune
 from kpatch_tool.results.store import Origin, Store
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.vm.saved import SavedMachine
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
@@ -50,7 +50,9 @@ def keep_tests(workspace: Workspace, build: str, name: str = "t", status: str = 
     output = workspace.logs / "test" / f"patch-1-{name}" / "0001-t.txt"
     output.parent.mkdir(parents=True)
     output.write_text(f"output of {name}\n" * 100)
-    tests = StateTests(1, name, status, 1.0, (CaseResult("t", "", Verdict.PASS, 1.0),), "ran", outputs={"t": output})
+    tests = StateTests(
+        1, name, SuiteStatus(status), 1.0, (CaseResult("t", "", Verdict.PASS, 1.0),), "ran", outputs={"t": output}
+    )
     with Store(workspace) as store:
         store.keep_tests(f"{name * 64:.64}", tests, Origin(build, "v1", "tcg"))
         store.answered(f"{name * 64:.64}", build)

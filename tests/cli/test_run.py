@@ -8,15 +8,9 @@ import pytest
 
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
+from tests.repositories import change
 
 MMU, SVM = "arch/x86/kvm/mmu.c", "arch/x86/kvm/svm.c"
-
-
-def change(repo: Path, path: str, old: str, new: str, subject: str) -> None:
-    text = (repo / path).read_text()
-    assert old in text
-    (repo / path).write_text(text.replace(old, new, 1))
-    git("commit", "-qam", subject, cwd=repo)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from kpatch_tool.series import store
 from kpatch_tool.tree.sources.skeleton import base_files
 from kpatch_tool.workspace import Workspace
-from tests.cli.test_apply import change, patches
 from tests.conftest import REPO_ROOT, SHARED, Kpt, git
+from tests.repositories import change, patches
 
 MMU = "arch/x86/kvm/mmu.c"
 

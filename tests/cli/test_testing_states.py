@@ -23,7 +23,7 @@ from kpatch_tool.report import document
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites import catalogue
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing import Tested, _Testing
 from kpatch_tool.tree.applied import load_applied
@@ -88,7 +88,8 @@ class FakeTester:
         self.tested.append(state.patch)
         verdict = Verdict.FAIL if state.patch in self.fail else Verdict.PASS
         return tuple(
-            StateTests(state.patch, suite, "ok", 1.0, (CaseResult("t", "", verdict, 1.0),), "ran") for suite in suites
+            StateTests(state.patch, suite, SuiteStatus.OK, 1.0, (CaseResult("t", "", verdict, 1.0),), "ran")
+            for suite in suites
         )
 
 
@@ -102,7 +103,7 @@ class Searched(FakeTester):
         self, state: State, build: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
     ) -> tuple[StateTests, ...]:
         result = CaseResult("t", "", Verdict.PASS, 1.0)
-        return tuple(StateTests(state.patch, suite, "ok", 1.0, (result,), "ran") for suite in suites)
+        return tuple(StateTests(state.patch, suite, SuiteStatus.OK, 1.0, (result,), "ran") for suite in suites)
 
 
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:

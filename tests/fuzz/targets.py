@@ -18,9 +18,9 @@ from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.read import SourceFile, read_files
 from kpatch_tool.restore.blind import read_blind
 from kpatch_tool.restore.damaged import parse_damaged
-from kpatch_tool.restore.loose import read_loose
+from kpatch_tool.restore.loosely.loose import read_loose
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.repair import restore_loose
-from kpatch_tool.restore.search import Bound
 from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series import files, subject, trailers
 from kpatch_tool.series.assemble import assemble

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.unittests_host import Host
 from kpatch_tool.suites import catalogue, jobs, run, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.host import Host
 from kpatch_tool.suites.model import CaseResult
 from kpatch_tool.suites.run import Options, Subject
 from kpatch_tool.vm import qemu

@@ -15,7 +15,7 @@ from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import State
 from tests.results_fixtures import make_build
@@ -54,9 +54,9 @@ class Guest:
 
     def _suite(self, state: State, suite: str) -> StateTests:
         if state.patch in self.dead:
-            return StateTests(state.patch, suite, "failed", 1.0, (), "the guest did not boot")
+            return StateTests(state.patch, suite, SuiteStatus.FAILED, 1.0, (), "the guest did not boot")
         results = [self._case(state.patch, test) for test in TESTS[suite] if self._chosen(test)]
-        return StateTests(state.patch, suite, "ok", 1.0, tuple(results), "ran")
+        return StateTests(state.patch, suite, SuiteStatus.OK, 1.0, tuple(results), "ran")
 
     def _chosen(self, test: str) -> bool:
         name, _, way = test.partition("@")
@@ -113,7 +113,9 @@ def test_cases_that_a_test_which_failed_before_no_longer_reaches_are_worse(
 
     def ran(patch: int, verdict: Verdict, *cases: str) -> StateTests:
         results = (CaseResult("emulator", name, Verdict.PASS, 1.0) for name in cases)
-        return StateTests(patch, "kut", "ok", 1.0, (CaseResult("emulator", "", verdict, 1.0), *results), "ran")
+        return StateTests(
+            patch, "kut", SuiteStatus.OK, 1.0, (CaseResult("emulator", "", verdict, 1.0), *results), "ran"
+        )
 
     question, _ = ask(lambda patch, test, before: False)
     question.case, question._reference = case, {"kut": ran(0, Verdict.FAIL, "mov", "or", "and", "shl")}

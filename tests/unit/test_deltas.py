@@ -16,19 +16,7 @@ from kpatch_tool.results.deltas import (
     telling,
     transition,
 )
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
-
-
-def ran(patch: int, *cases: str, status: str = "ok") -> StateTests:
-    """Results written as "test/case=verdict why", "test=verdict" for the test as a whole."""
-    return StateTests(patch, "kut", status, 1.0, tuple(map(_case, cases)), "ran")
-
-
-def _case(text: str) -> CaseResult:
-    key, _, rest = text.partition("=")
-    test, _, case = key.partition("/")
-    verdict, _, why = rest.partition(" ")
-    return CaseResult(test, case, Verdict(verdict), 0.5, why)
+from tests.results_fixtures import make_tests as ran
 
 
 def test_a_kernel_that_was_not_booted_has_no_log_to_compare_with() -> None:

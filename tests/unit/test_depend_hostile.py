@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpatch_tool.depend import render
-from kpatch_tool.depend.graph import closure, dependencies
+from kpatch_tool.depend.graph import dependencies
+from kpatch_tool.depend.order import closure
 from kpatch_tool.depend.textual import textual_edges
 from kpatch_tool.diff.parse import parse_diff
 from tests.clock import within

@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpatch_tool.depend.graph import closure, dependencies
+from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Edge, EdgeKind
-from kpatch_tool.depend.order import cycles, ordered
+from kpatch_tool.depend.order import closure, cycles, ordered
 from kpatch_tool.depend.textual import textual_edges
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.model import FileDiff, Hunk, Line

@@ -1,5 +1,5 @@
-"""Laws that hold for any texts. Others stand beside what they are about: two patches commuted and commuted back
-(test_commute), what is proven is what the author wrote (test_restore, test_repair)."""
+"""Laws that hold for any texts. Another stands beside what it is about: what is proven is what the author wrote
+(test_restore, test_repair)."""
 
 from __future__ import annotations
 

@@ -73,6 +73,19 @@ def test_single_files_import_from_below_only() -> None:
     assert [found for file in files for found in _upward(file, file.stem)] == []
 
 
+def test_the_rooms_of_restoring_stand_one_on_the_other() -> None:
+    """How a line is spaced knows nothing of patches, and neither it nor loose reading of how readings are tried."""
+    restore = _PACKAGE / "restore"
+    forbidden = {"style": {"readings", "loosely"}, "readings": {"loosely"}, "loosely": {"style", "readings"}}
+    for room, others in forbidden.items():
+        files = sorted((restore / room).glob("*.py"))
+        assert files
+        for file in files:
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kpatch_tool.restore."):
+                    assert str(node.module).split(".")[2] not in others, f"{file}:{node.lineno}"
+
+
 def test_an_upward_import_is_seen(tmp_path: Path) -> None:
     file = tmp_path / "bad.py"
     file.write_text(

@@ -12,8 +12,8 @@ from kpatch_tool.mail.archives.table import ARCHIVES
 from kpatch_tool.restore import blanks
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.letters import MARK, Words, readings
-from kpatch_tool.restore.loose import read_loose
-from kpatch_tool.restore.undoing import without_hyphen_blanks
+from kpatch_tool.restore.loosely.loose import read_loose
+from kpatch_tool.restore.loosely.undoing import without_hyphen_blanks
 from kpatch_tool.series import people, trailers
 from kpatch_tool.series.model import Trailer
 from kpatch_tool.series.split import split_body

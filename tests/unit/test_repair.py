@@ -15,17 +15,17 @@ from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Address, Damage, Message
-from kpatch_tool.restore import fitting
 from kpatch_tool.restore.blind import read_blind, suspicions
-from kpatch_tool.restore.fit_search import FitSearch
-from kpatch_tool.restore.fits import AlikeBase, Fit
-from kpatch_tool.restore.fitting import TEXT_STEPS, fit_blind
-from kpatch_tool.restore.judge import readings_judged
-from kpatch_tool.restore.loose import read_loose
+from kpatch_tool.restore.loosely import fitting
+from kpatch_tool.restore.loosely.fit_search import FitSearch
+from kpatch_tool.restore.loosely.fits import AlikeBase, Fit
+from kpatch_tool.restore.loosely.fitting import TEXT_STEPS, fit_blind
+from kpatch_tool.restore.loosely.loose import read_loose
+from kpatch_tool.restore.loosely.undoing import Choice
+from kpatch_tool.restore.loosely.written import Row
+from kpatch_tool.restore.readings.judge import readings_judged
 from kpatch_tool.restore.repair import chosen, restore_loose
 from kpatch_tool.restore.shape import reshaped
-from kpatch_tool.restore.undoing import Choice
-from kpatch_tool.restore.written import Row
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series
@@ -115,7 +115,6 @@ def restored(patch: Patch, base: bytes = BASE) -> Patch:
 # Those that the received text does not show, or that lose what nothing gives back.
 UNSEEN = {"latin-1", "trailing stripped", "line numbers wrong", "no-newline note lost"}
 LOSES = {"truncated"}
-COUNTED = {"counts wrong"}
 
 
 @pytest.mark.parametrize("name", sorted(DAMAGES.keys() - UNSEEN - LOSES))

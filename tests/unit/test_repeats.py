@@ -21,7 +21,7 @@ from kpatch_tool.results.repeats import (
     took_on,
     unsteady,
 )
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 
 NAMES = {"tlb", "vmexit"}
 
@@ -31,7 +31,7 @@ def state(patch: int, **verdicts: str) -> StateTests:
     results = []
     for test, verdict in verdicts.items():
         results += [CaseResult(test, "a", Verdict(verdict), 1.0), CaseResult(test, "", Verdict(verdict), 1.0, "ended")]
-    return StateTests(patch, "s", "ok", 2.0, tuple(results), "")
+    return StateTests(patch, "s", SuiteStatus.OK, 2.0, tuple(results), "")
 
 
 BASE = state(0, tlb="pass", vmexit="pass", msr="fail")
@@ -63,7 +63,7 @@ def test_what_failed_in_one_run_and_ended_before_in_another_is_told_as_it_failed
 
 def test_a_run_in_which_the_emulator_died_says_nothing() -> None:
     died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134")
-    mute = StateTests(1, "s", "ok", 2.0, (died,), "")
+    mute = StateTests(1, "s", SuiteStatus.OK, 2.0, (died,), "")
     assert settled(BAD, mute, BASE, {"tlb": 2}).results == BAD.results
     assert doubtful(mute, BASE, {"tlb"}) == ()
 
@@ -83,7 +83,7 @@ def cases(patch: int, *failing: str) -> StateTests:
     verdicts = {name: Verdict.FAIL if name in failing else Verdict.PASS for name in "abc"}
     results = [CaseResult("tlb", name, verdict, 1.0) for name, verdict in verdicts.items()]
     whole = CaseResult("tlb", "", Verdict.FAIL if failing else Verdict.PASS, 1.0)
-    return StateTests(patch, "s", "ok", 1.0, (*results, whole), "")
+    return StateTests(patch, "s", SuiteStatus.OK, 1.0, (*results, whole), "")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_was_worse_in_some_runs_only_is_not_taken_back_while_its_test_is_wo
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:
-    gone = StateTests(1, "s", "infra", 0.0, (), "QEMU ended by itself (status 1)")
+    gone = StateTests(1, "s", SuiteStatus.INFRA, 0.0, (), "QEMU ended by itself (status 1)")
     kept = settled(BAD, gone, BASE, {"tlb": 2})
     assert (kept.status, kept.results) == ("infra", ())
     assert kept.why == "what got worse could not be run again (tlb): QEMU ended by itself (status 1)"
@@ -140,7 +140,7 @@ def test_what_is_worse_in_another_way_or_was_never_repeated_is_run_again() -> No
 def many(patch: int, verdict: str, seconds: float, count: int = 12) -> StateTests:
     """Results of a state in which each of many tests took so long."""
     results = tuple(CaseResult(f"t{number}", "", Verdict(verdict), seconds, "ended") for number in range(count))
-    return StateTests(patch, "s", "ok", 1.0, results, "")
+    return StateTests(patch, "s", SuiteStatus.OK, 1.0, results, "")
 
 
 ALL = {result.test for result in many(0, "pass", 1.0).results}
@@ -225,7 +225,7 @@ def test_what_others_spoke_for_needs_no_other_run_later() -> None:
 def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
     base, first = many(0, "pass", 0.5, 2), many(1, "timeout", 10.0, 2)
     slow = many(1, "pass", 12.0, 1).results[0]
-    again = StateTests(1, "s", "ok", 1.0, (slow, many(1, "pass", 0.5, 2).results[1]), "")
+    again = StateTests(1, "s", SuiteStatus.OK, 1.0, (slow, many(1, "pass", 0.5, 2).results[1]), "")
     done = settled(first, again, base, {"t0": 2, "t1": 2})
     assert [(one.seconds, one.why) for one in done.results] == [
         (12.0, "ended"),
@@ -289,7 +289,7 @@ def test_each_test_has_its_own_number_of_runs() -> None:
 def test_a_test_whose_turn_did_not_come_has_not_run() -> None:
     base = many(0, "pass", 1.0, 2)
     idle = CaseResult("t1", "", Verdict.ABORT, 0.0, "not begun: 3 before it hung, one after another")
-    first = StateTests(1, "s", "ok", 1.0, (CaseResult("t0", "", Verdict.TIMEOUT, 30.0, "ended"), idle), "")
+    first = StateTests(1, "s", SuiteStatus.OK, 1.0, (CaseResult("t0", "", Verdict.TIMEOUT, 30.0, "ended"), idle), "")
     done = settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 1})
     assert [result.why for result in done.results] == ["ended; unsteady: worse in 1 of 2 runs", "ended"]
     worse = settled(first, many(1, "fail", 1.0, 2), base, {"t0": 2, "t1": 1})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 
-from kpatch_tool.restore.resembling import Resembling
+from kpatch_tool.restore.readings.resembling import Resembling
 
 
 def test_the_likest_line_and_how_alike_it_is() -> None:

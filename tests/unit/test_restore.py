@@ -16,8 +16,9 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.restore.search import Bound
-from kpatch_tool.restore.styled import Restoration, restore_file
+from kpatch_tool.restore.readings.search import Bound
+from kpatch_tool.restore.styled import restore_file
+from tests.restoring import changed, damaged, lines_of, restored
 
 KVM_MAIN = b"""\
 #include <linux/kvm_host.h>
@@ -39,54 +40,6 @@ void kvm_reload_remote_mmus(struct kvm *kvm)
 {
 }
 """
-
-
-def changed(base: bytes, new: bytes, context: int = 3) -> FileDiff:
-    """The diff from `base` to `new` as one hunk around all that differs, with blob ids."""
-    old_lines, new_lines = _lines(base), _lines(new)
-    head = 0
-    while head < min(len(old_lines), len(new_lines)) and old_lines[head] == new_lines[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old_lines), len(new_lines)) - head and old_lines[-1 - tail] == new_lines[-1 - tail]:
-        tail += 1
-    start = max(0, head - context)
-    after = min(tail, context)
-    old_end, new_end = len(old_lines) - tail, len(new_lines) - tail
-    lines = [
-        *(Line(Kind.CONTEXT, text) for text in old_lines[start:head]),
-        *(Line(Kind.REMOVED, text) for text in old_lines[head:old_end]),
-        *(Line(Kind.ADDED, text) for text in new_lines[head:new_end]),
-        *(Line(Kind.CONTEXT, text) for text in old_lines[old_end : old_end + after]),
-    ]
-    old_count = old_end + after - start
-    new_count = new_end + after - start
-    hunk = Hunk(start + 1 if old_count else 0, old_count, start + 1 if new_count else 0, new_count, b"", tuple(lines))
-    return FileDiff("a.c", "a.c", (hunk,), "100644", "100644", blob_id(base)[:7], blob_id(new)[:7])
-
-
-def _lines(text: bytes) -> list[bytes]:
-    return text.split(b"\n")[:-1]
-
-
-def damaged(file: FileDiff, *, drop_blank: bool = False) -> FileDiff:
-    """`file` as read from a page that squeezed it."""
-    lines = [squeeze(line) for line in format_diff([file]).split(b"\n")]
-    text = b"\n".join(line for line in lines if line or not drop_blank) + b"\n"
-    (out,) = parse_damaged(text, blank_lines_dropped=drop_blank)
-    return out
-
-
-def restored(base: bytes, new: bytes, path: str = "a.c", *, exact: bool = True) -> Restoration:
-    sent = replace(changed(base, new), old_path=path, new_path=path)
-    if not exact:
-        sent = replace(sent, old_blob="1234567", new_blob="7654321")
-    result = restore_file(damaged(sent), base)
-    assert result.found
-    if result.proven:
-        assert [hunk.lines for hunk in result.file.hunks] == [hunk.lines for hunk in sent.hunks]
-        assert result.post == new
-    return result
 
 
 def test_a_context_line_that_looks_added_comes_out_as_context() -> None:
@@ -392,7 +345,7 @@ def test_a_hunk_that_does_not_fit_is_told_and_kept(base: bytes | None, why: str)
 
 def test_a_created_file_needs_no_base() -> None:
     new = b"/* New. */\nint f(void)\n{\n\treturn 0;\n}\n"
-    hunk = Hunk(0, 0, 1, 5, b"", tuple(Line(Kind.ADDED, line) for line in _lines(new)))
+    hunk = Hunk(0, 0, 1, 5, b"", tuple(Line(Kind.ADDED, line) for line in lines_of(new)))
     sent = FileDiff(None, "a.c", (hunk,), None, "100644", "0000000", blob_id(new)[:7])
     result = restore_file(damaged(sent), None)
     assert (result.proven, result.post) == (True, new)
@@ -400,7 +353,7 @@ def test_a_created_file_needs_no_base() -> None:
 
 
 def test_a_deleted_file_is_proven_by_the_blob_it_removes() -> None:
-    hunk = Hunk(1, 18, 0, 0, b"", tuple(Line(Kind.REMOVED, line) for line in _lines(KVM_MAIN)))
+    hunk = Hunk(1, 18, 0, 0, b"", tuple(Line(Kind.REMOVED, line) for line in lines_of(KVM_MAIN)))
     sent = FileDiff("a.c", None, (hunk,), "100644", None, blob_id(KVM_MAIN)[:7], "0000000")
     result = restore_file(damaged(sent), KVM_MAIN)
     assert (result.proven, result.post) == (True, None)
@@ -456,7 +409,7 @@ def test_restored_text_squeezes_to_what_was_received(above: bytes, old: bytes, n
     result = restore_file(damaged(sent), base, Bound(readings=400))
     assert result.found
     assert result.post is not None
-    assert [squeeze(line) for line in _lines(result.post)] == [squeeze(line) for line in _lines(post)]
+    assert [squeeze(line) for line in lines_of(result.post)] == [squeeze(line) for line in lines_of(post)]
     if result.proven:
         assert result.post == post
 

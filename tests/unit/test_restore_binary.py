@@ -12,7 +12,7 @@ import pytest
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.mail.read import parse
 from kpatch_tool.restore.damaged import parse_damaged
-from kpatch_tool.restore.loose import read_loose
+from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.restore import restore_series

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.restore_bits import count, set_power
 from benchmarks.restore_commits import commits_of
-from kpatch_tool.restore import weights
+from kpatch_tool.restore.style import weights
 
 OLD = b"int lamp(int a)\n{\n\treturn a;\n}\n"
 NEW = OLD.replace(b"\treturn a;\n", b"\tif (a)\n\t\treturn 0;\n\ta =  1;\n\treturn a;\n")

@@ -13,7 +13,7 @@ from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.restore.damaged import squeeze
-from kpatch_tool.restore.judge import rows_in
+from kpatch_tool.restore.readings.judge import rows_in
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.restore import restore_series

@@ -17,8 +17,7 @@ from kpatch_tool.restore.spelled import hidden_lines, reworded, spelled_out, wit
 from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.restore import restore_series
-from tests.unit.test_restore import changed, damaged
-from tests.unit.test_restore_series import patch, series
+from tests.restoring import changed, damaged, patch, series
 
 HEADER = b"/* A lamp. */\n\nint lit(void);\n"
 JO, AL = Person(b"Jo Doe", b"jo@example.org", 3.0), Person(b"Al Bar", b"al@example.com", 3.0)
@@ -74,10 +73,6 @@ def test_words_are_changed_and_white_space_kept() -> None:
 
 MOVED = b"#define  LAMP_ON\t 0x01\n#define LAMP_LONG_NAME   0x02\n\t/* odd    but kept */\n"
 FROM, TO = b"int a;\n" + MOVED + b"int b;\n", b"int c;\nint d;\n"
-
-
-def page_of(*files: FileDiff) -> bytes:
-    return b"\n".join(squeeze(line) for line in format_diff(files).split(b"\n"))
 
 
 def test_lines_that_move_to_another_file_keep_their_white_space() -> None:

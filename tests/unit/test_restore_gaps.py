@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore import gaps, repeated
 from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
-from kpatch_tool.restore.cstate import State, step
-from kpatch_tool.restore.reading import Memory, file_reader
-from kpatch_tool.restore.rows import survey_file
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.readings.reading import Memory, file_reader
+from kpatch_tool.restore.readings.rows import survey_file
+from kpatch_tool.restore.readings.search import Bound
+from kpatch_tool.restore.style import gaps, repeated
+from kpatch_tool.restore.style.cstate import State, step
 from kpatch_tool.restore.styled import restore_file
-from tests.unit.test_restore import changed, damaged, restored
+from tests.restoring import changed, damaged, restored
 
 
 def likeliest(above: bytes, text: bytes, key: str) -> bytes:

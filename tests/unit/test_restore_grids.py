@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore.gaps import render
-from kpatch_tool.restore.grids import in_grid
+from kpatch_tool.restore.style.gaps import render
+from kpatch_tool.restore.style.grids import in_grid
 
 WIDE, NARROW = b"+-----+----------+", b"+-----+----+-----+"
 

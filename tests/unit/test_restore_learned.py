@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import restore_file
-from tests.unit.test_restore import changed, damaged, restored
+from tests.restoring import changed, damaged, restored
 
 BLANKS = (
     "int a(void)\n{\n    int x;\n\n    if (b)\n        return 1;\n    return 0;\n}\n\n"

@@ -17,7 +17,7 @@ from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.elsewhere import Elsewhere
 from kpatch_tool.restore.lettered import lettered, lettered_loose
 from kpatch_tool.restore.letters import Words, folded, put_back, readings
-from kpatch_tool.restore.loose import read_loose
+from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.styled import Restoration, restore_file, restore_made
 from kpatch_tool.series.model import Exactness, Patch, Series

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore import licences
 from kpatch_tool.restore.damaged import squeeze
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.readings.search import Bound
+from kpatch_tool.restore.style import licences
 from kpatch_tool.restore.styled import restore_file
-from tests.unit.test_restore import changed, damaged
+from tests.restoring import changed, damaged
 
 BY_BLANKS = b"""\
 /*

@@ -14,7 +14,7 @@ from kpatch_tool.restore.made_up import Domains, names_before
 from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.series.restore import restore_series
 from tests.diff_texts import difference
-from tests.unit.test_restore_series import patch, series
+from tests.restoring import patch, series
 
 MAINTAINERS = b"""\
 LAMPS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore.odd import Odd
-from kpatch_tool.restore.reading import LONE, Candidate
-from tests.unit.test_restore import restored
+from kpatch_tool.restore.readings.odd import Odd
+from kpatch_tool.restore.readings.reading import LONE, Candidate
+from tests.restoring import restored
 
 
 def one(cost: float, row: int, what: str) -> tuple[float, int, Candidate]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.restore.outline import expected_text
+from kpatch_tool.restore.style.outline import expected_text
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from kpatch_tool.restore import python_text, shell_text
-from kpatch_tool.restore.cstate import indent_of
-from tests.unit.test_restore import restored
+from kpatch_tool.restore.style import python_text, shell_text
+from kpatch_tool.restore.style.cstate import indent_of
+from tests.restoring import restored
 
 Expected = Callable[[Sequence[bytes], bytes], dict[bytes, float]]
 

@@ -12,13 +12,13 @@ from itertools import combinations, islice, pairwise
 import pytest
 
 from kpatch_tool.diff.blob import blob_id
-from kpatch_tool.restore.altered import Altered, Rows
-from kpatch_tool.restore.effects import MAX_COST, Effect
-from kpatch_tool.restore.indent import Style
-from kpatch_tool.restore.judge import Judge, Variations
-from kpatch_tool.restore.paths import Path, Plan
-from kpatch_tool.restore.reading import Reader
-from kpatch_tool.restore.search import BAND, sets_by_cost
+from kpatch_tool.restore.readings.altered import Altered, Rows
+from kpatch_tool.restore.readings.effects import MAX_COST, Effect
+from kpatch_tool.restore.readings.judge import Judge, Variations
+from kpatch_tool.restore.readings.paths import Path, Plan
+from kpatch_tool.restore.readings.reading import Reader
+from kpatch_tool.restore.readings.search import BAND, sets_by_cost
+from kpatch_tool.restore.style.indent import Style
 
 
 def listed(effects: list[Effect]) -> Callable[[int], Effect | None]:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.diff.blob import blob_id
-from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.mail.message import Address, Damage
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.series.diffstat import laid_out
-from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.restore import needs_restoring, restore_series
 from tests.diff_texts import difference
+from tests.restoring import patch, series
 
 BASE = b"int f(int a)\n{\n\tif (a)\n\t\treturn 1;\n\treturn 0;\n}\n"
 SECOND = BASE.replace(b"\tif (a)\n", b"\tif (a &&\n\t    a != 2)\n")
@@ -44,31 +44,6 @@ def mails(tmp_path: Path) -> list[bytes]:
     git(tmp_path, "format-patch", "-q", "-2")
     texts = [path.read_bytes() for path in sorted(tmp_path.glob("*.patch"))]
     return [text[text.index(b"---\n") + 4 : text.rindex(b"-- \n")] for text in texts]
-
-
-def patch(number: int, text: bytes, damage: Damage | None = Damage.SQUEEZED) -> Patch:
-    """A patch whose mail was squeezed (or left alone)."""
-    if damage is Damage.SQUEEZED:
-        text = b"\n".join(squeeze(line) for line in text.split(b"\n")[:-1]) + b"\n"
-    at = text.index(b"diff --git")
-    return Patch(
-        number=number,
-        subject="subject",
-        author=Address("A", "a@b"),
-        date=None,
-        message="",
-        note=text[:at].decode().strip("\n"),
-        diff=text[at:],
-        files=parse_damaged(text[at:]) if damage else parse_diff(text[at:]),
-        trailers=(),
-        exactness=Exactness.DAMAGED if damage else Exactness.INTACT,
-        why="white space was lost" if damage else "",
-        damage=frozenset({damage} if damage else ()),
-    )
-
-
-def series(*patches: Patch) -> Series:
-    return Series("s", "s", 1, len(patches), None, patches)
 
 
 def test_every_patch_sees_the_files_the_ones_before_left(mails: list[bytes]) -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from kpatch_tool.restore import simple_tables
-from kpatch_tool.restore.gaps import render
-from kpatch_tool.restore.search import Bound
+from kpatch_tool.restore.readings.search import Bound
+from kpatch_tool.restore.style import simple_tables
+from kpatch_tool.restore.style.gaps import render
 from kpatch_tool.restore.styled import restore_file
 from tests.clock import within
-from tests.unit.test_restore import changed, damaged
+from tests.restoring import changed, damaged
 
 BORDER = b"  =======  ========  =============="
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpatch_tool.restore.structure import Recent, Structure, read_structure
+from kpatch_tool.restore.style.structure import Recent, Structure, read_structure
 
 FILE = b"""/*
  * What it does.

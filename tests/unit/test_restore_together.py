@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kpatch_tool.restore import gaps
-from kpatch_tool.restore.cstate import State, step
-from kpatch_tool.restore.reading import Candidate
-from kpatch_tool.restore.rows import Row
-from kpatch_tool.restore.together import Lines, joint
+from kpatch_tool.restore.readings.reading import Candidate
+from kpatch_tool.restore.readings.rows import Row
+from kpatch_tool.restore.readings.together import Lines, joint
+from kpatch_tool.restore.style import gaps
+from kpatch_tool.restore.style.cstate import State, step
 
 
 def lines_of(*texts: bytes, kinds: str = "", others: dict[int, tuple[bytes, ...]] | None = None) -> Lines:

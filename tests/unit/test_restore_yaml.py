@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from kpatch_tool.restore import braces
-from kpatch_tool.restore.cstate import indent_of, width
 from kpatch_tool.restore.elsewhere import Elsewhere
+from kpatch_tool.restore.style import braces
+from kpatch_tool.restore.style.cstate import indent_of, width
+from kpatch_tool.restore.style.yaml_text import expected_columns
 from kpatch_tool.restore.styled import restore_file
-from kpatch_tool.restore.yaml_text import expected_columns
-from tests.unit.test_restore import changed, damaged, restored
+from tests.restoring import changed, damaged, restored
 
 SCHEMA = b"""\
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause

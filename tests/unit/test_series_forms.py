@@ -45,7 +45,7 @@ def shown(one: Posting) -> str:
 
 
 def postings(mails: Sequence[Message]) -> tuple[str, ...]:
-    return tuple(map(shown, posting.gather(posting.read_posts(mails))))
+    return tuple(map(shown, posting.gather(read_posts(mails))))
 
 
 @pytest.mark.parametrize("thread", THREADS, ids=lambda thread: thread.name)
@@ -170,7 +170,7 @@ def test_a_part_sent_again_in_answer_to_a_mail_that_is_not_there() -> None:
     *earlier, last = messages(one, two, again)
     assert postings([*earlier, last]) == ("v1 1-2/2", "v2 2/2")
     named = replace(last, references=("p1@example.org", "p2@example.org", "review@example.org"))
-    (_, later) = posting.gather(posting.read_posts([*earlier, named]))
+    (_, later) = posting.gather(read_posts([*earlier, named]))
     assert (shown(later), sorted(later.patches)) == ("v2 2/2", [1, 2])
 
 
@@ -253,6 +253,6 @@ def test_a_sender_of_many_series() -> None:
         for number in (1, 2, 3)
     )
     many = Thread("", later + "\n x jane 3:9 [PATCH 4/3] mm: one more", (), "")
-    found = posting.gather(posting.read_posts(messages(*many.mails())))
+    found = posting.gather(read_posts(messages(*many.mails())))
     assert [shown(one) for one in found if 4 in one.patches] == ["v1 1-4/3"]
     assert len(found) == 28

@@ -24,7 +24,7 @@ from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, St
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.stated import Form
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
 from kpatch_tool.workspace import Workspace, create
 from tests.results_fixtures import make_build
@@ -33,7 +33,14 @@ from tests.results_fixtures import make_build
 def state_tests(output: Path, status: str = "ok") -> StateTests:
     results = (CaseResult("vmexit", "", Verdict.PASS, 1.5), CaseResult("msr", "x\udcff", Verdict.FAIL, 0.1, "why"))
     return StateTests(
-        2, "kut", status, 12.25, results, "ran", trace="Oops", outputs={"vmexit": output, "gone": output / "x"}
+        2,
+        "kut",
+        SuiteStatus(status),
+        12.25,
+        results,
+        "ran",
+        trace="Oops",
+        outputs={"vmexit": output, "gone": output / "x"},
     )
 
 

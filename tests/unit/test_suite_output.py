@@ -10,7 +10,7 @@ import pytest
 from kpatch_tool.results.deltas import compare
 from kpatch_tool.suites import jobs, output, variants
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import StateTests, Test, Verdict
+from kpatch_tool.suites.model import StateTests, SuiteStatus, Test, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 
@@ -248,7 +248,7 @@ def test_output_that_was_cut_is_told(tmp_path: Path) -> None:
     row = planned()
     cut = replace(outcome(row, Ending.EXIT, 1, b"PASS: a\nSUMMARY: 2 tests\n", tmp_path / "o"), dropped=5_000_000)
     state, base = (
-        StateTests(patch, "s", "ok", 1.0, jobs.results(row, done), "ran")
+        StateTests(patch, "s", SuiteStatus.OK, 1.0, jobs.results(row, done), "ran")
         for patch, done in ((1, cut), (0, outcome(row, Ending.EXIT, 1, b"PASS: a\nPASS: b\n", tmp_path / "p")))
     )
     (delta,) = compare(state, base)

@@ -17,7 +17,7 @@ from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, Test, Verdict, inherited
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Test, Verdict, inherited
 from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
 from kpatch_tool.testing import Tested, Tester, guests_at_once
 from kpatch_tool.tree.model import State, Tree
@@ -29,7 +29,7 @@ from tests.results_fixtures import make_build, make_tests
 
 
 def suite_results(patch: int, verdict: Verdict = Verdict.PASS, status: str = "ok", trace: str = "") -> StateTests:
-    return StateTests(patch, "s", status, 1.0, (CaseResult("t", "", verdict, 1.0),), "why", trace=trace)
+    return StateTests(patch, "s", SuiteStatus(status), 1.0, (CaseResult("t", "", verdict, 1.0),), "why", trace=trace)
 
 
 OOPS = Trace(TraceKind.OOPS, "Oops: general protection fault", "Oops: ...", 0)
@@ -325,7 +325,7 @@ def test_a_kept_failure_is_run_again_where_the_base_is_another_now(
 
 
 def test_each_suite_has_its_own_base() -> None:
-    other = StateTests(0, "other", "ok", 1.0, (), "why")
+    other = StateTests(0, "other", SuiteStatus.OK, 1.0, (), "why")
     done = Tested((other, suite_results(0), suite_results(1, Verdict.TIMEOUT)), "tcg", "asked for")
     assert done.base_of(done.states[2]) is done.states[1]
     assert [(delta.base, delta.now) for delta in done.deltas(done.states[2])] == [("pass", "timeout")]
@@ -352,7 +352,7 @@ def test_what_a_patch_did_and_what_an_earlier_one_did() -> None:
 def test_many_tests_with_one_reason_are_one_line() -> None:
     def state(patch: int, verdict: Verdict, why: str = "") -> StateTests:
         results = tuple(CaseResult(f"t{number}", "", verdict, 1.0, why) for number in range(10))
-        return StateTests(patch, "s", "ok", 1.0, results, "ran")
+        return StateTests(patch, "s", SuiteStatus.OK, 1.0, results, "ran")
 
     states = (state(0, Verdict.PASS), state(1, Verdict.ABORT, "not begun: died"), state(2, Verdict.ABORT, "other"))
     out = io.StringIO()
@@ -414,8 +414,12 @@ def test_results_fit_the_terminal(width: int) -> None:
     names = ("shootdown3@shadow", "svm_unsupported_instruction_intercept_test")
     results = [CaseResult(name, "", Verdict.FAIL, 12.5, why) for name in names]
     results += [CaseResult("hypercall", case, Verdict.FAIL, 1.0) for case in ("a", "b")]
-    passed = StateTests(0, "s", "ok", 1.0, tuple(CaseResult(name, "", Verdict.PASS, 1.0) for name in names), "ran")
-    worse = StateTests(1, "s", "ok", 1.0, tuple(results), "2 tests: 2 fail; 1 boot with tcg, first test 2.4 s after it")
+    passed = StateTests(
+        0, "s", SuiteStatus.OK, 1.0, tuple(CaseResult(name, "", Verdict.PASS, 1.0) for name in names), "ran"
+    )
+    worse = StateTests(
+        1, "s", SuiteStatus.OK, 1.0, tuple(results), "2 tests: 2 fail; 1 boot with tcg, first test 2.4 s after it"
+    )
     out = io.StringIO()
     console = Console(width=width, file=out)
     show(Tested((passed, worse), "tcg", "a trial guest with KVM failed: Assertion `ret == nmsrs' failed"), console)

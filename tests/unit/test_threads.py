@@ -12,7 +12,7 @@ import pytest
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.read import read_sources
-from kpatch_tool.series import posting, view
+from kpatch_tool.series import posting, posts, view
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.subject import title
@@ -84,8 +84,8 @@ def test_the_v5_series() -> None:
     assert series.replies[0].body.endswith("Applied, thanks.")
 
 
-def gathered(path: Path) -> list[posting.Posting]:
-    return posting.gather(posting.read_posts(read_sources([str(path)]).messages))
+def gathered(path: Path) -> list[posts.Posting]:
+    return posting.gather(posts.read_posts(read_sources([str(path)]).messages))
 
 
 @pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)

@@ -6,7 +6,7 @@ from threading import Event
 
 from kpatch_tool.parallel import Threads
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import StateTests, SuiteStatus
 from kpatch_tool.turns import Results, Turns
 
 
@@ -21,7 +21,7 @@ class Machine:
     def test(self, suites: tuple[str, ...], before: Before) -> Results:
         self.ran.append((self.patch, suites))
         status = "infra" if len(self.ran) <= self.broken else "ok"
-        return tuple(StateTests(self.patch, suite, status, 1.0, (), "") for suite in suites)
+        return tuple(StateTests(self.patch, suite, SuiteStatus(status), 1.0, (), "") for suite in suites)
 
 
 def test_only_what_differs_is_run_and_the_last_that_ran_is_what_is_compared_with() -> None:
@@ -45,7 +45,7 @@ def test_what_is_known_of_the_base_is_not_waited_for() -> None:
 
     def test(suites: tuple[str, ...], before: Before) -> Results:
         go.wait(20)
-        return tuple(StateTests(0, suite, "ok", 1.0, (), "") for suite in suites)
+        return tuple(StateTests(0, suite, SuiteStatus.OK, 1.0, (), "") for suite in suites)
 
     with Threads(1) as pool:
         turns = Turns(pool)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.unittests_host import Host
 from kpatch_tool import process
 from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.suites.arithmetic import evaluate
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.host import Host
 from kpatch_tool.suites.jobs import Place, plan
 from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.unittests_cfg import NO_TIMEOUT, Here, parse

@@ -16,21 +16,17 @@ from kpatch_tool.mail.message import Damage
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One archive's shape. `footer` is where the archive's own text after a body starts; `address` are replacements
-    that give the author's address back (from what is written to what is meant), `undo` the same for addresses in the
-    text: a pattern and what to put in its place, in the diff as well where `undo_in_diff` (what the archive writes
-    stands for nothing else there). `indented` says that every line of the text may have blanks put before it;
-    `marker` are lines the archive puts between the parts of a mail."""
+    """One archive's shape."""
 
     name: str
     start: re.Pattern[bytes]
     damage: frozenset[Damage] = frozenset()
-    footer: re.Pattern[bytes] | None = None
-    address: tuple[tuple[str, str], ...] = ()
-    undo: tuple[re.Pattern[bytes], bytes] | None = None
-    undo_in_diff: bool = False
-    indented: bool = False
-    marker: re.Pattern[bytes] | None = None
+    footer: re.Pattern[bytes] | None = None  # where the archive's own text after a body starts
+    address: tuple[tuple[str, str], ...] = ()  # what it writes in the author's address -> what is meant
+    undo: tuple[re.Pattern[bytes], bytes] | None = None  # the same in the text: a pattern, and what to put in its place
+    undo_in_diff: bool = False  # in the diff as well: what the archive writes stands for nothing else there
+    indented: bool = False  # every line of the text may have blanks put before it
+    marker: re.Pattern[bytes] | None = None  # lines that it puts between the parts of a mail
 
 
 def _pattern(text: bytes) -> re.Pattern[bytes]:

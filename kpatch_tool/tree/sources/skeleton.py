@@ -18,7 +18,7 @@ from typing import ClassVar
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.errors import InputError
-from kpatch_tool.progress import Progress, silent
+from kpatch_tool.progress import Progress
 from kpatch_tool.series.model import Series
 from kpatch_tool.tree.adding import add
 from kpatch_tool.tree.catalogue import Catalogue
@@ -58,13 +58,13 @@ def skeleton_name(series: str) -> str:
     return f"skeleton-{series}"
 
 
-def skeleton_tree(catalogue: Catalogue, series: Series, progress: Progress = silent) -> Tree:
+def skeleton_tree(catalogue: Catalogue, series: Series) -> Tree:
     """The skeleton tree of `series`, made now unless it is here and still fits the series."""
     source = Skeleton(series)
     name = skeleton_name(series.name)
     known = catalogue.record(name)
     stale = known is not None and (known.kind, known.source) == (source.kind, source.source) and known.ref != source.ref
-    return add(catalogue, name, source, force=stale, progress=progress).tree
+    return add(catalogue, name, source, force=stale).tree
 
 
 def base_files(series: Series) -> dict[str, tuple[str, bytes]]:
