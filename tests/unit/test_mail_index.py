@@ -215,6 +215,20 @@ def test_several_files_in_one_text_are_found(name: str, tmp_path: Path) -> None:
     assert "1, 2" in str(found[0]) or "1,2" in str(found[0])
 
 
+def test_a_subject_that_only_the_text_has_is_found(tmp_path: Path) -> None:
+    mails = [
+        "From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: J <j@x>\nSubject: \n"
+        f"Message-ID: <{number}@x>\nIn-Reply-To: <1@x>\nDate: Mon, 3 Jun 2019 10:0{number}:00 +0000\n\nhello\n\n"
+        f"From: J <j@x>\nDate: Mon, 3 Jun 2019 10:00:00 +0000\nSubject: [PATCH {number}/2] mm: x\n\nWhy.\n---\n{DIFF}\n"
+        for number in (1, 2)
+    ]
+    path = tmp_path / "subjects.mbox"
+    path.write_text("".join(mails))
+    found = from_index(path, tmp_path / "i.sqlite")
+    assert found == whole(path)
+    assert "1, 2" in str(found[0]) or "1,2" in str(found[0])
+
+
 _CHANGES = st.tuples(
     st.sampled_from(["", "", "", "", "drop", "tag", "twice", "other", "loose", "late", "text"]),
     st.sampled_from(["[PATCH v2 ", "[RFC PATCH ", "[PATCH RESEND ", "Re: [PATCH ", "[PATCH 9", "["]),
