@@ -447,6 +447,25 @@ def test_compressed_and_maildir(tmp_path: Path) -> None:
         assert len(listing.Mailbox(file, ["box"]).not_mail) == 1
 
 
+def test_a_message_id_names_the_posting_that_has_it(tmp_path: Path) -> None:
+    """As in a small mailbox: not the latest of that thread, be it the id of a cover letter or of any patch."""
+    mails = [
+        patch("[PATCH 1/2] mm: a", "a1"),
+        patch("[PATCH 2/2] mm: b", "a2", minute=1, reply_to="a1"),
+        Mail("Re: [PATCH 2/2] mm: b", "No.\n", "r", reply_to="a2", minute=2, name="Joe", email="joe@example.org"),
+        patch("[PATCH v2 1/2] mm: a", "b1", minute=20, reply_to="a1"),
+        patch("[PATCH v2 2/2] mm: b", "b2", minute=21, reply_to="b1"),
+    ]
+    path = tmp_path / "box.mbox"
+    path.write_bytes(mbox(*mails))
+    with index.update(tmp_path / "i.sqlite", [str(path)], PatchJudge(), silent, count=1) as file:
+        shown(file)
+        box = listing.Mailbox(file, ["box"])
+        taken = {id_: box.choose(f"<{id_}@example.org>").revision for id_ in ("a1", "a2", "r", "b1", "b2")}
+        assert taken == {"a1": 1, "a2": 1, "r": 2, "b1": 2, "b2": 2}
+        assert [box.choose("a2@example.org", revision).revision for revision in (1, 2)] == [1, 2]
+
+
 def test_a_mail_longer_than_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_scan, "LONGEST", 50_000)
     monkeypatch.setattr(index_scan, "BLOCK", 10_000)
