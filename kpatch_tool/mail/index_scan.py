@@ -256,7 +256,8 @@ class Scanner:
                 fields[name] = value
         # The last of `found` is what follows the header, if it ends before the mail.
         body = found[-1][2] if found else b""
-        if not body or stop - len(body) == head or text.startswith(_ODD, head) or body.startswith(_ENVELOPES):
+        odd = text.startswith(_ODD, head) or body.startswith(_ENVELOPES)
+        if not body or odd or stop - len(body) == head or not fields.get(b"subject", b"").strip():
             self._unusual(bytes(text[start:stop]), base + start, length)
             return
         marks, diff = self._judged(fields, found, body)

@@ -326,7 +326,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     files = _files_below(text.body) if depth < _DEEPEST else []
     first, *further = [*files, len(text.body)]
     yield Message(
-        subject=headers.text(fields, "subject"),
+        subject=headers.text(fields, "subject") or _subject_inside(text.body),
         author=relayed.author(fields),
         date=date,
         body=text.body[:first].removeprefix(_BOM),
@@ -367,6 +367,13 @@ def _header_inside(text: bytes) -> int | None:
         if {"from", "subject", "date"} <= fields.keys():
             return found.start()
     return None
+
+
+def _subject_inside(body: bytes) -> str:
+    """The subject in a header inside a mail's text; "" where there is none. Whoever wrote a line above the header of a
+    file of git format-patch and sent it had git send-email take all of it for text, and leave the subject empty."""
+    place = _header_inside(body)
+    return "" if place is None else headers.text(headers.split(body[place : place + _MOST_JUNK])[0], "subject")
 
 
 def _logged(text: bytes, name: str) -> list[Message]:

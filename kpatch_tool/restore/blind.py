@@ -28,17 +28,21 @@ _CODED = re.compile(
 _TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")
 _ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &[lg]t;=? \w|&nbsp;")
 _LEAST_ENTITIES = 2
+_GUESSED = "guessed"  # lines joined of which the second may as well be a line of its own
+_COLUMNS = frozenset({b" ", b"+", b"-"})
 
 
 @dataclass(frozen=True, slots=True)
 class Blind:
     """A diff read by its grammar. `certain`: no other reading is near; `undone` what was undone, in how many lines;
-    `cut` the hunk in which the text ends, in words."""
+    `cut` the hunk in which the text ends, in words; `torn`: a line shows that it is the rest of another, since it
+    begins as no line of a diff does."""
 
     files: tuple[FileDiff, ...]
     certain: bool
     undone: tuple[tuple[str, int], ...]
     cut: str = ""
+    torn: bool = False
 
 
 def read_blind(text: bytes) -> Blind | None:
@@ -68,7 +72,9 @@ def read_blind(text: bytes) -> Blind | None:
             hunks.append(_hunk(fitted, fit, undone))
             certain = certain and not undone["blank-lines-doubled"]
         files.append(replace(file.header, hunks=tuple(hunks)))
-    return Blind(tuple(files), certain, tuple(sorted((name, count) for name, count in undone.items() if count)), cut)
+    torn = undone["rewrapped"] > undone.pop(_GUESSED, 0)
+    told = tuple(sorted((name, count) for name, count in undone.items() if count))
+    return Blind(tuple(files), certain, told, cut, torn)
 
 
 def _raw(hunk: LooseHunk) -> Hunk:
@@ -102,6 +108,7 @@ def _hunk(fitted: Fitted, fit: Fit, undone: Counter[str]) -> Hunk:
         pieces = hunk.lines[one.first : one.last]
         if len(pieces) > 1:
             undone["rewrapped"] += 1
+            undone[_GUESSED] += all(piece[:1] in _COLUMNS for piece in pieces[1:])
         first = pieces[0]
         if one.kind is not Kind.CONTEXT or first[:1] == b" ":
             first = first[1:]

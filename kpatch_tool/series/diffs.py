@@ -230,7 +230,7 @@ def _by_grammar(message: Message, parts: Split, blind: Blind, error: DiffError |
     """What the grammar alone tells. The text is repaired only where it leaves no choice."""
     seen = {Damage(name) for name, _ in blind.undone}
     if not blind.certain:
-        seen &= _PLAIN_TO_SEE
+        seen &= _PLAIN_TO_SEE if blind.torn else _PLAIN_TO_SEE - {Damage.REWRAPPED}
     damage = message.damage | seen | ({Damage.TRUNCATED} if blind.cut else set())
     if message.flowed:
         damage |= {Damage.REWRAPPED}

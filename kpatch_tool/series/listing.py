@@ -14,10 +14,11 @@ from kpatch_tool import scratch, text
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
 from kpatch_tool.mail.index_scan import hash_of
-from kpatch_tool.mail.message import Address
+from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.progress import Progress
-from kpatch_tool.series import subject
+from kpatch_tool.series import posting, subject
 from kpatch_tool.series.choosing import number_of
+from kpatch_tool.series.diffs import all_readable
 from kpatch_tool.series.posts import identities
 from kpatch_tool.series.threads import Threads, messages_of, roots_of
 
@@ -111,9 +112,11 @@ class Mailbox:
             if meant and revision in (None, meant[0].revision):
                 return meant[0]
         elif "@" in text_ and " " not in text_:
-            meant = self._of_thread(text_.strip("<>"))
-            named = [one for one in meant if one.message_id == text_.strip("<>")]
-            if named and revision is None:
+            wanted = text_.strip("<>")
+            meant = self._of_thread(wanted)
+            first = self._first_of(meant, wanted)
+            named = [one for one in meant if one.message_id == first]
+            if named and revision in (None, named[0].revision):
                 return named[0]
         elif text_:
             meant = [one for one in self.postings() if subject.plain(text_) in subject.plain(one.title)]
@@ -170,6 +173,18 @@ class Mailbox:
         messages = [one.first + one.own.index(wanted) for one in self._index.numbers() if wanted in one.own]
         roots = {str(root) for root in roots_of(self._index, messages)}
         return [one for one in self.postings() if roots & set(map(str, one.roots))]
+
+    def _first_of(self, postings: Sequence[Listed], message_id: str) -> str:
+        """The id of the first message of that of the `postings` of a thread which has this message, as listed."""
+        if any(one.message_id == message_id for one in postings):
+            return message_id
+        found = posting.gather(posting.read_posts(all_readable(self._messages(postings))))
+        return next((one.first.message.message_id for one in found if message_id in one.ids), message_id)
+
+    def _messages(self, postings: Sequence[Listed]) -> list[Message]:
+        """Those of the threads that the postings are in."""
+        threads = {one.roots: one for one in postings}
+        return [message for one in threads.values() for message in self.received(one).messages]
 
     def _rows(self, which: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         return self._index.rows(f"SELECT {_COLUMNS} FROM posting WHERE {which} ORDER BY number", values)

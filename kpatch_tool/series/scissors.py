@@ -14,7 +14,9 @@ from kpatch_tool.mail.mbox import FILES_LINE
 
 _MARK = re.compile(rb">8|8<|>%|%<")
 _BEGINS = re.compile(
-    rb">8|8<|>%|%<|^>?(?P<file>" + FILES_LINE + rb")[ \t\r]{0,9}\n(?=(?:From|Subject|Date):)",
+    rb">8|8<|>%|%<|^>?(?P<file>" + FILES_LINE + rb")[ \t\r]{0,9}\n(?=(?:From|Subject|Date):)|"
+    # The same without its first line: the fields of git's header, in its order.
+    rb"(?<=\n\n)(?P<fields>)(?=From: [^\n]{1,300}\nDate: [^\n]{1,100}\nSubject: \[[^\n\]]{0,60}PATCH)",
     re.MULTILINE,
 )
 _PERFORATED = re.compile(rb"(-)|(>8|8<|>%|%<)|([ \t\r\f\v\n]+)|([^\s])")
@@ -82,7 +84,9 @@ def lines(body: bytes) -> Iterator[tuple[int, int]]:
     for mark in _BEGINS.finditer(body):
         if mark.start() < end:
             continue
-        if mark["file"]:
+        if mark["fields"] is not None and not body[end : mark.start()].strip():
+            continue  # they follow scissors, or begin the text
+        if mark["file"] or mark["fields"] is not None:
             end = mark.end()
             yield mark.start(), end
             continue

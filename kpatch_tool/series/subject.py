@@ -33,6 +33,7 @@ _MISTYPED = tuple(
         (r"PATCH \[([^\[\]]{0,40}\d/\d{1,4})\]", r"[PATCH \1]"),  # "PATCH [v2 1/2] x"
         (r"\[(?=\[[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\](?![^\[\]]{0,80}\]))", ""),  # "[[PATCH 1/2] x"
         (r"\[([^\[\]{}]{1,40})\}(?=\s?\[[^\[\]]{0,40}\bPATCH\b)", r"[\1]"),  # "[CFT}[PATCH 1/2] x"
+        (r"(RESEN[DT]|REPOST|RFC|RFT):?\s?\[(?=[^\[\]]{0,40}\bPATCH\b[^\[\]]{0,40}\])", r"[\1 "),  # "Resend: [PATCH] x"
     )
 )
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\s*")

@@ -216,6 +216,20 @@ def test_several_files_in_one_text_are_found(name: str, tmp_path: Path) -> None:
     assert "1, 2" in str(found[0]) or "1,2" in str(found[0])
 
 
+def test_a_subject_that_only_the_text_has_is_found(tmp_path: Path) -> None:
+    mails = [
+        "From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: J <j@x>\nSubject: \n"
+        f"Message-ID: <{number}@x>\nIn-Reply-To: <1@x>\nDate: Mon, 3 Jun 2019 10:0{number}:00 +0000\n\nhello\n\n"
+        f"From: J <j@x>\nDate: Mon, 3 Jun 2019 10:00:00 +0000\nSubject: [PATCH {number}/2] mm: x\n\nWhy.\n---\n{DIFF}\n"
+        for number in (1, 2)
+    ]
+    path = tmp_path / "subjects.mbox"
+    path.write_text("".join(mails))
+    found = from_index(path, tmp_path / "i.sqlite")
+    assert found == whole(path)
+    assert "1, 2" in str(found[0]) or "1,2" in str(found[0])
+
+
 _CHANGES = st.tuples(
     st.sampled_from(["", "", "", "", "drop", "tag", "twice", "other", "loose", "late", "text"]),
     st.sampled_from(["[PATCH v2 ", "[RFC PATCH ", "[PATCH RESEND ", "Re: [PATCH ", "[PATCH 9", "["]),
@@ -431,6 +445,25 @@ def test_compressed_and_maildir(tmp_path: Path) -> None:
     with index.update(tmp_path / "2.sqlite", [str(box)], PatchJudge(), silent) as file:
         assert shown(file) == whole(packed)
         assert len(listing.Mailbox(file, ["box"]).not_mail) == 1
+
+
+def test_a_message_id_names_the_posting_that_has_it(tmp_path: Path) -> None:
+    """As in a small mailbox: not the latest of that thread, be it the id of a cover letter or of any patch."""
+    mails = [
+        patch("[PATCH 1/2] mm: a", "a1"),
+        patch("[PATCH 2/2] mm: b", "a2", minute=1, reply_to="a1"),
+        Mail("Re: [PATCH 2/2] mm: b", "No.\n", "r", reply_to="a2", minute=2, name="Joe", email="joe@example.org"),
+        patch("[PATCH v2 1/2] mm: a", "b1", minute=20, reply_to="a1"),
+        patch("[PATCH v2 2/2] mm: b", "b2", minute=21, reply_to="b1"),
+    ]
+    path = tmp_path / "box.mbox"
+    path.write_bytes(mbox(*mails))
+    with index.update(tmp_path / "i.sqlite", [str(path)], PatchJudge(), silent, count=1) as file:
+        shown(file)
+        box = listing.Mailbox(file, ["box"])
+        taken = {id_: box.choose(f"<{id_}@example.org>").revision for id_ in ("a1", "a2", "r", "b1", "b2")}
+        assert taken == {"a1": 1, "a2": 1, "r": 2, "b1": 2, "b2": 2}
+        assert [box.choose("a2@example.org", revision).revision for revision in (1, 2)] == [1, 2]
 
 
 def test_a_mail_longer_than_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

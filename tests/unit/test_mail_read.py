@@ -139,6 +139,13 @@ def test_files_below_one_another_in_one_text() -> None:
     assert one(talk).body.count(b"Mon Sep 17") == 1, "above the diff it begins the patch"
 
 
+def test_an_empty_subject_is_that_of_the_header_in_the_text() -> None:
+    header = b"From: J <j@x>\nDate: Mon, 3 Jun 2019 10:00:00 +0800\nSubject: [PATCH v2 1/3] s: a very\n long one\n\n"
+    mail = MAIL.replace(b"[PATCH] f: x\n", b"\n").replace(b"Why.\n", b"hello\n\n" + header + b"Why.\n")
+    assert one(mail + DIFF).subject == "[PATCH v2 1/3] s: a very long one"
+    assert one(mail.replace(b"Subject: \n", b"Subject: mine\n") + DIFF).subject == "mine"
+
+
 def test_patch_as_attachment() -> None:
     attachment = base64.encodebytes(DIFF)
     header = "Content-Type: application/octet-stream; name=x.patch\nContent-Transfer-Encoding: base64"

@@ -573,3 +573,16 @@ def test_lines_that_were_received_alike_are_read_alike_first() -> None:
     rows = [Row(version, b"\n"), Row((Choice(0.0, b""),), b"\n"), Row(version, b"\n"), Row(version, b"\n")]
     assert list(chosen(rows, 3)) == [{}, {0: 1, 2: 1, 3: 1}, {}, {0: 1}, {2: 1}]
     assert list(chosen(rows[:2], 3)) == [{}, {0: 1}], "and none twice where no two are alike"
+
+
+def test_a_line_more_than_the_hunk_counts_was_not_wrapped() -> None:
+    """Somebody changed a patch by hand. Two of its lines joined would fit the count, but nothing shows that."""
+    head = (
+        b"diff --git a/f.c b/f.c\nindex 1111111..2222222 100644\n--- a/f.c\n+++ b/f.c\n@@ -5,4 +5,10 @@ int f(void)\n"
+    )
+    added = b"+static bool g(struct a *a)\n+{\n+\tif (a->b)\n+\t\treturn true;\n+\treturn false;\n+}\n+\n"
+    sent = head + b" }\n \n" + added + b" static int h(void)\n {\n"
+    patch = received(lambda text, _: text, sent)
+    assert (patch.exactness, patch.damage) == (Exactness.DAMAGED, frozenset())
+    assert "wrong count" in patch.why
+    assert Damage.REWRAPPED in received(lambda text, _: text.replace(b"(struct a", b"(struct\na"), sent).damage

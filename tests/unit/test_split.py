@@ -207,3 +207,11 @@ def test_a_diff_that_a_squeezed_message_quotes_is_none() -> None:
     assert (parts.message, parts.note, parts.diff) == (message, " f | 2 +-", DIFF)
     plain = split_body(f"Why.\n{quoted}\n---\nrest\n".encode(), "utf-8", damaged=True)
     assert plain.message == "Why."
+
+
+@pytest.mark.parametrize("above", ["hello\n\nmore\n\n", "", "hello\n\n-- >8 --\n\n"])
+def test_the_header_of_a_file_of_git_format_patch_parts_it_from_the_talk(above: str) -> None:
+    header = "From: J <j@x.org>\nDate: Mon, 3 Jun 2019 10:00:00 +0800\nSubject: [PATCH v2 1/3] s: x\n\n"
+    split = split_body(f"{above}{header}Why.\n---\n".encode() + DIFF, "utf-8")
+    assert split.inbody["subject"] == "[PATCH v2 1/3] s: x"
+    assert (split.message, split.note) == ("Why.", above.partition("-- >8")[0].strip())

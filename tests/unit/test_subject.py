@@ -63,6 +63,8 @@ from tests.clock import within
         ("PATCH [v2 0/3] x", 2, 0, 3, "x"),
         ("[[PATCH 00/12] x", None, 0, 12, "x"),
         ("Subject: [PATCH v14 1/3] x", 14, 1, 3, "x"),
+        ("Resend: [PATCH v2 1/3 mdadm] x", 2, 1, 3, "x"),
+        ("RFC [PATCH 0/3] x", None, 0, 3, "x"),
         ("[PATCH 1/3 x, v2] y", 2, 1, 3, "y"),
         ("[GIT PULL][PATCH v3 0/4] x", 3, 0, 4, "x"),
         ("[Updated PATCH 3/3] x", None, 3, 3, "x"),
@@ -162,6 +164,7 @@ def test_no_patches() -> None:
     assert parse("Fwd: [PATCH] x").forward
     assert parse("+ x-y.patch added to mm-unstable branch").notice
     assert parse("[PATCH RESEND] x").resend
+    assert parse("repost: [PATCH] x").resend
 
 
 def test_titles_are_what_git_makes_of_them() -> None:
