@@ -14,7 +14,7 @@ from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
 from kpatch_tool.testing import Tested
-from kpatch_tool.text import cut, printable
+from kpatch_tool.text import cut, plural, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,17 +78,34 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
     _say(console, tests.why)
     if tests.same_as is not None:
         return
-    told = ((delta, _since(tested, tests, delta)) for delta in _telling(tested.deltas(tests)))
-    for delta, since in one_of_alike(told):
-        _say(console, f"{delta.change}: {in_words(delta)}{since}", _CHANGES[delta.change])
-    for change, line in _since_the_last(tested, tests):
-        _say(console, line, _CHANGES[change])
+    if tests.status == "failed" and not tests.results:
+        _show_nothing_run(tested, tests, console)
+    else:
+        _show_differences(tested, tests, console)
     for line in unsteady(tests):
         _say(console, line, "yellow")
     for line in tests.trace.splitlines()[:_TRACE_LINES]:
         _say(console, f"  {line}", "red")
     if tests.results:
         _show_results(tests, console)
+
+
+def _show_nothing_run(tested: Tested, tests: StateTests, console: Console) -> None:
+    """The state was not built: one reason for every case that the base has."""
+    if deltas := tested.deltas(tests):
+        _say(
+            console,
+            f"{Change.WORSE}: of {plural(len(deltas), 'case')} of the base none was run",
+            _CHANGES[Change.WORSE],
+        )
+
+
+def _show_differences(tested: Tested, tests: StateTests, console: Console) -> None:
+    told = ((delta, _since(tested, tests, delta)) for delta in _telling(tested.deltas(tests)))
+    for delta, since in one_of_alike(told):
+        _say(console, f"{delta.change}: {in_words(delta)}{since}", _CHANGES[delta.change])
+    for change, line in _since_the_last(tested, tests):
+        _say(console, line, _CHANGES[change])
 
 
 def _how(tests: StateTests) -> str:

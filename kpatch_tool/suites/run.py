@@ -48,7 +48,7 @@ _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 7
+FORMAT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +352,7 @@ def kernel_log(traces: Sequence[Trace]) -> tuple[CaseResult, ...]:
         return (CaseResult(KERNEL_LOG, "", Verdict.PASS, 0.0, ""),)
     worst = _worst(traces)
     whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.headline}")
-    each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.title) for trace in traces}
+    each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.said) for trace in traces}
     return (whole, *(case for identity, case in each.items() if identity))
 
 

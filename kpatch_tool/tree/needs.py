@@ -4,6 +4,7 @@ series of the workspace."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -23,6 +24,7 @@ from kpatch_tool.series.model import Series
 from kpatch_tool.series.stated import Form, statements
 from kpatch_tool.series.store import Unreadable
 from kpatch_tool.tree import history
+from kpatch_tool.tree.applied import tree_of
 from kpatch_tool.tree.base import spellings
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import ApplyStatus, Tree
@@ -62,18 +64,24 @@ def dependencies_on(tree: Tree | None, series: Series, workspace: Workspace | No
 
 
 def dependencies_named(workspace: Workspace, series: Series, tree: str | None) -> Dependencies:
-    """The same for the tree called `tree`; where left out, for the one `kpt apply` would use if it is here.
+    """The same for the tree called `tree`; where left out, for the one `kpt apply` would use if it is here, else for
+    the one the series was applied to last.
 
     Raises InputError when the tree named is not here.
     """
     catalogue = Catalogue(workspace)
     if tree is not None:
         return dependencies_on(catalogue.get(tree), series, workspace)
-    try:
-        found = catalogue.resolve(None, series)
-    except InputError:
-        return dependencies_on(None, series, workspace)  # the graph itself needs no tree
-    return dependencies_on(found, series, workspace)
+    return dependencies_on(_likely(catalogue, series), series, workspace)
+
+
+def _likely(catalogue: Catalogue, series: Series) -> Tree | None:
+    """The tree that a command means which names none, or None: the graph itself needs no tree."""
+    applied_to = partial(tree_of, catalogue.workspace, catalogue, series.name)
+    for tell in (partial(catalogue.resolve, None, series), applied_to):
+        with suppress(InputError):
+            return tell()
+    return None
 
 
 def chain_of(workspace: Workspace | None, series: Series, tree: Tree | None) -> Chain:

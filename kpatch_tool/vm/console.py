@@ -41,12 +41,21 @@ _STARTS: tuple[tuple[TraceKind, re.Pattern[str]], ...] = (
             r"|^Oops: |: [0-9a-f]{4} \[#\d+\]|^general protection fault|^stack segment: "
         ),
     ),
-    (TraceKind.WARNING, re.compile(r"^WARNING: |^BUG: |^UBSAN: |^INFO: possible ")),
+    (
+        TraceKind.WARNING,
+        re.compile(
+            r"^WARNING: |^BUG: |^UBSAN: |^INFO: (possible|trying to register) "
+            r"|^\[ (BUG|INFO): .* \]$"  # lockdep's, before 4.12
+            r"|^BUG \S.* \((Not tainted|Tainted: )|^slab error in |: Slab cache still has objects$"
+        ),
+    ),
 )
 _OF_A_MOMENT = frozenset({TraceKind.LOCKUP, TraceKind.STALL})
 # "WARNING: CPU: 1 PID: 74 at arch/x86/kvm/svm.c:1059 svm_adjust_tsc_offset+0x23/0x68 [kvm_amd]()"
+# "BUG: scheduling while atomic: qemu/74/0x00000002", "BUG kmalloc-64 (Tainted: G        W  ): Redzone overwritten"
 _CHANGING = re.compile(
     r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]|\b(?:0x)?[0-9a-f]{8,16}\b"
+    r"|(?<=/)\d+(?=[/ !]|$)|(?<=CPU#)\d+|(?<=pfn:)[0-9a-f]+| \((?:Not tainted|Tainted: [^)]*)\)"
 )
 # "RIP: 0010:svm_exit+0x5/0x16 [kvm_amd]"; before 4.10 "RIP: 0010:[<ffffffffa0006a3c>]  [<ffffffffa0006a3c>] svm_..."
 # and "IP: [<ffffffffa0006a3c>] svm_...". What gcc puts behind a function's name (".isra.0") is not the same for long.
@@ -56,6 +65,8 @@ _PLACE = re.compile(
 _NO_ADDRESS = re.compile(r"(?:,| for) address: *$|:? at +(?:\(null\))?$")
 _END = re.compile(r"---\[ end (trace|Kernel panic)")
 _CUT = "------------[ cut here ]------------"
+_MAX_MESSAGE = 4  # lines between that mark and the warning's own
+_BEHIND = ("Modules linked in:", "CPU: ", "Pid: ", " ", "---")
 _STAMP = re.compile(r"^(<\d>)?(\[ *\d+\.\d{6}\](\[ *[TC]\d+\])? )?")
 
 
@@ -81,9 +92,24 @@ class Trace:
         return next((match[1] + (match[2] or "") for match in found if match), "")
 
     @property
+    def message(self) -> str:
+        """What WARN() was given to say ("refcount_t: underflow; use-after-free."): before the line of the warning, or
+        behind it up to 4.14. Empty where it said nothing."""
+        if not self.title.startswith("WARNING: CPU: "):
+            return ""
+        before, _, behind = self.text.partition(self.title.rstrip())
+        after = [line for line in behind.split("\n")[1:2] if not line.startswith(_BEHIND)]
+        return " ".join(before.split("\n")[1:-1] or after)
+
+    @property
+    def said(self) -> str:
+        """The first line, and the message."""
+        return f"{self.title}: {self.message}" if self.message else self.title
+
+    @property
     def headline(self) -> str:
-        """The first line, and the place."""
-        return f"{self.title} in {self.place}" if self.place else self.title
+        """The first line, and the message, or the place."""
+        return f"{self.said} in {self.place}" if self.place else self.said
 
     @property
     def identity(self) -> str:
@@ -111,12 +137,12 @@ def find_traces(console: bytes) -> tuple[Trace, ...]:
     """The complaints in a console, in order; a panic that follows from an oops or BUG is part of that one."""
     found: list[_Growing] = []
     offset = 0
-    cut: tuple[int, str] | None = None
+    cut: tuple[int, list[str]] | None = None  # the mark, and what a warning says between it and its line
     for raw in console.split(b"\n"):
         line = printable(raw)
         here, offset = offset, offset + len(raw) + 1
         if line == _CUT:
-            cut = (here, line)
+            cut = (here, [line])
             if found:
                 found[-1].open = False
             continue
@@ -128,6 +154,9 @@ def find_traces(console: bytes) -> tuple[Trace, ...]:
                 found.append(new)
             else:
                 found[-1].open = False
+        elif kind is None and cut is not None and len(cut[1]) <= _MAX_MESSAGE:
+            cut[1].append(line)
+            continue
         elif current is not None:
             current.add(line, follows=kind is not None)
         cut = None
@@ -151,11 +180,11 @@ def _made_room(found: list[_Growing], new: _Growing) -> bool:
 class _Growing:
     """A trace while its lines come in."""
 
-    def __init__(self, kind: TraceKind, line: str, cut: tuple[int, str] | None, offset: int) -> None:
+    def __init__(self, kind: TraceKind, line: str, cut: tuple[int, list[str]] | None, offset: int) -> None:
         self.kind = kind
         self.title = line
         self.said = Trace(kind, line, "", 0).identity
-        self.lines = [line] if cut is None else [cut[1], line]
+        self.lines = [line] if cut is None else [*cut[1], line]
         self.open = True
         self.offset = offset
 

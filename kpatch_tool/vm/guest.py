@@ -287,7 +287,7 @@ def _program(work: GuestWork, left: Sequence[Numbered]) -> list[Step]:
             job = numbered.job
             head = (str(numbered.id), str(round(job.timeout * 1000)), str(job.limit), str(len(job.checks)))
             steps.append(Step("R", (*head, *job.checks, *job.argv)))
-    return steps
+    return [*steps, Step("G")]  # what goes wrong when the last modules are unloaded is on the console, too
 
 
 def _ending(ended: session.Ended, traces: Sequence[Trace]) -> Ending:

@@ -101,6 +101,10 @@ def test_a_patch_that_calls_what_a_later_one_adds(three: Path, kpt: Kpt, tmp_pat
     (edge,) = told["edges"]
     assert (edge["patch"], edge["needs"], edge["kind"]) == (2, 3, "symbol")
     assert edge["why"] == f"calls kvm_toy_helper(), which 3/3 adds to {MMU}, and nothing before has"
+    kpt("tree", "add", "other", "--git", three, "--ref", "main")
+    assert kpt("deps", "swapped", "--json").json["order"] == [1, 2, 3]  # either tree might be meant
+    kpt("apply", "swapped", "--tree", "toy")
+    assert kpt("deps", "swapped", "--json").json == told
 
 
 def test_unknown_names(three: Path, kpt: Kpt) -> None:

@@ -57,6 +57,39 @@ def test_a_warning_of_an_old_kernel_ends_at_its_mark() -> None:
     assert "cut here" in trace.text
 
 
+REFCOUNT = b"""\
+[    2.000000] ------------[ cut here ]------------
+[    2.000001] refcount_t: underflow; use-after-free.
+[    2.000002] WARNING: CPU: 1 PID: 74 at lib/refcount.c:28 refcount_warn_saturate+0x8d/0xe0
+[    2.000003] Modules linked in: kvm_amd kvm
+[    2.000004] ---[ end trace 0000000000000000 ]---
+"""
+OLD_MESSAGE = b"""\
+------------[ cut here ]------------
+WARNING: CPU: 0 PID: 48 at lib/list_debug.c:33 __list_add+0xbe/0xd0()
+list_add corruption. prev->next should be next (c1), but was c2. (prev=c3).
+Modules linked in: kvm_amd kvm
+---[ end trace 1234567890abcdef ]---
+"""
+
+
+def test_what_a_warning_says_is_told_before_its_line_or_behind() -> None:
+    (new,), (old,), (none,) = map(find_traces, (REFCOUNT, OLD_MESSAGE, OLD_WARNING))
+    assert new.message == "refcount_t: underflow; use-after-free."
+    assert new.headline == f"{new.title}: {new.message}"
+    assert new.text.startswith("------------[ cut here ]------------\nrefcount_t: ")
+    assert new.identity == "WARNING: at lib/refcount.c refcount_warn_saturate"
+    assert old.message == "list_add corruption. prev->next should be next (c1), but was c2. (prev=c3)."
+    assert none.message == "" and none.headline == none.title
+    assert [trace.message for trace in find_traces(OLD_WARNING + REFCOUNT)] == ["", new.message]
+
+
+def test_a_mark_without_a_complaint_keeps_nothing() -> None:
+    far = REFCOUNT.replace(b"refcount_t: underflow; use-after-free.", b"\n".join([b"other"] * 9))
+    (trace,) = find_traces(far)
+    assert trace.message == "" and trace.text.startswith("WARNING: CPU: ")
+
+
 def test_two_warnings_are_two() -> None:
     assert len(find_traces(OLD_WARNING * 2)) == 2
 
@@ -75,6 +108,13 @@ def test_kinds() -> None:
         "BUG: sleeping function called from invalid context at mm/slab.h:1": TraceKind.WARNING,
         "BUG: KASAN: slab-out-of-bounds in kvm_write+0x1/0x2": TraceKind.WARNING,
         "WARNING: possible circular locking dependency detected": TraceKind.WARNING,
+        "[ INFO: possible circular locking dependency detected ]": TraceKind.WARNING,
+        "[ INFO: suspicious RCU usage. ]": TraceKind.WARNING,
+        "[ BUG: bad unlock balance detected! ]": TraceKind.WARNING,
+        "INFO: trying to register non-static key.": TraceKind.WARNING,
+        "BUG kmalloc-64 (Not tainted): Redzone overwritten": TraceKind.WARNING,
+        "BUG kvm_vcpu (Tainted: G    B   W     ): Objects remaining in kvm_vcpu": TraceKind.WARNING,
+        "kmem_cache_destroy kvm_vcpu: Slab cache still has objects": TraceKind.WARNING,
         "PANIC: double fault, error_code: 0x0": TraceKind.PANIC,
     }
     for line, kind in lines.items():
@@ -89,6 +129,8 @@ printk: console [ttyS0] enabled
 x86/fpu: x87 FPU will use FXSAVE
 debug: unmapping init memory, WARNING level 3
 kvm: Nested Virtualization enabled
+INFO: lockdep is turned off.
+[ BUG: cut off
 """
     assert find_traces(quiet) == ()
 
@@ -125,6 +167,14 @@ def test_never_fails(console: bytes) -> None:
             "BUG: unable to handle page fault",
         ),
         ("BUG: soft lockup - CPU#0 stuck for 22s! [qemu:74]", ""),
+        ("BUG: scheduling while atomic: qemu/74/0x00000002", "BUG: scheduling while atomic: qemu//"),
+        (
+            "BUG: using smp_processor_id() in preemptible [00000000] code: qemu/74",
+            "BUG: using smp_processor_id() in preemptible [] code: qemu/",
+        ),
+        ("[ BUG: qemu/74 still has locks held! ]", "[ BUG: qemu/ still has locks held! ]"),
+        ("BUG: Bad page state in process qemu  pfn:0a2b3", "BUG: Bad page state in process qemu  pfn:"),
+        ("BUG kmalloc-64 (Tainted: G    B   W     ): Redzone overwritten", "BUG kmalloc-64: Redzone overwritten"),
         (
             "BUG: kernel NULL pointer dereference, address: 0000000000000010\nRIP: 0010:0x0\n"
             "RIP: 0010:svm_cpu_uninit.isra.0+0x62/0xd0 [kvm_amd]\nRIP: 0033:0x445859\nRIP: 0010:another+0x1/0x2",

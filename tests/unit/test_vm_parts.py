@@ -20,6 +20,9 @@ from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.vm import accel, qemu, wire
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import interpreter, libraries, parse_list, strangers_libraries
+from kpatch_tool.vm.guest import _program
+from kpatch_tool.vm.model import GuestWork, Job, JobGroup, ModuleLoad
+from kpatch_tool.vm.record import Numbered
 from kpatch_tool.vm.wire import MOST_FIELDS, Frame, FrameReader, FrameType, Step, WireError, encode_program
 
 
@@ -99,6 +102,14 @@ class TestWire:
         assert encode_program([Step("G"), Step("M", ("ab", ""))]) == (
             b"G\0\0\0\0" + b"M\2\0\0\0" + b"\2\0\0\0ab\0" + b"\0\0\0\0\0"
         )
+
+    def test_the_modules_of_every_group_go_also_the_last(self) -> None:
+        """A fault in what unloads a module is seen where a suite has but one variant, too."""
+        job = Job("one", ("/one",), 5.0, (), 1000)
+        groups = tuple(JobGroup((ModuleLoad(Path("kvm.ko"), "kvm", "", ""),), (job,)) for _ in range(2))
+        left = [Numbered(number, group, job) for number, group in ((1, 0), (2, 1))]
+        steps = _program(GuestWork(Path("bzImage"), groups), left)
+        assert "".join(step.kind for step in steps) == "GMRGMRG"
 
     def test_the_most_fields_that_init_reads(self) -> None:
         """What the suites may ask for is fewer; init would take one more for the end of the program."""
