@@ -19,7 +19,7 @@ from kpatch_tool.progress import Progress
 from kpatch_tool.series import posting, subject
 from kpatch_tool.series.choosing import number_of
 from kpatch_tool.series.diffs import all_readable
-from kpatch_tool.series.posts import identities
+from kpatch_tool.series.posts import identities, read_posts
 from kpatch_tool.series.threads import Threads, messages_of, roots_of
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Mailbox:
         """The id of the first message of that of the `postings` of a thread which has this message, as listed."""
         if any(one.message_id == message_id for one in postings):
             return message_id
-        found = posting.gather(posting.read_posts(all_readable(self._messages(postings))))
+        found = posting.gather(read_posts(all_readable(self._messages(postings))))
         return next((one.first.message.message_id for one in found if message_id in one.ids), message_id)
 
     def _messages(self, postings: Sequence[Listed]) -> list[Message]:

@@ -433,9 +433,11 @@ def test_results_fit_the_terminal(width: int) -> None:
 def test_a_state_that_was_not_built_is_told_in_a_line() -> None:
     """And not once for each case that the base has, a thousand times."""
     results = (CaseResult("t", "", Verdict.PASS, 1.0), *(CaseResult("t", f"{n}", Verdict.PASS, 1.0) for n in range(99)))
-    unbuilt = StateTests(1, "s", "failed", 0.0, (), "it was not built: a.c:1: no")
+    unbuilt = StateTests(1, "s", SuiteStatus.FAILED, 0.0, (), "it was not built: a.c:1: no")
     out = io.StringIO()
-    show(Tested((StateTests(0, "s", "ok", 1.0, results, "ran"), unbuilt), "", ""), Console(width=80, file=out))
+    show(
+        Tested((StateTests(0, "s", SuiteStatus.OK, 1.0, results, "ran"), unbuilt), "", ""), Console(width=80, file=out)
+    )
     _, _, shown = out.getvalue().partition("patch 1: s (failed)\n")
     assert shown == "it was not built: a.c:1: no\nworse: of 100 cases of the base none was run\n"
 
