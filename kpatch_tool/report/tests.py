@@ -12,7 +12,7 @@ from kpatch_tool.results.deltas import Change, Delta, identity, in_words, taken_
 from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
-from kpatch_tool.suites.model import CaseResult, StateTests, Verdict
+from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.testing import Tested
 from kpatch_tool.text import cut, plural, printable
 
@@ -78,7 +78,7 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
     _say(console, tests.why)
     if tests.same_as is not None:
         return
-    if tests.status == "failed" and not tests.results:
+    if tests.status is SuiteStatus.FAILED and not tests.results:
         _show_nothing_run(tested, tests, console)
     else:
         _show_differences(tested, tests, console)

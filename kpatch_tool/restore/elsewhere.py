@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.restore.style.structure import Recent
 
 TELLING = 6  # characters of a line whose like elsewhere says something
 
@@ -16,13 +17,14 @@ TELLING = 6  # characters of a line whose like elsewhere says something
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     """People whose addresses may be hidden; lines by their squeezed text: those that the patch removes from other files
-    (`moved`), and those that other files have, before or after it (`seen`); and versions of files that have the patch,
-    by their paths."""
+    (`moved`), and those that other files have, before or after it (`seen`); versions of files that have the patch, by
+    their paths; and what was read of files before other patches (`recent`)."""
 
     people: Sequence[Person] = ()
     moved: Mapping[bytes, bytes] = field(default_factory=dict)
     seen: Mapping[bytes, bytes] = field(default_factory=dict)
     versions: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    recent: Recent | None = None
 
     def also(self, lines: Mapping[bytes, bytes]) -> Elsewhere:
         """With more lines that other files have."""

@@ -22,6 +22,7 @@ from kpatch_tool.restore.loosely.loose import LooseFile, read_loose
 from kpatch_tool.restore.loosely.written import with_sections
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.repair import repair_made, restore_loose
+from kpatch_tool.restore.style.structure import Recent
 from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
 from kpatch_tool.restore.versions import having
 from kpatch_tool.series.diffs import LOST
@@ -65,7 +66,7 @@ def restore_series(
     """
     blobs = Blobs(read_blob)
     files = Files(cache(read_base), blobs)
-    known = _Known(_people(series), _Added(), blobs, cache(read_versions))
+    known = _Known(_people(series), _Added(), blobs, cache(read_versions), Recent())
     done = _first_pass(series.patches, files.trial(), known)
     told = _told(done)
     if any(told):
@@ -173,16 +174,15 @@ class _Added:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a patch from outside it: people whose addresses may be hidden, what the sure patches add, and
-    how other kernels have its files; how much its files may be searched (None: as usual), and those that were proven
-    already, by their paths."""
+    """What is known of a patch from outside it."""
 
-    people: tuple[Person, ...]
-    added: _Added
+    people: tuple[Person, ...]  # whose addresses may be hidden
+    added: _Added  # what the sure patches add
     blobs: Blobs
-    versions: ReadVersions
-    bound: Bound | None = None
-    kept: Mapping[str, Restoration] = field(default_factory=dict)
+    versions: ReadVersions  # how other kernels have its files
+    recent: Recent  # what was read of files before other patches
+    bound: Bound | None = None  # how much its files may be searched; None: as usual
+    kept: Mapping[str, Restoration] = field(default_factory=dict)  # those that were proven already, by their paths
 
 
 def _people(series: Series) -> tuple[Person, ...]:
@@ -359,6 +359,7 @@ def _styled(headers: Sequence[FileDiff], files: Files, known: _Known) -> _Tried:
     beside = replace(
         elsewhere(pairs, known.people).before(known.added.lines()),
         versions={file.path: having(file, base, known.versions(file.path)) for file, base in pairs},
+        recent=known.recent,
     )
     restore = partial(restore_file, bound=known.bound, beside=beside)
     trial, results = _each(headers, files, lambda file, base: known.kept.get(file.path) or restore(file, base))

@@ -109,7 +109,10 @@ class Survey:
 
 def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: Elsewhere = NOTHING) -> Survey:
     """Read the file once for all readings of its hunks; `beside` is what is known from outside it."""
-    states, style, habits = _structure(base, placed, path)
+    recent = beside.recent or structure.Recent()
+    read = recent.read(path, base.lines) if path.endswith(C_LIKE) else None
+    states = {} if read is None else _states(read, placed)
+    style, habits = _layout(read or structure.Structure(), path)
     near: set[int] = set()
     for placement in placed[:20]:
         near.update(range(max(0, placement.start - _NEAR), min(len(base.lines), placement.start + _NEAR)))
@@ -159,22 +162,20 @@ def _tell(rows: Sequence[Row], versions: Sequence[bytes]) -> None:
             row.told = line
 
 
-def _structure(
-    base: BaseText, placed: Sequence[Placement], path: str
-) -> tuple[dict[int, State], indent.Style, notes.Habits]:
-    """The states before the lines of hunks (and WINDOW above), the file's own continuation style, and its comments'."""
-    is_c, is_dts = path.endswith(C_LIKE), path.endswith((".dts", ".dtsi", ".dtso"))
-    read = structure.RECENT.read(path, base.lines) if is_c else structure.Structure()
-    states: dict[int, State] = {}
-    if is_c:
-        states = {number: read.seen[number].before for number in _near(placed, len(base.lines))}
-        states[len(base.lines)] = read.end
+def _states(read: structure.Structure, placed: Sequence[Placement]) -> dict[int, State]:
+    """The states before the lines of hunks (and WINDOW above)."""
+    count = len(read.lines)
+    return {number: read.seen[number].before for number in _near(placed, count)} | {count: read.end}
+
+
+def _layout(read: structure.Structure, path: str) -> tuple[indent.Style, notes.Habits]:
+    """The file's own continuation style, and its comments'."""
     counts = Counter(seen.style for seen in read.seen if seen.style)
     steps = Counter(seen.block for seen in read.seen if seen.block)
     habits: notes.Habits = {}
     for about, gap in (seen.note for seen in read.seen if seen.note):
         habits.setdefault(about, Counter())[gap] += 1
-    return states, indent.Style(counts, is_dts, _unit(path), steps), habits
+    return indent.Style(counts, path.endswith((".dts", ".dtsi", ".dtso")), _unit(path), steps), habits
 
 
 def _near(placed: Sequence[Placement], count: int) -> set[int]:

@@ -70,7 +70,7 @@ def _seen(state: State, line: bytes) -> Seen:
 
 
 class Recent:
-    """The structures of the files that were read last, by path."""
+    """The structures of the files that were read last, by path: for one thread."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Structure] = {}
@@ -82,6 +82,3 @@ class Recent:
         if len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
         return found
-
-
-RECENT = Recent()
