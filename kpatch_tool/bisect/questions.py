@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kpatch_tool import process
+from kpatch_tool import process, sandbox
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state, known_build
@@ -217,10 +217,11 @@ class CommandRun:
         if built is not None and built.artifacts is not None:
             known["KPT_ARTIFACTS"] = str(built.artifacts)
         program = self.argv[0]
-        if "/" in program and not (source / program).exists():
-            raise InputError("no such program, here or in the checkout", where=program, todo="see --run")
+        if "/" in program and not os.access(source / program, os.X_OK):
+            what = "no such program, here or in the checkout, that may be executed"
+            raise InputError(what, where=program, todo="see --run")
         self.progress(f"patch {state.patch}: running {program}")
-        done = process.run(self.argv, cwd=source, env={**os.environ, **known})
+        done = process.run(sandbox.guarded(self.argv), cwd=source, env={**os.environ, **known})
         if worktree.holds != state.tree_id:
             todo = "run the command again when no other kpt works on this tree"
             raise MachineError("the checkout was moved while the command ran", where=str(source), todo=todo)

@@ -309,23 +309,28 @@ echo "it took $x.5 ms"
 
 
 def test_killed_it_goes_on(sets: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
-    """kill -9 in the middle of a look: that look is made again, those before are not."""
+    """kill -9 in the middle of a look: what was asked ends, that look is made again, those before are not."""
     asked, ready = tmp_path / "asked", tmp_path / "ready"
     command = tmp_path / "ask.sh"
     command.write_text(
         f'#!/bin/sh\necho "$KPT_PATCH" >> {asked}\n'
-        f'test "$KPT_PATCH" = 3 && test ! -e {ready} && touch {ready} && sleep 600\n'
+        f'test "$KPT_PATCH" = 3 && test ! -e {ready} && echo $$ > {ready} && sleep 600\n'
         'test "$KPT_PATCH" -lt 5\n'
     )
     command.chmod(0o755)
     words = [sys.executable, "-m", "kpatch_tool", "bisect", "sets", "--once", "--run", str(command)]
     with subprocess.Popen(words, cwd=workspace.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
-        while not ready.exists() and time.monotonic() < deadline:
+        while not (ready.exists() and ready.read_text().strip()) and time.monotonic() < deadline:
             time.sleep(0.05)
         busy = kpt("bisect", "sets", "--once", "--build", status=3).err
         assert f"another kpt (process {process.pid}) is using this" in busy
         process.kill()
+    asking = Path("/proc") / ready.read_text().strip()
+    deadline = time.monotonic() + 60
+    while asking.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not asking.exists()
     document = kpt("bisect", "sets", "--once", "--run", command, "--json", status=1).json
     assert document["culprit"]["patch"] == 5
     looks = [str(step["patch"]) for step in document["steps"]]
