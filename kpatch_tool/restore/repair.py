@@ -179,7 +179,8 @@ class _Repair:
         if found is not None:
             return found
         cut = counts_in_doubt(likeliest)
-        why = f"none of the {self.tried} likeliest readings has blob id {header.new_blob}{cut}"
+        count = f"{self.tried} " if self.tried else ""  # those of `by_style` are not counted
+        why = f"none of the {count}likeliest readings has blob id {header.new_blob}{cut}"
         return _unproven(case, likeliest, why)
 
     def _proven(self) -> Restoration | None:

@@ -403,6 +403,21 @@ def test_blank_context_lines_joined_with_the_next_are_set_apart() -> None:
     assert dict(blind.undone)["rewrapped"] == 2
 
 
+@pytest.mark.parametrize("damage", ["tabs to 8", "tabs to 4", "tabs by column", "tabs by screen"])
+def test_tabs_before_the_values_of_a_new_header(damage: str) -> None:
+    """None of its lines begins with a tab, and no file is there that would show what became of tabs."""
+    names = [b"A", b"STATUS_OF_THE_PORT", b"START_CONTROL", b"POWER_STATE_CONFIG"]
+    lines = [
+        b"#define %s%s0x%03x" % (name, b"\t" * (4 - (len(name) + 8) // 8), 4 * at) for at, name in enumerate(names)
+    ]
+    new = b"".join(line + b"\n" for line in (b"/* SPDX-License-Identifier: GPL-2.0 */", b"", *lines))
+    made = difference([], new.split(b"\n")[:-1])
+    sent = format_diff([replace(made, old_path=None, new_path="a.h", new_mode="100644", new_blob=blob_id(new)[:12])])
+    (file,) = read_loose(DAMAGES[damage](sent, random.Random(1)))
+    found = restore_loose(file, None)
+    assert (found.proven, found.post) == (True, new)
+
+
 def test_blank_lines_that_were_dropped_stand_where_code_has_them() -> None:
     """Each of many hunks has several places for each of its blank lines."""
     function = b"""\

@@ -13,6 +13,8 @@ from functools import lru_cache
 from kpatch_tool.restore.choosing import cheapest
 
 _GAP = re.compile(rb"[ \t]+")
+_WIDE = re.compile(rb"(?<=\S)  +(?=\S)")
+_LEAST_GAPS = 3
 _TAB = 8  # columns
 _MOST = 24  # readings of a line
 _MOST_PARTS = 480  # of all readings of a line
@@ -53,16 +55,17 @@ WAYS = (
     Way("leading tabs to 1 blank", 1, leading=True),
     Way("tabs to 1 blank", 1),
 )
+_WHOLE_WAYS = tuple(way for way in WAYS if not way.leading and way.width not in (1, 2))
 
 
-def ways_told(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) -> tuple[Way | None, ...]:
+def ways_told(pairs: Sequence[tuple[bytes, bytes]], added: Sequence[bytes] = ()) -> tuple[Way | None, ...]:
     """The ways that explain the most `pairs` of (received, in the base), None for tabs left as they are.
 
     () where most pairs cannot be explained: white space was lost in another way. Trailing blanks are not compared.
-    `indented` says that the added lines look as if tabs were lost; it decides where no pair does.
+    Where no pair decides, the `added` lines do, by how they look.
     """
     if not any(b"\t" in known for _, known in pairs):
-        return (*WAYS, None) if indented else (None, WAYS[0])
+        return (*WAYS, None) if looks_detabbed(added) else _ways_of_gaps(() if pairs else added)
     told: list[tuple[int, Way | None]] = [
         (sum(1 for received, known in pairs if received.rstrip() == known.rstrip()), None)
     ]
@@ -72,6 +75,21 @@ def ways_told(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) -
     if best * 2 < len(pairs):
         return ()
     return tuple(way for count, way in told if count == best)
+
+
+def _ways_of_gaps(texts: Sequence[bytes]) -> tuple[Way | None, ...]:
+    """The same by the gaps inside the lines of a new file, such as those before the values of #defines: their widths
+    are no chance where all are so many tabs', while columns that all end at a stop may be the author's."""
+    found = [gap for text in texts for gap in _WIDE.finditer(text)]
+    if len(found) < _LEAST_GAPS or any(b"\t" in text for text in texts):
+        return (None, WAYS[0])
+    ways = [way for way in _WHOLE_WAYS if all(_gives(way, gap) for gap in found)]
+    return (*(way for way in ways if way.width), None, *([way for way in ways if not way.width] or WAYS[:1]))
+
+
+def _gives(way: Way, gap: re.Match[bytes]) -> bool:
+    """Whether the blanks of a gap may have been tabs alone."""
+    return len(gap[0]) % way.width == 0 if way.width else (way.column + gap.end()) % _TAB == 0
 
 
 @lru_cache(maxsize=8_192)

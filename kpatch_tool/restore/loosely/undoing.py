@@ -99,9 +99,8 @@ class Evidence:
         return replace(self, settled={**self.settled, name: done})
 
 
-def evidence(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) -> Evidence:
-    """What `pairs` of a line as received and as it is in the base tell. `indented`: the added lines have no tab, and
-    blanks where code has tabs."""
+def evidence(pairs: Sequence[tuple[bytes, bytes]], added: Sequence[bytes] = ()) -> Evidence:
+    """What `pairs` of a line as received and as it is in the base tell, and the `added` lines where they do not."""
     seen: Counter[str] = Counter()
     against: Counter[str] = Counter()
     carriage = bool(pairs) and all(known.endswith(b"\r") for _, known in pairs)
@@ -123,7 +122,7 @@ def evidence(pairs: Sequence[tuple[bytes, bytes]], *, indented: bool = False) ->
     for name in settled:
         if seen[name] and against[name]:
             settled[name] = seen[name] >= against[name]
-    ways = ways_told([pair for pair in left if pair[1].strip()], indented=indented)
+    ways = ways_told([pair for pair in left if pair[1].strip()], added)
     margin = not ways and all(text.strip() == known.strip() for text, known in left)
     return Evidence(settled, ways, b"\r" if carriage else b"", margin)
 

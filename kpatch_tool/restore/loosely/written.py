@@ -15,7 +15,6 @@ from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.likeness import likeness, without_no_break
 from kpatch_tool.restore.loosely.fits import AlikeBase, Fit, Fitted, Taken
 from kpatch_tool.restore.loosely.plans import Plan
-from kpatch_tool.restore.loosely.tabs import looks_detabbed
 from kpatch_tool.restore.loosely.undoing import Choice, Evidence, as_near, evidence, readings
 
 _LONGEST_HEAD = 120  # bytes of white space at the start of a line
@@ -51,11 +50,11 @@ def evidence_of(plan: Plan, base: AlikeBase) -> Evidence:
         for one in fit.taken
         if one.base is not None and one.last - one.first == 1
     ]
-    indented = looks_detabbed(line[1:] for line in plan.added())
-    told = evidence(pairs, indented=indented)
+    added = [line[1:] for line in plan.added()]
+    told = evidence(pairs, added)
     if told.lossy:  # each way of keeping a context line's first column
         shifted = [(text.removeprefix(b" "), known) for text, known in pairs]
-        stuffed = evidence(shifted, indented=indented)
+        stuffed = evidence(shifted, added)
         return replace(told, ways=stuffed.ways, margin=stuffed.margin)
     return told
 
