@@ -145,7 +145,7 @@ def _restored(file: LooseFile, content: bytes, people: tuple[Person, ...], bound
         return _Repair(Case(file.header, content, base, hunks, people, hidden), most).restore()
 
     found = repaired(placed, bound)
-    if found.proven or not is_blob(content, file.header.old_blob):
+    if found.proven or not (file.header.old_path is None or is_blob(content, file.header.old_blob)):
         return found
     counted = fit_hunks(file.hunks, base, anew=True)
     if isinstance(counted, int) or counted == placed:

@@ -157,6 +157,52 @@ def test_a_name_that_was_broken_behind_a_slash_is_joined() -> None:
     assert patch.why == "1 wrapped line joined; not compared with a tree yet"
 
 
+def exactly(sent: bytes, received: bytes, base: bytes | None) -> None:
+    """What was received of one file's diff is proven to be what was sent."""
+    (file,) = read_loose(received)
+    found = restore_loose(file, base)
+    assert found.proven, found.why
+    assert format_diff([found.file]) == sent
+
+
+def test_long_names_are_each_on_a_line_of_their_own() -> None:
+    path = "drivers/media/cec/usb/extron-da-hd-4k-plus/extron-da-hd-4k-plus.c"
+    sent = format_diff([sent_diff(path=path)])
+    broken = sent.replace(b"git a/", b"git\na/", 1).replace(b" b/", b"\nb/", 1)
+    assert broken.startswith(b"diff --git\na/drivers")
+    exactly(sent, broken, BASE)
+
+
+def test_a_section_all_of_which_is_on_the_next_line() -> None:
+    base = b"test_that_nothing_is_lost() {\n" + b"\techo one\n" * 5 + b"\techo two\n"
+    sent = format_diff([sent_diff(base, base.replace(b"two", b"three"), "a.sh")]).replace(
+        b" @@\n", b" @@ test_that_nothing_is_lost() {\n"
+    )
+    exactly(sent, sent.replace(b"@@ test", b"@@\ntest"), base)
+
+
+def test_the_rest_of_the_last_line_is_not_of_the_diff() -> None:
+    """It stood behind a soft break of quoted-printable, where the counts say that the hunk is over."""
+    base = b"a\nb\nc\nssize_t a_name_that_is_long(struct dentry *dentry, struct inode *inode,\n"
+    sent = format_diff([sent_diff(base, base.replace(b"a\n", b"x\n", 1), PATH)])
+    exactly(sent, sent.replace(b"inode,\n", b"in=\n"), base)
+
+
+def test_a_new_file_with_a_line_more_than_its_count_says() -> None:
+    new = b"one\ntwo\nthree\n"
+    made = replace(sent_diff(b"", new), old_path=None, old_blob="0" * 12, new_mode="100644")
+    sent = format_diff([made])
+    assert b"+1,3 @@" in sent
+    exactly(sent, sent.replace(b"+1,3 @@", b"+1,2 @@"), None)
+
+
+@pytest.mark.parametrize("line", [b"\trun ping -q -M want -c 10 -s 500 b", b"\tlen -= a - b;"])
+def test_blanks_after_hyphens_that_are_no_minus_signs(line: bytes) -> None:
+    base = b"\trun ping -q -M want -c 1 -s 500 b\n\tlen -= a;\n"
+    sent = format_diff([sent_diff(base, base + line + b"\n")])
+    exactly(sent, re.sub(rb"(?m)^((?!---).*)$", lambda found: re.sub(rb"-(?=[^\s-])", b"- ", found[1]), sent), base)
+
+
 @pytest.mark.parametrize("name", ["flowed", "wrapped at 76", "wrapped at 72"])
 def test_a_wide_gap_at_which_a_line_was_broken_is_as_wide_again(name: str) -> None:
     """What follows the line end has the other blanks of the gap: no style tells how many an author wrote."""

@@ -46,6 +46,7 @@ _BROKEN_SHORT = 2.0  # more, where the line above is short
 _COULD_BE_CONTEXT = 2.5  # more, where the base has it as a line
 _REST_LOST = 2.0  # the last line, of which the rest is not there
 _SECTION_REST = 0.5  # the rest of the @@ line
+_SECTION_GONE = 1.0  # more, where nothing of it is left behind the second @@
 _SECTION_BLANK_FIRST = 1.5  # more, where it begins with a blank as a context line does
 _LEFT_OVER = 3.0  # a line below the hunk that looks like one of it
 _LEFT_OVER_LAST = 0.5  # the same of the last hunk, where it hardly does
@@ -264,15 +265,16 @@ class FitSearch:
     def _sections(self) -> Iterator[tuple[float, int]]:
         """How many of the first lines belong to the @@ line, and what that costs."""
         yield 0.0, 0
-        if not self.hunk.section:
-            return
+        broken_before = 0.0 if self.hunk.section else _SECTION_GONE
         for skipped in (1, 2):
             if skipped > len(self.received.lines) or self.received.first[skipped - 1] in (b"+", b"-"):
                 return
             if self.received.blank[skipped - 1]:
                 return
             like_context = self.received.first[skipped - 1] == b" "
-            yield _SECTION_REST * skipped + (_SECTION_BLANK_FIRST if like_context else 0.0), skipped
+            if like_context and broken_before:
+                return
+            yield broken_before + _SECTION_REST * skipped + (_SECTION_BLANK_FIRST if like_context else 0.0), skipped
 
     def _complete(self, at: int, old: int, new: int) -> bool:
         if self.recount:
@@ -348,7 +350,8 @@ class FitSearch:
                 return
             if not any(_may_begin(known, way) for way in ways):
                 return
-            if last == self.received.tail and known.startswith(ways[0]) and len(ways[0]) >= _SHORT // 2:
+            begun = ways[0].removesuffix(b"=") if self.received.soft[last - 1] else ways[0]
+            if last == self.received.tail and known.startswith(begun) and len(begun) >= _SHORT // 2:
                 yield _REST_LOST, last
 
     def _added(self, at: int, known: bytes | None) -> Iterator[tuple[float, int]]:

@@ -21,7 +21,7 @@ HUNK = re.compile(
     rb"[ \t]{0,8}@@? ?-[ \t]?(\d{1,9})(?:, ?(\d{1,9}))? \+[ \t]?(\d{1,9})(?:, ?(\d{1,9}))?(?: ?@@?(?!@)(.*)|[ \t]*$)",
     re.DOTALL,
 )
-_DIFF_GIT = re.compile(rb"diff ?- ?- ?git ")
+_DIFF_GIT = re.compile(rb"diff ?- ?- ?git(?: |$)")  # long names are broken behind it
 _HEADER = re.compile(
     rb"(?:index [0-9A-Za-z]{1,64}\.\.|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to)(?: |$)|Binary files |GIT binary|--- |\+\+\+ |---$|\+\+\+$)"

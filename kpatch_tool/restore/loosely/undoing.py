@@ -28,6 +28,7 @@ from kpatch_tool.restore.loosely.tabs import Way, before, ways_told
 _MOST = 40  # readings of a line
 _WAYS = 2  # of losing tabs that are thought of at once
 _SETTLED = 7.0  # bits: against what the other lines show
+_FURTHER = 2.0  # bits: that something was done to more of a line than is likely
 _PADDED = 9.0  # blanks at the end that no received line has
 _HYPHEN = re.compile(rb"(?<=-) (?=[^\s-])")
 _OPERATOR_AT_END = re.compile(rb"(?:[-+*/%=<>&|^?:,({\[!]|\breturn|\bcase)\Z")
@@ -37,13 +38,15 @@ _NEAR = 100  # bytes before a hyphen that are looked at
 @dataclass(frozen=True, slots=True)
 class Undo:
     """One thing done to characters, and how it is undone. `name` is the damage's (kpatch_tool.mail.message.Damage),
-    `said` words for it; `cost` what it takes to undo it where nothing tells (`kept`: to leave it)."""
+    `said` words for it; `cost` what it takes to undo it where nothing tells (`kept`: to leave it). `further` is another
+    way to undo it, less likely."""
 
     name: str
     said: str
     undo: Callable[[bytes], bytes]
     cost: float = 0.0
     kept: float = 3.0
+    further: Callable[[bytes], bytes] | None = None
 
 
 def without_hyphen_blanks(text: bytes) -> bytes:
@@ -54,9 +57,14 @@ def without_hyphen_blanks(text: bytes) -> bytes:
         head = text[max(0, hyphen - _NEAR) : hyphen]
         before = head.rstrip(b" \t")
         apart = before not in (b"", head) and not _OPERATOR_AT_END.search(before, len(before) - len(b" return"))
-        return b" " if apart else b""
+        return b" " if apart and text[match.end() : match.end() + 1] != b"=" else b""
 
     return _HYPHEN.sub(kept, text)
+
+
+def without_any_hyphen_blank(text: bytes) -> bytes:
+    """`text` without the blank behind every hyphen: none is a minus sign where they begin a program's options."""
+    return _HYPHEN.sub(b"", text)
 
 
 UNDOS = (
@@ -66,7 +74,14 @@ UNDOS = (
     Undo("invisible-characters", "invisible characters taken out", without_invisible, kept=2.0),
     Undo("typeset", "typographic characters made ASCII", without_typesetting, cost=1.0, kept=0.0),
     Undo("charset", "put in UTF-8", in_utf8, cost=1.0, kept=0.0),
-    Undo("hyphens-spaced", "blanks after hyphens taken out", without_hyphen_blanks, cost=_SETTLED, kept=0.0),
+    Undo(
+        "hyphens-spaced",
+        "blanks after hyphens taken out",
+        without_hyphen_blanks,
+        cost=_SETTLED,
+        kept=0.0,
+        further=without_any_hyphen_blank,
+    ),
 )
 
 
@@ -110,7 +125,7 @@ def evidence(pairs: Sequence[tuple[bytes, bytes]], added: Sequence[bytes] = ()) 
         text = received.removesuffix(b"\r")
         for undo in UNDOS:
             other = undo.undo(text)
-            if other == text:
+            if other == text and (undo.further is None or undo.further(text) == text):
                 continue
             if (squeeze(text) == squeeze(known) and undo.name != "no-break-spaces") or text == known:
                 against[undo.name] += 1
@@ -196,13 +211,13 @@ def as_near(options: list[Choice], head: bytes, known: Sequence[Sequence[bytes]]
 
 
 def _undone(choice: Choice, undo: Undo, told: Evidence) -> list[Choice]:
-    text = undo.undo(choice.text)
-    if text == choice.text:
-        return [choice]
     done = told.settled.get(undo.name)
     cost, kept = (undo.cost, undo.kept) if done is None else (0.0, _SETTLED) if done else (_SETTLED, 0.0)
-    other = Choice(choice.cost + cost, text, choice.undone | {undo.name})
-    return [other, replace(choice, cost=choice.cost + kept)]
+    ways = [(choice.cost + cost, undo.undo(choice.text))]
+    if undo.further:
+        ways.append((choice.cost + cost + _FURTHER, undo.further(choice.text)))
+    found = [Choice(least, text, choice.undone | {undo.name}) for least, text in ways if text != choice.text]
+    return [*found, replace(choice, cost=choice.cost + kept)] if found else [choice]
 
 
 def _tabbed(choice: Choice, told: Evidence) -> list[Choice]:
