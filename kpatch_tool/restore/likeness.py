@@ -100,8 +100,13 @@ def _decoded_entity(match: re.Match[bytes]) -> bytes:
     return chr(code).encode("utf-8", "replace") if 31 < code < 0xD800 or code == 9 else match[0]
 
 
+_SPACED_HYPHEN = re.compile(rb"(?<=\w)- (?=\w)")
+
+
 def likeness(text: bytes) -> bytes:
     """`text` without white space; typeset characters in ASCII, codes of QP and HTML decoded, addresses hidden."""
+    if b"- " in text:
+        text = _SPACED_HYPHEN.sub(b"-", text)  # the part of an address before it is of the address
     if _PLAIN.fullmatch(text):
         return _dashed(without_addresses(text)).translate(None, _WHITE)
     for _ in range(2):  # what was encoded twice

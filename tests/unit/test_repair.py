@@ -203,6 +203,15 @@ def test_blanks_after_hyphens_that_are_no_minus_signs(line: bytes) -> None:
     exactly(sent, re.sub(rb"(?m)^((?!---).*)$", lambda found: re.sub(rb"-(?=[^\s-])", b"- ", found[1]), sent), base)
 
 
+def test_a_blank_after_the_hyphen_of_an_address() -> None:
+    """The line is in its place, and not the rest of the @@."""
+    base = b"R:\tEric <eric@example.com>\nL:\tlinux-mm@vger.kernel.org\nS:\tSupported\nF:\ta/\nF:\tb/\nF:\tc/\nF:\td/\n"
+    sent = format_diff([sent_diff(base, base.replace(b"F:\tb/\n", b"F:\ta.h\nF:\tb/\n"))])
+    assert b"@@ -2,6 +2,7 @@" in sent
+    sent = sent.replace(b"+2,7 @@", b"+2,7 @@ R:\tEric <eric@example.com>")
+    exactly(sent, sent.replace(b"linux-mm@", b"linux- mm@"), base)
+
+
 @pytest.mark.parametrize("name", ["flowed", "wrapped at 76", "wrapped at 72"])
 def test_a_wide_gap_at_which_a_line_was_broken_is_as_wide_again(name: str) -> None:
     """What follows the line end has the other blanks of the gap: no style tells how many an author wrote."""
