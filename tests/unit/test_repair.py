@@ -196,6 +196,22 @@ def test_a_new_file_with_a_line_more_than_its_count_says() -> None:
     exactly(sent, sent.replace(b"+1,3 @@", b"+1,2 @@"), None)
 
 
+def test_counts_that_are_wrong_where_a_hunk_has_many_places() -> None:
+    """None has them; those looked at first leave steps for the right one."""
+    block = [b"\treturn 0;", b"}", b"", b"/*", b" * Said.", b" */"]
+    base, added = block * 400, [b"\tnew_line(%d, a, b);" % number for number in range(40)]
+    new = [*base[:1203], *added, *base[1203:]]
+    ids = (blob_id(b"\n".join(lines) + b"\n")[:12].encode() for lines in (base, new))
+    shown = [
+        *(b" " + line for line in block[:3]),
+        *(b"+" + line for line in added),
+        *(b" " + line for line in block[3:]),
+    ]
+    head = b"diff --git a/f.c b/f.c\nindex %s..%s 100644\n--- a/f.c\n+++ b/f.c\n" % tuple(ids)
+    sent = head + b"@@ -1201,6 +1201,46 @@\n" + b"\n".join(shown) + b"\n"
+    exactly(sent, sent.replace(b",46 @@", b",47 @@"), b"\n".join(base) + b"\n")
+
+
 @pytest.mark.parametrize("line", [b"\trun ping -q -M want -c 10 -s 500 b", b"\tlen -= a - b;"])
 def test_blanks_after_hyphens_that_are_no_minus_signs(line: bytes) -> None:
     base = b"\trun ping -q -M want -c 1 -s 500 b\n\tlen -= a;\n"

@@ -96,9 +96,9 @@ def _placed(
         return elsewhere
     if here is not None:
         return here
-    # Wrong counts at the right place, rather than lost lines at another.
+    # Wrong counts at the right place, rather than lost lines at another; whatever the search there took.
     return (
-        _first(received, base, places[:1], left, recount=not anew)
+        _first(received, base, places[:1], [_MAX_STEPS], recount=not anew)
         or elsewhere
         or _first(received, base, places[1:], left, recount=not anew)
     )
