@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from kpatch_tool.diff.model import FileDiff
+
 _LONGEST_SHA1 = 40  # hexadecimal digits; a longer id is a SHA-256
 
 
@@ -22,3 +24,8 @@ def may_be_same(one: str, other: str) -> bool:
 def is_blob(content: bytes, wanted: str | None) -> bool:
     """Whether `content` has the (abbreviated) git blob id `wanted`; False where there is none."""
     return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")
+
+
+def is_pre_image(content: bytes | None, file: FileDiff) -> bool:
+    """Whether `content` (None: no such file) is the very one that `file` was made for; where it creates it, always."""
+    return file.old_path is None or is_blob(content or b"", file.old_blob)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from kpatch_tool.diff.blob import is_blob
+from kpatch_tool.diff.blob import is_pre_image
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.by_style import MOST_READINGS, restore_by_style
@@ -145,7 +145,7 @@ def _restored(file: LooseFile, content: bytes, people: tuple[Person, ...], bound
         return _Repair(Case(file.header, content, base, hunks, people, hidden), most).restore()
 
     found = repaired(placed, bound)
-    if found.proven or not (file.header.old_path is None or is_blob(content, file.header.old_blob)):
+    if found.proven or not is_pre_image(content, file.header):
         return found
     counted = fit_hunks(file.hunks, base, anew=True)
     if isinstance(counted, int) or counted == placed:
@@ -166,7 +166,7 @@ class _Repair:
 
     def restore(self) -> Restoration:
         case, header, likeliest = self.case, self.case.header, self.plans[0]
-        exact = header.old_path is None or is_blob(case.content, header.old_blob)
+        exact = is_pre_image(case.content, header)
         if header.new_path is None:
             why = f"removes blob {header.old_blob}" if exact else other_blob(header, case.content)
             rows = rows_of(case, likeliest, evidence_of(likeliest, case.base))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
-from kpatch_tool.diff.blob import blob_id, is_blob
+from kpatch_tool.diff.blob import blob_id, is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
 from kpatch_tool.restore.damaged import comparable
@@ -150,7 +150,7 @@ def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Els
 
 def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere) -> Restoration:
     """Restore a file diff in whose added lines addresses are hidden: only the blob id tells which they are."""
-    exact = file.old_path is None or is_blob(base, file.old_blob)
+    exact = is_pre_image(base, file)
     seen = squeezed_lines(beside.versions.get(file.path, ()))
     tried = spelled_out(file, base, beside.people, seen) if exact and file.new_blob else None
     found = _placed(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
@@ -234,7 +234,7 @@ class _Restorer:
     def restore(self, bound: Bound) -> Restoration:
         """The file restored, with as much searching as `bound` allows."""
         file = self.file
-        exact = self._base_is_exact()
+        exact = is_pre_image(self.base, self.file)
         wanted = file.new_blob
         if file.new_path is None:
             return self._deleted(exact)
@@ -280,11 +280,6 @@ class _Restorer:
         other, _ = self._prepare(readings, "")
         other.reader.cache = plan.reader.cache
         return other
-
-    def _base_is_exact(self) -> bool:
-        if self.file.old_path is None:
-            return True
-        return is_blob(self.base, self.file.old_blob)
 
     def _deleted(self, exact: bool) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]

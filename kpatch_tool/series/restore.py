@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
-from kpatch_tool.diff.blob import is_blob
+from kpatch_tool.diff.blob import is_blob, is_pre_image
 from kpatch_tool.diff.model import DiffError, FileDiff, Kind
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff, second_reading
@@ -223,7 +223,7 @@ def _sure(patch: Patch, files: Files, known: _Known) -> Patch:
         for before in trial.bases(file):
             outcome = apply_file(before, file, fuzz=0)
             post = outcome.post if isinstance(outcome, Applied) else None
-            exact = file.old_path is None or is_blob(before or b"", file.old_blob)
+            exact = is_pre_image(before, file)
             named = file.new_blob and (file.hunks or file.payload)
             made = is_blob(post or b"", file.new_blob) if file.new_path else isinstance(outcome, Applied)
             right = right and not (exact and named and not made)
@@ -422,7 +422,7 @@ def _as_it_stands(file: FileDiff, base: bytes | None) -> Restoration:
     outcome = apply_file(base if file.old_path else None, file, fuzz=0)
     if found.proven or not isinstance(outcome, Applied) or not _counts_hold(file):
         return found
-    exact = file.old_path is None or is_blob(base or b"", file.old_blob)
+    exact = is_pre_image(base, file)
     why = f"it does not make blob {file.new_blob}" if exact and file.new_blob else other_blob(file, base or b"")
     return Restoration(file, outcome.post, True, False, why)
 

@@ -265,16 +265,16 @@ class FitSearch:
     def _sections(self) -> Iterator[tuple[float, int]]:
         """How many of the first lines belong to the @@ line, and what that costs."""
         yield 0.0, 0
-        broken_before = 0.0 if self.hunk.section else _SECTION_GONE
+        gone = 0.0 if self.hunk.section else _SECTION_GONE
         for skipped in (1, 2):
             if skipped > len(self.received.lines) or self.received.first[skipped - 1] in (b"+", b"-"):
                 return
             if self.received.blank[skipped - 1]:
                 return
             like_context = self.received.first[skipped - 1] == b" "
-            if like_context and broken_before:
+            if like_context and gone:
                 return
-            yield broken_before + _SECTION_REST * skipped + (_SECTION_BLANK_FIRST if like_context else 0.0), skipped
+            yield gone + _SECTION_REST * skipped + (_SECTION_BLANK_FIRST if like_context else 0.0), skipped
 
     def _complete(self, at: int, old: int, new: int) -> bool:
         if self.recount:
