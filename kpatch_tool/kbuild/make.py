@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool import process, sandbox
@@ -27,7 +27,8 @@ _CCACHE_SIZE = "2G"
 @dataclass(frozen=True, slots=True)
 class Make:
     """How to call make for one object directory. `variables` are given on the command line; `notes` is the directory
-    with what kpt gives it to read (the configuration asked for, headers)."""
+    with what kpt gives it to read (the configuration asked for, headers); `aside`: make stands back from other
+    programs."""
 
     source: Path
     objects: Path
@@ -35,6 +36,7 @@ class Make:
     arch: str
     variables: Mapping[str, str]
     jobs: int
+    aside: bool = False
 
     def run(
         self,
@@ -46,7 +48,11 @@ class Make:
     ) -> process.Finished:
         """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
         words = {**environment(), **self._cached(), **(env or {})}
-        return sandbox.run_logged(self.argv(goals), log, self.room, cwd=self.source, env=words, on_line=on_line)
+        limits = sandbox.default_limits()
+        limits = limits if self.aside else replace(limits, nice=0)
+        return sandbox.run_logged(
+            self.argv(goals), log, self.room, cwd=self.source, env=words, limits=limits, on_line=on_line
+        )
 
     @property
     def room(self) -> Room:
