@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool import process, sandbox
@@ -48,8 +48,7 @@ class Make:
     ) -> process.Finished:
         """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
         words = {**environment(), **self._cached(), **(env or {})}
-        limits = sandbox.default_limits()
-        limits = limits if self.aside else replace(limits, nice=0)
+        limits = sandbox.default_limits(aside=self.aside)
         return sandbox.run_logged(
             self.argv(goals), log, self.room, cwd=self.source, env=words, limits=limits, on_line=on_line
         )
