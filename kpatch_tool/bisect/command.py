@@ -100,7 +100,7 @@ def _of_builds(builder: Builder, whole: Applied, found: Found) -> str:
             return ""
         return f"it is known not to build after patch {spelt(numbers)}: --bad {numbers[0]} says why"
     blamed = found.culprits[-1].patch
-    edges = edges_of(builder.workspace, builder.tree, whole.series)
+    edges = edges_of(builder.workspace, whole.series, [build for patch, build in broken if patch == blamed])
     told = [explained(build, edges).later for patch, build in broken if patch == blamed]
     again = next((patch for patch, build in known if patch > blamed and build.status is BuildStatus.OK), None)
     if again is not None:

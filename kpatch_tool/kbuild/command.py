@@ -91,7 +91,7 @@ def build_request(workspace: Workspace, request: Request, progress: Progress = s
     base = next((build for build in (*earlier, *builds) if build.patch == 0), None)
     uncompiled = not_compiled(workspace, tree, request.arch, all_states, builds, fragments=request.fragments)
     if series and any(build.status is BuildStatus.FAILED for build in builds):
-        edges = edges_of(workspace, tree, series)
+        edges = edges_of(workspace, series, builds)
         builds = [explained(build, edges) for build in builds]
     return Built(tree, tuple(builds), base, earlier, uncompiled)
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
+from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Edge
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.series import store
-from kpatch_tool.tree.model import Tree
-from kpatch_tool.tree.needs import dependencies_on
 from kpatch_tool.workspace import Workspace
 
 # A name in quotation marks, as compilers, linkers and modpost have it; what they guess was meant is another.
@@ -25,7 +24,7 @@ def explained(build: StateBuild, edges: Iterable[Edge]) -> StateBuild:
     the series' `edges` that lead from a patch of the state to one that it does not have."""
     if build.status is not BuildStatus.FAILED or build.later:
         return build
-    missed = {name for error in build.errors for name in _NAMED.findall(_GUESS.split(error.message)[0])}
+    missed = _missed(build)
     said = [
         f"patch {edge.patch} {edge.why}"
         for edge in edges
@@ -35,9 +34,14 @@ def explained(build: StateBuild, edges: Iterable[Edge]) -> StateBuild:
     return replace(build, later=later, why=f"{build.why}; {later}") if later else build
 
 
-def edges_of(workspace: Workspace, tree: Tree, series: str) -> tuple[Edge, ...]:
-    """The edges of a series that was applied to `tree`; none where it is gone since. Raises MachineError when the
-    repository cannot be read."""
+def edges_of(workspace: Workspace, series: str, builds: Iterable[StateBuild]) -> tuple[Edge, ...]:
+    """The edges of a series as far as they matter to why `builds` of its states failed; none where it is gone since.
+    No tree is asked what it has: the compiler was."""
+    missed = set().union(*(_missed(build) for build in builds if build.status is BuildStatus.FAILED))
     with suppress(InputError):
-        return dependencies_on(tree, store.load(store.find(workspace, series))).edges
+        return dependencies(store.load(store.find(workspace, series)), lacking=missed.intersection).edges
     return ()
+
+
+def _missed(build: StateBuild) -> set[str]:
+    return {name for error in build.errors for name in _NAMED.findall(_GUESS.split(error.message)[0])}
