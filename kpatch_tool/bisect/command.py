@@ -98,7 +98,8 @@ def _of_builds(builder: Builder, whole: Applied, found: Found) -> str:
         numbers = [patch for patch, _ in broken]
         if not numbers or known[-1][1].status is not BuildStatus.OK:
             return ""
-        return f"it is known not to build after patch {spelt(numbers)}: --bad {numbers[0]} says why"
+        after = f"patch{'es' if len(numbers) > 1 else ''} {spelt(numbers)}"
+        return f"it is known not to build after {after}: --bad {numbers[0]} says why"
     blamed = found.culprits[-1].patch
     edges = edges_of(builder.workspace, whole.series, [build for patch, build in broken if patch == blamed])
     told = [explained(build, edges).later for patch, build in broken if patch == blamed]
