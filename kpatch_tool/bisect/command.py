@@ -216,7 +216,8 @@ def _nothing(applied: Applied, question: Question, found: Belief, upto: int | No
 
 def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation], upto: int | None) -> str:
     evidence = _evidence(culprits[-1], seen)
-    reach = "on" if upto is None else f"on, looking no further than patch {upto}"
+    last = "the last looked at" if culprits[-1].patch == upto else f"looking no further than patch {upto}"
+    reach = "on" if upto is None else f"on, {last}"
     said = f"{question.words} from {state_name(culprits[-1].patch)} {reach}{f' ({evidence})' if evidence else ''}"
     if len(culprits) == 1:
         return said
