@@ -21,7 +21,6 @@ from typing import Protocol
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, new_warnings
-from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import (
@@ -35,6 +34,7 @@ from kpatch_tool.results.record import (
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
+from kpatch_tool.system.parallel import Threads, ahead
 from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
 from kpatch_tool.turns import Turn, Turns

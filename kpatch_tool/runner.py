@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool import atomic, doctor, pipeline, testing
+from kpatch_tool import doctor, pipeline, testing
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
@@ -28,6 +28,7 @@ from kpatch_tool.series.restore import needs_restoring
 from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import never_loaded
+from kpatch_tool.system import atomic
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from kpatch_tool import doctor, process, sandbox
+from kpatch_tool import doctor
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
-from kpatch_tool.parallel import Threads, ahead
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.deltas import Change, Delta, compare, not_begun, previous_tested
@@ -37,6 +36,8 @@ from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests, variants
 from kpatch_tool.suites.model import StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Plan, Subject
+from kpatch_tool.system import process, sandbox
+from kpatch_tool.system.parallel import Threads, ahead
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree

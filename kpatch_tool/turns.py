@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
-from kpatch_tool.parallel import Threads
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import StateTests, SuiteStatus, inherited
+from kpatch_tool.system.parallel import Threads
 
 Results = tuple[StateTests, ...]
 Test = Callable[[tuple[str, ...], Before], Results]

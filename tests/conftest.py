@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from kpatch_tool import sandbox
 from kpatch_tool import workspace as workspaces
+from kpatch_tool.system import sandbox
 from kpatch_tool.workspace import Workspace
 
 TOY_SOURCE = Path(__file__).parent / "toykernel"

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kpatch_tool import atomic, process
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.document import run_document
@@ -18,6 +17,7 @@ from kpatch_tool.report.tap import tap
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.store import find, load, name_of
+from kpatch_tool.system import atomic, process
 from kpatch_tool.text import json_printable
 from kpatch_tool.workspace import Workspace
 

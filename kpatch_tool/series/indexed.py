@@ -16,7 +16,6 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from kpatch_tool import parallel
 from kpatch_tool.mail.index_scan import Marks, Record, hash_of
 from kpatch_tool.mail.index_store import IndexFile, alone
 from kpatch_tool.mail.message import Address, Message
@@ -25,6 +24,7 @@ from kpatch_tool.series import plain, posting, split, subject
 from kpatch_tool.series.plain import Found, Row
 from kpatch_tool.series.posts import Post, Posting, identities, is_whole_patch
 from kpatch_tool.series.threads import FORWARD, NOTICE, PATCH, REPLY, RESEND, RFC, Kinds, Loose, Threads
+from kpatch_tool.system import parallel
 
 _AT_ONCE = 2000  # posts that are gathered before the results are written
 # The subject of nearly every patch; subject.parse reads the others. Set apart are titles in which it sees more.

@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kpatch_tool import scratch, text
+from kpatch_tool import text
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
 from kpatch_tool.mail.index_scan import hash_of
@@ -21,6 +21,7 @@ from kpatch_tool.series.choosing import number_of
 from kpatch_tool.series.diffs import all_readable
 from kpatch_tool.series.posts import identities, read_posts
 from kpatch_tool.series.threads import Threads, messages_of, roots_of
+from kpatch_tool.system import scratch
 
 if TYPE_CHECKING:
     from kpatch_tool.mail.index_store import IndexFile

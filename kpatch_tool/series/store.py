@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic, lock, workspace
+from kpatch_tool import workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
 from kpatch_tool.mail.attestation import Attestation
@@ -32,6 +32,7 @@ from kpatch_tool.series.attesting import documents, from_table
 from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
 from kpatch_tool.series.patches import read_patch
 from kpatch_tool.series.subject import parse
+from kpatch_tool.system import atomic, lock
 from kpatch_tool.text import some_of, spelt
 from kpatch_tool.workspace import Workspace
 

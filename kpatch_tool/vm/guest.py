@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from kpatch_tool import atomic
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import atomic
 from kpatch_tool.text import plural
 from kpatch_tool.vm import qemu, root, session, wire
 from kpatch_tool.vm.console import FATAL, Trace, find_traces

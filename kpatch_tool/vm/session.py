@@ -14,7 +14,7 @@ from typing import IO, Any
 from qemu.qmp import EventListener, QMPClient
 from qemu.qmp.error import QMPError
 
-from kpatch_tool.process import kill_group, known_to_stop
+from kpatch_tool.system.process import kill_group, known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import leftovers, process, sandbox
 from kpatch_tool.errors import MachineError
-from kpatch_tool.sandbox import Limits, Room
+from kpatch_tool.system import leftovers, process, sandbox
+from kpatch_tool.system.sandbox import Limits, Room
 from kpatch_tool.workspace import Workspace
 from tests.conftest import REPO_ROOT, Kpt, git
 
@@ -277,7 +277,7 @@ def test_one_file_is_bounded(room: Path) -> None:
 def test_limits_of_the_user_that_are_lower_hold(room: Path) -> None:
     """Nobody may raise those, so that prlimit(1) refused to start anything."""
     script = (
-        "import sys; from pathlib import Path; from kpatch_tool import sandbox; print(sandbox.missing() or 'works')\n"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox; print(sandbox.missing() or 'works')\n"
         "room = Path(sys.argv[1]); log = room / 'log'\n"
         "inside = 'prlimit --fsize --nproc --as --output HARD --noheadings'.split()\n"
         "sandbox.run_logged(inside, log, sandbox.Room((room,)), cwd=room, env={})\n"
@@ -345,7 +345,7 @@ def test_it_ends_with_its_time(room: Path) -> None:
 @works
 def test_it_ends_with_kpt(room: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from kpatch_tool import sandbox; room = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox; room = Path(sys.argv[1]);"
         "sandbox.run_logged(['sh', '-c', 'setsid sleep 876.5 & touch started; sleep 876.5'], room.parent / 'log',"
         " sandbox.Room((room,)), cwd=room, env={'PATH': '/usr/bin:/bin'})"
     )
@@ -364,7 +364,7 @@ def test_it_ends_with_kpt(room: Path) -> None:
 def test_no_terminal_inside(room: Path) -> None:
     """Who can open it could type commands into the shell that kpt was started from (TIOCSTI)."""
     code = (
-        "import sys; from pathlib import Path; from kpatch_tool import sandbox; room = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox; room = Path(sys.argv[1]);"
         "open('/dev/tty').close(); print('the control', flush=True);"
         "sandbox.run_logged(['sh', '-c', 'echo tried; : < /dev/tty && echo reached'], room.parent / 'log',"
         " sandbox.Room((room,)), cwd=room, env={'PATH': '/usr/bin:/bin'})"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.sandbox import descendants
+from kpatch_tool.system.sandbox import descendants
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 

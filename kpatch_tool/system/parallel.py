@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from kpatch_tool import process
 from kpatch_tool.errors import KptError, MachineError
+from kpatch_tool.system import process
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -76,7 +76,7 @@ class Threads:
     """`count` threads that work in the order given; use it as a context manager.
 
     When the block is left, by an interruption say, no work is begun any more; the programs that the threads wait for
-    are ended (kpatch_tool.process), and the threads with them.
+    are ended (kpatch_tool.system.process), and the threads with them.
     """
 
     def __init__(self, count: int) -> None:

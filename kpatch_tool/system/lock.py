@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system.atomic import machine_errors
 
 _POLL_SECONDS = 0.1
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from kpatch_tool import leftovers
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import leftovers
 
 _YOUNG = 60.0  # seconds: a directory younger than that may not be locked yet
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kpatch_tool import lock
-from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.system import lock
+from kpatch_tool.system.atomic import machine_errors
 from kpatch_tool.workspace import Workspace
 
 FILE_NAME = "store.sqlite"

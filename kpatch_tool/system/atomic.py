@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-from kpatch_tool import leftovers
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import leftovers
 
 STAGING = ".kpt-staging-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -104,7 +104,7 @@ def staged_directory(target: Path) -> Iterator[Path]:
     An existing target is exchanged for it, so no moment is without one (renameat2(2); where the file system cannot,
     between two renames), and all in it is on the disk by then: the old one is removed, and may have held the only copy.
     What a killed run left behind is removed by the next one for the same target. Two writers of one target must hold a
-    lock (kpatch_tool.lock).
+    lock (kpatch_tool.system.lock).
     """
     stage = target.parent / f"{STAGING}{target.name}"
     old = target.parent / f"{STAGING}{target.name}.old"

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kpatch_tool import leftovers, process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import leftovers, process
 
 VARIABLE = "KPT_NO_SANDBOX"
 # The user of root's builds: above every range that systemd (its UIDS-GIDS.md), distributions and containers give away.

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.atomic import STAGING, machine_errors
+from kpatch_tool.system.atomic import STAGING, machine_errors
 from kpatch_tool.workspace import Workspace
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})

@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from kpatch_tool import process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import process
 
 _LARGEST = 16 << 20  # bytes of a file that lists names
 
