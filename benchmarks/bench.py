@@ -28,7 +28,7 @@ from kpatch_tool.kbuild.make import environment
 from kpatch_tool.suites.run import Options
 from kpatch_tool.system import process, sandbox
 from kpatch_tool.system.sandbox import guarded
-from kpatch_tool.testing import Request, test_request
+from kpatch_tool.testing.command import Request, test_request
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.worktree import worktree_of

@@ -13,8 +13,8 @@ from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import ordered
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
-from kpatch_tool.pipeline import run
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.suites.model import StateTests
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed

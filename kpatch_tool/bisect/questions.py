@@ -27,7 +27,7 @@ from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kpatch_tool.testing import Tester
+    from kpatch_tool.testing.command import Tester
 
 SKIP = 125  # git bisect run: this state cannot be asked
 _LAST_ANSWER = 127  # statuses above are no answer

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.mail.message import Address
-from kpatch_tool.pipeline import run
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.given import of_reply
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.series.store import load

@@ -277,7 +277,8 @@ def test_one_file_is_bounded(room: Path) -> None:
 def test_limits_of_the_user_that_are_lower_hold(room: Path) -> None:
     """Nobody may raise those, so that prlimit(1) refused to start anything."""
     script = (
-        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox; print(sandbox.missing() or 'works')\n"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox\n"
+        "print(sandbox.missing() or 'works')\n"
         "room = Path(sys.argv[1]); log = room / 'log'\n"
         "inside = 'prlimit --fsize --nproc --as --output HARD --noheadings'.split()\n"
         "sandbox.run_logged(inside, log, sandbox.Room((room,)), cwd=room, env={})\n"

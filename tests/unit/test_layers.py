@@ -26,18 +26,14 @@ _ROOMS = (
     ("vm",),
     ("suites",),
     ("results",),
+    ("testing",),
     ("bisect",),
     ("report",),
+    ("running",),
     ("cli",),
+    ("__main__",),
 )
-_HEIGHT: dict[str, float] = {room: height for height, row in enumerate(_ROOMS, start=1) for room in row}
-# What a command does as a whole stands above the rooms that it calls.
-_HEIGHT |= {
-    "importing": _HEIGHT["series"] + 0.5,
-    "testing": _HEIGHT["results"] + 0.5,
-    "turns": _HEIGHT["results"] + 0.4,
-}
-_HEIGHT |= {"pipeline": _HEIGHT["results"] + 0.5, "runner": _HEIGHT["report"] + 0.5, "__main__": _HEIGHT["cli"] + 0.5}
+_HEIGHT = {room: height for height, row in enumerate(_ROOMS, start=1) for room in row}
 
 
 def _imports(file: Path) -> Iterator[tuple[int, str]]:

@@ -15,8 +15,8 @@ from kpatch_tool.kbuild.model import Uncompiled
 from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import SourceFile
 from kpatch_tool.mail.recipients import Recipients, by_message_id
-from kpatch_tool.pipeline import run
 from kpatch_tool.report.letter import answered, draft, vouches
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.given import of_reply
 from kpatch_tool.series.posted import Posted
 from tests import report_records as records

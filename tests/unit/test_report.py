@@ -13,14 +13,14 @@ from rich.console import Console
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import Diagnostic
-from kpatch_tool.pipeline import run
 from kpatch_tool.report import document, html, table
 from kpatch_tool.report.document import run_document
 from kpatch_tool.report.live import LiveTable, PlainLines
 from kpatch_tool.report.tests import show as show_tests
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.system.parallel import Threads
-from kpatch_tool.testing import Tested
+from kpatch_tool.testing.command import Tested
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests
 
 # All that a page is made of: nothing that runs, loads or sends.

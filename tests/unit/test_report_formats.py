@@ -18,7 +18,6 @@ from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.mail.message import Address
-from kpatch_tool.pipeline import Which, run
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
@@ -28,6 +27,7 @@ from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.running.pipeline import Which, run
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.posted import Posted
 from kpatch_tool.text import printable

@@ -38,10 +38,10 @@ from kpatch_tool.suites.model import StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.system import process, sandbox
 from kpatch_tool.system.parallel import Threads, ahead
+from kpatch_tool.testing.turns import Turns
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.turns import Turns
 from kpatch_tool.vm import accel
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.model import LEFT_BEHIND
@@ -118,7 +118,7 @@ class Tested:
 
 @dataclass(slots=True)
 class Tester:
-    """Tests states of one tree, remembering what it found; made for kpatch_tool.pipeline.Steps.
+    """Tests states of one tree, remembering what it found; made for kpatch_tool.running.pipeline.Steps.
 
     `runs` is how often a test that seems worse is run before it counts; `fresh` tests again what is remembered; `keep`
     is False where what was found must not be remembered (one look of a search at a test that may be flaky). Threads may

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool import doctor, pipeline, testing
+from kpatch_tool import doctor
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
@@ -16,12 +16,13 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.compiled import not_compiled
 from kpatch_tool.kbuild.model import StateBuild, Uncompiled
 from kpatch_tool.kbuild.plan import make_plan
-from kpatch_tool.pipeline import Which
 from kpatch_tool.progress import Progress, told
 from kpatch_tool.report import reports
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
+from kpatch_tool.running import pipeline
+from kpatch_tool.running.pipeline import Which
 from kpatch_tool.series import store as series_store
 from kpatch_tool.series.model import Series
 from kpatch_tool.series.restore import needs_restoring
@@ -29,6 +30,7 @@ from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import atomic
+from kpatch_tool.testing.command import Tester, default_suites, guests_at_once
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
@@ -84,11 +86,11 @@ def run_series(workspace: Workspace, request: Request, watcher: Watcher) -> RunO
     series = series_store.load(directory)
     tree = Catalogue(workspace).resolve(request.tree, series, skeleton=True)
     doctor.require("apply" if tree.skeleton else "run")
-    suites = request.suites or testing.default_suites(workspace)
+    suites = request.suites or default_suites(workspace)
     for suite in suites:
         catalogue.get(workspace, suite, watcher.progress)
     with Store(workspace, note=watcher.progress) as store:
-        tester = testing.Tester(workspace, tree, store, request.arch, progress=watcher.progress)
+        tester = Tester(workspace, tree, store, request.arch, progress=watcher.progress)
         rooms = Rooms(
             workspace,
             directory,
@@ -96,7 +98,7 @@ def run_series(workspace: Workspace, request: Request, watcher: Watcher) -> RunO
             request.arch,
             suites,
             tester,
-            testing.guests_at_once(request.jobs),
+            guests_at_once(request.jobs),
             watcher.progress,
             request.fragments,
             () if tree.skeleton else make_plan(tree, archs.load(request.arch), request.fragments).added,
@@ -124,7 +126,7 @@ class Rooms:
     kernel: Tree
     arch: str
     suites: tuple[str, ...]
-    tester: testing.Tester
+    tester: Tester
     guests: int
     progress: Progress
     fragments: tuple[Path, ...] = ()

@@ -35,9 +35,9 @@ from kpatch_tool.results.repeats import Before
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
 from kpatch_tool.system.parallel import Threads, ahead
+from kpatch_tool.testing.turns import Turn, Turns
 from kpatch_tool.text import plural, state_name
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
-from kpatch_tool.turns import Turn, Turns
 
 
 class Which(StrEnum):
