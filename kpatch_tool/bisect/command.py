@@ -19,7 +19,7 @@ from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.store import Store
-from kpatch_tool.series import store as series_store
+from kpatch_tool.series.directory import store as series_store
 from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import lock
 from kpatch_tool.text import state_name

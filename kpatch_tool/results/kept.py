@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.series.store import name_of
+from kpatch_tool.series.directory.store import name_of
 from kpatch_tool.storage.database import FILE_NAME, Database, Row
 from kpatch_tool.system import leftovers
 from kpatch_tool.tree.applied import all_applied

@@ -23,9 +23,9 @@ from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
 from kpatch_tool.running import pipeline
 from kpatch_tool.running.pipeline import Which
-from kpatch_tool.series import store as series_store
+from kpatch_tool.series.directory import store as series_store
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.restore import needs_restoring
+from kpatch_tool.series.restoring.restore import needs_restoring
 from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import never_loaded

@@ -8,10 +8,11 @@ from pathlib import Path
 from kpatch_tool.mail.elsewhere import Elsewhere
 from kpatch_tool.mail.read import Received, read_sources
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.series import listing, store
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.attesting import attested
+from kpatch_tool.series.directory import store
+from kpatch_tool.series.mailboxes import listing
 from kpatch_tool.series.model import Series
+from kpatch_tool.series.people.attesting import attested
 from kpatch_tool.workspace import Workspace
 
 

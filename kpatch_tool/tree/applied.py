@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.system import process
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name

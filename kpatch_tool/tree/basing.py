@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.stated import Form, Stated, statements
+from kpatch_tool.series.reading.stated import Form, Stated, statements
 from kpatch_tool.system import process
 from kpatch_tool.text import plural
 from kpatch_tool.tree import base

@@ -16,9 +16,9 @@ from kpatch_tool.mail.message import Address
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
 from kpatch_tool.running.pipeline import run
-from kpatch_tool.series.given import of_reply
+from kpatch_tool.series.directory.store import load
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.store import load
+from kpatch_tool.series.people.given import of_reply
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.workspace import Workspace
 from tests import report_records as records

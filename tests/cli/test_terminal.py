@@ -15,7 +15,7 @@ import pytest
 
 from kpatch_tool.cli import common
 from kpatch_tool.results.store import Store
-from kpatch_tool.series.store import load
+from kpatch_tool.series.directory.store import load
 from kpatch_tool.workspace import Workspace
 from tests import report_records as records
 from tests.cli.test_report_mail import thread

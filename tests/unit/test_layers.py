@@ -73,17 +73,45 @@ def test_single_files_import_from_below_only() -> None:
     assert [found for file in files for found in _upward(file, file.stem)] == []
 
 
+def _within(room: Path) -> Iterator[tuple[Path, int, str]]:
+    """Every file of a room's with the line and the part (a room or a file in it) of what it imports of that room."""
+    for file in sorted(room.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                    if name.startswith(f"kpatch_tool.{room.name}."):
+                        yield file, node.lineno, name.split(".")[2]
+
+
 def test_the_rooms_of_restoring_stand_one_on_the_other() -> None:
     """How a line is spaced knows nothing of patches, and neither it nor loose reading of how readings are tried."""
     restore = _PACKAGE / "restore"
     forbidden = {"style": {"readings", "loosely"}, "readings": {"loosely"}, "loosely": {"style", "readings"}}
-    for room, others in forbidden.items():
-        files = sorted((restore / room).glob("*.py"))
-        assert files
-        for file in files:
-            for node in ast.walk(ast.parse(file.read_bytes())):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kpatch_tool.restore."):
-                    assert str(node.module).split(".")[2] not in others, f"{file}:{node.lineno}"
+    assert all(list((restore / room).glob("*.py")) for room in forbidden)
+    for file, line, other in _within(restore):
+        assert other not in forbidden.get(file.parent.name, set()), f"{file}:{line}"
+
+
+# The rooms and the single files of series/, from the bottom up, as above.
+_OF_SERIES = (
+    ("model",),
+    ("people",),
+    ("reading",),
+    ("postings", "restoring"),
+    ("mailboxes", "assemble"),
+    ("directory",),
+    ("views", "importing"),
+)
+
+
+def test_the_rooms_of_series_stand_one_on_the_other() -> None:
+    series = _PACKAGE / "series"
+    height = {part: height for height, row in enumerate(_OF_SERIES) for part in row}
+    parts = {path.stem for path in series.iterdir() if (path / "__init__.py").is_file() or path.suffix == ".py"}
+    assert parts - {"__init__"} == set(height), "say here and in docs/architecture.md where a new one stands"
+    for file, line, other in _within(series):
+        mine = file.relative_to(series).with_suffix("").parts[0]
+        assert other == mine or height[other] < height[mine], f"{file}:{line} imports {other}"
 
 
 def test_an_upward_import_is_seen(tmp_path: Path) -> None:

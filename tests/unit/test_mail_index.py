@@ -21,9 +21,11 @@ from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import silent
-from kpatch_tool.series import indexed, listing, posting, subject, threads
-from kpatch_tool.series.indexed import PatchJudge
-from kpatch_tool.series.posts import read_posts
+from kpatch_tool.series.mailboxes import indexed, listing, threads
+from kpatch_tool.series.mailboxes.indexed import PatchJudge
+from kpatch_tool.series.postings import gathering
+from kpatch_tool.series.postings.posts import read_posts
+from kpatch_tool.series.reading import subject
 from tests import thread_texts
 from tests.clock import within
 from tests.conftest import SHARED
@@ -59,7 +61,7 @@ def without_cover(mails: list[Mail]) -> list[Mail]:
 
 def whole(path: Path) -> list[Shown]:
     """The postings that reading the whole file gives."""
-    found = posting.gather(read_posts(read_sources([str(path)]).messages))
+    found = gathering.gather(read_posts(read_sources([str(path)]).messages))
     return [
         (one.title, one.version, one.sender.name, sorted(one.patches), one.total, one.cover is not None,
          next(iter(one.posts)).message.message_id)

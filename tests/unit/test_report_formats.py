@@ -28,8 +28,8 @@ from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.running.pipeline import Which, run
+from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.posted import Posted
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
 from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
