@@ -125,3 +125,15 @@ def test_an_upward_import_is_seen(tmp_path: Path) -> None:
     told = ["bad.py:1 imports report", "bad.py:2 imports tree", "bad.py:4 imports cli"]
     assert sorted(_upward(file, "tree")) == [told[0], told[2]]
     assert sorted(_upward(file, "mail")) == told
+
+
+def test_a_test_file_imports_no_other_test_file() -> None:
+    """What several need stands in a file of its own in tests/; else one test cannot change without another's."""
+    tests = Path(__file__).parents[1]
+    found = [
+        f"{file.relative_to(tests)}:{node.lineno}"
+        for file in sorted(tests.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and any(part.startswith("test_") for part in (node.module or "").split("."))
+    ]
+    assert found == []

@@ -20,8 +20,8 @@ from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.people.given import of_reply
 from tests import report_records as records
+from tests.report_records import hostile_record
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
-from tests.unit.test_report import hostile_record
 
 ME = Address("Test Person", "test@example.org")
 FIELDS = {

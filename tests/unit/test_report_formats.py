@@ -32,9 +32,19 @@ from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
-from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
+from tests.report_records import (
+    POISON,
+    base_untested,
+    clean,
+    every_kind,
+    hiding,
+    hostile_record,
+    infra,
+    large,
+    poisoned,
+    regressions,
+)
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
-from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
 KINDS = (

@@ -20,8 +20,8 @@ from kpatch_tool.results.record import PatchRecord
 from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.model import Exactness
 from tests import report_records as records
+from tests.html_page import Page
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
-from tests.unit.test_report import Page
 
 NONE = Dependencies((), (), ())
 
