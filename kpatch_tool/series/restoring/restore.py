@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from functools import cache, partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
@@ -37,6 +38,7 @@ _SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whos
 PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 _AGAIN = Bound(20_000, 500_000_000, 5_000)  # of the search for a file that others have told of
+_NOTHING: frozenset[Damage] = frozenset()
 _LETTERS = frozenset({Damage.REPLACED, Damage.ADDRESSES_HIDDEN})
 _TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
 
@@ -243,33 +245,36 @@ _Tried = tuple[Files, list[Restoration]]
 
 
 def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
-    """The best of: the text as received, the damage undone, the white space read by style."""
+    """The first reading that is proven, or that fits and undoes all that happened to the mail. Where there is none:
+    the first where white space was lost, else the last of those that fit best."""
     lost = bool(patch.damage & LOST)
     if _lacks_people(patch):
         known = replace(known, people=(*known.people, *_known_people(patch, files, known.versions)))
     tried: list[_Tried] = []
-    if not lost and patch.files:
-        tried.append(_each(patch.files, files, _as_received))
-        if _rank(tried[-1]) == 2:
-            return tried[-1]
-        tried.append(_each(patch.files, files, partial(_letters_alone, people=known.people)))
-        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _LETTERS):
-            return tried[-1]
-    if lost and patch.files:
+    for reading, undoes in _readings(patch, files, known, lost=lost):
+        fit = _fit(reading)
+        if fit is _Fit.PROVEN or (fit is _Fit.FOUND and patch.damage <= undoes):
+            return reading
+        tried.append(reading)
+    # Without white space almost any line is near some line of the base: what only fits is not what was sent.
+    return tried[0] if lost else max(reversed(tried), key=_fit)
+
+
+def _readings(patch: Patch, files: Files, known: _Known, *, lost: bool) -> Iterator[tuple[_Tried, frozenset[Damage]]]:
+    """The readings of a patch in the order in which they are tried, each made when it is asked for, with the damages
+    of which it undoes every trace; `lost`: the mail lost white space."""
+    if patch.files and lost:
         by_ids = _by_ids(patch.files, files, known.blobs, restore_made)
-        tried.append(_styled(patch.files, files, replace(known, kept={**known.kept, **by_ids})))
-        if _rank(tried[-1]) == 2 or (_rank(tried[-1]) == 1 and not patch.damage - _TRIED):
-            return tried[-1]
+        yield _styled(patch.files, files, replace(known, kept={**known.kept, **by_ids})), _TRIED
+    elif patch.files:
+        yield _each(patch.files, files, _as_received), _NOTHING
+        yield _each(patch.files, files, partial(_letters_alone, people=known.people)), _LETTERS
     loose = read_loose(patch.received or patch.diff)
     if loose:
         trial, results = _repaired(loose, files, known)
-        tried.append((trial, results if lost else _not_retold(patch, results)))
-    if not lost and not loose:
-        tried.append(_styled(patch.files, files, known))
-    if lost and patch.files:
-        # Without white space almost any line is near some line of the base: what only fits is not what was sent.
-        return tried[-1] if _rank(tried[-1]) == 2 else tried[0]
-    return max(tried if lost else reversed(tried), key=_rank)
+        yield (trial, results if lost else _not_retold(patch, results)), _NOTHING
+    elif not lost:
+        yield _styled(patch.files, files, known), _NOTHING
 
 
 def _not_retold(patch: Patch, results: Sequence[Restoration]) -> list[Restoration]:
@@ -382,12 +387,19 @@ def _may_learn(result: Restoration, taught: Mapping[bytes, bytes]) -> bool:
     return any(taught.get(text, line) != line for text, line in added_lines(result.file).items())
 
 
-def _rank(tried: _Tried) -> int:
-    """2: all proven, 1: all found, 0: not."""
+class _Fit(IntEnum):
+    """What became of all files of a patch together."""
+
+    LACKING = 0  # one at least is not restored
+    FOUND = 1
+    PROVEN = 2
+
+
+def _fit(tried: _Tried) -> _Fit:
     results = tried[1]
     if not results or not all(result.found for result in results):
-        return 0
-    return 2 if all(result.proven for result in results) else 1
+        return _Fit.LACKING
+    return _Fit.PROVEN if all(result.proven for result in results) else _Fit.FOUND
 
 
 def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
