@@ -3,8 +3,8 @@
 A Makefile is a program that runs with the rights of whoever builds. In the sandbox it sees the system's programs and
 its sources, all read-only, and the directories it is to write; no home directory, no network, no process but its own.
 bubblewrap (bwrap(1)) makes the room out of the kernel's namespaces. Limits hold without control groups, which few users
-may write: prlimit(1) sets those of the kernel, and a watch looks at what the room uses together. It ends whole with
-kpt.
+may write: prlimit(1) sets those of the kernel, and a watch looks at what the room uses together (limits.py). It ends
+whole with kpt.
 
 The kernel does not limit root's processes (fork.c, RLIMIT_NPROC), so in root's builds the room is made by root and
 used by a user that nobody is.
@@ -14,18 +14,18 @@ Where bwrap cannot work the user is told, and may choose to do without (`--no-sa
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.system import leftovers, process
+from kpatch_tool.system.limits import GIB, Limits, Watch, default_limits
 
 VARIABLE = "KPT_NO_SANDBOX"
 # The user of root's builds: above every range that systemd (its UIDS-GIDS.md), distributions and containers give away.
@@ -33,8 +33,6 @@ BUILDER = 1_900_000_000
 # Debian Policy 9.2.1 keeps the name of that home free.
 _INSIDE = {"HOME": "/nonexistent", "TMPDIR": "/tmp"}
 _NO_CCACHE = {"CCACHE_DISABLE": "1"}  # where the caller gives it no directory: it would want one at home
-_GIB = 1 << 30
-_MIB = 1 << 20
 # What compilers, make and scripts are made of. Links among them (merged /usr) stay links.
 _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store"),
@@ -44,14 +42,13 @@ _SHUT = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--
 _WHOLE = ("--die-with-parent", "--new-session", "--cap-drop", "ALL")
 # Since bubblewrap 0.8: no namespaces inside, which keeps much of the kernel out of reach; a bounded /tmp.
 _NO_MORE = ("--unshare-user", "--disable-userns")
-_BOUNDED = ("--size", str(_GIB))
+_BOUNDED = ("--size", str(GIB))
 _TO_DROP = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP")
 _DROP = (
     *("setpriv", "--reuid", str(BUILDER), "--regid", str(BUILDER), "--no-new-privs"),
     *("--inh-caps=-all", "--bounding-set=-all"),
 )
 _TRIAL_SECONDS = 20.0
-_CHILDREN = Path("/proc/thread-self/children")  # where the kernel has CONFIG_PROC_CHILDREN
 # Where the kernel groups processes by session, nice values count only inside of a group, and the group has its own
 # (sched(7), "The autogroup feature"). It takes one value in a tenth of a second, from all users together (EAGAIN:
 # proc_sched_autogroup_set_nice in kernel/sched/autogroup.c).
@@ -60,27 +57,6 @@ _STAND_BACK = (
     '{ echo "$0" >/proc/self/autogroup; } 2>/dev/null && break; sleep 0.1; done; exec nice -n "$0" "$@"'
 )
 _GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a room may use, in bytes, tasks and seconds."""
-
-    memory: int  # of all its processes together, and the address space of each
-    tasks: int = 1024
-    file: int = 16 * _GIB  # of one file
-    written: int = 48 * _GIB  # what the disk loses while it runs
-    spare: int = 512 * _MIB  # what stays free of the machine's memory and disk, or 5 % where that is less
-    output: int = 256 * _MIB  # what it may print
-    seconds: float = 4 * 3600.0
-    nice: int = 10  # how much it stands back from other programs
-
-
-def default_limits() -> Limits:
-    """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor that kpt
-    may run on."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Limits(memory=max(2 * _GIB, memory * 3 // 4), tasks=max(1024, 32 * process.processors()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +231,7 @@ def plain(root: Path, path: Path) -> bool:
     try:
         real = path.resolve(strict=True)
         found = real.stat()
-        return real.is_relative_to(root.resolve()) and stat.S_ISREG(found.st_mode) and found.st_size < 2 * _GIB
+        return real.is_relative_to(root.resolve()) and stat.S_ISREG(found.st_mode) and found.st_size < 2 * GIB
     except (OSError, RuntimeError):
         return False
 
@@ -275,95 +251,6 @@ def within(root: Path, path: Path) -> bool:
         return path.parent.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):
         return False
-
-
-class Watch:
-    """Looks at a running room: call it with the process id of its bwrap, it tells which limit is passed, else ""."""
-
-    def __init__(self, limits: Limits, places: Sequence[Path]) -> None:
-        self._limits = limits
-        self._disks = [(place, _free_disk(place)[0]) for place in places]
-
-    def __call__(self, pid: int) -> str:
-        return self._of_disk() or self._of_memory() or self._of_processes(pid)
-
-    def _of_disk(self) -> str:
-        for place, before in self._disks:
-            free, size = _free_disk(place)
-            if before - free > self._limits.written:
-                return f"it wrote more than {_size(self._limits.written)}"
-            if free < min(self._limits.spare, size // 20) and free < before:
-                return f"only {_size(free)} of disk are left"
-        return ""
-
-    def _of_memory(self) -> str:
-        free, size = memory()
-        low = free < min(self._limits.spare, size // 20)
-        return f"only {_size(free)} of the machine's memory are left" if low else ""
-
-    def _of_processes(self, pid: int) -> str:
-        tasks = used = 0
-        for one in descendants(pid):
-            tasks += one.tasks
-            used += one.resident
-            if tasks > self._limits.tasks:
-                return f"it started more than {self._limits.tasks} processes"
-            if used > self._limits.memory:
-                return f"it used more than {_size(self._limits.memory)} of memory"
-        return ""
-
-
-def memory() -> tuple[int, int]:
-    """The bytes of memory that this machine can still give to programs, and all it has (proc(5))."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
-    free, size = (int(fields[name].split()[0]) << 10 for name in ("MemAvailable", "MemTotal"))
-    return free, size
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A running process: its id, number of threads, resident memory in bytes."""
-
-    pid: int
-    tasks: int
-    resident: int
-
-
-def descendants(pid: int) -> Iterator[Running]:
-    """The processes that `pid` started, and those they started (proc(5)); what ends meanwhile is left out."""
-    children_of = _listed_children if _CHILDREN.exists() else _children_by_parent()
-    pending = [pid]
-    page = os.sysconf("SC_PAGE_SIZE")
-    while pending:
-        one = pending.pop()
-        here = Path("/proc", str(one))
-        try:
-            pending += children_of(one)
-            tasks = sum(1 for _ in (here / "task").iterdir())
-            resident = int(_words(here / "statm")[1]) * page
-        except (OSError, IndexError):
-            continue
-        if one != pid:
-            yield Running(one, tasks, resident)
-
-
-def _listed_children(pid: int) -> list[int]:
-    return [int(word) for task in Path("/proc", str(pid), "task").iterdir() for word in _words(task / "children")]
-
-
-def _children_by_parent() -> Callable[[int], list[int]]:
-    """The same from what every process says of its parent, for kernels that list no children."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # "PID (NAME) STATE PARENT ...": the name may hold anything.
-            parent = int(status.read_bytes().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(int(status.parent.name))
-    return lambda pid: children.get(pid, [])
-
-
-def _words(path: Path) -> list[str]:
-    return path.read_text("ascii").split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,12 +361,3 @@ def _mount(place: Path) -> tuple[str, ...]:
     if place.is_symlink():
         return ("--symlink", str(place.readlink()), str(place))
     return ("--ro-bind", str(place), str(place))
-
-
-def _free_disk(place: Path) -> tuple[int, int]:
-    found = os.statvfs(place)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-
-
-def _size(count: int) -> str:
-    return f"{count / _GIB:.1f} GB" if count >= _GIB else f"{count / _MIB:.0f} MB"

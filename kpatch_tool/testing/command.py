@@ -36,7 +36,7 @@ from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests, variants
 from kpatch_tool.suites.model import StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Plan, Subject
-from kpatch_tool.system import process, sandbox
+from kpatch_tool.system import limits, process
 from kpatch_tool.system.parallel import Threads, ahead
 from kpatch_tool.testing.turns import Turns
 from kpatch_tool.tree.applied import base_state, load_applied
@@ -320,7 +320,7 @@ def guests_at_once(wanted: int | None) -> int:
     A guest whose processors wait for one another needs them all at a time: two guests that share them are no faster
     than one after the other, and their tests take longer.
     """
-    free, _ = sandbox.memory()
+    free, _ = limits.memory()
     carried = max(1, process.processors() // run.GUEST_CPUS)
     return min(wanted or carried, max(1, (free >> 20) // run.GUEST_MEMORY))
 

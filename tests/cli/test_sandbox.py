@@ -21,7 +21,8 @@ import pytest
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.system import leftovers, process, sandbox
-from kpatch_tool.system.sandbox import Limits, Room
+from kpatch_tool.system.limits import Limits, descendants
+from kpatch_tool.system.sandbox import Room
 from kpatch_tool.workspace import Workspace
 from tests.conftest import REPO_ROOT, Kpt, git
 
@@ -234,17 +235,17 @@ def test_limits_end_it_whole(room: Path, script: str, why: str) -> None:
 @works
 def test_limits_hold_on_a_kernel_that_lists_no_children(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One without CONFIG_PROC_CHILDREN."""
-    monkeypatch.setattr(sandbox, "_CHILDREN", Path("/proc/thread-self/none"))
+    monkeypatch.setattr("kpatch_tool.system.limits._CHILDREN", Path("/proc/thread-self/none"))
     done, _ = shut_in("for i in $(seq 70); do sleep 30 & done; wait", room)
     assert done.stopped == "it started more than 60 processes"
     with subprocess.Popen(["sh", "-c", "sh -c 'sleep 40; :' & sleep 40; :"], start_new_session=True) as process_:
         try:
             deadline = time.monotonic() + 30
-            while len(found := {one.pid for one in sandbox.descendants(process_.pid)}) < 3:
+            while len(found := {one.pid for one in descendants(process_.pid)}) < 3:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             monkeypatch.undo()
-            assert {one.pid for one in sandbox.descendants(process_.pid)} == found
+            assert {one.pid for one in descendants(process_.pid)} == found
         finally:
             process.kill_group(process_.pid)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.system.sandbox import descendants
+from kpatch_tool.system.limits import descendants
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 from tests.patch_files import mail
