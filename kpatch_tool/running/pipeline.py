@@ -20,9 +20,8 @@ from typing import Protocol
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, new_warnings
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled
 from kpatch_tool.results.answer import answer
-from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import (
     NO_DEPENDENCIES,
     Cell,
@@ -32,11 +31,12 @@ from kpatch_tool.results.record import (
     Stage,
 )
 from kpatch_tool.results.repeats import Before
+from kpatch_tool.running.cells import build_cell, needs_cell, patch_records, tests_cell
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
 from kpatch_tool.system.parallel import Threads, ahead
 from kpatch_tool.testing.turns import Turn, Turns
-from kpatch_tool.text import plural, state_name
+from kpatch_tool.text import state_name
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, State
 
 
@@ -60,7 +60,8 @@ class Steps(Protocol):
         """The commit of its base."""
 
     @property
-    def arch(self) -> str: ...
+    def arch(self) -> str:
+        """The architecture that is built for."""
 
     @property
     def config(self) -> tuple[str, ...]:
@@ -89,14 +90,17 @@ class Steps(Protocol):
     def restore(self, series: Series) -> Series:
         """The series with its white space back, as far as the tree can tell; the same where nothing is to be done."""
 
-    def dependencies(self, series: Series) -> Dependencies: ...
+    def dependencies(self, series: Series) -> Dependencies:
+        """Which patch needs which, and what from outside."""
 
-    def apply(self, series: Series) -> ApplyOutcome: ...
+    def apply(self, series: Series) -> ApplyOutcome:
+        """The series put on the tree, or where it does not fit. Raises InputError where it is not to be tried."""
 
     def states(self) -> tuple[State, ...]:
         """The states that applying left, base first."""
 
-    def build(self, state: State) -> StateBuild: ...
+    def build(self, state: State) -> StateBuild:
+        """The state built, or as it was built before. A failure is in what is returned."""
 
     def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:
         """The source files that each patch changes and its build left out."""
@@ -159,7 +163,7 @@ class _Run:
 
     def record(self) -> RunRecord:
         started, clock = datetime.now(UTC), time.monotonic()
-        self.watcher.patches(_patch_records(self.series))
+        self.watcher.patches(patch_records(self.series))
         self._restore()
         self._dependencies()
         self._apply()
@@ -176,7 +180,7 @@ class _Run:
             config=self.steps.config,
             started=started,
             seconds=time.monotonic() - clock,
-            patches=_patch_records(self.series),
+            patches=patch_records(self.series),
             cells=tuple(self.cells.values()),
             sentence=self._sentence(),
             dependencies=self.needs,
@@ -212,7 +216,7 @@ class _Run:
         except KptError as error:
             self._cannot(Stage.RESTORE, error)
             return
-        self.watcher.patches(_patch_records(self.series))
+        self.watcher.patches(patch_records(self.series))
         for patch in self.series.patches:
             damaged = patch.exactness is Exactness.DAMAGED
             outcome = Outcome.FINDING if damaged else Outcome.WELL
@@ -226,7 +230,7 @@ class _Run:
             self._cannot(Stage.DEPS, error)
             return
         for patch in self.series.patches:
-            self._put(_needs_cell(patch, self.needs))
+            self._put(needs_cell(patch, self.needs))
 
     def _apply(self) -> None:
         self._running(Stage.APPLY)
@@ -383,45 +387,6 @@ class _Run:
         return any(build.patch == patch and build.status is BuildStatus.OK for build in self.builds)
 
 
-def build_cell(build: StateBuild, base: StateBuild | None) -> Cell:
-    """The cell of a build; warnings are new against `base`."""
-    fresh = new_warnings(build, base) if build.patch != 0 and base is not None and base.patch == 0 else ()
-    if build.status is BuildStatus.INFRA:
-        return Cell(build.patch, Stage.BUILD, Outcome.INFRA, "cannot", build.why)
-    if build.status is BuildStatus.FAILED:
-        return Cell(build.patch, Stage.BUILD, Outcome.FINDING, "FAILED", build.why)
-    if fresh:
-        return Cell(build.patch, Stage.BUILD, Outcome.FINDING, plural(len(fresh), "warning"), fresh[0].message)
-    text = "cached" if build.cached else f"ok {build.seconds:.0f} s"
-    return Cell(build.patch, Stage.BUILD, Outcome.WELL, text, build.why)
-
-
-def tests_cell(
-    patch: int, now: Sequence[StateTests], everything: Sequence[StateTests], *, same_as: int | None = None
-) -> Cell:
-    """The cell of a state's tests, all suites together; `everything` holds the base's results, `same_as` is the
-    state whose results these are, if none of them was run."""
-    why = "; ".join(dict.fromkeys(tests.why for tests in now if tests.why))
-    if any(tests.status is SuiteStatus.INFRA for tests in now):
-        return Cell(patch, Stage.TEST, Outcome.INFRA, "cannot", why)
-    if any(tests.status is SuiteStatus.FAILED for tests in now):
-        return Cell(patch, Stage.TEST, Outcome.FINDING, "FAILED", why)
-    if patch == 0:
-        return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.results) for tests in now), "case"), why)
-    bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status is not SuiteStatus.INFRA}
-    deltas = [delta for tests in now if tests.suite in bases for delta in compare(tests, bases[tests.suite])]
-    counts = {change: sum(delta.change is change for delta in deltas) for change in Change}
-    outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
-    if same_as is not None:
-        return Cell(patch, Stage.TEST, outcome, f"= {state_name(same_as) if same_as else 'base'}", why)
-    words = [f"{count} {change}" for change, count in counts.items() if count]
-    alone = [tests.suite for tests in now if tests.suite not in bases]
-    if alone:
-        words = ["no base"] if len(alone) == len(now) else [*(words or ["same"]), "no base"]
-        why = "; ".join(part for part in (why, f"{', '.join(alone)}: the base was not tested") if part)
-    return Cell(patch, Stage.TEST, outcome, ", ".join(words) or "same", why)
-
-
 def _wanted(built: Iterable[_Built], which: Which) -> Iterator[_Built]:
     """Those to test, each as soon as that is sure."""
     last = None
@@ -432,31 +397,3 @@ def _wanted(built: Iterable[_Built], which: Which) -> Iterator[_Built]:
             last = one
     if last is not None:
         yield last
-
-
-def _needs_cell(patch: Patch, needs: Dependencies) -> Cell:
-    edges = [edge for edge in needs.edges if edge.patch == patch.number]
-    outside = [found for found in needs.external if found.patch == patch.number]
-    why = "; ".join([*(edge.why for edge in edges), *(found.why for found in outside)])
-    lacking = [found for found in outside if found.present is False]
-    if lacking:
-        return Cell(patch.number, Stage.DEPS, Outcome.FINDING, "lacks", why)
-    if early := [edge.why for edge in edges if edge.needs > patch.number]:
-        return Cell(patch.number, Stage.DEPS, Outcome.FINDING, "later", "; ".join(early))
-    numbers = [str(number) for number in sorted({edge.needs for edge in edges})]
-    shown = numbers if len(numbers) <= 3 else [*numbers[:2], f"+{len(numbers) - 2}"]
-    return Cell(patch.number, Stage.DEPS, Outcome.WELL, ",".join(shown) or "none", why)
-
-
-def _patch_records(series: Series) -> tuple[PatchRecord, ...]:
-    return tuple(
-        PatchRecord(
-            patch.number,
-            patch.subject,
-            f"{patch.author.name} <{patch.author.email}>" if patch.author.email else patch.author.name,
-            patch.exactness,
-            patch.why,
-            patch.ambiguous,
-        )
-        for patch in series.patches
-    )
