@@ -14,8 +14,9 @@ from kpatch_tool.series.reading.stated import Form, Stated, statements
 from kpatch_tool.system import process
 from kpatch_tool.text import plural
 from kpatch_tool.tree import base
-from kpatch_tool.tree.base import Fits, Sought
+from kpatch_tool.tree.base import Sought
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.fits import Fits
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.workspace import Workspace
 
