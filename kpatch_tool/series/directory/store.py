@@ -15,29 +15,25 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kpatch_tool import workspace
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
-from kpatch_tool.mail.attestation import Attestation
-from kpatch_tool.mail.message import Address, Damage
+from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import Received, SourceFile
-from kpatch_tool.series.directory import files, ondisk, toml
-from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series, Trailer
-from kpatch_tool.series.people.attesting import documents, from_table
+from kpatch_tool.series.directory import entries, files, ondisk
+from kpatch_tool.series.directory.entries import MARKER, Asked
+from kpatch_tool.series.model import Cover, Exactness, Patch, Reply, Series
 from kpatch_tool.series.reading.patches import read_patch
 from kpatch_tool.series.reading.subject import parse
 from kpatch_tool.system import atomic, lock
 from kpatch_tool.text import some_of, spelt
 from kpatch_tool.workspace import Workspace
 
-MARKER = "series.toml"
-_COMMENT = "Written by kpt import. `tree` names the kernel tree the series is meant for."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 _LONGEST_FILE = 120
 
@@ -48,28 +44,6 @@ class Unreadable:
 
     name: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """How the messages of source/ are to be read: in their order, which revision, with others' trailers, which series;
-    and where they are from (URLs, revisions)."""
-
-    ordered: bool
-    revision: int | None
-    sloppy: bool
-    pick: str = ""
-    origins: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, table: Mapping[str, Any]) -> _Asked:
-        return cls(
-            bool(table.get("ordered")),
-            ondisk.number(table, "revision-asked"),
-            bool(table.get("sloppy")),
-            str(table.get("series-asked", "")),
-            ondisk.strings(table, "from"),
-        )
 
 
 def check_name(name: str, where: str = "--name") -> str:
@@ -113,7 +87,7 @@ def save(
                 todo="choose another --name, or replace it with --force",
             )
         with atomic.staged_directory(directory) as stage:
-            asked = _Asked(received.patch_files, revision, sloppy, pick, received.origins)
+            asked = Asked(received.patch_files, revision, sloppy, pick, received.origins)
             _write(stage, series, [name for name, _ in stored], asked)
             for name, data in stored:
                 atomic.write_bytes(stage / "source" / name, data)
@@ -134,14 +108,14 @@ def save_patches(directory: Path, series: Series) -> None:
                 raise InputError(f"cannot be copied: {error.args[0][0][2]}", where=str(directory)) from error
             for name in _patch_names(directory, old):
                 (stage / name).unlink(missing_ok=True)
-            _write(stage, series, ondisk.strings(old, "source"), _Asked.of(old))
+            _write(stage, series, ondisk.strings(old, "source"), Asked.of(old))
 
 
 def load(directory: Path) -> Series:
     """The series in a directory. Raises InputError when it is none, a file of it cannot be read, or two of its patches
     have one number."""
     table = _table(directory)
-    entries = {str(entry.get("file", "")): entry for entry in _tables(table, "patch")}
+    told = {str(entry.get("file", "")): entry for entry in entries.tables(table, "patch")}
     listed = _patch_names(directory, table)
     if not listed:
         raise InputError("the series has no patches", where=str(directory), todo="import it again")
@@ -149,7 +123,7 @@ def load(directory: Path) -> Series:
     patches = []
     revision = total = 0
     for place, file in enumerate(listed, start=1):
-        patch, tag_revision, tag_total = _load_patch(directory, file, place, entries.get(file, {}))
+        patch, tag_revision, tag_total = _load_patch(directory, file, place, told.get(file, {}))
         revision, total = revision or tag_revision, max(total, tag_total)
         patches.append(patch)
     _refuse_equal_numbers(directory, listed, patches)
@@ -161,10 +135,10 @@ def load(directory: Path) -> Series:
         revision=ondisk.number(table, "revision") or revision or 1,
         total=ondisk.number(table, "total") or max(total, len(patches)),
         cover=cover,
-        patches=_attested(patches, table),
-        replies=tuple(_load_reply(directory, entry) for entry in _tables(table, "reply")),
+        patches=entries.attested(patches, table),
+        replies=tuple(_load_reply(directory, entry) for entry in entries.tables(table, "reply")),
         problems=ondisk.strings(table, "problems"),
-        tree=str(table["tree"]) if table.get("tree") else None,
+        tree=entries.tree(table),
     )
 
 
@@ -177,7 +151,7 @@ def reread(directory: Path, revision: int | None = None) -> Series:
 
     table = _table(directory)
     received = received_of(directory)
-    asked = _Asked.of(table)
+    asked = Asked.of(table)
     series = assemble(
         received.messages,
         where=str(directory / "source"),
@@ -187,12 +161,12 @@ def reread(directory: Path, revision: int | None = None) -> Series:
         sloppy=asked.sloppy,
         pick=asked.pick,
     )
-    series = replace(series, tree=str(table["tree"]) if table.get("tree") else None)
+    series = replace(series, tree=entries.tree(table))
     if series.revision != table.get("revision"):
         return series
     # What was known at the import only: signatures, and what was wrong with the source.
     problems = ondisk.strings(table, "problems") if "problems" in table else series.problems
-    return replace(series, patches=_attested(series.patches, table), problems=problems)
+    return replace(series, patches=entries.attested(series.patches, table), problems=problems)
 
 
 def received_of(directory: Path) -> Received:
@@ -295,54 +269,17 @@ def _lock_of(directory: Path) -> Path:
     return directory.resolve().parent / f".{directory.resolve().name}.lock"
 
 
-def _write(stage: Path, series: Series, source: Sequence[str], asked: _Asked) -> None:
+def _write(stage: Path, series: Series, source: Sequence[str], asked: Asked) -> None:
     listed = _distinct([files.file_name(patch.number, patch.subject) for patch in series.patches])
-    tables: list[tuple[str, toml.Table]] = []
+    replies = [f"replies/{place:04d}.txt" for place in range(1, len(series.replies) + 1)]
     if series.cover:
         atomic.write_text(stage / "cover.txt", files.cover_text(series.cover, series.revision, series.total))
-        letter: toml.Table = {"subject": series.cover.subject, "message-id": series.cover.message_id or None}
-        tables.append(("[cover]", {**letter, **_who(series.cover.author, series.cover.date)}))
     for name, patch in zip(listed, series.patches, strict=True):
         atomic.write_bytes(stage / name, files.patch_text(patch, series.revision, series.total))
-        tables.append(("[[patch]]", _patch_table(name, patch)))
-        tables += [("[[attestation]]", {"patch": patch.number, **one}) for one in documents(patch.attestation)]
-    for place, reply in enumerate(series.replies, start=1):
-        name = f"replies/{place:04d}.txt"
+    for name, reply in zip(replies, series.replies, strict=True):
         atomic.write_text(stage / name, files.reply_text(reply))
-        entry: toml.Table = {"file": name, "subject": reply.subject, "to-patch": reply.to_patch}
-        tables.append(("[[reply]]", {**entry, **_who(reply.author, reply.date)}))
-    head: toml.Table = {
-        "title": series.title,
-        "revision": series.revision,
-        "total": series.total,
-        "tree": series.tree,
-        "problems": series.problems,
-        "source": source,
-        "from": asked.origins or None,
-        "ordered": 1 if asked.ordered else None,
-        "revision-asked": asked.revision,
-        "sloppy": 1 if asked.sloppy else None,
-        "series-asked": asked.pick or None,
-    }
     atomic.write_text(stage / "series", "".join(f"{name}\n" for name in listed))
-    atomic.write_text(stage / MARKER, toml.document(head, tables, comment=_COMMENT))
-
-
-def _patch_table(name: str, patch: Patch) -> toml.Table:
-    given = [f"{trailer.key}: {trailer.value}" for trailer in patch.trailers if trailer.source == "reply"]
-    return {
-        "file": name,
-        "number": patch.number,
-        "exactness": patch.exactness.value,
-        "why": patch.why,
-        "ambiguous": patch.ambiguous or None,
-        "damage": sorted(damage.value for damage in patch.damage) or None,
-        "replied": given or None,
-    }
-
-
-def _who(author: Address, date: datetime | None) -> toml.Table:
-    return {"name": author.name, "email": author.email, "date": date.isoformat() if date else None}
+    atomic.write_text(stage / MARKER, entries.document(series, listed, replies, source, asked))
 
 
 def _load_patch(directory: Path, file: str, place: int, entry: Mapping[str, Any]) -> tuple[Patch, int, int]:
@@ -353,13 +290,14 @@ def _load_patch(directory: Path, file: str, place: int, entry: Mapping[str, Any]
     except FileNotFoundError:
         raise InputError("the patch file is not there", where=str(path), todo="import the series again") from None
     message = next(read.parse(data, str(path)))
-    exactness = _exactness(entry, path)
-    damage = frozenset(Damage(name) for name in ondisk.strings(entry, "damage") if name in set(Damage))
+    exactness = entries.exactness(entry, path)
+    damage = entries.damage(entry)
     lost = damage if exactness is Exactness.DAMAGED else frozenset()
     tag = parse(message.subject)
     number = ondisk.number(entry, "number") or place
-    replied = tuple(map(_trailer, ondisk.strings(entry, "replied")))
-    patch = read_patch(replace(message, damage=lost), number, replied=replied, kept=exactness is not None)
+    patch = read_patch(
+        replace(message, damage=lost), number, replied=entries.replied(entry), kept=exactness is not None
+    )
     if exactness is not None:
         patch = replace(
             patch,
@@ -381,31 +319,6 @@ def _refuse_equal_numbers(directory: Path, listed: Sequence[str], patches: Seque
         known[patch.number] = file
 
 
-def _attested(patches: Iterable[Patch], table: Mapping[str, Any]) -> tuple[Patch, ...]:
-    """The patches with what series.toml says of their signatures."""
-    known: dict[int | None, list[Attestation]] = {}
-    for entry in _tables(table, "attestation"):
-        if one := from_table(entry):
-            known.setdefault(ondisk.number(entry, "patch"), []).append(one)
-    return tuple(replace(patch, attestation=tuple(known.get(patch.number, ()))) for patch in patches)
-
-
-def _exactness(entry: Mapping[str, Any], path: Path) -> Exactness | None:
-    if "exactness" not in entry:
-        return None
-    try:
-        return Exactness(str(entry["exactness"]))
-    except ValueError:
-        known = ", ".join(Exactness)
-        where = f"{path.parent / MARKER}, {path.name}"
-        raise InputError(f"exactness {entry['exactness']!r} is none of {known}", where=where) from None
-
-
-def _trailer(text: str) -> Trailer:
-    key, _, value = text.partition(":")
-    return Trailer(key.strip(), value.strip(), "reply")
-
-
 def _load_cover(directory: Path, table: Mapping[str, Any]) -> Cover | None:
     entry = table.get("cover")
     try:
@@ -415,27 +328,14 @@ def _load_cover(directory: Path, table: Mapping[str, Any]) -> Cover | None:
     if not isinstance(entry, dict):
         first = text.strip().splitlines()
         return Cover(first[0] if first else "", Address("", ""), None, text.removesuffix("\n"))
-    subject, message_id = str(entry.get("subject", "")), str(entry.get("message-id", ""))
-    return Cover(subject, _author(entry), _date(entry), files.letter_body(text), message_id)
+    return entries.cover(entry, files.letter_body(text))
 
 
 def _load_reply(directory: Path, entry: Mapping[str, Any]) -> Reply:
     text = ""
     with contextlib.suppress(FileNotFoundError):
         text = ondisk.contents(directory, str(entry.get("file", ""))).decode("utf-8", "replace")
-    to_patch = ondisk.number(entry, "to-patch")
-    return Reply(_author(entry), _date(entry), str(entry.get("subject", "")), to_patch, files.letter_body(text))
-
-
-def _author(entry: Mapping[str, Any]) -> Address:
-    return Address(str(entry.get("name", "")), str(entry.get("email", "")))
-
-
-def _date(entry: Mapping[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(entry["date"]))
-    except (KeyError, ValueError):
-        return None
+    return entries.reply(entry, files.letter_body(text))
 
 
 def _table(directory: Path) -> dict[str, Any]:
@@ -447,14 +347,9 @@ def _table(directory: Path) -> dict[str, Any]:
         raise InputError("not a series: no patch files in it", where=str(directory), todo="import one") from None
 
 
-def _tables(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
-    found = table.get(name, [])
-    return (entry for entry in found if isinstance(entry, dict)) if isinstance(found, list) else iter(())
-
-
 def _patch_names(directory: Path, table: Mapping[str, Any]) -> list[str]:
     """The patch files of a series in order: as series.toml lists them, else as quilt's list does, else by name."""
-    listed = [str(entry["file"]) for entry in _tables(table, "patch") if "file" in entry]
+    listed = [str(entry["file"]) for entry in entries.tables(table, "patch") if "file" in entry]
     if not listed:
         from kpatch_tool.mail.directories import quilt_names
 
@@ -505,5 +400,5 @@ def _same_source(directory: Path, stored: Sequence[tuple[str, bytes]]) -> bool:
 
 def _asked_alike(directory: Path, wanted: tuple[int | None, bool, str], tree: str | None) -> bool:
     table = _table(directory)
-    asked = _Asked.of(table)
+    asked = Asked.of(table)
     return (asked.revision, asked.sloppy, asked.pick) == wanted and tree in (None, table.get("tree"))
