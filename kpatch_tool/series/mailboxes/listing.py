@@ -54,6 +54,7 @@ class Listed(NamedTuple):
 
     @property
     def complete(self) -> bool:
+        """Whether every patch of its total is there."""
         return set(range(1, self.total + 1)) <= set(self.patches)
 
 

@@ -40,10 +40,12 @@ class Post:
 
     @property
     def sender(self) -> Address:
+        """Who sent it, by name where the page shows that anywhere."""
         return self.named or self.message.author
 
     @property
     def when(self) -> datetime:
+        """When it was sent; the beginning of 1970 where no date is known."""
         return self.message.date or _EPOCH
 
     @property
@@ -110,6 +112,7 @@ class Posting:
 
     @property
     def version(self) -> int:
+        """Its revision; 1 where none is said."""
         known = self.revision
         return 1 if known is None else known
 
@@ -161,6 +164,7 @@ class Posting:
 
     @property
     def posts(self) -> list[Post]:
+        """Its cover and the patches that were sent in it, by number."""
         own = [post for _, post in sorted(self.own.items())]
         return ([self.cover] if self.cover else []) + own
 
@@ -171,10 +175,12 @@ class Posting:
 
     @property
     def order(self) -> int:
+        """The place in the source of the first of its messages."""
         return min(post.order for post in self._sent())
 
     @property
     def ids(self) -> frozenset[str]:
+        """The message ids of what was sent in it."""
         return frozenset(post.message.message_id for post in self._sent()) - {""}
 
     @property
@@ -207,6 +213,7 @@ class Posting:
 
     @property
     def complete(self) -> bool:
+        """Whether every patch of its total is there, sent in it or borrowed."""
         return all(number in self.patches for number in range(1, self.total + 1))
 
 
