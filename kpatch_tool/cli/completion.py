@@ -110,6 +110,7 @@ def suites(where: Workspace, given: Mapping[str, object]) -> Iterator[Offer]:
 
 
 def added_suites(where: Workspace, given: Mapping[str, object]) -> Iterator[Offer]:
+    """The suites that the user added: those that can be removed."""
     for path in sorted((where.state / "suites").glob("[!.]*/suite.json")):
         yield path.parent.name, ""
 

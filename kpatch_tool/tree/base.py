@@ -93,6 +93,7 @@ class Declared:
 
     @property
     def holds(self) -> bool | None:
+        """Whether it holds the files wanted; None where it is not here."""
         return None if self.commit is None else not self.differs
 
 
