@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kpatch_tool import doctor, testing
+from kpatch_tool import doctor
 from kpatch_tool.bisect import named, numbers
 from kpatch_tool.bisect.numbers import Measured, Wanted
 from kpatch_tool.bisect.questions import Builder, Builds, CommandRun, Question, Runs, Warns
@@ -20,6 +20,7 @@ from kpatch_tool.results.store import Store
 from kpatch_tool.suites import variants
 from kpatch_tool.suites.model import KERNEL_LOG
 from kpatch_tool.suites.run import Options
+from kpatch_tool.testing.command import Tester, default_suites
 from kpatch_tool.tree.model import Applied, State, Tree
 
 _SHELL = frozenset("|&;<>()$`*?[~#!\n")
@@ -169,15 +170,15 @@ def _suites(
     builder: Builder, request: Request, base: State, globs: tuple[str, ...], *, where: str = "--test"
 ) -> tuple[str, ...]:
     """The suites asked for that have a test of such a name."""
-    asked = tuple(dict.fromkeys(request.suites)) or testing.default_suites(builder.workspace)
+    asked = tuple(dict.fromkeys(request.suites)) or default_suites(builder.workspace)
     tests = named.tests_of(builder.workspace, builder.tree, base, asked, builder.arch, progress=builder.progress)
     named.require_match(globs, [name for names in tests.values() for name in names], where)
     return tuple(suite for suite in asked if not globs or named.matches(globs, tests[suite]))
 
 
-def _tester(builder: Builder, options: Options, store: Store) -> testing.Tester:
+def _tester(builder: Builder, options: Options, store: Store) -> Tester:
     """One that neither repeats nor keeps: a search does its own repeating."""
-    return testing.Tester(
+    return Tester(
         builder.workspace, builder.tree, store, builder.arch, options, progress=builder.progress, runs=1, keep=False
     )
 

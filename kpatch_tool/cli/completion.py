@@ -18,7 +18,7 @@ from typer.models import ParameterInfo
 
 from kpatch_tool import workspace
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import ondisk
+from kpatch_tool.series.directory import ondisk
 from kpatch_tool.workspace import Workspace
 
 Offer = tuple[str, str]  # a word and what it means

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process, sandbox
-from kpatch_tool.sandbox import Room
+from kpatch_tool.system import process, sandbox
+from kpatch_tool.system.sandbox import Room
 
 # What Kbuild puts into images and modules besides the source (Documentation/kbuild/reproducible-builds.rst).
 _REPRODUCIBLE = {

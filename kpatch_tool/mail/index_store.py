@@ -19,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from kpatch_tool import lock
-from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
+from kpatch_tool.system import lock
+from kpatch_tool.system.atomic import machine_errors
 
 VERSION = 5
 _PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes

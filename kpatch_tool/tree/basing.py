@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.stated import Form, Stated, statements
+from kpatch_tool.series.reading.stated import Form, Stated, statements
+from kpatch_tool.system import process
 from kpatch_tool.text import plural
 from kpatch_tool.tree import base
-from kpatch_tool.tree.base import Fits, Sought
+from kpatch_tool.tree.base import Sought
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.fits import Fits
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.workspace import Workspace
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from kpatch_tool import __version__
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.stated import statements
+from kpatch_tool.series.reading.stated import statements
 from kpatch_tool.tree import doubts
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue

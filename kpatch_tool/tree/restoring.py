@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool.errors import InputError, MachineError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.restore import needs_restoring, restore_series
+from kpatch_tool.series.restoring.restore import needs_restoring, restore_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.history import resolved, tip_at
 from kpatch_tool.tree.model import TIP_REF, Tree
