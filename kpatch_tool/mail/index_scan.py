@@ -67,7 +67,7 @@ _Found = list[tuple[bytes, bytes, bytes]]  # of _HEADER: name, value, what follo
 
 
 class Marks(NamedTuple):
-    """What a subject says, in numbers (-1: nothing) and words: see series.subject.Tag. `kind` is the judge's own; a
+    """What a subject says, in numbers (-1: nothing) and words: see reading.subject.Tag. `kind` is the judge's own; a
     message with `always` is kept, any other only where it has a diff; of a `reply` the whole mail is kept, where the
     judge says that it is a patch all the same."""
 

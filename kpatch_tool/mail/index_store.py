@@ -3,8 +3,8 @@
 Written in steps, each a transaction that also says how far a file is read: a killed run goes on where it was. Messages
 are numbered in the order they were read, from 1; a row of `batch` holds the numbers that mail/index_scan.py says of
 some hundred of them, as arrays (a row a message took longer to write than the mail to read). Everything else follows
-from them and is made anew when there are more of them (series/indexed.py: `chunk`, `member`, `posting`). What is in the
-file can always be made again, so a broken one is thrown away.
+from them and is made anew when there are more of them (series/mailboxes/indexed.py: `chunk`, `member`, `posting`). What
+is in the file can always be made again, so a broken one is thrown away.
 """
 
 from __future__ import annotations

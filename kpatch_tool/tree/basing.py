@@ -51,7 +51,7 @@ def base_named(
     """Where the series called `name` fits in the tree called `tree` ("all": every tree that is here; None: the one that
     Catalogue.resolve chooses, else every tree). `full`: all of a long history, too (base.search).
 
-    Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
+    Raises what directory.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
     series = store.load(store.find(workspace, name))
     trees = _trees(Catalogue(workspace), series, tree)

@@ -53,7 +53,7 @@ def apply_named(
 
     `patches` is a text like "2,4-5" or None for all; without `needed` they come without what they need; `onto` is the
     commit to take for the tree's base (onto.commit_for); `with_prerequisites` applies the series that go first before
-    it. Raises what apply_series, series.store, the catalogue and onto.commit_for raise.
+    it. Raises what apply_series, directory.store, the catalogue and onto.commit_for raise.
     """
     wanted = None if patches is None else parse_numbers(patches)
     _refuse_contradictions(chosen=wanted is not None, needed=needed, whole=with_prerequisites, reverse=reverse)

@@ -43,7 +43,7 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     named; a patch that another tree told better is left alone. Where no tree was named and none is here, the files that
     the series creates are restored.
 
-    Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
+    Raises what directory.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
     directory = store.find(workspace, name)
     loaded = store.load(directory)
