@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import variants
-from kpatch_tool.suites.model import KERNEL_LOG
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing.command import Tester, default_suites
 from kpatch_tool.tree.model import Applied, State, Tree
@@ -127,10 +127,11 @@ def question_of(builder: Builder, request: Request, applied: Applied, store: Sto
         return Builds(builder)
     if request.warning is not None:
         return Warns(builder, base, request.warning)
-    tests = tuple(test for test in request.options.tests if test != KERNEL_LOG)
+    known = _tests_of(builder, request, base)
+    tests = tuple(test for test in request.options.tests if not named.means_the_log(test, known.values()))
     log_only = bool(request.options.tests) and not tests
     options = replace(request.options, tests=tests)
-    suites = _suites(builder, request, base, tests)
+    suites = _suites(known, tests)
     for suite in suites:
         variants.of_suite(suite, options.variants)
     tester = _tester(builder, options, store)
@@ -159,21 +160,23 @@ def _of_test(builder: Builder, request: Request, wanted: Wanted, base: State, st
     ways = request.options.variants or (variant or variants.DEFAULT,)
     if len(ways) > 1 or (variant and ways != (variant,)):
         raise InputError("a number of one test, run one way", where="--variant", todo="give one")
-    suite, *_ = _suites(builder, request, base, (name,), where=f"--measure {request.measure}")
+    suite, *_ = _suites(_tests_of(builder, request, base), (name,), where=f"--measure {request.measure}")
     way = next(one for one in variants.of_suite(suite, ways))
     options = replace(request.options, tests=(name,), variants=ways)
     tester = _tester(builder, options, store)
     return numbers.OfTest(builder, tester, suite, way.of(name), wanted.label, seconds=wanted.kind == "time")
 
 
-def _suites(
-    builder: Builder, request: Request, base: State, globs: tuple[str, ...], *, where: str = "--test"
-) -> tuple[str, ...]:
-    """The suites asked for that have a test of such a name."""
+def _tests_of(builder: Builder, request: Request, base: State) -> Mapping[str, tuple[str, ...]]:
+    """The names of the tests in each of the suites asked for."""
     asked = tuple(dict.fromkeys(request.suites)) or default_suites(builder.workspace)
-    tests = named.tests_of(builder.workspace, builder.tree, base, asked, builder.arch, progress=builder.progress)
+    return named.tests_of(builder.workspace, builder.tree, base, asked, builder.arch, progress=builder.progress)
+
+
+def _suites(tests: Mapping[str, tuple[str, ...]], globs: tuple[str, ...], where: str = "--test") -> tuple[str, ...]:
+    """The suites that have a test of such a name."""
     named.require_match(globs, [name for names in tests.values() for name in names], where)
-    return tuple(suite for suite in asked if not globs or named.matches(globs, tests[suite]))
+    return tuple(suite for suite, names in tests.items() if not globs or named.matches(globs, names))
 
 
 def _tester(builder: Builder, options: Options, store: Store) -> Tester:

@@ -10,11 +10,12 @@ from kpatch_tool.bisect.asked import Request, check, question_of
 from kpatch_tool.bisect.inputs import inputs_of
 from kpatch_tool.bisect.journal import Journal
 from kpatch_tool.bisect.model import Answer, Belief, Observation
-from kpatch_tool.bisect.questions import Builder, Question
+from kpatch_tool.bisect.questions import Builder, Builds, Question
 from kpatch_tool.bisect.search import Search, belief, next_state, settled
 from kpatch_tool.bisect.sets import Minimal, Reduction
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.errors import InputError
+from kpatch_tool.kbuild.later import edges_of, explained
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.answer import out_of_reach
@@ -22,7 +23,7 @@ from kpatch_tool.results.store import Store
 from kpatch_tool.series.directory import store as series_store
 from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import lock
-from kpatch_tool.text import state_name
+from kpatch_tool.text import spelt, state_name
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree
@@ -50,7 +51,8 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
     Raises InputError for names that mean nothing and for no question or two; MachineError when this machine cannot
     build, boot or run, or another kpt searches this tree (the looks so far are kept, and the next call goes on).
     """
-    applied = _upto(load_applied(workspace, request.series, tree=request.tree), request.bad)
+    whole = load_applied(workspace, request.series, tree=request.tree)
+    applied = _upto(whole, request.bad)
     tree = Catalogue(workspace).get(applied.tree)
     check(request, tree)
     with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
@@ -66,6 +68,8 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
         hunt = _Hunt(search, question, applied.states, journal, progress)
         seen = hunt.go_on(before)
         found = _found(applied, search, question, question.judged(seen), len(before), upto=request.bad)
+        if isinstance(question, Builds) and (told := _of_builds(builder, whole, found)):
+            found = replace(found, why=f"{found.why}; {told}")
         if missed := _not_tested(builder, question, applied.states):
             found = replace(found, why=f"{found.why}; {missed}")
         if request.minimal and len(found.culprits) == 1:
@@ -83,6 +87,26 @@ def _not_tested(builder: Builder, question: Question, states: Sequence[State]) -
         return ""
     choice = question.guests.choose(*booted[-1])
     return out_of_reach([build for _, build in known], never_loaded(choice.accel), [one.patch for one in states[1:]])
+
+
+def _of_builds(builder: Builder, whole: Applied, found: Found) -> str:
+    """What is known besides of a series that does not build: what the patch that is blamed lacks and a later one
+    brings, and the patch after which it builds again; where nobody is blamed, the patches after which it did not."""
+    known = [(state.patch, build) for state in whole.states if (build := builder.known(state)) is not None]
+    broken = [(patch, build) for patch, build in known if patch and build.status is BuildStatus.FAILED]
+    if not found.culprits:
+        numbers = [patch for patch, _ in broken]
+        if not numbers or known[-1][1].status is not BuildStatus.OK:
+            return ""
+        return f"it is known not to build after patch {spelt(numbers)}: --bad {numbers[0]} says why"
+    blamed = found.culprits[-1].patch
+    edges = edges_of(builder.workspace, whole.series, [build for patch, build in broken if patch == blamed])
+    told = [explained(build, edges).later for patch, build in broken if patch == blamed]
+    again = next((patch for patch, build in known if patch > blamed and build.status is BuildStatus.OK), None)
+    if again is not None:
+        gap = any(blamed < state.patch < again for state in whole.states if builder.known(state) is None)
+        told.append(f"it builds again after patch {again}{' at the latest' if gap else ''}")
+    return "; ".join(one for one in told if one)
 
 
 def _upto(applied: Applied, bad: int | None) -> Applied:
@@ -169,7 +193,7 @@ def _found(
         why, confidence = _nothing(applied, question, found, upto), found.none
     else:
         culprits = tuple(applied.states[place] for place in found.candidates)
-        why = _blame(culprits, question, seen)
+        why = _blame(culprits, question, seen, upto)
     remark = question.remark(seen, [state.patch for state in culprits])
     return Found(applied, culprits, confidence, seen, resumed, f"{why}; {remark}" if remark else why)
 
@@ -189,9 +213,10 @@ def _nothing(applied: Applied, question: Question, found: Belief, upto: int | No
     return f"nothing to find: {where} it is not so that {question.words}{question.hint}{how}"
 
 
-def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation]) -> str:
+def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation], upto: int | None) -> str:
     evidence = _evidence(culprits[-1], seen)
-    said = f"{question.words} from {state_name(culprits[-1].patch)} on{f' ({evidence})' if evidence else ''}"
+    reach = "on" if upto is None else f"on, looking no further than patch {upto}"
+    said = f"{question.words} from {state_name(culprits[-1].patch)} {reach}{f' ({evidence})' if evidence else ''}"
     if len(culprits) == 1:
         return said
     between = ", ".join(str(state.patch) for state in culprits[:-1])

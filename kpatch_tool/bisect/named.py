@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import catalogue, selftests, unittests_cfg
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
+from kpatch_tool.suites.model import KERNEL_LOG
 from kpatch_tool.suites.run import GUEST_CPUS
 from kpatch_tool.text import nearest, printable
 from kpatch_tool.tree.model import State, Tree
@@ -31,6 +32,11 @@ def tests_of(
 def matches(globs: Sequence[str], names: Collection[str]) -> bool:
     """Whether any of the globs matches any of the names."""
     return any(fnmatch.filter(names, glob) for glob in globs)
+
+
+def means_the_log(glob: str, tests: Iterable[Collection[str]]) -> bool:
+    """Whether the glob matches the name that what the kernel says goes by, and none of the `tests` of any suite."""
+    return fnmatch.fnmatch(KERNEL_LOG, glob) and not any(fnmatch.filter(names, glob) for names in tests)
 
 
 def require_match(globs: Sequence[str], names: Collection[str], where: str) -> None:

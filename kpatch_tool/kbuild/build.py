@@ -44,14 +44,15 @@ def build_state(
     fragments: Sequence[Path] = (),
     progress: Progress = silent,
     jobs: int | None = None,
+    aside: bool = False,
 ) -> StateBuild:
     """Build kernel image and KVM modules of `state`, or tell what is known from before.
 
-    `fragments` are the user's configuration files; `jobs` is make's -j (the processors kpt may run on where None). A
-    state that does not compile is a value (status "failed"), remembered like one that does; what this machine could not
-    do (status "infra") is never remembered. Raises InputError for an unknown architecture, an unreadable fragment or a
-    symbol that does not survive the configuration; MachineError when a tool is missing, the disk is full, or another
-    kpt builds this tree.
+    `fragments` are the user's configuration files; `jobs` is make's -j (the processors kpt may run on where None);
+    `aside`: make stands back from other programs, for guests run beside it. A state that does not compile is a value
+    (status "failed"), remembered like one that does; what this machine could not do (status "infra") is never
+    remembered. Raises InputError for an unknown architecture, an unreadable fragment or a symbol that does not survive
+    the configuration; MachineError when a tool is missing, the disk is full, or another kpt builds this tree.
     """
     plan = make_plan(tree, archs.load(arch), fragments)
     started = time.monotonic()
@@ -63,7 +64,7 @@ def build_state(
     doctor.require("build")
     sandbox.require()
     with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
-        return _Builder(workspace, plan, state, kept, key, progress, jobs or process.processors()).build()
+        return _Builder(workspace, plan, state, kept, key, progress, jobs or process.processors(), aside).build()
 
 
 def known_build(
@@ -85,6 +86,7 @@ class _Builder:
     key: str
     progress: Progress
     jobs: int
+    aside: bool
 
     def build(self) -> StateBuild:
         known = self.kept.load(self.key, self.state)  # another kpt may have built it while this one waited
@@ -106,7 +108,7 @@ class _Builder:
         data = directory.notes / _COMPAT
         self.plan.compat.install(data)
         variables = {**self.plan.compat.variables(self.plan.tools, data), **self.plan.tree.make}
-        make = Make(source, directory.path, directory.notes, self.plan.arch.make_arch, variables, self.jobs)
+        make = Make(source, directory.path, directory.notes, self.plan.arch.make_arch, variables, self.jobs, self.aside)
         directory.began()
         if self._must_configure(record):
             record = replace(record, config="", image_tree="")  # until it has come out as asked

@@ -10,6 +10,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.arch import load
 from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.compiled import not_compiled
+from kpatch_tool.kbuild.later import edges_of, explained
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, new_warnings, previous_built
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.tree.applied import base_state, load_applied
@@ -72,7 +73,7 @@ def build_request(workspace: Workspace, request: Request, progress: Progress = s
     load(request.arch)
     if (request.patch is not None) + request.each + request.base > 1:
         raise InputError("--patch, --each and --base exclude one another", todo="give one of them")
-    tree, all_states, states = _states(workspace, request)
+    tree, all_states, states, series = _states(workspace, request)
     builds: list[StateBuild] = []
     for state in states:
         build = build_state(
@@ -89,26 +90,29 @@ def build_request(workspace: Workspace, request: Request, progress: Progress = s
     )
     base = next((build for build in (*earlier, *builds) if build.patch == 0), None)
     uncompiled = not_compiled(workspace, tree, request.arch, all_states, builds, fragments=request.fragments)
+    if series and any(build.status is BuildStatus.FAILED for build in builds):
+        edges = edges_of(workspace, series, builds)
+        builds = [explained(build, edges) for build in builds]
     return Built(tree, tuple(builds), base, earlier, uncompiled)
 
 
-def _states(workspace: Workspace, request: Request) -> tuple[Tree, Sequence[State], Sequence[State]]:
-    """The tree, all its states with the series, and those to build in order."""
+def _states(workspace: Workspace, request: Request) -> tuple[Tree, Sequence[State], Sequence[State], str]:
+    """The tree, all its states with the series, those to build in order, and the series' name, "" for none."""
     catalogue = Catalogue(workspace)
     if request.base and request.series is None:
         tree = catalogue.resolve(request.tree)
         base = base_state(tree)
-        return tree, (base,), (base,)
+        return tree, (base,), (base,), ""
     applied = load_applied(workspace, request.series, tree=request.tree)
     tree = catalogue.get(applied.tree)
     if request.base:
-        return tree, applied.states, applied.states[:1]
+        return tree, applied.states, applied.states[:1], applied.series
     if request.each:
-        return tree, applied.states, applied.states
+        return tree, applied.states, applied.states, applied.series
     if request.patch is None:
-        return tree, applied.states, (applied.head,)
+        return tree, applied.states, (applied.head,), applied.series
     state = applied.state(request.patch)
     if state is None:
         there = ", ".join(str(one.patch) for one in applied.states)
         raise InputError(f"patch {request.patch} of {applied.series} is not applied", todo=f"there is: {there}")
-    return tree, applied.states, (state,)
+    return tree, applied.states, (state,), applied.series

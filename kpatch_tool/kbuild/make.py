@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool.system import process, sandbox
+from kpatch_tool.system.limits import default_limits
 from kpatch_tool.system.sandbox import Room
 
 # What Kbuild puts into images and modules besides the source (Documentation/kbuild/reproducible-builds.rst).
@@ -27,7 +28,8 @@ _CCACHE_SIZE = "2G"
 @dataclass(frozen=True, slots=True)
 class Make:
     """How to call make for one object directory. `variables` are given on the command line; `notes` is the directory
-    with what kpt gives it to read (the configuration asked for, headers)."""
+    with what kpt gives it to read (the configuration asked for, headers); `aside`: make stands back from other
+    programs."""
 
     source: Path
     objects: Path
@@ -35,6 +37,7 @@ class Make:
     arch: str
     variables: Mapping[str, str]
     jobs: int
+    aside: bool = False
 
     def run(
         self,
@@ -46,7 +49,10 @@ class Make:
     ) -> process.Finished:
         """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
         words = {**environment(), **self._cached(), **(env or {})}
-        return sandbox.run_logged(self.argv(goals), log, self.room, cwd=self.source, env=words, on_line=on_line)
+        limits = default_limits(aside=self.aside)
+        return sandbox.run_logged(
+            self.argv(goals), log, self.room, cwd=self.source, env=words, limits=limits, on_line=on_line
+        )
 
     @property
     def room(self) -> Room:

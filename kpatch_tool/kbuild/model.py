@@ -56,7 +56,8 @@ class Module:
 class StateBuild:
     """The build of one state. `artifacts` is the directory that keeps the kernel image (named as in its Arch), the
     modules under their paths and `config`; it is None unless status is ok. `log` is make's whole output. `why` is a
-    sentence, never empty. `image` is the kernel image, None where it was not built or not told."""
+    sentence, never empty. `image` is the kernel image, None where it was not built or not told. `later`: what a state
+    that does not build lacks and a later patch of the series brings, where that is known (kbuild.later)."""
 
     patch: int
     commit: str
@@ -70,6 +71,7 @@ class StateBuild:
     log: Path
     why: str
     image: Module | None = None
+    later: str = ""
 
     @property
     def compiled(self) -> bool:

@@ -36,6 +36,8 @@ def _lines(build: StateBuild, base: StateBuild | None, previous: StateBuild | No
     if build.status is BuildStatus.INFRA:
         yield from wrapped(f"  {printable(build.why)}", columns(), later="  ")
     yield from _found("error", build.errors)
+    if build.later:
+        yield from wrapped(f"  {printable(build.later)}", columns(), later="  ")
     yield from _warned(build, base, previous)
     yield from _binaries(build, base, previous)
     place = build.artifacts if build.artifacts is not None else build.log

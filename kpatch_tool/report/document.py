@@ -163,8 +163,8 @@ def _place(found: Diagnostic) -> Document:
 
 
 def _state_tests(tests: StateTests, base: StateTests | None, previous: StateTests | None) -> Document:
-    deltas = compare(tests, base) if base is not None and tests.patch != 0 else ()
-    own = compare(tests, previous) if previous is not None else ()
+    deltas = _compared(tests, base) if base is not None and tests.patch != 0 else ()
+    own = _compared(tests, previous) if previous is not None else ()
     if base is not None and previous is not None:
         no_verdict = nobodys_doing(previous, tests, base)
         own = tuple(replace(delta, confidence=HALF_SURE) if no_verdict(delta) else delta for delta in own)
@@ -192,6 +192,11 @@ def _state_tests(tests: StateTests, base: StateTests | None, previous: StateTest
         "same_as": tests.same_as,
         "outputs": {test: str(path) for test, path in tests.outputs.items()},
     }
+
+
+def _compared(tests: StateTests, other: StateTests) -> tuple[Delta, ...]:
+    """How they differ. Of a state that was not tested each test stands for its cases, which are all gone with it."""
+    return tuple(delta for delta in compare(tests, other) if tests.results or not delta.case)
 
 
 def _delta(delta: Delta, against: str) -> Document:

@@ -115,7 +115,7 @@ def _building(record: RunRecord, number: int) -> Iterator[Evidence]:
             continue
         fresh = record.new_warnings(build)
         told, found = (
-            (f"With this patch {record.tree} does not build:", build.errors)
+            (f"With this patch {record.tree} does not build{f'; {build.later}' if build.later else ''}:", build.errors)
             if build.status != "ok"
             else (f"With this patch {record.tree} builds with {plural(len(fresh), 'new warning')}:", fresh)
         )

@@ -275,7 +275,8 @@ def _and_more(files: Sequence[str]) -> str:
 
 
 def _first_error(build: StateBuild) -> str:
-    return build.errors[0].told if build.errors else build.why
+    later = f"; {build.later}" if build.later else ""
+    return f"{build.errors[0].told}{later}" if build.errors else build.why
 
 
 def _states(builds: Sequence[StateBuild]) -> str:

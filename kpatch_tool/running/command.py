@@ -185,7 +185,13 @@ class Rooms:
     def build(self, state: State) -> StateBuild:
         with self._room():
             return build_state(
-                self.workspace, self.kernel, state, self.arch, fragments=self.fragments, progress=self.progress
+                self.workspace,
+                self.kernel,
+                state,
+                self.arch,
+                fragments=self.fragments,
+                progress=self.progress,
+                aside=state.patch != 0,  # the base is built before any guest runs
             )
 
     def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import KptError, MachineError
+from kpatch_tool.kbuild.later import explained
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import (
@@ -281,7 +282,7 @@ class _Run:
             raise self._unbuildable
         self._cell(state.patch, Stage.BUILD, Outcome.RUNNING, "...")
         try:
-            build = self.steps.build(state)
+            build = explained(self.steps.build(state), self.needs.edges)
         except MachineError as error:  # whatever it is, the next state would meet it too
             self._unbuildable = error
             raise

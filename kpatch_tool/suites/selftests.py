@@ -27,6 +27,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import own
 from kpatch_tool.suites.model import Test
 from kpatch_tool.system import atomic, leftovers, lock, process, sandbox
+from kpatch_tool.system.limits import default_limits
 from kpatch_tool.system.sandbox import Room, plain
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
@@ -123,7 +124,8 @@ def build_selftests(
                 source = worktree_of(workspace, tree).move_to(state, progress)
                 objects = workspace.state / "build" / f"{tree.name}-{arch}-{SUITE}"
                 log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
-                build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress)
+                aside = state.patch != 0  # no guest runs before the base's programs are there
+                build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress, aside)
                 build.prepare(common, _digest(_headers(sources)), _data()[arch]["make_arch"])
                 build.make(missing, keys, kept)
     return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
@@ -327,6 +329,7 @@ class _Build:
     log: Path
     jobs: int
     progress: Progress
+    aside: bool
 
     def prepare(self, common: str, headers: str, make_arch: str) -> None:
         """Have the kernel's user headers, and no object made from other inputs.
@@ -412,7 +415,8 @@ class _Build:
         argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", _TRIES, *goals]
         with atomic.machine_errors(log):
             room = Room((self._out, self._installed), (self.source, *sandbox.beyond_system(programs(self.variables))))
-            done = sandbox.run_logged(argv, log, room, cwd=directory, env=environment())
+            limits = default_limits(aside=self.aside)
+            done = sandbox.run_logged(argv, log, room, cwd=directory, env=environment(), limits=limits)
         if done.stopped or done.timed_out:
             why = done.stopped or f"after {done.seconds:.0f} s"
             raise MachineError(f"building the selftests was stopped: {why}", where=str(log))

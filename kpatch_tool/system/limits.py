@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool.system import process
@@ -32,11 +32,12 @@ class Limits:
     nice: int = 10  # how much it stands back from other programs
 
 
-def default_limits() -> Limits:
+def default_limits(*, aside: bool = True) -> Limits:
     """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor that kpt
-    may run on."""
+    may run on. `aside`: it stands back from other programs."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Limits(memory=max(2 * GIB, memory * 3 // 4), tasks=max(1024, 32 * process.processors()))
+    limits = Limits(memory=max(2 * GIB, memory * 3 // 4), tasks=max(1024, 32 * process.processors()))
+    return limits if aside else replace(limits, nice=0)
 
 
 class Watch:

@@ -376,7 +376,13 @@ class _Testing:
     def _built(self, state: State) -> tuple[State, StateBuild]:
         tester = self.tester
         build = build_state(
-            tester.workspace, tester.tree, state, tester.arch, fragments=self.fragments, progress=tester.progress
+            tester.workspace,
+            tester.tree,
+            state,
+            tester.arch,
+            fragments=self.fragments,
+            progress=tester.progress,
+            aside=state.patch != 0,  # the base is built before any guest runs
         )
         if build.status is BuildStatus.OK:
             for suite in self.suites:

@@ -129,6 +129,16 @@ def test_a_broken_build_is_found_and_skipped(six: Path, kpt: Kpt, tmp_path: Path
     assert (document["culprit"]["patch"], document["confidence"]) == (3, 1.0)
     assert "KVM_THREE" in document["why"]
     kpt("apply", "six", "--tree", "toy")
+    known = " ".join(kpt("bisect", "six", "--build").out.split())
+    assert "it is known not to build after patch 3: --bad 3 says why" in known
+    document = kpt("bisect", "six", "--build", "--bad", "3", "--json", status=1).json
+    assert document["culprit"]["patch"] == 3
+    assert "it does not build from patch 3 on, looking no further than patch 3 (" in document["why"]
+    later = "patch 3 uses `KVM_THREE`, which 4/6 adds to arch/x86/kvm/x86.c, and nothing before has"
+    assert document["why"].endswith(f"; {later}; it builds again after patch 6 at the latest")
+    assert later in " ".join(kpt("build", "six", "--each", status=1).out.split())
+    document = kpt("bisect", "six", "--build", "--bad", "3", "--json", status=1).json
+    assert document["why"].endswith(f"; {later}; it builds again after patch 4")
     command, _ = script(tmp_path)
     document = kpt("bisect", "six", "--build", "--run", command, "--once", "--json", status=1).json
     assert document["culprit"] is None

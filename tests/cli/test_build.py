@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from kpatch_tool.kbuild import build as building
-from kpatch_tool.kbuild.make import ccache
+from kpatch_tool.kbuild.make import Make, ccache
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.system import lock
 from kpatch_tool.tree.applied import load_applied
@@ -489,6 +489,20 @@ def test_a_clock_that_went_back_hides_no_error(toy: Path, kpt: Kpt, workspace: W
         os.utime(path, (written, written), follow_symlinks=False)
     states = kpt("build", "s", "--each", "--json", status=1).json["states"]
     assert [one["status"] for one in states] == ["ok", "ok", "failed", "ok", "ok"]
+
+
+def test_make_stands_back_only_where_guests_run_beside_it(tmp_path: Path) -> None:
+    source, objects, notes = (tmp_path / name for name in ("source", "objects", "notes"))
+    for directory in (source, objects, notes):
+        directory.mkdir()
+    (source / "Makefile").write_text("all:\n\t@nice\n")
+    mine = os.nice(0)  # the tests may be run with nice, too
+    said = []
+    for aside in (False, True):
+        make = Make(source, objects, notes, "x86", {}, 1, aside)
+        assert make.run(["all"], notes / "log").status == 0
+        said.append(int((notes / "log").read_text()))
+    assert said == [mine, min(mine + 10, 19)]
 
 
 @pytest.mark.skipif(ccache() is None, reason="ccache is not installed, or its links are not where kpt looks")

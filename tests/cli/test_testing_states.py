@@ -33,6 +33,7 @@ from kpatch_tool.tree.model import State
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
+from tests.results_fixtures import make_tests
 from tests.toy_series import toy
 
 __all__ = ["toy"]  # a fixture
@@ -139,6 +140,18 @@ def test_each_case_beside_the_base_and_the_state_before(toy: Path, workspace: Wo
     ]
     assert (four["previous"], four["same_as"], four["deltas_previous"]) == (3, 3, [])
     assert Tested(found, "tcg", "").findings
+
+
+def test_a_state_that_was_not_built_has_a_row_for_each_test_and_none_for_cases() -> None:
+    base = make_tests(0, "a=pass", "a/one=pass", "a/two=fail", "b=fail")
+    broken = make_tests(1, status="failed", why="it was not built")
+    hung = make_tests(2, "a=timeout", "a/one=pass", "b=fail")
+    _, untested, tested = document.tests_document([base, broken, hung])["states"]
+    for deltas in (untested["deltas"], untested["deltas_previous"]):
+        assert [(delta["test"], delta["case"], delta["now"]) for delta in deltas] == [
+            ("a", "", "absent"), ("b", "", "absent"),
+        ]  # fmt: skip
+    assert [(delta["case"], delta["now"]) for delta in tested["deltas"]] == [("", "timeout"), ("two", "absent")]
 
 
 def test_what_the_machine_cannot_do_ends_it(toy: Path, workspace: Workspace) -> None:

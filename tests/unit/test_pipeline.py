@@ -657,3 +657,23 @@ def test_a_build_is_told_before_its_suites_are_built() -> None:
 
     record = run(SERIES, Steps(make_applied(SERIES), builds("a", "b"), same_results(0, 1)), recorder)
     assert words(record, Stage.TEST)[:2] == ["2 cases", "same"]
+
+
+def test_builds_stand_back_from_guests_and_the_base_has_none_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = []
+
+    def note(*_: object, **options: object) -> StateBuild:
+        aside.append(options["aside"])
+        return make_build(0)
+
+    monkeypatch.setattr(command, "build_state", note)
+    workspace = create(tmp_path)
+    kernel = Tree("toy", tmp_path, "0" * 40)
+    with Store(workspace) as store:
+        tester = Tester(workspace, kernel, store)
+        rooms = Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
+        for patch in (0, 1):
+            rooms.build(State(patch, "1" * 40, "2" * 40))
+    assert aside == [False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -249,6 +250,18 @@ def test_what_a_series_adds_or_changes_runs_beside_the_usual_ones(toy: Toy) -> N
     assert names(base) == [("syntax_test", False)]
     assert names(middle) == [("new_test", True), ("syntax_test", False)]
     assert names(head) == [("new_test", True), ("syntax_test", True)]
+
+
+def test_make_stands_back_from_guests_and_for_the_base_there_are_none(toy: Toy) -> None:
+    base = toy.commit({**FILES, f"{INSIDE}/Makefile": f"{MAKEFILE}$(info nice $(shell nice))\n"})
+    patched = replace(toy.commit({f"{INSIDE}/include/common.h": "int common(void);\n#define STEP 2\n"}), patch=1)
+    mine = os.nice(0)  # the tests may be run with nice, too
+    found = []
+    for state in (base, patched):
+        log = toy.build(state, "good_test").log
+        assert log is not None
+        found.append({int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("nice ")})
+    assert found == [{mine}, {min(mine + 10, 19)}]
 
 
 def test_what_a_killed_build_left_is_not_used(toy: Toy) -> None:
