@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
-from functools import cache, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob, is_pre_image
-from kpatch_tool.diff.model import DiffError, FileDiff, Kind
-from kpatch_tool.diff.parse import parse_diff
+from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff, second_reading
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
-from kpatch_tool.restore.elsewhere import added_lines, elsewhere
-from kpatch_tool.restore.hidden import hides
-from kpatch_tool.restore.lettered import lettered
-from kpatch_tool.restore.letters import may_lack
-from kpatch_tool.restore.loosely.loose import LooseFile, read_loose
-from kpatch_tool.restore.loosely.written import with_sections
-from kpatch_tool.restore.readings.search import Bound
-from kpatch_tool.restore.repair import repair_made, restore_loose
+from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.style.structure import Recent
-from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
-from kpatch_tool.restore.versions import having
+from kpatch_tool.restore.styled import Restoration
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.reading.diffs import LOST
 from kpatch_tool.series.reading.undone import NOT_COMPARED, told
 from kpatch_tool.series.restoring.diffstat import laid_out
 from kpatch_tool.series.restoring.guessed import Guesses
 from kpatch_tool.series.restoring.preimages import Blobs, Files, ReadBase, ReadBlob, ReadVersions
+from kpatch_tool.series.restoring.tries import AGAIN, SOMEBODY, Added, Known, best, may_learn
 from kpatch_tool.text import plural
 
-_SOMEBODY = 3.0  # bits: what it costs to take a person of the mail for one whose address is hidden
-PEOPLE = ("MAINTAINERS", ".mailmap", "CREDITS")  # of a kernel tree: addresses that may be meant
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
-_AGAIN = Bound(20_000, 500_000_000, 5_000)  # of the search for a file that others have told of
-_NOTHING: frozenset[Damage] = frozenset()
-_LETTERS = frozenset({Damage.REPLACED, Damage.ADDRESSES_HIDDEN})
-_TRIED = LOST | {Damage.ADDRESSES_HIDDEN}  # the damages that `restore_file` undoes
 
 
 def needs_restoring(series: Series) -> bool:
@@ -68,7 +52,7 @@ def restore_series(
     """
     blobs = Blobs(read_blob)
     files = Files(cache(read_base), blobs)
-    known = _Known(_people(series), _Added(), blobs, cache(read_versions), Recent())
+    known = Known(_people(series), Added(), blobs, cache(read_versions), Recent())
     done = _first_pass(series.patches, files.trial(), known)
     told = _told(done)
     if any(told):
@@ -84,7 +68,7 @@ class _Done:
     results: Sequence[Restoration] = ()
 
 
-def _first_pass(patches: Sequence[Patch], files: Files, known: _Known) -> list[_Done]:
+def _first_pass(patches: Sequence[Patch], files: Files, known: Known) -> list[_Done]:
     """Each patch restored with what the sure ones before it tell."""
     guesses = Guesses()
     out: list[_Done] = []
@@ -97,18 +81,18 @@ def _first_pass(patches: Sequence[Patch], files: Files, known: _Known) -> list[_
 
 def _told(done: Sequence[_Done]) -> list[bool]:
     """For each patch whether it is not proven and a later sure one has a line of its own otherwise."""
-    later = _Added()
+    later = Added()
     out: list[bool] = []
     for one in reversed(done):
         sure = one.patch.exactness in _SURE
-        out.append(not sure and any(_may_learn(result, later.lines()) for result in one.results))
+        out.append(not sure and any(may_learn(result, later.lines()) for result in one.results))
         if sure:
             later.take(one.patch)
     return out[::-1]
 
 
 def _second_pass(
-    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: Files, known: _Known
+    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: Files, known: Known
 ) -> list[_Done]:
     """Once more those of which later patches told, and those of which an earlier patch makes another file now; the
     others as the first pass left them."""
@@ -127,7 +111,7 @@ def _second_pass(
                 if result.proven and not _touches(result.file, changed)
             }
             whole = len({file.path for file in patch.files}) == len(patch.files)
-            bound = None if other_base else _AGAIN
+            bound = None if other_base else AGAIN
             one = _patch(patch, files, replace(known, bound=bound, kept=kept if whole else {}), guesses)
             changed.update(_other_files(was.results, one.results))
         else:
@@ -153,40 +137,6 @@ def _other_files(before: Sequence[Restoration], after: Sequence[Restoration]) ->
             yield path
 
 
-class _Added:
-    """The lines that sure patches add, by their squeezed text; read only when a damaged patch asks for them."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Patch] = []
-        self._lines: dict[bytes, bytes] = {}
-
-    def take(self, patch: Patch) -> None:
-        """One more patch; its lines count before those of earlier ones."""
-        self._waiting.append(patch)
-
-    def lines(self) -> Mapping[bytes, bytes]:
-        """Those of all so far; in a patch the first file that has a line counts."""
-        for patch in self._waiting:
-            for file in reversed(patch.files):
-                if not file.binary:
-                    self._lines.update(added_lines(file))
-        self._waiting.clear()
-        return self._lines
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of a patch from outside it."""
-
-    people: tuple[Person, ...]  # whose addresses may be hidden
-    added: _Added  # what the sure patches add
-    blobs: Blobs
-    versions: ReadVersions  # how other kernels have its files
-    recent: Recent  # what was read of files before other patches
-    bound: Bound | None = None  # how much its files may be searched; None: as usual
-    kept: Mapping[str, Restoration] = field(default_factory=dict)  # those that were proven already, by their paths
-
-
 def _people(series: Series) -> tuple[Person, ...]:
     """Everybody whose address the series shows."""
     found: dict[str, Person] = {}
@@ -194,7 +144,7 @@ def _people(series: Series) -> tuple[Person, ...]:
         if patch.author.email:
             found.setdefault(patch.author.email, _person(patch.author.name, patch.author.email))
         texts = [patch.message, *(f"{trailer.key}: {trailer.value}" for trailer in patch.trailers)]
-        for person in addresses.people_in("\n".join(texts).encode("utf-8", "replace"), _SOMEBODY):
+        for person in addresses.people_in("\n".join(texts).encode("utf-8", "replace"), SOMEBODY):
             found.setdefault(person.address.decode("utf-8", "replace"), person)
     for reply in series.replies:
         if reply.author.email:
@@ -203,20 +153,20 @@ def _people(series: Series) -> tuple[Person, ...]:
 
 
 def _person(name: str, email: str) -> Person:
-    return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), _SOMEBODY)
+    return Person(name.encode("utf-8", "replace"), email.encode("utf-8", "replace"), SOMEBODY)
 
 
-def _patch(patch: Patch, files: Files, known: _Known, guesses: Guesses) -> _Done:
+def _patch(patch: Patch, files: Files, known: Known, guesses: Guesses) -> _Done:
     if patch.exactness in _SURE:
         return _Done(_sure(patch, files, known))
     if not patch.files and not read_loose(patch.received or patch.diff):
         return _Done(replace(patch, exactness=Exactness.DAMAGED, why=patch.why or "its diff could not be read"))
-    trial, results = _best(patch, files, known)
+    trial, results = best(patch, files, known)
     files.take(trial)
     return _Done(guesses.followed(_judged(patch, results), results), results)
 
 
-def _sure(patch: Patch, files: Files, known: _Known) -> Patch:
+def _sure(patch: Patch, files: Files, known: Known) -> Patch:
     """An intact or proven patch as it is, unless its exact pre-image is at hand, what it makes of that is not what it
     names, and undoing some damage is."""
     trial = files.trial()
@@ -233,210 +183,12 @@ def _sure(patch: Patch, files: Files, known: _Known) -> Patch:
                 trial.put(file, post)
                 break
     if not right and patch.exactness is Exactness.INTACT:
-        other, results = _best(patch, files, known)
+        other, results = best(patch, files, known)
         if results and all(result.proven for result in results):
             files.take(other)
             return _judged(patch, results)
     files.take(trial)
     return patch
-
-
-_Tried = tuple[Files, list[Restoration]]
-
-
-def _best(patch: Patch, files: Files, known: _Known) -> _Tried:
-    """The first reading that is proven, or that fits and undoes all that happened to the mail. Where there is none:
-    the first where white space was lost, else the last of those that fit best."""
-    lost = bool(patch.damage & LOST)
-    if _lacks_people(patch):
-        known = replace(known, people=(*known.people, *_known_people(patch, files, known.versions)))
-    tried: list[_Tried] = []
-    for reading, undoes in _readings(patch, files, known, lost=lost):
-        fit = _fit(reading)
-        if fit is _Fit.PROVEN or (fit is _Fit.FOUND and patch.damage <= undoes):
-            return reading
-        tried.append(reading)
-    # Without white space almost any line is near some line of the base: what only fits is not what was sent.
-    return tried[0] if lost else max(reversed(tried), key=_fit)
-
-
-def _readings(patch: Patch, files: Files, known: _Known, *, lost: bool) -> Iterator[tuple[_Tried, frozenset[Damage]]]:
-    """The readings of a patch in the order in which they are tried, each made when it is asked for, with the damages
-    of which it undoes every trace; `lost`: the mail lost white space."""
-    if patch.files and lost:
-        by_ids = _by_ids(patch.files, files, known.blobs, restore_made)
-        yield _styled(patch.files, files, replace(known, kept={**known.kept, **by_ids})), _TRIED
-    elif patch.files:
-        yield _each(patch.files, files, _as_received), _NOTHING
-        yield _each(patch.files, files, partial(_letters_alone, people=known.people)), _LETTERS
-    loose = read_loose(patch.received or patch.diff)
-    if loose:
-        trial, results = _repaired(loose, files, known)
-        yield (trial, results if lost else _not_retold(patch, results)), _NOTHING
-    elif not lost:
-        yield _styled(patch.files, files, known), _NOTHING
-
-
-def _not_retold(patch: Patch, results: Sequence[Restoration]) -> list[Restoration]:
-    """`results` without those that nothing proved and that tell other lines from each other than the text does, though
-    that agrees with its counts: the base is another, and what fits it by joining lines is not what was sent."""
-    try:
-        received = {file.path: file for file in parse_diff(patch.received or patch.diff)}
-    except DiffError:
-        return list(results)
-    return [_refused(one, received.get(one.file.path)) for one in results]
-
-
-def _refused(one: Restoration, sent: FileDiff | None) -> Restoration:
-    if sent is None or not one.found or one.proven or _kinds(sent) == _kinds(one.file):
-        return one
-    why = "it fits the base only with lines joined or left out that the mail did not show so"
-    return Restoration(sent, None, found=False, proven=False, why=why)
-
-
-def _kinds(file: FileDiff) -> list[list[Kind]]:
-    return [[line.kind for line in hunk.lines] for hunk in file.hunks]
-
-
-def _lacks_people(patch: Patch) -> bool:
-    """Whether an archive hid an address in a line of the diff, or an added one may lack letters of a name."""
-    lines = [line for file in patch.files for hunk in file.hunks for line in hunk.lines]
-    return any(hides(line.text) or (line.kind is Kind.ADDED and may_lack(line.text)) for line in lines)
-
-
-def _known_people(patch: Patch, files: Files, versions: ReadVersions) -> list[Person]:
-    """Those whose addresses the base shows: in the files that the patch changes (other kernels' too), and in its lists
-    of people."""
-    others = [content for file in patch.files for content in versions(file.path)]
-    changed = b"\n".join([*(files.before(file) or b"" for file in patch.files), *others])
-    listed = b"\n".join(files.read(path) or b"" for path in PEOPLE)
-    return [*addresses.people_in(changed, _SOMEBODY), *addresses.others(listed)]
-
-
-def _each(
-    headers: Sequence[FileDiff], files: Files, restore: Callable[[FileDiff, bytes | None], Restoration]
-) -> _Tried:
-    trial = files.trial()
-    results: list[Restoration] = []
-    for file in headers:
-        for base in trial.bases(file):
-            result = restore(file, base)
-            if result.found:
-                trial.put(result.file, result.post)
-                break
-        results.append(result)
-    return trial, results
-
-
-def _by_ids(
-    headers: Sequence[FileDiff],
-    files: Files,
-    blobs: Blobs,
-    restore: Callable[[FileDiff, bytes, bytes], Restoration | None],
-) -> dict[str, Restoration]:
-    """The files of a patch, by their paths, that are at hand as they were before and after it; none where two of its
-    diffs change one file."""
-    if len({file.path for file in headers}) != len(headers):
-        return {}
-    out: dict[str, Restoration] = {}
-    for file in headers:
-        made = blobs.read(file.new_blob)
-        base = files.exact(file) if made is not None else None
-        if made is not None and base is not None and (found := restore(file, base, made)):
-            out[file.path] = found
-    return out
-
-
-def _repaired(loose: Sequence[LooseFile], files: Files, known: _Known) -> _Tried:
-    """Each file with its damage undone."""
-    of = {id(file.header): file for file in loose}
-    headers = [file.header for file in loose]
-    made = _by_ids(headers, files, known.blobs, lambda file, base, made: repair_made(of[id(file)], base, made))
-    return _each(
-        headers, files, lambda file, base: made.get(file.path) or restore_loose(of[id(file)], base, known.people)
-    )
-
-
-def _styled(headers: Sequence[FileDiff], files: Files, known: _Known) -> _Tried:
-    """Each file with its white space read by style; those that were not proven once more where they share lines with
-    others that were."""
-    pairs = [(file, files.before(file) or b"") for file in headers]
-    beside = replace(
-        elsewhere(pairs, known.people).before(known.added.lines()),
-        versions={file.path: having(file, base, known.versions(file.path)) for file, base in pairs},
-        recent=known.recent,
-    )
-    restore = partial(restore_file, bound=known.bound, beside=beside)
-    trial, results = _each(headers, files, lambda file, base: known.kept.get(file.path) or restore(file, base))
-    taught = {text: line for result in results if result.proven for text, line in added_lines(result.file).items()}
-    again = {id(file) for file, result in zip(headers, results, strict=True) if _may_learn(result, taught)}
-    if not again:
-        return trial, results
-    told, first = beside.also(taught), {id(file): result for file, result in zip(headers, results, strict=True)}
-    return _each(
-        headers,
-        files,
-        lambda file, base: restore_file(file, base, _AGAIN, beside=told) if id(file) in again else first[id(file)],
-    )
-
-
-def _may_learn(result: Restoration, taught: Mapping[bytes, bytes]) -> bool:
-    """Whether a file that was not proven has a line that was read otherwise in one that was."""
-    if result.proven or not result.found:
-        return False
-    return any(taught.get(text, line) != line for text, line in added_lines(result.file).items())
-
-
-class _Fit(IntEnum):
-    """What became of all files of a patch together."""
-
-    LACKING = 0  # one at least is not restored
-    FOUND = 1
-    PROVEN = 2
-
-
-def _fit(tried: _Tried) -> _Fit:
-    results = tried[1]
-    if not results or not all(result.found for result in results):
-        return _Fit.LACKING
-    return _Fit.PROVEN if all(result.proven for result in results) else _Fit.FOUND
-
-
-def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
-    """The text as it stands, where it gives the blob that the patch names."""
-    if file.new_blob and not file.binary and _counts_hold(file):
-        outcome = apply_file(base if file.old_path else None, file, fuzz=0)
-        if isinstance(outcome, Applied):
-            if file.new_path is None and is_blob(base or b"", file.old_blob):
-                return Restoration(file, None, True, True, f"removes blob {file.old_blob}, as received")
-            if outcome.post is not None and is_blob(outcome.post, file.new_blob):
-                written = with_sections(file, base or b"")
-                return Restoration(written, outcome.post, True, True, f"blob {file.new_blob} as received")
-    return Restoration(file, None, False, False, "it does not fit as received")
-
-
-def _counts_hold(file: FileDiff) -> bool:
-    """Whether every hunk has the lines that its @@ says: a diff with others could not be read back."""
-    return all(
-        (len(hunk.old_lines()), len(hunk.new_lines())) == (hunk.old_count, hunk.new_count) for hunk in file.hunks
-    )
-
-
-def _letters_alone(file: FileDiff, base: bytes | None, people: Sequence[Person]) -> Restoration:
-    """The text as it stands but for letters that were replaced."""
-    ways = [] if file.binary or not file.hunks else lettered(file, base or b"", people)
-    return with_letters(ways, lambda one, _bound=None: _as_it_stands(one, base)) or _as_received(file, base)
-
-
-def _as_it_stands(file: FileDiff, base: bytes | None) -> Restoration:
-    """The text as it stands, whatever it makes of the base."""
-    found = _as_received(file, base)
-    outcome = apply_file(base if file.old_path else None, file, fuzz=0)
-    if found.proven or not isinstance(outcome, Applied) or not _counts_hold(file):
-        return found
-    exact = is_pre_image(base, file)
-    why = f"it does not make blob {file.new_blob}" if exact and file.new_blob else other_blob(file, base or b"")
-    return Restoration(file, outcome.post, True, False, why)
 
 
 def _judged(patch: Patch, results: Sequence[Restoration]) -> Patch:
