@@ -153,6 +153,11 @@ STYLES = {
         "\t\t\t#clock-cells = <0>;\n\t\t\tclocks = <&a>,\n\t\t\t\t <&b>;\n",
         "\t\t};\n\t};\n};\n",
     ),
+    "device tree, a list on lines of its own": (
+        "/ {\n\tkeypad {\n\t\tstatus = \"okay\";\n",
+        "\t\tlinux,keymap = <\n\t\t\tMATRIX_KEY(0, 0, KEY_UP)\n\t\t\tMATRIX_KEY(0, 1, KEY_DOWN)\n\t\t>;\n",
+        "\t};\n};\n",
+    ),
     "operands of assembly below the first one": (
         "int f(void)\n{\n",
         '\tasm volatile(\n\t\t"nop"\n\t\t: [out] "=r" (a),\n\t\t  [more] "=r" (b)\n\t\t: [in] "r" (c));\n',
@@ -169,7 +174,7 @@ STYLES = {
 @pytest.mark.parametrize("name", STYLES)
 def test_the_likeliest_reading_follows_kernel_style(name: str) -> None:
     above, added, below = (text.encode() for text in STYLES[name])
-    path = "a.dts" if name == "device tree" else "a.c"
+    path = "a.dts" if name.startswith("device tree") else "a.c"
     result = restored(above + below, above + added + below, path, exact=False)
     assert result.post == above + added + below
     assert not result.proven
