@@ -120,7 +120,13 @@ def deeper(indent: bytes, style: Style, recent: Recent) -> Readings:
     if recent.step and not indent:
         weights[recent.step] = weights.get(recent.step, 0.0) + _SAME_STEP
     total = sum(weights.values())
-    return {indent + step: weight / total for step, weight in weights.items() if weight / total > _RARE_STEP}
+    out: Readings = {}
+    for step, weight in weights.items():
+        if weight / total > _RARE_STEP:
+            # Below blanks a tab is no blanks with a tab behind them, but tabs up to the next stop.
+            tabs = step == b"\t" and indent.endswith(b" ")
+            add(out, b"\t" * (width(indent) // TAB + 1) if tabs else indent + step, weight / total)
+    return out
 
 
 def block_step(state: State, line: bytes) -> tuple[bool, bytes] | None:
