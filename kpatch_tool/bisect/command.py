@@ -98,7 +98,8 @@ def _of_builds(builder: Builder, whole: Applied, found: Found) -> str:
         numbers = [patch for patch, _ in broken]
         if not numbers or known[-1][1].status is not BuildStatus.OK:
             return ""
-        return f"it is known not to build after patch {spelt(numbers)}: --bad {numbers[0]} says why"
+        after = f"patch{'es' if len(numbers) > 1 else ''} {spelt(numbers)}"
+        return f"it is known not to build after {after}: --bad {numbers[0]} says why"
     blamed = found.culprits[-1].patch
     edges = edges_of(builder.workspace, whole.series, [build for patch, build in broken if patch == blamed])
     told = [explained(build, edges).later for patch, build in broken if patch == blamed]
@@ -215,7 +216,8 @@ def _nothing(applied: Applied, question: Question, found: Belief, upto: int | No
 
 def _blame(culprits: Sequence[State], question: Question, seen: Sequence[Observation], upto: int | None) -> str:
     evidence = _evidence(culprits[-1], seen)
-    reach = "on" if upto is None else f"on, looking no further than patch {upto}"
+    last = "the last looked at" if culprits[-1].patch == upto else f"looking no further than patch {upto}"
+    reach = "on" if upto is None else f"on, {last}"
     said = f"{question.words} from {state_name(culprits[-1].patch)} {reach}{f' ({evidence})' if evidence else ''}"
     if len(culprits) == 1:
         return said

@@ -89,7 +89,9 @@ def shown(number: float) -> str:
 def change(number: float, base: float) -> str:
     """How far a number is from the base's: "+3.1%", or "+116" where that is less than a hundredth."""
     share = (number - base) / abs(base) if base else 0.0
-    return f"{share:+.1%}" if abs(share) >= _SHARE else f"{number - base:+.6g}"
+    if abs(share) >= _SHARE:
+        return f"{share:+,.1%}"
+    return f"{'-' if number < base else '+'}{shown(abs(number - base))}"
 
 
 def _value(text: str) -> float:

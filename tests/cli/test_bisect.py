@@ -133,7 +133,7 @@ def test_a_broken_build_is_found_and_skipped(six: Path, kpt: Kpt, tmp_path: Path
     assert "it is known not to build after patch 3: --bad 3 says why" in known
     document = kpt("bisect", "six", "--build", "--bad", "3", "--json", status=1).json
     assert document["culprit"]["patch"] == 3
-    assert "it does not build from patch 3 on, looking no further than patch 3 (" in document["why"]
+    assert "it does not build from patch 3 on, the last looked at (" in document["why"]
     later = "patch 3 uses `KVM_THREE`, which 4/6 adds to arch/x86/kvm/x86.c, and nothing before has"
     assert document["why"].endswith(f"; {later}; it builds again after patch 6 at the latest")
     assert later in " ".join(kpt("build", "six", "--each", status=1).out.split())
@@ -359,6 +359,7 @@ def test_a_fault_that_goes_again(six: Path, kpt: Kpt) -> None:
     )
     document = kpt("bisect", "six", "--run", fault, "--once", "--bad", "4", "--json", status=1).json
     assert document["culprit"]["patch"] == 2
+    assert "fails from patch 2 on, looking no further than patch 4 (" in document["why"]
     assert "there are 1, 2, 3, 4, 5, 6" in kpt("bisect", "six", "--run", fault, "--bad", "7", status=2).err
 
 

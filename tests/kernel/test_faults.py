@@ -14,7 +14,7 @@ from tests.patch_files import mail
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
 
 SVM, NESTED, EMULATE = "arch/x86/kvm/svm/svm.c", "arch/x86/kvm/svm/nested.c", "arch/x86/kvm/emulate.c"
-LAPIC, X86 = "arch/x86/kvm/lapic.c", "arch/x86/kvm/x86.c"
+LAPIC, X86, CPUID = "arch/x86/kvm/lapic.c", "arch/x86/kvm/x86.c", "arch/x86/kvm/cpuid.c"
 PIC, IOAPIC = "arch/x86/kvm/i8259.c", "arch/x86/kvm/ioapic.c"
 KVM_MAIN, EVENTFD, COALESCED = "virt/kvm/kvm_main.c", "virt/kvm/eventfd.c", "virt/kvm/coalesced_mmio.c"
 
@@ -136,6 +136,7 @@ FAULTS = (
         "emulate",
         "emulated: bts, btr and btc",
     ),
+    Fault(CPUID, " | F(POPCNT) |\n", " |\n", "cpuid", "cpuid: leaf 1 ecx has bit 23"),
 )
 
 

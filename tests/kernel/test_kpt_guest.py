@@ -16,7 +16,7 @@ from kpatch_tool.system import process
 QEMU = "qemu-system-x86_64"
 NO_CALLS = "this machine's owner takes no calls"
 NOT_IN_QEMU = {
-    "hypercall": "not running on KVM",
+    **dict.fromkeys(("hypercall", "cpuid"), "not running on KVM"),
     "emulate": "this machine has no device with memory",
     **dict.fromkeys(("slots", "signals", "lines"), NO_CALLS),
 }

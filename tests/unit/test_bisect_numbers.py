@@ -78,6 +78,8 @@ def test_other_numbers() -> None:
     assert change(103, 100) == "+3.0%"
     assert change(3, 0) == "+3"
     assert change(379_445, 379_329) == "+116"
+    assert (change(201_234_567, 200_000_000), change(328_430, 329_596)) == ("+1,234,567", "-1,166")
+    assert (change(1.004, 1), change(5, 5), change(21_477_900, 100_000)) == ("+0.004", "+0", "+21,377.9%")
 
 
 def test_measures() -> None:
