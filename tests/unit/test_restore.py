@@ -212,8 +212,8 @@ def test_moved_and_reindented_lines_are_proven() -> None:
 
 _OTHER_BASE = {
     "what is joined has no gap of the backslash that stood between": (
-        b"#define F(t)\t\t\t\t\t\\\n__init int NAME(t)(struct s *s,\t\t\t\\\n\t\t\tint a)\t\t\t\\\n{\t\t\t\t\t\t\\\n}\n",
-        b"#define F(t)\t\t\t\t\t\\\nint NAME(t)(struct s *s, int a)\t\t\t\\\n{\t\t\t\t\t\t\\\n}\n",
+        b"#define F(t)\t\t\t\t\t\\\nnotrace F(t)(struct s *s,\t\t\t\\\n\t\tint a)\t\t\t\t\\\n{\t\t\t\t\t\t\\\n}\n",
+        b"#define F(t)\t\t\t\t\t\\\nF(t)(struct s *s, int a)\t\t\t\\\n{\t\t\t\t\t\t\\\n}\n",
     ),
     "a line removed and added again stands elsewhere": (
         b"void f(struct a *a)\n{\n\tsend(a);\n\twait(a);\n\tdone(a);\n}\n",
