@@ -29,7 +29,7 @@ packages: setup
 	$(KPT) doctor --install
 
 # The demo's series is this project's own: on a machine without namespaces it may be built without sandbox.
-demo: export KPT_NO_SANDBOX = $(shell $(BIN)/python -c 'from kpatch_tool import sandbox; print(1 if sandbox.missing() else "")' 2>/dev/null)
+demo: export KPT_NO_SANDBOX = $(shell $(BIN)/python -c 'from kpatch_tool.system import sandbox; print(1 if sandbox.missing() else "")' 2>/dev/null)
 demo: packages
 	$(KPT) deps tlb-flush-v5
 	$(KPT) tree add v5-skeleton --skeleton tlb-flush-v5

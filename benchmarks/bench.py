@@ -22,13 +22,13 @@ from pathlib import Path
 from benchmarks import applying, mailbox, restoring, states
 from benchmarks.making import make_of, module_goals, plan_of
 from benchmarks.measure import KPT, Absent, Row, measured, passed, run, seconds, side_by_side, table
-from kpatch_tool import process, sandbox
 from kpatch_tool import workspace as workspaces
 from kpatch_tool.kbuild.artifacts import Artifacts
 from kpatch_tool.kbuild.make import environment
-from kpatch_tool.sandbox import guarded
 from kpatch_tool.suites.run import Options
-from kpatch_tool.testing import Request, test_request
+from kpatch_tool.system import process, sandbox
+from kpatch_tool.system.sandbox import guarded
+from kpatch_tool.testing.command import Request, test_request
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.worktree import worktree_of

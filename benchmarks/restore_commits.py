@@ -38,10 +38,11 @@ from kpatch_tool.diff.model import Kind
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import read_sources
-from kpatch_tool.parallel import in_order
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.restore import PEOPLE, restore_series
+from kpatch_tool.series.restoring.restore import restore_series
+from kpatch_tool.series.restoring.tries import PEOPLE
+from kpatch_tool.system.parallel import in_order
 from kpatch_tool.tree.history import date_of, tip_at
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.tree.restoring import TAKEN_SECONDS

@@ -28,8 +28,8 @@ from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.patches import read_patch
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.reading.patches import read_patch
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.damages import DAMAGES, LETTERS, PAIRS, Damager, both
 
 _ADDED_ADDRESS = re.compile(rb"^\+[^\n]*[\w.]@\w+\.\w", re.MULTILINE)

@@ -31,7 +31,7 @@ from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restoring.restore import restore_series
 from kpatch_tool.tree.objects import Objects
 
 _LATEST = 30  # revisions that are looked for

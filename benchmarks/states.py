@@ -22,7 +22,6 @@ from pathlib import Path
 
 from benchmarks.making import ARCH, make_of, plan_of
 from benchmarks.measure import KPT, Row, measured, passed, run, seconds, table
-from kpatch_tool import sandbox
 from kpatch_tool import workspace as workspaces
 from kpatch_tool.kbuild.artifacts import Artifacts
 from kpatch_tool.kbuild.build import build_state
@@ -30,6 +29,7 @@ from kpatch_tool.kbuild.make import environment
 from kpatch_tool.kbuild.plan import Plan
 from kpatch_tool.suites import run as suites
 from kpatch_tool.suites.run import Options, Subject
+from kpatch_tool.system import sandbox
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.model import State
 from kpatch_tool.tree.worktree import worktree_of

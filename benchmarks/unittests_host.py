@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import atomic, process
 from kpatch_tool.suites import jobs
 from kpatch_tool.suites.model import CaseResult
+from kpatch_tool.system import atomic, process
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.record import ERRORS_LIMIT

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process
 from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.suites.unittests_cfg import DEFAULT_TIMEOUT, Here, Section
+from kpatch_tool.system import process
 from kpatch_tool.vm.wire import NOW
 
 _CFG = "x86/unittests.cfg"

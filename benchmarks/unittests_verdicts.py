@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.unittests_host import Host
-from kpatch_tool import process
 from kpatch_tool.suites import catalogue, jobs, output, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.model import CaseResult, Verdict
+from kpatch_tool.system import process
 from kpatch_tool.text import printable
 from kpatch_tool.vm import qemu
 

@@ -15,8 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import process, sandbox
 
 _GIB = 1 << 30
 _PROBE_SECONDS = 10.0

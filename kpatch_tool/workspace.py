@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import atomic, lock
 from kpatch_tool.errors import InputError
+from kpatch_tool.system import atomic, lock
 
 MARKER = "kpt.toml"
 _STATE = ".kpt"
@@ -48,7 +48,7 @@ class Workspace:
         return self.state / "cache"
 
     def lock(self, name: str) -> Path:
-        """The lock file for `name` (for kpatch_tool.lock.held)."""
+        """The lock file for `name` (for kpatch_tool.system.lock.held)."""
         return self.state / "locks" / f"{name}.lock"
 
     def relative(self, path: Path) -> Path:

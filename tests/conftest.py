@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from kpatch_tool import sandbox
 from kpatch_tool import workspace as workspaces
+from kpatch_tool.system import sandbox
 from kpatch_tool.workspace import Workspace
 
 TOY_SOURCE = Path(__file__).parent / "toykernel"
@@ -177,3 +177,8 @@ def debian_git_dir() -> Path:
     done = subprocess.run(command, cwd=kept.root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return kept.trees / "debian-6.1.git"
+
+
+def only_described(workspace: Workspace) -> bool:
+    """Nothing but trees.toml lies in kernel-trees/."""
+    return [path.name for path in workspace.trees.iterdir()] == ["trees.toml"]

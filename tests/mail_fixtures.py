@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kpatch_tool.mail.message import Message
@@ -52,6 +52,20 @@ def patch(
     """A mail with a patch of DIFF's shape on `file`."""
     body = f"Why.\n\n{trailers}Signed-off-by: Jane Doe <jane@example.org>\n---\n 1 file changed\n\n"
     return Mail(subject, body + DIFF.replace("mm/f.c", file) + "-- \n2.39.5\n", id, reply_to, minute=minute)
+
+
+def thread(
+    number: int, total: int = 3, *, reply_to: str = "", day: int = 1, missing: int = 0, more: int = 0
+) -> list[Mail]:
+    """A series with a cover and an answer, all ids its own; `more` patches go beyond the total."""
+    cover = Mail(f"[PATCH 0/{total}] mm: thing {number}", "Text.\n", f"c{number}", reply_to, minute=day)
+    patches = [
+        patch(f"[PATCH {k}/{total}] mm: thing {number}.{k}", f"p{number}.{k}", reply_to=f"c{number}", minute=day)
+        for k in range(1, total + more + 1)
+        if k != missing
+    ]
+    answer = Mail(f"Re: [PATCH 1/{total}] mm: thing {number}.1", "> x\nYes.\n", f"r{number}", f"p{number}.1")
+    return [*(replace(mail, name=f"Jane {number}", email=f"j{number}@x.org") for mail in (cover, *patches)), answer]
 
 
 def mbox(*mails: Mail) -> bytes:

@@ -13,8 +13,8 @@ from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import ordered
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
-from kpatch_tool.pipeline import run
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.suites.model import StateTests
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
@@ -23,6 +23,7 @@ _Record = TypeVar("_Record")
 ERROR = Diagnostic("arch/x86/kvm/mmu.c", 12, "implicit declaration of function 'foo'", "-Werror=implicit")
 WARNING = Diagnostic("arch/x86/kvm/x86.c", 99, "unused variable 'r'", "-Wunused-variable")
 BASE_CASES = ("vmexit=pass", "vmexit/cpuid=pass", "vmexit/vmcall=pass", "msr=fail no such MSR", "pmu=skip no PMU")
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e'\"&amp; $body"
 # What HTML, XML, TAP, YAML, mail, templates and terminals give a meaning to; what of it runs sets `pwned` above.
 POISON = (
     "</title></style></pre></svg></script><script>top.pwned = 1</script>",
@@ -175,6 +176,32 @@ def panicking() -> RunRecord:
         3: (failed,),
     }
     return run(series, FakeSteps(make_applied(series), builds, tests, needs=NO_NEEDS), Recorder())
+
+
+def hostile_record() -> RunRecord:
+    """A run in which every text is hostile, and most stages found something."""
+    series = make_series(HOSTILE, "KVM: " + "a long subject " * 9, HOSTILE)
+    first, *rest = series.patches
+    first = replace(first, why=HOSTILE, ambiguous=(HOSTILE,), author=replace(first.author, name=HOSTILE))
+    series = replace(series, title=HOSTILE, patches=(first, *rest))
+    applied = make_applied(series, "offset", "fuzz", "clean")
+    patches = tuple(replace(patch, why=HOSTILE, details=(HOSTILE,)) for patch in applied.patches)
+    found = Diagnostic(HOSTILE, 3, HOSTILE, "-Wunused")
+    builds = {
+        0: make_build(0),
+        1: make_build(1, module="b", warnings=(found,), why=HOSTILE),
+        2: make_build(2, "failed", errors=(found,), why=HOSTILE),
+        3: make_build(3, module="c"),
+    }
+    base = make_tests(0, "vmexit=pass", "msr/one=pass", "msr=pass", "dirty=skip does not build: " + HOSTILE)
+    head = make_tests(3, "vmexit=fail", "msr=timeout", "dirty=pass", why=HOSTILE)
+    head = replace(head, trace=HOSTILE + "\nRIP: 0010", results=tuple(replace(r, why=HOSTILE) for r in head.results))
+    tests = {0: (base,), 1: (replace(base, patch=1),), 3: (head,)}
+    outside = (External(1, EdgeKind.REVERT, HOSTILE, False, HOSTILE), External(0, EdgeKind.DECLARED, "5bef", None, "b"))
+    needs = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, HOSTILE),), (1, 2, 3), outside, ((1, 2),))
+    steps = FakeSteps(replace(applied, patches=patches), builds, tests, needs=needs)
+    record = run(series, steps, Recorder())
+    return replace(record, problems=(MachineError(HOSTILE).line(),))
 
 
 def large(count: int, edges: Iterable[Edge] | None = None) -> RunRecord:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process
 from kpatch_tool.kbuild import artifacts
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.suites.run import Subject
+from kpatch_tool.system import process
 from kpatch_tool.tree.applied import base_state
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree

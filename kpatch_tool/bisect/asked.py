@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kpatch_tool import doctor, testing
+from kpatch_tool import doctor
 from kpatch_tool.bisect import named, numbers
 from kpatch_tool.bisect.numbers import Measured, Wanted
 from kpatch_tool.bisect.questions import Builder, Builds, CommandRun, Question, Runs, Warns
@@ -20,6 +20,7 @@ from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import variants
 from kpatch_tool.suites.run import Options
+from kpatch_tool.testing.command import Tester, default_suites
 from kpatch_tool.tree.model import Applied, State, Tree
 
 _SHELL = frozenset("|&;<>()$`*?[~#!\n")
@@ -168,7 +169,7 @@ def _of_test(builder: Builder, request: Request, wanted: Wanted, base: State, st
 
 def _tests_of(builder: Builder, request: Request, base: State) -> Mapping[str, tuple[str, ...]]:
     """The names of the tests in each of the suites asked for."""
-    asked = tuple(dict.fromkeys(request.suites)) or testing.default_suites(builder.workspace)
+    asked = tuple(dict.fromkeys(request.suites)) or default_suites(builder.workspace)
     return named.tests_of(builder.workspace, builder.tree, base, asked, builder.arch, progress=builder.progress)
 
 
@@ -178,9 +179,9 @@ def _suites(tests: Mapping[str, tuple[str, ...]], globs: tuple[str, ...], where:
     return tuple(suite for suite, names in tests.items() if not globs or named.matches(globs, names))
 
 
-def _tester(builder: Builder, options: Options, store: Store) -> testing.Tester:
+def _tester(builder: Builder, options: Options, store: Store) -> Tester:
     """One that neither repeats nor keeps: a search does its own repeating."""
-    return testing.Tester(
+    return Tester(
         builder.workspace, builder.tree, store, builder.arch, options, progress=builder.progress, runs=1, keep=False
     )
 

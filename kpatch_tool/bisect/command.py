@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool import lock
 from kpatch_tool.bisect.asked import Request, check, question_of
 from kpatch_tool.bisect.inputs import inputs_of
 from kpatch_tool.bisect.journal import Journal
@@ -21,8 +20,9 @@ from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.store import Store
-from kpatch_tool.series import store as series_store
+from kpatch_tool.series.directory import store as series_store
 from kpatch_tool.suites.run import never_loaded
+from kpatch_tool.system import lock
 from kpatch_tool.text import spelt, state_name
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from kpatch_tool import testing
 from kpatch_tool.bisect.asked import Request
 from kpatch_tool.bisect.questions import Builder
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import artifacts
 from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.suites import catalogue, run
+from kpatch_tool.testing.command import default_suites
 from kpatch_tool.vm import accel, qemu
 
 _READ_AT_MOST = 4 << 20  # bytes; of a larger file size and time tell
@@ -33,7 +33,7 @@ def inputs_of(builder: Builder, request: Request) -> list[str]:
         plan = make_plan(builder.tree, archs.load(builder.arch), builder.fragments)
         found += [builder.arch, plan.generation, plan.config, artifacts.rules()]
     if request.boots:
-        suites = request.suites or testing.default_suites(builder.workspace)
+        suites = request.suites or default_suites(builder.workspace)
         versions = (catalogue.get(builder.workspace, suite, builder.progress).version for suite in suites)
         found += [str(run.FORMAT), os.environ.get(accel.ENVIRONMENT, ""), qemu.version(qemu.find()), *versions]
     if request.run is not None:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic, lock
 from kpatch_tool.bisect.model import Answer, Observation
+from kpatch_tool.system import atomic, lock
 from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool import sandbox
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.bisect.named import near
 from kpatch_tool.bisect.questions import SKIP, Builder, CommandRun, modules_of, unbuilt
@@ -24,9 +23,10 @@ from kpatch_tool.bisect.worse import fingerprint_of, test_once
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.make import environment
 from kpatch_tool.kbuild.model import BuildStatus
-from kpatch_tool.sandbox import Room
 from kpatch_tool.suites.model import StateTests, Verdict
-from kpatch_tool.testing import Tester
+from kpatch_tool.system import sandbox
+from kpatch_tool.system.sandbox import Room
+from kpatch_tool.testing.command import Tester
 from kpatch_tool.tree.model import State
 
 _SECONDS = 60.0

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kpatch_tool import process, sandbox
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.system import process, sandbox
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kpatch_tool.testing import Tester
+    from kpatch_tool.testing.command import Tester
 
 SKIP = 125  # git bisect run: this state cannot be asked
 _LAST_ANSWER = 127  # statuses above are no answer

@@ -65,7 +65,7 @@ TimeoutOption = Annotated[
 def _without_sandbox(chosen: bool) -> bool:
     """The option is the environment variable, said on the command line: it holds for all that this kpt starts."""
     if chosen:
-        from kpatch_tool import sandbox
+        from kpatch_tool.system import sandbox
 
         os.environ[sandbox.VARIABLE] = "1"
     return chosen

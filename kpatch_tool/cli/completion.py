@@ -18,7 +18,7 @@ from typer.models import ParameterInfo
 
 from kpatch_tool import workspace
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import ondisk
+from kpatch_tool.series.directory import ondisk
 from kpatch_tool.workspace import Workspace
 
 Offer = tuple[str, str]  # a word and what it means
@@ -110,6 +110,7 @@ def suites(where: Workspace, given: Mapping[str, object]) -> Iterator[Offer]:
 
 
 def added_suites(where: Workspace, given: Mapping[str, object]) -> Iterator[Offer]:
+    """The suites that the user added: those that can be removed."""
     for path in sorted((where.state / "suites").glob("[!.]*/suite.json")):
         yield path.parent.name, ""
 

@@ -27,7 +27,7 @@ def command(
 ) -> None:
     """Which patch needs which, and why; what the series needs from outside. Ends with 1 where that is missing."""
     from kpatch_tool.depend import render
-    from kpatch_tool.series import store
+    from kpatch_tool.series.directory import store
     from kpatch_tool.tree.needs import dependencies_named
 
     workspace = common.here()

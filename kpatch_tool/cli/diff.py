@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """What changed between two revisions, patch by patch, and which reviews still hold. A difference is no finding."""
     from kpatch_tool.report import rangediff as show
-    from kpatch_tool.series.naming import load_named
-    from kpatch_tool.series.rangediff import compare
+    from kpatch_tool.series.directory.naming import load_named
+    from kpatch_tool.series.views.rangediff import compare
 
     workspace = common.here()
     found = compare(load_named(workspace, a), load_named(workspace, b), creation_factor)

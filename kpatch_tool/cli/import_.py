@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool import importing
 from kpatch_tool.cli import common
-from kpatch_tool.series import view
+from kpatch_tool.series import importing
+from kpatch_tool.series.views import view
 
 
 def command(

@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """List the series in large mailboxes, oldest first; what is read once is remembered."""
     from kpatch_tool.report import mailbox
-    from kpatch_tool.series import listing
+    from kpatch_tool.series.mailboxes import listing
 
     here = workspace.around(Path.cwd())
     cache = here.cache if here else None

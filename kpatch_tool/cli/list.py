@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from kpatch_tool.cli import common
-from kpatch_tool.series import store, view
+from kpatch_tool.series.directory import store
+from kpatch_tool.series.views import view
 
 
 def command(as_json: common.JsonOption = False) -> None:

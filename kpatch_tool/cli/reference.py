@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 
 import typer
 
-from kpatch_tool import __version__, atomic
+from kpatch_tool import __version__
 from kpatch_tool.cli import build_app
 from kpatch_tool.cli.commands import TABLE
+from kpatch_tool.system import atomic
 
 Click: TypeAlias = Any  # a command or parameter; typer keeps click's classes to itself
 MARKDOWN, ROFF = Path("docs/reference.md"), Path("man/kpt.1")

@@ -36,23 +36,23 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """All of it: restore, deps, apply, build, test, report. Exit status 1 when something was found."""
-    from kpatch_tool import runner
     from kpatch_tool.report import live
     from kpatch_tool.report.document import run_document
     from kpatch_tool.report.table import show
+    from kpatch_tool.running.command import Request, run_series, which
 
     workspace = here()
-    request = runner.Request(
+    request = Request(
         chosen(workspace, series),
         tree=tree,
         arch=arch,
         suites=tuple(suite or ()),
-        which=runner.which(each, head),
+        which=which(each, head),
         fragments=tuple(config or ()),
         jobs=jobs,
     )
     with live.watcher_for(console(stderr=True)) as watcher:
-        done = runner.run_series(workspace, request, watcher)
+        done = run_series(workspace, request, watcher)
     if json:
         emit_json({**run_document(done.record), "reports": [str(path) for path in done.reports]})
     else:

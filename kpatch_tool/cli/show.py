@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from kpatch_tool.cli import common
-from kpatch_tool.series import store, view
+from kpatch_tool.series.directory import store
+from kpatch_tool.series.views import view
 
 
 def command(

@@ -34,11 +34,11 @@ def command(
     as_json: common.JsonOption = False,
 ) -> None:
     """Boot what was built, run the suites, compare with the base. Exit status 1 when something got worse."""
-    from kpatch_tool import testing
     from kpatch_tool.suites.run import Options
+    from kpatch_tool.testing.command import Request, test_request
 
     options = Options(tuple(test or ()), tuple(variant or ()), timeout, accel, by_hand).by_name()
-    request = testing.Request(
+    request = Request(
         series,
         tree,
         arch,
@@ -53,7 +53,7 @@ def command(
     )
     workspace = common.here()
     with common.progress() as progress:
-        tested = testing.test_request(workspace, request, progress)
+        tested = test_request(workspace, request, progress)
     if as_json:
         from kpatch_tool.report.document import tests_document
 

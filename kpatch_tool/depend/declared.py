@@ -1,7 +1,7 @@
 """Edges and needs that messages declare: "depends on patch 2", Fixes:, reverts, base-commit:, prerequisites.
 
 Sources of the forms: Documentation/process/submitting-patches.rst and stable-kernel-rules.rst of the kernel; those of
-series/stated.py.
+series/reading/stated.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kpatch_tool.depend.textual import shown_path
 from kpatch_tool.diff import names
 from kpatch_tool.diff.model import Kind
 from kpatch_tool.series.model import Patch, Series
-from kpatch_tool.series.stated import Form, Stated, statements
+from kpatch_tool.series.reading.stated import Form, Stated, statements
 
 _VERB = (
     r"(?:depends?\s+on|needs?|requires?|relies\s+on|builds?\s+on|based\s+on|on\s+top\s+of|prerequisites?:|depends-on:|introduced\s+(?:in|by)"

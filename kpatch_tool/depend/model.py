@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kpatch_tool.depend.prerequisites import Chain
-from kpatch_tool.series.stated import Form
+from kpatch_tool.series.reading.stated import Form
 
 _SHORT = 12  # digits of an id that are shown
 _LONG = 60

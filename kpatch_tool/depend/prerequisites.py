@@ -16,7 +16,7 @@ from typing import Protocol
 from kpatch_tool.diff.patchid import patch_ids
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.stated import Form, Stated, change_ids, own_ids, statements
+from kpatch_tool.series.reading.stated import Form, Stated, change_ids, own_ids, statements
 
 _DEEPEST = 20  # prerequisites of prerequisites
 _MOST = 400  # needs of one chain, all told

@@ -9,7 +9,7 @@ from itertools import groupby
 from kpatch_tool.depend.model import Dependencies, Edge, External
 from kpatch_tool.depend.prerequisites import Chain, Need
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.stated import Form
+from kpatch_tool.series.reading.stated import Form
 from kpatch_tool.text import columns, printable
 
 _INDENT = 6

@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic, lock
-from kpatch_tool.contents import Contents
-from kpatch_tool.database import Database, now
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild
+from kpatch_tool.storage.contents import Contents
+from kpatch_tool.storage.database import Database, now
+from kpatch_tool.system import atomic, lock
 from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 

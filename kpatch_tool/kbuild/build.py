@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool import doctor, lock, process, sandbox
+from kpatch_tool import doctor
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import artifacts, config, diagnostics, reach
@@ -20,7 +20,8 @@ from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, StateBuild
 from kpatch_tool.kbuild.objdir import LOG, ObjectDirectory, Record, carried, without_vanished
 from kpatch_tool.kbuild.plan import Plan, make_plan
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.sandbox import plain
+from kpatch_tool.system import lock, process, sandbox
+from kpatch_tool.system.sandbox import plain
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kpatch_tool import atomic
 from kpatch_tool.kbuild.toolchain import Toolchain
 from kpatch_tool.kbuild.versions import Range, Version, parse
+from kpatch_tool.system import atomic
 
 _HERE = Path(__file__).parent
 _RULES = "compat.toml"

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from kpatch_tool import process
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import reach
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled
 from kpatch_tool.kbuild.objdir import ObjectDirectory
 from kpatch_tool.kbuild.plan import make_plan
+from kpatch_tool.system import process
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import Workspace
 

@@ -11,7 +11,7 @@ from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Edge
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.workspace import Workspace
 
 # A name in quotation marks, as compilers, linkers and modpost have it; what they guess was meant is another.

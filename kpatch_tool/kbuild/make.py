@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process, sandbox
-from kpatch_tool.sandbox import Room
+from kpatch_tool.system import process, sandbox
+from kpatch_tool.system.limits import default_limits
+from kpatch_tool.system.sandbox import Room
 
 # What Kbuild puts into images and modules besides the source (Documentation/kbuild/reproducible-builds.rst).
 _REPRODUCIBLE = {
@@ -48,7 +49,7 @@ class Make:
     ) -> process.Finished:
         """Make `goals` (targets or VARIABLE=value words) in a sandbox, everything it prints going to the file `log`."""
         words = {**environment(), **self._cached(), **(env or {})}
-        limits = sandbox.default_limits(aside=self.aside)
+        limits = default_limits(aside=self.aside)
         return sandbox.run_logged(
             self.argv(goals), log, self.room, cwd=self.source, env=words, limits=limits, on_line=on_line
         )

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from kpatch_tool import atomic, leftovers
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.system import atomic, leftovers
 
 _RECORD = "record.json"
 _BUILDING = "building"

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import atomic, leftovers
+from kpatch_tool.system import atomic, leftovers
 
 _FILE = "reach.json"
 _CODE = (".c", ".h", ".S")

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from kpatch_tool import process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.versions import Version, parse
+from kpatch_tool.system import process
 
 _PROBE_SECONDS = 20.0
 _IN_BRACKETS = re.compile(r"\([^)]*\)")

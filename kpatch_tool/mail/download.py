@@ -21,8 +21,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from kpatch_tool import __version__, magic
+from kpatch_tool import __version__
 from kpatch_tool.errors import InputError, KptError, MachineError
+from kpatch_tool.system import magic
 
 if TYPE_CHECKING:
     from requests.models import PreparedRequest, Response

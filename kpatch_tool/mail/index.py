@@ -15,13 +15,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
-from kpatch_tool import magic, parallel
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import mbox, read
 from kpatch_tool.mail.index_scan import STRETCH, Batch, Judge, Scanner
 from kpatch_tool.mail.index_store import FileRow, IndexFile, Numbers, Span, alone
 from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import Progress
+from kpatch_tool.system import magic, parallel
 
 _SNIFFED = 1 << 16  # bytes in which a file says what it is, and of which `head` and `tail` are hashes
 _LARGEST = 64 << 20  # bytes of a file that is no mbox

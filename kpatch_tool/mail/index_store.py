@@ -3,8 +3,8 @@
 Written in steps, each a transaction that also says how far a file is read: a killed run goes on where it was. Messages
 are numbered in the order they were read, from 1; a row of `batch` holds the numbers that mail/index_scan.py says of
 some hundred of them, as arrays (a row a message took longer to write than the mail to read). Everything else follows
-from them and is made anew when there are more of them (series/indexed.py: `chunk`, `member`, `posting`). What is in the
-file can always be made again, so a broken one is thrown away.
+from them and is made anew when there are more of them (series/mailboxes/indexed.py: `chunk`, `member`, `posting`). What
+is in the file can always be made again, so a broken one is thrown away.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from kpatch_tool import lock
-from kpatch_tool.atomic import machine_errors
 from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
+from kpatch_tool.system import lock
+from kpatch_tool.system.atomic import machine_errors
 
 VERSION = 5
 _PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kpatch_tool import process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.mail import addresses
 from kpatch_tool.mail.addresses import LORE, File, Mail
 from kpatch_tool.mail.read import Received, SourceFile, read_files
+from kpatch_tool.system import process
 
 SECONDS = 120.0
 _CACHED = 600  # seconds for which a thread is not asked for again

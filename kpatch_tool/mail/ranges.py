@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from kpatch_tool import process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.mail import mbox
 from kpatch_tool.mail.read import Received, SourceFile, read_files
+from kpatch_tool.system import process
 from kpatch_tool.text import plural
 
 MOST = 1000  # commits of one series

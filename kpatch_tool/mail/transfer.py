@@ -5,9 +5,9 @@ from __future__ import annotations
 import binascii
 import re
 
-from kpatch_tool import magic
 from kpatch_tool.mail.headers import decode_base64
 from kpatch_tool.mail.unpack import DENSEST
+from kpatch_tool.system import magic
 
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]*+={0,2}\s*")
 _NOISE = re.compile(rb"[^A-Za-z0-9+/=\s]")

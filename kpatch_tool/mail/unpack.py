@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from kpatch_tool import magic
 from kpatch_tool.errors import InputError
+from kpatch_tool.system import magic
 
 if TYPE_CHECKING:  # loading these takes as long as reading a small series
     import bz2

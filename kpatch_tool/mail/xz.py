@@ -7,8 +7,8 @@ import lzma
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kpatch_tool import magic
 from kpatch_tool.mail.unpack import LARGEST
+from kpatch_tool.system import magic
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -23,10 +23,10 @@ from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings, further
 from kpatch_tool.report.lines import few, limited
 from kpatch_tool.results.record import RunRecord
-from kpatch_tool.series.files import encoded, rfc_date
+from kpatch_tool.series.directory.files import encoded, rfc_date
+from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.posted import Posted
-from kpatch_tool.series.trailers import without
+from kpatch_tool.series.people.trailers import without
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus, Verdict
 from kpatch_tool.text import cut, plural, printable, printable_bytes, spelt
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from kpatch_tool.series.listing import Listed
+from kpatch_tool.series.mailboxes.listing import Listed
 from kpatch_tool.text import columns, cut, plural, printable, width
 
 _SHORTEST_TITLE = 12

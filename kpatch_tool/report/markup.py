@@ -25,6 +25,7 @@ def tag(name: str, content: str = "", **attributes: str | None) -> str:
 
 
 def paragraph(words: str, kind: str | None = None) -> str:
+    """A paragraph of plain text."""
     return tag("p", text(words), kind=kind)
 
 
@@ -41,6 +42,7 @@ def folded(summary: str, content: str, anchor: str | None = None) -> str:
 
 
 def cell(value: object, kind: str | None = None) -> str:
+    """A cell of a table, with any value as text."""
     return tag("td", text(value), kind=kind)
 
 
@@ -58,6 +60,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[str], kind: str | 
 
 
 def row(cells: Iterable[str]) -> str:
+    """A row of a table; `cells` are whole elements."""
     return tag("tr", "".join(cells))
 
 

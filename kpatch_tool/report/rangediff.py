@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.rangediff import Change, Pair, Part, RangeDiff
+from kpatch_tool.series.views.rangediff import Change, Pair, Part, RangeDiff
 from kpatch_tool.text import columns, cut, plural, printable, printable_bytes
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kpatch_tool import atomic, process
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.document import run_document
@@ -17,7 +16,8 @@ from kpatch_tool.report.table import show
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
-from kpatch_tool.series.store import find, load, name_of
+from kpatch_tool.series.directory.store import find, load, name_of
+from kpatch_tool.system import atomic, process
 from kpatch_tool.text import json_printable
 from kpatch_tool.workspace import Workspace
 
@@ -56,7 +56,7 @@ def mail(workspace: Workspace, record: RunRecord) -> str:
     Raises InputError when the series is not there any more, is another than was run, or git does not know who writes.
     """
     from kpatch_tool.report import letter
-    from kpatch_tool.series.posted import posted
+    from kpatch_tool.series.directory.posted import posted
 
     directory = find(workspace, record.series)
     series = load(directory)

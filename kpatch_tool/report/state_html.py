@@ -62,6 +62,7 @@ def text_of(patch: PatchRecord) -> str:
 
 
 def applying(record: RunRecord, number: int) -> Iterator[str]:
+    """How the patch called `number` was applied, as markup; nothing where it was not."""
     for patch in record.applied.patches if record.applied is not None else ():
         if patch.number == number:
             commit = f" {tag('code', text(patch.commit[:12]))}" if patch.commit else ""

@@ -13,7 +13,7 @@ from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.results.repeats import unsteady
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
-from kpatch_tool.testing import Tested
+from kpatch_tool.testing.command import Tested
 from kpatch_tool.text import cut, plural, printable
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from kpatch_tool import leftovers
-from kpatch_tool.database import FILE_NAME, Database, Row
 from kpatch_tool.errors import InputError
-from kpatch_tool.series.store import name_of
+from kpatch_tool.series.directory.store import name_of
+from kpatch_tool.storage.database import FILE_NAME, Database, Row
+from kpatch_tool.system import leftovers
 from kpatch_tool.tree.applied import all_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.vm import saved

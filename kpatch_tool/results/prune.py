@@ -2,7 +2,7 @@
 
 An entry goes in three steps, each whole: its directory gets another name (nobody finds it any more), its row goes,
 its files go. A kpt killed in between leaves a directory without a row or a row without a directory, neither of which
-counts, and the next prune removes it. Contents go when their last name did (kpatch_tool.contents).
+counts, and the next prune removes it. Contents go when their last name did (kpatch_tool.storage.contents).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from kpatch_tool import leftovers, lock
-from kpatch_tool.atomic import machine_errors
-from kpatch_tool.contents import Contents
-from kpatch_tool.database import Database
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.results.kept import Kept, Kind, disk_use, kept, places, stats
+from kpatch_tool.storage.contents import Contents
+from kpatch_tool.storage.database import Database
+from kpatch_tool.system import leftovers, lock
+from kpatch_tool.system.atomic import machine_errors
 from kpatch_tool.vm import saved
 from kpatch_tool.workspace import Workspace
 

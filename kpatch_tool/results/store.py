@@ -12,14 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from kpatch_tool import lock
-from kpatch_tool.database import Database, now
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.codec import decode, encode
 from kpatch_tool.results.deltas import emulator_died
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.storage.database import Database, now
 from kpatch_tool.suites.model import StateTests, SuiteStatus
+from kpatch_tool.system import lock
 from kpatch_tool.workspace import Workspace
 
 _KEPT_RUNS = 50  # of one series
@@ -40,7 +40,7 @@ class Store:
     """Results and runs in the store of one workspace; use it as a context manager. Nothing is opened or created before
     the first call.
 
-    Raises what kpatch_tool.database.Database does; `note` as there.
+    Raises what kpatch_tool.storage.database.Database does; `note` as there.
     """
 
     def __init__(self, workspace: Workspace, *, note: Progress = silent) -> None:

@@ -11,18 +11,19 @@ from kpatch_tool.mail import headers
 from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.footers import banner_end, without_footer
 from kpatch_tool.mail.message import Message
-from kpatch_tool.series import posting, trailers
-from kpatch_tool.series.answers import answers as find_answers
-from kpatch_tool.series.choosing import announced, choose, shortcomings
-from kpatch_tool.series.diffs import all_readable
-from kpatch_tool.series.given import Refused, of_reply
 from kpatch_tool.series.model import Cover, Patch, Reply, Series, Trailer
-from kpatch_tool.series.patches import read_patch
-from kpatch_tool.series.posts import Post, Posting, read_posts
-from kpatch_tool.series.proposed import CounterPatches
-from kpatch_tool.series.split import has_diff, split_body, strip_space
-from kpatch_tool.series.subject import parse
-from kpatch_tool.series.undone import broken
+from kpatch_tool.series.people import trailers
+from kpatch_tool.series.people.given import Refused, of_reply
+from kpatch_tool.series.postings import gathering
+from kpatch_tool.series.postings.answers import answers as find_answers
+from kpatch_tool.series.postings.choosing import announced, choose, shortcomings
+from kpatch_tool.series.postings.posts import Post, Posting, read_posts
+from kpatch_tool.series.postings.proposed import CounterPatches
+from kpatch_tool.series.reading.diffs import all_readable
+from kpatch_tool.series.reading.patches import read_patch
+from kpatch_tool.series.reading.split import has_diff, split_body, strip_space
+from kpatch_tool.series.reading.subject import parse
+from kpatch_tool.series.reading.undone import broken
 from kpatch_tool.text import plural
 
 _LONGEST_SLUG = 34
@@ -61,7 +62,7 @@ def assemble(
     patch cannot be read.
     """
     posts = read_posts(all_readable(messages))
-    found = posting.gather(posts, in_order=in_order)
+    found = gathering.gather(posts, in_order=in_order)
     if not found:
         raise InputError(_no_patch(posts), where=where)
     chosen, others = choose(found, posts, revision=revision, pick=pick, where=where)

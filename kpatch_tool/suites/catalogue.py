@@ -18,12 +18,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kpatch_tool import atomic, leftovers, lock
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.sandbox import plain
 from kpatch_tool.suites import own, unittests_cfg
 from kpatch_tool.suites.fetching import build_unit_tests, fetch_sources
+from kpatch_tool.system import atomic, leftovers, lock
+from kpatch_tool.system.sandbox import plain
 from kpatch_tool.text import printable, some_of
 from kpatch_tool.workspace import Workspace
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kpatch_tool import atomic, process, sandbox
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.make import environment
 from kpatch_tool.progress import Progress
-from kpatch_tool.sandbox import Room
+from kpatch_tool.system import atomic, process, sandbox
+from kpatch_tool.system.sandbox import Room
 from kpatch_tool.tree.adding import init_bare
 from kpatch_tool.tree.sources.git import GitRepository
 from kpatch_tool.tree.worktree import PLAIN_FILES

@@ -11,9 +11,9 @@ import os
 import shutil
 from pathlib import Path
 
-from kpatch_tool import atomic, lock, process, scratch
 from kpatch_tool.errors import MachineError
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.system import atomic, lock, process, scratch
 from kpatch_tool.workspace import Workspace
 
 SUITE = "kpt-guest"

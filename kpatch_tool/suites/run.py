@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool import atomic, lock
-from kpatch_tool.contents import Contents
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import image_path
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.storage.contents import Contents
 from kpatch_tool.suites import catalogue, jobs, selftests, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Test, Verdict
+from kpatch_tool.system import atomic, lock
 from kpatch_tool.text import plural, printable, state_name
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm import accel, qemu
@@ -46,7 +46,7 @@ _CPU = ("vendor_id", "cpu family", "model", "stepping", "microcode", "flags", "v
 _VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
-_KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.contents)
+_KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.storage.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
 FORMAT = 9
 

@@ -18,16 +18,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kpatch_tool import atomic, leftovers, lock, process, sandbox
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild import diagnostics, toolchain
 from kpatch_tool.kbuild.make import environment, programs
 from kpatch_tool.kbuild.objdir import later_than_now
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.sandbox import Room, plain
 from kpatch_tool.suites import own
 from kpatch_tool.suites.model import Test
+from kpatch_tool.system import atomic, leftovers, lock, process, sandbox
+from kpatch_tool.system.limits import default_limits
+from kpatch_tool.system.sandbox import Room, plain
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
 from kpatch_tool.workspace import Workspace
@@ -414,7 +415,7 @@ class _Build:
         argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", _TRIES, *goals]
         with atomic.machine_errors(log):
             room = Room((self._out, self._installed), (self.source, *sandbox.beyond_system(programs(self.variables))))
-            limits = sandbox.default_limits(aside=self.aside)
+            limits = default_limits(aside=self.aside)
             done = sandbox.run_logged(argv, log, room, cwd=directory, env=environment(), limits=limits)
         if done.stopped or done.timed_out:
             why = done.stopped or f"after {done.seconds:.0f} s"

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool.sandbox import plain
 from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.words import split
+from kpatch_tool.system.sandbox import plain
 from kpatch_tool.text import printable
 from kpatch_tool.vm.wire import NOW
 

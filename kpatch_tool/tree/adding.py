@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
 from kpatch_tool.tree.fastimport import git_failed

@@ -12,9 +12,9 @@ import json
 import os
 from dataclasses import dataclass
 
-from kpatch_tool import process
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
+from kpatch_tool.system import process
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Objects

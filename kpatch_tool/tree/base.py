@@ -11,31 +11,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import may_be_same
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.errors import InputError
-from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.model import Series
 from kpatch_tool.text import plural
 from kpatch_tool.tree import history
+from kpatch_tool.tree.fits import Fits, chain_fits, fitting, is_damaged
 from kpatch_tool.tree.objects import Objects
 
 LONG = 50_000  # commits; a longer history is looked through in part
+_MANY_NAMES = 60  # commits that get a name
+_LOOKUPS = 2_000_000  # files of commits that are asked for, all told
+_FEW = 100  # commits whose files are asked for however many files there are
+_MANY_TIPS = 200  # ends of branches that are looked at by themselves
 _YEAR = 366 * 86_400
 _HEAD_START = 86_400  # seconds by which clocks may differ: a base is not younger than the series
-
-
-class Fits(StrEnum):
-    """How the hunks of a file stand in a commit that has another version of it."""
-
-    CLEAN = "clean"  # every hunk at its line
-    OFFSET = "offset"  # every hunk, some at another line
-    CONFLICT = "conflict"  # some hunk has no place; or the series creates the file and it is there
-    MISSING = "missing"  # there is no such file
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +93,7 @@ class Declared:
 
     @property
     def holds(self) -> bool | None:
+        """Whether it holds the files wanted; None where it is not here."""
         return None if self.commit is None else not self.differs
 
 
@@ -128,9 +123,9 @@ def wanted_files(series: Series) -> tuple[Wanted, ...]:
                     raise InputError(f"refused: {unsafe_path(path)}", where=where, todo="do not apply this series")
             old, new = file.old_path, file.new_path
             if old is not None and old not in made and old not in found:
-                found[old] = Wanted(old, _named(file.old_blob), patch.number, file, _is_damaged(patch))
+                found[old] = Wanted(old, _named(file.old_blob), patch.number, file, is_damaged(patch))
             if new is not None and new != old and new not in made and new not in found:
-                found[new] = Wanted(new, "", patch.number, file, _is_damaged(patch))
+                found[new] = Wanted(new, "", patch.number, file, is_damaged(patch))
             made.update(path for path in (old, new) if path is not None)
     return tuple(found.values())
 
@@ -392,12 +387,6 @@ class _Search:
             yield "the history of this repository is cut short; older commits were not seen"
 
 
-_MANY_NAMES = 60  # commits that get a name
-_LOOKUPS = 2_000_000  # files of commits that are asked for, all told
-_FEW = 100  # commits whose files are asked for however many files there are
-_MANY_TIPS = 200  # ends of branches that are looked at by themselves
-
-
 def spellings(value: str) -> tuple[str, ...]:
     """The revisions that a base as people write it may be in a repository."""
     words = value.split()
@@ -409,56 +398,9 @@ def spellings(value: str) -> tuple[str, ...]:
     return tuple(forms)
 
 
-def fitting(pre: bytes | None, file: FileDiff, damaged: bool) -> Fits:
-    """How the hunks of one diff stand in the text `pre` (None: no file)."""
-    if pre is None:
-        return Fits.MISSING
-    if damaged:
-        from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
-
-        placed = place_hunks(file.hunks, BaseText(pre))
-        if isinstance(placed, Misplaced):
-            return Fits.CONFLICT
-        at_home = all(one.start == one.hunk.old_start - (1 if one.hunk.old_count else 0) for one in placed)
-        return Fits.CLEAN if at_home else Fits.OFFSET
-    done = apply_file(pre, file, fuzz=0)
-    if not isinstance(done, Applied):
-        return Fits.CONFLICT
-    return Fits.OFFSET if any(one.offset for one in done.placements) else Fits.CLEAN
-
-
-def chain_fits(series: Series, path: str, pre: bytes | None) -> Fits:
-    """How all patches of the series that change the file, one after the other, stand in its text `pre`."""
-    worst, name, text = Fits.CLEAN, path, pre
-    order = (Fits.CLEAN, Fits.OFFSET, Fits.CONFLICT, Fits.MISSING)
-    for patch in sorted(series.patches, key=lambda patch: patch.number):
-        for file in patch.files:
-            if file.old_path != name or text is None:
-                continue
-            worst = max(worst, fitting(text, file, _is_damaged(patch)), key=order.index)
-            if worst in (Fits.CONFLICT, Fits.MISSING):
-                return worst
-            if not file.copied:
-                name, text = file.new_path or name, _after(text, file, _is_damaged(patch))
-    return worst
-
-
-def _after(pre: bytes, file: FileDiff, damaged: bool) -> bytes | None:
-    if damaged:
-        from kpatch_tool.restore.styled import restore_file
-
-        return restore_file(file, pre).post
-    done = apply_file(pre, file, fuzz=0)
-    return done.post if isinstance(done, Applied) else None
-
-
 def _named(blob: str | None) -> str | None:
     """The id of an `index` line; None for what names no blob."""
     return blob if blob and blob.strip("0") and len(blob) >= 4 else None
-
-
-def _is_damaged(patch: Patch) -> bool:
-    return patch.exactness is Exactness.DAMAGED
 
 
 def _posted(series: Series) -> int | None:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.stated import Form, Stated, statements
+from kpatch_tool.series.reading.stated import Form, Stated, statements
+from kpatch_tool.system import process
 from kpatch_tool.text import plural
 from kpatch_tool.tree import base
-from kpatch_tool.tree.base import Fits, Sought
+from kpatch_tool.tree.base import Sought
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.fits import Fits
 from kpatch_tool.tree.model import Tree
 from kpatch_tool.workspace import Workspace
 
@@ -50,7 +51,7 @@ def base_named(
     """Where the series called `name` fits in the tree called `tree` ("all": every tree that is here; None: the one that
     Catalogue.resolve chooses, else every tree). `full`: all of a long history, too (base.search).
 
-    Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
+    Raises what directory.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
     series = store.load(store.find(workspace, name))
     trees = _trees(Catalogue(workspace), series, tree)

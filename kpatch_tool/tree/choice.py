@@ -70,7 +70,7 @@ def _source(catalogue: Catalogue, row: Description, start: Path) -> Source:
         return Directory(os.path.realpath(start / row.source))
     if row.kind == "tarball":
         return Tarball(os.path.realpath(start / row.source))
-    from kpatch_tool.series import store
+    from kpatch_tool.series.directory import store
     from kpatch_tool.tree.sources.skeleton import Skeleton
 
     directory = store.find(catalogue.workspace, row.source)

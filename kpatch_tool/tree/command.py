@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from kpatch_tool import __version__
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.stated import statements
+from kpatch_tool.series.reading.stated import statements
 from kpatch_tool.tree import doubts
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
@@ -53,13 +53,10 @@ def apply_named(
 
     `patches` is a text like "2,4-5" or None for all; without `needed` they come without what they need; `onto` is the
     commit to take for the tree's base (onto.commit_for); `with_prerequisites` applies the series that go first before
-    it. Raises what apply_series, series.store, the catalogue and onto.commit_for raise.
+    it. Raises what apply_series, directory.store, the catalogue and onto.commit_for raise.
     """
     wanted = None if patches is None else parse_numbers(patches)
-    if wanted is None and not needed:
-        raise InputError("--no-deps means nothing for all patches", todo="choose some: --patches 7 --no-deps")
-    if with_prerequisites and (reverse or wanted is not None):
-        raise InputError("--with-prerequisites applies all of a series", todo="leave out --patches and --reverse")
+    _refuse_contradictions(chosen=wanted is not None, needed=needed, whole=with_prerequisites, reverse=reverse)
     directory = store.find(workspace, name)
     series = store.load(directory)
     own = Catalogue(workspace).resolve(tree, series, skeleton=True)
@@ -80,14 +77,18 @@ def apply_named(
         series, outcome, told = _put_restored(chosen, series, put, restored)
         notes = (*notes, *told)
     if wanted is not None and not needed:
-        from kpatch_tool.tree.closure import torn
-
-        notes = (*notes, *torn(series, wanted, reverse=reverse))
+        notes = (*notes, *_torn(series, wanted, reverse=reverse))
     if outcome.conflicts and not reverse:
-        from kpatch_tool.tree.onto import hint
-
-        notes = (*notes, *hint(own, series, outcome))
+        notes = (*notes, *_hint(own, series, outcome))
     return Done(outcome, own, notes)
+
+
+def _refuse_contradictions(*, chosen: bool, needed: bool, whole: bool, reverse: bool) -> None:
+    """Raise InputError for options of `kpt apply` that mean nothing together."""
+    if not chosen and not needed:
+        raise InputError("--no-deps means nothing for all patches", todo="choose some: --patches 7 --no-deps")
+    if whole and (reverse or chosen):
+        raise InputError("--with-prerequisites applies all of a series", todo="leave out --patches and --reverse")
 
 
 def _put_restored(
@@ -129,6 +130,18 @@ def _declared(workspace: Workspace, tree: Tree, series: Series) -> tuple[str, ..
     from kpatch_tool.tree.onto import notes
 
     return tuple(notes(tree, series, chain_of(workspace, series, tree)))
+
+
+def _torn(series: Series, wanted: tuple[int, ...], *, reverse: bool) -> tuple[str, ...]:
+    from kpatch_tool.tree.closure import torn
+
+    return tuple(torn(series, wanted, reverse=reverse))
+
+
+def _hint(tree: Tree, series: Series, outcome: ApplyOutcome) -> tuple[str, ...]:
+    from kpatch_tool.tree.onto import hint
+
+    return tuple(hint(tree, series, outcome))
 
 
 def _restored_once(

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from kpatch_tool import process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import process
 from kpatch_tool.tree.environment import NO_HOOKS
 
 # The branch a stream builds on. It is given back before the stream ends, so it never exists in the repository.

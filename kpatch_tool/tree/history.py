@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import process
 from kpatch_tool.tree.fastimport import git_failed, run_git
 
 _KINDS = ("refs/heads", "refs/tags", "refs/remotes")  # others hold notes, and whatever was ever asked to be pulled

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 
-from kpatch_tool import process, scratch
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import process, scratch
 
 _MOST_CONFLICTS = 127  # git-merge-file(1): the status is the number of conflicts, above that an error
 

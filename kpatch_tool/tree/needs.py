@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from kpatch_tool import process
 from kpatch_tool.depend.declared import stated_external
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
@@ -19,10 +18,11 @@ from kpatch_tool.diff.model import DiffError
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.patchid import patch_ids
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
+from kpatch_tool.series.directory.store import Unreadable
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.stated import Form, statements
-from kpatch_tool.series.store import Unreadable
+from kpatch_tool.series.reading.stated import Form, statements
+from kpatch_tool.system import process
 from kpatch_tool.tree import history
 from kpatch_tool.tree.applied import tree_of
 from kpatch_tool.tree.base import spellings

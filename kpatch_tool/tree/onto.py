@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kpatch_tool.depend.prerequisites import Chain, everything
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.stated import Form
+from kpatch_tool.series.reading.stated import Form
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree import base, history
 from kpatch_tool.tree.basing import bases_of

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.tree.environment import NO_HOOKS
 from kpatch_tool.tree.fastimport import git_failed
 from kpatch_tool.tree.objects import REPAIR

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool.errors import InputError, MachineError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.restore import needs_restoring, restore_series
+from kpatch_tool.series.restoring.restore import needs_restoring, restore_series
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.history import resolved, tip_at
 from kpatch_tool.tree.model import TIP_REF, Tree
@@ -43,7 +43,7 @@ def restore_named(workspace: Workspace, name: str, *, tree: str | None) -> Resto
     named; a patch that another tree told better is left alone. Where no tree was named and none is here, the files that
     the series creates are restored.
 
-    Raises what series.store and the catalogue raise, and InputError for a tree made of the series' own lines.
+    Raises what directory.store and the catalogue raise, and InputError for a tree made of the series' own lines.
     """
     directory = store.find(workspace, name)
     loaded = store.load(directory)

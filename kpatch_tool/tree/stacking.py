@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from kpatch_tool.depend.prerequisites import Chain
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.series.model import Series
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus, Tree

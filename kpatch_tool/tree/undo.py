@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool.errors import InputError
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.tree.adding import tree_lock
 from kpatch_tool.tree.applied import LAST, RECORD_FILE, decode, refs_of, tree_of
 from kpatch_tool.tree.catalogue import Catalogue

@@ -14,9 +14,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from kpatch_tool import atomic, leftovers, lock, process
 from kpatch_tool.errors import MachineError
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.system import atomic, leftovers, lock, process
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import Workspace
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kpatch_tool import atomic, process, scratch
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.system import atomic, process, scratch
 from kpatch_tool.text import printable
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.qemu import Machine

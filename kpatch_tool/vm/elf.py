@@ -8,9 +8,9 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
-from kpatch_tool.sandbox import Room
+from kpatch_tool.system import process, sandbox
+from kpatch_tool.system.sandbox import Room
 from kpatch_tool.text import printable
 
 _PT_INTERP = 3

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from kpatch_tool import atomic
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import atomic
 from kpatch_tool.text import plural
 from kpatch_tool.vm import qemu, root, session, wire
 from kpatch_tool.vm.console import FATAL, Trace, find_traces
@@ -19,20 +19,10 @@ from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Boot, Ending, GuestRun, GuestStatus, GuestWork, Job, JobOutcome
 from kpatch_tool.vm.record import Numbered, Recorder, traces_within
 from kpatch_tool.vm.saved import SavedFile, SavedMachine
+from kpatch_tool.vm.session import How
 from kpatch_tool.vm.wire import Step
 
 MODULES = "/kpt/modules"
-_ENDINGS = {
-    "done": "every job was done",
-    "silent": "the guest fell silent",
-    "late": "the guest did not come to an end",
-    "stuck": "a process of the guest could not be killed",
-    "refused": "the guest could not take what it is to run",
-    "garbage": "the guest's port sent what is no message of init",
-    "off": "the guest switched itself off",
-    "reset": "the guest's kernel rebooted",
-}
-
 _FORGIVEN = 12  # deaths of QEMU that are not counted as boots
 _REVIVAL_SECONDS = 30.0  # until the first word of a machine that was saved; it takes one
 
@@ -126,7 +116,7 @@ class _Run:
             boot = self.boots[-1]
             if boot.ready is None:
                 self._stopped = boot.ended
-                if ended.how == "qemu":  # by itself, before the guest's first word: that is this machine's fault
+                if ended.how is How.QEMU:  # by itself, before the guest's first word: that is this machine's fault
                     return GuestStatus.INFRA, boot.ended
                 if len(self.boots) > 1:  # it booted before: the jobs, not the kernel, are to blame
                     break
@@ -222,7 +212,7 @@ class _Run:
     def _is_to_run_again(self, recorder: Recorder, ended: session.Ended) -> bool:
         """Whether a job that ran when QEMU itself died gets another chance: the guest did not end it."""
         running = recorder.running()
-        if running is None or ended.how != "qemu":
+        if running is None or ended.how is not How.QEMU:
             return False
         self._deaths[running.id] += 1
         return self._deaths[running.id] < self._patience.deaths
@@ -293,20 +283,20 @@ def _program(work: GuestWork, left: Sequence[Numbered]) -> list[Step]:
 def _ending(ended: session.Ended, traces: Sequence[Trace]) -> Ending:
     if any(trace.kind in FATAL for trace in traces):
         return Ending.PANIC
-    if ended.how in ("silent", "late", "stuck"):
+    if ended.how in (How.SILENT, How.LATE, How.STUCK):
         return Ending.HANG
-    return Ending.DIED if ended.how == "qemu" else Ending.LOST
+    return Ending.DIED if ended.how is How.QEMU else Ending.LOST
 
 
 def _sentence(ended: session.Ended, traces: Sequence[Trace], recorder: Recorder) -> str:
     fatal = next((trace for trace in traces if trace.fatal), None)
-    if fatal is not None and ended.how != "done":
+    if fatal is not None and ended.how is not How.DONE:
         return f"the guest's kernel died: {fatal.headline}"
     if recorder.refusal is not None:
         return recorder.refusal.why
-    if ended.how == "silent" and recorder.ready is None:
+    if ended.how is How.SILENT and recorder.ready is None:
         return f"the guest did not boot within {ended.seconds:.0f} s"
-    if ended.how == "qemu":
+    if ended.how is How.QEMU:
         said = f": {ended.qemu_said}" if ended.qemu_said else ""
-        return f"QEMU ended by itself (status {ended.qemu_status}){said}"
-    return _ENDINGS[ended.how]
+        return f"{How.QEMU.value} (status {ended.qemu_status}){said}"
+    return ended.how.value

@@ -7,10 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool import process
-from kpatch_tool import sandbox as rooms
 from kpatch_tool.errors import MachineError
-from kpatch_tool.sandbox import Limits, Room
+from kpatch_tool.system import process
+from kpatch_tool.system import sandbox as rooms
+from kpatch_tool.system.limits import Limits
+from kpatch_tool.system.sandbox import Room
 
 NAME = "qemu-system-x86_64"
 _KVM = Path("/dev/kvm")

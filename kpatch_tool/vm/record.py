@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from kpatch_tool import atomic
+from kpatch_tool.system import atomic
 from kpatch_tool.vm.console import Trace
 from kpatch_tool.vm.model import NOT_LOADED, UNLOADING, Ending, Job, JobOutcome
 from kpatch_tool.vm.wire import Frame, FrameType

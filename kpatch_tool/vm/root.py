@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from kpatch_tool import atomic, lock, process, scratch
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import atomic, lock, process, scratch
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import libraries, strangers_libraries
 from kpatch_tool.vm.wire import Step, encode_program

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from kpatch_tool import atomic, lock
-from kpatch_tool.atomic import STAGING, machine_errors
+from kpatch_tool.system import atomic, lock
+from kpatch_tool.system.atomic import STAGING, machine_errors
 from kpatch_tool.vm.qemu import KERNEL_WORDS, Machine
 
 _KEPT = 3  # about 150 MB each

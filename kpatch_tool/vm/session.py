@@ -8,13 +8,14 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from typing import IO, Any
 
 from qemu.qmp import EventListener, QMPClient
 from qemu.qmp.error import QMPError
 
-from kpatch_tool.process import kill_group, known_to_stop
+from kpatch_tool.system.process import kill_group, known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 
@@ -38,26 +39,32 @@ class Deadlines:
     total: float
 
 
-@dataclass(slots=True)
+class How(StrEnum):
+    """How a boot ended, with the words for it."""
+
+    DONE = "every job was done"
+    OFF = "the guest switched itself off"
+    RESET = "the guest's kernel rebooted"  # after a panic, too
+    SILENT = "the guest fell silent"  # killed, not a word in time
+    LATE = "the guest did not come to an end"  # killed
+    GARBAGE = "the guest's port sent what is no message of init"  # killed
+    STUCK = "a process of the guest could not be killed"
+    REFUSED = "the guest could not take what it is to run"
+    QEMU = "QEMU ended by itself"
+
+
+_ENDS_BY_ITSELF = frozenset({How.DONE, How.STUCK, How.REFUSED, How.RESET, How.OFF})  # no need to kill it at once
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """How a boot ended. `how` is one of
+    """A boot that ended: `how`, QEMU's status and last complaint; `saved`: the machine was, whole."""
 
-    - done: init did every step
-    - off: the guest switched itself off
-    - reset: it panicked or rebooted
-    - silent: killed, not a word in time
-    - late: killed, no end in sight
-    - garbage: killed, its port made no sense
-    - stuck: a process could not be killed
-    - refused: init could not take its files
-    - qemu: QEMU ended by itself
-    """
-
-    how: str = ""
-    qemu_status: int | None = None
-    qemu_said: str = ""
-    seconds: float = 0.0
-    saved: bool = False
+    how: How
+    qemu_status: int | None
+    qemu_said: str
+    seconds: float
+    saved: bool
 
 
 @dataclass(slots=True)
@@ -124,7 +131,8 @@ class _Session:
         self._deadlines = deadlines
         self._console = console
         self._on_frame = on_frame
-        self._ended = Ended()
+        self._how: How | None = None
+        self._saved = False
         self._start = time.monotonic()
         self._last = self._start
         self._ready = False
@@ -160,10 +168,13 @@ class _Session:
             await process.wait()
             for end in ours:
                 end.close()
-        self._ended.qemu_status = process.returncode
-        self._ended.qemu_said = _last_complaint(bytes(self._stderr))
-        self._ended.seconds = time.monotonic() - self._start
-        return self._ended
+        return Ended(
+            how=self._how or How.QEMU,
+            qemu_status=process.returncode,
+            qemu_said=_last_complaint(bytes(self._stderr)),
+            seconds=time.monotonic() - self._start,
+            saved=self._saved,
+        )
 
     async def _attend(
         self, process: asyncio.subprocess.Process, control: socket.socket, console: socket.socket, port: socket.socket
@@ -187,7 +198,7 @@ class _Session:
         try:
             await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
             # A guest that is done switches itself off; what it wrote before that is still in the sockets.
-            if not ended.done() and self._ended.how in ("done", "stuck", "refused", "reset", "off"):
+            if not ended.done() and self._how in _ENDS_BY_ITSELF:
                 await asyncio.wait([ended], timeout=_GRACE)
             if not ended.done():
                 with contextlib.suppress(ProcessLookupError):
@@ -196,7 +207,6 @@ class _Session:
             for reader in readers:
                 if reader.done() and not reader.cancelled():
                     reader.result()
-            self._ended.how = self._ended.how or "qemu"
         finally:
             await _cancel([*readers, *others, ended, stopped])
 
@@ -211,7 +221,7 @@ class _Session:
                 for frame in frames.feed(data):
                     self._take(frame, stop)
             except WireError:
-                self._stop("garbage", stop)
+                self._stop(How.GARBAGE, stop)
                 return
 
     def _take(self, frame: Frame, stop: asyncio.Event) -> None:
@@ -221,11 +231,11 @@ class _Session:
         if frame.type is FrameType.WAITING:
             self._waits.set()
         if frame.type is FrameType.DONE:
-            self._stop("done", stop)
+            self._stop(How.DONE, stop)
         elif frame.type is FrameType.STUCK:
-            self._stop("stuck", stop)
+            self._stop(How.STUCK, stop)
         elif frame.type is FrameType.REFUSED:
-            self._stop("refused", stop)
+            self._stop(How.REFUSED, stop)
 
     async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
         while data := await stream.read(_READ):
@@ -240,7 +250,7 @@ class _Session:
             async for event in listener:
                 data: Any = event.get("data", {})
                 reason = data.get("reason", "") if isinstance(data, dict) else ""
-                self._stop("reset" if reason in ("guest-reset", "guest-panic") else "off", stop)
+                self._stop(How.RESET if reason in ("guest-reset", "guest-panic") else How.OFF, stop)
         except (QMPError, OSError, EOFError):
             return  # QEMU has gone; whoever waits for the process sees that
         finally:
@@ -268,7 +278,7 @@ class _Session:
             while (state := await self._migration()) in _SAVING:
                 await asyncio.sleep(_SAVE_TICK)
             if state == "completed":
-                self._ended.saved = True
+                self._saved = True
         finally:
             await self._client.execute("cont")
 
@@ -281,12 +291,13 @@ class _Session:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
             if now - self._last > (self._deadlines.silence if self._ready else self._deadlines.boot):
-                self._stop("silent", stop)
+                self._stop(How.SILENT, stop)
             elif now - self._start > self._deadlines.total:
-                self._stop("late", stop)
+                self._stop(How.LATE, stop)
 
-    def _stop(self, how: str, stop: asyncio.Event) -> None:
-        self._ended.how = self._ended.how or how
+    def _stop(self, how: How, stop: asyncio.Event) -> None:
+        """End the session; the first reason counts."""
+        self._how = self._how or how
         stop.set()
 
 

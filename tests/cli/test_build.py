@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from kpatch_tool import lock
 from kpatch_tool.kbuild import build as building
 from kpatch_tool.kbuild.make import Make, ccache
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.system import lock
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.workspace import Workspace

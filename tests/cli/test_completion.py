@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.workspace import Workspace
-from tests.cli.test_contract import patch_text
 from tests.clock import within
 from tests.conftest import Kpt
+from tests.patch_files import patch_text
 
 TREE = 'commit = "0"\nkind = "git"\nsource = "x"\nref = ""\nversion = ""\n'
 

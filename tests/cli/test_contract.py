@@ -15,6 +15,7 @@ import pytest
 
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt
+from tests.patch_files import patch_text
 
 
 def wait_until_it_catches(pid: int, number: signal.Signals) -> None:
@@ -201,14 +202,6 @@ def test_a_directory_that_is_no_series(workspace: Workspace, kpt: Kpt) -> None:
         assert len(failed.splitlines()) == 1
     shown = kpt("list").out.splitlines()
     assert [line.split("  ")[0] for line in shown] == ["a..b", "x\\x0ay", "x y"]
-
-
-def patch_text(subject: str, words: str) -> str:
-    """A patch as a mail, with `words` in its message."""
-    return (
-        f"From: Jane Doe <jane@example.org>\nSubject: {subject}\nDate: Thu, 17 Apr 2014 09:00:00 +0000\n\n{words}---\n"
-        "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
-    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from kpatch_tool import workspace as workspaces
 from kpatch_tool.errors import InputError
-from kpatch_tool.importing import Request, import_request
+from kpatch_tool.series.importing import Request, import_request
 from kpatch_tool.tree.command import apply_named
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Kpt
-from tests.mail_fixtures import Mail, mbox
-from tests.unit.test_mail_index import thread
+from tests.mail_fixtures import Mail, mbox, thread
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process
 from kpatch_tool.suites import own
+from kpatch_tool.system import process
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.pipeline import run
 from kpatch_tool.results.store import Store
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests

@@ -13,53 +13,18 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.mail.message import Address
-from kpatch_tool.pipeline import run
 from kpatch_tool.results.record import RunRecord
 from kpatch_tool.results.store import Store
-from kpatch_tool.series.given import of_reply
+from kpatch_tool.running.pipeline import run
+from kpatch_tool.series.directory.store import load
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.store import load
+from kpatch_tool.series.people.given import of_reply
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.workspace import Workspace
 from tests import report_records as records
+from tests.answered_thread import WHO, thread
 from tests.conftest import REPO_ROOT, Kpt, git
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests, renamed
-
-DIFF = """diff --git a/arch/x86/kvm/mmu.c b/arch/x86/kvm/mmu.c
---- a/arch/x86/kvm/mmu.c
-+++ b/arch/x86/kvm/mmu.c
-@@ -9,4 +9,5 @@ static void bar(void)
- {
- \tint r;
-
-+\tfoo();
- \treturn r;
-"""
-WHO = "Jürgen Dœ <jd@example.org>"
-
-
-def mail(number: int, subject: str, text: str, *, cc: str = "") -> str:
-    answers = "In-Reply-To: <c@example.org>\nReferences: <first@example.org>\n\t<c@example.org>\n" if number else ""
-    return (
-        f"From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: {WHO}\nSubject: {subject}\n"
-        f"Date: Thu, 17 Apr 2014 09:0{number}:00 +0200\nMessage-ID: <{f'p{number}' if number else 'c'}@example.org>\n"
-        f'{answers}To: kvm@vger.example.org, "Doe, Jane" <jane@example.org>\n{cc}'
-        f"Content-Type: text/plain; charset=utf-8\n\n{text}\n"
-    )
-
-
-def thread(revision: str = " v5") -> str:
-    cover = mail(0, f"[PATCH{revision} 0/3] KVM: do all of it", "It does it.\nReally.\n\nAnd more.\n",
-                 cc="Cc: Test Person <test@example.org>,\n\tlkml@vger.example.org\n")  # fmt: skip
-    return cover + "".join(
-        mail(
-            number,
-            f"[PATCH{revision} {number}/3] KVM: {name}",
-            f"Why it does {name}.\n\nSigned-off-by: {WHO}\n---\n{DIFF}-- \n2.39.5\n",
-            cc="Cc: lkml@vger.example.org\n",
-        )
-        for number, name in enumerate(("one", "two", "three"), 1)
-    )
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from kpatch_tool import lock
-from kpatch_tool.contents import Contents
 from kpatch_tool.results.prune import prune
 from kpatch_tool.results.store import Origin, Store
+from kpatch_tool.storage.contents import Contents
 from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
+from kpatch_tool.system import lock
 from kpatch_tool.vm.saved import SavedMachine
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git

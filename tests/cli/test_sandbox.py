@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import leftovers, process, sandbox
 from kpatch_tool.errors import MachineError
-from kpatch_tool.sandbox import Limits, Room
+from kpatch_tool.system import leftovers, process, sandbox
+from kpatch_tool.system.limits import Limits, descendants
+from kpatch_tool.system.sandbox import Room
 from kpatch_tool.workspace import Workspace
 from tests.conftest import REPO_ROOT, Kpt, git
 
@@ -234,17 +235,17 @@ def test_limits_end_it_whole(room: Path, script: str, why: str) -> None:
 @works
 def test_limits_hold_on_a_kernel_that_lists_no_children(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One without CONFIG_PROC_CHILDREN."""
-    monkeypatch.setattr(sandbox, "_CHILDREN", Path("/proc/thread-self/none"))
+    monkeypatch.setattr("kpatch_tool.system.limits._CHILDREN", Path("/proc/thread-self/none"))
     done, _ = shut_in("for i in $(seq 70); do sleep 30 & done; wait", room)
     assert done.stopped == "it started more than 60 processes"
     with subprocess.Popen(["sh", "-c", "sh -c 'sleep 40; :' & sleep 40; :"], start_new_session=True) as process_:
         try:
             deadline = time.monotonic() + 30
-            while len(found := {one.pid for one in sandbox.descendants(process_.pid)}) < 3:
+            while len(found := {one.pid for one in descendants(process_.pid)}) < 3:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             monkeypatch.undo()
-            assert {one.pid for one in sandbox.descendants(process_.pid)} == found
+            assert {one.pid for one in descendants(process_.pid)} == found
         finally:
             process.kill_group(process_.pid)
 
@@ -277,7 +278,8 @@ def test_one_file_is_bounded(room: Path) -> None:
 def test_limits_of_the_user_that_are_lower_hold(room: Path) -> None:
     """Nobody may raise those, so that prlimit(1) refused to start anything."""
     script = (
-        "import sys; from pathlib import Path; from kpatch_tool import sandbox; print(sandbox.missing() or 'works')\n"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox\n"
+        "print(sandbox.missing() or 'works')\n"
         "room = Path(sys.argv[1]); log = room / 'log'\n"
         "inside = 'prlimit --fsize --nproc --as --output HARD --noheadings'.split()\n"
         "sandbox.run_logged(inside, log, sandbox.Room((room,)), cwd=room, env={})\n"
@@ -345,7 +347,7 @@ def test_it_ends_with_its_time(room: Path) -> None:
 @works
 def test_it_ends_with_kpt(room: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from kpatch_tool import sandbox; room = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox; room = Path(sys.argv[1]);"
         "sandbox.run_logged(['sh', '-c', 'setsid sleep 876.5 & touch started; sleep 876.5'], room.parent / 'log',"
         " sandbox.Room((room,)), cwd=room, env={'PATH': '/usr/bin:/bin'})"
     )
@@ -364,7 +366,7 @@ def test_it_ends_with_kpt(room: Path) -> None:
 def test_no_terminal_inside(room: Path) -> None:
     """Who can open it could type commands into the shell that kpt was started from (TIOCSTI)."""
     code = (
-        "import sys; from pathlib import Path; from kpatch_tool import sandbox; room = Path(sys.argv[1]);"
+        "import sys; from pathlib import Path; from kpatch_tool.system import sandbox; room = Path(sys.argv[1]);"
         "open('/dev/tty').close(); print('the control', flush=True);"
         "sandbox.run_logged(['sh', '-c', 'echo tried; : < /dev/tty && echo reached'], room.parent / 'log',"
         " sandbox.Room((room,)), cwd=room, env={'PATH': '/usr/bin:/bin'})"

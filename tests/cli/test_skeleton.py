@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.series import store
+from kpatch_tool.series.directory import store
 from kpatch_tool.tree.sources.skeleton import base_files
 from kpatch_tool.workspace import Workspace
 from tests.conftest import REPO_ROOT, SHARED, Kpt, git

@@ -15,10 +15,10 @@ import pytest
 
 from kpatch_tool.cli import common
 from kpatch_tool.results.store import Store
-from kpatch_tool.series.store import load
+from kpatch_tool.series.directory.store import load
 from kpatch_tool.workspace import Workspace
 from tests import report_records as records
-from tests.cli.test_report_mail import thread
+from tests.answered_thread import thread
 from tests.conftest import Kpt, git
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from kpatch_tool import doctor, testing
+from kpatch_tool import doctor
 from kpatch_tool.bisect import asked
 from kpatch_tool.bisect.command import bisect_request
 from kpatch_tool.errors import MachineError
@@ -25,7 +25,8 @@ from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options
-from kpatch_tool.testing import Tested, _Testing
+from kpatch_tool.testing import command
+from kpatch_tool.testing.command import Tested, _Testing
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State
@@ -108,7 +109,7 @@ class Searched(FakeTester):
 
 
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
-    return _Testing(cast("testing.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)[0]
+    return _Testing(cast("command.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)[0]
 
 
 @pytest.mark.parametrize("guests", [1, 3])
@@ -176,9 +177,9 @@ def intel(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Non
 def test_what_no_guest_loads_is_told(
     intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, each: bool, patches: str
 ) -> None:
-    monkeypatch.setattr(testing, "Tester", lambda *_, **__: FakeTester(workspace))
+    monkeypatch.setattr(command, "Tester", lambda *_, **__: FakeTester(workspace))
     monkeypatch.setattr(doctor, "require", lambda _: None)
-    tested = testing.test_request(workspace, testing.Request("intel", suites=("kpt-guest",), each=each))
+    tested = command.test_request(workspace, command.Request("intel", suites=("kpt-guest",), each=each))
     told = f"what {patches} in kvm-intel.ko is not tested, no guest loads it here"
     assert (tested.not_tested, tested.findings) == (told, False)
     out = io.StringIO()
@@ -187,7 +188,7 @@ def test_what_no_guest_loads_is_told(
 
 
 def test_a_search_tells_what_no_guest_loads(intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    tester = cast("testing.Tester", Searched(workspace))
+    tester = cast("command.Tester", Searched(workspace))
     monkeypatch.setattr(asked, "_suites", lambda *_: ("s",))
     monkeypatch.setattr(asked, "_tester", lambda *_: tester)
     monkeypatch.setattr(doctor, "require", lambda _: None)

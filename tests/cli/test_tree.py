@@ -23,18 +23,13 @@ from kpatch_tool.tree import left_out
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.workspace import Workspace
-from tests.conftest import TOY_GITIGNORE, Kpt, git
+from tests.conftest import TOY_GITIGNORE, Kpt, git, only_described
 
 _Mode = Literal["w", "w:gz", "w:xz"]
 
 
 def tree_ids(workspace: Workspace, *names: str) -> set[str]:
     return {git("rev-parse", "base^{tree}", cwd=workspace.trees / f"{name}.git") for name in names}
-
-
-def only_described(workspace: Workspace) -> bool:
-    """Nothing but trees.toml lies in kernel-trees/."""
-    return [path.name for path in workspace.trees.iterdir()] == ["trees.toml"]
 
 
 def archive(source: Path, target: Path, mode: _Mode) -> Path:

@@ -21,8 +21,7 @@ from kpatch_tool.tree.sources import git as git_source
 from kpatch_tool.tree.sources.directory import Directory
 from kpatch_tool.tree.sources.git import GitRepository
 from kpatch_tool.workspace import Workspace
-from tests.cli.test_tree import only_described
-from tests.conftest import Kpt, git
+from tests.conftest import Kpt, git, only_described
 
 
 def member(name: str, data: bytes = b"x\n", **fields: object) -> bytes:

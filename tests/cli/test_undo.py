@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.errors import MachineError
-from kpatch_tool.series.store import load
+from kpatch_tool.series.directory.store import load
 from kpatch_tool.tree import refs
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series

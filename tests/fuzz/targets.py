@@ -22,10 +22,12 @@ from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.styled import restore_file
-from kpatch_tool.series import files, subject, trailers
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.split import diff_end, split_body
-from kpatch_tool.series.view import document, patch_text, text
+from kpatch_tool.series.directory import files
+from kpatch_tool.series.people import trailers
+from kpatch_tool.series.reading import subject
+from kpatch_tool.series.reading.split import diff_end, split_body
+from kpatch_tool.series.views.view import document, patch_text, text
 from kpatch_tool.suites import output, unittests_cfg
 from kpatch_tool.text import printable
 from kpatch_tool.vm.console import find_traces

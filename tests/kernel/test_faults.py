@@ -9,7 +9,7 @@ import pytest
 
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
-from tests.kernel.test_run import mail
+from tests.patch_files import mail
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process, workspace
+from kpatch_tool import workspace
 from kpatch_tool.suites import own
+from kpatch_tool.system import process
 
 QEMU = "qemu-system-x86_64"
 NO_CALLS = "this machine's owner takes no calls"

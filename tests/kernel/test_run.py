@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import signal
 import subprocess
 import sys
@@ -11,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.sandbox import descendants
+from kpatch_tool.system.limits import descendants
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
+from tests.patch_files import mail
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3000)]
 
@@ -23,19 +23,6 @@ PROTECTED = "slot->base_gfn + gfn_offset, mask, true);\n"  # the pages that the 
 LOOKED_UP = "\tunsigned long addr = __gfn_to_hva_many(slot, gfn, NULL, write_fault);\n"
 SHORT = "\n\tif (slot && gfn + 1 == slot->base_gfn + slot->npages)\n\t\taddr = KVM_HVA_ERR_BAD;\n"
 UNKNOWN_HYPERCALL = "\tdefault:\n\t\tret = -KVM_ENOSYS;\n\t\tbreak;\n\t}\nout:\n"
-
-
-def mail(number: int, subject: str, path: str, old: str, new: str, *, total: int = 2) -> str:
-    """A patch as git format-patch writes it, as far as kpt reads it."""
-    diff = "".join(
-        difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}")
-    )
-    return (
-        f"From {number:040x} Mon Sep 17 00:00:00 2001\nFrom: A. Thor <a@example.org>\n"
-        f"Date: Thu, 15 May 2014 11:20:27 +0300\nSubject: [PATCH {number}/{total}] {subject}\n\n"
-        f"For a test.\n\nSigned-off-by: A. Thor <a@example.org>\n---\n"
-        f"diff --git a/{path} b/{path}\n{diff}-- \n2.39.5\n\n"
-    )
 
 
 def make_series(debian: Path, where: Path) -> Path:

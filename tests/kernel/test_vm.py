@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.errors import MachineError
-from kpatch_tool.sandbox import descendants
 from kpatch_tool.suites import run
 from kpatch_tool.suites.model import Verdict
 from kpatch_tool.suites.run import Options, Subject
+from kpatch_tool.system.limits import descendants
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.cpio import Entry

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kpatch_tool.results.store import Store
-from kpatch_tool.series import store as series_store
-from kpatch_tool.series.store import Unreadable
+from kpatch_tool.series.directory import store as series_store
+from kpatch_tool.series.directory.store import Unreadable
 from kpatch_tool.tree.refs import settle
 from kpatch_tool.workspace import Workspace
 from tests.stress.world import Done, Step, World

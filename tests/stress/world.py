@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kpatch_tool import sandbox
 from kpatch_tool.restore.damaged import squeeze
+from kpatch_tool.system import sandbox
 
 TOY = Path(__file__).parents[1] / "toykernel"
 KPT = (sys.executable, "-m", "kpatch_tool")

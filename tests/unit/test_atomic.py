@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import atomic
+from kpatch_tool.system import atomic
 
 
 def put(target: Path, text: str) -> None:
@@ -93,7 +93,7 @@ def test_replaced_also_where_the_file_system_cannot_exchange(
 @pytest.mark.parametrize("can", [True, False], ids=["O_TMPFILE", "a file system without it"])
 def test_what_a_killed_writer_left_goes_but_not_what_another_writes(tmp_path: Path, can: bool) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from kpatch_tool import atomic\n"
+        "import os, sys, time; from pathlib import Path; from kpatch_tool.system import atomic\n"
         f"os.O_TMPFILE = {'os.O_TMPFILE' if can else 'os.O_RDWR | os.O_DIRECTORY'}\n"
         "with atomic.staged_file(Path(sys.argv[1])) as out:\n"
         "    out.write(b'x'); out.flush(); print('writing', flush=True); time.sleep(60)\n"
@@ -131,7 +131,7 @@ def test_a_tree_is_copied_or_the_disk_is_full(tmp_path: Path) -> None:
     atomic.copy_tree(tmp_path / "from", tmp_path / "to")
     assert (tmp_path / "to" / "a").read_bytes() == b"12345" and (tmp_path / "to" / "link").is_symlink()
     script = (
-        "import sys; from pathlib import Path; from kpatch_tool import atomic\n"
+        "import sys; from pathlib import Path; from kpatch_tool.system import atomic\n"
         "with atomic.machine_errors(Path('x')): atomic.copy_tree(*map(Path, sys.argv[1:]))"
     )
     words = ["prlimit", "--fsize=4", sys.executable, "-c", script, str(tmp_path / "from"), str(tmp_path / "again")]

@@ -27,8 +27,8 @@ from kpatch_tool.mail.attest_dkim import NoDns, look_up
 from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.read import SourceFile, parse
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.attesting import attested, summary
 from kpatch_tool.series.model import Series
+from kpatch_tool.series.people.attesting import attested, summary
 from tests.clock import within
 from tests.mail_fixtures import DIFF
 

@@ -15,7 +15,8 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.tree import base
-from kpatch_tool.tree.base import Fits, Sought, chain_notes, search, spellings, wanted_files
+from kpatch_tool.tree.base import Sought, chain_notes, search, spellings, wanted_files
+from kpatch_tool.tree.fits import Fits
 from tests import patch_texts
 from tests.clock import within
 from tests.conftest import git

@@ -6,9 +6,9 @@ import fcntl
 from pathlib import Path
 
 from kpatch_tool import workspace
-from kpatch_tool.atomic import STAGING
 from kpatch_tool.bisect.journal import Journal
 from kpatch_tool.bisect.model import Answer, Observation
+from kpatch_tool.system.atomic import STAGING
 
 SEEN = (Observation(0, Answer.GOOD), Observation(4, Answer.BAD))
 

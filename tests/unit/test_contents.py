@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import lock
-from kpatch_tool.contents import Contents
 from kpatch_tool.errors import MachineError
+from kpatch_tool.storage.contents import Contents
+from kpatch_tool.system import lock
 
 HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # printf hello | sha256sum
 
@@ -83,7 +83,7 @@ def test_a_directory_in_use(tmp_path: Path) -> None:
     place = tmp_path / "d"
     place.mkdir()
     program = (
-        "import sys; from pathlib import Path; from kpatch_tool import lock\n"
+        "import sys; from pathlib import Path; from kpatch_tool.system import lock\n"
         "print(lock.use(Path(sys.argv[1])), flush=True); input()"
     )
     with subprocess.Popen(

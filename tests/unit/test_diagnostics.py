@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.system import process
 from tests.results_fixtures import make_build
 
 ROOTS = diagnostics.Roots("/w/.kpt/worktrees/t", "/w/.kpt/build/t-x86_64")

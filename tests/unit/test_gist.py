@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.series.gist import gist
+from kpatch_tool.series.views.gist import gist
 from tests.clock import within
 
 

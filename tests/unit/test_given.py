@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpatch_tool.mail.message import Address
-from kpatch_tool.series.given import of_reply
-from kpatch_tool.series.people import same_address, same_name
+from kpatch_tool.series.people.given import of_reply
+from kpatch_tool.series.people.persons import same_address, same_name
 from tests.clock import within
 from tests.mail_fixtures import DIFF
 

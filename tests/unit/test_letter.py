@@ -15,13 +15,13 @@ from kpatch_tool.kbuild.model import Uncompiled
 from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import SourceFile
 from kpatch_tool.mail.recipients import Recipients, by_message_id
-from kpatch_tool.pipeline import run
 from kpatch_tool.report.letter import answered, draft, vouches
-from kpatch_tool.series.given import of_reply
-from kpatch_tool.series.posted import Posted
+from kpatch_tool.running.pipeline import run
+from kpatch_tool.series.directory.posted import Posted
+from kpatch_tool.series.people.given import of_reply
 from tests import report_records as records
+from tests.report_records import hostile_record
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
-from tests.unit.test_report import hostile_record
 
 ME = Address("Test Person", "test@example.org")
 FIELDS = {

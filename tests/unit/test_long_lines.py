@@ -14,9 +14,9 @@ from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.letters import MARK, Words, readings
 from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.loosely.undoing import without_hyphen_blanks
-from kpatch_tool.series import people, trailers
 from kpatch_tool.series.model import Trailer
-from kpatch_tool.series.split import split_body
+from kpatch_tool.series.people import persons, trailers
+from kpatch_tool.series.reading.split import split_body
 from tests.clock import within
 
 LENGTH = 40_000
@@ -33,7 +33,7 @@ CASES: dict[str, Callable[[], object]] = {
     "blank lines in a note": lambda: split_body(b"x\n---\nx" + of(b"\n") + b"x\n" + DIFF, "utf-8"),
     "addresses in a link": lambda: trailers.identity(Trailer("Link", of(b"https://").decode(), "patch")),
     "slashes in a link": lambda: trailers.identity(Trailer("Link", f"https://a{of(b'/').decode()}x", "patch")),
-    "a word for a person": lambda: people.name_of(of(b"x").decode()),
+    "a word for a person": lambda: persons.name_of(of(b"x").decode()),
     "an entry of CREDITS": lambda: people_in(of(b"N: a\n") + b"X: jane@example.org\n"),
     "names of a file": lambda: read_loose(b"diff --git a/x" + of(b" b/x") * 8 + b"y\n" + DIFF),
     "hyphens": lambda: without_hyphen_blanks(of(b"a - ")),

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.read import parse
-from kpatch_tool.series import files, subject, trailers
-from kpatch_tool.series.diffs import read_message
-from kpatch_tool.series.split import split_body
+from kpatch_tool.series.directory import files
+from kpatch_tool.series.people import trailers
+from kpatch_tool.series.reading import subject
+from kpatch_tool.series.reading.diffs import read_message
+from kpatch_tool.series.reading.split import split_body
 from tests.clock import within
 from tests.fuzz.inputs import PIECES
 from tests.fuzz.targets import mail

@@ -17,7 +17,7 @@ from kpatch_tool.mail.transfer import decoded
 from kpatch_tool.mail.unpack import unpacked
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.subject import parse as parse_subject
+from kpatch_tool.series.reading.subject import parse as parse_subject
 from tests.clock import within
 from tests.mail_fixtures import DIFF, Mail, mbox, patch
 

@@ -21,30 +21,18 @@ from kpatch_tool.mail.index_store import IndexFile
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import silent
-from kpatch_tool.series import indexed, listing, posting, subject, threads
-from kpatch_tool.series.indexed import PatchJudge
-from kpatch_tool.series.posts import read_posts
+from kpatch_tool.series.mailboxes import indexed, listing, threads
+from kpatch_tool.series.mailboxes.indexed import PatchJudge
+from kpatch_tool.series.postings import gathering
+from kpatch_tool.series.postings.posts import read_posts
+from kpatch_tool.series.reading import subject
 from tests import thread_texts
 from tests.clock import within
 from tests.conftest import SHARED
-from tests.mail_fixtures import DIFF, Mail, mbox, patch
+from tests.mail_fixtures import DIFF, Mail, mbox, patch, thread
 
 THREADS = sorted((SHARED / "data" / "threads").glob("*.mbox"))
 Shown = tuple[str, int, str, list[int], int, bool, str]
-
-
-def thread(
-    number: int, total: int = 3, *, reply_to: str = "", day: int = 1, missing: int = 0, more: int = 0
-) -> list[Mail]:
-    """A series with a cover and an answer, all ids its own; `more` patches go beyond the total."""
-    cover = Mail(f"[PATCH 0/{total}] mm: thing {number}", "Text.\n", f"c{number}", reply_to, minute=day)
-    patches = [
-        patch(f"[PATCH {k}/{total}] mm: thing {number}.{k}", f"p{number}.{k}", reply_to=f"c{number}", minute=day)
-        for k in range(1, total + more + 1)
-        if k != missing
-    ]
-    answer = Mail(f"Re: [PATCH 1/{total}] mm: thing {number}.1", "> x\nYes.\n", f"r{number}", f"p{number}.1")
-    return [*(replace(mail, name=f"Jane {number}", email=f"j{number}@x.org") for mail in (cover, *patches)), answer]
 
 
 def without_cover(mails: list[Mail]) -> list[Mail]:
@@ -59,7 +47,7 @@ def without_cover(mails: list[Mail]) -> list[Mail]:
 
 def whole(path: Path) -> list[Shown]:
     """The postings that reading the whole file gives."""
-    found = posting.gather(read_posts(read_sources([str(path)]).messages))
+    found = gathering.gather(read_posts(read_sources([str(path)]).messages))
     return [
         (one.title, one.version, one.sender.name, sorted(one.patches), one.total, one.cover is not None,
          next(iter(one.posts)).message.message_id)

@@ -14,9 +14,9 @@ import pytest
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.read import parse
-from kpatch_tool.series.diffs import read_message
-from kpatch_tool.series.split import split_body, strip_space
-from kpatch_tool.series.subject import title
+from kpatch_tool.series.reading.diffs import read_message
+from kpatch_tool.series.reading.split import split_body, strip_space
+from kpatch_tool.series.reading.subject import title
 
 DIFF = b"diff --git a/f b/f\nindex 5626abf..f719efd 100644\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
 STAT = b" f | 2 +-\n 1 file changed, 1 insertion(+), 1 deletion(-)\n\n"

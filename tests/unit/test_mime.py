@@ -19,9 +19,9 @@ from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.mail.transfer import decoded, unpacked
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.diffs import read_message
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.split import split_body
+from kpatch_tool.series.reading.diffs import read_message
+from kpatch_tool.series.reading.split import split_body
 from tests.clock import within
 from tests.mail_fixtures import DIFF, patch
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process
 from kpatch_tool.errors import MachineError
-from kpatch_tool.parallel import Threads, ahead, in_order
+from kpatch_tool.system import process
+from kpatch_tool.system.parallel import Threads, ahead, in_order
 
 
 def test_results_come_in_order_and_ahead_of_their_user() -> None:
@@ -102,7 +102,7 @@ def test_a_worker_that_dies_is_told(wait: float) -> None:
 
 _WITH_WORKERS = """
 import os, sys
-from kpatch_tool.parallel import in_order
+from kpatch_tool.system.parallel import in_order
 def name(task):
     return os.getpid()
 results = in_order(name, range(100), 3)

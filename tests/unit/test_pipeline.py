@@ -10,11 +10,9 @@ from threading import Event, Semaphore
 
 import pytest
 
-from kpatch_tool import runner
 from kpatch_tool.depend.model import Dependencies, EdgeKind, External
 from kpatch_tool.errors import InputError, KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, Module, StateBuild, Uncompiled
-from kpatch_tool.pipeline import Which, run
 from kpatch_tool.progress import silent
 from kpatch_tool.report import table
 from kpatch_tool.report.alike import surely_back
@@ -23,9 +21,12 @@ from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before, settled
 from kpatch_tool.results.store import Store
+from kpatch_tool.running import command
+from kpatch_tool.running.command import Rooms
+from kpatch_tool.running.pipeline import Which, run
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests, inherited
-from kpatch_tool.testing import Tester
+from kpatch_tool.testing.command import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import create
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
@@ -481,12 +482,12 @@ def test_a_disk_that_is_full_anywhere_in_a_room_ends_the_stage_not_the_run(
             full.write("a note")
         raise AssertionError
 
-    monkeypatch.setattr(runner, "build_state", fill)
+    monkeypatch.setattr(command, "build_state", fill)
     workspace = create(tmp_path)
     kernel = Tree("toy", tmp_path, "0" * 40)
     with Store(workspace) as store:
         tester = Tester(workspace, kernel, store)
-        rooms = runner.Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
+        rooms = Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
         built = builds("a", "b", "c", "d")
         steps = FakeSteps(make_applied(SERIES), built, same_results(0, 1, 2, 3))
         monkeypatch.setattr(
@@ -667,12 +668,12 @@ def test_builds_stand_back_from_guests_and_the_base_has_none_beside_it(
         aside.append(options["aside"])
         return make_build(0)
 
-    monkeypatch.setattr(runner, "build_state", note)
+    monkeypatch.setattr(command, "build_state", note)
     workspace = create(tmp_path)
     kernel = Tree("toy", tmp_path, "0" * 40)
     with Store(workspace) as store:
         tester = Tester(workspace, kernel, store)
-        rooms = runner.Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
+        rooms = Rooms(workspace, tmp_path, kernel, "x86_64", ("kut",), tester, 1, silent)
         for patch in (0, 1):
             rooms.build(State(patch, "1" * 40, "2" * 40))
     assert aside == [False, True]

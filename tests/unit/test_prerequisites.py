@@ -10,7 +10,7 @@ from kpatch_tool.depend.prerequisites import Chain, Index, everything, resolve
 from kpatch_tool.diff.patchid import patch_id
 from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.stated import Form
+from kpatch_tool.series.reading.stated import Form
 from tests import patch_texts
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import process
+from kpatch_tool.system import process
 
 
 def test_a_program_that_cannot_be_watched_is_stopped(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_processors_are_those_that_may_be_used() -> None:
     """As below taskset(1) or in a container: more jobs of make than that only get in one another's way."""
     script = (
         "import os\n"
-        "from kpatch_tool import process\n"
+        "from kpatch_tool.system import process\n"
         "print(process.processors())\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "print(process.processors())\n"

@@ -19,7 +19,7 @@ from kpatch_tool.mail.read import parse, read_sources
 from kpatch_tool.report.rangediff import lines
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.rangediff import RangeDiff, compare
+from kpatch_tool.series.views.rangediff import RangeDiff, compare
 from tests.clock import within
 from tests.conftest import git
 

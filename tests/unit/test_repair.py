@@ -27,8 +27,8 @@ from kpatch_tool.restore.readings.judge import readings_judged
 from kpatch_tool.restore.repair import chosen, restore_loose
 from kpatch_tool.restore.shape import reshaped
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.patches import read_patch
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.reading.patches import read_patch
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.clock import within
 from tests.damages import DAMAGES, PAIRS, Damager, both
 from tests.diff_texts import difference

@@ -6,21 +6,20 @@ import io
 import json
 from dataclasses import replace
 from functools import partial
-from html.parser import HTMLParser
 
 from rich.console import Console
 
-from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
-from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.model import Diagnostic
-from kpatch_tool.parallel import Threads
-from kpatch_tool.pipeline import run
 from kpatch_tool.report import document, html, table
 from kpatch_tool.report.document import run_document
 from kpatch_tool.report.live import LiveTable, PlainLines
 from kpatch_tool.report.tests import show as show_tests
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
-from kpatch_tool.testing import Tested
+from kpatch_tool.running.pipeline import run
+from kpatch_tool.system.parallel import Threads
+from kpatch_tool.testing.command import Tested
+from tests.html_page import Page
+from tests.report_records import HOSTILE, hostile_record
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests
 
 # All that a page is made of: nothing that runs, loads or sends.
@@ -32,61 +31,6 @@ ATTRIBUTES = """
     class id href title lang charset name content http-equiv role tabindex scope colspan aria-label data-stage
     x y dx cx cy r d width height viewbox overflow
 """
-HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e'\"&amp; $body"
-
-
-class Page(HTMLParser):
-    """What a browser would see: tags, attributes, text; tags left open or closed twice fail."""
-
-    VOID = frozenset({"meta", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str | None]] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, key, value) for key, value in attrs]
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def hostile_record() -> RunRecord:
-    """A run in which every text is hostile, and most stages found something."""
-    series = make_series(HOSTILE, "KVM: " + "a long subject " * 9, HOSTILE)
-    first, *rest = series.patches
-    first = replace(first, why=HOSTILE, ambiguous=(HOSTILE,), author=replace(first.author, name=HOSTILE))
-    series = replace(series, title=HOSTILE, patches=(first, *rest))
-    applied = make_applied(series, "offset", "fuzz", "clean")
-    patches = tuple(replace(patch, why=HOSTILE, details=(HOSTILE,)) for patch in applied.patches)
-    found = Diagnostic(HOSTILE, 3, HOSTILE, "-Wunused")
-    builds = {
-        0: make_build(0),
-        1: make_build(1, module="b", warnings=(found,), why=HOSTILE),
-        2: make_build(2, "failed", errors=(found,), why=HOSTILE),
-        3: make_build(3, module="c"),
-    }
-    base = make_tests(0, "vmexit=pass", "msr/one=pass", "msr=pass", "dirty=skip does not build: " + HOSTILE)
-    head = make_tests(3, "vmexit=fail", "msr=timeout", "dirty=pass", why=HOSTILE)
-    head = replace(head, trace=HOSTILE + "\nRIP: 0010", results=tuple(replace(r, why=HOSTILE) for r in head.results))
-    tests = {0: (base,), 1: (replace(base, patch=1),), 3: (head,)}
-    outside = (External(1, EdgeKind.REVERT, HOSTILE, False, HOSTILE), External(0, EdgeKind.DECLARED, "5bef", None, "b"))
-    needs = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, HOSTILE),), (1, 2, 3), outside, ((1, 2),))
-    steps = FakeSteps(replace(applied, patches=patches), builds, tests, needs=needs)
-    record = run(series, steps, Recorder())
-    return replace(record, problems=(MachineError(HOSTILE).line(),))
 
 
 def shown(record: RunRecord, width: int = 80) -> str:

@@ -17,7 +17,7 @@ from kpatch_tool.report import html
 from kpatch_tool.report.reports import encoded
 from kpatch_tool.results.record import RunRecord
 from tests import report_records as records
-from tests.unit.test_report import hostile_record
+from tests.report_records import hostile_record
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium (Debian: chromium)")

@@ -18,7 +18,6 @@ from tap.parser import Parser
 
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.mail.message import Address
-from kpatch_tool.pipeline import Which, run
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.findings import evidence
 from kpatch_tool.report.html import page
@@ -28,13 +27,24 @@ from kpatch_tool.report.reports import MAKERS, encoded
 from kpatch_tool.report.tap import tap
 from kpatch_tool.results.answer import answer
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.running.pipeline import Which, run
+from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.posted import Posted
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
-from tests.report_records import POISON, base_untested, clean, every_kind, hiding, infra, large, poisoned, regressions
+from tests.report_records import (
+    POISON,
+    base_untested,
+    clean,
+    every_kind,
+    hiding,
+    hostile_record,
+    infra,
+    large,
+    poisoned,
+    regressions,
+)
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
-from tests.unit.test_report import hostile_record
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "junit.xsd"))
 KINDS = (

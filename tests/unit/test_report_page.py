@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
-from kpatch_tool.pipeline import run
 from kpatch_tool.report import html
 from kpatch_tool.report.checks import Kind, checks_of
 from kpatch_tool.report.document import run_document
@@ -18,10 +17,11 @@ from kpatch_tool.report.graph import Graph, layout
 from kpatch_tool.report.pictures import timings_picture
 from kpatch_tool.report.table import details
 from kpatch_tool.results.record import PatchRecord
+from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.model import Exactness
 from tests import report_records as records
+from tests.html_page import Page
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
-from tests.unit.test_report import Page
 
 NONE = Dependencies((), (), ())
 

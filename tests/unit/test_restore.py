@@ -92,6 +92,11 @@ STYLES = {
     "body of an if": ("int f(void)\n{\n\tint a;\n", "\tif (a)\n\t\treturn 1;\n", "\treturn a;\n}\n"),
     "after the body of an if": ("int f(void)\n{\n\tif (a)\n", "\t\tb();\n\tc();\n", "\treturn a;\n}\n"),
     "braces": ("int f(void)\n{\n", "\tif (a) {\n\t\tb();\n\t} else {\n\t\tc();\n\t}\n", "\treturn a;\n}\n"),
+    "a block below lines that are indented by blanks": (
+        "int f(void)\n{\n" + "\tif (a) {\n\t\tb();\n\t}\n" * 9 + "        if (c) {\n",
+        "\t\td();\n",
+        "\t\te();\n        }\n}\n",
+    ),
     "aligned to the parenthesis": ("int f(void)\n{\n", "\tif (aaa &&\n\t    bbb)\n\t\tc();\n", "\treturn a;\n}\n"),
     "parenthesis that ends its line": ("int f(void)\n{\n", "\tlong_name(\n\t\targument);\n", "\treturn a;\n}\n"),
     "as the line before it goes on": (
@@ -153,6 +158,11 @@ STYLES = {
         "\t\t\t#clock-cells = <0>;\n\t\t\tclocks = <&a>,\n\t\t\t\t <&b>;\n",
         "\t\t};\n\t};\n};\n",
     ),
+    "device tree, a list on lines of its own": (
+        '/ {\n\tkeypad {\n\t\tstatus = "okay";\n',
+        "\t\tlinux,keymap = <\n\t\t\tMATRIX_KEY(0, 0, KEY_UP)\n\t\t\tMATRIX_KEY(0, 1, KEY_DOWN)\n\t\t>;\n",
+        "\t};\n};\n",
+    ),
     "operands of assembly below the first one": (
         "int f(void)\n{\n",
         '\tasm volatile(\n\t\t"nop"\n\t\t: [out] "=r" (a),\n\t\t  [more] "=r" (b)\n\t\t: [in] "r" (c));\n',
@@ -169,7 +179,7 @@ STYLES = {
 @pytest.mark.parametrize("name", STYLES)
 def test_the_likeliest_reading_follows_kernel_style(name: str) -> None:
     above, added, below = (text.encode() for text in STYLES[name])
-    path = "a.dts" if name == "device tree" else "a.c"
+    path = "a.dts" if name.startswith("device tree") else "a.c"
     result = restored(above + below, above + added + below, path, exact=False)
     assert result.post == above + added + below
     assert not result.proven
@@ -201,6 +211,10 @@ def test_moved_and_reindented_lines_are_proven() -> None:
 
 
 _OTHER_BASE = {
+    "what is joined has no gap of the backslash that stood between": (
+        b"#define F(t)\t\t\t\t\t\\\nnotrace F(t)(struct s *s,\t\t\t\\\n\t\tint a)\t\t\t\t\\\n{\t\t\t\t\t\t\\\n}\n",
+        b"#define F(t)\t\t\t\t\t\\\nF(t)(struct s *s, int a)\t\t\t\\\n{\t\t\t\t\t\t\\\n}\n",
+    ),
     "a line removed and added again stands elsewhere": (
         b"void f(struct a *a)\n{\n\tsend(a);\n\twait(a);\n\tdone(a);\n}\n",
         b"void f(struct a *a)\n{\n\tif (a->on) {\n\t\tsend(a);\n\t\twait(a);\n\t}\n\tdone(a);\n}\n",

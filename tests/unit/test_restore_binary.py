@@ -15,7 +15,7 @@ from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.conftest import git
 
 RANDOM = random.Random(5)

@@ -15,8 +15,8 @@ from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.readings.judge import rows_in
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.patches import read_patch
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.reading.patches import read_patch
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.damages import DAMAGES
 from tests.diff_texts import difference
 

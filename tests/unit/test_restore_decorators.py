@@ -13,7 +13,7 @@ from benchmarks.restore_pages import from_page
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.diff_texts import difference
 
 BASE = b"""\

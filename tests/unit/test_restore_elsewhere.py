@@ -16,7 +16,7 @@ from kpatch_tool.restore.elsewhere import Elsewhere, added_lines, elsewhere
 from kpatch_tool.restore.spelled import hidden_lines, reworded, spelled_out, with_likeliest
 from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.restoring import changed, damaged, patch, series
 
 HEADER = b"/* A lamp. */\n\nint lit(void);\n"

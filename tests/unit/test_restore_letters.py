@@ -21,8 +21,8 @@ from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.styled import Restoration, restore_file, restore_made
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.patches import read_patch
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.reading.patches import read_patch
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.clock import within
 from tests.damages import LETTERS
 from tests.diff_texts import difference

@@ -12,7 +12,7 @@ from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.made_up import Domains, names_before
 from kpatch_tool.series.model import Exactness, Patch
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.diff_texts import difference
 from tests.restoring import patch, series
 

@@ -13,9 +13,9 @@ from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
-from kpatch_tool.series.diffstat import laid_out
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.restore import needs_restoring, restore_series
+from kpatch_tool.series.restoring.diffstat import laid_out
+from kpatch_tool.series.restoring.restore import needs_restoring, restore_series
 from tests.diff_texts import difference
 from tests.restoring import patch, series
 

@@ -13,7 +13,7 @@ from kpatch_tool.mail.message import Address, Damage
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.versions import having, told_by
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.series.restore import restore_series
+from kpatch_tool.series.restoring.restore import restore_series
 from tests.clock import within
 from tests.diff_texts import difference
 

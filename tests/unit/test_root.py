@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import lock
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import lock
 from kpatch_tool.vm import root
 
 

@@ -17,7 +17,7 @@ from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.split import diff_end
+from kpatch_tool.series.reading.split import diff_end
 from tests.clock import within
 from tests.conftest import SHARED
 from tests.mail_fixtures import DIFF, Mail, patch

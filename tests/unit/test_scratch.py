@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import scratch
+from kpatch_tool.system import scratch
 
 _HOLD = """\
 import sys, time
-from kpatch_tool import scratch
+from kpatch_tool.system import scratch
 with scratch.directory("test") as place:
     (place / "large").write_bytes(b"x")
     print(place, flush=True)

@@ -8,8 +8,8 @@ import pytest
 
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.posting import gather
-from kpatch_tool.series.posts import read_posts
+from kpatch_tool.series.postings.gathering import gather
+from kpatch_tool.series.postings.posts import read_posts
 from tests.mail_fixtures import Mail, linuxlists, messages, patch
 
 

@@ -13,9 +13,10 @@ import pytest
 
 from kpatch_tool.mail.message import Address
 from kpatch_tool.mail.read import parse
-from kpatch_tool.series import files, toml
+from kpatch_tool.series.directory import files, toml
 from kpatch_tool.series.model import Cover, Exactness, Patch
-from kpatch_tool.series.patches import read_patch
+from kpatch_tool.series.people.persons import HIDDEN_EMAIL
+from kpatch_tool.series.reading.patches import read_patch
 
 OLD, NEW = b"one\ntwo\n", b"one\nth\xe9ree\n"
 DIFF = b"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+th\xe9ree\n"
@@ -86,7 +87,7 @@ def test_git_am_makes_the_commit_that_was_meant(name: str, git: Git, tmp_path: P
     path = tmp_path / files.file_name(patch.number, patch.subject)
     path.write_bytes(files.patch_text(patch, 3, 5))
     git("am", "-q", str(path))
-    author = f"{patch.author.name or 'unknown'} <{patch.author.email or files.HIDDEN}>"
+    author = f"{patch.author.name or 'unknown'} <{patch.author.email or HIDDEN_EMAIL}>"
     date = patch.date or datetime.fromtimestamp(1400000000, timezone(timedelta(hours=2)))
     body = f"{patch.subject}\n\n{patch.message}".strip("\n")
     said = git("log", "-1", "--format=%an <%ae>%n%aI%n%B").rstrip("\n")

@@ -11,10 +11,10 @@ import pytest
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
-from kpatch_tool.series import posting
 from kpatch_tool.series.assemble import assemble
-from kpatch_tool.series.posts import Posting, read_posts, threads_above
-from kpatch_tool.series.topics import topics
+from kpatch_tool.series.postings import gathering
+from kpatch_tool.series.postings.posts import Posting, read_posts, threads_above
+from kpatch_tool.series.postings.topics import topics
 from kpatch_tool.text import spelt
 from tests.clock import within
 from tests.mail_fixtures import Mail, linuxlists, messages, patch
@@ -45,7 +45,7 @@ def shown(one: Posting) -> str:
 
 
 def postings(mails: Sequence[Message]) -> tuple[str, ...]:
-    return tuple(map(shown, posting.gather(read_posts(mails))))
+    return tuple(map(shown, gathering.gather(read_posts(mails))))
 
 
 @pytest.mark.parametrize("thread", THREADS, ids=lambda thread: thread.name)
@@ -170,7 +170,7 @@ def test_a_part_sent_again_in_answer_to_a_mail_that_is_not_there() -> None:
     *earlier, last = messages(one, two, again)
     assert postings([*earlier, last]) == ("v1 1-2/2", "v2 2/2")
     named = replace(last, references=("p1@example.org", "p2@example.org", "review@example.org"))
-    (_, later) = posting.gather(read_posts([*earlier, named]))
+    (_, later) = gathering.gather(read_posts([*earlier, named]))
     assert (shown(later), sorted(later.patches)) == ("v2 2/2", [1, 2])
 
 
@@ -230,7 +230,7 @@ def test_a_mailbox_that_repeats_its_threads_with_other_ids_takes_linear_time() -
     ]
     mails = read_posts(messages(*cover, *parts))
     with within(10):
-        found = posting.gather(mails)
+        found = gathering.gather(mails)
     assert sum(len(one.patches) for one in found) == 4500
 
 
@@ -238,7 +238,7 @@ def test_hundreds_of_revisions_in_one_thread() -> None:
     """Each answers the one before: what a revision is told by does not grow with all that lies above it."""
     mails = (patch(f"[PATCH v{n}] mm: one", f"r{n}", reply_to=f"r{n - 1}" if n > 1 else "") for n in range(1, 801))
     posts = read_posts(messages(*mails))
-    found = posting.gather(posts)
+    found = gathering.gather(posts)
     threads = list(map(threads_above(posts), found))
     assert sum(map(len, threads)) < 800 * 202
     assert [len(group) for group in topics(found, threads)] == [800]
@@ -253,6 +253,6 @@ def test_a_sender_of_many_series() -> None:
         for number in (1, 2, 3)
     )
     many = Thread("", later + "\n x jane 3:9 [PATCH 4/3] mm: one more", (), "")
-    found = posting.gather(read_posts(messages(*many.mails())))
+    found = gathering.gather(read_posts(messages(*many.mails())))
     assert [shown(one) for one in found if 4 in one.patches] == ["v1 1-4/3"]
     assert len(found) == 28

@@ -12,8 +12,8 @@ import pytest
 from kpatch_tool import workspace
 from kpatch_tool.errors import InputError, KptError
 from kpatch_tool.mail.read import SourceFile, read_files
-from kpatch_tool.series import files, store
 from kpatch_tool.series.assemble import assemble
+from kpatch_tool.series.directory import files, store
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.workspace import Workspace
 from tests.clock import within

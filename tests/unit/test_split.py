@@ -9,8 +9,8 @@ import pytest
 
 from kpatch_tool.mail import headers
 from kpatch_tool.mail.read import parse
-from kpatch_tool.series.split import diff_end, has_diff, split_body, strip_space
-from kpatch_tool.series.subject import title
+from kpatch_tool.series.reading.split import diff_end, has_diff, split_body, strip_space
+from kpatch_tool.series.reading.subject import title
 
 DIFF = b"diff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
 

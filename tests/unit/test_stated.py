@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kpatch_tool.series.stated import Form, change_ids, message_of, statements
+from kpatch_tool.series.reading.stated import Form, change_ids, message_of, statements
 from tests import patch_texts
 from tests.clock import within
 

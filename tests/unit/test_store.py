@@ -23,7 +23,7 @@ from kpatch_tool.results.prune import prune
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.series.stated import Form
+from kpatch_tool.series.reading.stated import Form
 from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
 from kpatch_tool.workspace import Workspace, create

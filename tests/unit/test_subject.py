@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.series.subject import parse, same_title, title
+from kpatch_tool.series.reading.subject import parse, same_title, title
 from tests.clock import within
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report import mailbox
-from kpatch_tool.series.listing import Listed
+from kpatch_tool.series.mailboxes.listing import Listed
 from kpatch_tool.series.model import Series
-from kpatch_tool.series.view import table
+from kpatch_tool.series.views.view import table
 from kpatch_tool.text import cut, plural, printable, printable_bytes, some_of, width
 
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from kpatch_tool.series.model import Trailer
-from kpatch_tool.series.trailers import added, of_message, without
+from kpatch_tool.series.people.trailers import added, of_message, without
 
 MESSAGES = [
     "Why.\n\nSigned-off-by: A B <a@b.c>",

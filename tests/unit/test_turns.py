@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from threading import Event
 
-from kpatch_tool.parallel import Threads
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import StateTests, SuiteStatus
-from kpatch_tool.turns import Results, Turns
+from kpatch_tool.system.parallel import Threads
+from kpatch_tool.testing.turns import Results, Turns
 
 
 class Machine:

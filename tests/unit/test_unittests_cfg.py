@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.unittests_host import Host
-from kpatch_tool import process
 from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.suites.arithmetic import evaluate
 from kpatch_tool.suites.catalogue import SuiteKind
@@ -20,6 +19,7 @@ from kpatch_tool.suites.model import Test
 from kpatch_tool.suites.unittests_cfg import NO_TIMEOUT, Here, parse
 from kpatch_tool.suites.variants import DEFAULT, known
 from kpatch_tool.suites.words import split
+from kpatch_tool.system import process
 from kpatch_tool.vm.wire import NOW
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool import sandbox
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import sandbox
 from kpatch_tool.vm.guest import Patience, Watcher, run_guest
 from kpatch_tool.vm.model import Ending, GuestRun, GuestStatus, GuestWork, Job, JobGroup, JobOutcome
 from kpatch_tool.vm.qemu import Machine

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpatch_tool import process, sandbox
 from kpatch_tool.errors import MachineError
 from kpatch_tool.suites import unittests_cfg
+from kpatch_tool.system import process, sandbox
 from kpatch_tool.vm import accel, qemu, wire
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import interpreter, libraries, parse_list, strangers_libraries

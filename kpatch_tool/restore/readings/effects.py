@@ -8,7 +8,7 @@ effect changed. Effects are made when their turn comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import log2
@@ -40,6 +40,7 @@ _DEAREST_BESIDE = 15.0
 _EXPAND = -1
 
 More = tuple[float, int, Candidate | Joint]  # bits, (first) row, what it has
+Listed = Mapping[int, Collection[bytes]]  # texts with line endings, by their rows
 Stream = tuple[Sequence[More], int]  # deviations, cheapest first, of which those from that row on are open
 _order = itemgetter(0, 1)
 
@@ -77,12 +78,20 @@ class Effects:
     """All effects in the order of their cost, made one by one."""
 
     def __init__(
-        self, plan: Plan, alternatives: Sequence[Alternative], *, unlikely: bool, most_lines: int = MOST_LINES
+        self,
+        plan: Plan,
+        alternatives: Sequence[Alternative],
+        *,
+        unlikely: bool,
+        most_lines: int = MOST_LINES,
+        listed: Listed | None = None,
     ) -> None:
         """With `unlikely`, readings that no rule gives are among them; when `most_lines` lines were read, nothing more
-        is read below a deviation."""
+        is read below a deviation. With `listed`, which may grow meanwhile, deviations to a text that a row has there
+        are left out."""
         self.root = Effect(0.0, Altered(()), 0, greedy(plan.reader), plan)
         self._most_lines = most_lines
+        self._listed: Listed = {} if listed is None else listed
         self._seen: set[int] = set()
         self._pairs: dict[tuple[int, bytes], tuple[int, bytes]] = {}
         self.made: list[Effect] = []
@@ -162,6 +171,8 @@ class Effects:
             return self._together(option, cost, parent)
         if option.kind == LONE or self.lines >= self._most_lines:
             return self._lone(cost, number, option, parent)
+        if option.text + parent.plan.endings[number] in self._listed.get(number, ()):
+            return _also(self.root, cost, ())
         old = parent.path
         path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
         count, end = read_on(parent.plan.reader, path, old, number)

@@ -145,8 +145,9 @@ def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
 def undecided(plan: Plan, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
     """The rows that a reading at most `bits` less likely than the likeliest has otherwise, also where that only follows
     from another line; and how many readings each has. A row next to one of them is held to a stricter limit."""
-    effects = Effects(plan, alternatives, unlikely=False)
     found: dict[int, set[bytes]] = {}
+    # A text that another line's deviation gave a row opens, by itself, hardly anything that is not open already.
+    effects = Effects(plan, alternatives, unlikely=False, listed=found)
     at = 0
     while at < _LISTED and effects.lines < _LISTED_LINES and (effect := effects.get(at)) and effect.cost <= bits:
         for row, text in effect.altered.all():

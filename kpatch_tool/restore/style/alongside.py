@@ -22,7 +22,8 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
             if b < len(model.gaps) and a < len(chunks.words) - 1:
                 gap = model.gaps[b]
                 both = offset + 1 < size
-                if gap != b" " or both:
+                apart = "backslash" in {model.keys[b], chunks.keys[a]} and model.keys[b] != chunks.keys[a]
+                if (gap != b" " or both) and not apart:
                     entry = out.setdefault(a, {})
                     column = chunks.keys[a] in COLUMNS
                     add(entry, Gap(gap), 1.5 if column else 6.0 if both else 2.0)

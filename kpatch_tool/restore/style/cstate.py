@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 _DEEPEST = 100  # open brackets that are followed
 TAB = 8  # the kernel's Documentation/process/coding-style.rst, chapter 1
@@ -22,6 +22,7 @@ _CONTROL = re.compile(
 _LABEL = re.compile(rb"^[A-Za-z_]\w*\s*:$")
 _CASE = re.compile(rb"^(case\b.*|default\s*):")
 _COLONS = frozenset({b":", b"::"})  # what the operands of inline assembly begin with
+_COMMENTS = frozenset({b"//", b"/*"})
 _RELATIONS = frozenset({b"<", b">", b"<=", b">=", b"==", b"!=", b"=", b"?", b"&&", b"||", b"|=", b"+="})
 _DIRECTIVE = re.compile(
     rb"#\s*(define|undef|if|ifdef|ifndef|el\w+|endif|include|error|warning|pragma|line|import)\b|#$"
@@ -60,8 +61,7 @@ def is_directive(text: bytes) -> bool:
     return bool(_DIRECTIVE.match(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """An open bracket. `indent` is the indentation of the line its statement begins on, `column` that of the text
     after it (-1 where it ends its line), `inner` the indentation of the first line inside it."""
 
@@ -74,8 +74,7 @@ class Open:
     operand: int = -1  # column after the last comparison, assignment or colon at the beginning of a line inside it
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """An open comment: the column of its `/*`, the indentation and gap after the star of its last line.
 
     `about` says what its text is about, in a kernel-doc comment: "begin" after the opening line, "title" and "param"
@@ -89,8 +88,7 @@ class Comment:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outer:
+class Outer(NamedTuple):
     """What is kept while inside a macro or a conditional."""
 
     stack: tuple[Open, ...]
@@ -99,8 +97,7 @@ class Outer:
     sibling: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What is open before a line."""
 
     stack: tuple[Open, ...] = ()
@@ -140,7 +137,7 @@ def step(state: State, line: bytes) -> State:
     """The state after `line`."""
     stripped = line.strip(b" \t\r")
     if not stripped:
-        return replace(_resumed(state, state.macro), macro=None) if state.macro else state
+        return _resumed(state, state.macro)._replace(macro=None) if state.macro else state
     indent = indent_of(line)
     if state.comment:
         return _in_comment(state, line, stripped, indent)
@@ -148,18 +145,17 @@ def step(state: State, line: bytes) -> State:
         return _directive(state, stripped)
     if state.directive:
         goes_on = stripped.endswith(b"\\")
-        return replace(state, directive=goes_on, continuation=indent if goes_on else None)
+        return state._replace(directive=goes_on, continuation=indent if goes_on else None)
     goes_on = stripped.endswith(b"\\")
     after = _code(state, line[: line.rindex(b"\\")].rstrip() if goes_on else line, indent)
     if state.macro and not goes_on:
-        return replace(_resumed(after, state.macro), macro=None)
+        return _resumed(after, state.macro)._replace(macro=None)
     return after
 
 
 def _resumed(state: State, outer: Outer) -> State:
     """`state` with what was kept in `outer`."""
-    return replace(
-        state,
+    return state._replace(
         stack=outer.stack,
         statement=outer.statement,
         controls=outer.controls,
@@ -173,14 +169,14 @@ def _in_comment(state: State, line: bytes, stripped: bytes, indent: bytes) -> St
     assert comment is not None
     end = line.find(b"*/")
     if end >= 0:
-        after = replace(state, comment=None)
+        after = state._replace(comment=None)
         rest = line[end + 2 :]
         return _code(after, b" " * width(line[: end + 2]) + rest, indent) if rest.strip(b" \t\r\\") else after
     gap = comment.gap
     if stripped.startswith(b"*") and len(stripped) > 1:
         gap = indent_of(stripped[1:])
     first, about = comment.first_gap or gap, _about(comment, stripped)
-    return replace(state, comment=replace(comment, last=indent, gap=gap, first_gap=first, about=about))
+    return state._replace(comment=comment._replace(last=indent, gap=gap, first_gap=first, about=about))
 
 
 def _about(comment: Comment, stripped: bytes) -> str:
@@ -200,11 +196,11 @@ def _directive(state: State, stripped: bytes) -> State:
     goes_on = stripped.endswith(b"\\")
     conditionals = state.conditionals
     if word.startswith(b"if"):
-        return replace(state, conditionals=(*conditionals, state.outer()), directive=goes_on, continuation=None)
+        return state._replace(conditionals=(*conditionals, state.outer()), directive=goes_on, continuation=None)
     if word.startswith(b"el") and conditionals:
-        return replace(_resumed(state, conditionals[-1]), directive=goes_on, continuation=None)
+        return _resumed(state, conditionals[-1])._replace(directive=goes_on, continuation=None)
     if word.startswith(b"endif") and conditionals:
-        return replace(state, conditionals=conditionals[:-1], directive=goes_on)
+        return state._replace(conditionals=conditionals[:-1], directive=goes_on)
     if word.startswith(b"define") and goes_on:
         inside = State(macro=state.outer(), conditionals=conditionals)
         # The value may open brackets on the first line: `#define X do { \`.
@@ -212,11 +208,11 @@ def _directive(state: State, stripped: bytes) -> State:
         head = stripped[: len(stripped) - len(word) + parts.end()] if parts else stripped
         rest = b" " * width(head) + word[parts.end() : -1] if parts else b""
         after = _code(inside, rest, b"") if rest.strip() else inside
-        return after if after.sibling or after.stack else replace(after, statement=None, sibling=None)
+        return after if after.sibling or after.stack else after._replace(statement=None, sibling=None)
     if b"/*" in word and b"*/" not in word:
         column = width(stripped[: stripped.index(b"/*")])
-        return replace(state, comment=Comment(column, None, None, None))
-    return replace(state, directive=goes_on)
+        return state._replace(comment=Comment(column, None, None, None))
+    return state._replace(directive=goes_on)
 
 
 class _Run:
@@ -326,21 +322,25 @@ class _Run:
             self.end()
         self.last = token
 
-    def _comma(self, token: bytes, column: int, rest: bytes) -> None:
+    def _comma(self, token: bytes, _column: int, _rest: bytes) -> None:
+        self.plain(token)
         if self.stack and self.stack[-1].is_list:
-            self._begin(token)
             self.end()
-            self.last = token
-        else:
-            self._other(token, column, rest)
 
     def _else(self, token: bytes, _column: int, _rest: bytes) -> None:
         self._begin(token)
         self._control()
         self.last = token
 
-    def _other(self, token: bytes, column: int, _rest: bytes) -> None:
-        self._begin(token)
+    def plain(self, token: bytes) -> None:
+        """A token of which nothing more is to be known."""
+        if self.statement is None:
+            self._begin(token)
+        self.last = token
+
+    def _tells(self, token: bytes, column: int, _rest: bytes) -> None:
+        """A token that the lines below may be aligned with."""
+        self.plain(token)
         if token == b"return" or (token == b"=" and self.assign < 0 and not self.in_parens()):
             self.assign = column + 1
         begins = token in _COLONS and column == width(self.indent) + len(token)
@@ -349,7 +349,6 @@ class _Run:
             self.stack[-1] = Open(
                 entry.char, entry.indent, entry.column, entry.inner, entry.is_list, entry.case, column + 1
             )
-        self.last = token
 
     def close_line(self, stripped: bytes, first: bool) -> bool:
         """Decide whether the statement under way ends with its line; True for a label."""
@@ -391,8 +390,9 @@ class _Run:
         )
 
 
-# What reads a token of code, given the column where it ends and the text after it.
+# What reads a token of code, given the column where it ends and the text after it; `_Run.plain` reads any other.
 _HANDLERS = {
+    **dict.fromkeys((b"return", *_COLONS, *_RELATIONS), _Run._tells),
     b"(": _Run._open_paren,
     b"[": _Run._open_paren,
     b")": _Run._close_paren,
@@ -409,27 +409,32 @@ _HANDLERS = {
 def _code(state: State, line: bytes, indent: bytes) -> State:
     """The state after a line of code."""
     run = _Run(state, indent)
-    at = lead = len(indent_of(line))
-    column = width(line[:lead])
-    shift = column - lead if line.find(b"\t", lead) < 0 else -1
+    lead = len(indent_of(line))
+    shift = width(line[:lead]) - lead if line.find(b"\t", lead) < 0 else -1
     for match in _TOKEN.finditer(line, lead):
-        token, before, at = match[0], at, match.end()
-        column = at + shift if shift >= 0 else width(line[before:at], column)
+        token = match[0]
+        read = _HANDLERS.get(token)
+        if read is None and token not in _COMMENTS:
+            run.plain(token)
+            continue
+        at = match.end()
+        column = at + shift if shift >= 0 else width(line[:at])
+        if read is not None:
+            read(run, token, column, line[at:])
+            continue
         if token == b"//":
             break
-        if token == b"/*":
-            tail = line[at:]
-            end = tail.find(b"*/")
-            if end < 0:
-                gap = indent_of(tail) if tail.strip(b" \t\r*") else None
-                about = "begin" if tail.strip(b" \t\r") == b"*" else ""
-                run.comment = Comment(column - len(token), None, gap, None, about)
-                break
-            rest = tail[end + 2 :]
-            if rest.strip(b" \t\r"):
-                return _code(run.onto(state), b" " * width(tail[: end + 2], column) + rest, indent)
+        tail = line[at:]
+        end = tail.find(b"*/")
+        if end < 0:
+            gap = indent_of(tail) if tail.strip(b" \t\r*") else None
+            about = "begin" if tail.strip(b" \t\r") == b"*" else ""
+            run.comment = Comment(column - len(token), None, gap, None, about)
             break
-        _HANDLERS.get(token, _Run._other)(run, token, column, line[at:])
+        rest = tail[end + 2 :]
+        if rest.strip(b" \t\r"):
+            return _code(run.onto(state), b" " * width(tail[: end + 2], column) + rest, indent)
+        break
     return _line_over(state, run, line.strip(b" \t\r"), indent)
 
 
@@ -440,7 +445,7 @@ def _line_over(state: State, run: _Run, stripped: bytes, indent: bytes) -> State
         entry = run.stack[-1]
         run.stack[-1] = Open(entry.char, entry.indent, entry.column, indent, entry.is_list, entry.case, entry.operand)
     if label and run.stack and _CASE.match(stripped):
-        run.stack[-1] = replace(run.stack[-1], case=indent)
+        run.stack[-1] = run.stack[-1]._replace(case=indent)
     goes_on = run.statement is not None or run.in_parens()
     continuation = indent if goes_on and not first else None
     return run.over(state, continuation, run.comment, directive=False)

@@ -54,7 +54,11 @@ _WIDE = 80  # coding-style.rst, chapter 2
 _PRIOR_LINES = 4.0  # how many lines of the file the shares above weigh as much as
 _MOST_LINES = 30.0  # what the lines of the file weigh at most
 _OTHER_SITUATION = 0.15  # what a line of another situation weighs
+# Of lines below a `prop = <a>,` of a device tree, the share that stands below the `<`; of those below a `prop = <`, the
+# share one tab deeper; of those that begin with `>`, the share as deep as the property (6.12 has 9,000 of each).
 _DTS_ALIGNED = 0.95
+_DTS_DEEPER = 0.97
+_DTS_CLOSED = 0.96
 # What a block's first line stands deeper by, in lines' worth; below one that is indented by blanks.
 _STEPS = {b"\t": 1.0, b"    ": 0.02, b"        ": 0.01, b"  ": 0.005}
 _STEPS_BELOW_BLANKS = {b"\t": 0.3, b"    ": 3.0, b"        ": 0.2, b"  ": 0.3}
@@ -102,7 +106,7 @@ def situation(state: State) -> str:
     if state.head == b"return":
         return "return"
     if state.assign >= 0:
-        return "assign" if state.last == b"=" else "value"
+        return {b"=": "assign", b"<": "open"}.get(state.last, "value")  # `reg = <` of a device tree opens a list
     outside = "other" if state.statement or state.stack else "top"
     return outside if state.listed < 0 else "value"
 
@@ -116,7 +120,13 @@ def deeper(indent: bytes, style: Style, recent: Recent) -> Readings:
     if recent.step and not indent:
         weights[recent.step] = weights.get(recent.step, 0.0) + _SAME_STEP
     total = sum(weights.values())
-    return {indent + step: weight / total for step, weight in weights.items() if weight / total > _RARE_STEP}
+    out: Readings = {}
+    for step, weight in weights.items():
+        if weight / total > _RARE_STEP:
+            # Below blanks a tab is no blanks with a tab behind them, but tabs up to the next stop.
+            tabs = step == b"\t" and indent.endswith(b" ")
+            add(out, b"\t" * (width(indent) // TAB + 1) if tabs else indent + step, weight / total)
+    return out
 
 
 def block_step(state: State, line: bytes) -> tuple[bool, bytes] | None:
@@ -293,6 +303,8 @@ def _plain(state: State, text: bytes, style: Style, recent: Recent) -> Readings:
         out[state.continuation] = 12.0
     if text == b"{":
         add(out, state.statement or b"", 20.0)
+    if style.is_dts and text.startswith(b">"):
+        return {state.statement or b"": _DTS_CLOSED, state.continuation or b"\t": 1.0 - _DTS_CLOSED}
     scale = 0.6 if state.continuation is not None else 1.0
     for indent, weight in _styled(state, text, style, recent).items():
         add(out, indent, weight * scale)
@@ -307,8 +319,10 @@ def _styled(state: State, text: bytes, style: Style, recent: Recent) -> Readings
     scale = min(1.0, _MOST_LINES / (sum(lines.values()) or 1.0))
     prior = _PRIORS[where]
     weights = {name: lines[name] * scale + prior.get(name, _RARE.get(name, 0.002)) * _PRIOR_LINES for name in options}
-    if style.is_dts and "align" in options and where != "open":
-        weights["align"] += _DTS_ALIGNED * _PRIOR_LINES * 3
+    if style.is_dts:
+        name, share = ("tab1", _DTS_DEEPER) if where == "open" else ("align", _DTS_ALIGNED)
+        if name in options:
+            weights[name] += share * _PRIOR_LINES * 3
     if "align" in options and width(options["align"]) + len(text) > _WIDE:
         weights["align"] *= _TOO_LONG.get(where, 1.0)
     total = sum(weights.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kpatch_tool.restore.style import indent, notes
 from kpatch_tool.restore.style.cstate import State, indent_of, step
@@ -16,8 +17,7 @@ _NOTHING_OPEN = State()
 _KEPT = 16  # files: of a series' patches that go to and fro between files, few touch more
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What is open before a line, and what the line shows, None each where it does not: where and in which style it
     continues a statement, the step of a block that it begins, what its comment is about and the gap after the star."""
 

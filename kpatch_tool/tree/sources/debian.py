@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kpatch_tool import atomic, lock, process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
+from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.text import printable
 from kpatch_tool.tree.sources.tarball import import_tarball
 

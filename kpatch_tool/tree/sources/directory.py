@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kpatch_tool import process
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError
 from kpatch_tool.progress import Progress
+from kpatch_tool.system import process
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.environment import settings
 from kpatch_tool.tree.importing import FILE, LARGEST, LINK, PROGRAM, Item, import_items

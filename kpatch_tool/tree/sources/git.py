@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from kpatch_tool import process
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
+from kpatch_tool.system import process
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.environment import FILES, NO_HOOKS, settings
 from kpatch_tool.tree.fastimport import ZERO, git_failed, run_git, update_refs

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
 
-from kpatch_tool import magic, process
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress
+from kpatch_tool.system import magic, process
 from kpatch_tool.tree.archive import tar_items
 from kpatch_tool.tree.importing import import_items
 

@@ -1,0 +1,165 @@
+"""Which postings are revisions of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import islice
+
+from kpatch_tool.series.postings.posts import Posting, identities, same_person
+from kpatch_tool.series.reading import subject
+
+_Key = tuple[str, str, str]
+_PREFIX = 24  # characters of a title that two spellings of it share (see subject.same_title)
+_MOST_ALIKE = 100  # titles of one beginning, or postings of one title, that are compared
+_LONG_ENOUGH = 16  # letters of a title that two people do not choose by chance
+
+
+def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> list[list[Posting]]:
+    """Postings that are revisions of one another, in groups; the group of the first posting first. `threads` are, for
+    each, its ids and those of all above it (posts.threads_above).
+
+    Two are related when
+
+    - one takes patches from the other;
+    - one run of git send-email sent both;
+    - one answers the other with the same version and total;
+    - one person sent both, and they share a title;
+    - one person sent both as different revisions, in one thread or on a page that shows no ids;
+    - different people sent different revisions under one title, or in one thread with a patch of one title.
+    """
+    groups = _Groups(found)
+    for place, posting in enumerate(found):
+        for other in (posting.continues, *posting.borrowed.values()):
+            if other is not None:
+                groups.join(place, groups.place_of(other))
+    for place, posting in enumerate(found):
+        for key, title in _titles(posting):
+            groups.by_title(key, title, place)
+        groups.by_threads(_threads(posting, threads[place]), place)
+        for batch in {post.batch for post in posting.posts} - {""}:
+            groups.by_batch(batch, place)
+        groups.by_heading(posting, place)
+        groups.by_patch(posting, place, threads)
+        groups.by_answer(place)
+    return groups.gathered()
+
+
+class _Groups:
+    """A union-find over the postings, with what leads from one to another."""
+
+    def __init__(self, found: Sequence[Posting]) -> None:
+        self._found = found
+        self._group = list(range(len(found)))
+        self._places = {id(posting): place for place, posting in enumerate(found)}
+        self._titles: dict[_Key, dict[str, int]] = {}
+        self._threads: dict[_Key, dict[tuple[int, str, bool], int]] = {}
+        self._owners: dict[str, int] = {}
+        self._batches: dict[str, int] = {}
+        self._headings: dict[str, list[int]] = {}
+        self._patches: dict[str, list[int]] = {}
+
+    def place_of(self, posting: Posting) -> int:
+        return self._places[id(posting)]
+
+    def by_title(self, key: _Key, title: str, place: int) -> None:
+        """`place` has a patch or cover of that title; `key` is its sender and the title's beginning."""
+        known = self._titles.setdefault(key, {})
+        if title in known:
+            self.join(known[title], place)
+            return
+        for other, owner in islice(known.items(), _MOST_ALIKE):
+            if self.root(owner) != self.root(place) and subject.same_title(title, other):
+                self.join(owner, place)
+        known[title] = place
+
+    def by_threads(self, keys: Iterable[_Key], place: int) -> None:
+        """`place` is in those threads (a key names its sender too). One of the same revision there is another series,
+        unless a title says otherwise."""
+        one = self._found[place]
+        mine = (one.version, one.minor, one.resend)
+        for key in keys:
+            revisions = self._threads.setdefault(key, {})
+            for revision, other in revisions.items():
+                if revision != mine:
+                    self.join(other, place)
+                    break
+            revisions.setdefault(mine, place)
+
+    def by_answer(self, place: int) -> None:
+        """It is a number of `k/N` sent twice, or "1.5/N", as an answer to the posting of N."""
+        one = self._found[place]
+        numbered = [post for post in one.own.values() if one.cover is None and post.tag.number is not None]
+        for owner in {self._owners[post.parent] for post in numbered if post.parent in self._owners}:
+            other = self._found[owner]
+            alike = (other.total, other.version) == (one.total, one.version)
+            if alike and same_person(other.sender, one.sender):
+                self.join(owner, place)
+        self._owners.update((id_, place) for id_ in one.ids)
+
+    def by_batch(self, batch: str, place: int) -> None:
+        """One run of git send-email sent it: a number may be there twice."""
+        self.join(self._batches.setdefault(batch, place), place)
+
+    def by_heading(self, posting: Posting, place: int) -> None:
+        """Another person's later revision, under the same title."""
+        heading = subject.plain(posting.title)
+        if len(heading) < _LONG_ENOUGH:
+            return
+        known = self._headings.setdefault(heading, [])
+        for other in known:
+            if self._found[other].version != posting.version:
+                self.join(other, place)
+        if len(known) < _MOST_ALIKE:
+            known.append(place)
+
+    def by_patch(self, posting: Posting, place: int, threads: Sequence[AbstractSet[str]]) -> None:
+        """Another person's later revision, in one thread with a patch of the same title."""
+        for title in {subject.plain(post.tag.title) for post in posting.own.values()}:
+            if len(title) < _LONG_ENOUGH:
+                continue
+            known = self._patches.setdefault(title, [])
+            for other in known:
+                near = not threads[other].isdisjoint(threads[place]) or (
+                    _on_a_page(posting) and _on_a_page(self._found[other])
+                )
+                if near and self._found[other].version != posting.version:
+                    self.join(other, place)
+            if len(known) < _MOST_ALIKE:
+                known.append(place)
+
+    def root(self, place: int) -> int:
+        group = self._group
+        while group[place] != place:
+            group[place] = group[group[place]]
+            place = group[place]
+        return place
+
+    def join(self, a: int, b: int) -> None:
+        first, second = sorted((self.root(a), self.root(b)))
+        self._group[second] = first
+
+    def gathered(self) -> list[list[Posting]]:
+        found: dict[int, list[Posting]] = {}
+        for place, posting in enumerate(self._found):
+            found.setdefault(self.root(place), []).append(posting)
+        return list(found.values())
+
+
+def _on_a_page(posting: Posting) -> bool:
+    """Whether nothing tells what its messages answer."""
+    return not posting.ids or all(post.unthreaded for post in posting.posts)
+
+
+def _threads(posting: Posting, threads: AbstractSet[str]) -> Iterator[_Key]:
+    for person in identities(posting.sender):
+        if _on_a_page(posting):
+            yield person, "page", ""
+        for thread in threads:
+            yield person, "thread", thread
+
+
+def _titles(posting: Posting) -> Iterator[tuple[_Key, str]]:
+    for person in identities(posting.sender):
+        for post in posting.posts:
+            yield (person, "title", subject.plain(post.tag.title)[:_PREFIX]), post.tag.title

@@ -1,0 +1,218 @@
+"""A mail's text -> commit message, note, diff, by the rules of git's mailinfo (mailinfo.c), which `git am` follows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kpatch_tool.mail import headers
+from kpatch_tool.mail.footers import banner_end, footer_start, without_footer
+from kpatch_tool.mail.mbox import FILES_LINE
+from kpatch_tool.series.reading import scissors
+
+_INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
+_OTHER_FIELD = re.compile(rb"[A-Z][A-Z-]{0,60}:(?:[ \t].*)?", re.IGNORECASE | re.DOTALL)
+_SEPARATOR_LINE = re.compile(rb">?" + FILES_LINE)
+_DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
+# What every diff has a line of: a hunk, or what git says of a change without one.
+_CHANGE = re.compile(
+    rb"^(?:@@ -|(?:rename|copy from|old mode|GIT binary|Binary files|new file|deleted file) )", re.MULTILINE
+)
+_ALWAYS_BREAKS = rb"Index: |---[ \t\r\f\v]*$"
+_BREAK = re.compile(rb"^(?:diff -|" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
+# The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, `---` in
+# front of `> x` is what diff(1) prints between old and new lines, and `diff -u` is a command that the message
+# quotes unless a diff follows.
+_BREAK_OF_DAMAGED = re.compile(
+    rb"^(?:diff --|diff -(?=[^\n]*\n{1,2}(?:--- |index |Binary |Only ))|(?:"
+    + _ALWAYS_BREAKS
+    + rb")(?!\n> )|--- (?=\S[^\n]*\n\+\+\+ ))",
+    re.MULTILINE,
+)
+_RULE = re.compile(rb"^---[ \t\r]*$(?!\n> )", re.MULTILINE)
+_MARK = b"\xef\xbb\xbf"  # U+FEFF
+_HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
+_FILE_LINE = re.compile(
+    rb"diff --git |index [0-9a-f]+\.\.|(?:old|new|new file|deleted file) mode |(?:dis)?similarity index |"
+    rb"(?:rename|copy) (?:from|to) |Binary files |--- |\+\+\+ "
+)
+_BASE_LINE = re.compile(
+    rb"^(?:base-commit|prerequisite-[a-z-]{2,20}|change-id|based-on|depends-on):[ \t]*\S[^\r\n]{0,300}?(?=[ \t\r]*$)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A patch mail taken apart."""
+
+    inbody: dict[str, str]  # the fields at the top of the text: lower-case name -> decoded
+    message: str  # below the subject, as git would keep it
+    note: str  # what stands above scissors, and between `---` and the diff
+    diff: bytes  # without the mail's signature or footer
+    line: int = 1  # the number in the body, from 1, of the diff's first line
+
+
+def has_diff(body: bytes) -> bool:
+    """Whether a text holds a diff that is not quoted."""
+    return _DIFF_START.search(body) is not None and _CHANGE.search(body) is not None
+
+
+def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
+    """Take a mail's text apart. The message is decoded from `charset`; the diff keeps its bytes.
+
+    With `damaged` (white space lost) the end of the diff cannot be counted: then only a signature is cut off.
+    """
+    cut, parted = _message_end(body, damaged=damaged)
+    inbody, start = _inbody(body, charset, parted.start if parted else 0)
+    if parted and parted.start:
+        inbody = _author_above(body[: parted.above], charset) | inbody
+    found = _DIFF_START.search(body, cut)
+    if found is None:
+        message = strip_space(headers.decode(without_footer(body[start:cut]), charset))
+        return Split(inbody, message, _note(without_footer(body[cut:]), charset), b"")
+    if parted and not parted.start:  # the message stands above the scissors
+        message = strip_space(headers.decode(body[start : parted.above], charset))
+    else:
+        message = strip_space(headers.decode(body[start:cut], charset))
+    text = body[found.start() :]
+    diff = _without_signature(text) if damaged else text[: diff_end(text)]
+    talk = _note(body[: parted.above], charset) if parted and parted.start else ""
+    note = "\n".join(filter(None, (talk, _note(body[cut : found.start()], charset), *_base_lines(text[len(diff) :]))))
+    return Split(inbody, message, note, diff, body.count(b"\n", 0, found.start()) + 1)
+
+
+def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | None]:
+    """Where the commit message ends (patchbreak): at `---`, or at the diff; and where scissors say it begins."""
+    found: list[tuple[int, int]] = []
+    marks = scissors.lines(body)
+    mark = next(marks, None)
+    quoted = _quoted_end(body) if damaged else 0
+    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body, quoted):
+        while mark and mark[0] < match.start():
+            found.append(mark)
+            mark = next(marks, None)
+        if not (mark and mark[0] == match.start()):  # `--- >8 ---` is both: scissors come first
+            return match.start(), scissors.cut(body, found, match.start())
+    return len(body), None
+
+
+def _quoted_end(body: bytes) -> int:
+    """Where a message ends that may quote a diff which was indented (what xfstests prints): at the `---` above the
+    first diff of git; 0 where it quotes none."""
+    rule = _RULE.search(body)
+    git = body.find(b"\ndiff --git ")
+    return rule.start() if rule and rule.start() < git else 0
+
+
+def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
+    """The fields at the top of the text, which begins at `at`, and where the message starts (check_inbody_header,
+    handle_commit_msg). Where a file of git format-patch was put into the text the other fields of its header are passed
+    over."""
+    found: dict[str, list[bytes]] = {}
+    value: list[bytes] | None = None  # of the field that the next line may go on
+    file = _SEPARATOR_LINE.fullmatch(body[body.rfind(b"\n", 0, max(at - 1, 0)) + 1 : at].rstrip()) is not None
+    if body.startswith(_MARK, at):
+        at += len(_MARK)
+    at = banner_end(body, at)
+    while at < len(body):
+        stop = body.find(b"\n", at) + 1 or len(body)
+        line = body[at:stop].rstrip(b"\r\n")
+        if not line.strip():
+            if value is not None:
+                at = stop
+                break
+        elif value is not None and line[:1] in b" \t":
+            value.append(line)
+        elif (match := _INBODY.fullmatch(line)) and match[1].decode().lower() not in found:
+            value = found[match[1].decode().lower()] = [match[2]]
+        elif line.startswith((b"[PATCH] ", b"[PATCH]\t")):
+            found["subject"], value = [line], None
+        elif _SEPARATOR_LINE.fullmatch(line):
+            file = True
+        elif file and _OTHER_FIELD.fullmatch(line):
+            value = []
+        else:
+            break
+        at = stop
+    return {name: _field(b"\n".join(lines), charset) for name, lines in found.items()}, at
+
+
+def _author_above(talk: bytes, charset: str) -> dict[str, str]:
+    """The From at the top of what stands above scissors. git send-email puts it there for a commit that is another's;
+    it holds for the patch below too (git am --scissors forgets it)."""
+    found, _ = _inbody(talk, charset, 0)
+    return found if found.keys() == {"from"} else {}
+
+
+def _field(value: bytes, charset: str) -> str:
+    return headers.squeezed(headers.decode_words(value, charset))
+
+
+def _base_lines(tail: bytes) -> list[str]:
+    """What git format-patch --base (git-format-patch(1), BASE TREE INFORMATION) and b4 say below a diff."""
+    return [line.decode("utf-8", "replace") for line in _BASE_LINE.findall(tail)]
+
+
+def _note(text: bytes, charset: str) -> str:
+    return headers.decode(re.sub(rb"\A---[ \t]*\r?\n", b"", text), charset).strip("\n")
+
+
+def strip_space(text: str) -> str:
+    """As `git am` stores a message (strbuf_stripspace): no trailing blanks, single blank lines, none at the ends."""
+    lines = [line.rstrip(" \t\r\f\v") for line in text.split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+
+
+def diff_end(text: bytes) -> int:
+    """How many bytes of `text`, which begins with an undamaged diff, are the diff: up to its last file's last line.
+
+    Counted by the hunks' own numbers, since a mail's signature looks like a removed line. When a hunk is cut short, all
+    of it (the parser then says what is wrong).
+    """
+    end = at = 0
+    while at < len(text):
+        stop = text.find(b"\n", at) + 1 or len(text)
+        line = text[at:stop]
+        if hunk := _HUNK.match(line):
+            stop, whole = _hunk_end(text, stop, int(hunk[1] or b"1"), int(hunk[2] or b"1"))
+            if not whole:
+                return at + len(_without_signature(text[at:]))
+            end = stop
+        elif line.startswith(b"GIT binary patch"):
+            end = stop = _binary_end(text, stop)
+        elif _FILE_LINE.match(line) and not (line.startswith((b"--- ", b"-- ")) and b"/" not in line):
+            end = stop
+        at = stop
+    return end
+
+
+def _hunk_end(text: bytes, at: int, old: int, new: int) -> tuple[int, bool]:
+    """Where a hunk that begins at `at` ends, and whether it has all its lines."""
+    while (old > 0 or new > 0) and at < len(text):
+        first = text[at : at + 1]
+        if first not in (b" ", b"-", b"+", b"\\", b"\n"):
+            return at, False
+        if first not in (b"+", b"\\"):
+            old -= 1
+        if first not in (b"-", b"\\"):
+            new -= 1
+        at = text.find(b"\n", at) + 1 or len(text)
+    if text.startswith(b"\\ ", at):
+        at = text.find(b"\n", at) + 1 or len(text)
+    return at, old == 0 and new == 0
+
+
+def _binary_end(text: bytes, at: int) -> int:
+    """The end of a `GIT binary patch`: one or two blocks (literal or delta), each ended by a blank line."""
+    while text.startswith((b"literal ", b"delta "), at):
+        blank = text.find(b"\n\n", at)
+        if blank < 0:
+            return len(text)
+        at = blank + 2
+    return at
+
+
+def _without_signature(text: bytes) -> bytes:
+    """`text` up to the signature or footer after its last hunk."""
+    return text[: footer_start(text, max(0, text.rfind(b"\n@@ ")))]

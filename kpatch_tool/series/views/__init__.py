@@ -1,0 +1,1 @@
+"""A series in; what a reader asks of it out: the document and text of `kpt show`, what changed since a revision."""

@@ -1,0 +1,98 @@
+"""Locks between kpt processes. The kernel drops them when their holder dies, so none is ever left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kpatch_tool.errors import MachineError
+from kpatch_tool.system.atomic import machine_errors
+
+_POLL_SECONDS = 0.1
+
+
+@contextlib.contextmanager
+def held(path: Path, *, wait_seconds: float = 0.0) -> Iterator[int]:
+    """Hold the lock file `path` for the block (flock(2), exclusive).
+
+    Yields its file descriptor: a child that is given it holds the lock, too, for as long as it lives.
+
+    Raises MachineError, naming the holder's process id, when another process still holds it after `wait_seconds`.
+    """
+    with machine_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _acquire(descriptor, path, time.monotonic() + wait_seconds)
+        with contextlib.suppress(OSError):  # a full disk: the lock is ours, only the next one's message lacks this
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace") or "unknown"
+                raise MachineError(
+                    f"another kpt (process {holder}) is using this",
+                    where=path.stem,
+                    todo="wait for it to end and run the command again",
+                ) from None
+            time.sleep(_POLL_SECONDS)
+
+
+# Directories this process uses, by device and inode: a lock ends with its file descriptor.
+_in_use: dict[tuple[int, int], int] = {}
+
+
+def use(directory: Path) -> bool:
+    """Keep `directory` from being removed by `unused` of any other process until this one ends.
+
+    False where it is not there, or is just being removed.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        here, there = os.fstat(descriptor), directory.stat()
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        return False
+    identity = (here.st_dev, here.st_ino)
+    if identity != (there.st_dev, there.st_ino) or identity in _in_use:
+        os.close(descriptor)
+        return identity == (there.st_dev, there.st_ino)
+    _in_use[identity] = descriptor
+    return True
+
+
+@contextlib.contextmanager
+def unused(directory: Path) -> Iterator[bool]:
+    """Whether no process uses `directory` (see `use`); if so, none begins to during the block."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        yield True
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = True
+    except BlockingIOError:
+        free = False
+    try:
+        yield free
+    finally:
+        os.close(descriptor)
