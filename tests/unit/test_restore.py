@@ -16,6 +16,10 @@ from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
+from kpatch_tool.restore.readings import effects
+from kpatch_tool.restore.readings.paths import Path as ReadPath
+from kpatch_tool.restore.readings.paths import read_on
+from kpatch_tool.restore.readings.reading import Reader
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import restore_file
 from tests.restoring import changed, damaged, lines_of, restored
@@ -268,6 +272,22 @@ def test_undecided_lines_are_listed() -> None:
     above, below = b"int f(void)\n{\n", b"\treturn 0;\n}\n"
     result = restored(above + below, above + b"\tif (a &&\n\t\tb)\n\t\tc();\n" + below, exact=False)
     assert any(entry.startswith("a.c:+4 `b)`: ") and entry.endswith(" readings") for entry in result.ambiguous)
+
+
+def test_what_a_reading_leads_to_is_followed_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten sentences that may end in one blank or two, most combinations lead to texts that are listed already."""
+    followed: list[int] = []
+
+    def counted(reader: Reader, path: ReadPath, parent: ReadPath | None, from_row: int) -> tuple[int, int]:
+        followed.append(from_row)
+        return read_on(reader, path, parent, from_row)
+
+    monkeypatch.setattr(effects, "read_on", counted)
+    comment = b"".join(b"\t * It is so.  Of %d others it is not.\n" % number for number in range(10))
+    base = b"int f(void)\n{\n\ta();\n\treturn 0;\n}\n"
+    new = base.replace(b"\ta();\n", b"\ta();\n\n\t/*\n" + comment + b"\t */\n")
+    assert restored(base, new, exact=False).ambiguous
+    assert 0 < len(followed) < 50
 
 
 def test_a_search_without_success_stops_at_its_bound() -> None:

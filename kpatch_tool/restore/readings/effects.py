@@ -172,7 +172,7 @@ class Effects:
         if option.kind == LONE or self.lines >= self._most_lines:
             return self._lone(cost, number, option, parent)
         if option.text + parent.plan.endings[number] in self._listed.get(number, ()):
-            return _also(self.root, cost, ())
+            return _also(self.root, cost, ())  # without a row, so that it is passed over
         old = parent.path
         path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
         count, end = read_on(parent.plan.reader, path, old, number)
