@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.errors import MachineError
-from kpatch_tool.system import leftovers, process, sandbox
+from kpatch_tool.system import leftovers, limits, process, sandbox
 from kpatch_tool.system.limits import Limits, descendants
 from kpatch_tool.system.sandbox import Room
 from kpatch_tool.workspace import Workspace
@@ -314,14 +314,14 @@ def test_it_stands_back_from_other_sessions(room: Path) -> None:
 @works
 def test_what_the_machine_has_left_is_a_limit(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a machine that says it has little left, since none can be brought to that here."""
-    limits = replace(PLAIN, spare=512 * MIB, written=1 << 50)
-    monkeypatch.setattr(sandbox, "memory", lambda: (100 * MIB, 8 << 30))
-    done, _ = shut_in("sleep 30", room, limits)
+    bounds = replace(PLAIN, spare=512 * MIB, written=1 << 50)
+    monkeypatch.setattr(limits, "memory", lambda: (100 * MIB, 8 << 30))
+    done, _ = shut_in("sleep 30", room, bounds)
     assert done.stopped == "only 100 MB of the machine's memory are left"
     monkeypatch.undo()
     left = iter([600 * MIB, 500 * MIB])
-    monkeypatch.setattr(sandbox, "_free_disk", lambda place: (next(left, 500 * MIB), 100 << 30))
-    done, _ = shut_in("sleep 30", room, limits)
+    monkeypatch.setattr(limits, "_free_disk", lambda place: (next(left, 500 * MIB), 100 << 30))
+    done, _ = shut_in("sleep 30", room, bounds)
     assert done.stopped == "only 500 MB of disk are left"
 
 
