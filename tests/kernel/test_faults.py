@@ -137,6 +137,13 @@ FAULTS = (
         "emulated: bts, btr and btc",
     ),
     Fault(CPUID, " | F(POPCNT) |\n", " |\n", "cpuid", "cpuid: leaf 1 ecx has bit 23"),
+    Fault(
+        SVM,
+        "\t__free_page(pfn_to_page(__sme_clr(svm->vmcb01.pa) >> PAGE_SHIFT));\n",
+        "",
+        "lives",
+        "lives: no memory stays behind",
+    ),
 )
 
 

@@ -22,6 +22,7 @@ enum call_kind {
 	CALL_SEND_EVENT,	/* adds one to it */
 	CALL_EXITS,		/* how many accesses to memory or a port left the guest since the last time, but for calls */
 	CALL_MERGED,		/* how many writes lie in the ring of coalesced ones, which is emptied into argument */
+	CALL_LIVES,		/* other machines come and go, as many as argument says: how many pages are free then */
 };
 
 struct call {

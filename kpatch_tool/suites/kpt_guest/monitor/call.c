@@ -88,6 +88,8 @@ static int64_t do_call(struct machine *machine, struct cpu *cpu, const struct ca
 		return before;
 	case CALL_MERGED:
 		return take_merged(machine, cpu, call->argument);
+	case CALL_LIVES:
+		return free_after(call->argument);
 	default:
 		return -ENOSYS;
 	}

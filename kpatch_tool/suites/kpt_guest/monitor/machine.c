@@ -71,6 +71,7 @@ static void create_cpu(struct machine *machine, int number)
 	int size = control(machine->kvm, "KVM_GET_VCPU_MMAP_SIZE", KVM_GET_VCPU_MMAP_SIZE, NULL);
 
 	cpu->number = number;
+	cpu->run_size = size;
 	cpu->fd = control(machine->fd, "KVM_CREATE_VCPU", KVM_CREATE_VCPU, (void *)(long)number);
 	cpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
 	if (cpu->run == MAP_FAILED)
@@ -107,6 +108,19 @@ void create_machine(struct machine *machine)
 	control(machine->fd, "KVM_SET_USER_MEMORY_REGION", KVM_SET_USER_MEMORY_REGION, &region);
 	for (i = 0; i < machine->cpus; i++)
 		create_cpu(machine, i);
+}
+
+void end_machine(struct machine *machine)
+{
+	int i;
+
+	for (i = 0; i < machine->cpus; i++) {
+		munmap(machine->cpu[i].run, machine->cpu[i].run_size);
+		close(machine->cpu[i].fd);
+	}
+	close(machine->fd);
+	close(machine->kvm);
+	free(machine->memory);
 }
 
 static void *inside(struct machine *machine, uint64_t address, uint64_t length)
@@ -148,8 +162,7 @@ static void set_flat(struct kvm_segment *segment, uint16_t selector, uint8_t typ
 	};
 }
 
-/* 32 bits, protected, flat, no paging. */
-static void start_at(struct cpu *cpu, uint32_t entry)
+void start_at(struct cpu *cpu, uint32_t entry)
 {
 	struct kvm_regs regs = { .rip = entry, .rax = MULTIBOOT_MAGIC, .rbx = INFORMATION, .rflags = 2 };
 	struct kvm_sregs sregs;

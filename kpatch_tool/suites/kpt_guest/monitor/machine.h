@@ -17,6 +17,7 @@
 struct cpu {
 	int number, fd;
 	struct kvm_run *run;
+	size_t run_size;
 	pthread_t thread;
 	bool inside;		/* whether it may be running the guest */
 };
@@ -41,6 +42,12 @@ void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn)
 /* Processors and memory; no page is logged yet. */
 void create_machine(struct machine *machine);
 
+/* Takes all that away again; no thread may use it. */
+void end_machine(struct machine *machine);
+
+/* Has a processor begin there: 32 bits, protected, flat, no paging. */
+void start_at(struct cpu *cpu, uint32_t entry);
+
 /* Loads an ELF file for 32 bits and has the first processor begin in it, as multiboot 0.6.96 wants it. */
 void load_image(struct machine *machine, const char *path, const char *arguments);
 
@@ -56,6 +63,8 @@ void resume_cpus(struct machine *machine);
 
 /* Does what the structure at @address asks for (../lib/call.h). */
 void handle_call(struct machine *machine, struct cpu *cpu, uint64_t address);
+/* So many machines come and go; how many pages of the kernel's memory are free then. */
+int64_t free_after(int64_t lives);
 /* One more access has left the guest. */
 void count_exit(void);
 
