@@ -363,7 +363,7 @@ class _Restorer:
         out: list[str] = []
         starts = [placement.hunk.new_start for placement in self.placed]
         seen = [0] * len(starts)
-        counts = undecided(plan, bits, self._alternatives(plan))
+        counts = undecided(plan, path, bits, self._alternatives(plan))
         for number, (row, text) in enumerate(zip(plan.reader.rows, path.texts, strict=True)):
             if not row.shown:
                 continue

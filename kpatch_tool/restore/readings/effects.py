@@ -16,7 +16,7 @@ from operator import itemgetter
 
 from kpatch_tool.restore.readings.altered import Altered
 from kpatch_tool.restore.readings.odd import ALIKE, BESIDE, Odd, One
-from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, greedy, read_on
+from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, read_on
 from kpatch_tool.restore.readings.reading import LONE, Candidate
 from kpatch_tool.restore.readings.together import LEAST, Joint, Lines, joint
 from kpatch_tool.restore.readings.unruled import UNLIKELY
@@ -80,16 +80,17 @@ class Effects:
     def __init__(
         self,
         plan: Plan,
+        likeliest: Path,
         alternatives: Sequence[Alternative],
         *,
         unlikely: bool,
         most_lines: int = MOST_LINES,
         listed: Listed | None = None,
     ) -> None:
-        """With `unlikely`, readings that no rule gives are among them; when `most_lines` lines were read, nothing more
-        is read below a deviation. With `listed`, which may grow meanwhile, deviations to a text that a row has there
-        are left out."""
-        self.root = Effect(0.0, Altered(()), 0, greedy(plan.reader), plan)
+        """Those from `likeliest`, the likeliest reading. With `unlikely`, readings that no rule gives are among them;
+        when `most_lines` lines were read, nothing more is read below a deviation. With `listed`, which may grow
+        meanwhile, deviations to a text that a row has there are left out."""
+        self.root = Effect(0.0, Altered(()), 0, likeliest, plan)
         self._most_lines = most_lines
         self._listed: Listed = {} if listed is None else listed
         self._seen: set[int] = set()

@@ -15,7 +15,7 @@ from itertools import chain
 
 from kpatch_tool.restore.readings.effects import MAX_COST, MOST_LINES, Effect, Effects
 from kpatch_tool.restore.readings.judge import Judge, Variations, readings_judged
-from kpatch_tool.restore.readings.paths import Alternative, Path, Plan
+from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, greedy
 
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
@@ -111,13 +111,13 @@ def search(
 
     With `unlikely`, single deviations that no rule gives are tried too, in their turn.
     """
-    effects = Effects(plan, alternatives, unlikely=unlikely, most_lines=bound.lines)
-    root = effects.root.path
+    root = greedy(plan.reader)
     variations = Variations(judge, root.texts, plan.endings)
     tried = 1
-    bound = bound.for_id(judge.wanted)
-    if variations.right([]):
+    if variations.right([]):  # as it mostly is, and before anything is made of the other readings
         return root, (plan,), True, tried
+    effects = Effects(plan, root, alternatives, unlikely=unlikely, most_lines=bound.lines)
+    bound = bound.for_id(judge.wanted)
     for chosen in chain(effects.alone(), sets_by_cost(effects.get)):
         right = variations.right([effect.altered for effect in chosen])
         if right is None:
@@ -142,12 +142,12 @@ def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
     return path
 
 
-def undecided(plan: Plan, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
+def undecided(plan: Plan, likeliest: Path, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
     """The rows that a reading at most `bits` less likely than the likeliest has otherwise, also where that only follows
     from another line; and how many readings each has. A row next to one of them is held to a stricter limit."""
     found: dict[int, set[bytes]] = {}
     # A text that another line's deviation gave a row opens, by itself, hardly anything that is not open already.
-    effects = Effects(plan, alternatives, unlikely=False, listed=found)
+    effects = Effects(plan, likeliest, alternatives, unlikely=False, listed=found)
     at = 0
     while at < _LISTED and effects.lines < _LISTED_LINES and (effect := effects.get(at)) and effect.cost <= bits:
         for row, text in effect.altered.all():
