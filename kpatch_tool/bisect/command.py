@@ -101,11 +101,13 @@ def _of_builds(builder: Builder, whole: Applied, found: Found) -> str:
         after = f"patch{'es' if len(numbers) > 1 else ''} {spelt(numbers)}"
         return f"it is known not to build after {after}: --bad {numbers[0]} says why"
     blamed = found.culprits[-1].patch
-    edges = edges_of(builder.workspace, whole.series, [build for patch, build in broken if patch == blamed])
-    told = [explained(build, edges).later for patch, build in broken if patch == blamed]
+    mine = [build for patch, build in broken if patch == blamed]
+    edges = edges_of(builder.workspace, whole.series, mine)
+    told = [explained(build, edges).later for build in mine]
     again = next((patch for patch, build in known if patch > blamed and build.status is BuildStatus.OK), None)
     if again is not None:
-        gap = any(blamed < state.patch < again for state in whole.states if builder.known(state) is None)
+        seen = {patch for patch, _ in known}
+        gap = any(blamed < state.patch < again and state.patch not in seen for state in whole.states)
         told.append(f"it builds again after patch {again}{' at the latest' if gap else ''}")
     return "; ".join(one for one in told if one)
 

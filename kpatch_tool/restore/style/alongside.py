@@ -22,7 +22,7 @@ def copied(chunks: Chunks, model: Chunks) -> dict[int, Options]:
             if b < len(model.gaps) and a < len(chunks.words) - 1:
                 gap = model.gaps[b]
                 both = offset + 1 < size
-                apart = "backslash" in {model.keys[b], chunks.keys[a]} and model.keys[b] != chunks.keys[a]
+                apart = (model.keys[b] == "backslash") != (chunks.keys[a] == "backslash")
                 if (gap != b" " or both) and not apart:
                     entry = out.setdefault(a, {})
                     column = chunks.keys[a] in COLUMNS
