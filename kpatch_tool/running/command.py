@@ -12,7 +12,6 @@ from kpatch_tool import doctor
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
-from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.compiled import not_compiled
 from kpatch_tool.kbuild.model import StateBuild, Uncompiled
 from kpatch_tool.kbuild.plan import make_plan
@@ -30,7 +29,7 @@ from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import atomic
-from kpatch_tool.testing.command import Tester, default_suites, guests_at_once
+from kpatch_tool.testing.command import Tester, build_for, default_suites, guests_at_once
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
@@ -184,15 +183,7 @@ class Rooms:
 
     def build(self, state: State) -> StateBuild:
         with self._room():
-            return build_state(
-                self.workspace,
-                self.kernel,
-                state,
-                self.arch,
-                fragments=self.fragments,
-                progress=self.progress,
-                aside=state.patch != 0,  # the base is built before any guest runs
-            )
+            return build_for(self.tester, state, self.fragments)
 
     def not_compiled(self, states: Sequence[State], builds: Sequence[StateBuild]) -> tuple[Uncompiled, ...]:
         with self._room():

@@ -375,15 +375,7 @@ class _Testing:
 
     def _built(self, state: State) -> tuple[State, StateBuild]:
         tester = self.tester
-        build = build_state(
-            tester.workspace,
-            tester.tree,
-            state,
-            tester.arch,
-            fragments=self.fragments,
-            progress=tester.progress,
-            aside=state.patch != 0,  # the base is built before any guest runs
-        )
+        build = build_for(tester, state, self.fragments)
         if build.status is BuildStatus.OK:
             for suite in self.suites:
                 tester.prepare(state, build, suite)
@@ -481,3 +473,17 @@ def _of_suite(results: Sequence[StateTests], suite: str) -> StateTests | None:
 def _there(tests: StateTests | None) -> StateTests:
     assert tests is not None
     return tests
+
+
+def build_for(tester: Tester, state: State, fragments: Sequence[Path]) -> StateBuild:
+    """The build of a state that `tester` is to test, as kbuild.build.build_state makes it; guests of the states before
+    may run beside it, but for the base's."""
+    return build_state(
+        tester.workspace,
+        tester.tree,
+        state,
+        tester.arch,
+        fragments=fragments,
+        progress=tester.progress,
+        aside=state.patch != 0,
+    )

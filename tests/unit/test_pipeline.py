@@ -21,7 +21,6 @@ from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before, settled
 from kpatch_tool.results.store import Store
-from kpatch_tool.running import command
 from kpatch_tool.running.command import Rooms
 from kpatch_tool.running.pipeline import Which, run
 from kpatch_tool.series.model import Exactness
@@ -482,7 +481,7 @@ def test_a_disk_that_is_full_anywhere_in_a_room_ends_the_stage_not_the_run(
             full.write("a note")
         raise AssertionError
 
-    monkeypatch.setattr(command, "build_state", fill)
+    monkeypatch.setattr("kpatch_tool.testing.command.build_state", fill)
     workspace = create(tmp_path)
     kernel = Tree("toy", tmp_path, "0" * 40)
     with Store(workspace) as store:
@@ -668,7 +667,7 @@ def test_builds_stand_back_from_guests_and_the_base_has_none_beside_it(
         aside.append(options["aside"])
         return make_build(0)
 
-    monkeypatch.setattr(command, "build_state", note)
+    monkeypatch.setattr("kpatch_tool.testing.command.build_state", note)
     workspace = create(tmp_path)
     kernel = Tree("toy", tmp_path, "0" * 40)
     with Store(workspace) as store:
