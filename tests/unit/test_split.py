@@ -209,6 +209,16 @@ def test_a_diff_that_a_squeezed_message_quotes_is_none() -> None:
     assert plain.message == "Why."
 
 
+def test_a_squeezed_message_may_quote_a_diff_of_git_that_the_diffstat_does_not_name() -> None:
+    quoted = "diff --git a/later.c b/later.c\n--- a/later.c\n+++ b/later.c\n@@ -1 +1 @@\n-a\n+b"
+    message = f"This is for:\n\n{quoted}\n\nSigned-off-by: A <a@b.c>"
+    parts = split_body(f"{message}\n---\n f | 2 +-\n1 file changed\n\n".encode() + DIFF, "utf-8", damaged=True)
+    assert (parts.message, parts.diff) == (message, DIFF)
+    stat = "later.c | 2 +-\n1 file changed"  # a removed line `--` of the patch itself
+    own = split_body(f"Why.\n\n{quoted}\n---\n{stat}\n\n".encode() + DIFF, "utf-8", damaged=True)
+    assert own.message == "Why."
+
+
 @pytest.mark.parametrize("above", ["hello\n\nmore\n\n", "", "hello\n\n-- >8 --\n\n"])
 def test_the_header_of_a_file_of_git_format_patch_parts_it_from_the_talk(above: str) -> None:
     header = "From: J <j@x.org>\nDate: Mon, 3 Jun 2019 10:00:00 +0800\nSubject: [PATCH v2 1/3] s: x\n\n"

@@ -30,6 +30,8 @@ _BREAK_OF_DAMAGED = re.compile(
     re.MULTILINE,
 )
 _RULE = re.compile(rb"^---[ \t\r]*$(?!\n> )", re.MULTILINE)
+_GIT = re.compile(rb"^diff --git (?:a/)?(\S{1,4096})", re.MULTILINE)
+_STAT = re.compile(rb"^[ \t]*\d{1,6} files? changed", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 _FILE_LINE = re.compile(
@@ -98,11 +100,17 @@ def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | Non
 
 
 def _quoted_end(body: bytes) -> int:
-    """Where a message ends that may quote a diff which was indented (what xfstests prints): at the `---` above the
-    first diff of git; 0 where it quotes none."""
-    rule = _RULE.search(body)
-    git = body.find(b"\ndiff --git ")
-    return rule.start() if rule and rule.start() < git else 0
+    """Where a message ends that may quote a diff which was indented: at the `---` above the first diff of git (then
+    what xfstests prints), or above a diffstat that names nothing of that diff; 0 where it quotes none."""
+    rule, git = _RULE.search(body), _GIT.search(body)
+    if rule is None or git is None:
+        return 0
+    if rule.start() > git.start():
+        following = _GIT.search(body, rule.end())
+        stat = body[rule.end() : following.start() if following else rule.end()]
+        if _STAT.search(stat) is None or any(quoted[1] in stat for quoted in _GIT.finditer(body, 0, rule.start())):
+            return 0
+    return rule.start()
 
 
 def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
