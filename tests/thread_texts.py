@@ -364,6 +364,18 @@ THREADS = (
         ("v4.1 was sent in part; taken from v4: 2", "v4.1 was sent in part; taken from v3: 1"),
     ),
     Thread(
+        "a later form of one patch, from a reviewer",
+        """
+        c jane 0 ~ [PATCH v7 0/2] mm: do all of it
+        p1 < c jane 1 [PATCH v7 1/2] mm: one
+        p2 < c jane 2 [PATCH v7 2/2] mm: two
+        q2 < p2 bob 40 [PATCH v7.1 2/2] mm: two
+        """,
+        ("v7 1-2/2 c", "v7.1 2/2"),
+        "p1 q2",
+        ("v7.1 was sent in part; taken from v7: 1",),
+    ),
+    Thread(
         "an earlier version of some patches after a later one of another",
         """
         p1 jane 1 [PATCH v4 1/4] mm: one

@@ -280,11 +280,11 @@ def _answered(post: Post, one: Posting, owner: dict[str, Posting], by_id: dict[s
 
 def _titled_alike(one: Posting, earlier: Sequence[Posting]) -> Posting | None:
     """The sender's latest posting before `one` that it can replace whose patches of the same numbers have the same
-    titles (but those that are called replacements)."""
+    titles (but those that are called replacements); a v7.1 may be somebody else's to a v7."""
     for other in reversed(earlier[-_LATEST:]):
         pairs = [(post, other.patches.get(number)) for number, post in one.own.items()]
         if (
-            same_person(one.sender, other.sender)
+            (same_person(one.sender, other.sender) or (one.minor and one.version == other.version))
             and _replaces(one, other)
             and all(twin is not None and _is_new_form(post, twin) for post, twin in pairs)
         ):
