@@ -23,11 +23,16 @@ _VERB = (
     r"(?:depends?\s+on|needs?|requires?|relies\s+on|builds?\s+on|based\s+on|on\s+top\s+of|prerequisites?:|depends-on:|introduced\s+(?:in|by)"
     r"|added\s+(?:in|by))"
 )
-_NUMBERED = re.compile(
-    _VERB + r"\s+(?:the\s+)?(?:patch(?:es)?\s+#?)?(?:(\d{1,9})/(\d{1,9})|(?<=patch )(\d{1,9})|(?<=patch #)(\d{1,9}))",
+_NUMBER = r"#?\d{1,9}(?:/\d{1,9})?"
+_NUMBERED = re.compile(  # "patch 2", "patches 1, 2 and #4", "patches 1-3/7", "2/7" (but not "1/2 of the memory")
+    rf"{_VERB}\s(?:the\s)?(?:patch(?:es)?\s({_NUMBER}(?:(?:-|\sto\s|,\s|,?\sand\s){_NUMBER}){{0,20}})"
+    r"|(\d{1,9}/\d{1,9})\b(?!\sof\s(?!th(?:e|is)\s(?:patch\s?)?se)))",
     re.I,
 )
-_PREVIOUS = re.compile(_VERB + r"\s+the\s+(?:previous|preceding)\s+patch\b", re.I)
+_FROM_TO = re.compile(r"#?(\d+)(?:/(\d+))?(?:(?:-|\sto\s)#?(\d+)(?:/(\d+))?)?")
+_PREVIOUS = re.compile(_VERB + r"\sthe\s(?:previous|preceding)\spatch\b", re.I)
+_LONGEST_DENIAL = 30
+_NOT = re.compile(r"(?:\bnot|n't|\bno longer|\bnever)\s(?:\w+\s)?$", re.I)
 _REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)
 _REVERT_SUBJECT = re.compile(r'^(?:[\w/,: ]*: )?Revert "(.+)"$')
 _FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
@@ -71,12 +76,27 @@ def declared_edges(series: Series) -> Iterator[Edge]:
 
 
 def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
+    """The patches that the message of patch `number` says it needs, and its words."""
+    text = " ".join(text.split())
     for match in _NUMBERED.finditer(text):
-        given = next(int(group) for group in (match[1], match[3], match[4]) if group)
-        if match[2] is None or int(match[2]) == total:
-            yield given, _words(match[0])
+        if not _denied(text, match.start()):
+            for given in _given(match[1] or match[2], total):
+                yield given, _words(match[0])
     for match in _PREVIOUS.finditer(text):
-        yield number - 1, _words(match[0])
+        if not _denied(text, match.start()):
+            yield number - 1, _words(match[0])
+
+
+def _denied(text: str, at: int) -> bool:
+    """Whether what begins at offset `at` is denied: "does not depend on"."""
+    return _NOT.search(text, max(0, at - _LONGEST_DENIAL), at) is not None
+
+
+def _given(listed: str, total: int) -> Iterator[int]:
+    """The numbers of "1, 2 and 4", "1-3" or "2/7"; not those of a series of another total."""
+    for first, of, last, last_of in _FROM_TO.findall(listed):
+        if all(int(counted) == total for counted in (of, last_of) if counted):
+            yield from range(int(first), min(int(last or first), total) + 1)
 
 
 _Touching = Mapping[str, Sequence[tuple[int, str]]]
@@ -120,7 +140,7 @@ def revert_edges(series: Series) -> Iterator[Edge]:
         match = _REVERT.search(_text(patch))
         if title is None and match is None:
             continue
-        for needs in _by_title(series, patch.number, [title[1]] if title else []):
+        for needs in _reverted(series, patch):
             yield Edge(patch.number, needs, EdgeKind.REVERT, f"it reverts {needs}/{series.total}")
         commit = f"commit {match[1][:12]}" if match else "a commit"
         back = {touched.function: touched for touched in touched_functions(patch)}
@@ -166,7 +186,7 @@ def touched_functions(patch: Patch) -> list[Touched]:
 def externals(series: Series) -> Iterator[External]:
     """What the series needs from outside, `present` not yet known."""
     for patch in series.patches:
-        inside = set(_by_title(series, patch.number, _reverted_titles(patch)))
+        inside = _reverted(series, patch)
         for commit in dict.fromkeys(_REVERT.findall(_text(patch))):
             if not inside:
                 why = f"the commit that {patch.number}/{series.total} reverts must be in the base"
@@ -188,9 +208,11 @@ def stated_external(stated: Stated, total: int) -> External:
     return External(stated.patch, stated.form, stated.value, None, f"{meaning} ({who} {says})")
 
 
-def _reverted_titles(patch: Patch) -> list[str]:
+def _reverted(series: Series, patch: Patch) -> list[int]:
+    """The patches of the series that `patch` reverts: earlier ones, as a later one of that title does it anew."""
     title = _REVERT_SUBJECT.match(patch.subject)
-    return [title[1]] if title else []
+    found = _by_title(series, patch.number, [title[1]]) if title else ()
+    return [number for number in found if number < patch.number]
 
 
 def _text(patch: Patch) -> str:

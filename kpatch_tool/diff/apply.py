@@ -18,7 +18,7 @@ from itertools import accumulate
 from operator import itemgetter
 
 from kpatch_tool.diff import binary, nearest
-from kpatch_tool.diff.blob import is_blob
+from kpatch_tool.diff.blob import is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.diff.printer import hunk_header
 
@@ -181,9 +181,14 @@ def _finished(post: bytes, file: FileDiff, placements: tuple[Placement, ...]) ->
 
 
 def _binary(pre: bytes | None, file: FileDiff) -> Applied | Conflict:
+    """A binary change, between the two files that its blob ids name and no others (git's apply_binary)."""
     post = binary.patched(pre or b"", file.payload)
     if isinstance(post, str):
         return Conflict(post)
+    if not is_pre_image(pre, file):
+        return Conflict("the binary file is not the one that the patch changes, by its blob id")
+    if file.new_path is not None and not is_blob(post, file.new_blob):
+        return Conflict("the binary patch does not make the file that its blob id names")
     return _finished(post, replace(file, hunks=()), ())
 
 
@@ -213,7 +218,7 @@ def _attempts(hunk: Hunk, fuzz: int, *, exact: bool = False) -> Iterator[_Attemp
     trail = next((at for at, kind in enumerate(reversed(kinds)) if kind is not Kind.CONTEXT), 0)
     at_start, at_end = hunk.old_start <= 1, trail == 0
     # git would move a hunk without any context to the end of the file; `git diff -U0` makes them.
-    yield _Attempt(0, 0, 0, at_start, at_end, no_offset=not lead and not trail)
+    yield _Attempt(0, 0, 0, at_start, at_end, no_offset=not hunk.count(Kind.CONTEXT))
     # At the first line it may as well be the whole of a small file, which must then be there as a whole.
     if not hunk.count(Kind.CONTEXT) and ((hunk.count(Kind.REMOVED) and not at_start) or exact):
         yield _Attempt(0, 0, 0, False, False, no_offset=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -123,7 +124,7 @@ def _reversed_file(file: FileDiff) -> FileDiff:
 def _reversed_payload(payload: bytes) -> bytes:
     """A `GIT binary patch` holds the way forward, then the way back, each ended by an empty line."""
     head, _, blocks = payload.partition(b"\n")
-    ways = [block + b"\n\n" for block in blocks.split(b"\n\n") if block]
+    ways = re.findall(rb"(?:[^\r\n]+\r?\n)+\r?\n", blocks)
     return head + b"\n" + b"".join(reversed(ways)) if len(ways) == 2 else payload
 
 

@@ -51,7 +51,7 @@ def nearest_place(text: bytes, hunk: Hunk) -> Nearest | None:
     if score < _LEAST:
         return None
     window = have[first:last]
-    same = [squeezed(line) for line in window] == old_keys
+    same = window != old and [squeezed(line) for line in window] == old_keys
     return Nearest(first + 1, round(score, 3), _differences(old, window), white_space_only=same)
 
 

@@ -6,6 +6,7 @@ import base64
 import subprocess
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
 from kpatch_tool.diff.blob import blob_id
-from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from tests.clock import within
@@ -301,7 +302,13 @@ def test_binary_as_git_writes_it(tmp_path: Path, change: bytes) -> None:
     assert _applied(start, file).post == after
     assert is_already(after, file)
     assert not is_already(start, file)
-    assert isinstance(apply_file(start[1:], file), Conflict) or b"literal" in text
+    with_cr = parse_diff(text.replace(b"\n", b"\r\n"))[0]
+    assert _applied(after, reversed_diff((with_cr,))[0]).post == start
+    for other in (start[1:], b"another file", b""):
+        assert isinstance(apply_file(other, file), Conflict)
+        assert not is_already(other, file)
+    broken = replace(file, new_blob="1" * 40)
+    assert apply_file(start, broken) == Conflict("the binary patch does not make the file that its blob id names")
 
 
 def _git_number(value: int) -> bytes:

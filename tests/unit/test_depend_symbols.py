@@ -275,6 +275,10 @@ def kinds(whole: Series) -> dict[tuple[int, int, str], str]:
         "This depends on\npatch 1.",
         "Uses the helper introduced in patch #1",
         "on top of patch 1",
+        "relies on patches 1 and 2",
+        "depends on patch\n#1/3",
+        "based on patches 1-2/3",
+        "not simple; it needs 1/3 of this series",
     ],
 )
 def test_declared_by_number(message: str) -> None:
@@ -282,7 +286,18 @@ def test_declared_by_number(message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["needs 1/7 of the other series", "needs 100 ms", "needs patching", "patch 1 is bad"]
+    "message",
+    [
+        "needs 1/7 of the other series",
+        "needs 100 ms",
+        "needs patching",
+        "patch 1 is bad",
+        "needs 1/3 of the memory",
+        "This does not depend on patch 1.",
+        "It no longer requires 1/3.",
+        "It doesn't really need patch 1",
+        "relies on patches 1-2/7",
+    ],
 )
 def test_not_declared(message: str) -> None:
     assert kinds(series(patch(1), patch(2), patch(3, message=message))) == {}
@@ -347,6 +362,14 @@ def test_revert_of_a_patch_of_the_series_is_not_external() -> None:
     needs = dependencies(series(patch(1, subject="KVM: one"), revert))
     assert needs.external == ()
     assert needs.edges == (Edge(2, 1, EdgeKind.REVERT, "it reverts 1/2"),)
+
+
+def test_what_a_revert_takes_back_goes_before_it() -> None:
+    """A patch of the same title behind it does better what it takes back."""
+    revert = patch(1, REVERT, subject='Revert "KVM: one"', message=REVERT_MESSAGE)
+    needs = dependencies(series(revert, patch(2, subject="KVM: one")))
+    assert needs.edges == ()
+    assert [one.patch for one in needs.external] == [1]
 
 
 def test_base_information() -> None:
