@@ -7,6 +7,7 @@ that is wrong sends the reader astray.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -35,6 +36,8 @@ _MEMBER = re.compile(r"(?:->|\.)\s*(\w+)")
 _CONFIG = re.compile(r"^(?:menu)?config\s+(\w+)$")
 _CONFIG_USE = re.compile(r"\bCONFIG_(\w+)|^(?:depends on|select|imply|if)\s+(.*)")
 _INCLUDE = re.compile(rb'^#\s*include\s+(?:<([^>]+)>|"([^"]+)")')
+_ARCH = re.compile(r"arch/[^/]+/")
+_PUBLIC = re.compile(r"(arch/[^/]+/)?include/(?:uapi/)?(.+)")
 _OBJECT = re.compile(rb"\b([\w./-]{1,255})\.o\b")
 
 _Changed = list[tuple[FileDiff, list[CodeLine]]]  # the files of a patch, of those with code the lines
@@ -118,7 +121,7 @@ class _Names:
         self._dropped: dict[str, tuple[int, str]] = {}  # names of which a patch took out uses
         self._old: set[str] = set()
         self._old_local: set[tuple[str, str, str]] = set()  # path, function, name
-        self._headers: dict[str, int] = {}
+        self._headers: dict[str, dict[str, int]] = {}  # as included -> its architecture's directory or "" -> patch
         self._created: dict[str, int] = {}
 
     def used_by(self, files: _Changed) -> Iterator[tuple[int, str]]:
@@ -195,7 +198,8 @@ class _Names:
                 include = _INCLUDE.match(line.text)
                 if include:
                     name = (include[1] or include[2]).decode("utf-8", "replace")
-                    patch = self._headers.get(name) or self._created.get(str(here.parent / name))
+                    beside = posixpath.normpath(str(here.parent / name)) if include[2] else ""
+                    patch = self._header(name, file.path) or self._created.get(beside)
                     if patch is not None:
                         yield patch, f"includes {shown_path(name)}, which {patch}/{self._total} creates"
                 elif here.name in ("Makefile", "Kbuild"):
@@ -204,6 +208,12 @@ class _Names:
                         if path in self._created:
                             patch = self._created[path]
                             yield patch, f"builds {shown_path(path)}, which {patch}/{self._total} creates"
+
+    def _header(self, name: str, path: str) -> int | None:
+        """Which patch creates the header that `path` includes as <name>: a common one, or one of its architecture."""
+        own = _ARCH.match(path)
+        found = (patch for of, patch in self._headers.get(name, {}).items() if not of or own is None or own[0] == of)
+        return next(found, None)
 
     def _config_used(self, file: FileDiff) -> Iterator[tuple[int, str]]:
         for name in _config_names(file, Kind.ADDED):
@@ -225,15 +235,13 @@ class _Names:
                 if self._is_new(symbol, file, moved_away):
                     self._added[symbol.name].append(_Added(symbol, patch.number, file.path))
             for name in _changed_heads(lines):
-                self._changed.setdefault(name, (patch.number, file.path))
                 self._changed[name] = (patch.number, file.path)
             for symbol in _configs(file):
                 self._added[symbol.name].append(_Added(symbol, patch.number, file.path))
             if file.old_path is None:
                 self._created[file.path] = patch.number
-                for top in ("include/", "include/uapi/"):
-                    if file.path.startswith(top):
-                        self._headers[file.path.removeprefix(top)] = patch.number
+                if public := _PUBLIC.match(file.path):
+                    self._headers.setdefault(public[2], {})[public[1] or ""] = patch.number
         self._learn_dropped(patch.number, files)
 
     def _learn_old(self, file: FileDiff, lines: list[CodeLine]) -> None:

@@ -27,7 +27,7 @@ def parse_diff(text: bytes) -> tuple[FileDiff, ...]:
 
     Text before, between and after the diffs is skipped, as by `git apply`. The counts in `@@` decide what belongs to a
     hunk. Raises DiffError for a truncated hunk, a wrong count, a hunk that changes nothing, a header without a name,
-    names that leave the tree.
+    names that leave the tree. What follows the last line end is not read.
     """
     return _Reader(text).files()
 
@@ -37,8 +37,7 @@ class _Reader:
 
     def __init__(self, text: bytes) -> None:
         self.lines = text.split(b"\n")
-        # The last piece is what follows the last LF: no line, unless the text was cut there.
-        self.cut = self.lines.pop()
+        self.lines.pop()  # what follows the last LF is no line
         self.at = 0
 
     def files(self) -> tuple[FileDiff, ...]:

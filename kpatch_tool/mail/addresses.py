@@ -69,7 +69,7 @@ def parse(source: str) -> Mail | File | None:
 def _of_url(url: str) -> Mail | File:
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
-    if not host or (parts.port or 1) < 1:  # a port that is no number raises ValueError itself
+    if not host or parts.port == 0:  # a port that is no number raises ValueError itself
         raise ValueError("no host")
     segments = [unquote(segment) for segment in parts.path.split("/")]
     place = _id_place(segments)

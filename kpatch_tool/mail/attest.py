@@ -37,8 +37,8 @@ def check(
     """Check the signatures of the mails whose Message-Ids (without <>) are `wanted`, in files as received.
 
     Returns message id -> its signatures, in the order of its header, patatt's first; mails without any are left out.
-    `lookup` gets keys for DKIM instead of the machine's DNS. Never fails: what cannot be checked says why. DNS is given
-    five seconds in all.
+    `lookup` gets keys for DKIM instead of the machine's DNS. What cannot be checked says why. DNS is given five seconds
+    in all. Raises InputError where a compressed file cannot be unpacked.
     """
     mails = signed_mails(files, frozenset(wanted))
     if not mails:

@@ -82,12 +82,27 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     if not shown:
         return Text(b"", enclosed=enclosed, sealed=sealed)
     patch = next((at for at, text in enumerate(shown) if _diff_at(text.body) >= 0), 0) if len(shown) > 1 else 0
-    bodies = [_without_signature(text.body) if at < patch else text.body for at, text in enumerate(shown)]
-    body = b"".join(body if body.endswith(b"\n") else body + b"\n" for body in bodies)
+    shown = [replace(text, body=_without_signature(text.body)) if at < patch else text for at, text in enumerate(shown)]
+    body, charset = _joined(shown, shown[patch])
     # Where the parts differ the patch is what counts: a mail program flows its own text, not what is attached.
     flowed = shown[patch].flowed
     delsp, squeezed = flowed and shown[patch].delsp, shown[patch].squeezed
-    return Text(body, shown[0].charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
+    return Text(body, charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
+
+
+def _joined(texts: list[Text], patch: Text) -> tuple[bytes, str]:
+    """The texts one below another, and the charset they are in: the patch's, whose bytes stay (mailinfo.c converts each
+    part by itself)."""
+    charset = patch.charset
+    of_patch = charsets.resolve(charset)
+    strange = [one for one in texts if not one.body.isascii() and charsets.resolve(one.charset) != of_patch]
+    if strange and patch.body.isascii() and b"\x1b" not in patch.body:  # as in ISO-2022, which says more than ASCII
+        charset = of_patch = "utf-8"
+    bodies = []
+    for one in texts:
+        body = charsets.decode(one.body, one.charset).encode(of_patch, "replace") if one in strange else one.body
+        bodies.append(body if body.endswith(b"\n") else body + b"\n")
+    return b"".join(bodies), charset
 
 
 def _digested(text: bytes) -> tuple[bytes, ...]:

@@ -158,7 +158,7 @@ def _read_directory(directory: Path, source: str) -> Received:
 def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
     """`read_sources` for files that are read already; `where` names the source in errors.
 
-    Raises InputError when no file holds mail.
+    Raises InputError when a file holds something else than mail, or all are empty.
     """
     messages: list[Message] = []
     notes: list[str] = []
@@ -172,6 +172,8 @@ def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
         messages.extend(parse(data, name))
         if mbox.cut_short(data):
             notes.append(f"the last mail of {file.path} is cut short")
+    if not messages:
+        raise InputError("every file is empty", where=where)
     return Received(tuple(files), tuple(messages), notes=tuple(notes))
 
 

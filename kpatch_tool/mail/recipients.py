@@ -26,7 +26,7 @@ class Recipients:
 def by_message_id(files: Iterable[SourceFile]) -> Mapping[str, Recipients]:
     """The recipients of every mail in `files` (mailboxes, single mails, compressed or not) that has a message id.
 
-    Pages of archives have none of it and add nothing. Raises nothing.
+    Pages of archives have none of it and add nothing. Raises InputError where a compressed file cannot be unpacked.
     """
     found: dict[str, Recipients] = {}
     for file in files:

@@ -56,7 +56,7 @@ class _Gzip:
         return out
 
 
-class _Other:
+class _Bzip2:
     padding: ClassVar[bytes] = b""
 
     def __init__(self, stream: lzma.LZMADecompressor | bz2.BZ2Decompressor) -> None:
@@ -74,16 +74,20 @@ class _Other:
         return self._stream.decompress(data, most)
 
 
+class _Xz(_Bzip2):
+    padding: ClassVar[bytes] = b"\0"  # the .xz file format, 2.2: Stream Padding
+
+
 def _xz() -> _Stream:
     import lzma
 
-    return _Other(lzma.LZMADecompressor(memlimit=LARGEST))
+    return _Xz(lzma.LZMADecompressor(memlimit=LARGEST))
 
 
 def _bzip2() -> _Stream:
     import bz2
 
-    return _Other(bz2.BZ2Decompressor())
+    return _Bzip2(bz2.BZ2Decompressor())
 
 
 _KINDS: tuple[tuple[bytes, Callable[[], _Stream]], ...] = (

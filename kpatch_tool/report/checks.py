@@ -59,9 +59,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class StateChecks:
-    """The checks of a patch, or of the base (`patch` 0)."""
+    """The checks of a patch, of the base (`patch` 0), or of this machine (None)."""
 
-    patch: int
+    patch: int | None
     title: str
     checks: tuple[Check, ...]
 
@@ -83,7 +83,7 @@ def checks_of(record: RunRecord) -> tuple[StateChecks, ...]:
         errors = tuple(
             Check("machine", problem, Kind.ERROR, type="infra", message=problem) for problem in record.problems
         )
-        states.append(StateChecks(0, "this machine", errors))
+        states.append(StateChecks(None, "this machine", errors))
     return tuple(states)
 
 

@@ -63,7 +63,7 @@ def _suite(record: RunRecord, state: StateChecks, number: int) -> Xml.Element:
 
 
 def _case(record: RunRecord, state: StateChecks, check: Check) -> Xml.Element:
-    owner = f"patch-{state.patch}" if state.patch else "base"
+    owner = "machine" if state.patch is None else f"patch-{state.patch}" if state.patch else "base"
     case = Xml.Element(
         "testcase",
         name=_text(check.name),

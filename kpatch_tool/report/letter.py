@@ -260,7 +260,7 @@ def _whole(record: RunRecord, writer: Address) -> Iterator[str]:
 
 def _tested(record: RunRecord) -> Iterator[str]:
     """What was tested, on what, and how."""
-    restored = [patch for patch in record.patches if patch.exactness in (Exactness.MATCHED, Exactness.DAMAGED)]
+    restored = [patch for patch in record.patches if patch.exactness is Exactness.MATCHED]
     facts = {
         "Tree": f"{record.tree}, base {record.base[:12]}",
         "Architecture": record.arch,

@@ -5,6 +5,7 @@ Unlike `kpatch_tool.diff.parse`, which wants them as git writes them, this takes
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,6 @@ _GIT_OTHERWISE = re.compile(rb"diff --git (?:(\S+) \1|[^\s/]+/(\S+) [^\s/]+/\2)$
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?$")
 _MADE_UP = re.compile(rb"index [0-9A-Za-z]{1,64}\.\.[0-9A-Za-z]{1,64}(?: [0-7]{6})?$")  # ids that are none
 _UNNAMED = FileDiff(None, None)
-_ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord('"'): b'"', ord("\\"): b"\\"}
 
 
 @dataclass(slots=True)
@@ -93,10 +93,6 @@ def _take_binary(header: Header, _value: bytes) -> None:
     header.diff = replace(header.diff, binary=True)
 
 
-def _ignore(_header: Header, _value: bytes) -> None:
-    return
-
-
 # The extended header lines of a git diff (git-diff(1), "Generating patch text with -p").
 _HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
     b"--- ": _take_old,
@@ -106,7 +102,7 @@ _HEADER_LINES: dict[bytes, Callable[[Header, bytes], None]] = {
     b"old mode ": _take_old_mode,
     b"new mode ": _take_new_mode,
     b"similarity index ": _take_similarity,
-    b"dissimilarity index ": _ignore,
+    b"dissimilarity index ": _take_similarity,
     b"rename from ": _take_source,
     b"copy from ": _take_source,
     b"rename to ": _take_rename,
@@ -174,12 +170,8 @@ def _prefixless(path: str) -> str:
 
 
 def _unquote(name: bytes) -> str:
-    """A name as git quotes it (core.quotePath): octal escapes inside double quotes."""
-    if len(name) > 1 and name.startswith(b'"') and name.endswith(b'"'):
-        name = re.sub(rb"\\([0-7]{3}|.)", _escape, name[1:-1])
+    """A name without git's quotes; as it stands where they are broken."""
+    if name.startswith(b'"'):
+        with contextlib.suppress(names.BadName):
+            name, _ = names.unquote(name)
     return name.decode("utf-8", "surrogateescape")
-
-
-def _escape(match: re.Match[bytes]) -> bytes:
-    code = match[1]
-    return bytes([int(code, 8) & 255]) if len(code) == 3 else _ESCAPES.get(code[0], code)

@@ -100,10 +100,10 @@ def _dashed(body: bytes) -> tuple[bytes, str]:
 def _single(body: bytes) -> tuple[bytes, str]:
     """Without the empty line after every line."""
     lines = body.split(b"\n")
-    if len(lines) < 2 * _LEAST or not _DIFF.search(body):
-        return body, ""
     start = _DIFF.search(body)
-    first = body.count(b"\n", 0, start.start()) if start else 0
+    if len(lines) < 2 * _LEAST or start is None:
+        return body, ""
+    first = body.count(b"\n", 0, start.start())
     below = lines[first:]
     odd = below[1::2]
     even = below[0::2]

@@ -225,7 +225,8 @@ def test_a_page_in_one_line_is_refused() -> None:
 def test_no_archive() -> None:
     assert archives.recognise(b"hello\n") is None
     for line in (b"x\n\n", b"[Date Prev]\n", b"From: a\n", b"* a\n  b\n", b"a at b\n\n", b"  x\n", b"\n", b"To: x\n"):
-        assert archives.recognise(line * 20_000) is None  # in reasonable time
+        with within(10):
+            assert archives.recognise(line * 20_000) is None
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -194,6 +194,22 @@ def test_configuration_headers_and_objects() -> None:
     assert why(patch(1, ring), patch(2, object_))[2, 1] == "builds arch/x86/kvm/ring.c, which 1/2 creates"
 
 
+@pytest.mark.parametrize(
+    ("header", "includes", "user", "found"),
+    [
+        ("arch/x86/include/asm/ring.h", "<asm/ring.h>", "arch/x86/kvm/mmu.c", True),
+        ("arch/x86/include/uapi/asm/ring.h", "<asm/ring.h>", "virt/kvm/kvm_main.c", True),
+        ("arch/arm64/include/asm/ring.h", "<asm/ring.h>", "arch/x86/kvm/mmu.c", False),
+        ("arch/x86/kvm/ring.h", '"../ring.h"', "arch/x86/kvm/mmu/spte.c", True),
+        ("arch/x86/kvm/ring.h", '"ring.h"', "virt/kvm/kvm_main.c", False),
+    ],
+)
+def test_headers_of_an_architecture_and_beside(header: str, includes: str, user: str, *, found: bool) -> None:
+    create = diff(header, "", "+struct kvm_ring;")
+    include = diff(user, "", " #include <linux/a.h>", f"+#include {includes}", " ")
+    assert ((2, 1) in why(patch(1, create), patch(2, include))) is found
+
+
 def test_a_function_goes_after_its_users() -> None:
     last_use = diff(FILE, FAULT, " \ta();", "-\tdrop_large_spte(vcpu);", " \tb();")
     removal = diff(FILE, "", " ", "-static void drop_large_spte(struct kvm_vcpu *vcpu)", "-{", "-}", " ")

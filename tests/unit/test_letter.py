@@ -94,6 +94,14 @@ def test_which_patch_is_answered(kind: str, number: int, tmp_path: Path) -> None
     assert answered(records.every_kind(tmp_path)[kind]) == number
 
 
+def test_a_patch_that_could_not_be_restored_is_not_called_restored(tmp_path: Path) -> None:
+    record = records.every_kind(tmp_path)["damaged"]
+    mail = Posted(1, "[PATCH 1/3] KVM: one", Address("J", "j@example.org"), None, "Why.\n", "p1@x")
+    text = draft(record, records.three(), mail, ME).text
+    assert "damaged" in text
+    assert "restored" not in text
+
+
 def test_recipients_are_read_as_received() -> None:
     mbox = (
         b"From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: a@example.org\nMessage-ID: <1@x>\nSubject: s\n"

@@ -134,6 +134,19 @@ def test_attached_diffs_are_one_patch() -> None:
     assert [[file.path for file in one.files] for one in series.patches] == [["mm/f.c", "mm/g.c"]]
 
 
+@pytest.mark.parametrize("of_patch", [b"utf-8", b"us-ascii", b"iso-8859-2", b"gb2312"])
+def test_parts_in_different_charsets(of_patch: bytes) -> None:
+    """mailinfo.c converts each by itself."""
+    name = "J\u00f6rg" if of_patch != b"us-ascii" else "Jorg"
+    signed = f"Signed-off-by: {name} <j@x.org>\n---\n".encode("gb18030" if of_patch == b"gb2312" else of_patch.decode())
+    text = (b"Content-Type: text/plain; charset=iso-8859-1", "Gr\u00fc\u00dfe.".encode("latin-1"))
+    attached = (b"Content-Type: text/x-patch; charset=" + of_patch, signed + PATCH)
+    (message,) = parse(mime(text, attached), "m")
+    parts = split_body(message.body, message.charset)
+    assert parts.message == f"Gr\u00fc\u00dfe.\nSigned-off-by: {name} <j@x.org>"
+    assert parts.diff == PATCH
+
+
 def test_an_inline_text_with_a_header_of_its_own_is_the_text() -> None:
     body = b"From: A <a@x.org>\nSubject: y\n\nWhy.\n---\n" + PATCH
     (message,) = messages(mime((b"Content-Type: text/plain\nContent-Disposition: inline", body), kind=b"signed"))

@@ -58,6 +58,11 @@ def test_padding_behind_a_member_of_gzip() -> None:
     assert subjects(packed) == ["[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
 
 
+def test_padding_behind_a_stream_of_xz() -> None:
+    packed = lzma.compress(BOX[:100]) + bytes(4) + lzma.compress(BOX[100:]) + bytes(8)
+    assert subjects(packed) == ["[PATCH 1/2] mm: one", "[PATCH 2/2] mm: two"]
+
+
 def test_what_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpack, "LARGEST", 1 << 24)
     with pytest.raises(InputError, match="too large unpacked"):

@@ -11,6 +11,7 @@ from kpatch_tool.mail import headers
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.reading.split import diff_end, has_diff, split_body, strip_space
 from kpatch_tool.series.reading.subject import title
+from tests.clock import within
 
 DIFF = b"diff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n"
 
@@ -149,8 +150,9 @@ def test_a_cut_hunk_keeps_what_there_is() -> None:
 
 def test_long_bodies_take_linear_time() -> None:
     for line in (b"-- \n", b"--- \n", b"@@ -1 +1 @@\n", b"From: x\n", b"--- a\n", b"\n", b" ", b"diff -"):
-        split_body(line * 100_000, "")
-        split_body(line * 100_000, "", damaged=True)
+        with within(10):
+            split_body(line * 100_000, "")
+            split_body(line * 100_000, "", damaged=True)
 
 
 def test_dashes_that_lost_their_blanks_do_not_end_the_message() -> None:
