@@ -49,7 +49,7 @@ class _File:
     marks: list[_Mark] = field(default_factory=list)  # by where they start
     longest: int = 0  # lines of a mark
     known: set[bytes] = field(default_factory=set)  # lines that were there before the patch that adds them again
-    born: tuple[int, str] | None = None
+    named_by: tuple[int, str] | None = None  # the patch, and what it did to this name
     mode: int | None = None
     binary: int | None = None
     blob: str | None = None  # what the last patch leaves
@@ -145,8 +145,8 @@ def _meet(file: FileDiff, files: dict[str, _File], total: int) -> Iterator[tuple
     """(patch needed, why) for one file of a patch, against what the earlier ones did."""
     path = file.old_path or file.path
     for one in dict.fromkeys((path, file.path)):  # a new name must be free
-        if one in files and (born := files[one].born) is not None:
-            yield born[0], f"{shown_path(one)}: {born[0]}/{total} {born[1]}"
+        if one in files and (named := files[one].named_by) is not None:
+            yield named[0], f"{shown_path(one)}: {named[0]}/{total} {named[1]}"
     state = files.get(path)
     if state is None:
         return
@@ -251,15 +251,15 @@ def _record(number: int, file: FileDiff, files: dict[str, _File]) -> None:
     state = files[old_path]
     if (file.renamed or file.copied) and old_path != path:
         if file.renamed:
-            files[old_path] = _File(born=(number, "gives it another name before"))
+            files[old_path] = _File(named_by=(number, "renames it away"))
         else:
             state = replace(state, marks=list(state.marks), known=set(state.known))
         files[path] = state
-        state.born = (number, "gives it this name")
+        state.named_by = (number, "gives another file this name")
     if file.old_path is None:
-        state.born = (number, "creates it")
+        state.named_by = (number, "creates it")
     elif file.new_path is None:
-        files[path] = _File(born=(number, "deletes it before"))
+        files[path] = _File(named_by=(number, "deletes it"))
         return
     state.blob = file.new_blob
     if file.binary:

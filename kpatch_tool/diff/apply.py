@@ -59,8 +59,9 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A hunk that has its place: bytes start..end of the text before become `new`. `line` counts from 0; `end_line` is
-    the one at `end`."""
+    """A hunk that has its place: bytes start..end of the text before, those of the lines compared, become `new`. `line`
+    is the hunk's first one, from 0, context left out by fuzz included; `end_line` the one at `end`; `delta` how many
+    lines the text grows."""
 
     start: int
     end: int
@@ -70,7 +71,7 @@ class _Place:
     delta: int
 
 
-class _Placed:
+class _PlacedHunks:
     """The hunks that have their places, in the order of the text. None lies over another: git does not let a hunk match
     lines that an earlier hunk of the same file matched or made."""
 
@@ -142,14 +143,14 @@ def apply_file(pre: bytes | None, file: FileDiff, *, fuzz: int = MAX_FUZZ) -> Ap
     text = pre or b""
     if file.binary:
         return _binary(pre, file)
-    bare = any(not hunk.count(Kind.CONTEXT) for hunk in file.hunks)
-    exact = bare and file.old_path is not None and is_blob(text, file.old_blob)
     if not file.hunks:
         return _finished(text, file, ())
-    placed = _Placed()
+    bare = any(not hunk.count(Kind.CONTEXT) for hunk in file.hunks)
+    exact = bare and file.old_path is not None and is_blob(text, file.old_blob)
+    placed = _PlacedHunks()
     placements = []
     for index, hunk in enumerate(file.hunks):
-        found = _placed(text, hunk, placed, fuzz, exact=exact)
+        found = _find_place(text, hunk, placed, fuzz, exact=exact)
         if found is None:
             return _conflict(text, file, index)
         place, offset, used = found
@@ -192,8 +193,8 @@ def _binary(pre: bytes | None, file: FileDiff) -> Applied | Conflict:
     return _finished(post, replace(file, hunks=()), ())
 
 
-def _placed(
-    text: bytes, hunk: Hunk, placed: _Placed, fuzz: int, *, exact: bool = False
+def _find_place(
+    text: bytes, hunk: Hunk, placed: _PlacedHunks, fuzz: int, *, exact: bool = False
 ) -> tuple[_Place, int, int] | None:
     """The hunk's place, its offset and the fuzz it took. `exact`: the file is the one the patch was made for."""
     for attempt in _attempts(hunk, fuzz, exact=exact):
@@ -237,7 +238,7 @@ def _ended(text: bytes) -> bool:
     return not text or text.endswith(b"\n")
 
 
-def _search(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, int] | None:
+def _search(text: bytes, sought: _Sought, placed: _PlacedHunks) -> tuple[int, int, int] | None:
     """The nearest place: its offset in bytes, its line in `text`, that line counted with the placed hunks' changes."""
     old, wanted = sought.old, sought.wanted
     if sought.attempt.at_start or sought.at_end:
@@ -255,7 +256,7 @@ def _search(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, in
     return _nearest(text, sought, placed, low)
 
 
-def _nearest(text: bytes, sought: _Sought, placed: _Placed, low: int) -> tuple[int, int, int] | None:
+def _nearest(text: bytes, sought: _Sought, placed: _PlacedHunks, low: int) -> tuple[int, int, int] | None:
     """The place from offset `low` on that is nearest to the wanted line, the lower one of two. Looked for from there in
     both directions, as git does: lines that are found everywhere make no difference."""
     old, wanted = sought.old, sought.wanted
@@ -287,7 +288,7 @@ def _nearest(text: bytes, sought: _Sought, placed: _Placed, low: int) -> tuple[i
     return below if below[2] - wanted <= wanted - above[2] else above
 
 
-def _occurrences(text: bytes, old: bytes, at: int, line: int, placed: _Placed) -> Iterator[tuple[int, int, int]]:
+def _occurrences(text: bytes, old: bytes, at: int, line: int, placed: _PlacedHunks) -> Iterator[tuple[int, int, int]]:
     """Every place of `old` from offset `at` (in line `line`) on that begins a line and touches no placed hunk."""
     counted = at
     while (at := text.find(old, at)) >= 0:
@@ -299,7 +300,7 @@ def _occurrences(text: bytes, old: bytes, at: int, line: int, placed: _Placed) -
         at = over[1] if over else at + 1
 
 
-def _at_the_ends(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, int] | None:
+def _at_the_ends(text: bytes, sought: _Sought, placed: _PlacedHunks) -> tuple[int, int, int] | None:
     at = 0 if sought.attempt.at_start else len(text) - len(sought.old)
     if at < 0 or not text.startswith(sought.old, at) or not _line_start(text, at):
         return None
@@ -309,7 +310,7 @@ def _at_the_ends(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, in
     return at, line, line + placed.grown_before(at)
 
 
-def _insertion(text: bytes, sought: _Sought, placed: _Placed) -> tuple[int, int, int] | None:
+def _insertion(text: bytes, sought: _Sought, placed: _PlacedHunks) -> tuple[int, int, int] | None:
     """A hunk without old lines: the start of an empty file, the end of one, or (with fuzz) its line number alone."""
     wanted, attempt = sought.wanted, sought.attempt
     if not text:
@@ -363,7 +364,11 @@ def _conflict(text: bytes, file: FileDiff, index: int) -> Conflict:
     hunk = file.hunks[index]
     made = _text(hunk.lines, Kind.REMOVED)
     header = hunk_header(hunk)
-    there = next(_occurrences(text, made, 0, 0, _Placed()), None) if hunk.new_count > hunk.count(Kind.CONTEXT) else None
+    there = (
+        next(_occurrences(text, made, 0, 0, _PlacedHunks()), None)
+        if hunk.new_count > hunk.count(Kind.CONTEXT)
+        else None
+    )
     if there is not None:
         return Conflict(f"what this hunk makes is there already, at line {there[1] + 1}", index, header)
     near = nearest.nearest_place(text, hunk)

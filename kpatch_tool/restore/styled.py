@@ -84,8 +84,8 @@ def restore_file(
 
     def read(one: FileDiff, most: Bound = bound) -> Restoration:
         if beside.versions.get(file.path):
-            return _told(one, base, most, limits, beside)
-        return _read(one, base, most, limits, beside)
+            return _restored_with_versions(one, base, most, limits, beside)
+        return _restored_by_style(one, base, most, limits, beside)
 
     return with_letters(lettered(file, base, beside.people), read) or read(file)
 
@@ -104,32 +104,36 @@ def with_letters(ways: Sequence[Lettered[File]], read: Callable[..., Restoration
     return first
 
 
-def _told(file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere) -> Restoration:
+def _restored_with_versions(
+    file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere
+) -> Restoration:
     """Restore a file diff whose added lines other versions of the file tell."""
-    told = _read(file, base, _TOLD, limits, beside)
+    told = _restored_by_style(file, base, _TOLD, limits, beside)
     if told.proven or not told.found:
         return told
     # Since the patch was taken its lines may have been moved, all of a block by a tab say.
-    found = _read(file, base, bound, limits, replace(beside, versions={}))
+    found = _restored_by_style(file, base, bound, limits, replace(beside, versions={}))
     return found if found.proven else told
 
 
-def _read(file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere) -> Restoration:
+def _restored_by_style(
+    file: FileDiff, base: bytes, bound: Bound, limits: Sequence[Limit], beside: Elsewhere
+) -> Restoration:
     if hides_address(file):
         return _with_addresses(file, base, bound, beside)
-    return _placed(file, base, bound, partial(limited, limits=limits), beside)
+    return _restored_in_place(file, base, bound, partial(limited, limits=limits), beside)
 
 
 def restore_made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
     """Restore one file diff read by `damaged.parse_damaged` whose result is known: `base` and `made` are the contents
     of the blobs that it names. None where what was received does not lead from one to the other."""
     for way in lettered(file, base, made=made):
-        if found := _made(way.file, base, made):
+        if found := _restored_to(way.file, base, made):
             return replace(found, undone=((LETTERS, way.lines),) if way.lines else ())
-    return _made(file, base, made)
+    return _restored_to(file, base, made)
 
 
-def _made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
+def _restored_to(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
     text = BaseText(base)
     placed = place_hunks(file.hunks, text, file.path, BaseText(made))
     if isinstance(placed, Misplaced) or file.new_path is None:
@@ -138,7 +142,7 @@ def _made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None:
     return _Restorer(file, base, text, placed, survey, lambda reader: reader).made(made)
 
 
-def _placed(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
+def _restored_in_place(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
     """Restore a file diff with hunks."""
     text = BaseText(base)
     placed = place_hunks(file.hunks, text, file.path)
@@ -153,11 +157,13 @@ def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere
     exact = is_pre_image(base, file)
     seen = squeezed_lines(beside.versions.get(file.path, ()))
     tried = spelled_out(file, base, beside.people, seen) if exact and file.new_blob else None
-    found = _placed(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
+    found = (
+        _restored_in_place(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
+    )
     if found is not None and found.proven:
         return found
     # Nothing can judge these lines, so that the file is read as if nothing named its blob id.
-    left = _placed(
+    left = _restored_in_place(
         replace(with_likeliest(file, base, beside.people, seen), new_blob=None),
         base,
         bound,

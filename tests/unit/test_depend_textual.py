@@ -137,11 +137,11 @@ def test_a_name_must_be_free_before_it_is_taken() -> None:
     away = FileDiff("f.c", "lib/f.c", renamed=True, similarity=100)
     create = FileDiff(None, "f.c", difference([], text).hunks, new_mode="100644")
     (edge,) = textual_edges(series(patch(1, [away]), patch(2, [create])))
-    assert (edge.patch, edge.needs, edge.why) == (2, 1, "f.c: 1/2 gives it another name before")
+    assert (edge.patch, edge.needs, edge.why) == (2, 1, "f.c: 1/2 renames it away")
     delete = FileDiff("f.c", None, difference(text, []).hunks, old_mode="100644")
     here = FileDiff("lib/f.c", "f.c", renamed=True, similarity=100)
     (edge,) = textual_edges(series(patch(1, [delete]), patch(2, [here])))
-    assert (edge.patch, edge.needs, edge.why) == (2, 1, "f.c: 1/2 deletes it before")
+    assert (edge.patch, edge.needs, edge.why) == (2, 1, "f.c: 1/2 deletes it")
 
 
 def test_line_numbers_of_a_series_with_a_hole_are_not_believed() -> None:

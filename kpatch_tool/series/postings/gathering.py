@@ -24,8 +24,8 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     index = Index(patches)
     zeros = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
     misnumbered = _misnumbered(zeros)
-    patches_all_the_same = {post.order for post in misnumbered}
-    covers = [post for post in zeros if post.order not in patches_all_the_same]
+    misnumbered_orders = {post.order for post in misnumbered}
+    covers = [post for post in zeros if post.order not in misnumbered_orders]
     placed: set[int] = set()
     queue = _queue(covers, [post for post in patches if post.tag.number != 0])
     for run in _whole_runs(posts, queue):

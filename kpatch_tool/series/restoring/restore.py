@@ -54,9 +54,9 @@ def restore_series(
     files = Files(cache(read_base), blobs)
     known = Known(_people(series), Added(), blobs, cache(read_versions), Recent())
     done = _first_pass(series.patches, files.trial(), known)
-    told = _told(done)
-    if any(told):
-        done = _second_pass(series.patches, done, told, files.trial(), known)
+    rereading = _worth_rereading(done)
+    if any(rereading):
+        done = _second_pass(series.patches, done, rereading, files.trial(), known)
     return replace(series, patches=tuple(one.patch for one in done))
 
 
@@ -79,7 +79,7 @@ def _first_pass(patches: Sequence[Patch], files: Files, known: Known) -> list[_D
     return out
 
 
-def _told(done: Sequence[_Done]) -> list[bool]:
+def _worth_rereading(done: Sequence[_Done]) -> list[bool]:
     """For each patch whether it is not proven and a later sure one has a line of its own otherwise."""
     later = Added()
     out: list[bool] = []
@@ -92,14 +92,14 @@ def _told(done: Sequence[_Done]) -> list[bool]:
 
 
 def _second_pass(
-    patches: Sequence[Patch], before: Sequence[_Done], told: Sequence[bool], files: Files, known: Known
+    patches: Sequence[Patch], before: Sequence[_Done], rereading: Sequence[bool], files: Files, known: Known
 ) -> list[_Done]:
-    """Once more those of which later patches told, and those of which an earlier patch makes another file now; the
-    others as the first pass left them."""
+    """Each patch restored again that is worth it, or whose file an earlier patch makes otherwise now; the first pass's
+    result for the others."""
     guesses = Guesses()
     changed: set[str] = set()
     out: list[_Done] = []
-    for patch, was, again in zip(patches, before, told, strict=True):
+    for patch, was, again in zip(patches, before, rereading, strict=True):
         if was.patch.exactness in _SURE:
             out.append(_patch(was.patch, files, known, guesses))
             continue
