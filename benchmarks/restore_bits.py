@@ -23,7 +23,7 @@ from benchmarks.restore_commits import commits_of, commits_parser, git
 from kpatch_tool.diff.model import DiffError, FileDiff, Kind
 from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
-from kpatch_tool.restore.align import BaseText, Misplaced, Step, place_hunks
+from kpatch_tool.restore.align import BaseText, Misplaced, ReadLine, place_hunks
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.readings.reading import Memory, Reader, file_reader
 from kpatch_tool.restore.readings.rows import survey_file
@@ -84,7 +84,7 @@ def reader_of(file: FileDiff, base: bytes) -> Reader | None:
     placed = place_hunks(received.hunks, text, received.path)
     if isinstance(placed, Misplaced):
         return None
-    chosen: list[tuple[Step, ...]] = []
+    chosen: list[tuple[ReadLine, ...]] = []
     for placement, hunk in zip(placed, file.hunks, strict=True):
         kinds = [line.kind for line in hunk.lines]
         chosen += [steps for steps in placement.readings if [step.kind for step in steps] == kinds][:1]

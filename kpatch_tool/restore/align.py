@@ -36,7 +36,7 @@ class BaseText(BaseFile):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReadLine:
     """One line of a placed hunk: `base` is the index of its line in the file (context, removed), `received` that of its
     line in the damaged hunk (None for a blank context line the archive dropped)."""
 
@@ -46,13 +46,13 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class PlacedHunk:
     """A hunk at a place: `start` is the index of its first old line in the file; `readings` has at least one, and
     `costs` says how many bits each costs more than the first."""
 
     hunk: Hunk
     start: int
-    readings: tuple[tuple[Step, ...], ...]
+    readings: tuple[tuple[ReadLine, ...], ...]
     costs: tuple[float, ...] = (0.0,)
 
 
@@ -66,11 +66,11 @@ class Misplaced:
 
 def place_hunks(
     hunks: tuple[Hunk, ...], base: BaseText, path: str = ".c", made: BaseText | None = None
-) -> tuple[Placement, ...] | Misplaced:
+) -> tuple[PlacedHunk, ...] | Misplaced:
     """Place all hunks of the file called `path` in order, none over another; where the file that they make is known
     (`made`), read only as leads to it."""
     code = is_code(path)
-    placed: list[Placement] = []
+    placed: list[PlacedHunk] = []
     floor = drift = grown = 0
     for number, hunk in enumerate(hunks, 1):
         wanted = hunk.old_start - (1 if hunk.old_count else 0)
@@ -100,7 +100,7 @@ class _Below:
         return 0 <= number + self.grown < len(keys) and keys[number + self.grown] == key
 
 
-def _place(texts: _Texts, base: BaseText, wanted: int, floor: int, below: _Below | None) -> Placement | None:
+def _place(texts: _Texts, base: BaseText, wanted: int, floor: int, below: _Below | None) -> PlacedHunk | None:
     for start in _places(texts, base, wanted, floor):
         readings = list(_readings(texts, base, start, below))
         if readings:
@@ -109,7 +109,7 @@ def _place(texts: _Texts, base: BaseText, wanted: int, floor: int, below: _Below
             costs = [
                 cost - least if texts.dropped else _LATER * log2(rank) for rank, (cost, _) in enumerate(readings, 1)
             ]
-            return Placement(texts.hunk, start, tuple(steps for _, steps in readings), tuple(costs))
+            return PlacedHunk(texts.hunk, start, tuple(steps for _, steps in readings), tuple(costs))
     return None
 
 
@@ -139,28 +139,28 @@ class _Texts:
         self.dropped = self._dropped()
         self.steps = 0
 
-    def text(self, step: Step) -> bytes:
+    def text(self, step: ReadLine) -> bytes:
         """The squeezed text that a step takes the line for."""
         if step.received is None:
             return b""
         return (self.whole if step.kind is Kind.CONTEXT else self.changed)[step.received]
 
-    def steps_at(self, line: int, at: int, text: bytes | None, *, lacking: bool) -> list[Step]:
+    def steps_at(self, line: int, at: int, text: bytes | None, *, lacking: bool) -> list[ReadLine]:
         """What the hunk's `line` may be where line `at` of the base has `text` (None: the hunk ends above it). Where
         lines are `lacking`, a blank one of the base may be among them. The last step is the likeliest."""
         steps = []
         if lacking and text == b"":
-            steps.append(Step(Kind.CONTEXT, at, None))
+            steps.append(ReadLine(Kind.CONTEXT, at, None))
         if line < len(self.whole):
             if text is not None and self.whole[line] == text:
-                steps.append(Step(Kind.CONTEXT, at, line))
+                steps.append(ReadLine(Kind.CONTEXT, at, line))
             if self.removed[line] and text is not None and self.changed[line] == text:
-                steps.append(Step(Kind.REMOVED, at, line))
+                steps.append(ReadLine(Kind.REMOVED, at, line))
             elif self.added[line]:
-                steps.append(Step(Kind.ADDED, None, line))
+                steps.append(ReadLine(Kind.ADDED, None, line))
         return steps
 
-    def _last(self, step: Step, path: _Path | None) -> tuple[bytes, int]:
+    def _last(self, step: ReadLine, path: _Path | None) -> tuple[bytes, int]:
         """What _Path.last is after one more step."""
         before = path.last if path else (b"", 0)
         if not self.dropped or step.kind is Kind.REMOVED:
@@ -168,7 +168,7 @@ class _Texts:
         text = self.text(step)
         return (text, 0) if text else (before[0], before[1] + 1)
 
-    def blank_bits(self, step: Step, path: _Path | None) -> float:
+    def blank_bits(self, step: ReadLine, path: _Path | None) -> float:
         """What it costs that as many blank lines as `path` ends in stand before this line of the new file."""
         if step.kind is Kind.REMOVED:
             return 0.0
@@ -178,14 +178,14 @@ class _Texts:
             return _SECOND_BLANK if count else 0.0
         return bits(above, text, blank=count > 0, code=self.code) if above else 0.0
 
-    def is_shifted(self, step: Step, path: _Path | None) -> bool:
+    def is_shifted(self, step: ReadLine, path: _Path | None) -> bool:
         """Whether, with this step, blank lines that look alike stand otherwise than git puts them: changes stand at
         others where they can, else as far down as they can (xdl_change_compact in xdiff/xdiffi.c)."""
         if path is None or self.text(step):
             return False
         return path.begins_blank if step.kind is Kind.CONTEXT else path.parts
 
-    def extended(self, path: _Path | None, step: Step) -> _Path:
+    def extended(self, path: _Path | None, step: ReadLine) -> _Path:
         """`path` with one more step."""
         blank, change = not self.text(step), step.kind is not Kind.CONTEXT
         after_change = path is not None and path.step.kind is not Kind.CONTEXT
@@ -247,7 +247,7 @@ def _places(texts: _Texts, base: BaseText, wanted: int, floor: int) -> Iterator[
 
 def _readings(
     texts: _Texts, base: BaseText, start: int, below: _Below | None
-) -> Iterator[tuple[float, tuple[Step, ...]]]:
+) -> Iterator[tuple[float, tuple[ReadLine, ...]]]:
     """All ways to read the hunk at `start` with what they cost in bits, the likeliest first, at most _MAX_READINGS."""
     hunk, count = texts.hunk, len(texts.whole)
     end = start + hunk.old_count
@@ -287,15 +287,15 @@ class _Path:
     it; `begins_blank`: it ends in changes that begin with a blank line, below context; `parts`: in blank context lines
     right below changes."""
 
-    step: Step
+    step: ReadLine
     before: _Path | None
     last: tuple[bytes, int]
     begins_blank: bool
     parts: bool
 
 
-def _steps(path: _Path | None) -> tuple[Step, ...]:
-    out: list[Step] = []
+def _steps(path: _Path | None) -> tuple[ReadLine, ...]:
+    out: list[ReadLine] = []
     while path:
         out.append(path.step)
         path = path.before

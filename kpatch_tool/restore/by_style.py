@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.damaged import squeeze
-from kpatch_tool.restore.loosely.plans import Plan
+from kpatch_tool.restore.loosely.plans import HunkPlan
 from kpatch_tool.restore.loosely.telling import added_up, undone_by
 from kpatch_tool.restore.loosely.undoing import Choice, Evidence
-from kpatch_tool.restore.loosely.written import Case, Row, hunks_of, rows_of
+from kpatch_tool.restore.loosely.written import Case, FileLine, hunks_of, rows_of
 from kpatch_tool.restore.readings.limited import Limit
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import Restoration, restore_file
@@ -27,7 +27,7 @@ MOST_READINGS = _MOST_PLANS * _SPELLINGS * _BOUND.readings  # tried in all
 _UNLIKELY = 8.0  # bits: that white space at the margin is as received
 
 
-def restore_by_style(case: Case, plans: Sequence[Plan], told: Sequence[Evidence]) -> Restoration | None:
+def restore_by_style(case: Case, plans: Sequence[HunkPlan], told: Sequence[Evidence]) -> Restoration | None:
     """The reading that has the blob id, None where none is found; `told` is what the lines tell in each of `plans`."""
     for plan, one in list(zip(plans, told, strict=True))[:_MOST_PLANS]:
         if not any(one.ways[:1]) and not one.lossy:
@@ -45,7 +45,7 @@ def restore_by_style(case: Case, plans: Sequence[Plan], told: Sequence[Evidence]
     return None
 
 
-def _spelled(case: Case, plan: Plan, told: Evidence, rows: Sequence[Row], bound: Bound) -> Restoration | None:
+def _spelled(case: Case, plan: HunkPlan, told: Evidence, rows: Sequence[FileLine], bound: Bound) -> Restoration | None:
     """The first of the likeliest spellings of the added lines for which a reading has the blob id."""
     words = [_spellings(row.options) for row in rows]
     known = plan.known()
@@ -67,7 +67,7 @@ def _spellings(options: Sequence[Choice]) -> list[tuple[float, bytes]]:
     return list(found.values())
 
 
-def _limit(row: Row, text: bytes, told: Evidence) -> Limit:
+def _limit(row: FileLine, text: bytes, told: Evidence) -> Limit:
     """What is known of an added line that was received as `text`."""
     squeezed = squeeze(text)
     options = tuple((one.cost, one.text) for one in row.options if squeeze(one.text) == squeezed)

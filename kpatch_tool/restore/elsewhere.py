@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from kpatch_tool.diff.model import FileDiff, Kind
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import squeeze
-from kpatch_tool.restore.style.structure import Recent
+from kpatch_tool.restore.style.structure import RecentFiles
 
 TELLING = 6  # characters of a line whose like elsewhere says something
 
@@ -24,7 +24,7 @@ class Elsewhere:
     moved: Mapping[bytes, bytes] = field(default_factory=dict)
     seen: Mapping[bytes, bytes] = field(default_factory=dict)
     versions: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    recent: Recent | None = None
+    recent: RecentFiles | None = None
 
     def also(self, lines: Mapping[bytes, bytes]) -> Elsewhere:
         """With more lines that other files have."""

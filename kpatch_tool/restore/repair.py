@@ -22,7 +22,7 @@ from kpatch_tool.restore.lettered import lettered_loose
 from kpatch_tool.restore.loosely.fits import AlikeBase, Fitted
 from kpatch_tool.restore.loosely.fitting import fit_hunks
 from kpatch_tool.restore.loosely.loose import LooseFile
-from kpatch_tool.restore.loosely.plans import Plan, plan_making, plans_of
+from kpatch_tool.restore.loosely.plans import HunkPlan, plan_making, plans_of
 from kpatch_tool.restore.loosely.telling import (
     added_up,
     ambiguous,
@@ -32,7 +32,7 @@ from kpatch_tool.restore.loosely.telling import (
     why_misplaced,
 )
 from kpatch_tool.restore.loosely.undoing import UNDOS, Choice, Evidence
-from kpatch_tool.restore.loosely.written import Case, Row, evidence_of, hunks_of, pieces_of, rows_of, texts_of
+from kpatch_tool.restore.loosely.written import Case, FileLine, evidence_of, hunks_of, pieces_of, rows_of, texts_of
 from kpatch_tool.restore.readings.judge import Judge, readings_judged, rows_in
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import (
@@ -99,7 +99,7 @@ def _led(file: LooseFile, base: bytes, made: bytes) -> Restoration | None:
     return None
 
 
-def _made(case: Case, plan: Plan, content: bytes) -> Restoration | None:
+def _made(case: Case, plan: HunkPlan, content: bytes) -> Restoration | None:
     """The file restored, where `content` is what it makes and its hunks are read as `plan` says."""
     rows = rows_of(case, plan, evidence_of(plan, case.base))
     for _, ended in _ended(rows, plan, case.base):
@@ -218,7 +218,7 @@ class _Repair:
         """Whether as much was tried as is worth while."""
         return self.tried > self.bound.readings or self.hashed > self.bound.hashed or self.read > self.bound.lines
 
-    def _search(self, plan: Plan, told: Evidence, most: int) -> Restoration | None:
+    def _search(self, plan: HunkPlan, told: Evidence, most: int) -> Restoration | None:
         """The reading of `plan` with the blob id, among the `most` likeliest."""
         case, wanted = self.case, self.case.header.new_blob or ""
         rows = rows_of(case, plan, told)
@@ -243,7 +243,7 @@ class _Repair:
         return None
 
 
-def chosen(rows: Sequence[Row], most: int) -> Iterator[Mapping[int, int]]:
+def chosen(rows: Sequence[FileLine], most: int) -> Iterator[Mapping[int, int]]:
     """The likeliest readings of `rows` (row -> option where not the first): first such that read lines alike that were
     received alike, then any; at most `most` of each."""
     alike: dict[tuple[Choice, ...], list[int]] = {}
@@ -257,7 +257,7 @@ def chosen(rows: Sequence[Row], most: int) -> Iterator[Mapping[int, int]]:
             yield {number: option for at, option in choice.items() for number in groups[at]}
 
 
-def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:
+def _suppositions(plan: HunkPlan, told: Evidence) -> list[Evidence]:
     """What may have been done: as the lines show it, then with one open question answered for all lines at once."""
     out = [told]
     text = b"\n".join(plan.added())
@@ -268,7 +268,7 @@ def _suppositions(plan: Plan, told: Evidence) -> list[Evidence]:
     return out
 
 
-def _ended(rows: Sequence[Row], plan: Plan, base: AlikeBase) -> Iterator[tuple[bool, Sequence[Row]]]:
+def _ended(rows: Sequence[FileLine], plan: HunkPlan, base: AlikeBase) -> Iterator[tuple[bool, Sequence[FileLine]]]:
     """The rows with the ends that the file may have: as received (True), and each way where its last line is an added
     one."""
     yield True, rows
@@ -279,7 +279,7 @@ def _ended(rows: Sequence[Row], plan: Plan, base: AlikeBase) -> Iterator[tuple[b
             yield False, [*rows[:-1], replace(rows[-1], ending=end)]
 
 
-def _unproven(case: Case, plan: Plan, why: str, cut: str = "") -> Restoration:
+def _unproven(case: Case, plan: HunkPlan, why: str, cut: str = "") -> Restoration:
     """The likeliest reading of `plan`, with the lines that nothing decided; `cut` is added to the reason where the diff
     may have been cut off."""
     if astray := groundless(plan):
@@ -300,7 +300,7 @@ def _unproven(case: Case, plan: Plan, why: str, cut: str = "") -> Restoration:
 
 
 def _result(
-    case: Case, plan: Plan, rows: Sequence[Row], choice: Mapping[int, int], *, proven: bool, why: str
+    case: Case, plan: HunkPlan, rows: Sequence[FileLine], choice: Mapping[int, int], *, proven: bool, why: str
 ) -> Restoration:
     """The file with the options of `choice` (row -> option; the first where it names none)."""
     texts, endings = texts_of(rows, choice), [row.ending for row in rows]

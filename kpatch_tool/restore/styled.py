@@ -15,7 +15,7 @@ from functools import partial
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
-from kpatch_tool.restore.align import BaseText, Misplaced, Placement, Step, place_hunks
+from kpatch_tool.restore.align import BaseText, Misplaced, PlacedHunk, ReadLine, place_hunks
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
 from kpatch_tool.restore.lettered import NAME as LETTERS
@@ -23,7 +23,7 @@ from kpatch_tool.restore.lettered import File, Lettered, lettered
 from kpatch_tool.restore.loosely.telling import added_up
 from kpatch_tool.restore.readings.judge import Judge, rows_in
 from kpatch_tool.restore.readings.limited import Limit, limited
-from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, greedy
+from kpatch_tool.restore.readings.paths import Alternative, Plan, ReadPath, greedy
 from kpatch_tool.restore.readings.reading import Reader, file_reader
 from kpatch_tool.restore.readings.rows import Row, Survey, survey_file
 from kpatch_tool.restore.readings.search import Bound, search, undecided
@@ -34,7 +34,7 @@ _UNDECIDED = 9.5  # bits: a reading this much less likely than the chosen one st
 _NONE_RIGHT = 16.0  # the same where the likely readings were tried and none is right
 _ANOTHER = Bound(2_000, 100_000_000, 5_000)  # of the search for a file with less likely letters, or none told
 _TOLD = Bound(20_000, 500_000_000, 5_000)  # of the search for a file whose lines another version tells
-Known = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
+Inform = Callable[[Reader], Reader]  # puts what is known of the added lines, besides their words, in a reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,14 @@ def _restored_to(file: FileDiff, base: bytes, made: bytes) -> Restoration | None
     return _Restorer(file, base, text, placed, survey, lambda reader: reader).made(made)
 
 
-def _restored_in_place(file: FileDiff, base: bytes, bound: Bound, known: Known, beside: Elsewhere) -> Restoration:
+def _restored_in_place(file: FileDiff, base: bytes, bound: Bound, inform: Inform, beside: Elsewhere) -> Restoration:
     """Restore a file diff with hunks."""
     text = BaseText(base)
     placed = place_hunks(file.hunks, text, file.path)
     if isinstance(placed, Misplaced):
         return Restoration(file, None, False, False, placed.why)
     survey = survey_file(file.path, text, placed, beside)
-    return _Restorer(file, base, text, placed, survey, known).restore(bound)
+    return _Restorer(file, base, text, placed, survey, inform).restore(bound)
 
 
 def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere) -> Restoration:
@@ -228,9 +228,9 @@ class _Restorer:
     file: FileDiff
     base: bytes
     text: BaseText
-    placed: tuple[Placement, ...]
+    placed: tuple[PlacedHunk, ...]
     survey: Survey
-    known: Known
+    inform: Inform
 
     @property
     def carriage(self) -> bytes:
@@ -266,7 +266,9 @@ class _Restorer:
         texts = rows_in(content, judge.pieces, plan.endings)
         if texts is None:
             return None
-        return self._result(plan, Path(texts, [], []), proven=True, why=f"blob {self.file.new_blob}, found by its id")
+        return self._result(
+            plan, ReadPath(texts, [], []), proven=True, why=f"blob {self.file.new_blob}, found by its id"
+        )
 
     def _alternatives(self, plan: Plan) -> list[Alternative]:
         """The other ways to tell each hunk's context from its changes."""
@@ -282,7 +284,7 @@ class _Restorer:
                 out.append(Alternative(cost, first, last, other))
         return out
 
-    def _other_plan(self, readings: Sequence[tuple[Step, ...]], plan: Plan) -> Plan:
+    def _other_plan(self, readings: Sequence[tuple[ReadLine, ...]], plan: Plan) -> Plan:
         other, _ = self._prepare(readings, "")
         other.reader.cache = plan.reader.cache
         return other
@@ -305,8 +307,8 @@ class _Restorer:
         ambiguous = self._ambiguous(plan, path, _UNDECIDED)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
-    def _prepare(self, readings: Sequence[tuple[Step, ...]], wanted: str) -> tuple[Plan, Judge]:
-        reader = self.known(file_reader(self.file.path, self.text, self.placed, readings, self.survey))
+    def _prepare(self, readings: Sequence[tuple[ReadLine, ...]], wanted: str) -> tuple[Plan, Judge]:
+        reader = self.inform(file_reader(self.file.path, self.text, self.placed, readings, self.survey))
         endings = [b"\n"] * len(reader.rows)
         pieces: list[bytes | tuple[int, int]] = []
         lines, at, row = self.text.lines, 0, 0
@@ -332,7 +334,7 @@ class _Restorer:
     def _result(
         self,
         plan: Plan,
-        path: Path,
+        path: ReadPath,
         *,
         proven: bool,
         why: str,
@@ -343,13 +345,13 @@ class _Restorer:
         file = replace(self.file, hunks=self._hunks(plan, path))
         return Restoration(file, post, True, proven, why, ambiguous)
 
-    def _hunks(self, plan: Plan, path: Path) -> tuple[Hunk, ...]:
+    def _hunks(self, plan: Plan, path: ReadPath) -> tuple[Hunk, ...]:
         shown = iter([text for row, text in zip(plan.reader.rows, path.texts, strict=True) if row.shown])
         return tuple(
             self._hunk(placement, reading, shown) for placement, reading in zip(self.placed, plan.steps, strict=True)
         )
 
-    def _hunk(self, placement: Placement, reading: tuple[Step, ...], shown: Iterator[bytes]) -> Hunk:
+    def _hunk(self, placement: PlacedHunk, reading: tuple[ReadLine, ...], shown: Iterator[bytes]) -> Hunk:
         lines: list[Line] = []
         for step in reading:
             if step.kind is Kind.ADDED and step.received is not None:
@@ -364,7 +366,7 @@ class _Restorer:
         section = _section(hunk.section, self.text, placement.start)
         return replace(hunk, section=section, lines=tuple(lines))
 
-    def _ambiguous(self, plan: Plan, path: Path, bits: float) -> tuple[str, ...]:
+    def _ambiguous(self, plan: Plan, path: ReadPath, bits: float) -> tuple[str, ...]:
         """The added lines that have a second reading within `bits`, also where that follows from another line."""
         out: list[str] = []
         starts = [placement.hunk.new_start for placement in self.placed]

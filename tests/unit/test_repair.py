@@ -22,7 +22,7 @@ from kpatch_tool.restore.loosely.fits import AlikeBase, Fit
 from kpatch_tool.restore.loosely.fitting import TEXT_STEPS, fit_blind
 from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.loosely.undoing import Choice
-from kpatch_tool.restore.loosely.written import Row
+from kpatch_tool.restore.loosely.written import FileLine
 from kpatch_tool.restore.readings.judge import readings_judged
 from kpatch_tool.restore.repair import chosen, restore_loose
 from kpatch_tool.restore.shape import reshaped
@@ -656,7 +656,12 @@ def test_a_new_file_of_which_only_the_leading_tabs_are_gone() -> None:
 def test_lines_that_were_received_alike_are_read_alike_first() -> None:
     """A blank that ends at a tab stop may have been a tab: in each of many lines that are the same, one habit."""
     version = (Choice(0.0, b"KernelVersion: 5.18"), Choice(4.0, b"KernelVersion:\t5.18"))
-    rows = [Row(version, b"\n"), Row((Choice(0.0, b""),), b"\n"), Row(version, b"\n"), Row(version, b"\n")]
+    rows = [
+        FileLine(version, b"\n"),
+        FileLine((Choice(0.0, b""),), b"\n"),
+        FileLine(version, b"\n"),
+        FileLine(version, b"\n"),
+    ]
     assert list(chosen(rows, 3)) == [{}, {0: 1, 2: 1, 3: 1}, {}, {0: 1}, {2: 1}]
     assert list(chosen(rows[:2], 3)) == [{}, {0: 1}], "and none twice where no two are alike"
 

@@ -17,8 +17,7 @@ from kpatch_tool.diff.parse import parse_diff
 from kpatch_tool.diff.printer import format_diff
 from kpatch_tool.restore.damaged import parse_damaged, squeeze
 from kpatch_tool.restore.readings import effects
-from kpatch_tool.restore.readings.paths import Path as ReadPath
-from kpatch_tool.restore.readings.paths import read_on
+from kpatch_tool.restore.readings.paths import ReadPath, read_on
 from kpatch_tool.restore.readings.reading import Reader
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import restore_file

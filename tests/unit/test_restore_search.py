@@ -15,7 +15,7 @@ from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.restore.readings.altered import Altered, Rows
 from kpatch_tool.restore.readings.effects import MAX_COST, Effect
 from kpatch_tool.restore.readings.judge import Judge, Variations
-from kpatch_tool.restore.readings.paths import Path, Plan
+from kpatch_tool.restore.readings.paths import Plan, ReadPath
 from kpatch_tool.restore.readings.reading import Reader
 from kpatch_tool.restore.readings.search import BAND, sets_by_cost
 from kpatch_tool.restore.style.indent import Style
@@ -29,7 +29,7 @@ def listed(effects: list[Effect]) -> Callable[[int], Effect | None]:
 def effects_of(*pairs: tuple[float, int]) -> list[Effect]:
     """Effects that cost so much and take the rows of a bit mask."""
     plan = Plan(Reader(True, Style(Counter()), 0.1, []), (), ())
-    return [Effect(cost, Altered(()), taken, Path([], [], []), plan) for cost, taken in pairs]
+    return [Effect(cost, Altered(()), taken, ReadPath([], [], []), plan) for cost, taken in pairs]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpatch_tool.restore.style.structure import Recent, Structure, read_structure
+from kpatch_tool.restore.style.structure import RecentFiles, Structure, read_structure
 
 FILE = b"""/*
  * What it does.
@@ -36,7 +36,7 @@ def test_another_version_of_a_file_changes_nothing(
 
 
 def test_what_stands_as_before_is_not_read_again() -> None:
-    recent = Recent()
+    recent = RecentFiles()
     known = recent.read("a.c", FILE * 50)
     recent.read("b.c", FILE)
     found = recent.read("a.c", [*FILE * 20, b"int x;", *FILE * 30])
@@ -45,7 +45,7 @@ def test_what_stands_as_before_is_not_read_again() -> None:
 
 
 def test_few_files_are_kept() -> None:
-    recent = Recent()
+    recent = RecentFiles()
     for number in range(100):
         recent.read(f"{number}.c", FILE)
     assert len(recent._kept) < 20

@@ -15,7 +15,7 @@ _MOST_LOST = 12  # context lines at the end of a hunk that are put back
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HunkPlan:
     """One way to read all hunks: what it costs, and each hunk with the reading of it, in order."""
 
     cost: float
@@ -41,17 +41,17 @@ class Plan:
         return [one.base is not None for _, fit in self.fits for one in fit.taken if one.kind is not Kind.REMOVED]
 
 
-def plans_of(placed: Sequence[Fitted], base: AlikeBase, most: int = _MAX_COMBINED) -> list[Plan]:
+def plans_of(placed: Sequence[Fitted], base: AlikeBase, most: int = _MAX_COMBINED) -> list[HunkPlan]:
     """The likeliest combinations of the hunks' readings, cheapest first, at least one and at most `most`."""
     least = sum(one.fits[0].cost for one in placed)
-    found: list[Plan] = []
+    found: list[HunkPlan] = []
     for more, choice in choices([[fit.cost for fit in one.fits] for one in placed], most):
         fits = [(one, one.fits[choice.get(number, 0)]) for number, one in enumerate(placed)]
-        found.append(Plan(least + more, tuple((one, _whole(one, fit, base)) for one, fit in fits)))
+        found.append(HunkPlan(least + more, tuple((one, _whole(one, fit, base)) for one, fit in fits)))
     return found
 
 
-def plan_making(placed: Sequence[Fitted], base: AlikeBase, made: AlikeBase) -> Plan | None:
+def plan_making(placed: Sequence[Fitted], base: AlikeBase, made: AlikeBase) -> HunkPlan | None:
     """The readings of the hunks that lead from `base` to `made`; None where a hunk has none."""
     fits: list[tuple[Fitted, Fit]] = []
     at = copied = 0  # lines of the one, of the other
@@ -65,7 +65,7 @@ def plan_making(placed: Sequence[Fitted], base: AlikeBase, made: AlikeBase) -> P
         fits.append((fitted, fit))
         at += fit.new_count()
         copied = start + fit.old_count()
-    return Plan(0.0, tuple(fits))
+    return HunkPlan(0.0, tuple(fits))
 
 
 def _leads(fitted: Fitted, fit: Fit, base: AlikeBase, lines: Sequence[bytes]) -> bool:

@@ -10,9 +10,9 @@ from kpatch_tool.restore.hidden import hides, lost
 from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.loosely.fits import AlikeBase, Taken
 from kpatch_tool.restore.loosely.loose import LooseHunk
-from kpatch_tool.restore.loosely.plans import Plan
+from kpatch_tool.restore.loosely.plans import HunkPlan
 from kpatch_tool.restore.loosely.undoing import UNDOS
-from kpatch_tool.restore.loosely.written import Row
+from kpatch_tool.restore.loosely.written import FileLine
 
 _UNDECIDED = 2.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _LONGEST_SHOWN = 60  # characters of a line that a reason shows
@@ -37,7 +37,7 @@ def why_misplaced(hunks: Sequence[LooseHunk], number: int, base: AlikeBase) -> s
     return f"{where} does not fit the base: its lines are in it, but not together in this order"
 
 
-def counts_in_doubt(plan: Plan) -> str:
+def counts_in_doubt(plan: HunkPlan) -> str:
     """The end of a reason: a hunk whose counts are wrong may as well be one that was cut off. "" where none is."""
     for number, (fitted, fit) in enumerate(plan.fits, 1):
         if fit.recounted or fit.completed:
@@ -49,7 +49,7 @@ def counts_in_doubt(plan: Plan) -> str:
     return ""
 
 
-def groundless(plan: Plan) -> str:
+def groundless(plan: HunkPlan) -> str:
     """The end of a reason: a hunk of a file that is there, of which no line was found in it as it came. "" for none."""
     for number, (fitted, fit) in enumerate(plan.fits, 1):
         received = fit.taken[: len(fit.taken) - fit.completed]
@@ -58,7 +58,7 @@ def groundless(plan: Plan) -> str:
     return ""
 
 
-def undone_by(plan: Plan, base: AlikeBase, rows: Sequence[Row], chosen: Mapping[int, int]) -> Undone:
+def undone_by(plan: HunkPlan, base: AlikeBase, rows: Sequence[FileLine], chosen: Mapping[int, int]) -> Undone:
     """What was undone and in how many lines; `chosen` (row -> option) where a row is not its first option."""
     counts: Counter[str] = Counter()
     row = 0
@@ -110,7 +110,7 @@ def added_up(undone: Iterable[tuple[str, int]]) -> Undone:
     return tuple(sorted((name, count) for name, count in counts.items() if count > 0))
 
 
-def ambiguous(path: str, plan: Plan, rows: Sequence[Row]) -> tuple[str, ...]:
+def ambiguous(path: str, plan: HunkPlan, rows: Sequence[FileLine]) -> tuple[str, ...]:
     """The added lines that have more than one likely reading, and the hunks of which that is true."""
     out: list[str] = []
     row = 0
@@ -127,7 +127,7 @@ def ambiguous(path: str, plan: Plan, rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _doubt(row: Row, one: Taken, lines: tuple[bytes, ...]) -> str:
+def _doubt(row: FileLine, one: Taken, lines: tuple[bytes, ...]) -> str:
     """What nothing decided of a line, in words; "" for nothing."""
     first = row.options[0]
     likely = sum(1 for choice in row.options if choice.cost - first.cost < _UNDECIDED)

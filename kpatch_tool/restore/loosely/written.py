@@ -14,7 +14,7 @@ from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.likeness import likeness, without_no_break
 from kpatch_tool.restore.loosely.fits import AlikeBase, Fit, Fitted, Taken
-from kpatch_tool.restore.loosely.plans import Plan
+from kpatch_tool.restore.loosely.plans import HunkPlan
 from kpatch_tool.restore.loosely.undoing import Choice, Evidence, as_near, evidence, readings
 
 _LONGEST_HEAD = 120  # bytes of white space at the start of a line
@@ -35,14 +35,14 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileLine:
     """One line of the file after the patch that a hunk shows: what it may be, and how it ends."""
 
     options: tuple[Choice, ...]
     ending: bytes
 
 
-def evidence_of(plan: Plan, base: AlikeBase) -> Evidence:
+def evidence_of(plan: HunkPlan, base: AlikeBase) -> Evidence:
     """What the context and removed lines tell of what was done to the mail."""
     pairs = [
         (_without_column(fitted, one), base.lines[one.base])
@@ -59,12 +59,12 @@ def evidence_of(plan: Plan, base: AlikeBase) -> Evidence:
     return told
 
 
-def rows_of(case: Case, plan: Plan, told: Evidence) -> list[Row]:
+def rows_of(case: Case, plan: HunkPlan, told: Evidence) -> list[FileLine]:
     """The lines of the file after the patch that the hunks show, in order, if the mail was treated as `told` says."""
     return [row for fitted, fit in plan.fits for row in _hunk_rows(case, fitted, fit, told)]
 
 
-def _hunk_rows(case: Case, fitted: Fitted, fit: Fit, told: Evidence) -> Iterator[Row]:
+def _hunk_rows(case: Case, fitted: Fitted, fit: Fit, told: Evidence) -> Iterator[FileLine]:
     hunk, base = fitted.hunk, case.base
     people: tuple[Person, ...] = ()
     if case.hidden:
@@ -75,14 +75,14 @@ def _hunk_rows(case: Case, fitted: Fitted, fit: Fit, told: Evidence) -> Iterator
         if one.kind is Kind.REMOVED:
             continue
         if one.base is not None:
-            yield Row((Choice(0.0, base.lines[one.base]),), b"" if one.base == base.bare else b"\n")
+            yield FileLine((Choice(0.0, base.lines[one.base]),), b"" if one.base == base.bare else b"\n")
             continue
         first, *rest = hunk.lines[one.first : one.last]
         options = readings((first[1:], *rest), told, people)
         if heads:
             nearest = sorted(heads, key=lambda head: (abs(head[0] - place), head[0]))
             options = as_near(options, _head(first[1:]), [head for _, *head in nearest])
-        yield Row(tuple(options), b"" if one.last - 1 in hunk.bare else b"\n")
+        yield FileLine(tuple(options), b"" if one.last - 1 in hunk.bare else b"\n")
 
 
 def _heads(fitted: Fitted, fit: Fit, base: AlikeBase) -> list[tuple[int, bytes, bytes]]:
@@ -106,12 +106,12 @@ def _without_column(fitted: Fitted, one: Taken) -> bytes:
     return line[1:] if one.kind is Kind.REMOVED or line[:1] == b" " else line
 
 
-def texts_of(rows: Sequence[Row], choice: Mapping[int, int]) -> list[bytes]:
+def texts_of(rows: Sequence[FileLine], choice: Mapping[int, int]) -> list[bytes]:
     """The text of every row: the option that `choice` (row -> option) names, else the likeliest."""
     return [row.options[choice.get(number, 0)].text for number, row in enumerate(rows)]
 
 
-def pieces_of(plan: Plan, base: AlikeBase) -> list[bytes | tuple[int, int]]:
+def pieces_of(plan: HunkPlan, base: AlikeBase) -> list[bytes | tuple[int, int]]:
     """The file after the patch, as `search.Judge` wants it: known bytes, and ranges of rows."""
     pieces: list[bytes | tuple[int, int]] = []
     at = row = 0
@@ -126,7 +126,7 @@ def pieces_of(plan: Plan, base: AlikeBase) -> list[bytes | tuple[int, int]]:
 
 
 def hunks_of(
-    plan: Plan, base: AlikeBase, texts: Sequence[bytes], endings: Sequence[bytes] | None = None
+    plan: HunkPlan, base: AlikeBase, texts: Sequence[bytes], endings: Sequence[bytes] | None = None
 ) -> tuple[Hunk, ...]:
     """The hunks with `texts` for their rows; lines end as `endings` say (None: as received)."""
     hunks: list[Hunk] = []

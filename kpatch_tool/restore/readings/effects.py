@@ -16,7 +16,7 @@ from operator import itemgetter
 
 from kpatch_tool.restore.readings.altered import Altered
 from kpatch_tool.restore.readings.odd import ALIKE, BESIDE, Odd, One
-from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, read_on
+from kpatch_tool.restore.readings.paths import Alternative, Plan, ReadPath, read_on
 from kpatch_tool.restore.readings.reading import LONE, Candidate
 from kpatch_tool.restore.readings.together import LEAST, Joint, Lines, joint
 from kpatch_tool.restore.readings.unruled import UNLIKELY
@@ -55,7 +55,7 @@ class Effect:
     cost: float
     altered: Altered
     taken: int
-    path: Path
+    path: ReadPath
     plan: Plan
     more: tuple[Stream, ...] = ()
     lone: int = -1
@@ -68,7 +68,7 @@ class _Fresh:
     forbids others of its kind."""
 
     cost: float
-    path: Path
+    path: ReadPath
     number: int
     end: int
     mark: int = 0
@@ -80,7 +80,7 @@ class Effects:
     def __init__(
         self,
         plan: Plan,
-        likeliest: Path,
+        likeliest: ReadPath,
         alternatives: Sequence[Alternative],
         *,
         unlikely: bool,
@@ -175,7 +175,7 @@ class Effects:
         if option.text + parent.plan.endings[number] in self._listed.get(number, ()):
             return _also(self.root, cost, ())  # without a row, so that it is passed over
         old = parent.path
-        path = Path([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
+        path = ReadPath([*old.texts[:number], option.text], old.options[: number + 1], old.before[: number + 1])
         count, end = read_on(parent.plan.reader, path, old, number)
         self._asked += 1 + count
         return self._effect(_Fresh(cost, path, number, end), parent, parent.plan)
@@ -196,7 +196,7 @@ class Effects:
     def _other(self, other: Alternative) -> Effect:
         """The effect of another plan: its rows are read from where it differs."""
         plan, old = other.plan(), self.root.path
-        path = Path(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
+        path = ReadPath(old.texts[: other.first], old.options[: other.first], old.before[: other.first])
         count, end = read_on(plan.reader, path, old, other.last)
         self._asked += count
         mark = 1 << len(plan.reader.rows) + plan.reader.rows[other.first].hunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kpatch_tool.restore.align import Step
+from kpatch_tool.restore.align import ReadLine
 from kpatch_tool.restore.readings.reading import Candidate, Memory, Reader
 from kpatch_tool.restore.style import repeated
 from kpatch_tool.restore.style.cstate import State
@@ -15,7 +15,7 @@ _SAME = 8  # so many equal lines above, and the same state, make the rest the sa
 
 
 @dataclass(slots=True)
-class Path:
+class ReadPath:
     """One reading of a whole file: the text of every row, with what could have been chosen."""
 
     texts: list[bytes]
@@ -30,7 +30,7 @@ class Plan:
 
     reader: Reader
     endings: Sequence[bytes]
-    steps: Sequence[tuple[Step, ...]]
+    steps: Sequence[tuple[ReadLine, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ class Alternative:
     plan: Callable[[], Plan]
 
 
-def greedy(reader: Reader) -> Path:
+def greedy(reader: Reader) -> ReadPath:
     """The likeliest reading, row by row."""
-    path = Path([], [], [])
+    path = ReadPath([], [], [])
     read_on(reader, path, None, 0)
     return path
 
 
-def read_on(reader: Reader, path: Path, parent: Path | None, from_row: int) -> tuple[int, int]:
+def read_on(reader: Reader, path: ReadPath, parent: ReadPath | None, from_row: int) -> tuple[int, int]:
     """Read the rows left in `path`, taking the parent's where the state is the same again; how many rows were read, and
     the row behind the last of them."""
     if path.before:
@@ -88,7 +88,7 @@ def read_on(reader: Reader, path: Path, parent: Path | None, from_row: int) -> t
     return count, last
 
 
-def _taken(reader: Reader, path: Path, parent: Path, state: State, memory: Memory) -> int:
+def _taken(reader: Reader, path: ReadPath, parent: ReadPath, state: State, memory: Memory) -> int:
     """Take for the next rows of `path` those of the parent that are the same there; the row behind the last of them."""
     number = len(path.texts)
     low = max(0, number - _SAME)
@@ -104,7 +104,7 @@ def _taken(reader: Reader, path: Path, parent: Path, state: State, memory: Memor
     return end
 
 
-def _indifferent(reader: Reader, parent: Path, number: int) -> int:
+def _indifferent(reader: Reader, parent: ReadPath, number: int) -> int:
     """The first row from `number` on that another memory can change."""
     while number < len(reader.rows):
         row, options = reader.rows[number], parent.options[number]
@@ -116,7 +116,7 @@ def _indifferent(reader: Reader, parent: Path, number: int) -> int:
     return number
 
 
-def _after_last(reader: Reader, path: Path) -> tuple[State, Memory]:
+def _after_last(reader: Reader, path: ReadPath) -> tuple[State, Memory]:
     number = len(path.texts) - 1
     state, memory = path.before[number]
     options = path.options[number]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import inf, log2
 from operator import attrgetter, itemgetter
 
-from kpatch_tool.restore.align import BaseText, Placement, Step
+from kpatch_tool.restore.align import BaseText, PlacedHunk, ReadLine
 from kpatch_tool.restore.readings import unruled
 from kpatch_tool.restore.readings.rows import (
     C_LIKE,
@@ -484,7 +484,7 @@ _TRUST = {
 
 
 def file_reader(
-    path: str, base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey
+    path: str, base: BaseText, placed: Sequence[PlacedHunk], readings: Sequence[tuple[ReadLine, ...]], survey: Survey
 ) -> Reader:
     """Prepare reading the added lines of a file; `readings` holds one reading of each placed hunk."""
     window = window_of(path)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kpatch_tool.diff.model import Kind
-from kpatch_tool.restore.align import BaseText, Placement, Step
+from kpatch_tool.restore.align import BaseText, PlacedHunk, ReadLine
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.elsewhere import NOTHING, TELLING, Elsewhere
 from kpatch_tool.restore.readings.resembling import Resembling
@@ -107,9 +107,9 @@ class Survey:
     versions: Sequence[bytes] = ()  # the file in other kernels
 
 
-def survey_file(path: str, base: BaseText, placed: Sequence[Placement], beside: Elsewhere = NOTHING) -> Survey:
+def survey_file(path: str, base: BaseText, placed: Sequence[PlacedHunk], beside: Elsewhere = NOTHING) -> Survey:
     """Read the file once for all readings of its hunks; `beside` is what is known from outside it."""
-    recent = beside.recent or structure.Recent()
+    recent = beside.recent or structure.RecentFiles()
     read = recent.read(path, base.lines) if path.endswith(C_LIKE) else None
     states = {} if read is None else _states(read, placed)
     style, habits = _layout(read or structure.Structure(), path)
@@ -128,7 +128,7 @@ def window_of(path: str) -> int:
 
 
 def file_rows(
-    base: BaseText, placed: Sequence[Placement], readings: Sequence[tuple[Step, ...]], survey: Survey, window: int
+    base: BaseText, placed: Sequence[PlacedHunk], readings: Sequence[tuple[ReadLine, ...]], survey: Survey, window: int
 ) -> list[Row]:
     """The rows of all hunks, with `window` lines above each; `readings` holds one reading of each placed hunk."""
     rows: list[Row] = []
@@ -162,7 +162,7 @@ def _tell(rows: Sequence[Row], versions: Sequence[bytes]) -> None:
             row.told = line
 
 
-def _states(read: structure.Structure, placed: Sequence[Placement]) -> dict[int, State]:
+def _states(read: structure.Structure, placed: Sequence[PlacedHunk]) -> dict[int, State]:
     """The states before the lines of hunks (and WINDOW above)."""
     count = len(read.lines)
     return {number: read.seen[number].before for number in _near(placed, count)} | {count: read.end}
@@ -178,7 +178,7 @@ def _layout(read: structure.Structure, path: str) -> tuple[indent.Style, notes.H
     return indent.Style(counts, path.endswith((".dts", ".dtsi", ".dtso")), _unit(path), steps), habits
 
 
-def _near(placed: Sequence[Placement], count: int) -> set[int]:
+def _near(placed: Sequence[PlacedHunk], count: int) -> set[int]:
     """The places of a file of `count` lines that hunks hold, WINDOW above them and one below."""
     near: set[int] = set()
     for placement in placed:
@@ -254,7 +254,9 @@ class _Pool:
         return Model(line, split_cached(line), alike, regular, continues, style)
 
 
-def _hunk_rows(number: int, placement: Placement, reading: Sequence[Step], base: BaseText, pool: _Pool) -> list[Row]:
+def _hunk_rows(
+    number: int, placement: PlacedHunk, reading: Sequence[ReadLine], base: BaseText, pool: _Pool
+) -> list[Row]:
     rows: list[Row] = []
     blocks = _blocks(reading, base)
     end = placement.start + placement.hunk.old_count
@@ -313,7 +315,7 @@ def _twin(base: BaseText, text: bytes, near: int, beside: Elsewhere) -> gaps.Chu
     return None if line is None else split_cached(line)
 
 
-def _blocks(reading: Sequence[Step], base: BaseText) -> dict[int, _Block]:
+def _blocks(reading: Sequence[ReadLine], base: BaseText) -> dict[int, _Block]:
     """For each added line the removed lines of its block of changes."""
     out: dict[int, _Block] = {}
     at = 0

@@ -15,7 +15,7 @@ from itertools import chain
 
 from kpatch_tool.restore.readings.effects import MAX_COST, MOST_LINES, Effect, Effects
 from kpatch_tool.restore.readings.judge import Judge, Variations, readings_judged
-from kpatch_tool.restore.readings.paths import Alternative, Path, Plan, greedy
+from kpatch_tool.restore.readings.paths import Alternative, Plan, ReadPath, greedy
 
 # Where so many readings were tried and none costs that many bits more than the likeliest, so many lines are open that
 # the right reading is not among the next ones either.
@@ -105,7 +105,7 @@ def search(
     *,
     alternatives: Sequence[Alternative] = (),
     unlikely: bool = True,
-) -> tuple[Path, tuple[Plan, ...], bool, int]:
+) -> tuple[ReadPath, tuple[Plan, ...], bool, int]:
     """The reading the judge accepts, or the likeliest; the plans it takes rows from (later ones over earlier ones);
     whether it was accepted; how many readings were tried.
 
@@ -132,9 +132,9 @@ def search(
     return root, (plan,), False, tried
 
 
-def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
+def _merged(root: Effect, chosen: Sequence[Effect]) -> ReadPath:
     """The reading with all these effects."""
-    path = Path(list(root.path.texts), root.path.options, root.path.before)
+    path = ReadPath(list(root.path.texts), root.path.options, root.path.before)
     for effect in chosen:
         for row, text in effect.altered.all():
             ending = effect.plan.endings[row]
@@ -142,7 +142,7 @@ def _merged(root: Effect, chosen: Sequence[Effect]) -> Path:
     return path
 
 
-def undecided(plan: Plan, likeliest: Path, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
+def undecided(plan: Plan, likeliest: ReadPath, bits: float, alternatives: Sequence[Alternative] = ()) -> dict[int, int]:
     """The rows that a reading at most `bits` less likely than the likeliest has otherwise, also where that only follows
     from another line; and how many readings each has. A row next to one of them is held to a stricter limit."""
     found: dict[int, set[bytes]] = {}

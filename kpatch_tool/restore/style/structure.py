@@ -69,7 +69,7 @@ def _seen(state: State, line: bytes) -> Seen:
     return Seen(state, style, block, notes.goes_on(state, line))
 
 
-class Recent:
+class RecentFiles:
     """The structures of the files that were read last, by path: for one thread."""
 
     def __init__(self) -> None:

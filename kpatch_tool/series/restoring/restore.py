@@ -14,7 +14,7 @@ from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.loosely.loose import read_loose
-from kpatch_tool.restore.style.structure import Recent
+from kpatch_tool.restore.style.structure import RecentFiles
 from kpatch_tool.restore.styled import Restoration
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.reading.undone import NOT_COMPARED, told
@@ -52,7 +52,7 @@ def restore_series(
     """
     blobs = Blobs(read_blob)
     files = Files(cache(read_base), blobs)
-    known = Known(_people(series), Added(), blobs, cache(read_versions), Recent())
+    known = Known(_people(series), Added(), blobs, cache(read_versions), RecentFiles())
     done = _first_pass(series.patches, files.trial(), known)
     rereading = _worth_rereading(done)
     if any(rereading):

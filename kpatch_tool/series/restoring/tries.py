@@ -22,7 +22,7 @@ from kpatch_tool.restore.loosely.loose import LooseFile, read_loose
 from kpatch_tool.restore.loosely.written import with_sections
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.repair import repair_made, restore_loose
-from kpatch_tool.restore.style.structure import Recent
+from kpatch_tool.restore.style.structure import RecentFiles
 from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
 from kpatch_tool.restore.versions import having
 from kpatch_tool.series.model import Patch
@@ -66,7 +66,7 @@ class Known:
     added: Added  # what the sure patches add
     blobs: Blobs
     versions: ReadVersions  # how other kernels have its files
-    recent: Recent  # what was read of files before other patches
+    recent: RecentFiles  # what was read of files before other patches
     bound: Bound | None = None  # how much its files may be searched; None: as usual
     kept: Mapping[str, Restoration] = field(default_factory=dict)  # those that were proven already, by their paths
 
