@@ -15,12 +15,12 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild import artifacts, config, diagnostics, reach
 from kpatch_tool.kbuild.compiled import COMPILES, changes_between, directory_of
-from kpatch_tool.kbuild.make import Make
+from kpatch_tool.kbuild.make import Make, machine_fault
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, StateBuild
 from kpatch_tool.kbuild.objdir import LOG, ObjectDirectory, Record, carried, without_vanished
 from kpatch_tool.kbuild.plan import Plan, make_plan
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.system import lock, process, sandbox
+from kpatch_tool.system import atomic, lock, process, sandbox
 from kpatch_tool.system.sandbox import plain
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import worktree_of
@@ -30,7 +30,6 @@ _CONFIG_LOG = "config-log"
 _ALLCONFIG = "allconfig"
 _COMPAT = "compat"
 _LOCK_SECONDS = 5.0
-_BY_SIGNAL = 128  # make ends with 0, 1 or 2; the shell around it adds this to the number of a signal
 # A change to one of these may change what a configuration comes out as.
 _KCONFIG = re.compile(r"(?:^|/)Kconfig[^/]*$|^scripts/|^Makefile$|^arch/[^/]+/Makefile[^/]*$|\.config$")
 
@@ -63,7 +62,10 @@ def build_state(
         return replace(known, seconds=time.monotonic() - started)
     doctor.require("build")
     sandbox.require()
-    with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
+    with (
+        lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS),
+        atomic.machine_errors(workspace.state),
+    ):
         return _Builder(workspace, plan, state, kept, key, progress, jobs or process.processors(), aside).build()
 
 
@@ -224,10 +226,8 @@ class _Builder:
         self, directory: ObjectDirectory, make: Make, finished: process.Finished, log: Path, record: Record
     ) -> StateBuild:
         text = log.read_bytes()
-        infra = _limit(finished) or diagnostics.infra_reason(text)
-        if infra is not None or not 0 <= finished.status < _BY_SIGNAL:
+        if (reason := machine_fault(finished, text)) is not None:
             # The note that make was at work stays: targets may be half-written.
-            reason = infra or f"make was ended by a signal (status {finished.status})"
             return self._result(BuildStatus.INFRA, (), (), log, f"this machine could not build it: {reason}")
         record = self._noted(directory, make, record, log)
         directory.keep(record)
@@ -267,8 +267,11 @@ class _Builder:
     def _log_of_infra(self, log: Path) -> Path:
         """The log of a build that is not kept, out of the way of the next one."""
         target = self.workspace.logs / f"build-{self.plan.tree.name}-{self.plan.arch.name}.log"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, target)
+        except OSError:  # the disk is full, which may be why the build failed
+            return log
         return target
 
     def _changes(self, tree_id: str) -> tuple[reach.Change, ...]:
@@ -300,13 +303,6 @@ def _dotconfig(objects: Path) -> str:
     """The configuration that came out; nothing where there is none that is a file."""
     path = objects / ".config"
     return path.read_text("utf-8", "replace") if plain(objects, path) else ""
-
-
-def _limit(finished: process.Finished) -> str | None:
-    """What make was stopped for, if it was."""
-    if finished.stopped:
-        return f"make was stopped: {finished.stopped}"
-    return f"make was stopped after {finished.seconds:.0f} s" if finished.timed_out else None
 
 
 def _roots(make: Make) -> diagnostics.Roots:

@@ -39,7 +39,7 @@ class Roots:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a kind of line looks: named groups file, line, message, option (all but message may be absent)."""
+    """How a kind of line looks: named groups file, line, target, message, option (all but message may be absent)."""
 
     pattern: re.Pattern[str]
     error: bool
@@ -97,7 +97,8 @@ _FORMS: tuple[_Form, ...] = (
     _form(r"^make(?:\[\d+\])?: \*\*\* (?P<message>No rule to make target .*?)(?:\.  Stop\.)?$", error=True),
     _form(r"^(?P<file>[^\s:]+):(?P<line>\d{1,9}): \*\*\* (?P<message>.*?)(?:\.  Stop\.)?$", error=True),
     _form(
-        r"^make(?:\[\d+\])?: \*\*\* \[(?:(?P<file>[^\s:\]]+):(?P<line>\d{1,9}): )?(?P<message>.*)$",
+        r"^make(?:\[\d+\])?: \*\*\* \[(?:(?P<file>[^\s:\]]+):(?P<line>\d{1,9}): )?(?P<target>[^\]]*)\] "
+        r"(?P<message>.*)$",
         error=True,
         last_resort=True,
     ),
@@ -121,6 +122,12 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
         r"fatal error: Killed signal terminated program",
         r"internal compiler error: (?:Killed|Segmentation fault|Bus error|Illegal instruction)\b.*\(program",
         r"\*\*\* .* (?:Killed|Terminated|Hangup|Interrupt|Bus error)$",
+        # The same of a program below the shell that runs a recipe: what dash, bash and make say of it (128 + SIGKILL,
+        # SIGTERM), and gcc of its linker.
+        r"^Killed$",
+        r": line \d+: +\d+ Killed\b",
+        r"\*\*\* .*\] Error (?:137|143)$",
+        r"terminated with signal 9 \[Killed\]",
         r"(?:command|program) not found$|: not found$",
     )
 )
@@ -211,7 +218,7 @@ def _diagnostic(line: str, roots: Roots) -> tuple[_Form, Diagnostic] | None:
         return form, Diagnostic(
             file=_inside(parts.get("file") or "", roots),
             line=int(parts.get("line") or 0),
-            message=_plain(parts["message"]),
+            message=_plain(": ".join(filter(None, (parts.get("target"), parts["message"])))),
             option="" if form.error else parts.get("option") or "",
         )
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.system import process, sandbox
 from kpatch_tool.system.limits import default_limits
 from kpatch_tool.system.sandbox import Room
@@ -23,6 +24,7 @@ _KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 # Where distributions keep compilers' names that lead to ccache (its manual, "Run modes"): Debian, Arch, Fedora.
 _CCACHE = tuple(map(Path, ("/usr/lib/ccache", "/usr/lib/ccache/bin", "/usr/lib64/ccache")))
 _CCACHE_SIZE = "2G"
+_BY_SIGNAL = 128  # make ends with 0, 1 or 2; the shell around it adds this to the number of a signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Make:
     @property
     def room(self) -> Room:
         """What make may write and read."""
-        own = sandbox.beyond_system(["make", *programs(self.variables)])
+        own = sandbox.beyond_system(["make", *toolchain_programs(self.variables)])
         return Room(self._writable, (self.source, self.notes, *own))
 
     @property
@@ -96,6 +98,18 @@ class Make:
         )
 
 
+def machine_fault(done: process.Finished, log: bytes) -> str | None:
+    """Why it is this machine's fault that make, which printed `log`, failed: a bound, a full disk, a signal. None where
+    it is the fault of what it made."""
+    if done.stopped:
+        return f"make was stopped: {done.stopped}"
+    if done.timed_out:
+        return f"make was stopped after {done.seconds:.0f} s"
+    if (reason := diagnostics.infra_reason(log)) is not None:
+        return reason
+    return None if 0 <= done.status < _BY_SIGNAL else f"make was ended by a signal (status {done.status})"
+
+
 def ccache() -> Path | None:
     """The directory with compilers' names that lead to ccache; None where it is not installed or not wanted
     (CCACHE_DISABLE, ccache(1))."""
@@ -110,7 +124,7 @@ def environment() -> dict[str, str]:
     return {**kept, **_REPRODUCIBLE, "LC_ALL": "C", "TERM": "dumb"}
 
 
-def programs(variables: Mapping[str, str]) -> list[str]:
+def toolchain_programs(variables: Mapping[str, str]) -> list[str]:
     """The compilers and linkers that make variables name."""
     prefix = variables.get("CROSS_COMPILE", "")
     named = (variables.get(name, "").split()[:1] for name in ("CC", "LD", "AS", "HOSTCC"))

@@ -21,7 +21,7 @@ from typing import Any
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild import diagnostics, toolchain
-from kpatch_tool.kbuild.make import environment, programs
+from kpatch_tool.kbuild.make import environment, machine_fault, toolchain_programs
 from kpatch_tool.kbuild.objdir import later_than_now
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import own
@@ -45,7 +45,7 @@ _STRIP_SECONDS = 60.0
 _BUILDING = ".kpt-building"
 _CONTENT = ".kpt-content"
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/-]*")
-_MAKES_OWN = re.compile(r"\] Error \d+$")
+_MAKES_OWN = re.compile(r": Error \d+$")
 _LIBRARIES = ("/usr/include", "/usr/lib", "/usr/lib64", "/usr/local/include", "/usr/local/lib")
 # Where try-run of scripts/Makefile.compiler tries options (-no-pie): by itself in the sources, which are read-only.
 _TRIES = "TMPOUT=/tmp/.tmp_$$$$"
@@ -126,8 +126,12 @@ def build_selftests(
                 log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
                 aside = state.patch != 0  # no guest runs before the base's programs are there
                 build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress, aside)
-                build.prepare(common, _digest(_headers(sources)), _data()[arch]["make_arch"])
-                build.make(missing, keys, kept)
+                broken = build.prepare(common, _digest(_headers(sources)), _data()[arch]["make_arch"])
+                if broken:
+                    for program in missing:
+                        kept.keep_failure(keys[program.name], broken)
+                else:
+                    build.make(missing, keys, kept)
     return Selftests(tuple(_test(program, defaults(arch), kept, keys[program.name]) for program in chosen), log=log)
 
 
@@ -331,8 +335,8 @@ class _Build:
     progress: Progress
     aside: bool
 
-    def prepare(self, common: str, headers: str, make_arch: str) -> None:
-        """Have the kernel's user headers, and no object made from other inputs.
+    def prepare(self, common: str, headers: str, make_arch: str) -> str:
+        """Have the kernel's user headers, and no object made from other inputs; why the headers cannot be made, if so.
 
         The selftests' Makefile does not know what includes what, and a killed compiler may leave half an object.
         """
@@ -350,9 +354,12 @@ class _Build:
         if held[:1] != [headers]:
             self.progress("installing the kernel's headers for its selftests")
             goals = [f"O={self._installed}", f"ARCH={make_arch}", self._headers_goal()]
-            self._run(self.source, goals, self.log.with_suffix(".headers.log"))
+            log = self.log.with_suffix(".headers.log")
+            if self._run(self.source, goals, log).status != 0:
+                return f"the kernel's headers for it: {self._first_cause(log, self.source)}"
         atomic.write_text(content, f"{headers} {common}")
         (self.objects / _BUILDING).unlink(missing_ok=True)
+        return ""
 
     def make(self, programs: Sequence[Program], keys: Mapping[str, str], kept: _Kept) -> None:
         """Build `programs` and keep what comes of each."""
@@ -369,10 +376,11 @@ class _Build:
         self._programs(programs, self.log)
         for program in programs:
             built = self._out / program.path
-            if plain(self._out, built):
+            why = "" if plain(self._out, built) else self._why(program)
+            if plain(self._out, built):  # be it when it was made alone: make -j may have made things in a wrong order
                 kept.keep(keys[program.name], built, self._out)
             else:
-                kept.keep_failure(keys[program.name], self._why(program))
+                kept.keep_failure(keys[program.name], why)
         (self.objects / _BUILDING).unlink(missing_ok=True)
 
     @property
@@ -394,8 +402,12 @@ class _Build:
         """Make it once more, alone: the first error is its own then."""
         log = self.log.with_suffix(f".{program.name}.log")
         self._programs((program,), log)
+        return self._first_cause(log, self.source / DIRECTORY)
+
+    def _first_cause(self, log: Path, source: Path) -> str:
+        """What made make fail in the directory `source`, as its `log` tells."""
         text = log.read_bytes()
-        roots = diagnostics.Roots(str(self.source / DIRECTORY), str(self._out))
+        roots = diagnostics.Roots(str(source), str(self._out))
         causes = diagnostics.root_causes(text, roots)
         if not causes or _MAKES_OWN.search(causes[0].message):
             return own.first_error(text) or "make left no program and told no error"
@@ -411,15 +423,16 @@ class _Build:
         ]
         self._run(self.source / DIRECTORY, goals, log)
 
-    def _run(self, directory: Path, goals: Sequence[str], log: Path) -> None:
+    def _run(self, directory: Path, goals: Sequence[str], log: Path) -> process.Finished:
+        """Run make; raises MachineError where it fails by this machine's fault."""
         argv = ["make", f"-j{self.jobs}", "--output-sync=target", "--no-print-directory", _TRIES, *goals]
         with atomic.machine_errors(log):
-            room = Room((self._out, self._installed), (self.source, *sandbox.beyond_system(programs(self.variables))))
+            room = Room(
+                (self._out, self._installed), (self.source, *sandbox.beyond_system(toolchain_programs(self.variables)))
+            )
             limits = default_limits(aside=self.aside)
             done = sandbox.run_logged(argv, log, room, cwd=directory, env=environment(), limits=limits)
-        if done.stopped or done.timed_out:
-            why = done.stopped or f"after {done.seconds:.0f} s"
-            raise MachineError(f"building the selftests was stopped: {why}", where=str(log))
-        reason = diagnostics.infra_reason(log.read_bytes()) if done.status != 0 else None
-        if reason is not None:
-            raise MachineError(f"cannot build the selftests: {reason}", where=str(log), todo="free space and run again")
+        fault = machine_fault(done, log.read_bytes()) if done.status != 0 else None
+        if fault is not None:
+            raise MachineError(f"cannot build the selftests: {fault}", where=str(log), todo="see the log")
+        return done

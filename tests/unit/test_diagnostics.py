@@ -154,7 +154,7 @@ def test_modpost_comes_when_all_is_compiled(errors: list[Diagnostic], compiled: 
 def test_echo_is_told_where_there_is_nothing_better() -> None:
     (error,) = diagnostics.root_causes(ECHOES.encode(), ROOTS)
     assert (error.file, error.line) == ("scripts/Makefile.build", 309)
-    assert error.message == "arch/x86/kvm/mmu.o] Error 1"
+    assert error.message == "arch/x86/kvm/mmu.o: Error 1"
 
 
 def test_context_of_a_warning_is_not_another_one() -> None:
@@ -190,6 +190,10 @@ def test_each_object_has_its_own_and_silent_ones_are_there() -> None:
         "gcc: fatal error: Killed signal terminated program cc1",
         "make[2]: *** [scripts/Makefile.build:250: mm/slub.o] Killed",
         "/bin/sh: 1: bison: not found",
+        "Killed",
+        "scripts/link-vmlinux.sh: line 47: 4711 Killed                  ld -o vmlinux",
+        "make[2]: *** [Makefile.vmlinux:34: vmlinux] Error 137",
+        "collect2: fatal error: ld terminated with signal 9 [Killed]",
         "cc1: out of memory allocating 65536 bytes: Cannot allocate memory",
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool import workspace
+from kpatch_tool.errors import MachineError
 from kpatch_tool.suites import selftests
 from kpatch_tool.suites.selftests import Options, Program
 from kpatch_tool.tree.model import State, Tree
@@ -273,6 +274,33 @@ def test_what_a_killed_build_left_is_not_used(toy: Toy) -> None:
     changed = toy.commit({f"{INSIDE}/good_test.c": FILES[f"{INSIDE}/good_test.c"] + "/* again */\n"})
     (test,) = toy.build(changed, "good_test").tests
     assert test.path is not None
+
+
+def test_what_builds_when_it_is_made_alone_is_kept(toy: Toy) -> None:
+    """make -j may have made things in a wrong order."""
+    late = MAKEFILE.replace(
+        "$(CC) $(KHDR", "test -e $(OUTPUT)/tried || { touch $(OUTPUT)/tried; exit 1; }; $(CC) $(KHDR"
+    )
+    (test,) = toy.build(toy.commit({**FILES, f"{INSIDE}/Makefile": late}), "good_test").tests
+    assert test.path is not None
+
+
+def test_headers_that_cannot_be_made_are_the_states_fault_and_made_by_the_next(toy: Toy) -> None:
+    broken = toy.commit({**FILES, "Makefile": "headers:\n\t@echo 'gen.c:3: error: no such key'; exit 1\n"})
+    for _ in range(2):  # remembered
+        good, *_ = toy.build(broken).tests
+        assert good.path is None
+        assert good.why_not_built.startswith("the kernel's headers for it: ") and "no such key" in good.why_not_built
+    good, *_ = toy.build(toy.commit({"Makefile": TOP})).tests
+    assert good.path is not None
+
+
+@pytest.mark.parametrize("rule", ["exit 137", "kill -9 $$$$$$PPID"])
+def test_a_make_that_was_killed_is_this_machines_fault(toy: Toy, rule: str) -> None:
+    killed = MAKEFILE.replace("$(CC) $(KHDR", f"{rule}; $(CC) $(KHDR").replace("$$$$$$PPID", "$$PPID")
+    state = toy.commit({**FILES, f"{INSIDE}/Makefile": killed})
+    with pytest.raises(MachineError, match="cannot build the selftests"):
+        toy.build(state, "good_test")
 
 
 def test_a_tree_without_selftests_says_so(toy: Toy) -> None:
