@@ -21,15 +21,16 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.build import build_state, known_build
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.system import process, sandbox
+from kpatch_tool.system import lock, process, sandbox
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.worktree import worktree_of
+from kpatch_tool.tree.worktree import build_lock, worktree_of
 from kpatch_tool.workspace import Workspace
 
 if TYPE_CHECKING:
     from kpatch_tool.testing.command import Tester
 
 SKIP = 125  # git bisect run: this state cannot be asked
+_LOCK_SECONDS = 5.0
 _LAST_ANSWER = 127  # statuses above are no answer
 
 
@@ -212,7 +213,8 @@ class CommandRun:
         if built is not None and built.status is not BuildStatus.OK:
             return built, None
         worktree = worktree_of(self.workspace, self.tree)
-        source = worktree.move_to(state, self.progress)
+        with lock.held(build_lock(self.workspace, self.tree), wait_seconds=_LOCK_SECONDS):  # no make is at work in it
+            source = worktree.move_to(state, self.progress)
         known = {"KPT_PATCH": str(state.patch), "KPT_COMMIT": state.commit, "KPT_SOURCE": str(source)}
         if built is not None and built.artifacts is not None:
             known["KPT_ARTIFACTS"] = str(built.artifacts)

@@ -23,7 +23,7 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.system import atomic, lock, process, sandbox
 from kpatch_tool.system.sandbox import plain
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.worktree import worktree_of
+from kpatch_tool.tree.worktree import build_lock, worktree_of
 from kpatch_tool.workspace import Workspace
 
 _CONFIG_LOG = "config-log"
@@ -63,7 +63,7 @@ def build_state(
     doctor.require("build")
     sandbox.require()
     with (
-        lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS),
+        lock.held(build_lock(workspace, tree), wait_seconds=_LOCK_SECONDS),
         atomic.machine_errors(workspace.state),
     ):
         return _Builder(workspace, plan, state, kept, key, progress, jobs or process.processors(), aside).build()

@@ -11,6 +11,7 @@ import contextlib
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -103,6 +104,7 @@ class _Pruning:
         self._workspace, self._database, self._pretend = workspace, database, pretend
         self._before = self._now = before
         self._contents = Contents.of(workspace)
+        self._sharing: Counter[Path | None] = Counter()  # how many entries have files in a directory
         self._removed: list[Kept] = []
         self._in_use: list[Kept] = []
 
@@ -110,6 +112,7 @@ class _Pruning:
         if not self._pretend:
             self._leftovers()
         oldest_first = list(reversed(kept(self._workspace)))
+        self._sharing.update(one.directory for one in oldest_first)
         limit = "" if older_than is None else (datetime.now(UTC) - older_than).isoformat(timespec="seconds")
         try:
             for one in oldest_first:
@@ -132,6 +135,10 @@ class _Pruning:
             return
         if one.directory is None or not one.directory.is_relative_to(self._workspace.state):
             self._forget(one)  # an older store that was copied names the files of the first
+            return
+        if self._sharing[one.directory] > 1:  # a boot runs several suites
+            self._sharing[one.directory] -= 1
+            self._forget(one)
             return
         with lock.unused(one.directory) as free:
             if not free:

@@ -5,8 +5,10 @@ relative to the workspace, which may be moved.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +79,8 @@ class Store:
         found = _tests_moved(found, self._workspace.absolute)
         for directory in {path.parent for path in found.outputs.values()}:
             lock.use(directory)
+            with contextlib.suppress(OSError):  # those used last are removed last
+                os.utime(directory)
         return dataclasses.replace(
             found,
             patch=found.patch if patch is None else patch,

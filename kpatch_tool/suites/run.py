@@ -10,10 +10,11 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.artifacts import image_path
 from kpatch_tool.kbuild.model import StateBuild
@@ -210,8 +211,9 @@ def test_state(
             save=choice.accel == "tcg" and not boots,
         )
         contents = Contents.of(workspace)
-        for path in out.iterdir():
-            contents.share(path)
+        with suppress(MachineError):  # the disk is full: what was found out is not to be lost for it
+            for path in out.iterdir():
+                contents.share(path)
     outcomes = {key: outcome for (key, _), outcome in zip(order, run.outcomes, strict=True)}
     return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
 
@@ -224,7 +226,9 @@ def _forget_old(newest: Path) -> None:
     """Remove the outputs of the oldest runs. Results that are kept do without their outputs then."""
     runs = sorted(newest.parent.iterdir(), key=_changed, reverse=True)
     for old in runs[_KEPT_RUNS:]:
-        shutil.rmtree(old, ignore_errors=True)
+        with lock.unused(old) as free:
+            if free:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _changed(path: Path) -> float:

@@ -30,7 +30,7 @@ from kpatch_tool.system import atomic, leftovers, lock, process, sandbox
 from kpatch_tool.system.limits import default_limits
 from kpatch_tool.system.sandbox import Room, plain
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.tree.worktree import worktree_of
+from kpatch_tool.tree.worktree import build_lock, worktree_of
 from kpatch_tool.workspace import Workspace
 
 SUITE = "selftests"
@@ -118,7 +118,7 @@ def build_selftests(
     kept = _Kept(workspace.cache / SUITE, _libraries())
     log = None
     if any(not kept.has(key) for key in keys.values()):
-        with lock.held(workspace.lock(f"build-{tree.name}"), wait_seconds=_LOCK_SECONDS):
+        with lock.held(build_lock(workspace, tree), wait_seconds=_LOCK_SECONDS):
             missing = tuple(program for program in chosen if not kept.has(keys[program.name]))
             if missing:
                 source = worktree_of(workspace, tree).move_to(state, progress)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from kpatch_tool import doctor
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
@@ -196,14 +196,28 @@ class Tester:
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
             sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
             found |= {tests.suite: self._not_by_chance(tests, before) for tests in sure}
-        for suite, tests in found.items() if self.keep else ():
-            origin = Origin(_build_key(build), plans[suite].version, choice.accel)
-            self.store.keep_tests(keys[suite], tests, origin)
-        answer = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
-        for tests in answer if self.keep else ():
-            if tests.status is not SuiteStatus.INFRA:
-                self.store.answered(keys[tests.suite], _build_key(build))
-        return answer
+        if self.keep:
+            self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
+        return tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+
+    def _keep(
+        self,
+        found: Mapping[str, StateTests],
+        keys: Mapping[str, str],
+        versions: Mapping[str, str],
+        build: StateBuild,
+        choice: Choice,
+    ) -> None:
+        """Keep what was `found` of each suite, and that what is kept is true of this build; a full disk must not cost
+        the answer."""
+        try:
+            for suite, tests in found.items():
+                self.store.keep_tests(keys[suite], tests, Origin(_build_key(build), versions[suite], choice.accel))
+            for suite, key in keys.items():
+                if suite not in found or found[suite].status is not SuiteStatus.INFRA:
+                    self.store.answered(key, _build_key(build))
+        except MachineError as error:
+            self.progress(f"not remembered: {error.line()}")
 
     def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
         """Note in the store that what is kept of these suites is true of this state as well."""
@@ -301,6 +315,8 @@ class Tester:
         rows = tuple(row for row in plan.rows if row.name in names)
         rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
         (again,) = run.test_state(self._subject(*self._base), [rest], self.choose(*self._base), progress=self.progress)
+        if again.status is SuiteStatus.INFRA:
+            raise MachineError(f"the base could not be run again: {again.why}", where=f"suite {plan.suite}")
         passed = [one for one in again.results if one.verdict is Verdict.PASS]
         return {name: frozenset(one.case for one in passed if one.test == name) for name in names}
 
@@ -388,7 +404,8 @@ class _Testing:
             return lambda: [_untested(state, suite, status, build) for suite in self.suites]
         prints = {suite: self.tester.fingerprint(state, build, suite) for suite in self.suites}
         turn = turns.begin(state.patch, prints, partial(self._tested, state, build))
-        self.tester.speaks_for(state, build, turn.inherits)
+        with suppress(MachineError):  # for `kpt results` alone
+            self.tester.speaks_for(state, build, turn.inherits)
         return lambda: [turn.result(suite) for suite in self.suites]
 
     def _tested(

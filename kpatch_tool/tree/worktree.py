@@ -32,10 +32,15 @@ def worktree_of(workspace: Workspace, tree: Tree) -> Worktree:
     return Worktree(tree, workspace.state / "worktrees" / tree.name)
 
 
+def build_lock(workspace: Workspace, tree: Tree) -> Path:
+    """The lock file (system.lock) of who builds in the checkout of `tree`, or moves it."""
+    return workspace.lock(f"build-{tree.name}")
+
+
 class Worktree:
     """The checkout of `tree` in the directory `path`.
 
-    Its caller holds the lock of the tree's builds while files must stay as they are (kbuild.build does); `move_to`
+    Who moves it holds its `build_lock`, and keeps it while files must stay as they are (kbuild.build does); `move_to`
     itself takes only a lock for the time of the move.
     """
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool.system import lock
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git
 from tests.toy_series import WARNS, append
@@ -114,6 +115,12 @@ def test_a_search_that_was_stopped_goes_on(six: Path, kpt: Kpt, tmp_path: Path) 
     assert document["culprit"]["patch"] == 4
     assert len(asked.read_text().split()) == len(document["steps"]) + 1
     assert sum(step["cached"] for step in document["steps"]) == before - 1
+
+
+def test_files_are_not_taken_from_under_another_build(six: Path, workspace: Workspace, kpt: Kpt) -> None:
+    with lock.held(workspace.lock("build-toy")):
+        refused = kpt("bisect", "six", "--run", "true", "--once", status=3)
+    assert "another kpt" in refused.err and "build-toy" in refused.err
 
 
 def test_a_command_with_a_variable_of_its_own(six: Path, kpt: Kpt) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -70,6 +71,23 @@ def test_a_copied_workspace_leaves_the_files_of_the_first_alone(
     assert output.is_file()
     kpt("results", "prune", "--max-size", "0")
     assert not output.exists()
+
+
+def test_suites_of_one_boot_lose_their_outputs_with_the_last_of_them(workspace: Workspace, kpt: Kpt) -> None:
+    output = keep_tests(workspace, "no build", "a")
+    other = output.with_name("0002-b.txt")
+    other.write_text("output of b\n")
+    tests = StateTests(1, "b", SuiteStatus.OK, 1.0, (), "ran", outputs={"b": other})
+    with Store(workspace) as store:
+        store.keep_tests("b" * 64, tests, Origin("no build", "v1", "tcg"))
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE tests SET kept_at = '2020-01-01', used_at = '2020-01-01' WHERE suite = 'a'")
+    connection.close()
+    pruned = kpt("results", "prune", "--older-than", "30d", "--json").json
+    assert [row["suite"] for row in pruned["removed"]] == ["a"]
+    assert other.is_file()
+    kpt("results", "prune", "--max-size", "0")
+    assert not other.parent.exists()
 
 
 def test_what_is_kept_is_listed(built: Path, kpt: Kpt, workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from kpatch_tool.errors import MachineError
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
@@ -240,6 +241,22 @@ def test_those_that_spoke_for_others_speak_for_nobody_where_they_are_not_worse_a
     assert ran == [[row.name for row in rows], *pairs, *([["t4"]] if bad else [])]
     assert [one.test for one in found.results if one.verdict is Verdict.TIMEOUT] == [*bad]
     assert found.results[4].why == ("worse in 3 of 3 runs" if bad else "unsteady: worse in 1 of 2 runs")
+
+
+def test_a_disk_that_is_full_does_not_cost_the_answer(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    def full(*_: object) -> None:
+        raise MachineError("cannot write: the disk is full", where="store.sqlite")
+
+    plan_and_boot(monkeypatch, (), lambda *_, **__: (suite_results(1),), accelerator="tcg")
+    monkeypatch.setattr(Store, "keep_tests", full)
+    said: list[str] = []
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tree = Tree("t", workspace.root, "0" * 40)
+        tester = Tester(workspace, tree, store, fresh=True, progress=lambda what, *_: said.append(what))
+        (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ["s"])
+    assert found.results == suite_results(1).results
+    assert said == ["not remembered: store.sqlite: cannot write: the disk is full"]
 
 
 def test_what_passes_in_another_run_of_the_base_was_not_mended(
