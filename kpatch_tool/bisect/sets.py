@@ -169,6 +169,6 @@ class Reduction:
     def _why_out(self, one: State, prefix: Sequence[int], numbers: Sequence[int]) -> str:
         if one.patch not in prefix:
             return "comes after the patch that is blamed"
-        if self.sets.exchange(numbers, [one.patch]):
+        if self.sets.commute(numbers, [one.patch]):
             return "commutes: it can come after the others as well, and they show it without it"
         return "not needed: the others show it without it"

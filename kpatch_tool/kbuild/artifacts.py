@@ -78,7 +78,7 @@ class Artifacts:
         What is returned stays on disk as long as this process runs.
         """
         directory = self.directory(name)
-        if not lock.use(directory):
+        if not lock.pin(directory):
             return None
         with Database(self._workspace) as database:
             rows = database.execute("SELECT value FROM builds WHERE key = ?", (name,))
@@ -106,7 +106,7 @@ class Artifacts:
         with atomic.staged_directory(directory) as stage:
             sums = {inside: self._kept(where, stage / inside) for inside, where in files.items()}
             self._kept(build.log, stage / _LOG)
-        lock.use(directory)
+        lock.pin(directory)
         kept = replace(build, log=directory / _LOG, artifacts=directory if build.status is BuildStatus.OK else None)
         moment = now()
         row = (name, origin.tree, state.tree_id, origin.arch, sums.get(_CONFIG, ""), origin.toolchain,

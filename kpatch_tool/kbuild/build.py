@@ -274,10 +274,10 @@ class _Builder:
             return log
         return target
 
-    def _changes(self, tree_id: str) -> tuple[reach.Change, ...]:
+    def _changes(self, tree_id: str) -> tuple[reach.ChangedPath, ...]:
         """The files that differ between a git tree and this state; everything, when the old one is gone."""
         found = changes_between(self.plan.tree, tree_id, self.state.tree_id)
-        return (reach.Change("Makefile", "M"),) if found is None else found
+        return (reach.ChangedPath("Makefile", "M"),) if found is None else found
 
     def _name(self) -> str:
         return f"building patch {self.state.patch}" if self.state.patch else "building the base"

@@ -28,7 +28,7 @@ _SOURCES = (".c", ".S")
 _APART = ("Documentation/", "samples/", "scripts/", "tools/", "usr/")
 
 
-def changes_between(tree: Tree, old: str, new: str) -> tuple[reach.Change, ...] | None:
+def changes_between(tree: Tree, old: str, new: str) -> tuple[reach.ChangedPath, ...] | None:
     """The files that differ between two git trees; None where one of them is gone."""
     if old == new:
         return ()
@@ -39,7 +39,7 @@ def changes_between(tree: Tree, old: str, new: str) -> tuple[reach.Change, ...] 
         return None
     words = done.stdout.split(b"\0")
     return tuple(
-        reach.Change(os.fsdecode(path), status.decode("ascii", "replace"))
+        reach.ChangedPath(os.fsdecode(path), status.decode("ascii", "replace"))
         for status, path in zip(words[::2], words[1::2], strict=False)
     )
 
@@ -90,7 +90,7 @@ def not_compiled(
     return tuple(one for one in uncompiled if one.files)
 
 
-def _sources(changes: Iterable[reach.Change]) -> tuple[str, ...]:
+def _sources(changes: Iterable[reach.ChangedPath]) -> tuple[str, ...]:
     return tuple(
         one.path
         for one in changes

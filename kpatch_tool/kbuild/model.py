@@ -89,14 +89,14 @@ class StateBuild:
 
 @dataclass(frozen=True, slots=True)
 class ModuleChange:
-    """A module beside the same one of another state. `same`: byte for byte; `size` is how many bytes it grew by.
-    `there`: it is in this state, `before`: it is in the other."""
+    """A module beside the same one of another state. `same`: byte for byte; `growth` is how many bytes it grew by.
+    `present`: it is in this state, `was_present`: it is in the other."""
 
     path: str
     same: bool
-    size: int
-    there: bool = True
-    before: bool = True
+    growth: int
+    present: bool = True
+    was_present: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def module_changes(build: StateBuild, other: StateBuild) -> tuple[ModuleChange, 
         return ()
     now, then = _files(build), _files(other)
     here = (
-        ModuleChange(path, then.get(path) == file, file.size - _size(then.get(path)), before=path in then)
+        ModuleChange(path, then.get(path) == file, file.size - _size(then.get(path)), was_present=path in then)
         for path, file in now.items()
     )
     return (*here, *(ModuleChange(path, False, -file.size, False) for path, file in then.items() if path not in now))

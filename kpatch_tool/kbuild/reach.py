@@ -1,8 +1,8 @@
 """How far a change reaches: does it touch modules only, or the image too?
 
-Asking make for the named modules costs a fraction of asking it for everything, because it then looks at two directories
-and not at all. That is allowed only when nothing that is linked into the image can differ. Three kinds of
-files qualify:
+Asking make for the named modules costs a fraction of asking it for everything, because make then visits two directories
+instead of all. That is allowed only when nothing that is linked into the image can differ. Three kinds of files
+qualify:
 
 - C and assembler files and headers inside the architecture's `module_directories` (arch/x86/kvm/, virt/kvm/), whose
   objects are all parts of modules while CONFIG_KVM and its like are `m`. Built-in parts of KVM (arch/x86/kernel/kvm.c)
@@ -11,9 +11,9 @@ files qualify:
 - headers elsewhere that make's own records (.cmd files, written by fixdep) name as used by objects in those directories
   and by no other: include/linux/kvm_host.h in most configurations.
 
-None when a record of the image names the file. Everything else (Makefiles, Kconfig, scripts, new or deleted files
-outside) is taken to reach everything. The records are collected after each build of everything; a build of modules
-alone cannot change what the image's objects include, so they stay true until the next.
+A file that a record of the image names never qualifies. Everything else (Makefiles, Kconfig, scripts, new or deleted
+files outside) is taken to reach everything. The records are collected after each build of everything; a build of
+modules alone cannot change what the image's objects include, so they stay true until the next.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _APART = re.compile(r"tools/testing/|Documentation/.*\.(?:rst|txt)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedPath:
     """A path that differs between two states; `status` is git's letter (M, A, D, T)."""
 
     path: str
@@ -48,13 +48,13 @@ class Uses:
     modules: frozenset[str]
 
 
-def modules_suffice(changes: Iterable[Change], uses: Uses, directories: tuple[str, ...]) -> bool:
+def modules_suffice(changes: Iterable[ChangedPath], uses: Uses, directories: tuple[str, ...]) -> bool:
     """Whether building the modules brings everything up to date after `changes`; all objects in `directories`
     ("virt/kvm/") are in modules."""
     return all(_is_module_only(change, uses, directories) for change in changes)
 
 
-def _is_module_only(change: Change, uses: Uses, directories: tuple[str, ...]) -> bool:
+def _is_module_only(change: ChangedPath, uses: Uses, directories: tuple[str, ...]) -> bool:
     if change.path in uses.image:
         return False
     if _APART.match(change.path):

@@ -86,13 +86,13 @@ def _also(build: StateBuild, base: StateBuild | None, previous: StateBuild) -> s
 
 
 def _told(change: ModuleChange, previous: StateBuild) -> str:
-    if not change.there:
+    if not change.present:
         return "is not built any more"
-    if not change.before:
-        return f"is new, {change.size:,} bytes"
+    if not change.was_present:
+        return f"is new, {change.growth:,} bytes"
     if change.same:
         return f"as after {state_name(previous.patch)}" if previous.patch else "as on the base"
-    return f"changed, {change.size:+,} bytes" if change.size else "changed, of the same size"
+    return f"changed, {change.growth:+,} bytes" if change.growth else "changed, of the same size"
 
 
 def _found(what: str, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:

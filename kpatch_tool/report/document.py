@@ -125,7 +125,7 @@ def _state_build(build: StateBuild, base: StateBuild | None, previous: StateBuil
         "previous": None if previous is None else previous.patch,
         "image": None if build.image is None else _module(build.image, beside),
         "modules": [_module(module, beside) for module in build.modules],
-        "vanished_modules": [change.path for change in beside["previous"].values() if not change.there],
+        "vanished_modules": [change.path for change in beside["previous"].values() if not change.present],
         "errors": [_place(error) for error in build.errors],
         "new_warnings": [_warning(warning) for warning in fresh],
         "new_warnings_previous": [_warning(warning) for warning in own],
@@ -151,7 +151,7 @@ def _module(module: Module, beside: dict[str, dict[str, ModuleChange]]) -> Docum
 
 
 def _change(change: ModuleChange) -> Document:
-    return {"same": change.same, "size_change": change.size, "new": not change.before}
+    return {"same": change.same, "size_change": change.growth, "new": not change.was_present}
 
 
 def _warning(found: Diagnostic) -> Document:

@@ -1,1 +1,1 @@
-"""The store of verdicts, and deltas against the base."""
+"""Results: the store, deltas, reruns, the record of a run, listing and pruning."""

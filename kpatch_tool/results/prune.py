@@ -93,7 +93,7 @@ def _make_room(workspace: Workspace) -> None:
     contents = Contents.of(workspace)
     while oldest_first and shutil.disk_usage(workspace.state).free < _ROOM:
         directory = oldest_first.pop(0)
-        with lock.unused(directory) as free:
+        with lock.held_unless_pinned(directory) as free:
             if free:
                 _delete(directory)
         contents.sweep()
@@ -140,7 +140,7 @@ class _Pruning:
             self._sharing[one.directory] -= 1
             self._forget(one)
             return
-        with lock.unused(one.directory) as free:
+        with lock.held_unless_pinned(one.directory) as free:
             if not free:
                 self._in_use.append(one)
                 return
@@ -178,7 +178,7 @@ class _Pruning:
             if directory.name.startswith(_REMOVED):
                 _delete(directory)
             elif directory not in known and _is_old(directory):
-                with lock.unused(directory) as free:
+                with lock.held_unless_pinned(directory) as free:
                     aside = _set_aside(directory) if free else None
                 _delete(aside)
         self._database.execute("DELETE FROM tested WHERE key NOT IN (SELECT key FROM tests)")

@@ -78,7 +78,7 @@ class Store:
         self._database.touch("tests", key)
         found = _tests_moved(found, self._workspace.absolute)
         for directory in {path.parent for path in found.outputs.values()}:
-            lock.use(directory)
+            lock.pin(directory)
             with contextlib.suppress(OSError):  # those used last are removed last
                 os.utime(directory)
         return dataclasses.replace(

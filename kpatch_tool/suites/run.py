@@ -197,7 +197,7 @@ def test_state(
         with atomic.machine_errors(out):
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
-        lock.use(out)
+        lock.pin(out)
         _forget_old(out)
         machine = choice.machine(smp=GUEST_CPUS, memory=GUEST_MEMORY)
         # A boot is quick with KVM, and a CPU that is the host's is not to be trusted over QEMU's and kernels' versions.
@@ -226,7 +226,7 @@ def _forget_old(newest: Path) -> None:
     """Remove the outputs of the oldest runs. Results that are kept do without their outputs then."""
     runs = sorted(newest.parent.iterdir(), key=_changed, reverse=True)
     for old in runs[_KEPT_RUNS:]:
-        with lock.unused(old) as free:
+        with lock.held_unless_pinned(old) as free:
             if free:
                 shutil.rmtree(old, ignore_errors=True)
 

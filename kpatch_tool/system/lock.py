@@ -52,12 +52,13 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-# Directories this process uses, by device and inode: a lock ends with its file descriptor.
-_in_use: dict[tuple[int, int], int] = {}
+# Directories this process has pinned, by device and inode: a lock ends with its file descriptor.
+_pinned: dict[tuple[int, int], int] = {}
 
 
-def use(directory: Path) -> bool:
-    """Keep `directory` from being removed by `unused` of any other process until this one ends.
+def pin(directory: Path) -> bool:
+    """Keep `directory` from being removed by `held_unless_pinned` of any other process until this one ends; there is no
+    way to unpin it.
 
     False where it is not there, or is just being removed.
     """
@@ -72,16 +73,16 @@ def use(directory: Path) -> bool:
         os.close(descriptor)
         return False
     identity = (here.st_dev, here.st_ino)
-    if identity != (there.st_dev, there.st_ino) or identity in _in_use:
+    if identity != (there.st_dev, there.st_ino) or identity in _pinned:
         os.close(descriptor)
         return identity == (there.st_dev, there.st_ino)
-    _in_use[identity] = descriptor
+    _pinned[identity] = descriptor
     return True
 
 
 @contextlib.contextmanager
-def unused(directory: Path) -> Iterator[bool]:
-    """Whether no process uses `directory` (see `use`); if so, none begins to during the block."""
+def held_unless_pinned(directory: Path) -> Iterator[bool]:
+    """Whether no process has pinned `directory` (see `pin`); if so, none can during the block."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):

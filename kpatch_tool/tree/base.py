@@ -186,8 +186,8 @@ class _Search:
         self.own = own
         self.before = _posted(series)
         self._known: dict[tuple[str, str | None], bool] = {}
-        self._listed: list[tuple[str, tuple[history.Change, ...]]] = []
-        self._there: dict[str, dict[str, str | None]] = {}
+        self._transitions: list[tuple[str, tuple[history.Change, ...]]] = []
+        self._files_of: dict[str, dict[str, str | None]] = {}
         self.starts: list[str] = []
         self.likely: list[str] = []
         self.since: int | None = None  # where only a part of the history is looked through: its beginning, its commits
@@ -199,11 +199,11 @@ class _Search:
         at = {value: next((named[form] for form in spellings(value) if form in named), None) for value in declared}
         self.likely = [*filter(None, at.values()), *([self.own] if self.own else [])]
         self.starts = list(dict.fromkeys([*history.tips(self.git_dir), *self.likely]))
-        self._ask([*self.likely, *self.starts[:_MANY_TIPS]])
+        self._learn_files([*self.likely, *self.starts[:_MANY_TIPS]])
         if any(one.blob for one in self.wanted.values()):
             progress("looking through the history of the files")
-            self._look(full=full)
-        whole = [commit for commit in self._there if len(self._matching(commit)) == len(self.wanted)]
+            self._search_history(full=full)
+        whole = [commit for commit in self._files_of if len(self._matching(commit)) == len(self.wanted)]
         exact = self._intervals(frozenset(self.wanted), whole, progress) if whole else ()
         nearest = None if exact else self._nearest(progress)
         return Sought(
@@ -214,7 +214,7 @@ class _Search:
             notes=(*chain_notes(self.series), *self._notes()),
         )
 
-    def _look(self, *, full: bool) -> None:
+    def _search_history(self, *, full: bool) -> None:
         """Find the commits at which a wanted file comes or goes, and learn the files of those where one comes."""
         if self.before is not None and not full and history.count(self.git_dir, self.starts, most=LONG + 1) > LONG:
             self.since = self.before - _YEAR
@@ -222,31 +222,33 @@ class _Search:
             self.rows = list(history.walk(self.git_dir, newest, since=self.since))
             inside = {row.commit for row in self.rows}
             # What is so at the lower edge of the year began before it.
-            self._ask(row.commit for row in self.rows if not row.parents or row.parents[0] not in inside)
+            self._learn_files(row.commit for row in self.rows if not row.parents or row.parents[0] not in inside)
             known = history.changes(self.git_dir, newest, list(self.wanted), since=self.since)
         else:
             known = history.changes(self.git_dir, self.starts, list(self.wanted))
-        self._listed = [(commit, changed) for commit, changed in known if self._tells(changed)]
-        coming = [commit for commit, changed in self._listed if self._becomes(changed, self.wanted)]
+        self._transitions = [(commit, changed) for commit, changed in known if self._changes_match(changed)]
+        coming = [commit for commit, changed in self._transitions if self._becomes(changed, self.wanted)]
         most = max(_FEW, _LOOKUPS // len(self.wanted))
         self.passed_over = max(0, len(coming) - most)
-        self._ask(coming[:most])
+        self._learn_files(coming[:most])
 
-    def _tells(self, changed: Iterable[history.Change]) -> bool:
+    def _changes_match(self, changed: Iterable[history.Change]) -> bool:
         """Whether a wanted file comes or goes with these changes."""
         return any(
-            one.path in self.wanted and self._is(one.path, one.old) != self._is(one.path, one.new) for one in changed
+            one.path in self.wanted and self._is_wanted(one.path, one.old) != self._is_wanted(one.path, one.new)
+            for one in changed
         )
 
     def _becomes(self, changed: Iterable[history.Change], paths: Collection[str]) -> bool:
-        return any(one.path in paths and self._is(one.path, one.new) for one in changed)
+        return any(one.path in paths and self._is_wanted(one.path, one.new) for one in changed)
 
     def _leaves(self, changed: Iterable[history.Change], paths: Collection[str]) -> bool:
         return any(
-            one.path in paths and self._is(one.path, one.old) and not self._is(one.path, one.new) for one in changed
+            one.path in paths and self._is_wanted(one.path, one.old) and not self._is_wanted(one.path, one.new)
+            for one in changed
         )
 
-    def _is(self, path: str, oid: str | None) -> bool:
+    def _is_wanted(self, path: str, oid: str | None) -> bool:
         """Whether the blob `oid` (None: no file) at `path` is what the series wants there."""
         key = (path, oid)
         if key not in self._known:
@@ -258,14 +260,14 @@ class _Search:
             return oid is not None and fitting(self.objects.blob(oid), one.file, one.damaged) is Fits.CLEAN
         return oid is None if not one.blob else oid is not None and oid.startswith(one.blob)
 
-    def _ask(self, commits: Iterable[str]) -> None:
+    def _learn_files(self, commits: Iterable[str]) -> None:
         """Learn what the wanted files are in `commits`."""
-        new = [commit for commit in dict.fromkeys(commits) if commit not in self._there]
-        self._there.update(history.entries(self.git_dir, new, list(self.wanted)))
+        new = [commit for commit in dict.fromkeys(commits) if commit not in self._files_of]
+        self._files_of.update(history.entries(self.git_dir, new, list(self.wanted)))
 
     def _matching(self, commit: str) -> frozenset[str]:
         """The files that `commit` holds as wanted."""
-        return frozenset(path for path, oid in self._there[commit].items() if self._is(path, oid))
+        return frozenset(path for path, oid in self._files_of[commit].items() if self._is_wanted(path, oid))
 
     def _stretches(
         self, paths: frozenset[str], begin: Sequence[str], mentioned: Sequence[str]
@@ -273,8 +275,8 @@ class _Search:
         """Where the files `paths` are all as wanted, from the commits `begin` on, which hold them."""
         rows: Iterable[history.Row] = self.rows
         if self.since is None:
-            rows = history.walk(self.git_dir, self.starts, without=self._before(paths, begin))
-        end = [commit for commit, changed in self._listed if self._leaves(changed, paths)]
+            rows = history.walk(self.git_dir, self.starts, without=self._excluded_history(paths, begin))
+        end = [commit for commit, changed in self._transitions if self._leaves(changed, paths)]
         found = history.stretches(rows, begin, end, mentioned=mentioned, before=self.before)
         met = frozenset(commit for one in found for commit in one.mentioned)
         outside = [commit for commit in dict.fromkeys(mentioned) if commit in begin and commit not in met]
@@ -282,10 +284,10 @@ class _Search:
         alone = (history.Stretch(one, one, one, 1, dates.get(one, 0), frozenset((one,))) for one in outside)
         return (*found, *alone)
 
-    def _before(self, paths: frozenset[str], begin: Sequence[str]) -> tuple[str, ...]:
+    def _excluded_history(self, paths: frozenset[str], begin: Sequence[str]) -> tuple[str, ...]:
         """Commits before all those of `begin` that have the files from no parent."""
         known = history.parents(self.git_dir, begin)
-        self._ask(parent for found in known.values() for parent in found)
+        self._learn_files(parent for found in known.values() for parent in found)
         origins = [
             commit for commit in begin if not any(paths <= self._matching(parent) for parent in known.get(commit, ()))
         ]
@@ -321,22 +323,22 @@ class _Search:
 
     def _nearest(self, progress: Callable[[str], None]) -> Near | None:
         if self.own and self.before is not None:
-            self._ask(filter(None, [history.last_before(self.git_dir, self.own, self.before)]))
-        if not self._there:
+            self._learn_files(filter(None, [history.last_before(self.git_dir, self.own, self.before)]))
+        if not self._files_of:
             return None
-        best = max(len(self._matching(commit)) for commit in self._there)
-        able = [commit for commit in self._there if len(self._matching(commit)) == best]
+        best = max(len(self._matching(commit)) for commit in self._files_of)
+        able = [commit for commit in self._files_of if len(self._matching(commit)) == best]
         chosen = next((commit for commit in self.likely if commit in able), None)
-        if chosen is None and best and self._listed:
+        if chosen is None and best and self._transitions:
             dates = history.date_of(self.git_dir, able)
             newest = max(able, key=lambda commit: self._by_date(dates.get(commit, 0)))
             paths = self._matching(newest)
-            begin = [commit for commit in self._there if paths <= self._matching(commit)]
+            begin = [commit for commit in self._files_of if paths <= self._matching(commit)]
             found = self._stretches(paths, begin, [newest])
             chosen = next((one.near for one in found if newest in one.mentioned), newest)
         chosen = chosen or able[-1]
         progress("looking at the files of the nearest commit")
-        self._ask([chosen])
+        self._learn_files([chosen])
         name = history.names_of(self.git_dir, [chosen]).get(chosen, "")
         return Near(chosen, name, self._differing(chosen), len(self._matching(chosen)))
 
@@ -349,13 +351,13 @@ class _Search:
         if commit is None:
             return Declared(value, None)
         inside = None if self.own is None else history.is_ancestor(self.git_dir, commit, self.own)
-        self._ask([commit])
+        self._learn_files([commit])
         return Declared(value, commit, inside, self._differing(commit))
 
     def _differing(self, commit: str) -> tuple[Differs, ...]:
         found = []
-        for path, oid in self._there[commit].items():
-            if not self._is(path, oid):
+        for path, oid in self._files_of[commit].items():
+            if not self._is_wanted(path, oid):
                 one = self.wanted[path]
                 found.append(Differs(path, one.blob or None, oid, self._fits(one, oid), one.blob == ""))
         return tuple(found)

@@ -10,7 +10,7 @@ from pathlib import Path
 from kpatch_tool.series.model import Exactness
 
 BASE_REF = "refs/heads/base"
-TIP_REF = "refs/kpt/tip"  # what the repository was at that the base was taken from, where that is another commit
+TIP_REF = "refs/kpt/tip"  # HEAD of the source repository when the tree was added, where that is not the base
 
 
 def branch_name(series: str) -> str:

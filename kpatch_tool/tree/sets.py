@@ -47,7 +47,7 @@ class SetStates:
             self._made[key] = self._make(key)
         return self._made[key]
 
-    def exchange(self, first: Sequence[int], then: Sequence[int]) -> bool:
+    def commute(self, first: Sequence[int], then: Sequence[int]) -> bool:
         """Whether `first` and then `then` make the same files as all of them in the order applied."""
         other = self._files([*self._ordered(first), *self._ordered(then)])
         return other is not None and other == self._files(self._ordered([*first, *then]))

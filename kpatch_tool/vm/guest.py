@@ -73,7 +73,7 @@ def run_guest(
     base = root.base_layer(cache, work.qemu)
     entries = (*work.files, *root.program_entries(work.programs), *_module_entries(work))
     saved = SavedMachine.of(cache, work.kernel, base, machine, emulator) if save else None
-    host = _Host(emulator, machine, qemu.sandbox(emulator), base, root.file_steps(entries), out, saved)
+    host = _Host(emulator, machine, qemu.seccomp_arguments(emulator), base, root.file_steps(entries), out, saved)
     run = _Run(work, host, patience, watcher)
     status, why = run.run()
     return GuestRun(status, why, run.outcomes(), tuple(run.boots), time.monotonic() - start)
@@ -85,7 +85,7 @@ class _Host:
 
     emulator: Path
     machine: qemu.Machine
-    sandbox: tuple[str, ...]
+    seccomp: tuple[str, ...]
     base: Path
     files: Sequence[Step]
     out: Path
@@ -228,7 +228,7 @@ class _Run:
         def command(wires: qemu.Wires) -> tuple[str, ...]:
             host = self._host
             return qemu.command_line(
-                host.emulator, host.machine, self._work.kernel, host.base, wires, extra=host.sandbox
+                host.emulator, host.machine, self._work.kernel, host.base, wires, extra=host.seccomp
             )
 
         with self._to_save(saved) as save:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool.errors import MachineError
-from kpatch_tool.system import process
-from kpatch_tool.system import sandbox as rooms
+from kpatch_tool.system import process, sandbox
 from kpatch_tool.system.limits import Limits
 from kpatch_tool.system.sandbox import Room
 
@@ -78,7 +77,7 @@ def hardened() -> tuple[str, ...]:
     return ("-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot")
 
 
-def sandbox(qemu: Path) -> tuple[str, ...]:
+def seccomp_arguments(qemu: Path) -> tuple[str, ...]:
     """The arguments that deny QEMU what it does not need (system calls), where this QEMU was built with seccomp."""
     wanted = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
     done = process.run((qemu, *hardened(), *wanted, "-machine", "help"), timeout=30)
@@ -116,6 +115,6 @@ def command_line(
         *extra,
     )
     devices = (_KVM,) if machine.accel == "kvm" else ()
-    room = Room(readable=(kernel, initrd, *rooms.beyond_system([str(qemu)])), devices=devices)
+    room = Room(readable=(kernel, initrd, *sandbox.beyond_system([str(qemu)])), devices=devices)
     limits = Limits(memory=(machine.memory << 20) + _OWN_MEMORY, tasks=_THREADS, file=_LARGEST, nice=0)
-    return rooms.where_it_can(words, room, limits) or (*DIES_WITH_KPT, *words)
+    return sandbox.where_it_can(words, room, limits) or (*DIES_WITH_KPT, *words)

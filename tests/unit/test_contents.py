@@ -84,25 +84,25 @@ def test_a_directory_in_use(tmp_path: Path) -> None:
     place.mkdir()
     program = (
         "import sys; from pathlib import Path; from kpatch_tool.system import lock\n"
-        "print(lock.use(Path(sys.argv[1])), flush=True); input()"
+        "print(lock.pin(Path(sys.argv[1])), flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as user:
         assert user.stdout is not None and user.stdout.readline() == b"True\n"
-        with lock.unused(place) as free:
+        with lock.held_unless_pinned(place) as free:
             assert not free
-        assert lock.use(place), "any number may use it"
+        assert lock.pin(place), "any number may use it"
         user.kill()
-    with lock.unused(place) as free:
+    with lock.held_unless_pinned(place) as free:
         assert not free, "this process does, too"
 
 
 def test_a_directory_that_is_being_removed(tmp_path: Path) -> None:
     place = tmp_path / "d"
-    assert not lock.use(place)
+    assert not lock.pin(place)
     place.mkdir()
-    with lock.unused(place) as free:
+    with lock.held_unless_pinned(place) as free:
         assert free
-        assert not lock.use(place)
-    assert lock.use(place)
+        assert not lock.pin(place)
+    assert lock.pin(place)

@@ -10,7 +10,7 @@ import pytest
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch, compat, config, reach, versions
 from kpatch_tool.kbuild.model import Diagnostic, Module, ModuleChange, module_changes, new_warnings, previous_built
-from kpatch_tool.kbuild.reach import Change
+from kpatch_tool.kbuild.reach import ChangedPath
 from kpatch_tool.kbuild.toolchain import Toolchain, probe
 from tests.results_fixtures import make_build
 
@@ -142,27 +142,28 @@ USES = reach.Uses(
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (Change("arch/x86/kvm/mmu.c", "M"), True),
-        (Change("arch/x86/kvm/new.c", "A"), True),
-        (Change("virt/kvm/kvm_main.c", "M"), True),
-        (Change("include/linux/kvm_host.h", "M"), True),
-        (Change("include/linux/kvm_host.h", "D"), False),
-        (Change("include/linux/mm.h", "M"), False),
-        (Change("arch/x86/kvm/shared.h", "M"), False),
-        (Change("arch/x86/kvm/Makefile", "M"), False),
-        (Change("arch/x86/kvm/Kconfig", "M"), False),
-        (Change("arch/x86/kernel/kvm.c", "M"), False),
-        (Change("mm/slub.c", "M"), False),
-        (Change("include/linux/new.h", "A"), False),
-        (Change("Documentation/kvm.txt", "M"), True),
-        (Change("Documentation/Kconfig", "M"), False),
-        (Change("tools/testing/selftests/kvm/Makefile", "M"), True),
-        (Change("tools/include/linux/kernel.h", "M"), False),
+        (ChangedPath("arch/x86/kvm/mmu.c", "M"), True),
+        (ChangedPath("arch/x86/kvm/new.c", "A"), True),
+        (ChangedPath("virt/kvm/kvm_main.c", "M"), True),
+        (ChangedPath("include/linux/kvm_host.h", "M"), True),
+        (ChangedPath("include/linux/kvm_host.h", "D"), False),
+        (ChangedPath("include/linux/mm.h", "M"), False),
+        (ChangedPath("arch/x86/kvm/shared.h", "M"), False),
+        (ChangedPath("arch/x86/kvm/Makefile", "M"), False),
+        (ChangedPath("arch/x86/kvm/Kconfig", "M"), False),
+        (ChangedPath("arch/x86/kernel/kvm.c", "M"), False),
+        (ChangedPath("mm/slub.c", "M"), False),
+        (ChangedPath("include/linux/new.h", "A"), False),
+        (ChangedPath("Documentation/kvm.txt", "M"), True),
+        (ChangedPath("Documentation/Kconfig", "M"), False),
+        (ChangedPath("tools/testing/selftests/kvm/Makefile", "M"), True),
+        (ChangedPath("tools/include/linux/kernel.h", "M"), False),
     ],
 )
-def test_how_far_a_change_reaches(change: Change, expected: bool) -> None:
+def test_how_far_a_change_reaches(change: ChangedPath, expected: bool) -> None:
     assert reach.modules_suffice([change], USES, X86.module_directories) is expected
-    assert reach.modules_suffice([Change("arch/x86/kvm/x86.c", "M"), change], USES, X86.module_directories) is expected
+    harmless = ChangedPath("arch/x86/kvm/x86.c", "M")
+    assert reach.modules_suffice([harmless, change], USES, X86.module_directories) is expected
 
 
 def test_records_of_make(tmp_path: Path) -> None:
@@ -217,8 +218,8 @@ def test_modules_beside_those_of_another_state() -> None:
     assert module_changes(build, base) == (
         ModuleChange("bzImage", True, 0),
         ModuleChange("a.ko", False, -10),
-        ModuleChange("c", False, 7, before=False),
-        ModuleChange("b.ko", False, -5, there=False),
+        ModuleChange("c", False, 7, was_present=False),
+        ModuleChange("b.ko", False, -5, present=False),
     )
     assert not build.same_binaries(base)
     assert build.same_binaries(replace(build, patch=2))
