@@ -33,7 +33,7 @@ def command(
     config: ConfigOption = None,
     jobs: JobsOption = None,
     no_sandbox: NoSandboxOption = False,
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """All of it: restore, deps, apply, build, test, report. Exit status 1 when something was found."""
     from kpatch_tool.report import live
@@ -53,7 +53,7 @@ def command(
     )
     with live.watcher_for(console(stderr=True)) as watcher:
         done = run_series(workspace, request, watcher)
-    if json:
+    if as_json:
         emit_json({**run_document(done.record), "reports": [str(path) for path in done.reports]})
     else:
         show(done.record, console(), done.reports)

@@ -7,8 +7,10 @@ from pathlib import Path
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.make import environment
 from kpatch_tool.progress import Progress
+from kpatch_tool.suites import own
 from kpatch_tool.system import atomic, process, sandbox
 from kpatch_tool.system.sandbox import Room
+from kpatch_tool.text import printable
 from kpatch_tool.tree.adding import init_bare
 from kpatch_tool.tree.sources.git import GitRepository
 from kpatch_tool.tree.worktree import PLAIN_FILES
@@ -81,7 +83,6 @@ def _check(done: process.Finished, log: Path) -> None:
     if done.timed_out:
         raise MachineError(f"took longer than {done.seconds:.0f} s", where=done.argv[0], todo=f"see {log}")
     if done.status:
-        lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-        error = next((line for line in lines if "error:" in line or "*** " in line), lines[-1] if lines else "")
-        told = "".join(c if c.isprintable() else " " for c in error.strip())[:300]
-        raise MachineError(f"kvm-unit-tests does not build: {told}", todo=f"see {log}")
+        text = log.read_bytes()
+        error = own.first_error(text) or text.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise MachineError(f"kvm-unit-tests does not build: {printable(error[:300])}", todo=f"see {log}")

@@ -7,7 +7,6 @@ that is known for a state needs neither a checkout nor make. A program that does
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import tomllib
@@ -25,15 +24,16 @@ from kpatch_tool.kbuild.make import environment, machine_fault, toolchain_progra
 from kpatch_tool.kbuild.objdir import later_than_now
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.suites import own
+from kpatch_tool.suites.catalogue import SELFTESTS
 from kpatch_tool.suites.model import Test
 from kpatch_tool.system import atomic, leftovers, lock, process, sandbox
 from kpatch_tool.system.limits import default_limits
 from kpatch_tool.system.sandbox import Room, plain
+from kpatch_tool.tree.fastimport import ls_tree, run_git
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.tree.worktree import build_lock, worktree_of
 from kpatch_tool.workspace import Workspace
 
-SUITE = "selftests"
 DIRECTORY = "tools/testing/selftests/kvm"
 DEFAULT_TIMEOUT = 60.0
 
@@ -115,15 +115,15 @@ def build_selftests(
         return Selftests((), f"no test of {DIRECTORY} matches {' '.join(patterns)}".strip())
     common = _digest(_common(sources, toolchain.probe(tree.make).identity, _handed(tree.make)))
     keys = _keys(sources, chosen, common)
-    kept = _Kept(workspace.cache / SUITE, _libraries())
+    kept = _Kept(workspace.cache / SELFTESTS, _libraries())
     log = None
     if any(not kept.has(key) for key in keys.values()):
         with lock.held(build_lock(workspace, tree), wait_seconds=_LOCK_SECONDS):
             missing = tuple(program for program in chosen if not kept.has(keys[program.name]))
             if missing:
                 source = worktree_of(workspace, tree).move_to(state, progress)
-                objects = workspace.state / "build" / f"{tree.name}-{arch}-{SUITE}"
-                log = workspace.logs / SUITE / f"{tree.name}-{state.commit[:12]}.log"
+                objects = workspace.state / "build" / f"{tree.name}-{arch}-{SELFTESTS}"
+                log = workspace.logs / SELFTESTS / f"{tree.name}-{state.commit[:12]}.log"
                 aside = state.patch != 0  # no guest runs before the base's programs are there
                 build = _Build(source, objects, tree.make, log, jobs or process.processors(), progress, aside)
                 broken = build.prepare(common, _digest(_headers(sources)), _data()[arch]["make_arch"])
@@ -154,12 +154,12 @@ def touched(tree: Tree, base: State, head: State, arch: str = "x86_64") -> tuple
 
 def read_sources(git_dir: Path, commit: str) -> Sources:
     """What a commit has of the tests and of what they are built from. Raises MachineError when git cannot tell."""
-    ids = _ls_tree(git_dir, commit, ["-r"], [DIRECTORY])
+    ids = ls_tree(git_dir, commit, "-r", "--", DIRECTORY)
     if f"{DIRECTORY}/Makefile" not in ids:
         return Sources({}, "")
     makefiles = [ids[name] for name in (f"{DIRECTORY}/Makefile", f"{DIRECTORY}/Makefile.kvm") if name in ids]
-    text = "\n".join(_git(git_dir, "cat-file", "blob", oid).decode("utf-8", "replace") for oid in makefiles)
-    return Sources({**ids, **_ls_tree(git_dir, commit, [], _data()["inputs"]["paths"])}, text)
+    text = "\n".join(run_git(git_dir, "cat-file", "blob", oid).decode("utf-8", "replace") for oid in makefiles)
+    return Sources({**ids, **ls_tree(git_dir, commit, "--", *_data()["inputs"]["paths"])}, text)
 
 
 def programs_in(makefile: str, variables: Iterable[str]) -> tuple[Program, ...]:
@@ -210,7 +210,7 @@ def _test(program: Program, listed: Mapping[str, Options], kept: _Kept, key: str
     options = listed.get(program.name, Options())
     path, why = kept.get(key)
     return Test(
-        suite=SUITE,
+        suite=SELFTESTS,
         name=program.name,
         path=path,
         timeout=options.timeout,
@@ -263,21 +263,6 @@ def _libraries() -> str:
 def _digest(parts: Mapping[str, str]) -> str:
     text = "".join(f"{name}\0{value}\n" for name, value in sorted(parts.items()))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
-def _ls_tree(git_dir: Path, commit: str, options: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
-    """path -> id, as `git ls-tree` tells (the format is in its manual: mode SP type SP id TAB path NUL)."""
-    listing = _git(git_dir, "ls-tree", "-z", "--full-tree", *options, commit, "--", *paths)
-    rows = (row.partition(b"\t") for row in listing.split(b"\0") if row)
-    return {os.fsdecode(path): words.split()[2].decode("ascii") for words, _, path in rows}
-
-
-def _git(git_dir: Path, *words: str) -> bytes:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = process.run(["git", f"--git-dir={git_dir}", *words], env={**kept, "LC_ALL": "C"})
-    if done.status != 0:
-        raise MachineError(f"git cannot read this tree: {done.last_line()}", where=str(git_dir), todo="add it again")
-    return done.stdout
 
 
 # Building

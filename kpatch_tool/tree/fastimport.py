@@ -246,6 +246,14 @@ def run_git(git_dir: Path, *words: str, stdin: bytes | None = None) -> bytes:
     return done.stdout
 
 
+def ls_tree(git_dir: Path, commit: str, *words: str) -> dict[str, str]:
+    """Path -> object id of what `git ls-tree` lists of a commit, with its options and paths as `words` (the format is
+    in its manual: mode SP type SP id TAB path NUL). Raises MachineError when git fails."""
+    rows = run_git(git_dir, "ls-tree", "-z", "--full-tree", commit, *words).split(b"\0")[:-1]
+    found = (row.split(b"\t", 1) for row in rows)
+    return {os.fsdecode(path): about.split()[2].decode("ascii") for about, path in found}
+
+
 def git_failed(said: bytes, git_dir: Path) -> MachineError:
     """The MachineError for what a failing git printed."""
     text = said.decode("utf-8", "replace")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kpatch_tool.tree.fastimport import Change, FastImport, Identity, run_git
+from kpatch_tool.tree.fastimport import Change, FastImport, Identity, ls_tree, run_git
 from kpatch_tool.tree.objects import Objects
 
 MOST = 1000  # files that are left out; a clone that lacks more has no kernel to build
@@ -30,10 +30,7 @@ def commit_without(git_dir: Path, commit: str, missing: frozenset[str]) -> str |
     all of them files. It comes out the same every time. Raises MachineError when git fails."""
     if len(missing) > MOST:
         return None
-    rows = [
-        row.split(b"\t", 1) for row in run_git(git_dir, "ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")[:-1]
-    ]
-    found = {os.fsdecode(path): about.split()[2].decode("ascii") for about, path in rows}
+    found = ls_tree(git_dir, commit, "-r")
     paths = sorted(path for path, blob in found.items() if blob in missing)
     if {found[path] for path in paths} != missing:
         return None
