@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.damaged import provisional
 from kpatch_tool.restore.hidden import hides
 from kpatch_tool.restore.letters import MARK
@@ -28,7 +29,6 @@ _CODED = re.compile(
 _TYPESET_CODE = re.compile(rb"(?:[(=,\[]|include|return) ?\xe2\x80[\x9c\x9d\x98\x99]|\\n\xe2\x80\x9d")
 _ENTITIES = re.compile(rb"-&gt;|&amp;&amp;|&amp;\w|#include &lt;|&quot;[^\n]{0,200}&quot;|\w &[lg]t;=? \w|&nbsp;")
 _LEAST_ENTITIES = 2
-_GUESSED = "guessed"  # lines joined of which the second may as well be a line of its own
 _COLUMNS = frozenset({b" ", b"+", b"-"})
 
 
@@ -40,7 +40,7 @@ class Blind:
 
     files: tuple[FileDiff, ...]
     certain: bool
-    undone: tuple[tuple[str, int], ...]
+    undone: tuple[tuple[Damage, int], ...]
     cut: str = ""
     torn: bool = False
 
@@ -51,13 +51,13 @@ def read_blind(text: bytes) -> Blind | None:
     loose = read_loose(text)
     if not loose or not any(file.hunks or file.header.renamed or file.header.new_mode for file in loose):
         return None
-    undone: Counter[str] = Counter()
-    certain, cut = True, ""
+    undone: Counter[Damage] = Counter()
+    certain, cut, guessed = True, "", 0
     left = [TEXT_STEPS]
     files: list[FileDiff] = []
     for file in loose:
         hunks: list[Hunk] = []
-        undone["rewrapped"] += file.broken
+        undone[Damage.REWRAPPED] += file.broken
         for number, hunk in enumerate(file.hunks, 1):
             fitted = fit_blind(hunk, left)
             if fitted is None:
@@ -67,12 +67,13 @@ def read_blind(text: bytes) -> Blind | None:
                     cut = _cut(file.header.path, number, hunk)
                 continue
             fit = fitted.fits[0]
-            undone["rewrapped"] += len(fitted.hunk.lines) - len(hunk.lines)
+            undone[Damage.REWRAPPED] += len(fitted.hunk.lines) - len(hunk.lines)
             certain = certain and (len(fitted.fits) == 1 or fitted.fits[1].cost - fit.cost >= _CERTAIN)
             hunks.append(_hunk(fitted, fit, undone))
-            certain = certain and not undone["blank-lines-doubled"]
+            guessed += sum(_may_be_apart(fitted.hunk.lines[one.first : one.last]) for one in fit.taken)
+            certain = certain and not undone[Damage.BLANK_LINES_DOUBLED]
         files.append(replace(file.header, hunks=tuple(hunks)))
-    torn = undone["rewrapped"] > undone.pop(_GUESSED, 0)
+    torn = undone[Damage.REWRAPPED] > guessed
     told = tuple(sorted((name, count) for name, count in undone.items() if count))
     return Blind(tuple(files), certain, told, cut, torn)
 
@@ -97,57 +98,61 @@ def _cut(path: str, number: int, hunk: LooseHunk) -> str:
     )
 
 
-def _hunk(fitted: Fitted, fit: Fit, undone: Counter[str]) -> Hunk:
+def _may_be_apart(pieces: Sequence[bytes]) -> bool:
+    """Whether pieces that were joined may as well be lines of their own."""
+    return len(pieces) > 1 and all(piece[:1] in _COLUMNS for piece in pieces[1:])
+
+
+def _hunk(fitted: Fitted, fit: Fit, undone: Counter[Damage]) -> Hunk:
     hunk = fitted.hunk
     lines: list[Line] = []
     used = fit.section
-    undone["rewrapped"] += bool(fit.section)
+    undone[Damage.REWRAPPED] += bool(fit.section)
     for one in fit.taken:
-        undone["blank-lines-doubled"] += one.first - used
+        undone[Damage.BLANK_LINES_DOUBLED] += one.first - used
         used = one.last
         pieces = hunk.lines[one.first : one.last]
         if len(pieces) > 1:
-            undone["rewrapped"] += 1
-            undone[_GUESSED] += all(piece[:1] in _COLUMNS for piece in pieces[1:])
+            undone[Damage.REWRAPPED] += 1
         first = pieces[0]
         if one.kind is not Kind.CONTEXT or first[:1] == b" ":
             first = first[1:]
         elif first:
-            undone["first-column-lost"] += 1
+            undone[Damage.FIRST_COLUMN_LOST] += 1
         text = joinings((first, *pieces[1:]))[0][1]
         lines.append(Line(one.kind, text, one.last - 1 not in hunk.bare))
     section = b" ".join((hunk.section, *(line.strip() for line in hunk.lines[: fit.section])))
     return Hunk(hunk.old_start, hunk.old_count, hunk.new_start, hunk.new_count, section, tuple(lines))
 
 
-def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[str]:
-    """What seems to have been done to a diff that reads well: names of damages (kpatch_tool.mail.message.Damage).
+def suspicions(files: tuple[FileDiff, ...], diff: bytes) -> frozenset[Damage]:
+    """What seems to have been done to a diff that reads well.
 
     Only what an author hardly ever writes counts: a kernel's C code without any tab, codes of quoted-printable.
     """
-    found: set[str] = set()
+    found: set[Damage] = set()
     if _CODED.search(diff):
-        found.add("quoted-printable")
+        found.add(Damage.QUOTED_PRINTABLE)
     texts = [line.text for file in files for hunk in file.hunks for line in hunk.lines]
     code = [line.text for file in files if _is_code(file.path) for hunk in file.hunks for line in hunk.lines]
     if b"&" in diff and sum(len(_ENTITIES.findall(text)) for text in code) >= _LEAST_ENTITIES:
-        found.add("html-entities")
+        found.add(Damage.HTML_ENTITIES)
     if not diff.isascii():
         if any(MARK in text for text in texts):
-            found.add("characters-replaced")
+            found.add(Damage.REPLACED)
         leading = any(NO_BREAK.search(text[: len(text) - len(text.lstrip(b" \t\xc2\xa0\xc3\x82"))]) for text in texts)
         if (leading or any(_blank_run(text) for text in code)) and not _own_no_break(files):
-            found.add("no-break-spaces")
+            found.add(Damage.NO_BREAK_SPACES)
         if any(_TYPESET_CODE.search(text) for text in code):
-            found.add("typeset")
+            found.add(Damage.TYPESET)
         if any(INVISIBLE.search(text) for text in code):
-            found.add("invisible-characters")
+            found.add(Damage.INVISIBLE)
     if any(_mixed_ends(hunk) for file in files for hunk in file.hunks):
-        found.add("line-ends")
+        found.add(Damage.LINE_ENDS)
     if _detabbed(files):
-        found.add("tabs-to-blanks")
+        found.add(Damage.TABS_TO_BLANKS)
     if b"@" in diff and re.search(rb"^[ +-].*\[email.{1,3}protected\]", diff, re.MULTILINE | re.IGNORECASE):
-        found.add("addresses-hidden")
+        found.add(Damage.ADDRESSES_HIDDEN)
     return frozenset(found)
 
 

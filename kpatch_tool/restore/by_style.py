@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.damaged import squeeze
 from kpatch_tool.restore.loosely.plans import HunkPlan
@@ -40,7 +41,7 @@ def restore_by_style(case: Case, plans: Sequence[HunkPlan], told: Sequence[Evide
         bound = Bound(_BOUND.readings // heavy, _BOUND.hashed // heavy, _BOUND.lines // heavy)
         found = _spelled(case, plan, one, rows, bound)
         if found is not None:
-            name, lines = ("squeezed", len(added)) if one.lossy else ("tabs-to-blanks", 0)
+            name, lines = (Damage.SQUEEZED, len(added)) if one.lossy else (Damage.TABS_TO_BLANKS, 0)
             return replace(found, undone=added_up([*undone_by(plan, case.base, rows, {}), (name, lines)]))
     return None
 

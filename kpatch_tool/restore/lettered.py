@@ -22,7 +22,6 @@ from kpatch_tool.restore.loosely.fitting import fit_hunks
 from kpatch_tool.restore.loosely.loose import LooseFile, LooseHunk
 from kpatch_tool.restore.readings.judge import readings_judged
 
-NAME = "characters-replaced"  # of the damage (kpatch_tool.mail.message.Damage)
 _MOST = 8  # readings of a file
 _FEW = 2  # the same where a short blob id judges them, or nothing says that letters were replaced
 _SHORT = 100_000  # readings that an id of seven digits judges

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from kpatch_tool.diff.blob import is_pre_image
 from kpatch_tool.diff.model import FileDiff, Kind
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.by_style import MOST_READINGS, restore_by_style
 from kpatch_tool.restore.choosing import choices
 from kpatch_tool.restore.hidden import hides
-from kpatch_tool.restore.lettered import NAME as LETTERS
 from kpatch_tool.restore.lettered import lettered_loose
 from kpatch_tool.restore.loosely.fits import AlikeBase, Fitted
 from kpatch_tool.restore.loosely.fitting import fit_hunks
@@ -83,7 +83,7 @@ def repair_made(file: LooseFile, base: bytes, made: bytes) -> Restoration | None
         return None
     for way in lettered_loose(file, base, made=made):
         if found := _led(way.file, base, made):
-            return replace(found, undone=added_up([*found.undone, (LETTERS, way.lines)]))
+            return replace(found, undone=added_up([*found.undone, (Damage.REPLACED, way.lines)]))
     return _led(file, base, made)
 
 
@@ -263,7 +263,7 @@ def _suppositions(plan: HunkPlan, told: Evidence) -> list[Evidence]:
     text = b"\n".join(plan.added())
     for undo in UNDOS:
         if undo.undo(text) != text:
-            out += [told.supposing(undo.name, True), told.supposing(undo.name, False)]
+            out += [told.supposing(undo.damage, True), told.supposing(undo.damage, False)]
     out += [replace(told, ways=(way,)) for way in told.ways[:_MOST_WAYS] if len(told.ways) > 1]
     return out
 
@@ -294,7 +294,7 @@ def _unproven(case: Case, plan: HunkPlan, why: str, cut: str = "") -> Restoratio
         styled = restore_file(file, case.content, Bound(1))
         if not styled.found:
             return styled
-        undone = added_up([*undone_by(plan, case.base, rows, {}), ("squeezed", len(rows))])
+        undone = added_up([*undone_by(plan, case.base, rows, {}), (Damage.SQUEEZED, len(rows))])
         return replace(styled, why=why, ambiguous=(*doubts, *styled.ambiguous), undone=undone)
     return replace(_result(case, plan, rows, {}, proven=False, why=why), ambiguous=doubts)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import quopri
 import re
 
+from kpatch_tool.mail.message import Damage
+
 _QUOTED_DIFF = re.compile(rb"^((?:>[ \t]?)+|[ \t]{1,16})(?:diff --git |--- [^\n]*\n\1\+\+\+ )", re.MULTILINE)
 _DIFF = re.compile(rb"^(?:diff -|--- [^\n]*\n\+\+\+ )", re.MULTILINE)
 _SPACED_HUNK = re.compile(rb"^@@? ?- (\d{1,9}(?:,\d{1,9})?) (\+) ?(\d{1,9}(?:,\d{1,9})?)(?: @@?)?", re.MULTILINE)
@@ -36,52 +38,52 @@ _SHARE = 0.97  # of the lines that must show a damage
 _LEAST = 8  # lines, fewer prove nothing
 
 
-def reshaped(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """A mail's text with such damage undone, and the names of what was undone (kpatch_tool.mail.message.Damage)."""
-    undone: list[str] = []
+def reshaped(body: bytes) -> tuple[bytes, tuple[Damage, ...]]:
+    """A mail's text with such damage undone, and what was undone."""
+    undone: list[Damage] = []
     for undo in (_line_ends, _broken, _decoded, _dashed, _single, _unquoted, _unspaced):
-        changed, name = undo(body)
-        if changed != body:
+        changed, damage = undo(body)
+        if changed != body and damage is not None:
             body = changed
-            undone.append(name)
+            undone.append(damage)
     return body, tuple(undone)
 
 
-def _line_ends(body: bytes) -> tuple[bytes, str]:
+def _line_ends(body: bytes) -> tuple[bytes, Damage | None]:
     if b"\r" not in body:
-        return body, ""
+        return body, None
     if b"\n" not in body.strip():
-        return body.replace(b"\r", b"\n"), "line-ends"
+        return body.replace(b"\r", b"\n"), Damage.LINE_ENDS
     header = re.search(rb"^diff --git [^\n]*\r$", body, re.MULTILINE)
-    return (re.sub(rb"(?<!\r)\r+\n", b"\n", body), "line-ends") if header else (body, "")
+    return (re.sub(rb"(?<!\r)\r+\n", b"\n", body), Damage.LINE_ENDS) if header else (body, None)
 
 
-def _broken(body: bytes) -> tuple[bytes, str]:
+def _broken(body: bytes) -> tuple[bytes, Damage | None]:
     """With blanks for no-break spaces, where the header of the diff has those."""
     if _BLANK not in body or not _UNBROKEN_GIT.search(body) or _DIFF.search(body):
-        return body, ""
-    return body.replace(_BLANK, b" "), "no-break-spaces"
+        return body, None
+    return body.replace(_BLANK, b" "), Damage.NO_BREAK_SPACES
 
 
-def _decoded(body: bytes) -> tuple[bytes, str]:
+def _decoded(body: bytes) -> tuple[bytes, Damage | None]:
     """Without quoted-printable, where all of the diff is in it."""
     start = _DIFF.search(body)
     if start is None or b"=" not in body[start.start() :]:
-        return body, ""
+        return body, None
     diff = body[start.start() :]
     soft = len(_SOFT_END.findall(diff))
     coded = len(_CODED.findall(diff)) + soft
     sure = diff.isascii() and (soft or _SURELY_CODED.search(diff))
     if coded < _LEAST_CODES or coded != diff.count(b"=") or not sure:
-        return body, ""
-    return quopri.decodestring(body), "quoted-printable"
+        return body, None
+    return quopri.decodestring(body), Damage.QUOTED_PRINTABLE
 
 
-def _dashed(body: bytes) -> tuple[bytes, str]:
+def _dashed(body: bytes) -> tuple[bytes, Damage | None]:
     """With the hyphens of a diff's header, and of its removed lines, of which a typesetter made dashes."""
     start = _DASHED_GIT.search(body)
     if start is None or _DIFF.search(body):
-        return body, ""
+        return body, None
     head, diff = body[: start.start()], body[start.start() :]
     single = _DASHED_HUNK.search(diff)
     for pattern, text in ((_DASHED_GIT, b"diff --git "), (_DASHED_NAME, b"--- "), (_DASHED_HUNK, b"@@ -")):
@@ -94,15 +96,15 @@ def _dashed(body: bytes) -> tuple[bytes, str]:
     rules = list(_DASHED_RULE.finditer(head))
     if rules:  # the last one, above the diffstat
         head = head[: rules[-1].start()] + b"---" + head[rules[-1].end() :]
-    return head + diff, "typeset"
+    return head + diff, Damage.TYPESET
 
 
-def _single(body: bytes) -> tuple[bytes, str]:
+def _single(body: bytes) -> tuple[bytes, Damage | None]:
     """Without the empty line after every line."""
     lines = body.split(b"\n")
     start = _DIFF.search(body)
     if len(lines) < 2 * _LEAST or start is None:
-        return body, ""
+        return body, None
     first = body.count(b"\n", 0, start.start())
     below = lines[first:]
     odd = below[1::2]
@@ -110,21 +112,21 @@ def _single(body: bytes) -> tuple[bytes, str]:
     blank = sum(1 for line in odd if not line.strip())
     full = sum(1 for line in even if line.strip())
     if len(odd) < _LEAST or blank < _SHARE * len(odd) or full < 0.4 * len(even):
-        return body, ""
+        return body, None
     above = lines[:first]
     if sum(1 for line in above[1::2] if not line.strip()) >= _SHARE * len(above[1::2]):
         above = above[0::2]
     elif sum(1 for line in above[0::2] if not line.strip()) >= _SHARE * len(above[0::2]):
         above = above[1::2]
     kept = [line for at, line in enumerate(below) if at % 2 == 0 or line.strip()]
-    return b"\n".join([*above, *kept]).rstrip(b"\n") + b"\n", "blank-lines-doubled"
+    return b"\n".join([*above, *kept]).rstrip(b"\n") + b"\n", Damage.BLANK_LINES_DOUBLED
 
 
-def _unquoted(body: bytes) -> tuple[bytes, str]:
+def _unquoted(body: bytes) -> tuple[bytes, Damage | None]:
     """Without what stands before every line of the diff."""
     found = _QUOTED_DIFF.search(body)
     if found is None or _DIFF.search(body):
-        return body, ""
+        return body, None
     prefix = found[1]
     bare = prefix.rstrip(b" \t")
     head, text = body[: found.start()], body[found.start() :]
@@ -135,7 +137,7 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     lines = part.split(b"\n")
     told = [line for line in lines if line.strip()]
     if sum(1 for line in told if line.startswith(prefix) or line.rstrip() == bare) < _SHARE * len(told):
-        return body, ""
+        return body, None
     above = head.split(b"\n")
     also = [line for line in above if line.strip()]
     if sum(1 for line in also if line.startswith(prefix) or line.rstrip() == bare) >= _SHARE * len(also):
@@ -143,8 +145,9 @@ def _unquoted(body: bytes) -> tuple[bytes, str]:
     elif (at := _forwarded_at(above, prefix)) is not None:
         head = b"\n".join([*above[:at], *(_without(line, prefix) for line in above[at:])])
     elif not bare:  # an example in a letter
-        return body, ""
-    return head + b"\n".join(_without(line, prefix) for line in lines) + rest, "quoted" if bare else "indented"
+        return body, None
+    body = head + b"\n".join(_without(line, prefix) for line in lines) + rest
+    return body, Damage.QUOTED if bare else Damage.INDENTED
 
 
 def _forwarded_at(lines: list[bytes], prefix: bytes) -> int | None:
@@ -166,13 +169,13 @@ def _without(line: bytes, prefix: bytes) -> bytes:
     return b"" if line.rstrip() == prefix.rstrip() else line
 
 
-def _unspaced(body: bytes) -> tuple[bytes, str]:
+def _unspaced(body: bytes) -> tuple[bytes, Damage | None]:
     """With the header lines of a diff to whose hyphens a gateway added blanks as git writes them."""
     if not _SPACED_GIT.search(body):
-        return body, ""
+        return body, None
     body = _SPACED_GIT.sub(b"diff --git ", body)
     body = _NAMES.sub(lambda match: re.sub(rb"(?<=[^ ]-) (?=\S)", b"", match[0]), body)
     body = _SPACED_NAME.sub(b"--- ", body)
     body = _SPACED_RULE.sub(b"---", body)
     body = re.sub(rb"(?m)^((?:[A-Z][a-z]+- )(?:[a-z]+- )*[a-z]+: )", lambda match: match[1].replace(b"- ", b"-"), body)
-    return _SPACED_HUNK.sub(rb"@@ -\1 \2\3 @@", body), "hyphens-spaced"
+    return _SPACED_HUNK.sub(rb"@@ -\1 \2\3 @@", body), Damage.HYPHENS_SPACED

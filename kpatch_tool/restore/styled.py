@@ -15,10 +15,10 @@ from functools import partial
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.align import BaseText, Misplaced, PlacedHunk, ReadLine, place_hunks
 from kpatch_tool.restore.damaged import comparable
 from kpatch_tool.restore.elsewhere import NOTHING, Elsewhere
-from kpatch_tool.restore.lettered import NAME as LETTERS
 from kpatch_tool.restore.lettered import File, Lettered, lettered
 from kpatch_tool.restore.loosely.telling import added_up
 from kpatch_tool.restore.readings.judge import Judge, rows_in
@@ -53,7 +53,7 @@ class Restoration:
     proven: bool
     why: str
     ambiguous: tuple[str, ...] = ()
-    undone: tuple[tuple[str, int], ...] = ()
+    undone: tuple[tuple[Damage, int], ...] = ()
 
 
 def restore_file(
@@ -97,7 +97,7 @@ def with_letters(ways: Sequence[Lettered[File]], read: Callable[..., Restoration
     for way in ways:
         found = read(way.file) if first is None and not way.lacks else read(way.file, _ANOTHER)
         if found.found and way.lines:
-            found = replace(found, undone=added_up([*found.undone, (LETTERS, way.lines)]))
+            found = replace(found, undone=added_up([*found.undone, (Damage.REPLACED, way.lines)]))
         if found.proven:
             return found
         first = first or replace(found, ambiguous=tuple(dict.fromkeys((*way.listed, *found.ambiguous))))
@@ -129,7 +129,7 @@ def restore_made(file: FileDiff, base: bytes, made: bytes) -> Restoration | None
     of the blobs that it names. None where what was received does not lead from one to the other."""
     for way in lettered(file, base, made=made):
         if found := _restored_to(way.file, base, made):
-            return replace(found, undone=((LETTERS, way.lines),) if way.lines else ())
+            return replace(found, undone=((Damage.REPLACED, way.lines),) if way.lines else ())
     return _restored_to(file, base, made)
 
 

@@ -471,7 +471,7 @@ def test_blank_context_lines_joined_with_the_next_are_set_apart() -> None:
     assert restore_loose(file, base).proven
     blind = read_blind(text)
     assert blind is not None and blind.certain
-    assert dict(blind.undone)["rewrapped"] == 2
+    assert dict(blind.undone)[Damage.REWRAPPED] == 2
 
 
 @pytest.mark.parametrize("damage", ["tabs to 8", "tabs to 4", "tabs by column", "tabs by screen"])

@@ -74,7 +74,7 @@ def test_letters_that_the_base_has_come_back(post: bytes, how: str, restore: Res
     assert done.proven, done.why
     assert done.post == post
     assert format_diff((done.file,)) == format_diff((diff_of(post),))
-    assert dict(done.undone)["characters-replaced"] >= 1
+    assert dict(done.undone)[Damage.REPLACED] >= 1
     assert done.ambiguous == ()
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kpatch_tool.diff.model import Kind
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.hidden import hides, lost
 from kpatch_tool.restore.likeness import likeness
 from kpatch_tool.restore.loosely.fits import AlikeBase, Taken
@@ -17,7 +18,7 @@ from kpatch_tool.restore.loosely.written import FileLine
 _UNDECIDED = 2.5  # bits: a reading this much less likely than the chosen one still counts as possible
 _LONGEST_SHOWN = 60  # characters of a line that a reason shows
 
-Undone = tuple[tuple[str, int], ...]  # (name of a damage, lines in which it was undone)
+Undone = tuple[tuple[Damage, int], ...]  # (what was done, and the lines in which it was undone)
 
 
 def why_misplaced(hunks: Sequence[LooseHunk], number: int, base: AlikeBase) -> str:
@@ -60,17 +61,17 @@ def groundless(plan: HunkPlan) -> str:
 
 def undone_by(plan: HunkPlan, base: AlikeBase, rows: Sequence[FileLine], chosen: Mapping[int, int]) -> Undone:
     """What was undone and in how many lines; `chosen` (row -> option) where a row is not its first option."""
-    counts: Counter[str] = Counter()
+    counts: Counter[Damage] = Counter()
     row = 0
     for fitted, fit in plan.fits:
         said = fitted.hunk.old_count, fitted.hunk.new_count
-        counts["counts-wrong"] += fit.recounted and (fit.old_count(), fit.new_count()) != said
-        counts["truncated"] += fit.completed
-        counts["rewrapped"] += bool(fit.section)
+        counts[Damage.COUNTS_WRONG] += fit.recounted and (fit.old_count(), fit.new_count()) != said
+        counts[Damage.TRUNCATED] += fit.completed
+        counts[Damage.REWRAPPED] += bool(fit.section)
         lines = fitted.hunk.lines
         used = fit.section
         for one in fit.taken[: len(fit.taken) - fit.completed]:
-            counts["blank-lines-doubled"] += one.first - used
+            counts[Damage.BLANK_LINES_DOUBLED] += one.first - used
             used = one.last
             if one.base is None:
                 counts.update(rows[row].options[chosen.get(row, 0)].undone)
@@ -80,31 +81,31 @@ def undone_by(plan: HunkPlan, base: AlikeBase, rows: Sequence[FileLine], chosen:
     return added_up(counts.items())
 
 
-def _happened(one: Taken, lines: tuple[bytes, ...], base: AlikeBase) -> Iterator[str]:
-    """What happened to a line that the base has: names of damages."""
+def _happened(one: Taken, lines: tuple[bytes, ...], base: AlikeBase) -> Iterator[Damage]:
+    """What happened to a line that the base has."""
     if one.first == one.last:
-        yield "blank-lines-dropped"
+        yield Damage.BLANK_LINES_DROPPED
         return
     if one.last - one.first > 1:
-        yield "rewrapped"
+        yield Damage.REWRAPPED
         return
     line, known = lines[one.first], base.lines[one.base or 0]
     bare = line[1:]
     if bare == known and (one.kind is Kind.REMOVED or line[:1] == b" "):
         return
     if line == known and line[:1] not in (b" ", b"\t", b""):
-        yield "first-column-lost"
+        yield Damage.FIRST_COLUMN_LOST
         return
     for undo in UNDOS:
-        if undo.undo(bare) != bare and undo.undo(known) == known and undo.name != "hyphens-spaced":
-            yield undo.name
+        if undo.undo(bare) != bare and undo.undo(known) == known and undo.damage != Damage.HYPHENS_SPACED:
+            yield undo.damage
     if b"\t" in known and b"\t" not in bare:
-        yield "tabs-to-blanks"
+        yield Damage.TABS_TO_BLANKS
 
 
-def added_up(undone: Iterable[tuple[str, int]]) -> Undone:
+def added_up(undone: Iterable[tuple[Damage, int]]) -> Undone:
     """The counts of each damage together, in the order of their names."""
-    counts: Counter[str] = Counter()
+    counts: Counter[Damage] = Counter()
     for name, count in undone:
         counts[name] += count
     return tuple(sorted((name, count) for name, count in counts.items() if count > 0))
@@ -131,7 +132,7 @@ def _doubt(row: FileLine, one: Taken, lines: tuple[bytes, ...]) -> str:
     """What nothing decided of a line, in words; "" for nothing."""
     first = row.options[0]
     likely = sum(1 for choice in row.options if choice.cost - first.cost < _UNDECIDED)
-    guessed = "addresses-hidden" in first.undone and lost(lines[one.first])
+    guessed = Damage.ADDRESSES_HIDDEN in first.undone and lost(lines[one.first])
     if one.base is None and (guessed or hides(first.text)):
         return "a hidden address"
     return f"{likely} readings" if likely > 1 else ""

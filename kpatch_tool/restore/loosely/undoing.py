@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import squeeze
@@ -37,11 +38,11 @@ _NEAR = 100  # bytes before a hyphen that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """One thing done to characters, and how it is undone. `name` is the damage's (kpatch_tool.mail.message.Damage),
-    `said` words for it; `cost` what it takes to undo it where nothing tells (`kept`: to leave it). `further` is another
+    """One thing done to characters, and how it is undone. `said` are words for
+    it; `cost` what it takes to undo it where nothing tells (`kept`: to leave it). `further` is another
     way to undo it, less likely."""
 
-    name: str
+    damage: Damage
     said: str
     undo: Callable[[bytes], bytes]
     cost: float = 0.0
@@ -68,14 +69,14 @@ def without_any_hyphen_blank(text: bytes) -> bytes:
 
 
 UNDOS = (
-    Undo("quoted-printable", "codes of quoted-printable decoded", without_quoted_printable),
-    Undo("html-entities", "entities of HTML decoded", without_entities),
-    Undo("no-break-spaces", "no-break spaces made blanks", without_no_break),
-    Undo("invisible-characters", "invisible characters taken out", without_invisible, kept=2.0),
-    Undo("typeset", "typographic characters made ASCII", without_typesetting, cost=1.0, kept=0.0),
-    Undo("charset", "put in UTF-8", in_utf8, cost=1.0, kept=0.0),
+    Undo(Damage.QUOTED_PRINTABLE, "codes of quoted-printable decoded", without_quoted_printable),
+    Undo(Damage.HTML_ENTITIES, "entities of HTML decoded", without_entities),
+    Undo(Damage.NO_BREAK_SPACES, "no-break spaces made blanks", without_no_break),
+    Undo(Damage.INVISIBLE, "invisible characters taken out", without_invisible, kept=2.0),
+    Undo(Damage.TYPESET, "typographic characters made ASCII", without_typesetting, cost=1.0, kept=0.0),
+    Undo(Damage.CHARSET, "put in UTF-8", in_utf8, cost=1.0, kept=0.0),
     Undo(
-        "hyphens-spaced",
+        Damage.HYPHENS_SPACED,
         "blanks after hyphens taken out",
         without_hyphen_blanks,
         cost=_SETTLED,
@@ -91,7 +92,7 @@ class Choice:
 
     cost: float
     text: bytes
-    undone: frozenset[str] = frozenset()
+    undone: frozenset[Damage] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Evidence:
     at all), likeliest first, () where white space was lost otherwise; `carriage`: what lines of the file end in before
     their newline; `margin`: white space was lost at the ends of lines only."""
 
-    settled: dict[str, bool]
+    settled: dict[Damage, bool]
     ways: tuple[Way | None, ...]
     carriage: bytes = b""
     margin: bool = False
@@ -109,15 +110,15 @@ class Evidence:
     def lossy(self) -> bool:
         return not self.ways
 
-    def supposing(self, name: str, done: bool) -> Evidence:
+    def supposing(self, damage: Damage, done: bool) -> Evidence:
         """The same with one question answered."""
-        return replace(self, settled={**self.settled, name: done})
+        return replace(self, settled={**self.settled, damage: done})
 
 
 def evidence(pairs: Sequence[tuple[bytes, bytes]], added: Sequence[bytes] = ()) -> Evidence:
     """What `pairs` of a line as received and as it is in the base tell, and the `added` lines where they do not."""
-    seen: Counter[str] = Counter()
-    against: Counter[str] = Counter()
+    seen: Counter[Damage] = Counter()
+    against: Counter[Damage] = Counter()
     carriage = bool(pairs) and all(known.endswith(b"\r") for _, known in pairs)
     left: list[tuple[bytes, bytes]] = []
     for received, whole in pairs:
@@ -127,16 +128,16 @@ def evidence(pairs: Sequence[tuple[bytes, bytes]], added: Sequence[bytes] = ()) 
             other = undo.undo(text)
             if other == text and (undo.further is None or undo.further(text) == text):
                 continue
-            if (squeeze(text) == squeeze(known) and undo.name != "no-break-spaces") or text == known:
-                against[undo.name] += 1
+            if (squeeze(text) == squeeze(known) and undo.damage != Damage.NO_BREAK_SPACES) or text == known:
+                against[undo.damage] += 1
             elif _shows(undo, text, known):
-                seen[undo.name] += 1
+                seen[undo.damage] += 1
                 text = other
         left.append((text, known))
-    settled = {undo.name: seen[undo.name] > 0 for undo in UNDOS if seen[undo.name] or against[undo.name]}
-    for name in settled:
-        if seen[name] and against[name]:
-            settled[name] = seen[name] >= against[name]
+    settled = {undo.damage: seen[undo.damage] > 0 for undo in UNDOS if seen[undo.damage] or against[undo.damage]}
+    for damage in settled:
+        if seen[damage] and against[damage]:
+            settled[damage] = seen[damage] >= against[damage]
     ways = ways_told([pair for pair in left if pair[1].strip()], added)
     margin = not ways and all(text.strip() == known.strip() for text, known in left)
     return Evidence(settled, ways, b"\r" if carriage else b"", margin)
@@ -144,7 +145,7 @@ def evidence(pairs: Sequence[tuple[bytes, bytes]], added: Sequence[bytes] = ()) 
 
 def _shows(undo: Undo, text: bytes, known: bytes) -> bool:
     """Whether undoing makes the received text more like the line that is known."""
-    if undo.name == "hyphens-spaced":
+    if undo.damage == Damage.HYPHENS_SPACED:
         forward = re.sub(rb"-(?=[^\s-])", b"- ", known)
         return forward == text and forward != known
     done = undo.undo(text)
@@ -181,13 +182,13 @@ def readings(pieces: Sequence[bytes], told: Evidence, people: Sequence[Person]) 
     """What an added line received as `pieces` (without the first column) may have been, cheapest first."""
     found = [Choice(cost, text) for cost, text in joinings(pieces)]
     if len(pieces) > 1:
-        found = [replace(choice, undone=frozenset({"rewrapped"})) for choice in found]
+        found = [replace(choice, undone=frozenset({Damage.REWRAPPED})) for choice in found]
     for undo in UNDOS:
         found = _least([new for choice in found for new in _undone(choice, undo, told)])
     found = _least([new for choice in found for new in _tabbed(choice, told)])
     if any(hides(choice.text) for choice in found):
         found = [
-            replace(choice, cost=choice.cost + cost, text=text, undone=choice.undone | {"addresses-hidden"})
+            replace(choice, cost=choice.cost + cost, text=text, undone=choice.undone | {Damage.ADDRESSES_HIDDEN})
             for choice in found[:4]
             for cost, text in addresses.shown(choice.text, people)
         ]
@@ -211,12 +212,12 @@ def as_near(options: list[Choice], head: bytes, known: Sequence[Sequence[bytes]]
 
 
 def _undone(choice: Choice, undo: Undo, told: Evidence) -> list[Choice]:
-    done = told.settled.get(undo.name)
+    done = told.settled.get(undo.damage)
     cost, kept = (undo.cost, undo.kept) if done is None else (0.0, _SETTLED) if done else (_SETTLED, 0.0)
     ways = [(choice.cost + cost, undo.undo(choice.text))]
     if undo.further:
         ways.append((choice.cost + cost + _FURTHER, undo.further(choice.text)))
-    found = [Choice(least, text, choice.undone | {undo.name}) for least, text in ways if text != choice.text]
+    found = [Choice(least, text, choice.undone | {undo.damage}) for least, text in ways if text != choice.text]
     return [*found, replace(choice, cost=choice.cost + kept)] if found else [choice]
 
 
@@ -228,7 +229,7 @@ def _tabbed(choice: Choice, told: Evidence) -> list[Choice]:
             out.append(replace(choice, cost=choice.cost + more))
             continue
         for cost, text in before(choice.text, way):
-            undone = choice.undone if text == choice.text else choice.undone | {"tabs-to-blanks"}
+            undone = choice.undone if text == choice.text else choice.undone | {Damage.TABS_TO_BLANKS}
             out.append(Choice(choice.cost + more + cost, text, undone))
     return out
 

@@ -58,7 +58,7 @@ def readable(message: Message) -> Message:
     body, undone = reshaped(message.body)
     if not undone:
         return message
-    return replace(message, body=body, damage=message.damage | {Damage(name) for name in undone})
+    return replace(message, body=body, damage=message.damage | set(undone))
 
 
 def all_readable(messages: Iterable[Message]) -> list[Message]:
@@ -158,7 +158,7 @@ def _judged(message: Message, parts: Split, files: tuple[FileDiff, ...]) -> Read
     if not message.damage - _HIDDEN_ONLY and unstuffed(files, declared=declared) is not files:
         return _stuffed(parts, files, message, parts.diff)
     damage = message.damage - _HIDDEN_ONLY
-    damage |= {Damage(name) for name in suspicions(files, parts.diff)}
+    damage |= suspicions(files, parts.diff)
     if Damage.ADDRESSES_HIDDEN in message.damage and hides_address(files):
         damage |= _HIDDEN_ONLY
     if message.flowed and _LEADING_NBSP.search(parts.diff):
@@ -228,7 +228,7 @@ def _repaired(message: Message, plain: Split, error: DiffError) -> Iterator[Read
 
 def _by_grammar(message: Message, parts: Split, blind: Blind, error: DiffError | None) -> Reading:
     """What the grammar alone tells. The text is repaired only where it leaves no choice."""
-    seen = {Damage(name) for name, _ in blind.undone}
+    seen = {damage for damage, _ in blind.undone}
     if not blind.certain:
         seen &= _PLAIN_TO_SEE if blind.torn else _PLAIN_TO_SEE - {Damage.REWRAPPED}
     damage = message.damage | seen | ({Damage.TRUNCATED} if blind.cut else set())

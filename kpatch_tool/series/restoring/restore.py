@@ -10,7 +10,6 @@ from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff, second_reading
-from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore import addresses
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.loosely.loose import read_loose
@@ -207,7 +206,7 @@ def _judged(patch: Patch, results: Sequence[Restoration]) -> Patch:
         files=restored,
         note=laid_out(patch.note),
         ambiguous=tuple(line for result in results for line in result.ambiguous),
-        damage=patch.damage | {Damage(name) for name, _ in undone},
+        damage=patch.damage | {damage for damage, _ in undone},
         received=b"",
     )
     words = told(undone) or (patch.why.removesuffix(NOT_COMPARED) if patch.why.endswith(NOT_COMPARED) else "")
