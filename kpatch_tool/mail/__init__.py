@@ -1,1 +1,3 @@
-"""A source of mail (mbox, directory, archive page) -> messages. Knows nothing of patches."""
+"""A source of mail (mbox, directory, archive page) -> messages. Finds where a patch is in a mail; what that means
+is for the room of series.
+"""

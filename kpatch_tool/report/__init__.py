@@ -1,1 +1,1 @@
-"""Renderings of what was found: terminal, HTML, JSON."""
+"""Renderings of what was found: terminal, HTML, JSON, JUnit, TAP, mail."""

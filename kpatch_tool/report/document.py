@@ -1,4 +1,4 @@
-"""The JSON documents of the contract, without the schema's version (cli.common.emit_json adds it).
+"""The JSON documents of apply, build, test and run, without the schema's version (cli.common.emit_json adds it).
 
 Keys beyond the contract are additions that other programs may ignore.
 """

@@ -69,8 +69,11 @@ def _message_id(shown: str, archive: Archive) -> str:
 
 
 def _unfolded(subject: str, body: bytes) -> tuple[str, bytes]:
-    """A subject that was folded, with its second line, which nothing marks where leading blanks and blank lines are
-    lost: short, neither the start of a sentence nor gone on with, and the first line had no room for its first word."""
+    """Subject and body, where the page broke a long subject and its second line became the first of the body.
+
+    Nothing marks it where leading blanks and blank lines are lost: it is short, begins in lower case, does not end a
+    clause, the line below it does not begin in lower case, and its first word had no room in the line above.
+    """
     line, _, rest = body.partition(b"\n")
     second = headers.decode(line, "utf-8")
     first_word = second.split(" ")[0]
