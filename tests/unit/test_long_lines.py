@@ -61,3 +61,9 @@ def test_a_page_that_nearly_begins_a_mail(archive: str) -> None:
         for head in heads:
             for part in (b" ", b"a", b"<", b"a@b ", b"\n", b"Subject: x\n"):
                 assert not [*start.finditer(head + of(part))]
+
+
+def test_every_kind_of_line_has_its_odds_beside_every_other() -> None:
+    for table, kinds in ((blanks._CODE_ODDS, blanks.KINDS[True]), (blanks._TEXT_ODDS, blanks.KINDS[False])):
+        assert list(table) == kinds
+        assert {len(row) for row in table.values()} == {len(kinds)}
