@@ -20,7 +20,8 @@ from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import variants
 from kpatch_tool.suites.run import Options
-from kpatch_tool.testing.command import Tester, default_suites
+from kpatch_tool.testing.command import default_suites
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import Applied, State, Tree
 
 _SHELL = frozenset("|&;<>()$`*?[~#!\n")

@@ -26,7 +26,7 @@ from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.suites.model import StateTests, Verdict
 from kpatch_tool.system import sandbox
 from kpatch_tool.system.sandbox import Room
-from kpatch_tool.testing.command import Tester
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import State
 
 _SECONDS = 60.0

@@ -27,7 +27,7 @@ from kpatch_tool.tree.worktree import build_lock, worktree_of
 from kpatch_tool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kpatch_tool.testing.command import Tester
+    from kpatch_tool.testing.tester import Tester
 
 SKIP = 125  # git bisect run: this state cannot be asked
 _LOCK_SECONDS = 5.0

@@ -19,7 +19,7 @@ from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, name, transition
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Verdict
-from kpatch_tool.testing.command import Tester
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State
 from kpatch_tool.vm.model import LEFT_BEHIND

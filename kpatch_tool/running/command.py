@@ -29,7 +29,8 @@ from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import atomic
-from kpatch_tool.testing.command import Tester, build_for, default_suites, guests_at_once
+from kpatch_tool.testing.command import default_suites, guests_at_once
+from kpatch_tool.testing.tester import Tester, build_for
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue

@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from kpatch_tool import doctor
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild import arch as archs
-from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.answer import out_of_reach
-from kpatch_tool.results.deltas import Change, Delta, compare, not_begun, previous_tested
+from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
 from kpatch_tool.results.repeats import (
-    NOTHING_BEFORE,
     Before,
-    cut_short,
-    doubtful,
-    in_full,
-    not_mended,
-    proven_before,
-    seems_mended,
-    seen_alone,
-    settled,
-    to_repeat,
-    took_on,
 )
-from kpatch_tool.results.store import Origin, Store
-from kpatch_tool.suites import catalogue, jobs, run, selftests, variants
-from kpatch_tool.suites.model import StateTests, SuiteStatus, Verdict
-from kpatch_tool.suites.run import Options, Plan, Subject
+from kpatch_tool.results.store import Store
+from kpatch_tool.suites import catalogue, run, variants
+from kpatch_tool.suites.model import StateTests, SuiteStatus
+from kpatch_tool.suites.run import Options
 from kpatch_tool.system import limits, process
 from kpatch_tool.system.parallel import Threads, ahead
+from kpatch_tool.testing.tester import Tester, build_for
 from kpatch_tool.testing.turns import Turns
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm import accel
-from kpatch_tool.vm.accel import Choice
-from kpatch_tool.vm.model import LEFT_BEHIND
 from kpatch_tool.workspace import Workspace
-
-_RUNS = 3  # of a test that seems worse, before it counts as worse
-_ROUNDS = 5  # of running tests again: more than two where those that were to speak for others were not worse again
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,220 +96,6 @@ class Tested:
         if tests.status is SuiteStatus.FAILED:
             return True
         return any(delta.change is Change.WORSE for delta in self.deltas(tests))
-
-
-@dataclass(slots=True)
-class Tester:
-    """Tests states of one tree, remembering what it found; made for kpatch_tool.running.pipeline.Steps.
-
-    `runs` is how often a test that seems worse is run before it counts; `fresh` tests again what is remembered; `keep`
-    is False where what was found must not be remembered (one look of a search at a test that may be flaky). Threads may
-    test several states at once; whoever builds suites (`prepare`, `fingerprint`) does it in one.
-    """
-
-    __test__ = False  # not a pytest class
-
-    workspace: Workspace
-    tree: Tree
-    store: Store
-    arch: str = "x86_64"
-    options: Options = field(default_factory=Options)
-    fresh: bool = False
-    progress: Progress = silent
-    runs: int = _RUNS
-    keep: bool = True
-    _choice: Choice | None = None
-    _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
-    _choosing: threading.Lock = field(default_factory=threading.Lock)
-    _base: tuple[State, StateBuild] | None = None
-    _again: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # suite, test: see _of_base
-    _asking: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def choice(self) -> Choice | None:
-        """The acceleration, once a state was tested."""
-        return self._choice
-
-    def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
-        """Equal for two states exactly when the suite runs the same programs on the same kernel and modules."""
-        return run.fingerprint(self._subject(state, build), self._plan(state, build, suite))
-
-    def choose(self, state: State, build: StateBuild) -> Choice:
-        """The acceleration; the first time a trial may boot the state."""
-        with self._choosing:
-            if self._choice is None:
-                self._choice = run.choose_accel(self._subject(state, build), self.options)
-            return self._choice
-
-    def about(self, base: State, head: State, suites: Collection[str]) -> None:
-        """Where the tree's selftests are among `suites`: have those run, too, that the series from `base` to `head`
-        changes. Raises MachineError when git cannot tell which."""
-        if catalogue.SELFTESTS in suites:
-            touched = selftests.touched(self.tree, base, head, self.arch)
-            self.options = replace(self.options, touched=touched)
-
-    def prepare(self, state: State, build: StateBuild, suite: str) -> None:
-        """Have the suite's programs for a state built, so that nothing but the guest's time is left for `test`."""
-        self._plan(state, build, suite)
-
-    def test(
-        self, state: State, build: StateBuild, suites: Sequence[str], before: Before = NOTHING_BEFORE
-    ) -> tuple[StateTests, ...]:
-        """What each of `suites` says of a state that was built: remembered, or found out in one boot. What seems worse
-        than in the results `before` is run again.
-
-        Raises InputError for an unknown suite or variant, MachineError when the guest cannot be run at all.
-        """
-        if state.patch == 0:
-            self._base = (state, build)
-        subject = self._subject(state, build)
-        choice = self.choose(state, build)
-        plans = {suite: self._plan(state, build, suite) for suite in suites}
-        keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
-        known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
-        base = before.known()
-        missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
-        found: dict[str, StateTests] = {}
-        for suite, tests in known.items():
-            if tests is not None and self._is_doubtful(tests, plans[suite], before):
-                found[suite] = self._confirmed(subject, plans[suite], tests, before)
-        if missing:
-            results = run.test_state(subject, missing, choice, progress=self.progress)
-            whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
-            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
-            found |= {tests.suite: self._not_by_chance(tests, before) for tests in sure}
-        if self.keep:
-            self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
-        return tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
-
-    def _keep(
-        self,
-        found: Mapping[str, StateTests],
-        keys: Mapping[str, str],
-        versions: Mapping[str, str],
-        build: StateBuild,
-        choice: Choice,
-    ) -> None:
-        """Keep what was `found` of each suite, and that what is kept is true of this build; a full disk must not cost
-        the answer."""
-        try:
-            for suite, tests in found.items():
-                self.store.keep_tests(keys[suite], tests, Origin(_build_key(build), versions[suite], choice.accel))
-            for suite, key in keys.items():
-                if suite not in found or found[suite].status is not SuiteStatus.INFRA:
-                    self.store.answered(key, _build_key(build))
-        except MachineError as error:
-            self.progress(f"not remembered: {error.line()}")
-
-    def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
-        """Note in the store that what is kept of these suites is true of this state as well."""
-        subject = self._subject(state, build)
-        for suite in suites:
-            key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
-            self.store.answered(key, _build_key(build))
-
-    def _to_run(self, plan: Plan, base: Sequence[StateTests], choice: Choice) -> Plan:
-        """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
-        must not take the place of those that belong to what is."""
-        took = took_on(base, plan.suite)
-        rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
-        return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
-
-    def _is_doubtful(self, tests: StateTests, plan: Plan, before: Before) -> bool:
-        """Whether kept results are worse than the base's in what was run but once: the base was tested anew since."""
-        base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        return base is not None and seen_alone(tests, base, _names(plan))
-
-    def _in_full(
-        self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before
-    ) -> StateTests:
-        """`tests` where those that hung on the `base`, and had less time now, were run in all of it if they hung in
-        another way than there and on the state before."""
-        there = _of_suite(base, tests.suite)
-        if there is None:
-            return tests
-        hung = {name for name, seconds in took_on(base, tests.suite).items() if seconds is None}
-        choice = self.choose(subject.state, subject.build)
-        less = {row.name for row in plan.rows if row.name in hung and jobs.has_less(row, choice.accel)}
-        names = cut_short(tests, there, less) if less else ()
-        previous = _of_suite(before.previous(), tests.suite) if names else None
-        if previous is not None:
-            names = cut_short(tests, previous, names)
-        if not names:
-            return tests
-        rows = tuple(row for row in plan.rows if row.name in names)
-        self.progress(f"running in full what hung otherwise than on the base: {', '.join(names)}")
-        rest = replace(plan, rows=rows, digest=f"{plan.digest} in full")
-        (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
-        return tests if again.status is SuiteStatus.FAILED else in_full(tests, again, there, names)
-
-    def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
-        """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
-        base, names = _of_suite(before.base(), tests.suite), _names(plan)
-        if base is None or not doubtful(tests, base, names):
-            return tests
-        previous, known = _of_suite(before.previous(), tests.suite), set[str]()
-        if previous is not None:
-            tests, sure = proven_before(tests, base, previous, names)
-            names -= sure
-            known |= set(doubtful(previous, base, names))
-        took = {result.test: result.seconds for result in base.results if not result.case}
-        count = Counter(result.test for result in tests.results if not result.case and not not_begun(result))
-        for runs in range(2, _ROUNDS + 2) if self.runs > 1 else ():
-            suspects = to_repeat(tests, base, names, times=count, most=self.runs, known=known)
-            if not suspects:
-                break
-            choice = self.choose(subject.state, subject.build)
-            again_too = {*suspects, *_left_behind(tests, plan, suspects)}
-            rows = tuple(
-                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in again_too
-            )
-            repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
-            self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
-            (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
-            if again.status is SuiteStatus.FAILED:
-                break
-            count.update(suspects)
-            tests = settled(tests, again, base, {name: count[name] for name in suspects}, previous)
-            if tests.status is SuiteStatus.INFRA:
-                break
-        return tests
-
-    def _not_by_chance(self, tests: StateTests, before: Before) -> StateTests:
-        """`tests` after what seems to be mended was run on the base once more: what passes there, too, says so."""
-        base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        if base is None or self._base is None:
-            return tests
-        plan = self._plan(*self._base, tests.suite)
-        mended = seems_mended(tests, base, _names(plan))
-        with self._asking:
-            names = [name for name in mended if (tests.suite, name) not in self._again]
-            self._again |= {(tests.suite, name): cases for name, cases in self._of_base(plan, names).items()}
-        passed = {(name, case) for name in mended for case in self._again[tests.suite, name]}
-        return not_mended(tests, base, passed)
-
-    def _of_base(self, plan: Plan, names: Collection[str]) -> dict[str, frozenset[str]]:
-        """The cases of each of the tests called `names` that pass on the base in another run ("": all of the test)."""
-        assert self._base is not None
-        if not names:
-            return {}
-        self.progress(f"running again on the base what seems to be mended: {', '.join(names)}")
-        rows = tuple(row for row in plan.rows if row.name in names)
-        rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
-        (again,) = run.test_state(self._subject(*self._base), [rest], self.choose(*self._base), progress=self.progress)
-        if again.status is SuiteStatus.INFRA:
-            raise MachineError(f"the base could not be run again: {again.why}", where=f"suite {plan.suite}")
-        passed = [one for one in again.results if one.verdict is Verdict.PASS]
-        return {name: frozenset(one.case for one in passed if one.test == name) for name in names}
-
-    def _subject(self, state: State, build: StateBuild) -> Subject:
-        return Subject(self.workspace, self.tree, state, build, self.arch)
-
-    def _plan(self, state: State, build: StateBuild, suite: str) -> Plan:
-        key = (state.commit, suite)
-        if key not in self._plans:
-            self._plans[key] = run.plan_suite(self._subject(state, build), suite, self.options, self.progress)
-        return self._plans[key]
 
 
 def guests_at_once(wanted: int | None) -> int:
@@ -459,48 +227,5 @@ def _states(workspace: Workspace, request: Request) -> tuple[Tree, tuple[State, 
     return tree, (base, *(state for state in later if state.patch in request.patches)), numbers, whole
 
 
-def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:
-    """The tests in variants before that of a suspect whose modules could not be loaded because theirs would not go:
-    alone it would find nothing in its way."""
-    blocked = {one.test for one in tests.results if one.test in suspects and one.why.startswith(LEFT_BEHIND)}
-    ways = list(dict.fromkeys(row.variant.name for row in plan.rows))
-    last = max((ways.index(row.variant.name) for row in plan.rows if row.name in blocked), default=0)
-    return [row.name for row in plan.rows if row.variant.name in ways[:last]]
-
-
 def _untested(state: State, suite: str, status: SuiteStatus, build: StateBuild) -> StateTests:
     return StateTests(state.patch, suite, status, 0.0, (), f"it was not built: {build.why}")
-
-
-def _build_key(build: StateBuild) -> str:
-    """The key that the build is kept by: its directory's name."""
-    assert build.artifacts is not None
-    return build.artifacts.name
-
-
-def _names(plan: Plan) -> set[str]:
-    """The tests that a plan runs."""
-    return {row.name for row in plan.rows if row.job}
-
-
-def _of_suite(results: Sequence[StateTests], suite: str) -> StateTests | None:
-    return next((tests for tests in results if tests.suite == suite), None)
-
-
-def _there(tests: StateTests | None) -> StateTests:
-    assert tests is not None
-    return tests
-
-
-def build_for(tester: Tester, state: State, fragments: Sequence[Path]) -> StateBuild:
-    """The build of a state that `tester` is to test, as kbuild.build.build_state makes it; guests of the states before
-    may run beside it, but for the base's."""
-    return build_state(
-        tester.workspace,
-        tester.tree,
-        state,
-        tester.arch,
-        fragments=fragments,
-        progress=tester.progress,
-        aside=state.patch != 0,
-    )

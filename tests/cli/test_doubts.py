@@ -10,7 +10,7 @@ from kpatch_tool.progress import silent
 from kpatch_tool.results.store import Store
 from kpatch_tool.running.command import Rooms
 from kpatch_tool.series.directory.store import load
-from kpatch_tool.testing.command import Tester
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt, git

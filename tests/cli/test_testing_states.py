@@ -27,6 +27,7 @@ from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdic
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing import command
 from kpatch_tool.testing.command import Tested, _Testing
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State
@@ -109,7 +110,7 @@ class Searched(FakeTester):
 
 
 def run(workspace: Workspace, tester: FakeTester, guests: int = 2) -> tuple[StateTests, ...]:
-    return _Testing(cast("command.Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)[0]
+    return _Testing(cast("Tester", tester), ("s",), guests).run(load_applied(workspace, "s").states)[0]
 
 
 @pytest.mark.parametrize("guests", [1, 3])
@@ -188,7 +189,7 @@ def test_what_no_guest_loads_is_told(
 
 
 def test_a_search_tells_what_no_guest_loads(intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    tester = cast("command.Tester", Searched(workspace))
+    tester = cast("Tester", Searched(workspace))
     monkeypatch.setattr(asked, "_suites", lambda *_: ("s",))
     monkeypatch.setattr(asked, "_tester", lambda *_: tester)
     monkeypatch.setattr(doctor, "require", lambda _: None)

@@ -25,7 +25,7 @@ from kpatch_tool.running.command import Rooms
 from kpatch_tool.running.pipeline import Which, run
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import StateTests, inherited
-from kpatch_tool.testing.command import Tester
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import create
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
@@ -481,7 +481,7 @@ def test_a_disk_that_is_full_anywhere_in_a_room_ends_the_stage_not_the_run(
             full.write("a note")
         raise AssertionError
 
-    monkeypatch.setattr("kpatch_tool.testing.command.build_state", fill)
+    monkeypatch.setattr("kpatch_tool.testing.tester.build_state", fill)
     workspace = create(tmp_path)
     kernel = Tree("toy", tmp_path, "0" * 40)
     with Store(workspace) as store:
@@ -667,7 +667,7 @@ def test_builds_stand_back_from_guests_and_the_base_has_none_beside_it(
         aside.append(options["aside"])
         return make_build(0)
 
-    monkeypatch.setattr("kpatch_tool.testing.command.build_state", note)
+    monkeypatch.setattr("kpatch_tool.testing.tester.build_state", note)
     workspace = create(tmp_path)
     kernel = Tree("toy", tmp_path, "0" * 40)
     with Store(workspace) as store:

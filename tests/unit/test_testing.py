@@ -20,7 +20,8 @@ from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Test, Verdict, inherited
 from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
-from kpatch_tool.testing.command import Tested, Tester, guests_at_once
+from kpatch_tool.testing.command import Tested, guests_at_once
+from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.console import Trace, TraceKind
