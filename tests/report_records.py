@@ -193,9 +193,9 @@ def hostile_record() -> RunRecord:
         2: make_build(2, "failed", errors=(found,), why=HOSTILE),
         3: make_build(3, module="c"),
     }
-    base = make_tests(0, "vmexit=pass", "msr/one=pass", "msr=pass", "dirty=skip does not build: " + HOSTILE)
+    base = make_tests(0, "vmexit=pass", "msr/one=pass", "msr=pass", "dirty=skip:unbuilt does not build: " + HOSTILE)
     head = make_tests(3, "vmexit=fail", "msr=timeout", "dirty=pass", why=HOSTILE)
-    head = replace(head, trace=HOSTILE + "\nRIP: 0010", results=tuple(replace(r, why=HOSTILE) for r in head.results))
+    head = replace(head, trace=HOSTILE + "\nRIP: 0010", results=tuple(replace(r, said=HOSTILE) for r in head.results))
     tests = {0: (base,), 1: (replace(base, patch=1),), 3: (head,)}
     outside = (External(1, EdgeKind.REVERT, HOSTILE, False, HOSTILE), External(0, EdgeKind.DECLARED, "5bef", None, "b"))
     needs = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, HOSTILE),), (1, 2, 3), outside, ((1, 2),))

@@ -18,11 +18,10 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, name, transition
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, StateTests, SuiteStatus, Verdict
 from kpatch_tool.testing.tester import Tester
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State
-from kpatch_tool.vm.model import LEFT_BEHIND
 
 _NAMED = 3  # cases named in the evidence
 _KEPT = 100  # cases that a look keeps
@@ -194,7 +193,7 @@ class Worse(Plain):
             # The last state reaches the case, and fails in it: something else is in its way here.
             return Observation(state.patch, Answer.SKIP, seconds, cached, f"not reached: {why}", identity)
         # What the tests before left behind, they have to leave behind in the other states, too.
-        alone = not any(delta.why.startswith(LEFT_BEHIND) for delta in worse)
+        alone = not any(delta.cause is Cause.LEFT_BEHIND for delta in worse)
         about = tuple(dict.fromkeys(delta.test for delta in worse)) if alone else ()
         return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about, cases=cases[:_KEPT])
 

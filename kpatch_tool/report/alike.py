@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kpatch_tool.results.deltas import Delta, identity, transition
 from kpatch_tool.results.repeats import by_chance, seen_once, shaky
-from kpatch_tool.suites.model import StateTests
+from kpatch_tool.suites.model import Cause, StateTests
 from kpatch_tool.text import plural
 
 _ALIKE_AT_MOST = 3
@@ -27,7 +27,8 @@ def one_of_alike(deltas: Iterable[tuple[Delta, str]], *, any_why: bool = False) 
 
 def came_back(deltas: Iterable[Delta]) -> list[Delta]:
     """The same of what a state takes back, without why it was otherwise before: that was said there."""
-    return [delta for delta, _ in one_of_alike(((replace(delta, why=""), "") for delta in deltas), any_why=True)]
+    bare = ((replace(delta, why="", cause=Cause.OWN), "") for delta in deltas)
+    return [delta for delta, _ in one_of_alike(bare, any_why=True)]
 
 
 def surely_back(

@@ -10,21 +10,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kpatch_tool.suites.model import (
-    BASE_PASSES,
-    EMULATOR_DIED,
     KERNEL_LOG,
-    NOT_BEGUN,
     UNBUILT,
     CaseResult,
+    Cause,
     StateTests,
     SuiteStatus,
     Verdict,
 )
 from kpatch_tool.text import plural
-from kpatch_tool.vm.model import NOT_LOADED
 
 ABSENT = "absent"
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
+_NO_TURN = frozenset({Cause.NOT_BEGUN, Cause.NOT_LOADED, Cause.LEFT_BEHIND})
 _CERTAIN = 1.0
 HALF_SURE = 0.5  # this machine may have done it: it was busy, or its emulator died
 _NAMED_AT_MOST = 3
@@ -47,9 +45,10 @@ class Delta:
     """A case whose verdict differs from the base's; "absent" stands for a case that was not reported.
 
     `confidence` is between 0 and 1: how sure it is that the two states differ. `why` is what is known of the reason,
-    empty where nothing is. `follows` is set on a case that vanished, or appeared, only because its test was cut short
-    (timeout, abort) in one of the two states: the delta of the test as a whole says it already. Where that is not
-    worse (it failed or hung on the base, too), the first of the cases that passed there and vanished stands for them.
+    empty where nothing is; it may be the guest's own words, and `cause` is what kpt itself knows. `follows` is set on a
+    case that vanished, or appeared, only because its test was cut short (timeout, abort) in one of the two states: the
+    delta of the test as a whole says it already. Where that is not worse (it failed or hung on the base, too), the
+    first of the cases that passed there and vanished stands for them.
     """
 
     test: str
@@ -60,6 +59,7 @@ class Delta:
     change: Change = Change.CHANGED
     why: str = ""
     follows: bool = False
+    cause: Cause = Cause.OWN
 
 
 def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
@@ -173,7 +173,7 @@ def _could_tell(cases: _Cases, key: tuple[str, str, str]) -> bool:
     whole = cases.get((test, ""))
     if now == ABSENT or (whole is not None and test == KERNEL_LOG):
         return True
-    if whole is None or whole.why.startswith((NOT_BEGUN, NOT_LOADED)):
+    if whole is None or whole.cause in _NO_TURN:
         return False
     ended_well = whole.verdict is Verdict.PASS
     return (ended_well or (test, case) in cases) if case else ended_well or str(whole.verdict) not in _CUT_SHORT
@@ -199,7 +199,7 @@ def name(delta: Delta) -> str:
 
 def transition(delta: Delta) -> str:
     """What happened, in words: "pass, now fail"; "does not build, now pass"; "pass, now does not build"."""
-    if not _unbuilt(delta.why):
+    if delta.cause is not Cause.UNBUILT:
         return f"{delta.base}, now {delta.now}"
     # What is not built fails; were it the base's reason as well, nothing would differ.
     return f"{delta.base}, now {UNBUILT}" if delta.now == Verdict.FAIL else f"{UNBUILT}, now {delta.now}"
@@ -207,7 +207,7 @@ def transition(delta: Delta) -> str:
 
 def reason(delta: Delta) -> str:
     """Why, as far as `transition` does not say it already; "" where nothing more is known."""
-    return delta.why.removeprefix(UNBUILT).lstrip(": ") if _unbuilt(delta.why) else delta.why
+    return delta.why.removeprefix(f"{UNBUILT}: ") if delta.cause is Cause.UNBUILT else delta.why
 
 
 def in_words(delta: Delta) -> str:
@@ -240,7 +240,7 @@ def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
     whole = {delta.test for delta in telling if not delta.case and delta.test != KERNEL_LOG}
     said = {KERNEL_LOG for delta in telling if delta.case and delta.test == KERNEL_LOG}
     telling = [delta for delta in telling if delta.test not in (whole if delta.case else said)]
-    telling.sort(key=lambda delta: delta.why.startswith(NOT_BEGUN))  # those tell nothing of themselves
+    telling.sort(key=lambda delta: delta.cause is Cause.NOT_BEGUN)  # those tell nothing of themselves
     named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
     told = f" {when}" if when else ""
@@ -294,36 +294,38 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
-    lucky = change is Change.BETTER and key in after and after[key].why.endswith(BASE_PASSES)
+    lucky = change is Change.BETTER and key in after and _base_passes(after[key])
     if lucky:
         change = Change.CHANGED
     confidence = HALF_SURE if lucky or any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
-    return Delta(test, case, base, now, confidence, change, _why(key, before, after), follows)
+    why, cause = _why(key, before, after)
+    return Delta(test, case, base, now, confidence, change, why, follows, cause)
 
 
 def emulator_died(result: CaseResult | None) -> bool:
     """Whether a test's verdict is the end of QEMU itself: nobody is to blame for it, and it says nothing of the
     kernel."""
-    return result is not None and result.why.startswith(EMULATOR_DIED)
+    return result is not None and result.cause is Cause.EMULATOR_DIED
 
 
 def not_begun(result: CaseResult) -> bool:
     """Whether a test's turn never came: its verdict is no answer of the kernel's."""
-    return result.why.startswith(NOT_BEGUN)
+    return result.cause is Cause.NOT_BEGUN
 
 
-def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> str:
+def _base_passes(result: CaseResult) -> bool:
+    """Whether another run of the base passes it, too, as this state does."""
+    return result.repeats is not None and result.repeats.base_passes
+
+
+def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> tuple[str, Cause]:
     """The reason of the worse side; where a case is not there at all, that of its test."""
     whole = (key[0], "")
     if key not in after:
         found = after.get(whole)
-        return found.why if found is not None else "not reported by this state"
+        return (found.why, found.cause) if found is not None else ("not reported by this state", Cause.OWN)
     if key not in before or before[key].verdict is not Verdict.PASS:
         found = before.get(key) or before.get(whole)
-        if found is not None and _unbuilt(found.why):
-            return found.why
-    return after[key].why
-
-
-def _unbuilt(why: str) -> bool:
-    return why.startswith(UNBUILT)
+        if found is not None and found.cause is Cause.UNBUILT:
+            return found.why, found.cause
+    return after[key].why, after[key].cause

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun
-from kpatch_tool.suites.model import BASE_PASSES, KERNEL_LOG, UNBUILT, CaseResult, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
 _HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did not come because others did
-_STEADY = "worse in "
-_UNSTEADY = "unsteady: "
-_IN_SOME = "in some of its runs only"  # a case of a test that is worse in all of them
-_PROVEN = re.compile(r"worse (?:as )?in (\d+ of \d+ runs)").search
+_ONCE = Repeats()
 Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
 
 
@@ -46,8 +42,7 @@ def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tup
 def seen_alone(tests: StateTests, base: StateTests, names: Collection[str]) -> bool:
     """Whether `tests`, which were kept, have tests called `names` that are worse than on the `base`, and were run again
     for none: beside the base of that time nothing was worse."""
-    said = (result.why for result in tests.results if _is_whole(result))
-    return bool(doubtful(tests, base, names)) and not any(_PROVEN(why) for why in said)
+    return bool(doubtful(tests, base, names)) and not any(map(_ran_again, tests.results))
 
 
 def to_repeat(
@@ -126,14 +121,14 @@ def proven_before(
     the same cases.
     """
     now, then = _worse_cases(tests, base), _worse_cases(previous, base)
-    proven = {
-        result.test: match[1] for result in previous.results if _is_whole(result) if (match := _PROVEN(result.why))
-    }
+    proven = {result.test: _repeats(result) for result in previous.results if _proven(result)}
     alike = frozenset(name for name in names if name in now and now[name] == then.get(name))
     sure = alike if alike & proven.keys() else frozenset()
-    seen = {name: f"{proven[name]} of an earlier state" if name in proven else "an earlier state" for name in sure}
+    seen = {name: proven.get(name, _ONCE) for name in sure}
     results = tuple(
-        _noted(result, f"worse as in {seen[result.test]}") if result.test in sure and _is_whole(result) else result
+        _counted(result, seen[result.test].runs, seen[result.test].worse, earlier=True)
+        if result.test in sure and _is_whole(result)
+        else result
         for result in tests.results
     )
     return replace(tests, results=results), sure
@@ -212,7 +207,7 @@ class _Either:
             return result
         counts = (result.test, "") not in self._before or key in self._before
         taken = result if was_worse == counts else self._again[key]
-        return _noted(taken, _IN_SOME) if counts and not taken.why.endswith(_IN_SOME) else taken
+        return replace(taken, repeats=replace(_repeats(taken), in_some=True)) if counts else taken
 
 
 def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
@@ -246,10 +241,10 @@ def seen_once(previous: StateTests, now: StateTests, base: StateTests) -> frozen
     are not, credit: they were run once, and those run again in their place, with the same verdict (any, for one that
     did not begin), are as bad as they were."""
     whole = {result.test: result for result in previous.results if _is_whole(result)}
-    if not any(_PROVEN(result.why) for result in whole.values()):
+    if not any(map(_ran_again, whole.values())):
         return frozenset()
     worse = [name for name in doubtful(previous, base, whole) if name != KERNEL_LOG]
-    proven = {name for name in worse if _PROVEN(whole[name].why)}
+    proven = {name for name in worse if _proven(whole[name])}
     mended = proven.difference(doubtful(now, base, whole))
     kinds = {whole[name].verdict for name in mended}
     return frozenset(
@@ -266,7 +261,7 @@ def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozens
     return frozenset(
         (result.test, result.case)
         for result in tests.results
-        if result.case and result.test in still and result.why.endswith(_IN_SOME)
+        if result.case and result.test in still and _repeats(result).in_some
     )
 
 
@@ -280,7 +275,7 @@ def nobodys_doing(tests: StateTests, later: StateTests, base: StateTests) -> Cal
 def seems_mended(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names` that are better than on the `base`, where they ran: eight at most, and fewer,
     but one, where they take long. The base is run but once, and may have failed by chance."""
-    ran = {one.test: one for one in base.results if _is_whole(one) and not one.why.startswith(UNBUILT)}
+    ran = {one.test: one for one in base.results if _is_whole(one) and one.cause is not Cause.UNBUILT}
     better = dict.fromkeys(delta.test for delta in _better(tests, base))
     return _affordable([name for name in better if name in ran and name in names], ran, 1)
 
@@ -289,7 +284,10 @@ def not_mended(tests: StateTests, base: StateTests, passed: Collection[tuple[str
     """`tests` with a word where they are better than on the `base`, which in another run has `passed` these (test,
     case)."""
     lucky = {(delta.test, delta.case) for delta in _better(tests, base)}.intersection(passed)
-    results = (_noted(one, BASE_PASSES) if (one.test, one.case) in lucky else one for one in tests.results)
+    results = (
+        replace(one, repeats=replace(_repeats(one), base_passes=True)) if (one.test, one.case) in lucky else one
+        for one in tests.results
+    )
     return replace(tests, results=tuple(results))
 
 
@@ -300,7 +298,7 @@ def unsteady(tests: StateTests) -> tuple[str, ...]:
 
 def shaky(tests: StateTests) -> dict[str, str]:
     """The tests that were worse than on the base in some of their runs, and then were not; with what is said of it."""
-    found = ((result.test, result.why.partition(_UNSTEADY)[2]) for result in tests.results if _is_whole(result))
+    found = ((result.test, _repeats(result).unsteady) for result in tests.results if _is_whole(result))
     return {test: said for test, said in found if said}
 
 
@@ -308,14 +306,27 @@ def _is_whole(result: CaseResult) -> bool:
     return not result.case
 
 
+def _repeats(result: CaseResult) -> Repeats:
+    return result.repeats or _ONCE
+
+
+def _ran_again(result: CaseResult) -> bool:
+    """Whether a test was run more than once, or an earlier state's that is worse in the same way."""
+    return _is_whole(result) and _repeats(result).runs > 0
+
+
+def _proven(result: CaseResult) -> bool:
+    """Whether a test was worse in every run of several."""
+    return _is_whole(result) and _repeats(result).proven
+
+
 def _steady(result: CaseResult, runs: int) -> CaseResult:
-    return _noted(result, f"{_STEADY}{runs} of {runs} runs") if _is_whole(result) else result
+    return _counted(result, runs, runs) if _is_whole(result) else result
 
 
 def _unsteady(result: CaseResult, runs: int) -> CaseResult:
-    return _noted(result, f"{_UNSTEADY}{_STEADY}{runs - 1} of {runs} runs") if _is_whole(result) else result
+    return _counted(result, runs, runs - 1) if _is_whole(result) else result
 
 
-def _noted(result: CaseResult, note: str) -> CaseResult:
-    before = result.why.partition(_STEADY)[0].removesuffix("; ")
-    return replace(result, why=f"{before}; {note}" if before else note)
+def _counted(result: CaseResult, runs: int, worse: int, *, earlier: bool = False) -> CaseResult:
+    return replace(result, repeats=replace(_repeats(result), runs=runs, worse=worse, earlier=earlier))

@@ -25,6 +25,8 @@ from kpatch_tool.system import lock
 from kpatch_tool.workspace import Workspace
 
 _KEPT_RUNS = 50  # of one series
+_FORMAT = "format"
+_RUN_FORMAT = 2  # of records of runs; raised where one that was kept before would be misread
 T = TypeVar("T")
 
 
@@ -107,7 +109,8 @@ class Store:
 
     def record_run(self, record: RunRecord) -> None:
         """Keep a run for `kpt report`; the oldest ones of the series make room."""
-        value = json.dumps(encode(_run_moved(record, self._workspace.relative)), separators=(",", ":"))
+        found = {_FORMAT: _RUN_FORMAT, **encode(_run_moved(record, self._workspace.relative))}
+        value = json.dumps(found, separators=(",", ":"))
         started = record.started.isoformat()
         self._database.execute(
             "INSERT INTO runs (series, started, value) VALUES (?, ?, ?)", (record.series, started, value)
@@ -129,7 +132,7 @@ class Store:
 
     def _run(self, number: int) -> RunRecord | None:
         rows = self._database.execute("SELECT value FROM runs WHERE id = ?", (number,))
-        return _decoded(RunRecord, rows[0][0]) if rows else None
+        return _decoded(RunRecord, rows[0][0], _RUN_FORMAT) if rows else None
 
     def last_series(self) -> str | None:
         """The name of the series that ran last, or None."""
@@ -155,9 +158,11 @@ def _build_moved(build: StateBuild, move: Callable[[Path], Path]) -> StateBuild:
     return dataclasses.replace(build, log=move(build.log), artifacts=artifacts)
 
 
-def _decoded(kind: type[T], value: str) -> T | None:
-    """A kept value, or None where it was written in a form this version does not know."""
+def _decoded(kind: type[T], value: str, form: int | None = None) -> T | None:
+    """A kept value, or None where it was written in a form this version does not know: another one than `form`, or
+    one that does not fit."""
     try:
-        return decode(kind, json.loads(value))
-    except ValueError:
+        data = json.loads(value)
+        return decode(kind, data) if form is None or data[_FORMAT] == form else None
+    except (ValueError, KeyError, TypeError):
         return None

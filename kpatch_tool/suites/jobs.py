@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch_tool.suites import output
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import EMULATOR_DIED, NOT_BEGUN, UNBUILT, CaseResult, Test, Verdict
+from kpatch_tool.suites.model import UNBUILT, CaseResult, Cause, Test, Verdict
 from kpatch_tool.suites.variants import Variant
 from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
@@ -29,6 +29,13 @@ _HANGING = 10.0  # times what it took on the base: then a test hangs
 _SUSPECT, _SUSPECT_LEAST = 5.0, 10.0  # times what it took there, and seconds on top: then it seems to
 _HOPE = 3.0
 _CUT_SHORT = (Verdict.TIMEOUT, Verdict.ABORT)
+# How what is said of it begins, and what kpt knows of its cause; of any other it is the test's own end.
+_ABORTED: Mapping[Ending, tuple[str, Cause]] = {
+    Ending.DIED: ("the emulator died: ", Cause.EMULATOR_DIED),
+    Ending.NOT_RUN: ("not begun: ", Cause.NOT_BEGUN),
+    Ending.MODULES: ("", Cause.NOT_LOADED),
+    Ending.LEFT_BEHIND: ("", Cause.LEFT_BEHIND),
+}
 _PRINTED_NOTHING = "/kpt/printed=no"  # what init says of the job before (vm/init/wire.h)
 
 
@@ -188,7 +195,8 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
     test = row.test
     if outcome is None:
         if test.why_not_built:
-            return (CaseResult(row.name, "", Verdict.FAIL, 0.0, f"{UNBUILT}: {test.why_not_built}"),)
+            why = f"{UNBUILT}: {test.why_not_built}"
+            return (CaseResult(row.name, "", Verdict.FAIL, 0.0, why, Cause.UNBUILT),)
         return (CaseResult(row.name, "", Verdict.SKIP, 0.0, test.why_skip or "not selected"),)
     text = _read(outcome.output)
     if row.kind is SuiteKind.UNIT_TESTS:
@@ -201,7 +209,7 @@ def results(row: Planned, outcome: JobOutcome | None, probed: JobOutcome | None 
     if row.kind is SuiteKind.SELFTESTS and said.verdict is Verdict.PASS and failed:
         said = output.Said(Verdict.FAIL, said.why or "a case failed")
     why = output.joined(said.why, f"{outcome.dropped:,} bytes of its output were left out" if outcome.dropped else "")
-    return (CaseResult(row.name, "", said.verdict, outcome.seconds, why), *cases)
+    return (CaseResult(row.name, "", said.verdict, outcome.seconds, why, said.cause), *cases)
 
 
 def _unit_test(row: Planned, outcome: JobOutcome, text: bytes, probed: JobOutcome | None) -> output.Said:
@@ -237,12 +245,9 @@ def _not_ended(outcome: JobOutcome) -> output.Said:
             return output.Said(Verdict.TIMEOUT, outcome.why)
         case Ending.CHECK:
             return output.Said(Verdict.SKIP, outcome.why)
-        case Ending.DIED:
-            return output.Said(Verdict.ABORT, f"{EMULATOR_DIED}: {outcome.why}")
-        case Ending.NOT_RUN:
-            return output.Said(Verdict.ABORT, f"{NOT_BEGUN}: {outcome.why}")
         case _:
-            return output.Said(Verdict.ABORT, outcome.why)
+            begin, cause = _ABORTED.get(outcome.ending, ("", Cause.OWN))
+            return output.Said(Verdict.ABORT, begin + outcome.why, cause)
 
 
 def _arguments(kind: SuiteKind, test: Test, place: Place) -> tuple[str, ...]:

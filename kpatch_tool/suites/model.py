@@ -13,14 +13,7 @@ KERNEL_LOG = "kernel log"
 """The test that fails where the kernel complained; its cases are the complaints, each known by `Trace.identity`."""
 
 UNBUILT = "does not build"
-"""How the `why` of a test begins that could not be built."""
-NOT_BEGUN = "not begun"
-"""How the `why` of a test begins whose turn did not come, because others hung."""
-EMULATOR_DIED = "the emulator died"
-"""How the `why` of a test begins while which QEMU itself ended, in every run of several: no word about the kernel."""
-
-BASE_PASSES = "in another run the base passes it, too"
-"""How the `why` of a test ends that passes where the base failed, but not in every run: no patch mended anything."""
+"""What is said of a test that could not be built, and before the reason."""
 
 
 class Verdict(StrEnum):
@@ -31,6 +24,17 @@ class Verdict(StrEnum):
     SKIP = "skip"
     TIMEOUT = "timeout"
     ABORT = "abort"
+
+
+class Cause(StrEnum):
+    """What a verdict is due to, as far as kpt itself knows."""
+
+    OWN = "own"  # the test ran: its own word, or how it ended
+    UNBUILT = "unbuilt"  # it could not be built
+    NOT_BEGUN = "not-begun"  # its turn did not come, because others hung
+    NOT_LOADED = "not-loaded"  # the modules it wants did not load
+    LEFT_BEHIND = "left-behind"  # nor would those of the tests before go, which left something that holds them
+    EMULATOR_DIED = "emulator-died"  # QEMU itself ended, in every run of several: no word about the kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,73 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """What runs besides the first say of a result.
+
+    It was worse than on the base in `worse` of `runs` (0: it was not run again); `earlier`: these are an earlier
+    state's, which is worse in the very same cases. `in_some`: a case that is worse in some runs only, of a test that is
+    worse in all. `base_passes`: it passes where the base failed, but the base passes it in another run, too, so that no
+    patch mended anything.
+    """
+
+    runs: int = 0
+    worse: int = 0
+    earlier: bool = False
+    in_some: bool = False
+    base_passes: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether it was worse in every run of several."""
+        return 0 < self.runs == self.worse
+
+    @property
+    def unsteady(self) -> str:
+        """What is said of one that was worse in some runs and then was not; "" of any other."""
+        return f"worse in {self._rate}" if self.worse < self.runs else ""
+
+    @property
+    def words(self) -> str:
+        """All of it in words."""
+        parts = (
+            self._worse(),
+            "in some of its runs only" if self.in_some else "",
+            "in another run the base passes it, too" if self.base_passes else "",
+        )
+        return "; ".join(part for part in parts if part)
+
+    def _worse(self) -> str:
+        if self.earlier:
+            return f"worse as in {f'{self._rate} of ' if self.runs else ''}an earlier state"
+        if self.unsteady:
+            return f"unsteady: {self.unsteady}"
+        return f"worse in {self._rate}" if self.runs else ""
+
+    @property
+    def _rate(self) -> str:
+        return f"{self.worse} of {self.runs} runs"
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case inside a test; `case` is empty for the verdict of the test as a whole. `seconds` is the test's."""
+    """One case inside a test; `case` is empty for the verdict of the test as a whole. `seconds` is the test's.
+
+    `said` is the reason in words, and may be the guest's: nothing is decided by it, but by `cause` and `repeats` (None:
+    its one run is all that is known).
+    """
 
     test: str
     case: str
     verdict: Verdict
     seconds: float
-    why: str = ""
+    said: str = ""
+    cause: Cause = Cause.OWN
+    repeats: Repeats | None = None
+
+    @property
+    def why(self) -> str:
+        """All that is said of the reason, as people see it."""
+        return "; ".join(part for part in (self.said, self.repeats.words if self.repeats else "") if part)
 
 
 class SuiteStatus(StrEnum):

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kpatch_tool.suites.model import CaseResult, Verdict
+from kpatch_tool.suites.model import CaseResult, Cause, Verdict
 from kpatch_tool.text import printable_bytes
 
 MAX_CASES = 20_000
@@ -48,10 +48,11 @@ _NO_KERNEL = re.compile(rb"[Cc]ould not (?:load|open) kernel|error loading|faile
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A verdict with its reason."""
+    """A verdict with its reason; `cause` is what kpt itself knows of that."""
 
     verdict: Verdict
     why: str
+    cause: Cause = Cause.OWN
 
 
 def whole_lines(text: bytes) -> bytes:

@@ -29,11 +29,10 @@ from kpatch_tool.results.repeats import (
 )
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests
-from kpatch_tool.suites.model import StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import Cause, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Plan, Subject
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
-from kpatch_tool.vm.model import LEFT_BEHIND
 from kpatch_tool.workspace import Workspace
 
 _RUNS = 3  # of a test that seems worse, before it counts as worse
@@ -257,7 +256,7 @@ class Tester:
 def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:
     """The tests in variants before that of a suspect whose modules could not be loaded because theirs would not go:
     alone it would find nothing in its way."""
-    blocked = {one.test for one in tests.results if one.test in suspects and one.why.startswith(LEFT_BEHIND)}
+    blocked = {one.test for one in tests.results if one.test in suspects and one.cause is Cause.LEFT_BEHIND}
     ways = list(dict.fromkeys(row.variant.name for row in plan.rows))
     last = max((ways.index(row.variant.name) for row in plan.rows if row.name in blocked), default=0)
     return [row.name for row in plan.rows if row.variant.name in ways[:last]]

@@ -23,6 +23,7 @@ from kpatch_tool.vm.session import How
 from kpatch_tool.vm.wire import Step
 
 MODULES = "/kpt/modules"
+_NOT_LOADED = frozenset({Ending.MODULES, Ending.LEFT_BEHIND})
 _FORGIVEN = 12  # deaths of QEMU that are not counted as boots
 _REVIVAL_SECONDS = 30.0  # until the first word of a machine that was saved; it takes one
 
@@ -131,7 +132,7 @@ class _Run:
                 if not self._done:  # dies while it loads the modules, or cannot read its root
                     return GuestStatus.FAILED, self._stopped
                 break
-        if self._jobs and all(outcome.ending is Ending.MODULES for outcome in self.outcomes()):
+        if self._jobs and all(outcome.ending in _NOT_LOADED for outcome in self.outcomes()):
             return GuestStatus.FAILED, self.outcomes()[0].why
         ran = sum(outcome.output is not None for outcome in self._done.values())
         why = f"{ran} of {len(self._jobs)} jobs ran in {plural(len(self.boots), 'boot')}"

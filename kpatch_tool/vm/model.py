@@ -11,9 +11,6 @@ from kpatch_tool.vm.cpio import Entry
 from kpatch_tool.vm.root import Program
 
 JOB_OUTPUT_LIMIT = 4 << 20
-# How the sentence begins on a job whose modules did not load, and on each that would not go before.
-NOT_LOADED, UNLOADING = "its modules are not loaded", "unloading"
-LEFT_BEHIND = f"{NOT_LOADED}: {UNLOADING}"  # something of the tests before holds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +66,7 @@ class Ending(StrEnum):
     CHECK = "check"  # not run: a check does not hold (detail: which)
     SPAWN = "spawn"  # not run: it could not be started
     MODULES = "modules"  # not run: its modules did not load
+    LEFT_BEHIND = "left behind"  # the same, as those of the jobs before would not go: something holds them
     PANIC = "panic"  # the guest's kernel died while it ran
     HANG = "hang"  # the guest fell silent while it ran
     LOST = "lost"  # the guest ended while it ran, without a word

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from kpatch_tool.system import atomic
 from kpatch_tool.vm.console import Trace
-from kpatch_tool.vm.model import NOT_LOADED, UNLOADING, Ending, Job, JobOutcome
+from kpatch_tool.vm.model import Ending, Job, JobOutcome
 from kpatch_tool.vm.wire import Frame, FrameType
 
 TOTAL_OUTPUT_LIMIT = 512 << 20
@@ -90,6 +90,7 @@ class Recorder:
     last_start: float | None = None
     modules: list[str] = field(default_factory=list)
     module_failures: list[str] = field(default_factory=list)
+    left_behind: bool = False  # the first of these is a module that would not go
     refusal: Refusal | None = None
     _running: _Running | None = None
     _total: int = 0
@@ -142,8 +143,9 @@ class Recorder:
         if result == "ok":
             _add(self.modules, name)
         elif result != "skipped":
-            verb = UNLOADING if name.startswith("-") else "loading"
-            _add(self.module_failures, f"{verb} {name.lstrip('-')}: {_errno(result)}")
+            stays = name.startswith("-")
+            self.left_behind = stays if not self.module_failures else self.left_behind
+            _add(self.module_failures, f"{'unloading' if stays else 'loading'} {name.lstrip('-')}: {_errno(result)}")
 
     def _started(self, frame: Frame, seconds: float) -> None:
         numbered = self.jobs.get(frame.id)
@@ -183,6 +185,8 @@ class Recorder:
         if numbered is None or frame.id in self.outcomes or word not in _FAREWELLS:
             return
         ending = Ending(word)
+        if ending is Ending.MODULES and self.module_failures and self.left_behind:
+            ending = Ending.LEFT_BEHIND
         value = int(rest) if _NUMBER.fullmatch(rest) else 0
         if self._running is not None and self._running.numbered.id == frame.id:
             seconds = max(0.0, frame.clock - self._running.started)
@@ -205,8 +209,8 @@ class Recorder:
             case Ending.CHECK:
                 path, _, wanted = rest.partition("=")
                 return f"{path} not equal to {wanted}"
-            case Ending.MODULES:
-                return f"{NOT_LOADED}: " + ("; ".join(self.module_failures) or "no reason was given")
+            case Ending.MODULES | Ending.LEFT_BEHIND:
+                return "its modules are not loaded: " + ("; ".join(self.module_failures) or "no reason was given")
             case _:
                 return f"could not be started: {_errno(str(value))}"
 

@@ -15,10 +15,10 @@ from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import CaseResult, Cause, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.tree.model import State
-from tests.results_fixtures import make_build
+from tests.results_fixtures import KPTS_WORDS, make_build
 
 STATES = tuple(State(patch, f"{patch:040x}", f"{patch:040x}") for patch in range(5))
 TESTS = {"kut": ("hyper", "hyper@shadow", "tlb"), "self": ("state_test",)}
@@ -132,14 +132,26 @@ def test_what_tests_leave_behind_is_looked_for_with_all_of_them(
     case = Guest._case
 
     def left(self: Guest, patch: int, test: str) -> CaseResult:
-        why = "its modules are not loaded: unloading kvm_amd: resource temporarily unavailable"
-        return replace(case(self, patch, test), why=why if test == "hyper@shadow" else "")
+        return replace(case(self, patch, test), cause=Cause.LEFT_BEHIND if test == "hyper@shadow" else Cause.OWN)
 
     monkeypatch.setattr(Guest, "_case", left)
     seen = [question.look(STATES[4], 0, ())]
     assert (seen[0].answer, seen[0].about) == (Answer.BAD, ())
     assert question.look(STATES[3], 0, seen).answer is Answer.BAD
     assert [test for patch, test in guest.ran if patch == 3] == ["hyper", "hyper@shadow", "tlb", "state_test"]
+
+
+@pytest.mark.parametrize("line", KPTS_WORDS)
+def test_a_test_that_prints_words_of_kpt_s_own_is_looked_for_as_any_other(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    question, guest = ask(lambda patch, test, before: patch >= 3 and test == "tlb")
+    case = Guest._case
+    monkeypatch.setattr(Guest, "_case", lambda self, patch, test: replace(case(self, patch, test), said=line))
+    seen = [question.look(STATES[4], 0, ())]
+    assert (seen[0].answer, seen[0].about) == (Answer.BAD, ("tlb",))
+    assert [question.look(STATES[patch], 0, seen).answer for patch in (2, 3)] == [Answer.GOOD, Answer.BAD]
+    assert [test for patch, test in guest.ran if patch in (2, 3)] == ["tlb", "tlb"]
 
 
 def test_what_a_later_patch_did_is_told(ask: Callable[[Fails], tuple[Worse, Guest]]) -> None:

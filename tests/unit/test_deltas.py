@@ -58,7 +58,7 @@ def test_nothing_differs() -> None:
 
 def test_an_emulator_that_died_makes_nothing_worse() -> None:
     base = ran(0, "a=pass", "a/1=pass", "a/2=pass")
-    died = ran(1, "a=abort the emulator died: QEMU ended by itself (status 134)", "a/1=fail")
+    died = ran(1, "a=abort:emulator-died the emulator died: QEMU ended by itself (status 134)", "a/1=fail")
     whole, reported, vanished = compare(died, base)
     assert (whole.change, whole.confidence) == (Change.CHANGED, 0.5)
     assert (reported.change, reported.confidence) == (Change.WORSE, 1.0), "this was said before"
@@ -86,7 +86,7 @@ def test_the_order_is_the_state_s_then_what_vanished() -> None:
 
 
 def test_a_test_that_did_not_build_and_now_gives_a_result_is_better() -> None:
-    base = ran(0, "a=pass", "dirty_log_test=skip does not build: TEST_ASSERT_EQ is not defined")
+    base = ran(0, "a=pass", "dirty_log_test=skip:unbuilt does not build: TEST_ASSERT_EQ is not defined")
     found = compare(ran(1, "a=pass", "dirty_log_test=pass"), base)
     assert [(d.change, transition(d)) for d in found] == [(Change.BETTER, "does not build, now pass")]
     assert found[0].why == "does not build: TEST_ASSERT_EQ is not defined"
@@ -98,7 +98,7 @@ def test_a_test_that_did_not_build_and_now_gives_a_result_is_better() -> None:
 def test_a_test_that_builds_no_more_is_worse_and_says_so() -> None:
     base = ran(0, "state_test=pass", "slow=timeout")
     why = "does not build: stages.h: No such file or directory"
-    found = compare(ran(1, f"state_test=fail {why}", f"slow=fail {why}", f"new=fail {why}"), base)
+    found = compare(ran(1, *(f"{test}=fail:unbuilt {why}" for test in ("state_test", "slow", "new"))), base)
     assert [(d.change, transition(d)) for d in found] == [
         (Change.WORSE, "pass, now does not build"),
         (Change.CHANGED, "timeout, now does not build"),
@@ -211,8 +211,8 @@ def test_no_state_that_came_less_far_makes_a_later_patch_the_one_that_did_it() -
     stopped = [
         "a=abort",
         "a/1=pass",
-        "b=abort its modules are not loaded: kvm: no such device",
-        "c=abort not begun: given up",
+        "b=abort:not-loaded its modules are not loaded: kvm: no such device",
+        "c=abort:not-begun not begun: given up",
         "d=fail",
     ]
     last = ran(6, "a=fail", "a/1=pass", "a/2=fail", "b=fail", "c=fail", "d=pass", "d/1=fail", "e=fail")

@@ -24,11 +24,20 @@ from kpatch_tool.results.store import Store
 from kpatch_tool.running.command import Rooms
 from kpatch_tool.running.pipeline import Which, run
 from kpatch_tool.series.model import Exactness
-from kpatch_tool.suites.model import StateTests, inherited
+from kpatch_tool.suites.model import Repeats, StateTests, inherited
 from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.workspace import create
-from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
+from tests.results_fixtures import (
+    FakeSteps,
+    Recorder,
+    make_applied,
+    make_build,
+    make_series,
+    make_tests,
+    renamed,
+    repeated,
+)
 
 SERIES = make_series("one", "two", "three")
 SAME = ("vmexit=pass", "msr=fail")
@@ -306,12 +315,7 @@ def test_what_the_same_kernel_does_not_get_through_is_one_finding() -> None:
 
 def test_what_was_worse_in_some_runs_only_is_no_all_clear() -> None:
     def shaken(patch: int, *names: str) -> StateTests:
-        tests = make_tests(patch, *SAME)
-        results = [
-            replace(one, why="unsteady: worse in 1 of 2 runs") if one.test in names and not one.case else one
-            for one in tests.results
-        ]
-        return replace(tests, results=tuple(results))
+        return repeated(make_tests(patch, *SAME), Repeats(2, 1), *names)
 
     for names, told in ((("vmexit",), "vmexit"), (("vmexit", "msr"), "vmexit and 1 more test")):
         shaky = shaken(2, *names)
@@ -336,7 +340,7 @@ def test_what_is_taken_back_later_is_counted_by_tests() -> None:
 
 def test_what_is_not_reached_later_is_not_taken_back_nor_the_doing_of_the_patch_it_ends_at() -> None:
     """Patch 1 breaks the test, and the emulator dies in it ever after, a little earlier after patch 3."""
-    died = "apic=abort the emulator died: an assertion"
+    died = "apic=abort:emulator-died the emulator died: an assertion"
     tests = {
         0: (make_tests(0, "apic=pass", "apic/one=pass", "apic/two=pass", "apic/three=pass", "apic/four=pass"),),
         1: (make_tests(1, died, "apic/one=fail", "apic/two=fail", "apic/three=pass"),),
@@ -362,7 +366,7 @@ def test_all_that_is_taken_back_later_is_told_where_it_came() -> None:
     silent = {2: ("vmexit=fail", "kernel log=pass"), 3: ("vmexit=fail", "kernel log=pass")}
     said = {number: make_tests(number, "vmexit=pass", "kernel log=pass") for number in (0, 1, 6)}
     said |= {number: make_tests(number, *results) for number, results in (silent | log).items()}
-    said[4] = replace(said[4], results=tuple(replace(one, why=why) for one in said[4].results))
+    said[4] = replace(said[4], results=tuple(replace(one, said=why) for one in said[4].results))
     tests = {number: (one,) for number, one in said.items()}
     record = run(series, FakeSteps(make_applied(series), builds(*"abcdefg"), tests), Recorder())
     assert record.sentence.endswith(
@@ -393,10 +397,8 @@ def test_many_tests_with_one_reason_are_one_line() -> None:
     names = [f"t{number}" for number in range(40)]
     tests = {number: (make_tests(number, *(f"{name}=pass" for name in names), "log=pass"),) for number in range(3)}
     why = "not begun: the guest's kernel died"
-    ended = make_tests(3, *(f"{name}=abort" for name in names[:38]), "t38=pass", "t39=fail", "log=fail")
-    ended = replace(
-        ended, results=tuple(replace(one, why=why if one.verdict == "abort" else "") for one in ended.results)
-    )
+    idle = (f"{name}=abort:not-begun {why}" for name in names[:38])
+    ended = make_tests(3, *idle, "t38=pass", "t39=fail", "log=fail")
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests | {3: (ended,)}), Recorder())
     assert [line.strip() for line in table.details(record)][-3:] == [
         f"patch 3, kut: worse   t0 and 37 more tests: pass, now abort ({why})",

@@ -106,6 +106,7 @@ def test_each_group_of_jobs_tells_of_its_own_modules(tmp_path: Path) -> None:
     guest.send(FrameType.MODULE, data=b"-kvm 11")
     guest.send(FrameType.MODULE, data=b"kvm 17")
     guest.send(FrameType.ENDED, 2, b"modules 0")
+    assert [guest.recorder.outcomes[number].ending for number in (1, 2)] == [Ending.MODULES, Ending.LEFT_BEHIND]
     assert guest.recorder.outcomes[1].why == "its modules are not loaded: loading kvm_amd: operation not supported"
     assert guest.recorder.outcomes[2].why == (
         "its modules are not loaded: unloading kvm: resource temporarily unavailable; loading kvm: file exists"

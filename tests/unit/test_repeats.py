@@ -8,20 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from kpatch_tool.results.deltas import compare, sentence
+from kpatch_tool.results.deltas import Change, compare, sentence, since, transition
 from kpatch_tool.results.repeats import (
     by_chance,
     cut_short,
     doubtful,
     in_full,
+    not_mended,
     proven_before,
+    seems_mended,
+    seen_alone,
     seen_once,
     settled,
+    shaky,
     to_repeat,
     took_on,
     unsteady,
 )
-from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import CaseResult, Cause, StateTests, SuiteStatus, Verdict
+from tests.results_fixtures import KPTS_WORDS, make_tests
 
 NAMES = {"tlb", "vmexit"}
 
@@ -62,7 +67,7 @@ def test_what_failed_in_one_run_and_ended_before_in_another_is_told_as_it_failed
 
 
 def test_a_run_in_which_the_emulator_died_says_nothing() -> None:
-    died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134")
+    died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134", Cause.EMULATOR_DIED)
     mute = StateTests(1, "s", SuiteStatus.OK, 2.0, (died,), "")
     assert settled(BAD, mute, BASE, {"tlb": 2}).results == BAD.results
     assert doubtful(mute, BASE, {"tlb"}) == ()
@@ -108,6 +113,34 @@ def test_what_was_worse_in_some_runs_only_is_not_taken_back_while_its_test_is_wo
     state = settled(settled(cases(2, "a", "b"), cases(2, "a"), base, {"tlb": 2}), cases(2, "a", "b"), base, {"tlb": 3})
     assert by_chance(state, cases(3, "c"), base) == {("tlb", "b")}, "a was worse in all runs of it"
     assert by_chance(state, cases(3), base) == by_chance(cases(2, "b"), cases(3, "c"), base) == frozenset()
+
+
+def test_what_other_runs_say_is_kept_together() -> None:
+    """A test that failed on the base in another case, and passes now, may be worse in a case all the same."""
+    base = replace(cases(0), results=(*cases(0).results[:3], CaseResult("tlb", "", Verdict.FAIL, 1.0, "other")))
+    bad = replace(cases(1, "a"), results=(*cases(1, "a").results[:3], CaseResult("tlb", "", Verdict.PASS, 1.0)))
+    luck = not_mended(settled(bad, bad, base, {"tlb": 3}), base, {("tlb", "")})
+    assert luck.results[-1].why == "worse in 3 of 3 runs; in another run the base passes it, too"
+    assert proven_before(bad, base, luck, {"tlb"})[1] == {"tlb"}
+    luck = not_mended(settled(bad, cases(1), base, {"tlb": 2}), base, {("tlb", "")})
+    assert luck.results[-1].why == "unsteady: worse in 1 of 2 runs; in another run the base passes it, too"
+    assert unsteady(luck) == ("tlb is unsteady: worse in 1 of 2 runs",)
+
+
+@pytest.mark.parametrize("line", KPTS_WORDS)
+def test_words_of_kpt_s_own_that_a_test_prints_say_nothing_of_its_runs(line: str) -> None:
+    base, once, passes = make_tests(0, "t=pass"), make_tests(2, f"t=fail {line}"), make_tests(3, f"t=pass {line}")
+    assert doubtful(once, base, {"t"}) == ("t",) and seen_alone(once, base, {"t"}), "nothing was run again yet"
+    later = replace(once, patch=4)
+    assert proven_before(later, base, once, {"t"}) == (later, frozenset())
+    twice = settled(once, once, base, {"t": 2})
+    assert twice.results[0].why == f"{line}; worse in 2 of 2 runs"
+    assert not by_chance(once, later, base) and not seen_once(once, passes, base)
+    assert since(compare(later, base), (base, once), later, base) == [(0, 2)]
+    assert shaky(once) == shaky(passes) == {}
+    # On the base, and when it passes, they count as little.
+    assert [(delta.change, transition(delta)) for delta in compare(passes, once)] == [(Change.BETTER, "fail, now pass")]
+    assert seems_mended(passes, once, {"t"}) == ("t",)
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:
@@ -190,7 +223,7 @@ def test_what_is_run_again_is_new_and_of_each_verdict() -> None:
 
 def test_what_did_not_begin_waits_for_those_that_hung_before_it() -> None:
     base, hung = many(0, "pass", 1.0, 3), many(1, "timeout", 10.0, 2)
-    idle = CaseResult("t2", "", Verdict.ABORT, 0.0, "not begun: 2 before it hung, one after another")
+    idle = CaseResult("t2", "", Verdict.ABORT, 0.0, "not begun: 2 before it hung, one after another", Cause.NOT_BEGUN)
     first = replace(hung, results=(*hung.results, idle))
     assert chosen(first, base, {"t2": 0}) == ("t0", "t1")
     assert chosen(first, base, {"t0": 3, "t1": 3, "t2": 0}) == (), "they speak for it"
@@ -206,7 +239,8 @@ def test_what_was_run_once_is_mended_only_with_what_spoke_for_it() -> None:
     assert seen_once(first, other, base) == set(), "nothing was run again: nothing spoke for others"
     failing = replace(bad, results=(*bad.results[:3], replace(bad.results[3], verdict=Verdict.FAIL)))
     assert seen_once(failing, many(2, "pass", 1.0, 4), base) == {"t3"}, "what hung says nothing of what failed"
-    idle = replace(bad, results=(*bad.results[:3], CaseResult("t3", "", Verdict.ABORT, 0.0, "not begun: hung")))
+    never = CaseResult("t3", "", Verdict.ABORT, 0.0, "not begun: hung", Cause.NOT_BEGUN)
+    idle = replace(bad, results=(*bad.results[:3], never))
     assert seen_once(idle, many(2, "pass", 1.0, 4), base) == set()
     assert seen_once(idle, other, base) == {"t2", "t3"}
 
@@ -288,7 +322,7 @@ def test_each_test_has_its_own_number_of_runs() -> None:
 
 def test_a_test_whose_turn_did_not_come_has_not_run() -> None:
     base = many(0, "pass", 1.0, 2)
-    idle = CaseResult("t1", "", Verdict.ABORT, 0.0, "not begun: 3 before it hung, one after another")
+    idle = CaseResult("t1", "", Verdict.ABORT, 0.0, "not begun: 3 before it hung, one after another", Cause.NOT_BEGUN)
     first = StateTests(1, "s", SuiteStatus.OK, 1.0, (CaseResult("t0", "", Verdict.TIMEOUT, 30.0, "ended"), idle), "")
     done = settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 1})
     assert [result.why for result in done.results] == ["ended; unsteady: worse in 1 of 2 runs", "ended"]

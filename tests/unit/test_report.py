@@ -16,11 +16,12 @@ from kpatch_tool.report.live import LiveTable, PlainLines
 from kpatch_tool.report.tests import show as show_tests
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.running.pipeline import run
+from kpatch_tool.suites.model import Repeats
 from kpatch_tool.system.parallel import Threads
 from kpatch_tool.testing.command import Tested
 from tests.html_page import Page
 from tests.report_records import HOSTILE, hostile_record
-from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests
+from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, repeated
 
 # All that a page is made of: nothing that runs, loads or sends.
 TAGS = """
@@ -119,7 +120,7 @@ def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
         4: (make_tests(4, "a=fail", "b=pass"),),
         5: (make_tests(5, "a=fail", "b=fail"),),
         6: (make_tests(6, "a=pass", "b=fail"),),
-        7: (make_tests(7, "a=pass", "b=pass 3 tests; unsteady: worse in 1 of 2 runs"),),
+        7: (repeated(make_tests(7, "a=pass", "b=pass 3 tests"), Repeats(2, 1), "b"),),
     }
     built = {number: make_build(number, module=str(number)) for number in tests}
     lines = shown(run(series, FakeSteps(make_applied(series), built, tests), Recorder())).splitlines()
@@ -136,11 +137,11 @@ def test_a_difference_is_told_where_it_comes_and_where_it_goes() -> None:
 
 def test_what_failed_in_one_run_gives_no_patch_credit_while_what_spoke_for_it_fails() -> None:
     series = make_series("one", "two", "three")
-    again, earlier = "3 tests; worse in 3 of 3 runs", "3 tests; worse as in 3 of 3 runs of an earlier state"
+    again, earlier = Repeats(3, 3), Repeats(3, 3, earlier=True)
     tests = {
         0: (make_tests(0, "a=pass", "b=pass"),),
-        1: (make_tests(1, f"a=fail {again}", "b=fail 3 tests"),),
-        2: (make_tests(2, f"a=fail {earlier}", "b=pass"),),
+        1: (repeated(make_tests(1, "a=fail 3 tests", "b=fail 3 tests"), again, "a"),),
+        2: (repeated(make_tests(2, "a=fail 3 tests", "b=pass"), earlier, "a"),),
         3: (make_tests(3, "a=pass", "b=pass"),),
     }
     built = {number: make_build(number, module=str(number)) for number in tests}

@@ -24,7 +24,7 @@ from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, St
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.reading.stated import Form
-from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
 from kpatch_tool.workspace import Workspace, create
 from tests.results_fixtures import make_build
@@ -111,7 +111,7 @@ def test_a_workspace_that_was_moved_keeps_its_outputs(tmp_path: Path, absolute: 
     if absolute:
         with sqlite3.connect(store.path) as connection:
             connection.execute("UPDATE tests SET value = ?", (json.dumps(encode(state_tests(output))),))
-            connection.execute("UPDATE runs SET value = ?", (json.dumps(encode(run)),))
+            connection.execute("UPDATE runs SET value = ?", (json.dumps({"format": 2, **encode(run)}),))
         connection.close()
     old = time.time() - 100_000
     os.utime(output.parent, (old, old))
@@ -130,7 +130,8 @@ def test_a_failure_of_this_machine_is_not_kept(workspace: Workspace, tmp_path: P
     with Store(workspace) as store:
         store.keep_tests("k", state_tests(tmp_path, status="infra"))
         assert store.tests("k") is None
-        died = CaseResult("emulator", "", Verdict.ABORT, 9.0, "the emulator died: QEMU ended by itself (status 134)")
+        why = "the emulator died: QEMU ended by itself (status 134)"
+        died = CaseResult("emulator", "", Verdict.ABORT, 9.0, why, Cause.EMULATOR_DIED)
         tests = state_tests(tmp_path)
         store.keep_tests("k", replace(tests, results=(*tests.results, died)))
         assert store.tests("k") is None
@@ -153,6 +154,16 @@ def test_runs(workspace: Workspace) -> None:
         assert store.last_series() == "other"
 
 
+def test_what_is_known_of_a_result_is_kept_with_it(workspace: Workspace, tmp_path: Path) -> None:
+    known = CaseResult("t", "", Verdict.FAIL, 1.0, "said", Cause.LEFT_BEHIND, Repeats(3, 3, earlier=True))
+    tests = replace(state_tests(tmp_path), results=(known,))
+    with Store(workspace) as store:
+        store.keep_tests("k", tests)
+        found = store.tests("k")
+    assert found is not None and found.results == (known,)
+    assert found.results[0].why == "said; worse as in 3 of 3 runs of an earlier state"
+
+
 def test_old_runs_make_room(workspace: Workspace) -> None:
     with Store(workspace) as store:
         store.record_run(record("other"))
@@ -167,7 +178,10 @@ def test_a_value_of_another_form_counts_as_not_there(workspace: Workspace) -> No
     with Store(workspace) as store:
         store.record_run(record())
     with sqlite3.connect(store.path) as connection:
-        connection.execute("INSERT INTO runs (series, started, value) VALUES ('s', '', '{\"series\": 3}')")
+        old = encode(record(sentence="older"))
+        values: tuple[object, ...] = ({"series": 3}, {"format": 2, "series": 3}, old, {"format": 1, **old}, [])
+        for value in values:
+            connection.execute("INSERT INTO runs (series, started, value) VALUES ('s', '', ?)", (json.dumps(value),))
         connection.execute("INSERT INTO tests (key, suite, kept_at, value) VALUES ('k', 's', '', '[]')")
     with Store(workspace) as store:
         assert store.last_run("s") == record()

@@ -10,7 +10,7 @@ import pytest
 from kpatch_tool.results.deltas import compare
 from kpatch_tool.suites import jobs, output, variants
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import StateTests, SuiteStatus, Test, Verdict
+from kpatch_tool.suites.model import Cause, StateTests, SuiteStatus, Test, Verdict
 from kpatch_tool.suites.run import Options
 from kpatch_tool.vm.model import Ending, Job, JobOutcome
 
@@ -270,16 +270,20 @@ def test_results(tmp_path: Path) -> None:
         Ending.HANG: Verdict.TIMEOUT,
         Ending.PANIC: Verdict.ABORT,
         Ending.LOST: Verdict.ABORT,
-        Ending.MODULES: Verdict.ABORT,
         Ending.CHECK: Verdict.SKIP,
     }
     for ending, verdict in endings.items():
         (whole,) = jobs.results(row, outcome(row, ending))
-        assert (whole.case, whole.verdict, whole.why) == ("", verdict, "because")
-    (idle,) = jobs.results(row, outcome(row, Ending.NOT_RUN))
-    assert (idle.verdict, idle.why) == (Verdict.ABORT, "not begun: because")
-    (died,) = jobs.results(row, outcome(row, Ending.DIED))
-    assert (died.verdict, died.why) == (Verdict.ABORT, "the emulator died: because")
+        assert (whole.case, whole.verdict, whole.why, whole.cause) == ("", verdict, "because", Cause.OWN)
+    causes = {
+        Ending.NOT_RUN: (Cause.NOT_BEGUN, "not begun: because"),
+        Ending.DIED: (Cause.EMULATOR_DIED, "the emulator died: because"),
+        Ending.MODULES: (Cause.NOT_LOADED, "because"),
+        Ending.LEFT_BEHIND: (Cause.LEFT_BEHIND, "because"),
+    }
+    for ending, known in causes.items():
+        (whole,) = jobs.results(row, outcome(row, ending))
+        assert (whole.verdict, whole.cause, whole.why) == (Verdict.ABORT, *known)
     (killed,) = jobs.results(row, outcome(row, Ending.SIGNAL, 6))
     assert (killed.verdict, killed.why) == (Verdict.ABORT, "terminated on SIGABRT")
 
@@ -358,7 +362,8 @@ def test_selftests_that_contradict_themselves_fail(tmp_path: Path) -> None:
 def test_what_was_not_built_or_not_wanted() -> None:
     unbuilt = planned(replace(TEST, path=None, why_not_built="x.c:1: no such thing"))
     assert unbuilt.job is None
-    assert jobs.results(unbuilt, None)[0].why == "does not build: x.c:1: no such thing"
+    (failed,) = jobs.results(unbuilt, None)
+    assert (failed.cause, failed.why) == (Cause.UNBUILT, "does not build: x.c:1: no such thing")
     assert jobs.results(unbuilt, None)[0].verdict is Verdict.FAIL
     skipped = planned(replace(TEST, path=None, why_skip="i386 only"))
     assert jobs.results(skipped, None)[0].verdict is Verdict.SKIP
