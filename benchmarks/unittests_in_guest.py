@@ -26,8 +26,9 @@ from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.suites import catalogue, jobs, run, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
+from kpatch_tool.suites.jobs import Plan
 from kpatch_tool.suites.model import CaseResult
-from kpatch_tool.suites.run import GUEST_CPUS, GUEST_MEMORY, Options, Plan, Subject
+from kpatch_tool.suites.run import GUEST_CPUS, GUEST_MEMORY, Options, Subject
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.vm import qemu

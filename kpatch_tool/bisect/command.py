@@ -21,13 +21,13 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.results.answer import out_of_reach
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.directory import store as series_store
-from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import lock
 from kpatch_tool.text import spelt, state_name
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, State, Tree
 from kpatch_tool.tree.sets import SetStates
+from kpatch_tool.vm.host import never_loaded
 from kpatch_tool.workspace import Workspace
 
 

@@ -27,7 +27,6 @@ from kpatch_tool.series.model import Series
 from kpatch_tool.series.restoring.restore import needs_restoring
 from kpatch_tool.suites import catalogue
 from kpatch_tool.suites.model import StateTests
-from kpatch_tool.suites.run import never_loaded
 from kpatch_tool.system import atomic
 from kpatch_tool.testing.command import default_suites, guests_at_once
 from kpatch_tool.testing.tester import Tester, build_for
@@ -38,6 +37,7 @@ from kpatch_tool.tree.doubts import doubted
 from kpatch_tool.tree.model import ApplyOutcome, State, Tree
 from kpatch_tool.tree.needs import dependencies_on
 from kpatch_tool.tree.restoring import better_against
+from kpatch_tool.vm.host import never_loaded
 from kpatch_tool.workspace import Workspace
 
 

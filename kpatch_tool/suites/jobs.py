@@ -68,6 +68,18 @@ class Planned:
     fixed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One suite's share of a run: the tests in every variant, and a digest of all that decides their results apart
+    from the kernel and the machine. `version` is the suite's, or a digest of its programs."""
+
+    suite: str
+    rows: tuple[Planned, ...]
+    digest: str
+    problems: tuple[str, ...] = ()
+    version: str = ""
+
+
 def plan(
     suite: str,
     kind: SuiteKind,

@@ -6,8 +6,6 @@ import fnmatch
 import hashlib
 import json
 import math
-import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,16 +20,16 @@ from kpatch_tool.progress import Progress, silent
 from kpatch_tool.storage.contents import Contents
 from kpatch_tool.suites import catalogue, jobs, selftests, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import Suite, SuiteKind
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Test, Verdict
+from kpatch_tool.suites.jobs import Plan
+from kpatch_tool.suites.model import StateTests, Test
+from kpatch_tool.suites.share import PROBE, TEST, Key, Share
 from kpatch_tool.system import atomic, lock
-from kpatch_tool.text import plural, printable, state_name
+from kpatch_tool.text import printable, state_name
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.vm import accel, qemu
-from kpatch_tool.vm.console import Trace
+from kpatch_tool.vm import accel, host, qemu
 from kpatch_tool.vm.guest import PATIENCE, Patience, run_guest
 from kpatch_tool.vm.model import (
     Ending,
-    GuestRun,
     GuestStatus,
     GuestWork,
     Job,
@@ -43,8 +41,6 @@ from kpatch_tool.workspace import Workspace
 
 GUEST_CPUS = 2
 GUEST_MEMORY = 2048  # MiB
-_CPU = ("vendor_id", "cpu family", "model", "stepping", "microcode", "flags", "vmx flags", "bugs")  # proc_cpuinfo(5)
-_VENDORS = {"kvm_amd": "amd", "kvm_intel": "intel"}
 _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.storage.contents)
@@ -93,18 +89,6 @@ class Options:
         return replace(self, tests=tuple(test for test, _, _ in names), variants=tuple(dict.fromkeys(variants)))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One suite's share of a run: the tests in every variant, and a digest of all that decides their results apart
-    from the kernel and the machine. `version` is the suite's, or a digest of its programs."""
-
-    suite: str
-    rows: tuple[jobs.Planned, ...]
-    digest: str
-    problems: tuple[str, ...] = ()
-    version: str = ""
-
-
 def choose_accel(subject: Subject, options: Options) -> accel.Choice:
     """The acceleration for this machine; the trial boots the kernel of `subject` once."""
 
@@ -132,27 +116,8 @@ def tests_key(subject: Subject, plan: Plan, choice: accel.Choice) -> str:
     suite's programs and selection, the accelerator and QEMU's version; with KVM this machine's CPU and kernel, too."""
     parts = [fingerprint(subject, plan), choice.accel, choice.qemu_version]
     if choice.accel == "kvm":
-        parts.append(host())
+        parts.append(host.identity())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def host(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What a guest has of this machine when it runs on its CPU: which CPU, and which kernel's KVM. Workspaces are
-    copied and moved, and kernels are replaced."""
-    first, _, _ = cpuinfo.read_text("utf-8", "replace").partition("\n\n")
-    rows = (line.partition(":") for line in first.splitlines())
-    known = [f"{name.strip()}:{value}" for name, _, value in rows if name.strip() in _CPU]
-    return "\n".join([os.uname().release, os.uname().version, *known])
-
-
-def never_loaded(accelerator: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The file names of the modules that no guest loads here: those for the other vendor's CPU. QEMU's TCG emulates
-    AMD's SVM; with KVM guests have this machine's CPU. Empty for no accelerator, before the first guest."""
-    if not accelerator:
-        return frozenset()
-    flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text("utf-8", "replace"), re.MULTILINE)
-    here = "amd" if accelerator == "tcg" or (flags and "svm" in flags[1].split()) else "intel"  # as vm/init/init.c
-    return frozenset(f"{name.replace('_', '-')}.ko" for name, vendor in _VENDORS.items() if vendor != here)
 
 
 def fingerprint(subject: Subject, plan: Plan) -> str:
@@ -182,7 +147,7 @@ def test_state(
     rows = [row for plan in plans for row in plan.rows]
     groups, order = _groups(build, rows, choice)
     if not order:
-        return tuple(_Share(build, plan, {}).tests() for plan in plans)
+        return tuple(Share(build, plan, {}).tests() for plan in plans)
     identity = hashlib.sha256("\0".join(tests_key(subject, plan, choice) for plan in plans).encode())
     out = workspace.logs / "test" / f"patch-{build.patch}-{identity.hexdigest()[:12]}"
     work = GuestWork(
@@ -192,7 +157,7 @@ def test_state(
         programs=jobs.programs(rows),
         qemu=qemu.find() if any(_wants_qemu(row) for row in rows) else None,
     )
-    watcher = _Watcher(build.patch, frozenset(job for key, job in order if key[2] == _TEST), progress)
+    watcher = _Watcher(build.patch, frozenset(job for key, job in order if key[2] == TEST), progress)
     with lock.held(workspace.lock(f"test-{out.name}"), wait_seconds=_LOCK_SECONDS):
         with atomic.machine_errors(out):
             shutil.rmtree(out, ignore_errors=True)
@@ -215,7 +180,7 @@ def test_state(
             for path in out.iterdir():
                 contents.share(path)
     outcomes = {key: outcome for (key, _), outcome in zip(order, run.outcomes, strict=True)}
-    return tuple(_Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
+    return tuple(Share(build, plan, outcomes, run, choice, first=plan is plans[0]).tests() for plan in plans)
 
 
 def _wants_qemu(row: jobs.Planned) -> bool:
@@ -239,13 +204,9 @@ def _changed(path: Path) -> float:
         return math.inf
 
 
-_TEST, _PROBE = "test", "probe"
-_Key = tuple[str, str, str]  # suite, name of the test, and whether it is the test itself or its probe
-
-
 def _groups(
     build: StateBuild, rows: Sequence[jobs.Planned], choice: accel.Choice
-) -> tuple[tuple[JobGroup, ...], list[tuple[_Key, Job]]]:
+) -> tuple[tuple[JobGroup, ...], list[tuple[Key, Job]]]:
     """One group for each suite and variant (its modules are loaded once), and the jobs in the order they run."""
     groups, order = [], []
     for both in dict.fromkeys((row.suite, row.variant.name) for row in rows):
@@ -259,10 +220,10 @@ def _groups(
     return tuple(groups), order
 
 
-def _jobs(row: jobs.Planned, choice: accel.Choice) -> list[tuple[_Key, Job]]:
+def _jobs(row: jobs.Planned, choice: accel.Choice) -> list[tuple[Key, Job]]:
     """A test's job and, behind it, its probe."""
     emulated = choice.accel == "tcg" and not row.fixed
-    both = ((_TEST, row.job), (_PROBE, row.probe))
+    both = ((TEST, row.job), (PROBE, row.probe))
     return [
         ((row.suite, row.name, what), jobs.emulated(job) if emulated else job) for what, job in both if job is not None
     ]
@@ -275,100 +236,8 @@ def modules(build: StateBuild, parameters: Mapping[str, str]) -> tuple[ModuleLoa
     for module in build.modules:
         name = Path(module.path).stem.replace("-", "_")
         path = build.artifacts / module.path
-        loads.append(ModuleLoad(path, name, parameters.get(name, ""), _VENDORS.get(name, "")))
+        loads.append(ModuleLoad(path, name, parameters.get(name, ""), host.VENDORS.get(name, "")))
     return tuple(loads)
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """What a run of the guest says about one suite. `run` is None where nothing had to run."""
-
-    build: StateBuild
-    plan: Plan
-    outcomes: Mapping[_Key, JobOutcome]
-    run: GuestRun | None = None
-    choice: accel.Choice | None = None
-    first: bool = False
-
-    def tests(self) -> StateTests:
-        """The suite's results."""
-        mine = [(row, self._outcome(row, _TEST)) for row in self.plan.rows]
-        found = tuple(
-            result for row, outcome in mine for result in jobs.results(row, outcome, self._outcome(row, _PROBE))
-        )
-        done = StateTests(self.build.patch, self.plan.suite, SuiteStatus.OK, 0.0, found, _count(found))
-        if self.run is None:
-            return replace(done, why=_problems(self.plan)) if self.plan.problems else done
-        if self.run.status is GuestStatus.INFRA:
-            return replace(done, status=SuiteStatus.INFRA, results=(), why=self.run.why)
-        traces = self._traces()
-        files = {row.name: outcome.output for row, outcome in mine if outcome is not None and outcome.output}
-        if self.run.boots:
-            files[KERNEL_LOG] = self._console(self.run, traces)
-        failed = self.run.status is GuestStatus.FAILED
-        return replace(
-            done,
-            status=SuiteStatus.FAILED if failed else SuiteStatus.OK,
-            seconds=sum(outcome.seconds for _, outcome in mine if outcome is not None),
-            results=(*found, *kernel_log(traces)),
-            why=self.run.why if failed else f"{_count(found)}; {self._how(self.run)}",
-            trace=next((trace.text for trace in traces if trace.fatal), ""),
-            outputs=files,
-        )
-
-    def _outcome(self, row: jobs.Planned, what: str) -> JobOutcome | None:
-        return self.outcomes.get((row.suite, row.name, what))
-
-    def _how(self, run: GuestRun) -> str:
-        first = run.boots[0].first_job if run.boots else None
-        parts = [f"{plural(len(run.boots), 'boot')} with {self.choice.accel if self.choice else 'no accelerator'}"]
-        if run.boots and run.boots[0].saved:
-            parts.append("gone on from a saved machine")
-        if first is not None:
-            parts.append(f"first test {first:.1f} s after the start")
-        if self.plan.problems:
-            parts.append(_problems(self.plan))
-        return ", ".join(parts)
-
-    def _console(self, run: GuestRun, traces: Sequence[Trace]) -> Path:
-        """The console that has the worst of `traces`, the first of them else; the last boot's where there are none."""
-        worst = _worst(traces) if traces else None
-        return next((boot.console for boot in run.boots if worst in boot.traces), run.boots[-1].console)
-
-    def _traces(self) -> list[Trace]:
-        """What the kernel complained of while the suite ran; the first suite answers for boot and modules as well."""
-        assert self.run is not None
-        mine = [trace for key, done in self.outcomes.items() if key[0] == self.plan.suite for trace in done.traces]
-        if self.first:
-            theirs = [trace for outcome in self.outcomes.values() for trace in outcome.traces]
-            mine = [trace for trace in self.run.traces if trace not in theirs] + mine
-        return mine
-
-
-def _problems(plan: Plan) -> str:
-    more = len(plan.problems) - 1
-    return plan.problems[0] + (f" (and {plural(more, 'more problem')} of its description)" if more else "")
-
-
-def kernel_log(traces: Sequence[Trace]) -> tuple[CaseResult, ...]:
-    """The complaints of a kernel as a test: whether there are none, and each as a case that fails."""
-    if not traces:
-        return (CaseResult(KERNEL_LOG, "", Verdict.PASS, 0.0, ""),)
-    worst = _worst(traces)
-    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.headline}")
-    each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.said) for trace in traces}
-    return (whole, *(case for identity, case in each.items() if identity))
-
-
-def _worst(traces: Sequence[Trace]) -> Trace:
-    return next((trace for trace in traces if trace.fatal), traces[0])
-
-
-def _count(found: Sequence[CaseResult]) -> str:
-    whole = [result for result in found if not result.case and result.test != KERNEL_LOG]
-    counts = {verdict: sum(result.verdict is verdict for result in whole) for verdict in Verdict}
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    return f"{plural(len(whole), 'test')}: {told}" if told else "no test was selected"
 
 
 def _tests(

@@ -29,7 +29,7 @@ from kpatch_tool.testing.turns import Turns
 from kpatch_tool.tree.applied import base_state, load_applied
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import State, Tree
-from kpatch_tool.vm import accel
+from kpatch_tool.vm import accel, host
 from kpatch_tool.workspace import Workspace
 
 
@@ -130,7 +130,7 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     choice = tester.choice
     if choice is None:
         return Tested(found, "", "")
-    return Tested(found, choice.accel, choice.why, out_of_reach(builds, run.never_loaded(choice.accel), patches))
+    return Tested(found, choice.accel, choice.why, out_of_reach(builds, host.never_loaded(choice.accel), patches))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ from kpatch_tool.results.repeats import (
 )
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests
+from kpatch_tool.suites.jobs import Plan
 from kpatch_tool.suites.model import Cause, StateTests, SuiteStatus, Verdict
-from kpatch_tool.suites.run import Options, Plan, Subject
+from kpatch_tool.suites.run import Options, Subject
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace

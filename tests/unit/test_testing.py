@@ -19,6 +19,7 @@ from kpatch_tool.results.repeats import Before
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
+from kpatch_tool.suites.jobs import Plan
 from kpatch_tool.suites.model import (
     KERNEL_LOG,
     CaseResult,
@@ -30,10 +31,12 @@ from kpatch_tool.suites.model import (
     Verdict,
     inherited,
 )
-from kpatch_tool.suites.run import GUEST_CPUS, Plan, Subject, kernel_log
+from kpatch_tool.suites.run import GUEST_CPUS, Subject
+from kpatch_tool.suites.share import Share, kernel_log
 from kpatch_tool.testing.command import Tested, guests_at_once
 from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import State, Tree
+from kpatch_tool.vm import host
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.vm.console import Trace, TraceKind
 from kpatch_tool.vm.model import Boot, Ending, GuestRun, GuestStatus, Job, JobOutcome
@@ -60,8 +63,8 @@ def test_results_of_another_cpu_are_not_taken_for_those_of_this_one(
     subject = Subject(Workspace(tmp_path), Tree("t", tmp_path, "0" * 40), State(0, "", ""), make_build(0))
     monkeypatch.setattr(Subject, "image", tmp_path / "image")
     (tmp_path / "image").write_bytes(b"kernel")
-    plan, cpuinfo, host = Plan("s", (), "digest"), tmp_path / "cpuinfo", run.host
-    monkeypatch.setattr(run, "host", lambda: host(cpuinfo))
+    plan, cpuinfo, identity = Plan("s", (), "digest"), tmp_path / "cpuinfo", host.identity
+    monkeypatch.setattr(host, "identity", lambda: identity(cpuinfo))
 
     def keys(model: int, mhz: int) -> list[str]:
         row = f"processor\t: 0\nmodel\t\t: {model}\ncpu MHz\t\t: {mhz}\nflags\t\t: svm npt\n\n"
@@ -447,7 +450,7 @@ def test_the_log_of_the_kernel_is_that_of_the_boot_it_complained_in(tmp_path: Pa
             for number, traces in enumerate(boots, 1)
         )
         guest = GuestRun(GuestStatus.OK, "", (done,), ran)
-        return run._Share(make_build(1), Plan("s", (), ""), {}, guest, first=True).tests().outputs[KERNEL_LOG]
+        return Share(make_build(1), Plan("s", (), ""), {}, guest, first=True).tests().outputs[KERNEL_LOG]
 
     assert log((OOPS,), ()).name == "console-1.log"
     assert log((warning,), (OOPS,), ()).name == "console-2.log"
@@ -507,4 +510,4 @@ def test_a_state_that_was_not_built_is_told_in_a_line() -> None:
 def test_modules_that_no_guest_loads(tmp_path: Path, accelerator: str, flags: str, expected: set[str]) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"vendor_id\t: x\nflags\t\t: {flags}\nbugs\t: svm_bug\n")
-    assert run.never_loaded(accelerator, cpuinfo) == expected
+    assert host.never_loaded(accelerator, cpuinfo) == expected
