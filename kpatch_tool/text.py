@@ -85,6 +85,11 @@ def state_name(patch: int) -> str:
     return f"patch {patch}" if patch else "the base"
 
 
+def short_state_name(patch: int) -> str:
+    """The same where there is no room, in a column or a heading: "patch 3", "base"."""
+    return f"patch {patch}" if patch else "base"
+
+
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """ "1 patch", "3 patches": a count with its noun (`nouns`: the plural where it is not noun + "s")."""
     return f"{count} {noun if count == 1 else nouns or noun + 's'}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kpatch_tool.results.deltas import Delta, identity, transition
-from kpatch_tool.results.repeats import by_chance, seen_once, shaky
+from kpatch_tool.results.repeats import by_chance, flaky_tests, not_confirmed
 from kpatch_tool.suites.model import Cause, StateTests
 from kpatch_tool.text import plural
 
@@ -36,8 +36,8 @@ def surely_back(
 ) -> tuple[list[Delta], list[Delta]]:
     """Of what `tests` take back of the `previous` state (`own`) what is sure, and what was run only once there. What is
     worse in some runs still, or was only in some there, is neither."""
-    left_open = shaky(tests)
-    once = frozenset[str]() if base is None else seen_once(previous, tests, base)
+    left_open = flaky_tests(tests)
+    once = frozenset[str]() if base is None else not_confirmed(previous, tests, base)
     chance = frozenset[tuple[str, str]]() if base is None else by_chance(previous, tests, base)
     settled = [delta for delta in own if delta.test not in left_open and (delta.test, delta.case) not in chance]
     sure = came_back(delta for delta in settled if delta.test not in once)
@@ -45,7 +45,8 @@ def surely_back(
 
 
 def only_once(previous: StateTests) -> str:
-    """Why a test that was worse on the `previous` state, and is not now, gives no patch credit (repeats.seen_once)."""
+    """Why no patch gets credit for a test that was worse on the `previous` state and is not now
+    (repeats.not_confirmed)."""
     return f"run only once {f'after patch {previous.patch}' if previous.patch else 'on the base'}, which is no verdict"
 
 

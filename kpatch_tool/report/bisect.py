@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from kpatch_tool.bisect.command import Found
 from kpatch_tool.bisect.model import Observation
 from kpatch_tool.bisect.sets import Minimal, Reason
-from kpatch_tool.text import columns, cut, plural, printable, spelt
+from kpatch_tool.text import columns, cut, plural, printable, short_state_name, spelt
 
 _WHY_COLUMNS = 49
 _JOINT = "\0"
@@ -18,7 +18,7 @@ _JOINT = "\0"
 
 def text(found: Found) -> str:
     """What was looked at, then who did it, for a person."""
-    lines = [_step(_place(one.patch), one) for one in found.seen]
+    lines = [_step(short_state_name(one.patch), one) for one in found.seen]
     if found.resumed:
         lines.insert(found.resumed, f"  (the {plural(found.resumed, 'look', 'looks')} above: from an earlier search)")
     for state in found.culprits:
@@ -91,10 +91,6 @@ def _minimal(minimal: Minimal, series: str) -> Iterator[str]:
 def _step(where: str, one: Observation) -> str:
     why = cut(printable(one.why), _WHY_COLUMNS, "…")
     return f"  {where:<10} {one.answer:<5} {one.seconds:6.1f} s  {why}"
-
-
-def _place(patch: int) -> str:
-    return f"patch {patch}" if patch else "base"
 
 
 def _wrapped(sentence: str, first: str = "", rest: str = "  ") -> list[str]:

@@ -15,7 +15,7 @@ from kpatch_tool.kbuild.model import (
 )
 from kpatch_tool.report.lines import diagnostic_line, from_here, wrapped
 from kpatch_tool.results.answer import not_compiled
-from kpatch_tool.text import columns, plural, printable, state_name
+from kpatch_tool.text import columns, plural, printable, short_state_name, state_name
 
 _SHOWN = 10  # errors and warnings of one state that are shown
 
@@ -30,7 +30,7 @@ def text(done: Built) -> str:
 
 
 def _lines(build: StateBuild, base: StateBuild | None, previous: StateBuild | None) -> Iterator[str]:
-    name = f"patch {build.patch}" if build.patch else "base"
+    name = short_state_name(build.patch)
     took = "known from before" if build.cached else f"{build.seconds:.1f} s"
     yield f"{name:9} {build.status:7} {took:18} {build.commit[:12]}"
     if build.status is BuildStatus.INFRA:

@@ -22,7 +22,7 @@ from kpatch_tool.kbuild.model import (
 )
 from kpatch_tool.results.deltas import HALF_SURE, Delta, compare, previous_tested
 from kpatch_tool.results.record import Cell, RunRecord
-from kpatch_tool.results.repeats import nobodys_doing
+from kpatch_tool.results.repeats import noise_between
 from kpatch_tool.suites.model import StateTests
 from kpatch_tool.tree.model import ApplyOutcome
 
@@ -166,7 +166,7 @@ def _state_tests(tests: StateTests, base: StateTests | None, previous: StateTest
     deltas = _compared(tests, base) if base is not None and tests.patch != 0 else ()
     own = _compared(tests, previous) if previous is not None else ()
     if base is not None and previous is not None:
-        no_verdict = nobodys_doing(previous, tests, base)
+        no_verdict = noise_between(previous, tests, base)
         own = tuple(replace(delta, confidence=HALF_SURE) if no_verdict(delta) else delta for delta in own)
     return {
         "patch": tests.patch,

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from kpatch_tool.report.table import stage_table, table_width
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
-from kpatch_tool.text import printable
+from kpatch_tool.text import printable, short_state_name
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -39,7 +39,7 @@ class PlainLines:
 
     def cell(self, cell: Cell) -> None:
         if cell.outcome is not Outcome.RUNNING:
-            state = f"patch {cell.patch}" if cell.patch else "base"
+            state = short_state_name(cell.patch)
             self._say(f"{state:<9} {cell.stage:<8} {cell.text}")
 
     def progress(self, what: str, done: int = 0, total: int = 0) -> None:

@@ -23,7 +23,7 @@ from kpatch_tool.results.deltas import (
     why_broken,
 )
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
-from kpatch_tool.results.repeats import unsteady
+from kpatch_tool.results.repeats import flaky_sentences
 from kpatch_tool.suites.model import StateTests, SuiteStatus
 from kpatch_tool.text import plural, printable, spelt, state_name
 
@@ -238,7 +238,7 @@ def _testing(record: RunRecord) -> list[str]:
         if again:
             repeated[again].append(tests.patch)
         if tests.same_as is None:
-            told += [([tests.patch], f"{suite}: {said}") for said in unsteady(tests)]
+            told += [([tests.patch], f"{suite}: {said}") for said in flaky_sentences(tests)]
     return [f"{_called(states)}, {said}" if states else said for states, said in told]
 
 

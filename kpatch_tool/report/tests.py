@@ -10,11 +10,11 @@ from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
 from kpatch_tool.results.deltas import Change, Delta, identity, in_words, taken_back, transition
 from kpatch_tool.results.deltas import name as delta_name
-from kpatch_tool.results.repeats import unsteady
+from kpatch_tool.results.repeats import flaky_sentences
 from kpatch_tool.suites.catalogue import Suite
 from kpatch_tool.suites.model import CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.testing.command import Tested
-from kpatch_tool.text import cut, plural, printable
+from kpatch_tool.text import cut, plural, printable, short_state_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +72,7 @@ def suite_document(suite: Suite) -> dict[str, object]:
 
 
 def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
-    state = f"patch {tests.patch}" if tests.patch else "base"
+    state = short_state_name(tests.patch)
     console.print()
     _say(console, f"{state}: {tests.suite} ({_how(tests)})", "bold")
     _say(console, tests.why)
@@ -82,7 +82,7 @@ def _show_state(tested: Tested, tests: StateTests, console: Console) -> None:
         _show_nothing_run(tested, tests, console)
     else:
         _show_differences(tested, tests, console)
-    for line in unsteady(tests):
+    for line in flaky_sentences(tests):
         _say(console, line, "yellow")
     for line in tests.trace.splitlines()[:_TRACE_LINES]:
         _say(console, f"  {line}", "red")
@@ -110,7 +110,7 @@ def _show_differences(tested: Tested, tests: StateTests, console: Console) -> No
 
 def _how(tests: StateTests) -> str:
     if tests.same_as is not None:
-        return f"{tests.status}, same as {f'patch {tests.same_as}' if tests.same_as else 'base'}"
+        return f"{tests.status}, same as {short_state_name(tests.same_as)}"
     return f"{tests.status}, remembered" if tests.cached else tests.status
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, case_count, compare, identity, sentence, since, why_broken
-from kpatch_tool.results.repeats import nobodys_doing, shaky
+from kpatch_tool.results.repeats import flaky_tests, noise_between
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
 from kpatch_tool.text import plural, spelt
 from kpatch_tool.tree.model import ApplyOutcome, ApplyStatus
@@ -193,7 +193,7 @@ def _on_the_way(states: Sequence[StateTests], last: Sequence[StateTests], bases:
         if found in last or not _ran(found, bases.get(found.suite)):
             continue
         base = bases[found.suite]
-        no_verdict = nobodys_doing(found, ends[found.suite], base)  # whatever ran has a last state that did
+        no_verdict = noise_between(found, ends[found.suite], base)  # whatever ran has a last state that did
         passing = [
             delta
             for delta in compare(found, base)
@@ -222,7 +222,7 @@ def _passing(patch: int, deltas: Sequence[Delta], how: str) -> str:
 
 def _now_and_then(states: Sequence[StateTests]) -> str:
     """Tests that were worse in one run and not in the next: no regression by that, and no all-clear."""
-    names = [(name, found.patch) for found in states if found.same_as is None for name in shaky(found)]
+    names = [(name, found.patch) for found in states if found.same_as is None for name in flaky_tests(found)]
     if not names:
         return ""
     first, patch = names[0]

@@ -33,16 +33,16 @@ class Before:
 NOTHING_BEFORE = Before()
 
 
-def doubtful(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
+def worse_tests(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names` that are worse than on the base, in their order."""
     worse = dict.fromkeys(delta.test for delta in _worse(tests, base))
     return tuple(test for test in worse if test in names)
 
 
-def seen_alone(tests: StateTests, base: StateTests, names: Collection[str]) -> bool:
+def worse_but_never_rerun(tests: StateTests, base: StateTests, names: Collection[str]) -> bool:
     """Whether `tests`, which were kept, have tests called `names` that are worse than on the `base`, and were run again
     for none: beside the base of that time nothing was worse."""
-    return bool(doubtful(tests, base, names)) and not any(map(_ran_again, tests.results))
+    return bool(worse_tests(tests, base, names)) and not any(map(_ran_again, tests.results))
 
 
 def to_repeat(
@@ -54,7 +54,7 @@ def to_repeat(
     most: int,
     known: Collection[str],
 ) -> tuple[str, ...]:
-    """Those of the doubtful tests to run again. `times` has how often each of them has run, `most` how often is enough;
+    """Those of the worse tests to run again. `times` has how often each of them has run, `most` how often is enough;
     `known` are those that were worse on the state before, too.
 
     A test that has run often enough and is worse still speaks for those with the same verdict. Of the others those come
@@ -63,7 +63,7 @@ def to_repeat(
     begin waits for what is said of those that hung before it.
     """
     whole = {result.test: result for result in tests.results if _is_whole(result)}
-    worse = [name for name in doubtful(tests, base, names) if name in whole]
+    worse = [name for name in worse_tests(tests, base, names) if name in whole]
     spoken = {whole[name].verdict for name in worse if times.get(name, 0) >= most}
     left = [name for name in worse if times.get(name, 0) < most and whole[name].verdict not in spoken]
     begun = [name for name in left if not not_begun(whole[name])]
@@ -94,7 +94,7 @@ def _to_reckon_with(result: CaseResult) -> float:
     return max(result.seconds, _HANGS) if hung else result.seconds
 
 
-def took_on(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
+def base_durations(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
     """The tests of a suite that passed on the base, and in how many seconds: None for one that hung. One that failed
     there, or was not built, may have ended early: mended it takes longer."""
     wholes = [one for tests in base if tests.suite == suite for one in tests.results if _is_whole(one)]
@@ -150,7 +150,7 @@ def _better(tests: StateTests, base: StateTests) -> list[Delta]:
     return [delta for delta in compare(tests, base) if delta.change is Change.BETTER]
 
 
-def settled(
+def merge_rerun(
     first: StateTests,
     again: StateTests,
     base: StateTests,
@@ -170,7 +170,7 @@ def settled(
     if again.status is SuiteStatus.INFRA:
         why = f"what got worse could not be run again ({', '.join(sorted(repeated))}): {again.why}"
         return replace(first, status=SuiteStatus.INFRA, results=(), why=why)
-    steady = set(doubtful(again, base, repeated))
+    steady = set(worse_tests(again, base, repeated))
     ended = {result.test for result in first.results if _is_whole(result) and result.verdict is Verdict.ABORT}
     tells = {result.test for result in again.results if _is_whole(result) and result.verdict is Verdict.FAIL} & ended
     silent = {result.test for result in again.results if _is_whole(result) and emulator_died(result)} - steady
@@ -217,7 +217,7 @@ def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str
 def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Sequence[str]) -> StateTests:
     """`first` with what `whole`, the one run that gave the tests called `names` all their time, says of them, and with
     what the kernel complained of in it."""
-    taken = settled(first, whole, base, dict.fromkeys(names, 1))
+    taken = merge_rerun(first, whole, base, dict.fromkeys(names, 1))
     if taken.status is SuiteStatus.INFRA:
         return taken
     known = {result.case for result in first.results if result.test == KERNEL_LOG and result.verdict is Verdict.FAIL}
@@ -236,16 +236,16 @@ def _only_slow(first: StateTests, again: StateTests) -> set[str]:
     return {one.test for one in ended if one.test in cut and one.seconds > cut[one.test]}
 
 
-def seen_once(previous: StateTests, now: StateTests, base: StateTests) -> frozenset[str]:
+def not_confirmed(previous: StateTests, now: StateTests, base: StateTests) -> frozenset[str]:
     """The tests of `previous` whose being worse than on the base is no reason to give the state `now`, in which they
     are not, credit: they were run once, and those run again in their place, with the same verdict (any, for one that
     did not begin), are as bad as they were."""
     whole = {result.test: result for result in previous.results if _is_whole(result)}
     if not any(map(_ran_again, whole.values())):
         return frozenset()
-    worse = [name for name in doubtful(previous, base, whole) if name != KERNEL_LOG]
+    worse = [name for name in worse_tests(previous, base, whole) if name != KERNEL_LOG]
     proven = {name for name in worse if _proven(whole[name])}
-    mended = proven.difference(doubtful(now, base, whole))
+    mended = proven.difference(worse_tests(now, base, whole))
     kinds = {whole[name].verdict for name in mended}
     return frozenset(
         name
@@ -265,14 +265,14 @@ def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozens
     )
 
 
-def nobodys_doing(tests: StateTests, later: StateTests, base: StateTests) -> Callable[[Delta], bool]:
+def noise_between(tests: StateTests, later: StateTests, base: StateTests) -> Callable[[Delta], bool]:
     """Tells of a difference that `tests` have whether it says nothing of a patch that it is not there `later`: its test
-    was run only once (seen_once), or its case was worse in some runs only (by_chance)."""
-    once, chance = seen_once(tests, later, base), by_chance(tests, later, base)
+    was run only once (not_confirmed), or its case was worse in some runs only (by_chance)."""
+    once, chance = not_confirmed(tests, later, base), by_chance(tests, later, base)
     return lambda delta: delta.test in once or (delta.test, delta.case) in chance
 
 
-def seems_mended(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
+def newly_passing(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names` that are better than on the `base`, where they ran: eight at most, and fewer,
     but one, where they take long. The base is run but once, and may have failed by chance."""
     ran = {one.test: one for one in base.results if _is_whole(one) and one.cause is not Cause.UNBUILT}
@@ -280,7 +280,7 @@ def seems_mended(tests: StateTests, base: StateTests, names: Collection[str]) ->
     return _affordable([name for name in better if name in ran and name in names], ran, 1)
 
 
-def not_mended(tests: StateTests, base: StateTests, passed: Collection[tuple[str, str]]) -> StateTests:
+def mark_flaky_on_base(tests: StateTests, base: StateTests, passed: Collection[tuple[str, str]]) -> StateTests:
     """`tests` with a word where they are better than on the `base`, which in another run has `passed` these (test,
     case)."""
     lucky = {(delta.test, delta.case) for delta in _better(tests, base)}.intersection(passed)
@@ -291,12 +291,12 @@ def not_mended(tests: StateTests, base: StateTests, passed: Collection[tuple[str
     return replace(tests, results=tuple(results))
 
 
-def unsteady(tests: StateTests) -> tuple[str, ...]:
+def flaky_sentences(tests: StateTests) -> tuple[str, ...]:
     """What is said of each test that was worse than on the base in some of its runs, and then was not."""
-    return tuple(f"{test} is unsteady: {said}" for test, said in shaky(tests).items())
+    return tuple(f"{test} is unsteady: {said}" for test, said in flaky_tests(tests).items())
 
 
-def shaky(tests: StateTests) -> dict[str, str]:
+def flaky_tests(tests: StateTests) -> dict[str, str]:
     """The tests that were worse than on the base in some of their runs, and then were not; with what is said of it."""
     found = ((result.test, _repeats(result).unsteady) for result in tests.results if _is_whole(result))
     return {test: said for test, said in found if said}

@@ -16,16 +16,16 @@ from kpatch_tool.results.deltas import not_begun
 from kpatch_tool.results.repeats import (
     NOTHING_BEFORE,
     Before,
+    base_durations,
     cut_short,
-    doubtful,
     in_full,
-    not_mended,
+    mark_flaky_on_base,
+    merge_rerun,
+    newly_passing,
     proven_before,
-    seems_mended,
-    seen_alone,
-    settled,
     to_repeat,
-    took_on,
+    worse_but_never_rerun,
+    worse_tests,
 )
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests
@@ -153,14 +153,14 @@ class Tester:
     def _to_run(self, plan: Plan, base: Sequence[StateTests], choice: Choice) -> Plan:
         """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
         must not take the place of those that belong to what is."""
-        took = took_on(base, plan.suite)
+        took = base_durations(base, plan.suite)
         rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
         return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
 
     def _is_doubtful(self, tests: StateTests, plan: Plan, before: Before) -> bool:
         """Whether kept results are worse than the base's in what was run but once: the base was tested anew since."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        return base is not None and seen_alone(tests, base, _names(plan))
+        return base is not None and worse_but_never_rerun(tests, base, _names(plan))
 
     def _in_full(
         self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before
@@ -170,7 +170,7 @@ class Tester:
         there = _of_suite(base, tests.suite)
         if there is None:
             return tests
-        hung = {name for name, seconds in took_on(base, tests.suite).items() if seconds is None}
+        hung = {name for name, seconds in base_durations(base, tests.suite).items() if seconds is None}
         choice = self.choose(subject.state, subject.build)
         less = {row.name for row in plan.rows if row.name in hung and jobs.has_less(row, choice.accel)}
         names = cut_short(tests, there, less) if less else ()
@@ -188,13 +188,13 @@ class Tester:
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
         base, names = _of_suite(before.base(), tests.suite), _names(plan)
-        if base is None or not doubtful(tests, base, names):
+        if base is None or not worse_tests(tests, base, names):
             return tests
         previous, known = _of_suite(before.previous(), tests.suite), set[str]()
         if previous is not None:
             tests, sure = proven_before(tests, base, previous, names)
             names -= sure
-            known |= set(doubtful(previous, base, names))
+            known |= set(worse_tests(previous, base, names))
         took = {result.test: result.seconds for result in base.results if not result.case}
         count = Counter(result.test for result in tests.results if not result.case and not not_begun(result))
         for runs in range(2, _ROUNDS + 2) if self.runs > 1 else ():
@@ -212,7 +212,7 @@ class Tester:
             if again.status is SuiteStatus.FAILED:
                 break
             count.update(suspects)
-            tests = settled(tests, again, base, {name: count[name] for name in suspects}, previous)
+            tests = merge_rerun(tests, again, base, {name: count[name] for name in suspects}, previous)
             if tests.status is SuiteStatus.INFRA:
                 break
         return tests
@@ -223,12 +223,12 @@ class Tester:
         if base is None or self._base is None:
             return tests
         plan = self._plan(*self._base, tests.suite)
-        mended = seems_mended(tests, base, _names(plan))
+        mended = newly_passing(tests, base, _names(plan))
         with self._asking:
             names = [name for name in mended if (tests.suite, name) not in self._again]
             self._again |= {(tests.suite, name): cases for name, cases in self._of_base(plan, names).items()}
         passed = {(name, case) for name in mended for case in self._again[tests.suite, name]}
-        return not_mended(tests, base, passed)
+        return mark_flaky_on_base(tests, base, passed)
 
     def _of_base(self, plan: Plan, names: Collection[str]) -> dict[str, frozenset[str]]:
         """The cases of each of the tests called `names` that pass on the base in another run ("": all of the test)."""

@@ -19,7 +19,7 @@ from kpatch_tool.report.alike import surely_back
 from kpatch_tool.report.document import run_document
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
-from kpatch_tool.results.repeats import Before, settled
+from kpatch_tool.results.repeats import Before, merge_rerun
 from kpatch_tool.results.store import Store
 from kpatch_tool.running.command import Rooms
 from kpatch_tool.running.pipeline import Which, run
@@ -318,8 +318,8 @@ def test_what_was_worse_in_some_runs_only_is_no_all_clear() -> None:
         return repeated(make_tests(patch, *SAME), Repeats(2, 1), *names)
 
     for names, told in ((("vmexit",), "vmexit"), (("vmexit", "msr"), "vmexit and 1 more test")):
-        shaky = shaken(2, *names)
-        tests = same_results(0, 1) | {2: (shaky,), 3: (inherited(shaky, 3),)}
+        flaky = shaken(2, *names)
+        tests = same_results(0, 1) | {2: (flaky,), 3: (inherited(flaky, 3),)}
         record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
         assert record.sentence.endswith(
             f"as on the base; at patch 2 {told} worse in some runs only, which is no verdict: "
@@ -383,7 +383,7 @@ def test_a_case_of_some_runs_is_not_taken_back_by_a_patch_after_which_its_test_i
         results = (f"{name}={'fail' if wrong and name in wrong | {'vmexit'} else 'pass'}" for name in names)
         return make_tests(patch, *results)
 
-    mixed = settled(failing(2, "one", "two"), failing(2, "one"), failing(0), {"vmexit": 2})
+    mixed = merge_rerun(failing(2, "one", "two"), failing(2, "one"), failing(0), {"vmexit": 2})
     said = {0: failing(0), 1: failing(1), 2: mixed, 3: failing(3, "three")}
     tests = {number: (one,) for number, one in said.items()}
     record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())

@@ -10,20 +10,20 @@ import pytest
 
 from kpatch_tool.results.deltas import Change, compare, sentence, since, transition
 from kpatch_tool.results.repeats import (
+    base_durations,
     by_chance,
     cut_short,
-    doubtful,
+    flaky_sentences,
+    flaky_tests,
     in_full,
-    not_mended,
+    mark_flaky_on_base,
+    merge_rerun,
+    newly_passing,
+    not_confirmed,
     proven_before,
-    seems_mended,
-    seen_alone,
-    seen_once,
-    settled,
-    shaky,
     to_repeat,
-    took_on,
-    unsteady,
+    worse_but_never_rerun,
+    worse_tests,
 )
 from kpatch_tool.suites.model import CaseResult, Cause, StateTests, SuiteStatus, Verdict
 from tests.results_fixtures import KPTS_WORDS, make_tests
@@ -44,43 +44,43 @@ BAD = state(1, tlb="fail", vmexit="pass", msr="fail")
 
 
 def test_only_what_got_worse_is_doubtful() -> None:
-    assert doubtful(BAD, BASE, NAMES) == ("tlb",)
-    assert doubtful(BAD, BASE, {"vmexit"}) == ()
-    assert doubtful(BASE, BASE, NAMES) == ()
+    assert worse_tests(BAD, BASE, NAMES) == ("tlb",)
+    assert worse_tests(BAD, BASE, {"vmexit"}) == ()
+    assert worse_tests(BASE, BASE, NAMES) == ()
 
 
 def test_what_is_worse_again_stays_worse_and_says_so() -> None:
-    kept = settled(BAD, state(1, tlb="fail"), BASE, {"tlb": 2})
+    kept = merge_rerun(BAD, state(1, tlb="fail"), BASE, {"tlb": 2})
     assert [delta.now for delta in compare(kept, BASE)] == ["fail", "fail"]
     assert kept.results[1].why == "ended; worse in 2 of 2 runs"
-    again = settled(kept, state(1, tlb="fail"), BASE, {"tlb": 3})
+    again = merge_rerun(kept, state(1, tlb="fail"), BASE, {"tlb": 3})
     assert again.results[1].why == "ended; worse in 3 of 3 runs"
 
 
 def test_what_failed_in_one_run_and_ended_before_in_another_is_told_as_it_failed() -> None:
     ended, failed = state(1, tlb="abort", vmexit="pass", msr="fail"), state(1, tlb="fail")
-    kept = settled(ended, failed, BASE, {"tlb": 2})
+    kept = merge_rerun(ended, failed, BASE, {"tlb": 2})
     assert [(delta.case, delta.now) for delta in compare(kept, BASE)] == [("a", "fail"), ("", "fail")]
     assert [result.test for result in kept.results] == [result.test for result in BAD.results]
-    again = settled(kept, state(1, tlb="abort"), BASE, {"tlb": 3})
+    again = merge_rerun(kept, state(1, tlb="abort"), BASE, {"tlb": 3})
     assert (again.results[1].verdict, again.results[1].why) == (Verdict.FAIL, "ended; worse in 3 of 3 runs")
 
 
 def test_a_run_in_which_the_emulator_died_says_nothing() -> None:
     died = CaseResult("tlb", "", Verdict.ABORT, 1.0, "the emulator died: status 134", Cause.EMULATOR_DIED)
     mute = StateTests(1, "s", SuiteStatus.OK, 2.0, (died,), "")
-    assert settled(BAD, mute, BASE, {"tlb": 2}).results == BAD.results
-    assert doubtful(mute, BASE, {"tlb"}) == ()
+    assert merge_rerun(BAD, mute, BASE, {"tlb": 2}).results == BAD.results
+    assert worse_tests(mute, BASE, {"tlb"}) == ()
 
 
 def test_what_passes_again_is_unsteady_and_no_delta() -> None:
-    kept = settled(BAD, state(1, tlb="pass"), BASE, {"tlb": 2})
+    kept = merge_rerun(BAD, state(1, tlb="pass"), BASE, {"tlb": 2})
     assert compare(kept, BASE) == ()
     assert [result.test for result in kept.results] == [result.test for result in BAD.results]
     assert kept.results[1].why == "ended; unsteady: worse in 1 of 2 runs"
     assert kept.seconds == 4.0
-    assert unsteady(kept) == ("tlb is unsteady: worse in 1 of 2 runs",)
-    assert unsteady(BAD) == unsteady(settled(BAD, BAD, BASE, {"tlb": 2})) == ()
+    assert flaky_sentences(kept) == ("tlb is unsteady: worse in 1 of 2 runs",)
+    assert flaky_sentences(BAD) == flaky_sentences(merge_rerun(BAD, BAD, BASE, {"tlb": 2})) == ()
 
 
 def cases(patch: int, *failing: str) -> StateTests:
@@ -103,14 +103,16 @@ def cases(patch: int, *failing: str) -> StateTests:
 def test_a_test_that_fails_in_other_cases_each_time_is_one_fault(previous: StateTests | None, expected: str) -> None:
     base, state = cases(0), cases(2, "a", "b")
     for runs, failing in ((2, "ac"), (3, "ab")):
-        state = settled(state, cases(2, *failing), base, {"tlb": runs}, previous)
+        state = merge_rerun(state, cases(2, *failing), base, {"tlb": runs}, previous)
     assert [delta.case for delta in compare(state, base)] == [*expected, ""]
     assert state.results[-1].why == "worse in 3 of 3 runs"
 
 
 def test_what_was_worse_in_some_runs_only_is_not_taken_back_while_its_test_is_worse() -> None:
     base = cases(0)
-    state = settled(settled(cases(2, "a", "b"), cases(2, "a"), base, {"tlb": 2}), cases(2, "a", "b"), base, {"tlb": 3})
+    state = merge_rerun(
+        merge_rerun(cases(2, "a", "b"), cases(2, "a"), base, {"tlb": 2}), cases(2, "a", "b"), base, {"tlb": 3}
+    )
     assert by_chance(state, cases(3, "c"), base) == {("tlb", "b")}, "a was worse in all runs of it"
     assert by_chance(state, cases(3), base) == by_chance(cases(2, "b"), cases(3, "c"), base) == frozenset()
 
@@ -119,40 +121,42 @@ def test_what_other_runs_say_is_kept_together() -> None:
     """A test that failed on the base in another case, and passes now, may be worse in a case all the same."""
     base = replace(cases(0), results=(*cases(0).results[:3], CaseResult("tlb", "", Verdict.FAIL, 1.0, "other")))
     bad = replace(cases(1, "a"), results=(*cases(1, "a").results[:3], CaseResult("tlb", "", Verdict.PASS, 1.0)))
-    luck = not_mended(settled(bad, bad, base, {"tlb": 3}), base, {("tlb", "")})
+    luck = mark_flaky_on_base(merge_rerun(bad, bad, base, {"tlb": 3}), base, {("tlb", "")})
     assert luck.results[-1].why == "worse in 3 of 3 runs; in another run the base passes it, too"
     assert proven_before(bad, base, luck, {"tlb"})[1] == {"tlb"}
-    luck = not_mended(settled(bad, cases(1), base, {"tlb": 2}), base, {("tlb", "")})
+    luck = mark_flaky_on_base(merge_rerun(bad, cases(1), base, {"tlb": 2}), base, {("tlb", "")})
     assert luck.results[-1].why == "unsteady: worse in 1 of 2 runs; in another run the base passes it, too"
-    assert unsteady(luck) == ("tlb is unsteady: worse in 1 of 2 runs",)
+    assert flaky_sentences(luck) == ("tlb is unsteady: worse in 1 of 2 runs",)
 
 
 @pytest.mark.parametrize("line", KPTS_WORDS)
 def test_words_of_kpt_s_own_that_a_test_prints_say_nothing_of_its_runs(line: str) -> None:
     base, once, passes = make_tests(0, "t=pass"), make_tests(2, f"t=fail {line}"), make_tests(3, f"t=pass {line}")
-    assert doubtful(once, base, {"t"}) == ("t",) and seen_alone(once, base, {"t"}), "nothing was run again yet"
+    assert worse_tests(once, base, {"t"}) == ("t",) and worse_but_never_rerun(once, base, {"t"}), (
+        "nothing was run again yet"
+    )
     later = replace(once, patch=4)
     assert proven_before(later, base, once, {"t"}) == (later, frozenset())
-    twice = settled(once, once, base, {"t": 2})
+    twice = merge_rerun(once, once, base, {"t": 2})
     assert twice.results[0].why == f"{line}; worse in 2 of 2 runs"
-    assert not by_chance(once, later, base) and not seen_once(once, passes, base)
+    assert not by_chance(once, later, base) and not not_confirmed(once, passes, base)
     assert since(compare(later, base), (base, once), later, base) == [(0, 2)]
-    assert shaky(once) == shaky(passes) == {}
+    assert flaky_tests(once) == flaky_tests(passes) == {}
     # On the base, and when it passes, they count as little.
     assert [(delta.change, transition(delta)) for delta in compare(passes, once)] == [(Change.BETTER, "fail, now pass")]
-    assert seems_mended(passes, once, {"t"}) == ("t",)
+    assert newly_passing(passes, once, {"t"}) == ("t",)
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:
     gone = StateTests(1, "s", SuiteStatus.INFRA, 0.0, (), "QEMU ended by itself (status 1)")
-    kept = settled(BAD, gone, BASE, {"tlb": 2})
+    kept = merge_rerun(BAD, gone, BASE, {"tlb": 2})
     assert (kept.status, kept.results) == ("infra", ())
     assert kept.why == "what got worse could not be run again (tlb): QEMU ended by itself (status 1)"
     assert compare(kept, BASE) == ()
 
 
 def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
-    earlier = settled(BAD, state(1, tlb="fail"), BASE, {"tlb": 3})
+    earlier = merge_rerun(BAD, state(1, tlb="fail"), BASE, {"tlb": 3})
     later, sure = proven_before(state(2, tlb="fail", vmexit="fail"), BASE, earlier, NAMES)
     assert sure == {"tlb"}, "vmexit was not worse before"
     assert later.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
@@ -164,9 +168,9 @@ def test_what_an_earlier_state_proved_needs_no_other_run() -> None:
 
 def test_what_is_worse_in_another_way_or_was_never_repeated_is_run_again() -> None:
     assert proven_before(state(2, tlb="fail"), BASE, BAD, NAMES)[1] == set()
-    earlier = settled(BAD, state(1, tlb="fail"), BASE, {"tlb": 3})
+    earlier = merge_rerun(BAD, state(1, tlb="fail"), BASE, {"tlb": 3})
     assert proven_before(state(2, tlb="timeout"), BASE, earlier, NAMES)[1] == set()
-    unsteady = settled(BAD, state(1, tlb="pass"), BASE, {"tlb": 2})
+    unsteady = merge_rerun(BAD, state(1, tlb="pass"), BASE, {"tlb": 2})
     assert proven_before(state(2, tlb="fail"), BASE, unsteady, NAMES)[1] == set()
 
 
@@ -227,27 +231,27 @@ def test_what_did_not_begin_waits_for_those_that_hung_before_it() -> None:
     first = replace(hung, results=(*hung.results, idle))
     assert chosen(first, base, {"t2": 0}) == ("t0", "t1")
     assert chosen(first, base, {"t0": 3, "t1": 3, "t2": 0}) == (), "they speak for it"
-    assert chosen(settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 2}), base, {"t2": 0}) == ("t2",)
+    assert chosen(merge_rerun(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 2}), base, {"t2": 0}) == ("t2",)
 
 
 def test_what_was_run_once_is_mended_only_with_what_spoke_for_it() -> None:
     base, first = many(0, "pass", 1.0, 4), many(1, "timeout", 30.0, 4)
-    bad = settled(first, many(1, "timeout", 30.0, 2), base, {"t0": 3, "t1": 3})
+    bad = merge_rerun(first, many(1, "timeout", 30.0, 2), base, {"t0": 3, "t1": 3})
     other = replace(many(2, "pass", 1.0, 4), results=(*bad.results[:2], *many(2, "pass", 1.0, 4).results[2:]))
-    assert seen_once(bad, other, base) == {"t2", "t3"}, "t0 and t1 hang as before"
-    assert seen_once(bad, many(2, "pass", 1.0, 4), base) == set(), "all are mended together"
-    assert seen_once(first, other, base) == set(), "nothing was run again: nothing spoke for others"
+    assert not_confirmed(bad, other, base) == {"t2", "t3"}, "t0 and t1 hang as before"
+    assert not_confirmed(bad, many(2, "pass", 1.0, 4), base) == set(), "all are mended together"
+    assert not_confirmed(first, other, base) == set(), "nothing was run again: nothing spoke for others"
     failing = replace(bad, results=(*bad.results[:3], replace(bad.results[3], verdict=Verdict.FAIL)))
-    assert seen_once(failing, many(2, "pass", 1.0, 4), base) == {"t3"}, "what hung says nothing of what failed"
+    assert not_confirmed(failing, many(2, "pass", 1.0, 4), base) == {"t3"}, "what hung says nothing of what failed"
     never = CaseResult("t3", "", Verdict.ABORT, 0.0, "not begun: hung", Cause.NOT_BEGUN)
     idle = replace(bad, results=(*bad.results[:3], never))
-    assert seen_once(idle, many(2, "pass", 1.0, 4), base) == set()
-    assert seen_once(idle, other, base) == {"t2", "t3"}
+    assert not_confirmed(idle, many(2, "pass", 1.0, 4), base) == set()
+    assert not_confirmed(idle, other, base) == {"t2", "t3"}
 
 
 def test_what_others_spoke_for_needs_no_other_run_later() -> None:
     base, again = many(0, "pass", 1.0), {"t0": 3, "t1": 3}
-    earlier = settled(many(1, "timeout", 30.0), many(1, "timeout", 30.0, 2), base, again)
+    earlier = merge_rerun(many(1, "timeout", 30.0), many(1, "timeout", 30.0, 2), base, again)
     later, sure = proven_before(many(2, "timeout", 30.0), base, earlier, ALL)
     assert sure == ALL
     assert later.results[1].why == "ended; worse as in 3 of 3 runs of an earlier state"
@@ -260,7 +264,7 @@ def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
     base, first = many(0, "pass", 0.5, 2), many(1, "timeout", 10.0, 2)
     slow = many(1, "pass", 12.0, 1).results[0]
     again = StateTests(1, "s", SuiteStatus.OK, 1.0, (slow, many(1, "pass", 0.5, 2).results[1]), "")
-    done = settled(first, again, base, {"t0": 2, "t1": 2})
+    done = merge_rerun(first, again, base, {"t0": 2, "t1": 2})
     assert [(one.seconds, one.why) for one in done.results] == [
         (12.0, "ended"),
         (0.5, "ended; unsteady: worse in 1 of 2 runs"),
@@ -269,10 +273,10 @@ def test_what_took_longer_than_its_first_run_had_for_it_did_not_hang() -> None:
 
 def test_what_passed_on_the_base_and_in_how_many_seconds() -> None:
     verdicts = {"a": "pass", "b": "fail", "c": "timeout", "d": "abort", "e": "skip"}
-    assert took_on([state(0, **verdicts)], "s") == {"a": 1.0, "c": None}, "b ended early"
-    assert took_on([many(0, "fail", 0.0, 1)], "s") == {}, "it was not built"
-    assert took_on([many(0, "timeout", 90.0, 2)], "s") == {"t0": None, "t1": None}
-    assert took_on([state(0, **verdicts)], "other") == took_on([], "s") == {}
+    assert base_durations([state(0, **verdicts)], "s") == {"a": 1.0, "c": None}, "b ended early"
+    assert base_durations([many(0, "fail", 0.0, 1)], "s") == {}, "it was not built"
+    assert base_durations([many(0, "timeout", 90.0, 2)], "s") == {"t0": None, "t1": None}
+    assert base_durations([state(0, **verdicts)], "other") == base_durations([], "s") == {}
 
 
 def test_what_hung_as_on_the_base_needs_no_more_time() -> None:
@@ -312,7 +316,7 @@ def test_what_had_its_whole_time_counts_with_what_the_kernel_said_meanwhile(
 
 def test_each_test_has_its_own_number_of_runs() -> None:
     base, bad = many(0, "pass", 1.0), many(1, "fail", 1.0)
-    done = settled(bad, many(1, "fail", 1.0, 2), base, {"t0": 3, "t1": 2})
+    done = merge_rerun(bad, many(1, "fail", 1.0, 2), base, {"t0": 3, "t1": 2})
     assert [result.why for result in done.results[:3]] == [
         "ended; worse in 3 of 3 runs",
         "ended; worse in 2 of 2 runs",
@@ -324,9 +328,9 @@ def test_a_test_whose_turn_did_not_come_has_not_run() -> None:
     base = many(0, "pass", 1.0, 2)
     idle = CaseResult("t1", "", Verdict.ABORT, 0.0, "not begun: 3 before it hung, one after another", Cause.NOT_BEGUN)
     first = StateTests(1, "s", SuiteStatus.OK, 1.0, (CaseResult("t0", "", Verdict.TIMEOUT, 30.0, "ended"), idle), "")
-    done = settled(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 1})
+    done = merge_rerun(first, many(1, "pass", 1.0, 2), base, {"t0": 2, "t1": 1})
     assert [result.why for result in done.results] == ["ended; unsteady: worse in 1 of 2 runs", "ended"]
-    worse = settled(first, many(1, "fail", 1.0, 2), base, {"t0": 2, "t1": 1})
+    worse = merge_rerun(first, many(1, "fail", 1.0, 2), base, {"t0": 2, "t1": 1})
     assert [result.why for result in worse.results] == ["ended; worse in 2 of 2 runs", "ended"]
     said = sentence(compare(first, base), 2)
     assert said.endswith("2 worse (t0: pass, now timeout; t1: pass, now abort)")
