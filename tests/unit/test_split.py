@@ -155,6 +155,13 @@ def test_long_bodies_take_linear_time() -> None:
             split_body(line * 100_000, "", damaged=True)
 
 
+def test_many_quoted_diffs_above_a_long_diffstat_take_linear_time() -> None:
+    quoted = b"".join(b"diff --git a/%d b/%d\n" % (n, n) for n in range(50_000))
+    stat = b"".join(b"x%d | 1 +\n" % n for n in range(50_000)) + b"50000 files changed\n"
+    with within(10):
+        split_body(quoted + b"---\n" + stat + DIFF, "", damaged=True)
+
+
 def test_dashes_that_lost_their_blanks_do_not_end_the_message() -> None:
     body = b"bio1 bio2\n--- ---\nlock lock\n---\n f | 2 +-\n\n" + DIFF
     assert split_body(body, "", damaged=True).message == "bio1 bio2\n--- ---\nlock lock"

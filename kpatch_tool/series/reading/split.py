@@ -108,7 +108,8 @@ def _quoted_end(body: bytes) -> int:
     if rule.start() > git.start():
         following = _GIT.search(body, rule.end())
         stat = body[rule.end() : following.start() if following else rule.end()]
-        if _STAT.search(stat) is None or any(quoted[1] in stat for quoted in _GIT.finditer(body, 0, rule.start())):
+        quoted = {found[1] for found in _GIT.finditer(body, 0, rule.start())}
+        if _STAT.search(stat) is None or not quoted.isdisjoint(stat.split()):
             return 0
     return rule.start()
 
