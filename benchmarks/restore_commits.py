@@ -161,7 +161,7 @@ def measured(options: Options, commit: str) -> list[Measured]:
                 "result": result,
                 "why": why,
                 "seconds": round(seconds, 2),
-                "listed": got.ambiguous if got else (),
+                "listed": [str(one) for one in got.ambiguous] if got else [],
                 "lines": list(differences(sent, got)) if got else [],
             }
             out.append(Measured(shape.name, result, missed, seconds, failure))

@@ -180,16 +180,16 @@ def first_reading(patch: list[Case], counts: Counter[str]) -> bool:
         result = restore_file(file, case.base if case.sent.old_path else None)
         if not result.found:
             return False
-        listed = {line.split(" ", 1)[0] for line in result.ambiguous}
+        listed = {one.line for one in result.ambiguous if not (one.hunk or one.removed)}
         for number, (mine, theirs) in enumerate(zip(case.sent.hunks, result.file.hunks, strict=True), 1):
-            whole = any(f": hunk {number} (" in line for line in result.ambiguous)
+            whole = any(one.hunk == number for one in result.ambiguous)
             at = theirs.new_start
             for a, b in zip(mine.lines, theirs.lines, strict=False):
                 counts["added"] += b.kind is Kind.ADDED
                 if a != b:
                     right = False
                     counts["wrong"] += 1
-                    counts["unlisted"] += not whole and f"{case.sent.path}:+{at}" not in listed
+                    counts["unlisted"] += not whole and at not in listed
                 at += b.kind is not Kind.REMOVED
     return right
 

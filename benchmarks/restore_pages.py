@@ -105,7 +105,7 @@ def outcome(sent: Patch, got: Patch | None) -> str:
 
 def unlisted(sent: Patch, got: Patch) -> int:
     """Lines of a matched patch that are other than the author's and that `ambiguous` does not name."""
-    listed = [line.partition("`")[2].rpartition("`")[0] for line in got.ambiguous]
+    listed = [one.text for one in got.ambiguous]
     mine, theirs = text_of(sent).split(b"\n"), text_of(got).split(b"\n")
     if len(mine) != len(theirs):
         return 0

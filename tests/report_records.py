@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kpatch_tool.depend.model import Dependencies, Edge, EdgeKind, External
 from kpatch_tool.depend.order import ordered
+from kpatch_tool.diff import undecided
 from kpatch_tool.errors import KptError, MachineError
 from kpatch_tool.kbuild.model import Diagnostic, StateBuild
 from kpatch_tool.results.record import RunRecord
@@ -182,7 +183,9 @@ def hostile_record() -> RunRecord:
     """A run in which every text is hostile, and most stages found something."""
     series = make_series(HOSTILE, "KVM: " + "a long subject " * 9, HOSTILE)
     first, *rest = series.patches
-    first = replace(first, why=HOSTILE, ambiguous=(HOSTILE,), author=replace(first.author, name=HOSTILE))
+    first = replace(
+        first, why=HOSTILE, ambiguous=(undecided.read(HOSTILE),), author=replace(first.author, name=HOSTILE)
+    )
     series = replace(series, title=HOSTILE, patches=(first, *rest))
     applied = make_applied(series, "offset", "fuzz", "clean")
     patches = tuple(replace(patch, why=HOSTILE, details=(HOSTILE,)) for patch in applied.patches)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.text import columns, cut, plural, printable
 from kpatch_tool.tree.restoring import Restored
 
 _LINES = 12  # undecided places of one patch that are shown
-_PLACE = re.compile(r"(?P<file>.+):\+(?P<line>\d+) (?=`)")
 
 
 def text(done: Restored) -> str:
@@ -39,29 +38,29 @@ def _patch_lines(patch: Patch) -> Iterator[str]:
         yield f"       ... and {plural(len(shown) - _LINES, 'place')} more (--json has every line)"
 
 
-def in_runs(ambiguous: Sequence[str]) -> list[str]:
-    """The undecided lines ("FILE:+12 `text`: 2 readings"), those that follow one another in one file as one place:
-    "FILE:+12-14, 3 lines: `text`". Others are passed through."""
-    runs: list[list[str]] = []
-    last: tuple[str, int] | None = None
-    for line in ambiguous:
-        found = _PLACE.match(line)
-        here = (found["file"], int(found["line"])) if found else None
-        if here and last and here == (last[0], last[1] + 1):
-            runs[-1].append(line)
+def in_runs(ambiguous: Sequence[Undecided]) -> list[str]:
+    """The undecided lines in words, those that follow one another in one file as one place: "FILE:+12-14, 3 lines:
+    `text`"."""
+    runs: list[list[Undecided]] = []
+    for one in ambiguous:
+        if runs and _follows(runs[-1][-1], one):
+            runs[-1].append(one)
         else:
-            runs.append([line])
-        last = here
+            runs.append([one])
     return [_run(run) for run in runs]
 
 
-def _run(lines: Sequence[str]) -> str:
-    first = _PLACE.match(lines[0])
-    if len(lines) == 1 or first is None:
-        return lines[0]
-    start = int(first["line"])
-    text = lines[0][first.end() :].rpartition(": ")[0]
-    return f"{first['file']}:+{start}-{start + len(lines) - 1}, {len(lines)} lines: {text}"
+def _follows(last: Undecided, one: Undecided) -> bool:
+    """Whether two are added lines, one right below the other."""
+    lines = not (last.hunk or one.hunk or last.removed or one.removed)
+    return lines and (last.path, last.line + 1) == (one.path, one.line)
+
+
+def _run(lines: Sequence[Undecided]) -> str:
+    first = lines[0]
+    if len(lines) == 1:
+        return str(first)
+    return f"{first.path}:+{first.line}-{lines[-1].line}, {len(lines)} lines: `{first.text}`"
 
 
 def document(done: Restored) -> dict[str, object]:
@@ -76,7 +75,7 @@ def document(done: Restored) -> dict[str, object]:
                 "subject": patch.subject,
                 "exactness": patch.exactness.value,
                 "why": patch.why,
-                "ambiguous": list(patch.ambiguous),
+                "ambiguous": [str(one) for one in patch.ambiguous],
                 "files": [{"path": file.path, "blob": file.new_blob} for file in patch.files],
             }
             for patch in done.series.patches

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from kpatch_tool.diff.model import FileDiff, Kind
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.align import BaseText, Misplaced, place_hunks
 from kpatch_tool.restore.damaged import received_text
@@ -46,12 +47,12 @@ _Old = Sequence[Sequence[_Held]]  # by hunk
 
 @dataclass(frozen=True, slots=True)
 class Lettered(Generic[File]):
-    """A file diff with its letters back: in how many lines, and the added lines of which nothing is sure, as they are
-    listed for the user. `lacks`: in some of them U+FFFD is left, so that hardly any blob id can be met."""
+    """A file diff with its letters back: in how many lines, and the added lines of which nothing is
+    sure. `lacks`: in some of them U+FFFD is left, so that hardly any blob id can be met."""
 
     file: File
     lines: int
-    listed: tuple[str, ...]
+    listed: tuple[Undecided, ...]
     lacks: bool
 
 
@@ -209,7 +210,7 @@ class _Search:
 
     def _way(self, texts: _Texts, *, asked: bool) -> Lettered[_Texts]:
         count = 0
-        listed: list[str] = []
+        listed: list[Undecided] = []
         for received, lines, old, start in zip(self.texts, texts, self.old, self.starts, strict=True):
             count += sum(before != line for before, line in zip(received, lines, strict=True))
             added = _added(lines, old)
@@ -218,7 +219,7 @@ class _Search:
                 line = lines[at]
                 if line != received[at] or MARK in line or (asked and b"?" in line):
                     text = " ".join(line[1:].decode("utf-8", "replace").split())
-                    listed.append(f"{self.path}:+{start + shown.index(at)} `{text}`: a letter was replaced in it")
+                    listed.append(Undecided(self.path, start + shown.index(at), text, "a letter was replaced in it"))
         lacks = any(MARK in lines[at] for lines, old in zip(texts, self.old, strict=True) for at in _added(lines, old))
         return Lettered(texts, count, tuple(listed), lacks)
 

@@ -13,6 +13,7 @@ from itertools import islice
 from math import log2
 
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.restore import addresses, made_up
 from kpatch_tool.restore.addresses import Person
 from kpatch_tool.restore.damaged import squeeze
@@ -40,17 +41,17 @@ def hides_address(file: FileDiff) -> bool:
     return any(line.kind is Kind.ADDED and lost(line.text) for hunk in file.hunks for line in hunk.lines)
 
 
-def hidden_lines(file: FileDiff) -> tuple[str, ...]:
-    """The added lines that lack an address, as they are listed for the user."""
+def hidden_lines(file: FileDiff) -> tuple[Undecided, ...]:
+    """The added lines that lack an address."""
     return tuple(_listed(file))
 
 
-def _listed(file: FileDiff) -> Iterator[str]:
+def _listed(file: FileDiff) -> Iterator[Undecided]:
     for hunk in file.hunks:
         number = hunk.new_start
         for line in hunk.lines:
             if line.kind is Kind.ADDED and lost(line.text):
-                yield f"{file.path}:+{number} `{line.text.decode('utf-8', 'replace').strip()}`: a hidden address"
+                yield Undecided(file.path, number, line.text.decode("utf-8", "replace").strip(), "a hidden address")
             number += line.kind is not Kind.REMOVED
 
 

@@ -15,6 +15,7 @@ from functools import partial
 from kpatch_tool.diff.apply import Applied, apply_file
 from kpatch_tool.diff.blob import blob_id, is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
+from kpatch_tool.diff.undecided import Undecided, undecided_hunk
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.align import BaseText, Misplaced, PlacedHunk, ReadLine, place_hunks
 from kpatch_tool.restore.damaged import comparable
@@ -52,7 +53,7 @@ class Restoration:
     found: bool
     proven: bool
     why: str
-    ambiguous: tuple[str, ...] = ()
+    ambiguous: tuple[Undecided, ...] = ()
     undone: tuple[tuple[Damage, int], ...] = ()
 
 
@@ -338,7 +339,7 @@ class _Restorer:
         *,
         proven: bool,
         why: str,
-        ambiguous: tuple[str, ...] = (),
+        ambiguous: tuple[Undecided, ...] = (),
     ) -> Restoration:
         _, judge = self._prepare(plan.steps, "")
         post = judge.content(path.texts, plan.endings)
@@ -366,9 +367,9 @@ class _Restorer:
         section = _section(hunk.section, self.text, placement.start)
         return replace(hunk, section=section, lines=tuple(lines))
 
-    def _ambiguous(self, plan: Plan, path: ReadPath, bits: float) -> tuple[str, ...]:
+    def _ambiguous(self, plan: Plan, path: ReadPath, bits: float) -> tuple[Undecided, ...]:
         """The added lines that have a second reading within `bits`, also where that follows from another line."""
-        out: list[str] = []
+        out: list[Undecided] = []
         starts = [placement.hunk.new_start for placement in self.placed]
         seen = [0] * len(starts)
         counts = undecided(plan, path, bits, self._alternatives(plan))
@@ -378,14 +379,11 @@ class _Restorer:
             line = starts[row.hunk] + seen[row.hunk]
             seen[row.hunk] += 1
             if row.text is None and counts.get(number, 1) > 1:
-                out.append(f"{self.file.path}:+{line} `{_shown(row, text)}`: {counts[number]} readings")
+                out.append(Undecided(self.file.path, line, _shown(row, text), f"{counts[number]} readings"))
         for number, placement in enumerate(self.placed, 1):
             if len(placement.readings) > 1:
-                hunk = placement.hunk
-                out.append(
-                    f"{self.file.path}: hunk {number} (+{hunk.new_start}): {len(placement.readings)} ways to tell its"
-                    " context from its changes"
-                )
+                ways = len(placement.readings)
+                out.append(undecided_hunk(self.file.path, number, placement.hunk.new_start, ways))
         return tuple(out)
 
 

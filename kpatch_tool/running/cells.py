@@ -22,7 +22,7 @@ def patch_records(series: Series) -> tuple[PatchRecord, ...]:
             f"{patch.author.name} <{patch.author.email}>" if patch.author.email else patch.author.name,
             patch.exactness,
             patch.why,
-            patch.ambiguous,
+            tuple(map(str, patch.ambiguous)),
         )
         for patch in series.patches
     )

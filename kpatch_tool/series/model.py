@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from kpatch_tool.diff.model import FileDiff
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.mail.attestation import Attestation
 from kpatch_tool.mail.message import Address, Damage
 
@@ -60,7 +61,7 @@ class Patch:
     a final newline. `note` is the text between `---` and the diff. `files` is what is known of the diff: for a
     damaged patch the hunks hold the lines as received, classified as far as the counts in `@@` allow. `diff` is the
     text of the diff as received or restored. `why` gives the reason of the exactness; `ambiguous` the lines that could
-    not be decided ("arch/x86/kvm/mmu.c:2805: `u64 *sptep`: 3 readings"). `damage` is what happened to its mail;
+    not be decided. `damage` is what happened to its mail;
     `received` the diff as it came where `diff` is not that;
     `attestation` who signed the mail, as checked when it was imported.
     """
@@ -76,7 +77,7 @@ class Patch:
     trailers: tuple[Trailer, ...]
     exactness: Exactness
     why: str
-    ambiguous: tuple[str, ...] = ()
+    ambiguous: tuple[Undecided, ...] = ()
     message_id: str = ""
     damage: frozenset[Damage] = frozenset()
     received: bytes = b""

@@ -285,7 +285,7 @@ def test_a_hidden_address_nobody_has_stays_and_is_shown() -> None:
     sent = format_diff([sent_diff(base, new)])
     done = restored(received(DAMAGES["hidden, cloudflare"], sent), base)
     assert done.exactness is Exactness.MATCHED
-    assert any("a hidden address" in line for line in done.ambiguous)
+    assert any("a hidden address" in str(one) for one in done.ambiguous)
 
 
 def test_changes_cut_off_are_damaged_with_their_place() -> None:

@@ -16,6 +16,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.checks import Kind, checks_of
@@ -244,7 +245,8 @@ def test_characters_one_does_not_see_are_named_and_are_no_conflict(workspace: Wo
 def test_what_each_check_says_and_shows() -> None:
     """Lines below the stage they are of alone; the time a build took; what became of a test that fails on the base."""
     series = make_series("KVM: one", "KVM: two")
-    damaged = replace(renamed(series, Exactness.MATCHED).patches[0], ambiguous=("a.c:+1 `x`: 2 readings",))
+    unsure = Undecided("a.c", 1, "x", "2 readings")
+    damaged = replace(renamed(series, Exactness.MATCHED).patches[0], ambiguous=(unsure,))
     first, second = make_applied(series).patches
     applied = replace(make_applied(series), patches=(first, replace(second, details=("hunk 1 at line 9",))))
     builds = {patch: replace(make_build(patch, module=str(patch // 2)), seconds=patch + 1.5) for patch in range(3)}

@@ -270,7 +270,7 @@ def test_the_blob_id_decides_what_style_does_not() -> None:
 def test_undecided_lines_are_listed() -> None:
     above, below = b"int f(void)\n{\n", b"\treturn 0;\n}\n"
     result = restored(above + below, above + b"\tif (a &&\n\t\tb)\n\t\tc();\n" + below, exact=False)
-    assert any(entry.startswith("a.c:+4 `b)`: ") and entry.endswith(" readings") for entry in result.ambiguous)
+    assert any((one.line, one.text) == (4, "b)") and one.why.endswith(" readings") for one in result.ambiguous)
 
 
 def test_what_a_reading_leads_to_is_followed_up_once(monkeypatch: pytest.MonkeyPatch) -> None:

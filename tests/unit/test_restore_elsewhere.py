@@ -44,7 +44,7 @@ def test_an_address_and_odd_white_space_are_found_together() -> None:
     assert (done.proven, done.post) == (True, new)
     unknown = restore_file(page, HEADER, beside=Elsewhere((AL,)))
     assert not unknown.proven and "hid an e-mail address" in unknown.why
-    assert unknown.ambiguous[0] == "lamp.h:+4 `* Author: Jo Doe <[email protected]>`: a hidden address"
+    assert str(unknown.ambiguous[0]) == "lamp.h:+4 `* Author: Jo Doe <[email protected]>`: a hidden address"
 
 
 def test_another_address_of_somebody_else_is_tried_as_well() -> None:
@@ -61,7 +61,7 @@ def test_where_nothing_judges_a_named_address_is_put_in_and_listed() -> None:
     page = replace(hidden(sent_as(HEADER, new, "lamp.h")), old_blob=None, new_blob=None)
     done = restore_file(page, HEADER, beside=Elsewhere((JO, AL)))
     assert done.post == new.replace(b"al@example.com", b"[email protected]")
-    assert sum("a hidden address" in line for line in done.ambiguous) == 2
+    assert sum(one.why == "a hidden address" for one in done.ambiguous) == 2
     assert with_likeliest(page, HEADER, (JO,)).hunks[0].lines[2].text.endswith(b"<jo@example.org> */")
     assert spelled_out(page, HEADER, ()) is None and len(hidden_lines(page)) == 2
 
@@ -155,7 +155,7 @@ def test_what_the_second_reading_does_not_reach_stays_as_the_first_left_it() -> 
     matched, proven = Exactness.MATCHED, Exactness.PROVEN
     assert [one.exactness for one in done] == [matched, proven, matched, proven]
     assert "none of the" in done[0].why and "the base has blob" in done[2].why
-    assert any("as it was read in an earlier patch" in line for line in done[2].ambiguous)
+    assert any("as it was read in an earlier patch" in str(one) for one in done[2].ambiguous)
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -117,5 +117,5 @@ def test_more_is_listed_where_no_likely_reading_is_right() -> None:
     searched = restore_file(file, above + below, Bound(readings=50))
     asked = restore_file(damaged(changed(above + below, new)), b"/* Other. */\n" + above + below)
     assert not searched.proven and searched.why.startswith("none of the ")
-    assert {entry.split(":+")[0] for entry in searched.ambiguous} == {"a.c"}
+    assert {one.path for one in searched.ambiguous} == {"a.c"}
     assert len(searched.ambiguous) > len(asked.ambiguous)

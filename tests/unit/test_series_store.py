@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool import workspace
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.errors import InputError, KptError
 from kpatch_tool.mail.read import SourceFile, read_files
 from kpatch_tool.series.assemble import assemble
@@ -25,6 +26,7 @@ TWO = patch("[PATCH v2 2/2] mm: two", "p2", minute=2, reply_to="c")
 REPLY = Mail("Re: [PATCH v2 2/2] mm: two", "Acked-by: Joé <joe@x.org>\n\n> x\n", "r", "p2", "Joé", "joe@x.org", 4)
 THREAD = mbox(COVER, TWO, ONE, REPLY)
 PAGE = linuxlists(COVER, TWO, ONE)
+OPEN = Undecided("f", 1, "x", "2 readings")
 
 
 @pytest.fixture
@@ -106,14 +108,20 @@ def test_what_was_restored_is_not_lost_by_importing_again(here: Workspace) -> No
     restored = replace(
         series,
         patches=tuple(
-            replace(one, diff=DIFF.encode(), exactness=Exactness.PROVEN, why="blob ids agree", ambiguous=("f:1: x",))
+            replace(
+                one,
+                diff=DIFF.encode(),
+                exactness=Exactness.PROVEN,
+                why="blob ids agree",
+                ambiguous=(OPEN,),
+            )
             for one in series.patches
         ),
     )
     store.save_patches(here.series / "s", restored)
     loaded = store.load(here.series / "s")
     assert [(one.exactness, one.why, one.ambiguous) for one in loaded.patches] == [
-        (Exactness.PROVEN, "blob ids agree", ("f:1: x",))
+        (Exactness.PROVEN, "blob ids agree", (OPEN,))
     ] * 2
     assert loaded.patches[0].diff == DIFF.encode()
     assert len(loaded.patches[0].files[0].hunks) == 1

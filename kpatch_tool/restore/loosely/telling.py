@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kpatch_tool.diff.model import Kind
+from kpatch_tool.diff.undecided import Undecided, undecided_hunk
 from kpatch_tool.mail.message import Damage
 from kpatch_tool.restore.hidden import hides, lost
 from kpatch_tool.restore.likeness import likeness
@@ -111,20 +112,20 @@ def added_up(undone: Iterable[tuple[Damage, int]]) -> Undone:
     return tuple(sorted((name, count) for name, count in counts.items() if count > 0))
 
 
-def ambiguous(path: str, plan: HunkPlan, rows: Sequence[FileLine]) -> tuple[str, ...]:
+def ambiguous(path: str, plan: HunkPlan, rows: Sequence[FileLine]) -> tuple[Undecided, ...]:
     """The added lines that have more than one likely reading, and the hunks of which that is true."""
-    out: list[str] = []
+    out: list[Undecided] = []
     row = 0
     for number, (fitted, fit) in enumerate(plan.fits, 1):
         hunk = fitted.hunk
         shown = [one for one in fit.taken if one.kind is not Kind.REMOVED]
         for line, one in enumerate(shown, hunk.new_start):
             if doubt := _doubt(rows[row], one, hunk.lines):
-                out.append(f"{path}:+{line} `{_shown(rows[row].options[0].text)}`: {doubt}")
+                out.append(Undecided(path, line, _shown(rows[row].options[0].text), doubt))
             row += 1
         close = sum(1 for other in fitted.fits if other.cost - fit.cost < _UNDECIDED)
         if close > 1:
-            out.append(f"{path}: hunk {number} (+{hunk.new_start}): {close} ways to tell its context from its changes")
+            out.append(undecided_hunk(path, number, hunk.new_start, close))
     return tuple(out)
 
 

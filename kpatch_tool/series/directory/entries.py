@@ -81,7 +81,7 @@ def _of_patch(name: str, patch: Patch) -> toml.Table:
         "number": patch.number,
         "exactness": patch.exactness.value,
         "why": patch.why,
-        "ambiguous": patch.ambiguous or None,
+        "ambiguous": [str(one) for one in patch.ambiguous] or None,
         "damage": sorted(damage.value for damage in patch.damage) or None,
         "replied": given or None,
     }

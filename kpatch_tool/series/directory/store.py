@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch_tool import workspace
+from kpatch_tool.diff import undecided
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import read
 from kpatch_tool.mail.message import Address
@@ -303,7 +304,7 @@ def _load_patch(directory: Path, file: str, place: int, entry: Mapping[str, Any]
             patch,
             exactness=exactness,
             why=str(entry.get("why", patch.why)),
-            ambiguous=ondisk.strings(entry, "ambiguous"),
+            ambiguous=tuple(map(undecided.read, ondisk.strings(entry, "ambiguous"))),
             damage=damage,
         )
     return patch, tag.revision or 0, tag.total or 0

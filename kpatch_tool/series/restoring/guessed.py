@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kpatch_tool.diff.model import FileDiff, Kind
+from kpatch_tool.diff.undecided import Undecided
 from kpatch_tool.restore.styled import Restoration
 from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.text import printable_bytes
 
-_ADDED_AT = re.compile(r":\+(\d+) `")
+_AS_BEFORE = "as it was read in an earlier patch"
 
 
 class Guesses:
@@ -31,7 +31,7 @@ class Guesses:
                 self._lines[result.file.new_path] = self._lines.get(result.file.new_path, frozenset()) | lines
         return replace(patch, ambiguous=(*patch.ambiguous, *inherited)) if inherited else patch
 
-    def _inherited(self, file: FileDiff) -> Iterator[str]:
+    def _inherited(self, file: FileDiff) -> Iterator[Undecided]:
         known = self._lines.get(file.old_path or "", frozenset())
         if not known:
             return
@@ -39,15 +39,16 @@ class Guesses:
             old, new = hunk.old_start, hunk.new_start
             for line in hunk.lines:
                 if line.kind is not Kind.ADDED and line.text in known:
-                    where = f"-{old}" if line.kind is Kind.REMOVED else f"+{new}"
-                    yield f"{file.path}:{where} `{_shown(line.text)}`: as it was read in an earlier patch"
+                    removed = line.kind is Kind.REMOVED
+                    at = old if removed else new
+                    yield Undecided(file.path, at, _shown(line.text), _AS_BEFORE, removed=removed)
                 old += line.kind is not Kind.ADDED
                 new += line.kind is not Kind.REMOVED
 
 
 def _guessed(result: Restoration) -> Iterator[bytes]:
     """The added lines that a restoration lists as undecided."""
-    numbers = {int(found[1]) for line in result.ambiguous if (found := _ADDED_AT.search(line))}
+    numbers = {one.line for one in result.ambiguous if not (one.hunk or one.removed)}
     for hunk in result.file.hunks:
         new = hunk.new_start
         for line in hunk.lines:

@@ -132,7 +132,7 @@ def _patch_document(patch: Patch) -> dict[str, object]:
         "date": _iso(patch.date),
         "exactness": patch.exactness.value,
         "why": patch.why,
-        "ambiguous": list(patch.ambiguous),
+        "ambiguous": [str(one) for one in patch.ambiguous],
         "message_id": patch.message_id or None,
         "attestation": attesting.documents(patch.attestation),
         "trailers": [{"key": t.key, "value": t.value, "source": t.source} for t in patch.trailers],
@@ -218,8 +218,8 @@ def patch_text(series: Series, patch: Patch) -> Iterator[str]:
     yield from _wrapped(patch.subject, f"{patch.number}/{series.total}  ")
     yield _byline(patch.author, patch.date)
     yield from _wrapped(patch.why, f"{patch.exactness.value}: ")
-    for line in patch.ambiguous:
-        yield from _wrapped(line, "undecided: ")
+    for one in patch.ambiguous:
+        yield from _wrapped(str(one), "undecided: ")
     for line in _warnings([patch]):
         yield from _wrapped(line, "problem: ")
     yield from _patch_lines(patch)
