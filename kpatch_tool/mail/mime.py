@@ -95,12 +95,14 @@ def _joined(texts: list[Text], patch: Text) -> tuple[bytes, str]:
     part by itself)."""
     charset = patch.charset
     of_patch = charsets.resolve(charset)
-    strange = [one for one in texts if not one.body.isascii() and charsets.resolve(one.charset) != of_patch]
-    if strange and patch.body.isascii() and b"\x1b" not in patch.body:  # as in ISO-2022, which says more than ASCII
+    strange = [not one.body.isascii() and charsets.resolve(one.charset) != of_patch for one in texts]
+    if (
+        any(strange) and patch.body.isascii() and b"\x1b" not in patch.body
+    ):  # as in ISO-2022, which says more than ASCII
         charset = of_patch = "utf-8"
     bodies = []
-    for one in texts:
-        body = charsets.decode(one.body, one.charset).encode(of_patch, "replace") if one in strange else one.body
+    for one, other in zip(texts, strange, strict=True):
+        body = charsets.decode(one.body, one.charset).encode(of_patch, "replace") if other else one.body
         bodies.append(body if body.endswith(b"\n") else body + b"\n")
     return b"".join(bodies), charset
 

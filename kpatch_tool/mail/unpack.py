@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.system import magic
@@ -32,11 +32,12 @@ class _Stream(Protocol):
     @property
     def rest(self) -> bytes: ...
 
-    padding: ClassVar[bytes]
+    @property
+    def padding(self) -> bytes: ...
 
 
 class _Gzip:
-    padding: ClassVar[bytes] = b"\0"  # gzip(1) ignores what pads a tape's block
+    padding = b"\0"  # gzip(1) ignores what pads a tape's block
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=31)
@@ -56,11 +57,12 @@ class _Gzip:
         return out
 
 
-class _Bzip2:
-    padding: ClassVar[bytes] = b""
+class _Decompressor:
+    """A member of .xz or .bz2, whose decompressors have one interface."""
 
-    def __init__(self, stream: lzma.LZMADecompressor | bz2.BZ2Decompressor) -> None:
+    def __init__(self, stream: lzma.LZMADecompressor | bz2.BZ2Decompressor, padding: bytes = b"") -> None:
         self._stream = stream
+        self.padding = padding
 
     @property
     def eof(self) -> bool:
@@ -74,20 +76,16 @@ class _Bzip2:
         return self._stream.decompress(data, most)
 
 
-class _Xz(_Bzip2):
-    padding: ClassVar[bytes] = b"\0"  # the .xz file format, 2.2: Stream Padding
-
-
 def _xz() -> _Stream:
     import lzma
 
-    return _Xz(lzma.LZMADecompressor(memlimit=LARGEST))
+    return _Decompressor(lzma.LZMADecompressor(memlimit=LARGEST), b"\0")  # the .xz file format, 2.2: Stream Padding
 
 
 def _bzip2() -> _Stream:
     import bz2
 
-    return _Bzip2(bz2.BZ2Decompressor())
+    return _Decompressor(bz2.BZ2Decompressor())
 
 
 _KINDS: tuple[tuple[bytes, Callable[[], _Stream]], ...] = (

@@ -33,11 +33,13 @@ def last(workspace: Workspace, series: str | None) -> RunRecord:
     with Store(workspace) as store:
         name = store.last_series() if series is None else name_of(series)
         record = store.last_run(name) if name is not None and name.isascii() else None  # as every name is
+        kept = name is not None and name.isascii() and store.has_runs(name)
     if record is None:
         if series is not None:
             find(workspace, series)  # says so when there is no such series
         where = "this workspace" if name is None else name
-        raise InputError("nothing was run yet", where=where, todo=f"`kpt run {name or 'SERIES'}` makes results")
+        what = "what was run was kept by another version of kpt" if kept else "nothing was run yet"
+        raise InputError(what, where=where, todo=f"`kpt run {name or 'SERIES'}` makes results")
     return record
 
 

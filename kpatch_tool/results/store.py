@@ -134,6 +134,10 @@ class Store:
         rows = self._database.execute("SELECT value FROM runs WHERE id = ?", (number,))
         return _decoded(RunRecord, rows[0][0], _RUN_FORMAT) if rows else None
 
+    def has_runs(self, series: str) -> bool:
+        """Whether a run of `series` is kept, be it in a form that this version of kpt cannot read."""
+        return bool(self._database.execute("SELECT 1 FROM runs WHERE series = ? LIMIT 1", (series,)))
+
     def last_series(self) -> str | None:
         """The name of the series that ran last, or None."""
         rows = self._database.execute("SELECT series FROM runs ORDER BY id DESC LIMIT 1", ())

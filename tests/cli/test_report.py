@@ -39,6 +39,14 @@ def test_nothing_was_run(kpt: Kpt, workspace: Workspace) -> None:
     assert kpt("report", "nosuch", status=2).err.startswith("kpt: nosuch: no such series")
 
 
+def test_a_run_of_another_version(kpt: Kpt, workspace: Workspace) -> None:
+    keep_a_run(workspace)
+    with contextlib.closing(sqlite3.connect(workspace.state / "store.sqlite")) as database, database:
+        database.execute("UPDATE runs SET value = json_set(value, '$.format', 0)")
+    told = "what was run was kept by another version of kpt; `kpt run demo` makes results\n"
+    assert kpt("report", status=2).err == f"kpt: demo: {told}"
+
+
 def test_text_is_the_default(kpt: Kpt, workspace: Workspace) -> None:
     keep_a_run(workspace)
     out = kpt("report").out
