@@ -14,7 +14,7 @@ import pytest
 from benchmarks.unittests_host import Host
 from kpatch_tool.suites import catalogue, jobs, run, unittests_cfg, variants
 from kpatch_tool.suites.catalogue import SuiteKind
-from kpatch_tool.suites.model import CaseResult
+from kpatch_tool.suites.model import CaseResult, Cause
 from kpatch_tool.suites.run import Options, Subject
 from kpatch_tool.vm import qemu
 from kpatch_tool.vm.accel import Choice
@@ -29,6 +29,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which(qemu.NAME) is None, reason="needs QEMU"),
 ]
 
+# What kpt says itself of runs that are no word about the kernel; here a test prints it, and aborts.
+WORDS = "the emulator died: QEMU ended with SIGSEGV; worse in 1 of 3 runs"
 HOST_SECONDS, GUEST_SECONDS = 10.0, 40.0  # all but one end at once; a busy machine needs the room
 _LOAD_ADDRESS = 0x100000
 _STOP = bytes.fromhex("f4 ebfd")  # hlt, again and again
@@ -69,6 +71,8 @@ check = /proc/sys/kernel/ostype=Linux /proc/sys/kernel/ostype=Minix
 [checked]
 file = pass.flat
 check = /proc/sys/kernel/ostype=Linux
+[words]
+file = words.flat
 [gone]
 file = gone.flat
 [manual]
@@ -90,11 +94,12 @@ WANTED = {
     "device": ("fail", "QEMU: -device nosuch: 'nosuch' is not a valid device model name"),
     "check": ("skip", "/proc/sys/kernel/ostype not equal to Minix"),
     "checked": ("pass", "1 tests"),
+    "words": ("abort", WORDS),
     "gone": ("skip", "Test file 'x86/gone.flat' not found"),
     "manual": ("skip", "test marked as manual run only"),
     "i386": ("skip", "i386 only"),
 }
-CASES = {"pass": ["one"], "fail": ["one"], "skip": ["one"], "checked": ["one"], "hang": ["one"], "signal": ["one"]}
+CASES = {name: ["one"] for name in ("pass", "fail", "skip", "checked", "hang", "signal")} | {"words": [WORDS]}
 
 
 def image(text: bytes, code: int | None) -> bytes:
@@ -125,6 +130,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "reset": multiboot(bytes.fromhex("b0fe e664") + _STOP),  # the keyboard controller's reset line
         "silent": image(b"", 0),
         "hang": image(b"PASS: one\r\n", None),
+        "words": image(f"FAIL: {WORDS}\r\nABORT: {WORDS}\r\n".encode(), 63),
     }
     for name, content in images.items():
         (place / f"{name}.flat").write_bytes(content)
@@ -138,6 +144,7 @@ def check(results: Sequence[CaseResult], seconds: float) -> None:
     assert {name: said for name, said in whole.items() if name in wanted} == wanted
     cases = {name: [result.case for result in results if result.test == name and result.case] for name in CASES}
     assert cases == CASES
+    assert {result.cause for result in results if result.test == "words"} == {Cause.OWN}
     # QEMU's own words differ from version to version.
     assert whole["cpus"][0] == "skip"
     assert "300" in whole["cpus"][1]
