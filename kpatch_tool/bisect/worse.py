@@ -16,7 +16,7 @@ from kpatch_tool.bisect.named import near
 from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
-from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, name, transition
+from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, emulator_died, name, transition
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, StateTests, SuiteStatus, Verdict
 from kpatch_tool.testing.tester import Tester
@@ -185,6 +185,8 @@ class Worse(Plain):
             answer = Answer.SKIP if booted and state.patch != self.base.patch else Answer.BAD
             return Observation(state.patch, answer, seconds, cached, failed.why, identity, broken=True)
         worse = [delta for tests in found for delta in self._worse(tests)]
+        if not worse and (died := self._died(found)):
+            return Observation(state.patch, Answer.SKIP, seconds, cached, f"the emulator died in {died}", identity)
         if not worse:
             return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
         why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
@@ -196,6 +198,14 @@ class Worse(Plain):
         alone = not any(delta.cause is Cause.LEFT_BEHIND for delta in worse)
         about = tuple(dict.fromkeys(delta.test for delta in worse)) if alone else ()
         return Observation(state.patch, Answer.BAD, seconds, cached, why, identity, about=about, cases=cases[:_KEPT])
+
+    def _died(self, found: Sequence[StateTests]) -> str:
+        """The first test in which QEMU itself ended, and did not on the base: what it would have said is not known."""
+        if self.log_only:
+            return ""
+        there = {one.test for tests in self._reference.values() for one in tests.results if emulator_died(one)}
+        dead = (one.test for tests in found for one in tests.results if emulator_died(one))
+        return next((test for test in dead if test not in there), "")
 
     def _worse(self, tests: StateTests) -> list[Delta]:
         """How a suite is worse than on the base, in the tests that were run."""

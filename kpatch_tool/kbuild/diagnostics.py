@@ -128,16 +128,18 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
         r": line \d+: +\d+ Killed\b",
         r"\*\*\* .*\] Error (?:137|143)$",
         r"terminated with signal 9 \[Killed\]",
-        r"(?:command|program) not found$|: not found$",
+        r"(?:command|program) not found$",
+        r": (?:(?:/usr(?:/local)?)?/s?bin/)?[^\s/]+: not found$",  # any other path is the tree's own script
     )
 )
 
 # What compilers show of the source below a message: "   12 |  code"; gcc before version 9 " code".
 _SHOWN = re.compile(r"\s|\d+ \|")
-# What the source has them say: #error and its like, `$(error ...)` of a Makefile.
+# What the source has them say: #error and its like, `$(error ...)` of a Makefile, any warning or note (`#pragma
+# message`).
 _SAID = re.compile(
-    r"[^\s:]+:\d+:(?: \*\*\* |(?:\d+:)? (?:fatal )?(?:error|warning): "
-    r"(?:#(?:error|warning)\b|static assertion failed|call to .* declared with attribute))"
+    r"[^\s:]+:\d+:(?: \*\*\* |(?:\d+:)? (?:(?:warning|note): |(?:fatal )?error: "
+    r"(?:#(?:error|warning)\b|static assertion failed|call to .* declared with attribute)))"
 )
 
 

@@ -140,6 +140,16 @@ def _files(build: StateBuild) -> dict[str, Module]:
     return {file.path: file for file in (*image, *build.modules)}
 
 
+def fails_as(build: StateBuild, base: StateBuild | None) -> bool:
+    """Whether a state does not build for nothing but what keeps the base from it: the same errors by identity, some of
+    them; where make's output names none, the same reason."""
+    if base is None or not build.status is base.status is BuildStatus.FAILED:
+        return False
+    if not build.errors:
+        return not base.errors and build.why == base.why
+    return {error.identity() for error in build.errors} <= {error.identity() for error in base.errors}
+
+
 def new_warnings(build: StateBuild, base: StateBuild | None) -> tuple[Diagnostic, ...]:
     """The warnings of `build` that the base does not have, by identity (not by count or line); all of them without a
     base, none beside one that does not build: what it would warn of is not known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line, limited
-from kpatch_tool.results.deltas import Change, Delta, in_words, name, telling, transition, why_broken
+from kpatch_tool.results.deltas import Change, Delta, breaks_as_base, in_words, name, telling, transition, why_broken
 from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
 from kpatch_tool.text import plural, spelt
@@ -128,6 +128,8 @@ def _building(record: RunRecord, number: int) -> Iterator[Evidence]:
 def _testing(record: RunRecord, number: int) -> Iterator[Evidence]:
     for tests in record.tests:
         if tests.patch != number:
+            continue
+        if breaks_as_base(record.tests, tests):
             continue
         if tests.status is not SuiteStatus.OK:
             yield Evidence(

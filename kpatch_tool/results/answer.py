@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files, fails_as
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import flaky_tests, noise_between
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
@@ -59,13 +60,15 @@ def _applied(series: str, tree: str, applied: ApplyOutcome) -> str:
 def _built(builds: Sequence[StateBuild]) -> str:
     base = next((build for build in builds if build.patch == 0), None)
     states = [build for build in builds if build.patch != 0]
+    alike = [build for build in states if fails_as(build, base)]
     parts = []
     if base is not None and base.status is not BuildStatus.OK:
-        parts.append(f"the base itself does not build ({base.why})")
+        also = f", and {_states(alike)} {_does(alike)} not for the same reason" if alike else ""
+        parts.append(f"the base itself does not build ({base.why}){also}")
     unknown = [build for build in states if build.status is BuildStatus.INFRA]
     if unknown:
         parts.append(f"{_states(unknown)} could not be built on this machine ({unknown[0].why})")
-    failed = [build for build in states if build.status is BuildStatus.FAILED]
+    failed = [build for build in states if build.status is BuildStatus.FAILED and build not in alike]
     good = [build for build in states if build.status is BuildStatus.OK]
     if failed:
         parts.append(f"{_states(failed)} {_does(failed)} not build ({_first_error(failed[0])})")
@@ -228,7 +231,7 @@ def _now_and_then(states: Sequence[StateTests]) -> str:
     first, patch = names[0]
     more = len({name for name, _ in names}) - 1
     told = f"{first} and {plural(more, 'more test')}" if more else first
-    look = f"`kpt bisect --test {first.partition('@')[0]}` looks more often"
+    look = f"`kpt bisect --test {shlex.quote(first.partition('@')[0])}` looks more often"
     return f"at patch {patch} {told} worse in some runs only, which is no verdict: {look}"
 
 

@@ -123,6 +123,14 @@ def why_broken(states: Iterable[StateTests], tests: StateTests) -> str:
     return next((one.why for one in same), tests.why)
 
 
+def breaks_as_base(states: Sequence[StateTests], tests: StateTests) -> bool:
+    """Whether a state that does not get through a suite is like the base in that, for the same reason; never true of
+    the base itself. `states` are the base's results, and the others'."""
+    base = next((one for one in states if one.patch == 0 and one.suite == tests.suite), None)
+    broken = tests.patch != 0 and base is not None and tests.status is base.status is SuiteStatus.FAILED
+    return broken and base is not None and why_broken(states, tests) == base.why
+
+
 def identity(delta: Delta) -> tuple[str, str, str]:
     """What makes two states differ from the base in the same way: the case, and what became of it."""
     return (delta.test, delta.case, delta.now)
@@ -274,7 +282,7 @@ def _with_silence(one: _Cases, other: _Cases) -> _Cases:
     """`one` with the complaints of the kernel that only `other` has, as cases that passed: what is not in a log that
     was read did not happen."""
     log = one.get((KERNEL_LOG, ""))
-    was_read = log is not None and (log.verdict is Verdict.PASS or any(key[0] == KERNEL_LOG and key[1] for key in one))
+    was_read = log is not None and log.verdict in (Verdict.PASS, Verdict.FAIL)
     if not was_read:
         return one
     silent = {key: CaseResult(*key, Verdict.PASS, 0.0) for key in other if key[0] == KERNEL_LOG and key not in one}

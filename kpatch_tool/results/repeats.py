@@ -94,6 +94,13 @@ def _to_reckon_with(result: CaseResult) -> float:
     return max(result.seconds, _HANGS) if hung else result.seconds
 
 
+def stalled(tests: StateTests, base: StateTests) -> bool:
+    """Whether all that the kernel complains of in `tests`, and not on the `base`, is that something took long (a stall,
+    a lockup: complaints without a place, which are no cases). A busy machine has such, too."""
+    worse = [delta for delta in _worse(tests, base) if delta.test == KERNEL_LOG]
+    return bool(worse) and not any(delta.case for delta in worse)
+
+
 def base_durations(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
     """The tests of a suite that passed on the base, and in how many seconds: None for one that hung. One that failed
     there, or was not built, may have ended early: mended it takes longer."""

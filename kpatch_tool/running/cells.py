@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kpatch_tool.depend.model import Dependencies
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, new_warnings
-from kpatch_tool.results.deltas import Change, compare
+from kpatch_tool.kbuild.model import BuildStatus, StateBuild, fails_as, new_warnings
+from kpatch_tool.results.deltas import Change, breaks_as_base, compare
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
 from kpatch_tool.series.model import Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
@@ -48,6 +48,8 @@ def build_cell(build: StateBuild, base: StateBuild | None) -> Cell:
     fresh = new_warnings(build, base) if build.patch != 0 and base is not None and base.patch == 0 else ()
     if build.status is BuildStatus.INFRA:
         return Cell(build.patch, Stage.BUILD, Outcome.INFRA, "cannot", build.why)
+    if build.patch and fails_as(build, base):
+        return Cell(build.patch, Stage.BUILD, Outcome.SKIPPED, "as base", f"nor does the base build: {build.why}")
     if build.status is BuildStatus.FAILED:
         return Cell(build.patch, Stage.BUILD, Outcome.FINDING, "FAILED", build.why)
     if fresh:
@@ -64,8 +66,11 @@ def tests_cell(
     why = "; ".join(dict.fromkeys(tests.why for tests in now if tests.why))
     if any(tests.status is SuiteStatus.INFRA for tests in now):
         return Cell(patch, Stage.TEST, Outcome.INFRA, "cannot", why)
-    if any(tests.status is SuiteStatus.FAILED for tests in now):
+    failed = [tests for tests in now if tests.status is SuiteStatus.FAILED]
+    if any(not breaks_as_base(everything, tests) for tests in failed):
         return Cell(patch, Stage.TEST, Outcome.FINDING, "FAILED", why)
+    if failed and len(failed) == len(now):
+        return Cell(patch, Stage.TEST, Outcome.SKIPPED, "as base", f"nor does the base get through: {why}")
     if patch == 0:
         return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.results) for tests in now), "case"), why)
     bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status is not SuiteStatus.INFRA}

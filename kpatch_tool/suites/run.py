@@ -45,7 +45,7 @@ _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.storage.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 10
+FORMAT = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +273,8 @@ def _version_of_programs(tests: Sequence[Test]) -> str:
 
 def _identity(row: jobs.Planned) -> list[object]:
     """What of a test can change its answer. Its arguments are in the suite's version."""
-    timeout = row.job.timeout if row.job is not None else 0
-    return [row.name, timeout, row.test.why_skip, row.test.why_not_built, sorted(row.variant.parameters.items())]
+    time = [row.job.timeout if row.job is not None else 0, row.fixed]
+    return [row.name, *time, row.test.why_skip, row.test.why_not_built, sorted(row.variant.parameters.items())]
 
 
 def _selected(name: str, globs: Sequence[str]) -> bool:

@@ -250,9 +250,10 @@ def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
         try:
             yield
         finally:
-            if process.poll() is None:
-                kill_group(process.pid)
-                process.wait()
+            # Also where it ended by itself: what it left running behind it is in its group, whose id nobody gets until
+            # that is gone.
+            kill_group(process.pid)
+            process.wait()
 
 
 class _Watchdog:

@@ -23,6 +23,7 @@ from kpatch_tool.results.repeats import (
     merge_rerun,
     newly_passing,
     proven_before,
+    stalled,
     to_repeat,
     worse_but_never_rerun,
     worse_tests,
@@ -30,7 +31,7 @@ from kpatch_tool.results.repeats import (
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests
 from kpatch_tool.suites.jobs import Plan
-from kpatch_tool.suites.model import Cause, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, Cause, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Subject
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
@@ -118,7 +119,8 @@ class Tester:
         if missing:
             results = run.test_state(subject, missing, choice, progress=self.progress)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
-            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
+            calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
+            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
             found |= {tests.suite: self._not_by_chance(tests, before) for tests in sure}
         if self.keep:
             self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
@@ -184,6 +186,17 @@ class Tester:
         rest = replace(plan, rows=rows, digest=f"{plan.digest} in full")
         (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
         return tests if again.status is SuiteStatus.FAILED else in_full(tests, again, there, names)
+
+    def _stall_confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
+        """`tests` after all were run again, where the kernel said of this state that something took long."""
+        base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
+        if base is None or not stalled(tests, base):
+            return tests
+        choice = self.choose(subject.state, subject.build)
+        repeat = replace(plan, digest=f"{plan.digest} after a stall")
+        self.progress(f"running again after patch {subject.state.patch}, whose kernel stalled", 0, 0)
+        (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
+        return tests if again.status is SuiteStatus.FAILED else merge_rerun(tests, again, base, {KERNEL_LOG: 2})
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""

@@ -198,6 +198,30 @@ def test_a_case_of_the_same_test_that_a_later_patch_broke_is_told_and_can_be_loo
     assert seen[1].why == "not reached: tlb: second [x]: pass, now absent"
 
 
+def test_where_the_emulator_dies_nothing_is_known(
+    ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state called good for it would have the next one blamed."""
+    suite = Guest._suite
+
+    def died(self: Guest, state: State, name: str) -> StateTests:
+        tests = suite(self, state, name)
+        dead = state.patch in dying
+        gone = CaseResult("tlb", "", Verdict.ABORT, 0.1, "the emulator died", Cause.EMULATOR_DIED)
+        return replace(tests, results=tuple(gone if dead and one.test == "tlb" else one for one in tests.results))
+
+    monkeypatch.setattr(Guest, "_suite", died)
+    dying = {2, 3}
+    question, _ = ask(lambda patch, test, before: patch == 4 and test == "tlb")
+    seen = [question.look(STATES[4], 0, ())]
+    seen += [question.look(STATES[patch], 0, seen) for patch in (2, 1)]
+    assert [one.answer for one in seen] == [Answer.BAD, Answer.SKIP, Answer.GOOD]
+    assert seen[1].why == "the emulator died in tlb"
+    dying.add(0)
+    question, _ = ask(lambda patch, test, before: False)
+    assert question.look(STATES[2], 0, ()).answer is Answer.GOOD, "as on the base"
+
+
 def test_what_the_kernel_says_is_looked_for_alone(
     ask: Callable[[Fails], tuple[Worse, Guest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -280,8 +280,9 @@ LOG, OLD, NEW = "kernel log", "WARNING: at a.c f", "WARNING: at b.c g"
         ([f"{LOG}=fail", f"{LOG}/{OLD}=fail"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {NEW: "worse", OLD: "better"}),
         ([f"{LOG}=pass"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {"": "worse", NEW: "worse"}),
         ([f"{LOG}=fail", f"{LOG}/{OLD}=fail"], [f"{LOG}=pass"], {"": "better", OLD: "better"}),
-        # Complaints that an older kpt did not list, or that are of a moment, are not known not to have been there.
-        ([f"{LOG}=fail"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {NEW: "changed"}),
+        # Of stalls and lockups no case is made: that one was in the log is no reason not to know what was not.
+        ([f"{LOG}=fail"], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {NEW: "worse"}),
+        ([f"{LOG}=fail", f"{LOG}/{OLD}=fail"], [f"{LOG}=fail"], {OLD: "better"}),
         ([], [f"{LOG}=fail", f"{LOG}/{NEW}=fail"], {"": "changed", NEW: "changed"}),
     ],
 )

@@ -17,6 +17,8 @@ from kpatch_tool.progress import silent
 from kpatch_tool.report import table
 from kpatch_tool.report.alike import surely_back
 from kpatch_tool.report.document import run_document
+from kpatch_tool.report.findings import evidence
+from kpatch_tool.report.letter import answered
 from kpatch_tool.results.deltas import Change, compare
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.results.repeats import Before, merge_rerun
@@ -198,11 +200,35 @@ def test_what_mends_the_build_brings_no_warnings() -> None:
         3: make_build(3, module="d", warnings=(old,)),
     }
     record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(2, 3)), Recorder())
-    assert words(record, Stage.BUILD) == ["FAILED", "FAILED", "ok 2 s", "ok 2 s"]
+    assert words(record, Stage.BUILD) == ["FAILED", "as base", "ok 2 s", "ok 2 s"]
     assert record.sentence == (
-        "demo applies to toy; the base itself does not build (1 error); patch 1 does not build (1 error); "
+        "demo applies to toy; the base itself does not build (1 error), and patch 1 does not for the same reason; "
         "patches 2 and 3 build."
     )
+
+
+def test_nobody_is_blamed_for_what_keeps_the_base_from_building() -> None:
+    old, new = (Diagnostic("a.c", line, f"'{name}' undeclared", "") for line, name in ((3, "old"), (9, "new")))
+    built = builds("a", "b", "c", "d") | {
+        0: make_build(0, "failed", errors=(old,), why="does not build: 'old'"),
+        1: make_build(1, "failed", errors=(replace(old, line=4),), why="does not build: 'old'"),
+        2: make_build(2, "failed", errors=(old, new), why="does not build: 'old'"),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), built, same_results(3)), Recorder())
+    assert words(record, Stage.BUILD) == ["FAILED", "as base", "FAILED", "ok 2 s"]
+    assert record.exit_status == 1 and answered(record) == 2 and not evidence(record, 1)
+    assert "patch 1 does not for the same reason; patch 2 does not build" in record.sentence
+
+
+def test_nobody_is_blamed_for_what_keeps_the_base_from_booting() -> None:
+    dead, other = "the guest did not boot: VFS", "the guest did not boot: Oops"
+    tests = {patch: (make_tests(patch, status="failed", why=dead),) for patch in (0, 1)} | {
+        2: (make_tests(2, status="failed", why=other),),
+        3: (make_tests(3, "vmexit=pass"),),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST)[:3] == ["FAILED", "as base", "FAILED"]
+    assert record.exit_status == 1 and answered(record) == 2 and not evidence(record, 1)
 
 
 def test_regressions_and_repairs() -> None:

@@ -49,6 +49,25 @@ def test_what_a_logged_program_leaves_running_keeps_nobody_waiting(tmp_path: Pat
     assert (tmp_path / "log").read_bytes() == b"".join(lines)
 
 
+def test_what_a_program_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    """A script that starts a guest in the background: it would go on beside the next state."""
+    command = "sleep 60 >/dev/null 2>&1 & echo $!"
+    found = [int(process.run(["sh", "-c", command]).stdout)]
+    process.run_logged(["sh", "-c", command], tmp_path / "log")
+    found.append(int((tmp_path / "log").read_bytes()))
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in found if _runs(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # gone, maybe while it is read
+        return False
+
+
 def test_a_limit_of_time_holds_for_what_left_the_group() -> None:
     start = time.monotonic()
     done = process.run(["sh", "-c", "echo said; setsid sleep 60 & sleep 50"], timeout=1)

@@ -210,6 +210,47 @@ def outcome_of(
     return tests
 
 
+STALL = Trace(TraceKind.STALL, "rcu: INFO: rcu_sched self-detected stall on CPU", "rcu: ...", 0)
+
+
+@pytest.mark.parametrize(
+    ("logs", "boots", "findings"),
+    [
+        ([(STALL,), ()], 2, False),
+        ([(STALL,), (STALL,)], 2, True),
+        ([(STALL, OOPS), ()], 1, True),
+        ([(OOPS,), ()], 1, True),
+        ([(), ()], 1, False),
+    ],
+)
+def test_one_stall_is_no_regression(
+    monkeypatch: pytest.MonkeyPatch,
+    workspace: Workspace,
+    logs: list[tuple[Trace, ...]],
+    boots: int,
+    findings: bool,
+) -> None:
+    """A busy machine stalls a guest now and then; what has a place in the kernel it does not make up."""
+    digests: list[str] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        digests.extend(plan.digest for plan in plans)
+        return (logged(1, *logs[len(digests) - 1]),)
+
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    base = logged(0)
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    assert len(digests) == len(set(digests)) == boots
+    assert Tested((base, tests), "tcg", "asked for").findings is findings
+    assert [one.repeats.unsteady for one in tests.results if one.repeats] == (
+        ["worse in 1 of 2 runs"] if boots == 2 and not findings else [""] if boots == 2 else []
+    )
+
+
 @pytest.mark.parametrize(
     ("cause", "with_it"), [(Cause.LEFT_BEHIND, ["t", "t@shadow"]), (Cause.NOT_LOADED, ["t@shadow"])]
 )
