@@ -18,7 +18,7 @@ from kpatch_tool.kbuild import artifacts
 from kpatch_tool.kbuild.plan import make_plan
 from kpatch_tool.suites import catalogue, run
 from kpatch_tool.testing.command import default_suites
-from kpatch_tool.vm import accel, qemu
+from kpatch_tool.vm import accel, host, qemu
 
 _READ_AT_MOST = 4 << 20  # bytes; of a larger file size and time tell
 _SPLIT = re.compile(r"[\s|&;()`'\"]+")  # a script may be named inside of `sh -c '...'`
@@ -27,7 +27,7 @@ _WRITTEN = re.compile(r"\d*>+[|&]?")
 
 def inputs_of(builder: Builder, request: Request) -> list[str]:
     """The build's tools, flags and configuration, where the states are built; the suites' versions and QEMU, where they
-    are booted; the files that the command names."""
+    are booted, and this machine, where that may be with KVM; the files that the command names."""
     found: list[str] = []
     if request.builds:
         plan = make_plan(builder.tree, archs.load(builder.arch), builder.fragments)
@@ -35,7 +35,10 @@ def inputs_of(builder: Builder, request: Request) -> list[str]:
     if request.boots:
         suites = request.suites or default_suites(builder.workspace)
         versions = (catalogue.get(builder.workspace, suite, builder.progress).version for suite in suites)
-        found += [str(run.FORMAT), os.environ.get(accel.ENVIRONMENT, ""), qemu.version(qemu.find()), *versions]
+        asked = os.environ.get(accel.ENVIRONMENT, "")
+        found += [str(run.FORMAT), asked, qemu.version(qemu.find()), *versions]
+        if asked != "tcg" and accel.has_device():
+            found.append(host.identity())
     if request.run is not None:
         found += _files_of(request.run)
     return found

@@ -30,15 +30,26 @@ class Toolchain:
 
 
 def probe(variables: Mapping[str, str]) -> Toolchain:
-    """The tools a build with these make variables (CC, LD, AS, CROSS_COMPILE) uses. Raises MachineError when one is
-    missing."""
+    """The tools a build with these make variables (CC, LD, AS, CROSS_COMPILE, LLVM) uses. Raises MachineError when one
+    is missing."""
     prefix = variables.get("CROSS_COMPILE", "")
+    compiler, linker = _of_llvm(variables.get("LLVM", "")) or (f"{prefix}gcc", f"{prefix}ld")
     return _probe(
-        variables.get("CC", f"{prefix}gcc"),
+        variables.get("CC", compiler),
         variables.get("AS", f"{prefix}as"),
-        variables.get("LD", f"{prefix}ld"),
+        variables.get("LD", linker),
         os.environ.get("PATH", ""),
     )
+
+
+def _of_llvm(value: str) -> tuple[str, str] | None:
+    """Compiler and linker by the make variable LLVM, which is a directory with a slash behind it, a version behind a
+    hyphen or anything else (Documentation/kbuild/llvm.rst); None where it is not set."""
+    if not value:
+        return None
+    before = value if value.endswith("/") else ""
+    behind = value if value.startswith("-") else ""
+    return f"{before}clang{behind}", f"{before}ld.lld{behind}"
 
 
 @cache

@@ -131,8 +131,13 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
     return choice
 
 
+def has_device() -> bool:
+    """Whether KVM could be tried here."""
+    return os.access(_DEVICE, os.R_OK | os.W_OK)
+
+
 def _try_kvm(program: Path, prove_nesting: Proof) -> Trial:
-    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+    if not has_device():
         return Trial(False, f"{_DEVICE} is not there or not ours")
     with scratch.directory("trial") as place:
         image = place / "trial"

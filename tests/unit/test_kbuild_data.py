@@ -117,6 +117,20 @@ def test_rule_says_why_and_installs_what_it_uses(rule: compat.Rule) -> None:
     assert ("{data}" in str(rule.cc) + str(dict(rule.make))) == bool(rule.headers)
 
 
+@pytest.mark.parametrize(("llvm", "names"), [("1", ("clang", "ld.lld")), ("-15", ("clang-15", "ld.lld-15"))])
+def test_the_tools_of_llvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, llvm: str, names: tuple[str, str]) -> None:
+    """Documentation/kbuild/llvm.rst: one variable chooses them all, and a new clang builds anew."""
+    for name in (*names, "gcc", "ld", "as", "make"):
+        said = "clang version 15.0.6" if name == names[0] else f"GNU {name} 9.9"
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {said}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    tools = probe({"LLVM": llvm})
+    assert (tools.cc, tools.gcc, tools.identity[0]) == (names[0], (), "clang version 15.0.6")
+    assert probe({"LLVM": f"{tmp_path}/", "CC": "gcc", "LD": "ld"}).cc == "gcc"
+    assert tools.identity[2] == f"GNU {names[1]} 9.9"
+
+
 def test_this_machines_tools() -> None:
     tools = probe({})
     assert tools.gcc >= (4,)
