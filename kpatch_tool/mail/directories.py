@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -54,7 +55,12 @@ def listed(directory: Path, source: str) -> Listing:
         raise InputError("no patch files in this directory", where=source, todo=todo)
     if len(found) > _MOST:
         raise InputError(f"more than {_MOST} files", where=source, todo="give the directory of one series")
-    return Listing(directory, tuple(sorted(found)))
+    return Listing(directory, tuple(sorted(found, key=_by_number)))
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """The key to sort by, in which p10 comes after p9, as in an MH folder 10 after 9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", str(path))]
 
 
 def _below(directory: Path, depth: int) -> Iterator[Path]:

@@ -63,7 +63,7 @@ def apply_series(
         tried = _try(list(reversed(order)) if reverse else order, objects, tree, reverse=reverse)
     statuses = {one.put.status for one in tried}
     nothing = reverse and statuses <= {ApplyStatus.ALREADY}  # the branch stays where it is
-    rows = {one.patch.number: _row(one, tree, brought) for one in tried}
+    rows = {one.patch.number: _row(one, tree, brought, reverse=reverse) for one in tried}
     left_out = {patch.number: _left_out(patch, tree) for patch in series.patches if patch.number not in rows}
     planned = ApplyOutcome(
         tree=tree.name,
@@ -163,7 +163,7 @@ def _steps(tried: Sequence[_Tried], base: Commit, *, reverse: bool) -> list[Step
     return [make(one.patch, one.put.changes, base) for one in tried if one.put.status in _MAKES_COMMIT]
 
 
-def _row(one: _Tried, tree: Tree, brought: Mapping[int, str]) -> AppliedPatch:
+def _row(one: _Tried, tree: Tree, brought: Mapping[int, str], *, reverse: bool) -> AppliedPatch:
     why, details = one.put.why, one.put.details
     if reason := brought.get(one.patch.number):
         why, details = f"{why}; {reason}", (reason, *details)
@@ -182,7 +182,7 @@ def _row(one: _Tried, tree: Tree, brought: Mapping[int, str]) -> AppliedPatch:
         files=files,
         why=why,
         details=details,
-        hidden=tuple(hidden(one.patch.files)),
+        hidden=tuple(hidden(reversed_diff(one.patch.files) if reverse else one.patch.files)),
     )
 
 

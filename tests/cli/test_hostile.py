@@ -135,6 +135,8 @@ def test_hidden_characters_are_a_finding(place: Workspace, kpt: Kpt, tmp_path: P
     assert [patch["status"] for patch in document["patches"]] == ["clean", "clean"]
     made = kpt("apply", "trojan", "--tree", "toy", "--json", cwd=place.root, status=1).json
     assert git("rev-parse", "kpt/trojan", cwd=place.trees / "toy.git") == made["head"]
+    back = ("apply", "trojan", "--tree", "toy", "--onto", "kpt/trojan", "--reverse", "--check", "--json")
+    assert [patch["hidden"] for patch in kpt(*back, cwd=place.root).json["patches"]] == [[], []], "taken out, not added"
 
 
 def test_nothing_acts_on_the_terminal(place: Workspace, kpt: Kpt, tmp_path: Path) -> None:

@@ -316,6 +316,24 @@ def test_patch_files_without_numbers_keep_their_order() -> None:
     assert shape(quilt) == [(1, "z"), (2, "a"), (3, "m")]
 
 
+def test_a_version_in_one_title_parts_no_series() -> None:
+    """As most of drivers/gpu/drm has: only a tag is every patch's."""
+    names = ("one", "two (v2)", "three", "v3: four")
+    wanted = [(number, f"mm: {name}") for number, name in enumerate(names, start=1)]
+    numbered = [patch(f"[PATCH {n}/4] mm: {name}") for n, name in enumerate(names, start=1)]
+    plain = [patch(f"[PATCH] mm: {name}") for name in names]
+    unthreaded = [patch(f"[PATCH {n}/4] mm: {name}", f"p{n}", minute=n) for n, name in enumerate(names, start=1)]
+    for mails in (numbered, plain, unthreaded, unthreaded[::-1], [*unthreaded[1:], unthreaded[0]]):
+        found = series(*mails)
+        assert (shape(found), found.revision) == (wanted, 1)
+        assert not [problem for problem in found.problems if not problem.startswith("tagged v")]
+    versions = series(patch("[PATCH] mm: one"), patch("[PATCH] mm: one (v2)"))
+    assert (shape(versions), versions.revision) == ([(1, "mm: one (v2)")], 2)
+    rerolled = [patch(f"[PATCH {n}/2] mm: {n} (v2)", f"q{n}", minute=9 + n) for n in (1, 2)]
+    again = series(*(patch(f"[PATCH {n}/2] mm: {n}", f"p{n}", minute=n) for n in (1, 2)), *rerolled)
+    assert (shape(again), again.revision) == ([(1, "mm: 1 (v2)"), (2, "mm: 2 (v2)")], 2)
+
+
 def test_patch_files_of_several_authors_are_one_series() -> None:
     """git format-patch writes the author into From, and no Message-Id; dates need not rise."""
     people = [Mail(f"[PATCH {n}/3] mm: {n}", f"W.\n---\n{DIFF}", "", name=f"P{n}", email=f"p{n}@x.org", minute=9 - n)

@@ -125,6 +125,11 @@ def test_directories(tmp_path: Path) -> None:
     (tmp_path / "v2" / "0002-b.eml").write_bytes(MAIL)
     (tmp_path / "v2" / "notes.txt").write_bytes(b"no mail")
     assert [file.path for file in read_sources([str(tmp_path)]).files] == ["v2/0002-b.eml", "v2/sent/0001-a.patch"]
+    for number in (10, 9, 1):
+        (tmp_path / f"p{number}.patch").write_bytes(MAIL)
+    assert [file.path for file in read_sources([str(tmp_path)]).files] == ["p1.patch", "p9.patch", "p10.patch"]
+    for path in tmp_path.glob("p*"):
+        path.unlink()
     (tmp_path / "thread.MBOX.gz").write_bytes(gzip.compress(BOX))
     assert [file.path for file in read_sources([str(tmp_path)]).files] == ["thread.MBOX.gz"]
 

@@ -22,7 +22,7 @@ PAUSE = 3600.0  # where a chain may end
 PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
 _AT_ONCE = 105_000  # messages whose ids are looked at in one turn,
 _A_TURN = 60_000  # and in each of several where there are more
-_POSTS = "SELECT id, kind, number, total, revision, diff, named FROM post ORDER BY id"
+_POSTS = "SELECT id, kind, number, total, diff, named FROM post ORDER BY id"
 _DIFF, _COVER = 64, 128  # beside a post's kind: that it has a diff; that its number is 0
 _CHUNK = 1 << 16  # messages whose threads are in one row
 
@@ -193,7 +193,7 @@ class Threads:
         last: tuple[int, ...] = ()
         last_number = last_place = last_id = -2
         last_named = False
-        for id_, kind, number, total, revision, diff, named in index.rows(_POSTS):
+        for id_, kind, number, total, diff, named in index.rows(_POSTS):
             place = self._place(id_)
             if place < 0:
                 continue
@@ -206,7 +206,7 @@ class Threads:
                     marked = marked or bool(kind & PATCH)
                     patches += 1
                     bare += number < 0 and not named
-            run = (total, revision, kind & RESEND)
+            run = (total, kind & RESEND)  # versions may stand in titles: gathering tells
             bare_before = not (named or last_named) and last_number < number
             if place == last_place + 1 and last == run and (last_number == number - 1 or bare_before):
                 self._union(last_id, id_)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import inf
 
 from kpatch_tool.series.postings import rerolls
 from kpatch_tool.series.postings.placing import AT_ONCE, LATEST, NEAR, Index, join
 from kpatch_tool.series.postings.posts import Post, Posting, identities, is_whole_patch, same_person, signers
+from kpatch_tool.series.reading import subject
 
 
 def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
@@ -133,9 +135,15 @@ class _Dated:
 def _are_files_in_order(patches: Sequence[Post], posts: Sequence[Post]) -> bool:
     """Whether these are files of git format-patch or quilt without numbers, rather than mails or what an archive
     shows."""
-    alike = len({(post.tag.revision, post.tag.minor) for post in patches}) == 1
+    alike = len({post.version_tag for post in patches}) == 1 and not _are_versions(patches)
     files = len(patches) > 1 and _are_files(patches) and all(post.tag.number is None for post in patches)
     return files and alike and not any(post.tag.reply for post in posts)
+
+
+def _are_versions(patches: Sequence[Post]) -> bool:
+    """Whether some have one title but for the version in it ("x", "x (v2)")."""
+    titles = Counter(subject.plain(post.tag.title) for post in patches)
+    return any(post.versioned_alone and titles[subject.plain(post.tag.title)] > 1 for post in patches)
 
 
 def _whole_runs(posts: Sequence[Post], queue: Sequence[Post]) -> list[list[Post]]:
@@ -160,7 +168,7 @@ def _whole_runs(posts: Sequence[Post], queue: Sequence[Post]) -> list[list[Post]
 
 def _goes_on(last: Post, post: Post) -> bool:
     a, b = last.tag, post.tag
-    same = (a.total, a.revision, a.minor, a.resend) == (b.total, b.revision, b.minor, b.resend)
+    same = (a.total, last.version_tag, a.resend) == (b.total, post.version_tag, b.resend)
     next_ = (a.number or 0) + 1
     number = b.number or 0
     return same and post.order == last.order + 1 and (number == next_ or (number > next_ and _are_files((last, post))))

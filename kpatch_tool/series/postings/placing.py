@@ -197,6 +197,8 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
     known, said = (posting.revision, posting.minor), (post.tag.revision, post.tag.minor)
     if known == said:
         return True
+    if _is_counted_together(posting, post) and (post.versioned_alone or _versioned_alone(posting)):
+        return True
     # Tags forgotten or mistyped in a run of git send-email.
     answers = introduced or post.parent in posting.ids or any(post.parent == one.parent != "" for one in posting.posts)
     unthreaded = post.unthreaded and all(one.unthreaded for one in posting.posts)
@@ -206,6 +208,15 @@ def _same_revision(posting: Posting, post: Post, introduced: bool) -> bool:
         return introduced or (lost and one_untagged)
     mistyped = introduced or (lost and _is_next(posting, post))
     return (answers or lost) and _is_within(AT_ONCE, posting, post) and (one_untagged or mistyped)
+
+
+def _is_counted_together(posting: Posting, post: Post) -> bool:
+    """Whether a patch was sent with those of `posting`, which has as many patches as it says."""
+    return bool(posting.patches) and posting.total == post.tag.total and _is_within(AT_ONCE, posting, post)
+
+
+def _versioned_alone(posting: Posting) -> bool:
+    return all(one.versioned_alone for one in posting.own.values())
 
 
 def _is_within(time: timedelta, posting: Posting, post: Post) -> bool:

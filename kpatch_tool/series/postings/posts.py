@@ -65,6 +65,12 @@ class Post:
         return revision is not None and subject.revision_of_title(self.tag.title) == revision
 
     @property
+    def version_tag(self) -> tuple[int | None, str]:
+        """The version that its tag says ("[PATCH v2.1 1/3]": 2 and "1"), as git format-patch gives it to each patch of
+        a series; no title's."""
+        return (None, "") if self.versioned_alone else (self.tag.revision, self.tag.minor)
+
+    @property
     def unthreaded(self) -> bool:
         """Whether it is from an archive's page that does not show what a mail answers."""
         return self.message.archive != "" and not any(self.parents)
