@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 NO_NEWLINE = b"\\ No newline at end of file"
@@ -69,7 +69,8 @@ class FileDiff:
     git's octal strings ("100644") or None where the diff does not say. Blob ids are as abbreviated in the `index`
     line, None where there is none. `payload` is the text of a binary change as received (`GIT binary patch` and what
     follows it, or the `Binary files ... differ` line), empty for text. `similarity` without a rename or copy is the
-    `dissimilarity index` of a rewrite.
+    `dissimilarity index` of a rewrite. `uncopied`: a copy of `new_path`, which is
+    `old_path`, goes.
     """
 
     old_path: str | None
@@ -84,11 +85,12 @@ class FileDiff:
     copied: bool = False
     binary: bool = False
     payload: bytes = b""
+    uncopied: bool = False
 
     @property
     def path(self) -> str:
-        """The name a reader knows the file by: the new one, or the old one of a deleted file."""
-        return self.new_path or self.old_path or ""
+        """The name a reader knows the file by: the new one, or the old one of a file that goes."""
+        return (None if self.uncopied else self.new_path) or self.old_path or ""
 
     @property
     def added(self) -> int:
@@ -102,6 +104,11 @@ class FileDiff:
 def reversed_diff(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:
     """The diffs that take `files` back, in the order to apply them."""
     return tuple(_reversed_file(file) for file in reversed(tuple(files)))
+
+
+def taken_back(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:
+    """As reversed_diff, but a copy is not copied back, where it was copied from is a file; it goes."""
+    return tuple(replace(file, copied=False, uncopied=file.copied) for file in reversed_diff(files))
 
 
 def _reversed_file(file: FileDiff) -> FileDiff:

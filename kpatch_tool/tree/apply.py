@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.hostile import hidden, unsafe_file
-from kpatch_tool.diff.model import FileDiff, reversed_diff
+from kpatch_tool.diff.model import FileDiff, taken_back
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural, printable
@@ -101,7 +101,7 @@ def steps_on(
 
 def _try(order: Sequence[Patch], objects: Objects, tree: Tree, *, reverse: bool) -> list[_Tried]:
     """Every patch in memory, one on the other; those after a conflict are skipped."""
-    diffs = [reversed_diff(patch.files) if reverse else patch.files for patch in order]
+    diffs = [taken_back(patch.files) if reverse else patch.files for patch in order]
     tried = _try_each(order, diffs, Overlay(objects, tree.base), tree.skeleton)
     stuck = next((at for at, one in enumerate(tried) if one.put.status is ApplyStatus.CONFLICT), None)
     if stuck is not None:
@@ -143,7 +143,7 @@ def _there_together(diffs: Sequence[Sequence[FileDiff]], overlay: Overlay, least
     for count in range(len(diffs), least - 1, -1):
         trial = overlay.fresh()
         for files in reversed(diffs[:count]):
-            changes = strictly(reversed_diff(files), trial)
+            changes = strictly(taken_back(files), trial)
             if changes is None:
                 break
             trial.put(changes)
@@ -182,7 +182,7 @@ def _row(one: _Tried, tree: Tree, brought: Mapping[int, str], *, reverse: bool) 
         files=files,
         why=why,
         details=details,
-        hidden=tuple(hidden(reversed_diff(one.patch.files) if reverse else one.patch.files)),
+        hidden=tuple(hidden(taken_back(one.patch.files) if reverse else one.patch.files)),
     )
 
 

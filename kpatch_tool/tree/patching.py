@@ -73,7 +73,9 @@ def _put_files(files: Sequence[FileDiff], overlay: Overlay, *, thorough: bool) -
     for file in files:
         pre = _pre_image(file, overlay, written)
         result = _obstacle(file, written, going) or _put_file(file, pre, overlay, thorough=thorough)
-        if result.status is not ApplyStatus.CONFLICT and (refused := _leads_astray(file, pre, result.post)):
+        if result.status is not ApplyStatus.CONFLICT and (
+            refused := _leads_astray(file, pre, result.post) or _is_another(file, pre, written)
+        ):
             result = refused
         results.append((file, result))
         if result.status is ApplyStatus.CONFLICT:
@@ -181,7 +183,7 @@ def _pre_image(file: FileDiff, overlay: Overlay, written: Overlay) -> Entry | No
 def _obstacle(file: FileDiff, written: Overlay, going: Iterable[str]) -> _FilePut | None:
     """Whether the name of a created, renamed or copied file is free."""
     path = file.new_path
-    if path is None or path == file.old_path:
+    if path is None or path == file.old_path or file.uncopied:
         return None
     taken = written.get(path)
     if taken is not None and path not in going and file.old_path is not None:
@@ -217,17 +219,27 @@ def _leads_astray(file: FileDiff, pre: Entry | None, post: bytes | None) -> _Fil
     return _FilePut(ApplyStatus.CONFLICT, f"{_name(file)} is refused: {why}", (why,)) if why else None
 
 
+def _is_another(file: FileDiff, copy: Entry | None, written: Overlay) -> _FilePut | None:
+    """The refusal to take back what is no copy: where the patch changes no line of it only what it was copied from
+    tells."""
+    source = written.get(file.new_path or "")
+    if not file.uncopied or file.hunks or (copy is not None and source is not None and copy.oid == source.oid):
+        return None
+    why = f"{_name(file)} is not what {printable(file.new_path or '')} is, which it was copied from"
+    return _FilePut(ApplyStatus.CONFLICT, why, (why,))
+
+
 def _record(file: FileDiff, pre: Entry | None, post: bytes | None, written: Overlay) -> None:
     leaves = file.old_path is not None and file.old_path != file.new_path and not file.copied
     if leaves and written.changed.get(file.old_path or "") is None:  # else another file of this patch took the name
         written.put({file.old_path or "": None})
-    if file.new_path is not None and post is not None:
+    if file.new_path is not None and post is not None and not file.uncopied:
         written.put({file.new_path: written.make(_mode_after(file, pre), post)})
 
 
 def _has_result(file: FileDiff, overlay: Overlay) -> bool:
     """Whether the file is, by its blob id, what the patch makes of it."""
-    if file.new_path is None:
+    if file.new_path is None or file.uncopied:
         return file.old_path is not None and overlay.get(file.old_path) is None
     now = overlay.get(file.new_path)
     if now is None or file.new_blob is None or len(file.new_blob) < _ID_DIGITS or file.new_blob == file.old_blob:
@@ -238,8 +250,8 @@ def _has_result(file: FileDiff, overlay: Overlay) -> bool:
 
 def _is_there(file: FileDiff, overlay: Overlay) -> bool:
     """Whether the tree has what the patch does to this file."""
-    if _has_result(file, overlay):
-        return True
+    if file.uncopied or _has_result(file, overlay):
+        return _has_result(file, overlay)
     now = None if file.new_path is None else overlay.get(file.new_path)
     if file.renamed and (now is None or (file.old_path is not None and overlay.get(file.old_path) is not None)):
         return False

@@ -132,6 +132,37 @@ def test_taking_out_brings_what_needs_it(three: Path, kpt: Kpt) -> None:
     assert [row["status"] for row in rows] == ["skipped", "clean", "skipped"]
 
 
+def test_a_copy_is_taken_out(three: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """One as it is, one with a change; `git apply -R` finds the file in its way that it was copied from."""
+    git("checkout", "-q", "-b", "copies", "main", cwd=three)
+    text = (three / MMU).read_text()
+    plain = (three / MMU).with_name("plain.c")
+    for name, content in (("plain.c", text), ("changed.c", text.replace("static void drop_spte(", "void drop("))):
+        plain.with_name(name).write_text(content)
+        git("add", "--force", "arch", cwd=three)
+        git("commit", "-qm", f"copy to {name}", cwd=three)
+    mail = tmp_path / "copy.mbox"
+    mail.write_text(git("format-patch", "--stdout", "-C", "--find-copies-harder", "-2", cwd=three) + "\n")
+    assert mail.read_text().count("\ncopy to ") == 2
+    kpt("import", mail, "--name", "copy")
+    kpt("apply", "copy", "--tree", "toy")
+    kpt("tree", "add", "has-it", "--git", three, "--ref", "copies")
+    rows = kpt("apply", "copy", "--tree", "has-it", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["already"] * 2
+    rows = kpt("apply", "copy", "--tree", "has-it", "--reverse", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["clean"] * 2
+    main = git("rev-parse", "main^{tree}", cwd=three)
+    assert git("rev-parse", "kpt/copy^{tree}", cwd=workspace.trees / "has-it.git") == main
+    rows = kpt("apply", "copy", "--tree", "toy", "--reverse", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["already"] * 2, "there is nothing to take out"
+    plain.write_text("int other;\n")
+    git("commit", "-qam", "another file", cwd=three)
+    kpt("tree", "add", "has-another", "--git", three, "--ref", "copies")
+    rows = kpt("apply", "copy", "--tree", "has-another", "--reverse", "--json", status=1).json["patches"]
+    assert [row["status"] for row in rows] == ["conflict", "clean"]
+    assert "plain.c is not what arch/x86/kvm/mmu.c is, which it was copied from" in rows[0]["why"]
+
+
 def test_wrong_numbers_are_the_users(three: Path, kpt: Kpt) -> None:
     for numbers in ("9", "x", "1-", "", "1,,2"):
         assert len(kpt("apply", "three", "--patches", numbers, status=2).err.splitlines()) == 1
