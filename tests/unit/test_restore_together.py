@@ -47,6 +47,13 @@ def test_continuations_take_one_style_together() -> None:
     assert b"\tone(a,\n\t\tb);\n\tlonger(a,\n\t\tb,\n\t\tc);" in made(lines)
 
 
+def test_stars_of_all_comments_stand_below_the_slash() -> None:
+    lines = lines_of(b"/*", b" * One.", b" */", b"\tint a;", b"\t/*", b"\t * Two.", b"\t * 3.", b"\t */", b"\ta = *b;")
+    together = made(lines)
+    assert b"/*\n* One.\n*/\n\tint a;\n\t/*\n\t* Two.\n\t* 3.\n\t*/\n\ta = *b;" in together
+    assert b"/*\n * One.\n */\n\tint a;\n\t/*\n\t* Two.\n\t* 3.\n\t*/\n\ta = *b;" in together
+
+
 def test_gaps_of_a_kind_are_as_wide_together() -> None:
     lines = lines_of(b"#define ONE 1", b"#define TWENTY 20")
     together = made(lines)

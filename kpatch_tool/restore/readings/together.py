@@ -22,6 +22,7 @@ _MOST_READINGS = 8  # of a text that many lines have
 _DEAREST_ODD = 13.5  # bits: a reading that no rule gives, of lines with the same text
 _PLAIN_GAPS = LEAST
 _DEPTH = LEAST  # bits: another indentation of all lines that have the same
+_STARS = 9.0  # bits: stars of comments right below the slash
 _STYLE = 7.0  # bits: a style of continuation of the author's own
 _GAPS = 8.0  # bits: one width or column of all gaps of a kind
 _TABLE = 8.0  # bits: columns behind commas
@@ -70,7 +71,7 @@ def joint(lines: Lines) -> list[Joint]:
     """The joint deviations of at least two rows, the cheapest first, each once."""
     found: dict[tuple[tuple[int, bytes], ...], float] = {}
     left = _MOST_ROWS
-    for source in (_same_text, _plain, _depths, _continuations, _gaps, _own_columns, _words, _tables, _blanks, _shifts):
+    for source in _SOURCES:
         for cost, texts in source(lines):
             rows = tuple((lines.first + row, text) for row, text in sorted(texts.items()) if text != lines.texts[row])
             left -= len(rows)
@@ -134,6 +135,19 @@ def _depths(lines: Lines) -> _Found:
         for start in starts if old else ():
             yield _DEPTH, {number: start + lines.texts[number][len(old) :] for number in numbers}
             yield _DEPTH, {number: start + lines.texts[number][len(old) :] for number in deeper}
+
+
+def _stars(lines: Lines) -> _Found:
+    """In all comments, or all of one depth, the stars stand right below the slash, not a blank further on."""
+    below: dict[bytes, dict[int, bytes]] = {}
+    for number in lines.added():
+        text = lines.texts[number]
+        start = indent_of(text)
+        if lines.states[number].comment and start.endswith(b" ") and text[len(start) :].startswith(b"*"):
+            below.setdefault(start, {})[number] = start[:-1] + text[len(start) :]
+    for texts in below.values():
+        yield _STARS, texts
+    yield _STARS, {number: text for texts in below.values() for number, text in texts.items()}
 
 
 def _continuations(lines: Lines) -> _Found:
@@ -390,3 +404,18 @@ def _runs(lines: Lines) -> Iterator[tuple[int, int]]:
             run += 1
         elif row.words:
             yield number, run
+
+
+_SOURCES = (
+    _same_text,
+    _plain,
+    _depths,
+    _stars,
+    _continuations,
+    _gaps,
+    _own_columns,
+    _words,
+    _tables,
+    _blanks,
+    _shifts,
+)
