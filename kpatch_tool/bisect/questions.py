@@ -214,7 +214,7 @@ class CommandRun:
             return built, None
         worktree = worktree_of(self.workspace, self.tree)
         with lock.held(build_lock(self.workspace, self.tree), wait_seconds=_LOCK_SECONDS):  # no make is at work in it
-            source = worktree.move_to(state, self.progress)
+            source = worktree.move_to(state, self.progress, litters=True)
         known = {"KPT_PATCH": str(state.patch), "KPT_COMMIT": state.commit, "KPT_SOURCE": str(source)}
         if built is not None and built.artifacts is not None:
             known["KPT_ARTIFACTS"] = str(built.artifacts)

@@ -108,7 +108,8 @@ def reversed_diff(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:
 
 def taken_back(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:
     """As reversed_diff, but a copy is not copied back, where it was copied from is a file; it goes."""
-    return tuple(replace(file, copied=False, uncopied=file.copied) for file in reversed_diff(files))
+    found = ((file, _reversed_file(file)) for file in reversed(tuple(files)))
+    return tuple(replace(back, copied=file.uncopied, uncopied=file.copied) for file, back in found)
 
 
 def _reversed_file(file: FileDiff) -> FileDiff:

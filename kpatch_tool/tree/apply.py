@@ -111,6 +111,12 @@ def _try(order: Sequence[Patch], objects: Objects, tree: Tree, *, reverse: bool)
             why = f"the tree has the first {plural(there, 'patch', 'patches')}, each changed on by the next"
             known = [_Tried(patch, already(diffs[at], overlay, why)) for at, patch in enumerate(order[:there])]
             tried = [*known, *_try_each(order[there:], diffs[there:], overlay, tree.skeleton)]
+    elif 0 < sum(one.put.status is ApplyStatus.ALREADY for one in tried) < len(tried):
+        # A line that one patch makes and a later one takes away again the tree has not, though it has both.
+        overlay = Overlay(objects, tree.base)
+        if _there_together(diffs, overlay, len(diffs)):
+            why = "the tree has the whole series"
+            tried = [_Tried(patch, already(files, overlay, why)) for patch, files in zip(order, diffs, strict=True)]
     return [_absent(one) for one in tried] if reverse else tried
 
 

@@ -18,10 +18,10 @@ from kpatch_tool.tree.model import ApplyStatus
 from kpatch_tool.tree.objects import Entry
 from kpatch_tool.tree.overlay import Overlay
 
-# From best to worst: a patch is what the worst of its files is.
+# A patch is the last of these that one of its files is: it is there already only where all of it is.
 _ORDER = (
-    ApplyStatus.CLEAN,
     ApplyStatus.ALREADY,
+    ApplyStatus.CLEAN,
     ApplyStatus.OFFSET,
     ApplyStatus.MERGED,
     ApplyStatus.FUZZ,
@@ -290,6 +290,8 @@ def _sentence(status: ApplyStatus, results: Sequence[tuple[FileDiff, _FilePut]])
         return "merged three ways with the files the patch was written for"
     if status is ApplyStatus.ALREADY:
         return "the tree has every change of it"
+    if any(result.status is ApplyStatus.ALREADY for _, result in results):
+        return "what of it the tree does not have fits at the line it names"
     return "every hunk fits at the line it names" if hunks else "the names and modes it changes are as it expects"
 
 

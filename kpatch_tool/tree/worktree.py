@@ -23,6 +23,7 @@ from kpatch_tool.workspace import Workspace
 _HOLDS = "kpt-holds"
 _INDEX = b"DIRC"  # how git's index begins (gitformat-index(5))
 _MOVING = "kpt-moving"
+_LITTERED = "kpt-littered"
 # Files are checked out as the bytes of their blobs, whatever the tree's own .gitattributes or the user's git say.
 PLAIN_FILES = "* -text -ident -filter -working-tree-encoding\n"
 
@@ -59,8 +60,9 @@ class Worktree:
         except FileNotFoundError:
             return None
 
-    def move_to(self, state: State, progress: Progress = silent) -> Path:
-        """Bring the files to `state` and return the directory.
+    def move_to(self, state: State, progress: Progress = silent, *, litters: bool = False) -> Path:
+        """Bring the files to `state` and return the directory. `litters`: a program that is not kpt's is to run in it.
+        What such a one leaves there is there for the next of them (as with git bisect run), and for nobody else.
 
         The first time this checks out everything. Raises MachineError when git cannot (disk full, repository damaged)
         or another kpt is moving this checkout.
@@ -69,8 +71,12 @@ class Worktree:
             if self._is_new():
                 progress(f"checking out {self.tree.name}")
                 self._make()
-            elif self._was_interrupted():
+            elif self._was_interrupted() or (self._is_littered() and not litters):
                 self._git("clean", "-fdxq")
+                (self._git_dir / _LITTERED).unlink(missing_ok=True)
+            if litters:
+                with atomic.machine_errors(self._git_dir):
+                    (self._git_dir / _LITTERED).touch()
             self._move(state.tree_id)
         return self.path
 
@@ -89,6 +95,9 @@ class Worktree:
         """Whether a move was killed. The lock of the move is ours, so a lock of git's is nobody's."""
         (self._git_dir / "index.lock").unlink(missing_ok=True)
         return (self._git_dir / _MOVING).exists()
+
+    def _is_littered(self) -> bool:
+        return (self._git_dir / _LITTERED).exists()
 
     def _make(self) -> None:
         for leftover in (self.path, self._git_dir):

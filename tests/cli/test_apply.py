@@ -132,6 +132,43 @@ def test_taking_out_brings_what_needs_it(three: Path, kpt: Kpt) -> None:
     assert [row["status"] for row in rows] == ["skipped", "clean", "skipped"]
 
 
+def test_a_patch_that_the_tree_has_half_of(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """Of one file it has all, of the other nothing: the patch makes a commit, of that file alone."""
+    main = "virt/kvm/kvm_main.c"
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    for path in (MMU, main):
+        (toy_repo / path).write_text("int first;\n" + (toy_repo / path).read_text())
+    git("commit", "-qam", "both", cwd=toy_repo)
+    change(toy_repo, MMU, "static void drop_spte(", "static void drop_one_spte(", "one")
+    git("checkout", "-qb", "half", "main", cwd=toy_repo)
+    change(toy_repo, main, "dirty_count != 0", "!!dirty_count", "another change")
+    (toy_repo / main).write_text("int first;\n" + (toy_repo / main).read_text())
+    git("commit", "-qam", "half of it", cwd=toy_repo)
+    kpt("import", patches(toy_repo, tmp_path / "mails"), "--name", "two")
+    kpt("tree", "add", "half", "--git", toy_repo, "--ref", "half")
+    rows = kpt("apply", "two", "--tree", "half", "--json").json["patches"]
+    assert [row["status"] for row in rows] == ["clean", "clean"]
+    assert [bool(row["commit"]) for row in rows] == [True, True]
+    log = git("log", "--format=%s", "--name-only", "base..kpt/two", cwd=workspace.trees / "half.git")
+    assert log.split() == ["one", MMU, "both", MMU]
+
+
+def test_a_tree_that_has_what_a_later_patch_takes_away(
+    toy_repo: Path, kpt: Kpt, tmp_path: Path, workspace: Workspace
+) -> None:
+    git("checkout", "-qb", "work", cwd=toy_repo)
+    change(toy_repo, MMU, "static void drop_spte(", "static void drop_one_spte(", "one")
+    for subject, old, new in (("break", "!= 0", "!= 7"), ("mend", "!= 7", "!= 0")):
+        change(toy_repo, "virt/kvm/kvm_main.c", f"dirty_count {old}", f"dirty_count {new}", subject)
+    kpt("import", patches(toy_repo, tmp_path / "mails"), "--name", "three")
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    kpt("tree", "add", "has-all", "--git", toy_repo, "--ref", "work")
+    for words in (("--tree", "has-all"), ("--tree", "toy", "--reverse")):
+        document = kpt("apply", "three", *words, "--json").json
+        assert [row["status"] for row in document["patches"]] == ["already"] * 3
+        assert not any(row["commit"] for row in document["patches"])
+
+
 def test_a_copy_is_taken_out(three: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     """One as it is, one with a change; `git apply -R` finds the file in its way that it was copied from."""
     git("checkout", "-q", "-b", "copies", "main", cwd=three)

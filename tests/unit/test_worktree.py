@@ -67,6 +67,20 @@ def test_moves_both_ways(worktree: Worktree, states: tuple[State, State], toy_re
     )
 
 
+def test_what_a_program_leaves_is_not_there_for_a_build(worktree: Worktree, states: tuple[State, State]) -> None:
+    """A .config in the sources, and no kernel builds elsewhere any more: nobody is to be blamed for that."""
+    before, after = states
+    litter = worktree.move_to(before, litters=True) / ".config"
+    litter.write_text("CONFIG_KVM=y\n")
+    worktree.move_to(after, litters=True)
+    assert litter.exists(), "as with git bisect run"
+    worktree.move_to(after)
+    assert not litter.exists()
+    litter.write_text("by hand\n")
+    worktree.move_to(before)
+    assert litter.exists()
+
+
 def test_unchanged_files_keep_their_time(worktree: Worktree, states: tuple[State, State]) -> None:
     worktree.move_to(states[0])
     for path in worktree.path.rglob("*.c"):
