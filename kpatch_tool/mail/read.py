@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +35,7 @@ _DEEPEST = 3  # of mails in mails
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 # A file of git format-patch below a diff: somebody mailed several in one text.
 _FILE = re.compile(rb"^" + mbox.FILES_LINE + rb"\n(?=(?:From|Date|Subject):)", re.MULTILINE)
+_COVER = re.compile(r"(?:\[[^\]]{0,99}\] ?){0,3}\[[^\]]{0,99}\b0{1,3}/[0-9]{1,4}\b[^\]]{0,99}\]")
 _KNOWN_FIELDS = frozenset({"from", "subject", "date", "message-id", "received", "return-path", "to"})
 _NEVER_SHOWN = frozenset({"received", "return-path", "mime-version", "content-transfer-encoding"})  # by an archive
 
@@ -285,7 +286,9 @@ def _page(text: bytes, name: str) -> Iterator[Message] | None:
     from kpatch_tool.mail import archives  # a table of expressions that a series' own files never need
 
     archive = archives.recognise(text)
-    return archives.read(text, archive, name) if archive else None
+    if archive is None:
+        return None
+    return (part for message in archives.read(text, archive, name) for part in _apart(message))
 
 
 def _refuse(text: bytes, name: str, *, mail: bool = False) -> None:
@@ -325,13 +328,11 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     answered = headers.message_ids(headers.text(fields, "in-reply-to"))
     own = headers.message_ids(headers.text(fields, "message-id"))
     date = headers.date(headers.text(fields, "date"))
-    files = _files_below(text.body) if depth < _DEEPEST else []
-    first, *further = [*files, len(text.body)]
-    yield Message(
+    message = Message(
         subject=headers.text(fields, "subject") or _subject_inside(text.body),
         author=relayed.author(fields),
         date=date,
-        body=text.body[:first].removeprefix(_BOM),
+        body=text.body.removeprefix(_BOM),
         charset=text.charset,
         origin=origin,
         message_id=own[0] if own else "",
@@ -343,9 +344,7 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
         damage=frozenset({Damage.SQUEEZED}) if text.squeezed else frozenset(),
         sealed=text.sealed,
     )
-    for number, (start, end) in enumerate(zip(files, further, strict=True), start=2):
-        for message in _from_mail(text.body[start:end], f"{origin}, file {number}", depth=_DEEPEST):
-            yield replace(message, in_reply_to=own[0] if own else "")
+    yield from _apart(message) if depth < _DEEPEST else (message,)
     for number, inner in enumerate(text.enclosed if depth < _DEEPEST else (), start=1):
         for message in _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1):
             if message.message_id or message.in_reply_to:
@@ -354,10 +353,18 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
                 yield replace(message, in_reply_to=own[0] if own else "", date=message.date or date)
 
 
-def _files_below(body: bytes) -> list[int]:
-    """Where files of git format-patch begin below the first diff of a text."""
+def _apart(message: Message) -> Iterator[Message]:
+    """A message, and each of the files of git format-patch that stand below its diff, or in a cover letter."""
+    body = message.body
     diff = _DIFF.search(body)
-    return [found.start() for found in _FILE.finditer(body, diff.start())] if diff else []
+    from_ = len(body) if diff is None else 0 if _COVER.match(message.subject) else diff.start()
+    first, *further = [*(found.start() for found in _FILE.finditer(body, from_)), len(body)]
+    yield replace(message, body=body[:first])
+    for number, (start, end) in enumerate(pairwise([first, *further]), start=2):
+        for file in _from_mail(body[start:end], f"{message.origin}, file {number}", depth=_DEEPEST):
+            yield replace(
+                file, in_reply_to=message.message_id, damage=file.damage | message.damage, archive=message.archive
+            )
 
 
 def _header_inside(text: bytes) -> int | None:

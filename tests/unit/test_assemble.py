@@ -316,6 +316,31 @@ def test_patch_files_without_numbers_keep_their_order() -> None:
     assert shape(quilt) == [(1, "z"), (2, "a"), (3, "m")]
 
 
+def test_files_below_a_patch_or_in_a_cover_letter_are_patches() -> None:
+    """In the mail as on a page; `git am` of a patch file that holds two would make two commits."""
+    files = [
+        f"From {'1' * 40} Mon Sep 17 00:00:00 2001\nFrom: Jane Doe <jane@example.org>\n"
+        f"Date: Thu, 17 Apr 2014 09:0{n}:00 +0000\nSubject: [PATCH {n}/2] mm: {n}\n\nWhy.\n---\n{DIFF}"
+        for n in (1, 2)
+    ]
+    below = Mail("[PATCH 1/2] mm: 1", f"Why.\n---\n{DIFF}-- \n2.39.5\n\n{files[1]}", "p1")
+    letter = Mail("[PATCH 0/2] mm: both", "Text.\n\n" + "\n".join(files), "c")
+    for mail in (below, letter):
+        for found in (series(mail), assemble(list(parse(linuxlists(mail), "page")), where="page")):
+            assert shape(found) == [(1, "mm: 1"), (2, "mm: 2")]
+            assert all(b"Subject" not in one.diff for one in found.patches)
+    (reply,) = messages(Mail("Re: [PATCH 0/2] mm: both", "No.\n\n" + "\n".join(files), "r", "c"))[:1]
+    assert b"Subject: [PATCH 1/2]" in reply.body
+
+
+def test_a_signed_patch_numbered_as_a_cover_letter() -> None:
+    signed = f"Why.\n\nSigned-off-by: Jane <jane@example.org>\n---\n{DIFF}"
+    found = series(Mail("[PATCH 0/1] mm: one", signed, "c"))
+    assert (shape(found), found.problems) == ([(1, "mm: one")], ("patch 1 was sent as 0/1",))
+    both = series(Mail("[PATCH 0/1] mm: all", signed, "c"), patch("[PATCH 1/1] mm: one", "p", reply_to="c", minute=1))
+    assert (shape(both), both.title) == ([(1, "mm: one")], "mm: all")
+
+
 def test_a_version_in_one_title_parts_no_series() -> None:
     """As most of drivers/gpu/drm has: only a tag is every patch's."""
     names = ("one", "two (v2)", "three", "v3: four")

@@ -213,10 +213,10 @@ def _taken(chosen: Posting) -> Iterator[str]:
     for origin in dict.fromkeys(chosen.borrowed.values()):
         kept = spelt([number for number, other in chosen.borrowed.items() if other is origin])
         if chosen.continues:
-            sent = f"{spelt(origin.own)} of {origin.total}, {origin.when.date().isoformat()}"
+            sent = f"{spelt(origin.own)} of {origin.total}, {origin.day}"
             yield f'{spelt(chosen.own)} of {chosen.total} go on from "{origin.title}" ({sent}); taken from it: {kept}'
         elif origin.label == chosen.label:
-            yield f"sent again in part: {spelt(chosen.own)}; taken from {origin.when.date().isoformat()}: {kept}"
+            yield f"sent again in part: {spelt(chosen.own)}; taken from {origin.day}: {kept}"
         else:
             yield f"{chosen.label} was sent in part; taken from {origin.label}: {kept}"
 
@@ -285,6 +285,5 @@ def announced(posts: Sequence[Post], found: Sequence[Posting], chosen: Posting) 
 
 
 def _described(one: Posting, numbers: dict[int, int]) -> str:
-    sent = one.when.date().isoformat()
     who = one.sender.name or one.sender.email
-    return f'"{one.title}" by {who}, {spelt(one.own)} of {one.total}, {sent} (--series {numbers[id(one)]})'
+    return f'"{one.title}" by {who}, {spelt(one.own)} of {one.total}, {one.day} (--series {numbers[id(one)]})'

@@ -27,7 +27,11 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     zeros = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
     misnumbered = _misnumbered(zeros)
     misnumbered_orders = {post.order for post in misnumbered}
-    covers = [post for post in zeros if post.order not in misnumbered_orders]
+    alone = _whole_patches(zeros, patches)
+    for post in alone:
+        index.add(Posting(post.sender, 1, None, {1: post}))
+    others = misnumbered_orders.union(post.order for post in alone)
+    covers = [post for post in zeros if post.order not in others]
     placed: set[int] = set()
     queue = _queue(covers, [post for post in patches if post.tag.number != 0])
     for run in _whole_runs(posts, queue):
@@ -41,6 +45,21 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
         else:
             join(index, post)
     return rerolls.related(index.found, posts, misnumbered)
+
+
+def _whole_patches(zeros: Sequence[Post], patches: Sequence[Post]) -> list[Post]:
+    """Those of the posts 0/1 that are patches: signed off, and no cover letter of one of `patches`."""
+    found = [post for post in zeros if post.diff and post.tag.total == 1 and signers(post)]
+    if not found:
+        return []
+    answered = {post.parent for post in patches if post.tag.number != 0}
+    sent = [post.sender for post in patches if (post.tag.number, post.tag.total) == (1, 1)]
+    firsts = {name for sender in sent for name in identities(sender)}
+    return [
+        post
+        for post in found
+        if post.message.message_id not in answered and not firsts.intersection(identities(post.sender))
+    ]
 
 
 def _misnumbered(zeros: Sequence[Post]) -> list[Post]:

@@ -180,6 +180,11 @@ class Posting:
         return min(post.when for post in self._sent())
 
     @property
+    def day(self) -> str:
+        """The day on which that was (2014-04-17); "no date" where none of them has one."""
+        return self.when.date().isoformat() if any(post.message.date for post in self._sent()) else "no date"
+
+    @property
     def order(self) -> int:
         """The place in the source of the first of its messages."""
         return min(post.order for post in self._sent())

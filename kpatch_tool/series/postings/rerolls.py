@@ -302,7 +302,9 @@ def _replaces(later: Posting, earlier: Posting) -> bool:
     if {post.tag.between for post in later.own.values()} == _REPLACES:
         return True
     again = (later.version, later.minor) == (earlier.version, earlier.minor)
-    return not again or later.when - _ended(earlier) > _AT_ONCE
+    # Without dates the order of the page is all there is.
+    undated = not any(post.message.date for one in (earlier, later) for post in one.posts)
+    return not again or undated or later.when - _ended(earlier) > _AT_ONCE
 
 
 def _borrow(one: Posting, earlier: Posting) -> None:
