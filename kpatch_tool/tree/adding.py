@@ -15,14 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
-from kpatch_tool.tree.fastimport import git_failed
-from kpatch_tool.tree.model import Tree
+from kpatch_tool.tree.fastimport import git_failed, run_git
+from kpatch_tool.tree.model import Tree, branch_name
 from kpatch_tool.tree.objects import Objects
+from kpatch_tool.tree.refs import checked_out
+
+_NAMED = 3  # branches
+_OF_KPT = branch_name("")  # what the branches begin with that kpt makes
 
 
 class Source(Protocol):
@@ -71,6 +75,7 @@ def add(catalogue: Catalogue, name: str, source: Source, *, force: bool = False,
             raise InputError(f"tree {name} is here already, from {where}", todo=todo)
         if known is None and target.exists() and not force:
             raise InputError("not made by kpt", where=str(target), todo="move it away, or replace it with --force")
+        _refuse_own_work(catalogue, name)
         with atomic.staged_directory(target) as stage:
             init_bare(stage)
             commit = source.fill(stage, catalogue.workspace.cache, progress)
@@ -90,10 +95,39 @@ def remove(catalogue: Catalogue, name: str) -> None:
     """Remove tree `name` from this workspace. Raises InputError when it is not here."""
     target = catalogue.git_dir(name)
     with tree_lock(catalogue, name):
+        _refuse_own_work(catalogue, name)
         if not atomic.remove_directory(target):
             catalogue.get(name)
     if catalogue.workspace.remembered(IN_USE) == name:
         catalogue.workspace.remember(IN_USE, None)
+
+
+def _refuse_own_work(catalogue: Catalogue, name: str) -> None:
+    """Raise InputError where a tree that is to go has branches that kpt did not make, or are checked out by somebody:
+    what is in them may be nowhere else. One that git cannot read holds nothing up."""
+    try:
+        tree = catalogue.find(name)
+        own = [] if tree is None else list(_own_branches(tree))
+    except (InputError, MachineError):
+        return
+    if tree is None:
+        return
+    own += [f"{ref.removeprefix('refs/heads/')} in {place}" for ref, place in checked_out(tree.git_dir).items()]
+    if own:
+        todo = f"fetch them from {tree.git_dir} into a clone of yours, then delete them there (git branch -D)"
+        raise InputError(f"branches of yours would be lost: {', '.join(own[:_NAMED])}", where=f"tree {name}", todo=todo)
+
+
+def _own_branches(tree: Tree) -> Iterator[str]:
+    """The branches that are neither the tree's base nor as an apply left them."""
+    from kpatch_tool.tree.applied import is_kpts_own  # not for every command that takes a tree's lock
+
+    listed = run_git(tree.git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/").decode().split()
+    with Objects(tree.git_dir) as objects:
+        for branch in listed:
+            series = branch.removeprefix(_OF_KPT)
+            if branch != "base" and (series == branch or not is_kpts_own(objects, tree, series)):
+                yield branch
 
 
 @contextlib.contextmanager

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.errors import MachineError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.tree.environment import NO_HOOKS
 from kpatch_tool.tree.fastimport import git_failed
@@ -22,6 +23,7 @@ from kpatch_tool.tree.objects import REPAIR
 _NOTE = "kpt-moving-refs"
 _LOCK = "kpt-refs.lock"
 _ABSENT = "-"
+_BRANCHES = "refs/heads/"
 _PATIENCE = 10.0  # seconds; a move takes some milliseconds
 # Besides NAME.lock of each ref a transaction may lock these.
 _SHARED_LOCKS = ("HEAD.lock", "packed-refs.lock", "packed-refs.new")
@@ -45,9 +47,15 @@ def read_refs(git_dir: Path, names: Sequence[str]) -> Mapping[str, str]:
 def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
     """Make all the moves, or none of them.
 
-    Raises MachineError when a ref is not (or no longer) what its move says, when it is locked by another program
-    (naming the lock file), or the disk is full; nothing has moved then.
+    Raises InputError when a branch that moves is checked out in a worktree, as git does for it (git-branch(1), -f): the
+    next commit there would take back what it moved to. MachineError when a ref is not (or no longer) what its move
+    says, when it is locked by another program (naming the lock file), or the disk is full. Nothing has moved then.
     """
+    moving = {move.ref for move in moves if move.old != move.new}
+    for ref, place in checked_out(git_dir).items():
+        if ref in moving:
+            todo = f"git -C {shlex.quote(str(place))} checkout --detach"
+            raise InputError(f"branch {ref.removeprefix(_BRANCHES)} is checked out", where=str(place), todo=todo)
     with lock.held(git_dir / _LOCK, wait_seconds=_PATIENCE) as held:
         _settle(git_dir)
         rows = (f"{move.old or _ABSENT} {move.new or _ABSENT} {move.ref}\n" for move in moves)
@@ -63,6 +71,19 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
         _settle(git_dir, locks=done.status < 0)  # below 0: somebody killed git alone
         if not _reached(git_dir, moves):
             raise git_failed(done.stderr, git_dir)
+
+
+def checked_out(git_dir: Path) -> dict[str, Path]:
+    """The branches (full names) that are checked out in worktrees which the user added to a repository, and where
+    (gitrepository-layout(5), worktrees/)."""
+    found: dict[str, Path] = {}
+    for known in sorted(git_dir.glob("worktrees/*/HEAD")):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            place = Path(known.with_name("gitdir").read_text("utf-8").strip())
+            kind, _, ref = known.read_text("utf-8").strip().partition(" ")
+            if kind == "ref:" and place.exists():  # one that was removed by hand is none
+                found[ref] = place.parent
+    return found
 
 
 @contextlib.contextmanager

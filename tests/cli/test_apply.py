@@ -351,3 +351,32 @@ def test_the_lock_of_a_killed_stream_goes_with_the_next_one_that_is_alone(tmp_pa
     left.mkdir()  # cannot be taken away
     with FastImport(where) as stream:
         stream.finish()
+
+
+def test_a_branch_that_is_checked_out_stays(three: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
+    """git does not move one either: the next commit there would take back what it moved to."""
+    kpt("apply", "three")
+    git("worktree", "add", "-q", tmp_path / "mine", "kpt/three", cwd=workspace.trees / "toy.git")
+    kpt("apply", "three")  # it stays where it is
+    before = refs(workspace)
+    for words in (("apply", "three", "--patches", "3"), ("undo", "three")):
+        err = kpt(*words, status=2).err
+        assert "branch kpt/three is checked out" in err and f"git -C {tmp_path / 'mine'} checkout --detach" in err
+    assert refs(workspace) == before
+    assert "kpt/three in " in kpt("tree", "remove", "toy", status=2).err
+    git("checkout", "-q", "--detach", cwd=tmp_path / "mine")
+    kpt("apply", "three", "--patches", "3")
+    assert refs(workspace) != before
+
+
+def test_a_tree_with_branches_of_the_users_is_not_replaced(three: Path, workspace: Workspace, kpt: Kpt) -> None:
+    kpt("apply", "three")
+    tree = workspace.trees / "toy.git"
+    git("branch", "mine", "kpt/three", cwd=tree)
+    for words in (("add", "toy", "--git", three, "--ref", "work", "--force"), ("remove", "toy")):
+        err = kpt("tree", *words, status=2).err
+        assert err.startswith("kpt: tree toy: branches of yours would be lost: mine; ")
+    git("branch", "-D", "mine", cwd=tree)
+    kpt("tree", "add", "toy", "--git", three, "--ref", "work", "--force")
+    kpt("tree", "remove", "toy")
+    assert not tree.exists()
