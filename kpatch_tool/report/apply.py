@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -50,7 +51,7 @@ def _ending(outcome: ApplyOutcome, tree: Tree) -> list[str]:
     if not made:
         return [f"nothing to do on tree {tree.name}: branch {outcome.branch} is its base {outcome.base[:12]}"]
     base = "base" if outcome.base == tree.base else outcome.base[:12]
-    where = f"git -C {from_here(tree.git_dir)} log --oneline {base}..{outcome.branch}"
+    where = f"git -C {shlex.quote(from_here(tree.git_dir))} log --oneline {base}..{outcome.branch}"
     return [f"{plural(made, 'commit')} on branch {outcome.branch} of tree {tree.name}; to look at them:", f"  {where}"]
 
 

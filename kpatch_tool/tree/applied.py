@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from dataclasses import dataclass
 
 from kpatch_tool.errors import InputError
@@ -113,9 +114,17 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
         where = f"{found.git_dir} {record_ref(name)}"
         raise InputError("not a record of an applied series", where=where, todo=todo)
     if not recorded.agrees:
-        branch = branch_name(name)
-        raise InputError(f"branch {branch} of tree {found.name} was moved by another hand", todo=todo)
+        raise moved_by_hand(found, name, there=recorded.head is not None)
     return recorded.applied
+
+
+def moved_by_hand(tree: Tree, series: str, *, there: bool) -> InputError:
+    """That branch kpt/SERIES is not as kpt left it, and what to do. `there`: it still exists."""
+    branch = branch_name(series)
+    keep = f"keep it: git -C {shlex.quote(str(tree.git_dir))} branch -m {branch} NEW-NAME"
+    todo = keep if there else f"run `kpt apply {series} --tree {tree.name}`"
+    done = "moved" if there else "removed"
+    return InputError(f"branch {branch} was {done} by another hand", where=f"tree {tree.name}", todo=todo)
 
 
 def is_kpts_own(objects: Objects, tree: Tree, series: str) -> bool:

@@ -11,7 +11,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.adding import tree_lock
-from kpatch_tool.tree.applied import is_kpts_own, remember
+from kpatch_tool.tree.applied import is_kpts_own, moved_by_hand, remember
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.committing import Step, patch_step, revert_step, write_series
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus, Tree, branch_name
@@ -225,9 +225,7 @@ def _order(
 def _refuse_foreign_branch(objects: Objects, tree: Tree, series: str) -> None:
     """Somebody's own commits on branch kpt/SERIES are not to be lost."""
     if not is_kpts_own(objects, tree, series):
-        branch = branch_name(series)
-        todo = f"keep it: git -C {tree.git_dir} branch -m {branch} NEW-NAME"
-        raise InputError(f"branch {branch} was moved by another hand", where=f"tree {tree.name}", todo=todo)
+        raise moved_by_hand(tree, series, there=True)
 
 
 def _refuse_unsafe(patch: Patch) -> None:

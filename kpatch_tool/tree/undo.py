@@ -6,13 +6,14 @@ apply. Commits are never removed: the history keeps those of every apply.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.directory import store
 from kpatch_tool.tree.adding import tree_lock
-from kpatch_tool.tree.applied import LAST, RECORD_FILE, decode, refs_of, tree_of
+from kpatch_tool.tree.applied import LAST, RECORD_FILE, decode, moved_by_hand, refs_of, tree_of
 from kpatch_tool.tree.catalogue import Catalogue
 from kpatch_tool.tree.model import Applied, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
@@ -141,14 +142,12 @@ def _refuse_moved(objects: Objects, tree: Tree, series: str, now: _Refs) -> None
     except ValueError:
         recorded = None
     if recorded != now.branch:
-        branch = branch_name(series)
-        todo = f"keep it: git -C {tree.git_dir} branch -m {branch} NEW-NAME" if now.branch else f"kpt apply {series}"
-        done = "moved" if now.branch else "removed"
-        raise InputError(f"branch {branch} was {done} by another hand", where=f"tree {tree.name}", todo=todo)
+        raise moved_by_hand(tree, series, there=now.branch is not None)
 
 
 def _nothing(tree: Tree, series: str, what: str) -> InputError:
-    todo = f"other series and trees have their own (SERIES, --tree); see `git -C {tree.git_dir} branch`"
+    branches = f"git -C {shlex.quote(str(tree.git_dir))} branch"
+    todo = f"other series and trees have their own (SERIES, --tree); see `{branches}`"
     return InputError(f"{what}: {series} on tree {tree.name}", todo=todo)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ class GitRepository:
         left = commit_without(git_dir, commit, missing) if self.without_missing else None
         if left is None:
             what = f"a partial clone, without {plural(len(missing), 'object')} of that commit"
-            todo = f"run `git -C {self.source} fetch --refetch --no-filter`, or give the URL it was cloned from"
+            fetch = f"git -C {shlex.quote(self.source)} fetch --refetch --no-filter"
+            todo = f"run `{fetch}`, or give the URL it was cloned from"
             if not self.without_missing and len(missing) <= MOST:
                 todo += ", or leave them out with --without-missing"
             raise InputError(what, where=f"{self.source} {printable(self.ref)}", todo=todo)
