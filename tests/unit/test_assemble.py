@@ -341,6 +341,19 @@ def test_a_signed_patch_numbered_as_a_cover_letter() -> None:
     assert (shape(both), both.title) == ([(1, "mm: one")], "mm: all")
 
 
+def test_what_is_sent_again_stands_behind_it_on_a_page_without_dates() -> None:
+    again = Mail("[PATCH 2/2] mm: two", f"Better.\n---\n{DIFF}", "p3")
+    shown = [
+        replace(
+            one, date=None, message_id="", in_reply_to="", references=(), archive="spinics", origin=f"p, message {n}"
+        )
+        for n, one in enumerate(messages(COVER, ONE, TWO, again), start=1)
+    ]
+    found = assemble(shown, where="page")
+    assert (shape(found), found.patches[1].message) == ([(1, "mm: one"), (2, "mm: two")], "Better.")
+    assert "sent again in part: 2; taken from the posting before: 1" in found.problems
+
+
 def test_a_version_in_one_title_parts_no_series() -> None:
     """As most of drivers/gpu/drm has: only a tag is every patch's."""
     names = ("one", "two (v2)", "three", "v3: four")

@@ -18,6 +18,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _THREADED_RUN = timedelta(hours=1)  # in which the mails of one posting are sent, one answering another
 _ONE_RUN = timedelta(minutes=5)  # the same where no header tells
 _MOST_LISTED = 3  # series that an error names
+_UNDATED = "no date"
 
 
 def choose(
@@ -213,10 +214,10 @@ def _taken(chosen: Posting) -> Iterator[str]:
     for origin in dict.fromkeys(chosen.borrowed.values()):
         kept = spelt([number for number, other in chosen.borrowed.items() if other is origin])
         if chosen.continues:
-            sent = f"{spelt(origin.own)} of {origin.total}, {origin.day}"
+            sent = f"{spelt(origin.own)} of {origin.total}, {origin.day or _UNDATED}"
             yield f'{spelt(chosen.own)} of {chosen.total} go on from "{origin.title}" ({sent}); taken from it: {kept}'
         elif origin.label == chosen.label:
-            yield f"sent again in part: {spelt(chosen.own)}; taken from {origin.day}: {kept}"
+            yield f"sent again in part: {spelt(chosen.own)}; taken from {origin.day or 'the posting before'}: {kept}"
         else:
             yield f"{chosen.label} was sent in part; taken from {origin.label}: {kept}"
 
@@ -286,4 +287,6 @@ def announced(posts: Sequence[Post], found: Sequence[Posting], chosen: Posting) 
 
 def _described(one: Posting, numbers: dict[int, int]) -> str:
     who = one.sender.name or one.sender.email
-    return f'"{one.title}" by {who}, {spelt(one.own)} of {one.total}, {one.day} (--series {numbers[id(one)]})'
+    return (
+        f'"{one.title}" by {who}, {spelt(one.own)} of {one.total}, {one.day or _UNDATED} (--series {numbers[id(one)]})'
+    )

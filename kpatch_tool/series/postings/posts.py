@@ -181,8 +181,8 @@ class Posting:
 
     @property
     def day(self) -> str:
-        """The day on which that was (2014-04-17); "no date" where none of them has one."""
-        return self.when.date().isoformat() if any(post.message.date for post in self._sent()) else "no date"
+        """The day on which that was ("2014-04-17"); "" where none of them has a date."""
+        return self.when.date().isoformat() if any(post.message.date for post in self._sent()) else ""
 
     @property
     def order(self) -> int:
