@@ -339,6 +339,7 @@ def test_a_signed_patch_numbered_as_a_cover_letter() -> None:
     assert (shape(found), found.problems) == ([(1, "mm: one")], ("patch 1 was sent as 0/1",))
     both = series(Mail("[PATCH 0/1] mm: all", signed, "c"), patch("[PATCH 1/1] mm: one", "p", reply_to="c", minute=1))
     assert (shape(both), both.title) == ([(1, "mm: one")], "mm: all")
+    assert "0/1, the cover letter, is a signed patch as well, which is not taken" in both.problems
 
 
 def test_what_is_sent_again_stands_behind_it_on_a_page_without_dates() -> None:

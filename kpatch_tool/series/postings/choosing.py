@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.series.model import Patch
-from kpatch_tool.series.postings.posts import Post, Posting, same_person, threads_above
+from kpatch_tool.series.postings.posts import Post, Posting, same_person, signers, threads_above
 from kpatch_tool.series.postings.topics import topics
 from kpatch_tool.series.reading import subject
 from kpatch_tool.text import spelt
@@ -181,6 +181,8 @@ def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
         problems.append(f"sent as a reply, its `Re:` left in the subject: patch {spelt(sorted(chosen.kept_re))}")
     for number in (number for number, post in chosen.own.items() if post.tag.number == 0):
         problems.append(f"patch {number} was sent as 0/{chosen.total}")
+    if chosen.cover and chosen.cover.diff and signers(chosen.cover):
+        problems.append(f"0/{chosen.total}, the cover letter, is a signed patch as well, which is not taken")
     if miscounted := _miscounted(chosen):
         problems.append(f"counted otherwise by its subject, sent in this place: patch {spelt(miscounted)}")
     if any(post.tag.reply for post in chosen.own.values()) and not chosen.kept_re:
