@@ -223,7 +223,7 @@ class CommandRun:
             what = "no such program, here or in the checkout, that may be executed"
             raise InputError(what, where=program, todo="see --run")
         self.progress(f"patch {state.patch}: running {program}")
-        done = process.run(sandbox.guarded(self.argv), cwd=source, env={**os.environ, **known})
+        done = process.run(sandbox.guarded(self.argv), cwd=source, env={**os.environ, **known}, sweep=True)
         if worktree.holds != state.tree_id:
             todo = "run the command again when no other kpt works on this tree"
             raise MachineError("the checkout was moved while the command ran", where=str(source), todo=todo)

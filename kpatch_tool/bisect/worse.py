@@ -205,7 +205,12 @@ class Worse(Plain):
             return ""
         there = {one.test for tests in self._reference.values() for one in tests.results if emulator_died(one)}
         dead = (one.test for tests in found for one in tests.results if emulator_died(one))
-        return next((test for test in dead if test not in there), "")
+        return next((test for test in dead if test not in there and self._is_asked_for(test)), "")
+
+    def _is_asked_for(self, test: str) -> bool:
+        """Whether the base has a case in this test that `case` means."""
+        cases = [one.case for tests in self._reference.values() for one in tests.results if one.test == test]
+        return bool(fnmatch.filter(cases, self.case))
 
     def _worse(self, tests: StateTests) -> list[Delta]:
         """How a suite is worse than on the base, in the tests that were run."""

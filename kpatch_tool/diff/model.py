@@ -107,9 +107,11 @@ def reversed_diff(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:
 
 
 def taken_back(files: Iterable[FileDiff]) -> tuple[FileDiff, ...]:
-    """As reversed_diff, but a copy is not copied back, where it was copied from is a file; it goes."""
+    """As reversed_diff, but a copy is not copied back, where it was copied from is a file; it goes, after the others:
+    then what it was copied from is as it was."""
     found = ((file, _reversed_file(file)) for file in reversed(tuple(files)))
-    return tuple(replace(back, copied=file.uncopied, uncopied=file.copied) for file, back in found)
+    back = [replace(back, copied=file.uncopied, uncopied=file.copied) for file, back in found]
+    return tuple(sorted(back, key=lambda file: file.uncopied))
 
 
 def _reversed_file(file: FileDiff) -> FileDiff:

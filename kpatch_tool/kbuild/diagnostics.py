@@ -129,7 +129,8 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
         r"\*\*\* .*\] Error (?:137|143)$",
         r"terminated with signal 9 \[Killed\]",
         r"(?:command|program) not found$",
-        r": (?:(?:/usr(?:/local)?)?/s?bin/)?[^\s/]+: not found$",  # any other path is the tree's own script
+        # A program, but not a script of the tree's: sources have relative paths or are below a directory of kpt's.
+        r": (?!(?:[^/\s:]+/|/\S*/(?:scripts|tools|arch)/)\S*: not found$)\S+: not found$",
     )
 )
 

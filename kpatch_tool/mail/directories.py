@@ -58,9 +58,10 @@ def listed(directory: Path, source: str) -> Listing:
     return Listing(directory, tuple(sorted(found, key=_by_number)))
 
 
-def _by_number(path: Path) -> list[tuple[int, str]]:
+def _by_number(path: Path) -> tuple[list[tuple[int, str]], str]:
     """The key to sort by, in which p10 comes after p9, as in an MH folder 10 after 9."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", str(path))]
+    name = str(path)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)], name
 
 
 def _below(directory: Path, depth: int) -> Iterator[Path]:

@@ -53,19 +53,21 @@ def run(
     stdin: bytes | None = None,
     timeout: float | None = None,
     pass_fds: Sequence[int] = (),
+    sweep: bool = False,
 ) -> Finished:
     """Run a program to its end in a process group of its own and return what it printed.
 
     `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. What the program left running and
     still holds its output soon after its end is killed, too, or not waited for where it has left the group. A non-zero
-    status is not an error here. `pass_fds` are file descriptors it gets. Raises MachineError when the program is not
-    installed.
+    status is not an error here. `pass_fds` are file descriptors it gets. With `sweep` all that it left running in its
+    group is killed (git leaves there the keeper of passwords, with which others go on). Raises MachineError when the
+    program is not installed.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
     with _readable(stdin) as given:
         process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
-    with _killed_on_exit(process):
+    with _killed_on_exit(process, sweep=sweep):
         out, err, timed_out = _printed(process, None if timeout is None else start + timeout)
     return Finished(words, process.returncode, out, err, time.monotonic() - start, timed_out)
 
@@ -130,7 +132,7 @@ def run_logged(
         process = _start(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         deadline = None if timeout is None else start + timeout
         written = 0
-        with _killed_on_exit(process), _Watchdog(process, deadline, watch) as dog:
+        with _killed_on_exit(process, sweep=True), _Watchdog(process, deadline, watch) as dog:
             for line in _lines(process):
                 written += len(line)
                 if most is not None and written > most:
@@ -214,7 +216,7 @@ def known_to_stop(group: int) -> Iterator[None]:
 
 def kill_group(group: int) -> None:
     """Kill a process that leads a group of its own (its id is the group's) together with everything it started."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or another's, whose id it became since
         os.killpg(group, signal.SIGKILL)
 
 
@@ -245,15 +247,17 @@ def _start(
 
 
 @contextlib.contextmanager
-def _killed_on_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _killed_on_exit(process: subprocess.Popen[bytes], *, sweep: bool = False) -> Iterator[None]:
+    """`sweep`: what a program that ended by itself left running in its group ends with it."""
     with known_to_stop(process.pid):
         try:
             yield
         finally:
-            # Also where it ended by itself: what it left running behind it is in its group, whose id nobody gets until
-            # that is gone.
-            kill_group(process.pid)
-            process.wait()
+            if process.poll() is None:
+                kill_group(process.pid)
+                process.wait()
+            elif sweep:
+                kill_group(process.pid)
 
 
 class _Watchdog:

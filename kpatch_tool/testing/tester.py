@@ -196,7 +196,11 @@ class Tester:
         repeat = replace(plan, digest=f"{plan.digest} after a stall")
         self.progress(f"running again after patch {subject.state.patch}, whose kernel stalled", 0, 0)
         (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
-        return tests if again.status is SuiteStatus.FAILED else merge_rerun(tests, again, base, {KERNEL_LOG: 2})
+        if again.status is SuiteStatus.FAILED:
+            return tests
+        if worse_tests(again, base, {KERNEL_LOG}) and not stalled(again, base):
+            return in_full(tests, again, base, ())  # it says more than that something took long
+        return merge_rerun(tests, again, base, {KERNEL_LOG: 2})
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""

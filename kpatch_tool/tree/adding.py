@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Protocol
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.system import atomic, lock, process
+from kpatch_tool.text import printable
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
 from kpatch_tool.tree.fastimport import git_failed, run_git
@@ -25,7 +27,7 @@ from kpatch_tool.tree.model import Tree, branch_name
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.tree.refs import checked_out
 
-_NAMED = 3  # branches
+_NAMED = 3  # branches or places
 _OF_KPT = branch_name("")  # what the branches begin with that kpt makes
 
 
@@ -103,8 +105,8 @@ def remove(catalogue: Catalogue, name: str) -> None:
 
 
 def _refuse_own_work(catalogue: Catalogue, name: str) -> None:
-    """Raise InputError where a tree that is to go has branches that kpt did not make, or are checked out by somebody:
-    what is in them may be nowhere else. One that git cannot read holds nothing up."""
+    """Raise InputError where a tree that is to go has branches that kpt did not make, or worktrees: what is in them may
+    be nowhere else. One that git cannot read holds nothing up."""
     try:
         tree = catalogue.find(name)
         own = [] if tree is None else list(_own_branches(tree))
@@ -112,19 +114,25 @@ def _refuse_own_work(catalogue: Catalogue, name: str) -> None:
         return
     if tree is None:
         return
-    own += [f"{ref.removeprefix('refs/heads/')} in {place}" for ref, place in checked_out(tree.git_dir).items()]
+    if places := [str(place) for place in checked_out(tree.git_dir)]:
+        todo = f"keep what is in it, then git -C {shlex.quote(str(tree.git_dir))} worktree remove PLACE"
+        raise InputError(f"it has a worktree: {_some(places)}", where=f"tree {name}", todo=todo)
     if own:
         todo = f"fetch them from {tree.git_dir} into a clone of yours, then delete them there (git branch -D)"
-        raise InputError(f"branches of yours would be lost: {', '.join(own[:_NAMED])}", where=f"tree {name}", todo=todo)
+        raise InputError(f"branches of yours would be lost: {_some(own)}", where=f"tree {name}", todo=todo)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
 
 
 def _own_branches(tree: Tree) -> Iterator[str]:
     """The branches that are neither the tree's base nor as an apply left them."""
     from kpatch_tool.tree.applied import is_kpts_own  # not for every command that takes a tree's lock
 
-    listed = run_git(tree.git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/").decode().split()
+    listed = run_git(tree.git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/")
     with Objects(tree.git_dir) as objects:
-        for branch in listed:
+        for branch in os.fsdecode(listed).split():
             series = branch.removeprefix(_OF_KPT)
             if branch != "base" and (series == branch or not is_kpts_own(objects, tree, series)):
                 yield branch

@@ -74,7 +74,7 @@ def _put_files(files: Sequence[FileDiff], overlay: Overlay, *, thorough: bool) -
         pre = _pre_image(file, overlay, written)
         result = _obstacle(file, written, going) or _put_file(file, pre, overlay, thorough=thorough)
         if result.status is not ApplyStatus.CONFLICT and (
-            refused := _leads_astray(file, pre, result.post) or _is_another(file, pre, written)
+            refused := _leads_astray(file, pre, result.post) or _is_another(file, pre, result.post, written)
         ):
             result = refused
         results.append((file, result))
@@ -151,7 +151,7 @@ def _hunk_lines(hunk: Hunk) -> list[str]:
 
 def _merged(file: FileDiff, pre: Entry | None, overlay: Overlay) -> _FilePut | None:
     """The three-way merge of `pre` with what the patch makes of the blob it names; None where that cannot be."""
-    if pre is None or file.old_blob is None or len(file.old_blob) < _ID_DIGITS or file.binary:
+    if pre is None or file.old_blob is None or len(file.old_blob) < _ID_DIGITS or file.binary or file.uncopied:
         return None
     if file.new_path is None or file.old_path is None or pre.oid.startswith(file.old_blob):
         return None
@@ -219,14 +219,18 @@ def _leads_astray(file: FileDiff, pre: Entry | None, post: bytes | None) -> _Fil
     return _FilePut(ApplyStatus.CONFLICT, f"{_name(file)} is refused: {why}", (why,)) if why else None
 
 
-def _is_another(file: FileDiff, copy: Entry | None, written: Overlay) -> _FilePut | None:
-    """The refusal to take back what is no copy: where the patch changes no line of it only what it was copied from
-    tells."""
-    source = written.get(file.new_path or "")
-    if not file.uncopied or file.hunks or (copy is not None and source is not None and copy.oid == source.oid):
+def _is_another(file: FileDiff, copy: Entry | None, post: bytes | None, written: Overlay) -> _FilePut | None:
+    """The refusal to take back what is no longer the copy that the patch made: it would go with what others did to it.
+    Its blob id tells; where the patch names none, what it was copied from does."""
+    if not file.uncopied:
         return None
-    why = f"{_name(file)} is not what {printable(file.new_path or '')} is, which it was copied from"
-    return _FilePut(ApplyStatus.CONFLICT, why, (why,))
+    source = written.get(file.new_path or "")
+    if file.old_blob is not None and len(file.old_blob) >= _ID_DIGITS:
+        same = copy is not None and copy.oid.startswith(file.old_blob)
+    else:
+        same = source is not None and post == source.data
+    why = f"{_name(file)} is not the copy of {printable(file.new_path or '')} any more that the patch made"
+    return None if same else _FilePut(ApplyStatus.CONFLICT, why, (why,))
 
 
 def _record(file: FileDiff, pre: Entry | None, post: bytes | None, written: Overlay) -> None:
@@ -270,6 +274,8 @@ def _mode_change(file: FileDiff) -> str | None:
 
 def strictly(files: Sequence[FileDiff], overlay: Overlay) -> Mapping[str, Entry | None] | None:
     """path -> the file after `files`, where every line of them fits as it is; else None."""
+    if not files:
+        return {}
     put = _put_files(files, overlay, thorough=False)
     return None if put.status is ApplyStatus.CONFLICT else put.changes
 
@@ -291,7 +297,7 @@ def _sentence(status: ApplyStatus, results: Sequence[tuple[FileDiff, _FilePut]])
     if status is ApplyStatus.ALREADY:
         return "the tree has every change of it"
     if any(result.status is ApplyStatus.ALREADY for _, result in results):
-        return "what of it the tree does not have fits at the line it names"
+        return "a part of it is there already; the rest fits at the line it names"
     return "every hunk fits at the line it names" if hunks else "the names and modes it changes are as it expects"
 
 

@@ -52,7 +52,7 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
     says, when it is locked by another program (naming the lock file), or the disk is full. Nothing has moved then.
     """
     moving = {move.ref for move in moves if move.old != move.new}
-    for ref, place in checked_out(git_dir).items():
+    for place, ref in checked_out(git_dir).items():
         if ref in moving:
             todo = f"git -C {shlex.quote(str(place))} checkout --detach"
             raise InputError(f"branch {ref.removeprefix(_BRANCHES)} is checked out", where=str(place), todo=todo)
@@ -73,16 +73,16 @@ def move_refs(git_dir: Path, moves: Sequence[Move]) -> None:
             raise git_failed(done.stderr, git_dir)
 
 
-def checked_out(git_dir: Path) -> dict[str, Path]:
-    """The branches (full names) that are checked out in worktrees which the user added to a repository, and where
-    (gitrepository-layout(5), worktrees/)."""
-    found: dict[str, Path] = {}
-    for known in sorted(git_dir.glob("worktrees/*/HEAD")):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            place = Path(known.with_name("gitdir").read_text("utf-8").strip())
-            kind, _, ref = known.read_text("utf-8").strip().partition(" ")
-            if kind == "ref:" and place.exists():  # one that was removed by hand is none
-                found[ref] = place.parent
+def checked_out(git_dir: Path) -> dict[Path, str]:
+    """The worktrees that the user added to a repository, and the branch (full name) that each has checked out, "" for
+    none (gitrepository-layout(5), worktrees/). One that was removed by hand is none, but where it is locked."""
+    found: dict[Path, str] = {}
+    for head in sorted(git_dir.glob("worktrees/*/HEAD")):
+        with contextlib.suppress(OSError):
+            place = head.parent / os.fsdecode(head.with_name("gitdir").read_bytes().rstrip(b"\n"))
+            kind, _, ref = os.fsdecode(head.read_bytes().rstrip(b"\n")).partition(" ")
+            if place.exists() or head.with_name("locked").exists():
+                found[place.parent] = ref if kind == "ref:" else ""
     return found
 
 

@@ -197,7 +197,33 @@ def test_a_copy_is_taken_out(three: Path, workspace: Workspace, kpt: Kpt, tmp_pa
     kpt("tree", "add", "has-another", "--git", three, "--ref", "copies")
     rows = kpt("apply", "copy", "--tree", "has-another", "--reverse", "--json", status=1).json["patches"]
     assert [row["status"] for row in rows] == ["conflict", "clean"]
-    assert "plain.c is not what arch/x86/kvm/mmu.c is, which it was copied from" in rows[0]["why"]
+    assert "plain.c is not the copy of arch/x86/kvm/mmu.c any more that the patch made" in rows[0]["why"]
+    plain.write_text(text)
+    plain.with_name("changed.c").open("a").write("int precious;\n")
+    git("commit", "-qam", "a line of somebody else", cwd=three)
+    kpt("tree", "add", "has-more", "--git", three, "--ref", "copies")
+    rows = kpt("apply", "copy", "--tree", "has-more", "--reverse", "--json", status=1).json["patches"]
+    assert [row["status"] for row in rows] == ["skipped", "conflict"]
+
+
+def test_a_copy_of_a_file_that_the_same_patch_changes(
+    three: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path
+) -> None:
+    """As `git format-patch -C` finds them."""
+    git("checkout", "-q", "-b", "copies", "main", cwd=three)
+    plain = (three / MMU).with_name("plain.c")
+    shutil.copyfile(three / MMU, plain)
+    git("add", "--force", "arch", cwd=three)
+    change(three, MMU, "static void drop_spte(", "static void drop_one_spte(", "copy and change")
+    mail = tmp_path / "copy.patch"
+    mail.write_text(git("format-patch", "--stdout", "-C", "-1", cwd=three) + "\n")
+    assert "\ncopy to arch/x86/kvm/plain.c\n" in mail.read_text()
+    kpt("import", mail, "--name", "copy")
+    kpt("tree", "add", "has-it", "--git", three, "--ref", "copies")
+    assert kpt("apply", "copy", "--tree", "has-it", "--json").json["patches"][0]["status"] == "already"
+    kpt("apply", "copy", "--tree", "has-it", "--reverse")
+    main = git("rev-parse", "main^{tree}", cwd=three)
+    assert git("rev-parse", "kpt/copy^{tree}", cwd=workspace.trees / "has-it.git") == main
 
 
 def test_wrong_numbers_are_the_users(three: Path, kpt: Kpt) -> None:
@@ -363,8 +389,8 @@ def test_a_branch_that_is_checked_out_stays(three: Path, workspace: Workspace, k
         err = kpt(*words, status=2).err
         assert "branch kpt/three is checked out" in err and f"git -C {tmp_path / 'mine'} checkout --detach" in err
     assert refs(workspace) == before
-    assert "kpt/three in " in kpt("tree", "remove", "toy", status=2).err
     git("checkout", "-q", "--detach", cwd=tmp_path / "mine")
+    assert f"it has a worktree: {tmp_path / 'mine'}" in kpt("tree", "remove", "toy", status=2).err
     kpt("apply", "three", "--patches", "3")
     assert refs(workspace) != before
 

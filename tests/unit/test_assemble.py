@@ -366,6 +366,12 @@ def test_a_version_in_one_title_parts_no_series() -> None:
         found = series(*mails)
         assert (shape(found), found.revision) == (wanted, 1)
         assert not [problem for problem in found.problems if not problem.startswith("tagged v")]
+    twice = [
+        replace(patch(f"[PATCH v2 {n}/3] mm: {n}{' (v2)' if n == 2 else ''}"), name=f"P{n}", email=f"p{n}@x.org")
+        for n in (1, 2, 3)
+    ]
+    assert shape(series(*twice)) == [(1, "mm: 1"), (2, "mm: 2 (v2)"), (3, "mm: 3")]
+    assert shape(series(patch("[PATCH v2] mm: z"), patch("[PATCH v2] mm: a (v2)"))) == [(1, "mm: z"), (2, "mm: a (v2)")]
     versions = series(patch("[PATCH] mm: one"), patch("[PATCH] mm: one (v2)"))
     assert (shape(versions), versions.revision) == ([(1, "mm: one (v2)")], 2)
     rerolled = [patch(f"[PATCH {n}/2] mm: {n} (v2)", f"q{n}", minute=9 + n) for n in (1, 2)]

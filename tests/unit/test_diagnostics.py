@@ -191,6 +191,7 @@ def test_each_object_has_its_own_and_silent_ones_are_there() -> None:
         "make[2]: *** [scripts/Makefile.build:250: mm/slub.o] Killed",
         "/bin/sh: 1: bison: not found",
         "/bin/sh: 1: /usr/bin/flex: not found",
+        "/bin/sh: 1: /opt/x-tools/bin/aarch64-linux-gnu-gcc: not found",
         "Killed",
         "scripts/link-vmlinux.sh: line 47: 4711 Killed                  ld -o vmlinux",
         "make[2]: *** [Makefile.vmlinux:34: vmlinux] Error 137",
@@ -228,7 +229,7 @@ def test_words_of_the_source_are_not_the_machines(tmp_path: Path, number: int, b
         ("f.c", '#pragma message("No space left on device")\nnosuch f;\n', ["gcc", "-c"]),
         ("Makefile", "$(error No space left on device)\n", ["make", "-f"]),
         ("Makefile", "all:\n\t@./names.sh\n", ["make", "-f"]),
-        ("Makefile", "all:\n\t@sh -c 'exec $(CURDIR)/names.sh'\n", ["make", "-f"]),
+        ("Makefile", "all:\n\t@sh -c 'exec $(CURDIR)/scripts/names.sh'\n", ["make", "-f"]),
     ],
 )
 def test_what_a_patch_has_the_compiler_say_is_not_the_machines(

@@ -220,6 +220,18 @@ def test_nobody_is_blamed_for_what_keeps_the_base_from_building() -> None:
     assert "patch 1 does not for the same reason; patch 2 does not build" in record.sentence
 
 
+def test_what_is_worse_before_the_guest_hangs_as_on_the_base_is_a_finding() -> None:
+    hung = "the guest hung"
+    tests = {
+        0: (make_tests(0, "kernel log=pass", status="failed", why=hung),),
+        1: (make_tests(1, "kernel log=fail", "kernel log/KASAN in f=fail", status="failed", why=hung),),
+        **same_results(2, 3),
+    }
+    record = run(SERIES, FakeSteps(make_applied(SERIES), builds("a", "b", "c", "d"), tests), Recorder())
+    assert words(record, Stage.TEST)[1] == "FAILED"
+    assert any("KASAN in f" in line for one in evidence(record, 1) for line in one.lines)
+
+
 def test_nobody_is_blamed_for_what_keeps_the_base_from_booting() -> None:
     dead, other = "the guest did not boot: VFS", "the guest did not boot: Oops"
     tests = {patch: (make_tests(patch, status="failed", why=dead),) for patch in (0, 1)} | {

@@ -52,7 +52,7 @@ def test_what_a_logged_program_leaves_running_keeps_nobody_waiting(tmp_path: Pat
 def test_what_a_program_leaves_running_ends_with_it(tmp_path: Path) -> None:
     """A script that starts a guest in the background: it would go on beside the next state."""
     command = "sleep 60 >/dev/null 2>&1 & echo $!"
-    found = [int(process.run(["sh", "-c", command]).stdout)]
+    found = [int(process.run(["sh", "-c", command], sweep=True).stdout)]
     process.run_logged(["sh", "-c", command], tmp_path / "log")
     found.append(int((tmp_path / "log").read_bytes()))
     deadline = time.monotonic() + 10

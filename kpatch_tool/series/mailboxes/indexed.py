@@ -22,7 +22,18 @@ from kpatch_tool.mail.message import Address, Message
 from kpatch_tool.progress import Progress, silent
 from kpatch_tool.series.mailboxes import plain
 from kpatch_tool.series.mailboxes.plain import Found, Row
-from kpatch_tool.series.mailboxes.threads import FORWARD, NOTICE, PATCH, REPLY, RESEND, RFC, Kinds, Loose, Threads
+from kpatch_tool.series.mailboxes.threads import (
+    FORWARD,
+    NOTICE,
+    PATCH,
+    REPLY,
+    RESEND,
+    RFC,
+    TITLED,
+    Kinds,
+    Loose,
+    Threads,
+)
 from kpatch_tool.series.postings import gathering
 from kpatch_tool.series.postings.posts import Post, Posting, identities, is_whole_patch
 from kpatch_tool.series.reading import split, subject
@@ -49,7 +60,7 @@ class PatchJudge:
         if tag.notice and not (tag.reply or tag.between):
             return None
         kind = PATCH * tag.patch | FORWARD * tag.forward | RESEND * tag.resend | REPLY * tag.reply
-        kind |= RFC * tag.rfc | NOTICE * tag.notice
+        kind |= RFC * tag.rfc | NOTICE * tag.notice | TITLED * tag.titled
         number, total, revision = (-1 if value is None else value for value in (tag.number, tag.total, tag.revision))
         # A cover letter may be without a number: gathering.gather knows it by what answers it.
         always = not tag.forward and not tag.reply
@@ -240,6 +251,7 @@ def _post(row: Row, kinds: Kinds) -> Post:
         rfc=bool(kind & RFC),
         minor=record.minor,
         between=record.between,
+        titled=bool(kind & TITLED),
     )
     message = Message(
         subject=record.title,

@@ -20,6 +20,7 @@ WINDOW = (
 LONGEST_CHAIN = 4 * WINDOW  # how long a chain of such mails may be, so that the busiest sender's fits in memory
 PAUSE = 3600.0  # where a chain may end
 PATCH, FORWARD, RESEND, REPLY, RFC, NOTICE = 1, 2, 4, 8, 16, 32  # the kinds of a post: what is True in its subject.Tag
+TITLED = 64  # the same, of no weight for what is gathered together
 _AT_ONCE = 105_000  # messages whose ids are looked at in one turn,
 _A_TURN = 60_000  # and in each of several where there are more
 _POSTS = "SELECT id, kind, number, total, diff, named FROM post ORDER BY id"
@@ -198,7 +199,7 @@ class Threads:
             if place < 0:
                 continue
             self._posts.append(id_)
-            self._kinds.append(kind | _DIFF * diff | _COVER * (number == 0))
+            self._kinds.append((kind & ~TITLED) | _DIFF * diff | _COVER * (number == 0))
             if diff:
                 forwarded = forwarded or bool(kind & FORWARD)
                 if not kind & (FORWARD | REPLY):

@@ -61,8 +61,7 @@ class Post:
     @property
     def versioned_alone(self) -> bool:
         """Whether its version stands in its title ("x (v2)"): many count each patch of a series by itself there."""
-        revision = self.tag.revision
-        return revision is not None and subject.revision_of_title(self.tag.title) == revision
+        return self.tag.titled
 
     @property
     def version_tag(self) -> tuple[int | None, str]:

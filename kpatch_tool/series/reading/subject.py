@@ -103,7 +103,7 @@ class Tag:
     not say. `minor` is what follows the revision ("1" of v2.1, "A" of v13A); `between` what follows the number (".5" of
     5.5/36, "a" of 3a/7, "fix" of 3/7 fix) of a patch that does not replace the one of that number, REPLACEMENT, or one
     of LETTERS where the mail may introduce patches. `patch` is True when it is marked as a patch (a word or a number in
-    brackets), `notice` for a maintainer's script telling about one.
+    brackets), `notice` for a maintainer's script telling about one. `titled`: the revision stands in the title alone.
     """
 
     title: str
@@ -118,6 +118,7 @@ class Tag:
     rfc: bool = False
     minor: str = ""
     between: str = ""
+    titled: bool = False
 
 
 def parse(subject: str) -> Tag:
@@ -134,14 +135,13 @@ def parse(subject: str) -> Tag:
     bare = None if number else _BARE_NUMBER.match(rest)
     revision, minor = _revision(inside)
     marked = bool(number or revision is not None or _WORDS.search(inside))
-    if revision is None and marked:
-        revision = revision_of_title(rest)
+    titled = revision_of_title(rest) if revision is None and marked else None
     counted = number or ((bare or _last_number(rest[-_LONGEST_TAG:])) if marked else None)
     if counted and counted[2] and not int(counted[1]):
         counted = None  # "[PATCH 0.5/3]" comes before the first, and is no cover letter
     return Tag(
         title=title(subject),
-        revision=revision,
+        revision=revision if titled is None else titled,
         number=int(counted[1]) if counted else None,
         total=int(counted[3]) if counted else None,
         patch=marked,
@@ -151,6 +151,7 @@ def parse(subject: str) -> Tag:
         rfc=_RFC.search(inside) is not None,
         minor=minor,
         between=_between(counted, inside) if counted else "",
+        titled=titled is not None,
     )
 
 
