@@ -183,8 +183,9 @@ def test_a_usual_subject_says_what_every_subject_says(tag: str, words: list[str]
         known.between,
         known.reply,
     )
-    kinds = (known.patch, known.forward, known.resend, known.reply, known.rfc, known.notice)
-    bits = (threads.PATCH, threads.FORWARD, threads.RESEND, threads.REPLY, threads.RFC, threads.NOTICE)
+    kinds = (known.patch, known.forward, known.resend, known.reply, known.rfc, known.notice, known.titled)
+    names = ("PATCH", "FORWARD", "RESEND", "REPLY", "RFC", "NOTICE", "TITLED")
+    bits = [getattr(threads, name) for name in names]
     assert marks.kind == sum(bit for bit, said in zip(bits, kinds, strict=True) if said)
 
 
