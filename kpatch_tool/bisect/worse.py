@@ -185,10 +185,10 @@ class Worse(Plain):
             answer = Answer.SKIP if booted and state.patch != self.base.patch else Answer.BAD
             return Observation(state.patch, answer, seconds, cached, failed.why, identity, broken=True)
         worse = [delta for tests in found for delta in self._worse(tests)]
-        if not worse and (died := self._died(found)):
-            return Observation(state.patch, Answer.SKIP, seconds, cached, f"the emulator died in {died}", identity)
         if not worse:
-            return Observation(state.patch, Answer.GOOD, seconds, cached, "as on the base", identity)
+            died = self._died(found)
+            answer, why = (Answer.SKIP, f"the emulator died in {died}") if died else (Answer.GOOD, "as on the base")
+            return Observation(state.patch, answer, seconds, cached, why, identity)
         why = "; ".join(f"{name(delta)}: {transition(delta)}" for delta in worse[:_NAMED])
         cases = tuple(name(delta) for delta in worse if delta.case and delta.now != ABSENT)
         if not cases and self.case != "*" and any(one.cases for one in seen if one.patch == self.head.patch):

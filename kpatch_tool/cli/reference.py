@@ -86,16 +86,14 @@ def manual() -> Manual:
 def _commands(group: Click, prefix: str) -> Iterator[Command]:
     order = list(TABLE)
     for name, command in sorted(group.commands.items(), key=lambda one: order.index(one[0]) if not prefix else 0):
-        arguments, options = _terms(command, "argument"), _terms(command, "option")
-        if hasattr(command, "commands"):
-            if command.invoke_without_command:  # it does something by itself
-                usage = f"{prefix}{name} [OPTIONS]"
-                yield Command(f"{prefix}{name}", usage, _sentence(command.help or ""), arguments, options)
+        nested = hasattr(command, "commands")
+        if not nested or command.invoke_without_command:
+            arguments, options = _terms(command, "argument"), _terms(command, "option")
+            words = [term.typed for term in arguments]
+            usage = " ".join([f"{prefix}{name}", *(["[OPTIONS]"] if options else []), *words])
+            yield Command(f"{prefix}{name}", usage, _sentence(command.help or ""), arguments, options)
+        if nested:
             yield from _commands(command, f"{prefix}{name} ")
-            continue
-        words = [term.typed for term in arguments]
-        usage = " ".join([f"{prefix}{name}", *(["[OPTIONS]"] if options else []), *words])
-        yield Command(f"{prefix}{name}", usage, _sentence(command.help or ""), arguments, options)
 
 
 def _terms(command: Click, kind: str) -> tuple[Term, ...]:

@@ -69,8 +69,7 @@ class FileDiff:
     git's octal strings ("100644") or None where the diff does not say. Blob ids are as abbreviated in the `index`
     line, None where there is none. `payload` is the text of a binary change as received (`GIT binary patch` and what
     follows it, or the `Binary files ... differ` line), empty for text. `similarity` without a rename or copy is the
-    `dissimilarity index` of a rewrite. `uncopied`: a copy of `new_path`, which is
-    `old_path`, goes.
+    `dissimilarity index` of a rewrite. `uncopied`: a copy of `new_path`, which is `old_path`, goes.
     """
 
     old_path: str | None

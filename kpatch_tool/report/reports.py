@@ -32,8 +32,9 @@ def last(workspace: Workspace, series: str | None) -> RunRecord:
     """
     with Store(workspace) as store:
         name = store.last_series() if series is None else name_of(series)
-        record = store.last_run(name) if name is not None and name.isascii() else None  # as every name is
-        kept = name is not None and name.isascii() and store.has_runs(name)
+        known = name if name is not None and name.isascii() else None  # as every name is
+        record = store.last_run(known) if known is not None else None
+        kept = record is None and known is not None and store.has_runs(known)
     if record is None:
         if series is not None:
             find(workspace, series)  # says so when there is no such series

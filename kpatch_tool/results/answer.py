@@ -68,7 +68,7 @@ def _built(builds: Sequence[StateBuild]) -> str:
     unknown = [build for build in states if build.status is BuildStatus.INFRA]
     if unknown:
         parts.append(f"{_states(unknown)} could not be built on this machine ({unknown[0].why})")
-    failed = [build for build in states if build.status is BuildStatus.FAILED and build not in alike]
+    failed = [build for build in states if build.status is BuildStatus.FAILED and not fails_as(build, base)]
     good = [build for build in states if build.status is BuildStatus.OK]
     if failed:
         parts.append(f"{_states(failed)} {_does(failed)} not build ({_first_error(failed[0])})")

@@ -127,10 +127,11 @@ def breaks_as_base(states: Sequence[StateTests], tests: StateTests) -> bool:
     """Whether a state that does not get through a suite is like the base in that, for the same reason, and is not worse
     in what it did get to; never true of the base itself. `states` are the base's results, and the others'."""
     base = next((one for one in states if one.patch == 0 and one.suite == tests.suite), None)
-    broken = tests.patch != 0 and base is not None and tests.status is base.status is SuiteStatus.FAILED
-    if not broken or base is None or why_broken(states, tests) != base.why:
+    if tests.patch == 0 or base is None or not tests.status is base.status is SuiteStatus.FAILED:
         return False
-    return not any(delta.change is Change.WORSE for delta in compare(tests, base))
+    return why_broken(states, tests) == base.why and not any(
+        delta.change is Change.WORSE for delta in compare(tests, base)
+    )
 
 
 def identity(delta: Delta) -> tuple[str, str, str]:

@@ -61,8 +61,7 @@ class Patch:
     a final newline. `note` is the text between `---` and the diff. `files` is what is known of the diff: for a
     damaged patch the hunks hold the lines as received, classified as far as the counts in `@@` allow. `diff` is the
     text of the diff as received or restored. `why` gives the reason of the exactness; `ambiguous` the lines that could
-    not be decided. `damage` is what happened to its mail;
-    `received` the diff as it came where `diff` is not that;
+    not be decided. `damage` is what happened to its mail; `received` the diff as it came where `diff` is not that;
     `attestation` who signed the mail, as checked when it was imported.
     """
 

@@ -254,8 +254,8 @@ def _has_result(file: FileDiff, overlay: Overlay) -> bool:
 
 def _is_there(file: FileDiff, overlay: Overlay) -> bool:
     """Whether the tree has what the patch does to this file."""
-    if file.uncopied or _has_result(file, overlay):
-        return _has_result(file, overlay)
+    if (there := _has_result(file, overlay)) or file.uncopied:
+        return there
     now = None if file.new_path is None else overlay.get(file.new_path)
     if file.renamed and (now is None or (file.old_path is not None and overlay.get(file.old_path) is not None)):
         return False

@@ -26,12 +26,11 @@ def gather(posts: Sequence[Post], *, in_order: bool = False) -> list[Posting]:
     index = Index(patches)
     zeros = [post for post in posts if post.tag.number == 0 and not post.tag.reply and not post.tag.forward]
     misnumbered = _misnumbered(zeros)
-    misnumbered_orders = {post.order for post in misnumbered}
     alone = _whole_patches(zeros, patches)
     for post in alone:
         index.add(Posting(post.sender, 1, None, {1: post}))
-    others = misnumbered_orders.union(post.order for post in alone)
-    covers = [post for post in zeros if post.order not in others]
+    no_covers = {post.order for post in (*misnumbered, *alone)}
+    covers = [post for post in zeros if post.order not in no_covers]
     placed: set[int] = set()
     queue = _queue(covers, [post for post in patches if post.tag.number != 0])
     for run in _whole_runs(posts, queue):
