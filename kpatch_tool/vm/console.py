@@ -124,7 +124,8 @@ class Trace:
 def printable(raw: bytes) -> str:
     """A console line as text: no time stamp, no control characters, at most 1000 characters."""
     text = raw[: MAX_LINE * 4].decode("utf-8", "replace").rstrip("\r\n")
-    text = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
     return _STAMP.sub("", text)[:MAX_LINE]
 
 
@@ -146,7 +147,7 @@ def find_traces(console: bytes) -> tuple[Trace, ...]:
             if found:
                 found[-1].open = False
             continue
-        kind = kind_of(line)
+        kind = kind_of(line) if line else None
         current = found[-1] if found else None
         if kind is not None and not (current is not None and current.continued_by(kind)):
             new = _Growing(kind, line, cut, here if cut is None else cut[0])

@@ -182,7 +182,9 @@ class _Run:
         path = self._host.out / f"console-{len(self.boots) + 1}.log"
         try:
             ended = self._session(left, console, recorder, saved)
-            traces = find_traces(console.text())
+            traces = tuple(
+                replace(trace, offset=console.came_at(trace.offset)) for trace in find_traces(console.text())
+            )
             sentence = _sentence(ended, traces, recorder)
             if not self._is_to_run_again(recorder, ended):
                 ending = _ending(ended, traces)

@@ -88,8 +88,13 @@ class Console:
         return bytes(self.head) + (b"\n[%d bytes left out]\n" % lost if lost else b"") + bytes(self.tail)
 
     def position(self) -> int:
-        """Where the next byte will be in `text()` (as long as nothing was left out)."""
-        return len(self.head) + len(self.tail)
+        """How many bytes came so far, those included that were not kept."""
+        return self.seen
+
+    def came_at(self, offset: int) -> int:
+        """How many bytes had come before the one at `offset` of `text()`."""
+        left = len(self.text()) - offset
+        return offset if offset < len(self.head) else self.seen - min(left, len(self.tail))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpatch_tool.vm.console import MAX_TRACE_LINES, MAX_TRACES, TraceKind, find_traces
+from kpatch_tool.vm.session import Console
 
 OOPS = b"""\
 Run /init as init process\r
@@ -217,3 +218,17 @@ def test_what_a_kernel_dies_of_is_found_behind_any_number_of_warnings() -> None:
     assert traces[-1].place == "gone [kvm]" and traces[-1].offset == text.index("general")
     distinct = "".join(f"WARNING: at f{chr(97 + one % 26)}{chr(97 + one // 26)} [kvm]\n" for one in range(99))
     assert [trace.fatal for trace in find_traces((distinct + oops).encode())] == [False] * (MAX_TRACES - 1) + [True]
+
+
+@pytest.mark.parametrize("flood", [0, 1 << 20, 2 << 20, (2 << 20) + 100, 9 << 20])
+def test_a_complaint_is_of_the_time_when_it_came(flood: int) -> None:
+    """However much was printed before it, and left out: it belongs to the test that ran then."""
+    console = Console()
+    console.add(b"WARNING: early\n" + b"x" * 79 + b"\n")
+    for _ in range(flood // 4096):
+        console.add((b"y" * 63 + b"\n") * 64)
+    before = console.position()
+    console.add(b"kernel BUG at virt/kvm/kvm_main.c:1!\n")
+    early, late = find_traces(console.text())
+    assert console.came_at(early.offset) == 0
+    assert console.came_at(late.offset) == before
