@@ -175,8 +175,11 @@ class Catalogue:
         if explicit is not None:
             return self.get(explicit)
         used = self.workspace.remembered(IN_USE)
-        if used is not None and (chosen := self.find(used)) is not None:
-            return chosen
+        if used is not None:
+            if (chosen := self.find(used)) is not None:
+                return chosen
+            todo = f"run `kpt tree use NAME`, or `kpt tree add {used}` again"  # no other tree is put in its place
+            raise InputError("the tree in use is not here any more", where=used, todo=todo)
         meant = series.tree if series is not None else None
         if meant is not None and (found := self.find(meant)) is not None:
             return found

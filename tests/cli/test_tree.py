@@ -462,6 +462,18 @@ def test_use_remove_and_which_tree_is_meant(toy_kernel: Path, workspace: Workspa
     kpt("tree", "remove", "two", status=2)
 
 
+def test_no_other_tree_is_put_in_the_place_of_the_one_in_use(toy_kernel: Path, workspace: Workspace, kpt: Kpt) -> None:
+    catalogue = Catalogue(workspace)
+    kpt("tree", "add", "one", "--dir", toy_kernel)
+    kpt("tree", "add", "two", "--dir", toy_kernel)
+    kpt("tree", "use", "two")
+    shutil.rmtree(workspace.trees / "two.git")
+    with pytest.raises(InputError, match="two: the tree in use is not here any more"):
+        catalogue.resolve(None)
+    kpt("tree", "use", "one")
+    assert catalogue.resolve(None).name == "one"
+
+
 def test_debian_without_lists_or_network(workspace: Workspace, kpt: Kpt, tmp_path: Path) -> None:
     """An apt that knows nothing, as before the first `apt-get update`."""
     empty = tmp_path / "apt"
