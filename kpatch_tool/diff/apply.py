@@ -176,7 +176,8 @@ def _refused(pre: bytes | None, file: FileDiff) -> Conflict | None:
 def _finished(post: bytes, file: FileDiff, placements: tuple[Placement, ...]) -> Applied | Conflict:
     if file.new_path is not None:
         return Applied(post, placements)
-    if post and file.hunks:
+    # `git format-patch -D` names what it deletes by its blob id alone.
+    if post and (file.hunks or not is_blob(post, file.old_blob)):
         return Conflict("the patch deletes the file, but the file holds more than the patch removes")
     return Applied(None, placements)
 

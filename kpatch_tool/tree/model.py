@@ -69,7 +69,7 @@ class Applied:
 class ApplyStatus(StrEnum):
     """What became of a patch (the words of the JSON contract)."""
 
-    CLEAN = "clean"  # every hunk at the line it names
+    CLEAN = "clean"  # every hunk at the line it names; or of some files there already, the rest so
     OFFSET = "offset"  # some hunk at another line
     FUZZ = "fuzz"  # some hunk with context lines left out of the comparison
     MERGED = "merged"  # by three-way merge with the pre-image blob the patch names

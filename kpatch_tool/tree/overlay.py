@@ -65,7 +65,14 @@ class Overlay:
         changed = {name: entry for layer in self._layers() for name, entry in layer.changed.items()}
         if any(name.startswith(below) and entry is not None for name, entry in changed.items()):
             return True
-        return any(changed.get(f"{below}{name}", name) is not None for name in names)
+        return any(self._holds(f"{below}{name}", changed) for name in names)
+
+    def _holds(self, path: str, changed: Mapping[str, Entry | None]) -> bool:
+        """Whether anything is left of `path`, a file or a directory of the commit, after what was `changed`."""
+        if path in changed:
+            return changed[path] is not None
+        names = self.objects.names(self._commit, path)
+        return not names or any(self._holds(f"{path}/{name}", changed) for name in names)
 
     def _layers(self) -> Iterator[Overlay]:
         """This one and those under it, the lowest first."""

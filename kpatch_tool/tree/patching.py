@@ -7,7 +7,7 @@ context left out (fuzz). git am knows the first, git am -3 the second, patch(1) 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kpatch_tool.diff.apply import Applied, Conflict, Placement, apply_file, is_already
@@ -71,8 +71,9 @@ def _put_files(files: Sequence[FileDiff], overlay: Overlay, *, thorough: bool) -
     results: list[tuple[FileDiff, _FilePut]] = []
     going = {file.old_path for file in files if file.old_path and (file.renamed or file.new_path is None)}
     for file in files:
-        pre = _pre_image(file, overlay, written)
-        result = _obstacle(file, written, going) or _put_file(file, pre, overlay, thorough=thorough)
+        pre = _pre_image(file, overlay, written, going)
+        result = _wrong_type(file, pre) or _obstacle(file, written, going)
+        result = result or _put_file(file, pre, overlay, thorough=thorough)
         if result.status is not ApplyStatus.CONFLICT and (
             refused := _leads_astray(file, pre, result.post) or _is_another(file, pre, result.post, written)
         ):
@@ -170,14 +171,30 @@ def _merged(file: FileDiff, pre: Entry | None, overlay: Overlay) -> _FilePut | N
     return _FilePut(ApplyStatus.ALREADY if both == pre.data else ApplyStatus.MERGED, details=(note,), post=both)
 
 
-def _pre_image(file: FileDiff, overlay: Overlay, written: Overlay) -> Entry | None:
-    """The file a diff starts from (for a created file: what is in its way).
+def _pre_image(file: FileDiff, overlay: Overlay, written: Overlay, going: Container[str]) -> Entry | None:
+    """The file a diff starts from (for a created file: what is in its way, but what the patch takes away itself).
 
     A rename or copy means the file before the whole patch, any other diff the file as the patch has left it so far
     (git's apply.c, previous_patch).
     """
-    path = file.path if file.old_path is None else file.old_path
-    return (overlay if file.renamed or file.copied else written).get(path)
+    if file.old_path is None:
+        return None if file.path in going and file.path not in written.changed else written.get(file.path)
+    return (overlay if file.renamed or file.copied else written).get(file.old_path)
+
+
+def _wrong_type(file: FileDiff, pre: Entry | None) -> _FilePut | None:
+    """The refusal to take a symbolic link for a file, or a file for a link (git's apply.c, check_preimage)."""
+    if file.old_path is None or not _is_of_another_type(file.old_mode, pre):
+        return None
+    is_link = pre is not None and pre.mode == LINK
+    why = f"{printable(file.old_path)} is a symbolic link here, for the patch a file"
+    why = why if is_link else f"{printable(file.old_path)} is a file here, for the patch a symbolic link"
+    return _FilePut(ApplyStatus.CONFLICT, why, (why,))
+
+
+def _is_of_another_type(mode: str | None, entry: Entry | None) -> bool:
+    """Whether one of both is a symbolic link and the other is none; a mode of None says nothing."""
+    return entry is not None and mode is not None and (kept_mode(mode) == LINK) != (entry.mode == LINK)
 
 
 def _obstacle(file: FileDiff, written: Overlay, going: Iterable[str]) -> _FilePut | None:
@@ -254,15 +271,17 @@ def _has_result(file: FileDiff, overlay: Overlay) -> bool:
 
 def _is_there(file: FileDiff, overlay: Overlay) -> bool:
     """Whether the tree has what the patch does to this file."""
-    if (there := _has_result(file, overlay)) or file.uncopied:
+    if (there := _has_result(file, overlay)) or file.uncopied or file.new_path is None:
         return there
-    now = None if file.new_path is None else overlay.get(file.new_path)
+    now = overlay.get(file.new_path)
+    if _is_of_another_type(file.new_mode, now):
+        return False
     if file.renamed and (now is None or (file.old_path is not None and overlay.get(file.old_path) is not None)):
         return False
     mode = _mode_change(file)
     if mode is not None and now is not None and now.mode != mode:
         return False
-    if not file.hunks and not file.binary and file.old_path is not None and file.new_path is not None:
+    if not file.hunks and not file.binary and file.old_path is not None:
         return file.renamed or mode is not None
     return is_already(None if now is None else now.data, file)
 
