@@ -17,8 +17,9 @@ from kpatch_tool.series.people.given import Refused, of_reply
 from kpatch_tool.series.postings import gathering
 from kpatch_tool.series.postings.answers import answers as find_answers
 from kpatch_tool.series.postings.choosing import announced, choose, shortcomings
-from kpatch_tool.series.postings.posts import Post, Posting, read_posts
+from kpatch_tool.series.postings.posts import Post, Posting
 from kpatch_tool.series.postings.proposed import CounterPatches
+from kpatch_tool.series.postings.received import read_posts
 from kpatch_tool.series.reading.diffs import all_readable
 from kpatch_tool.series.reading.patches import read_patch
 from kpatch_tool.series.reading.split import has_diff, split_body, strip_space

@@ -24,7 +24,7 @@ from kpatch_tool.progress import silent
 from kpatch_tool.series.mailboxes import indexed, listing, threads
 from kpatch_tool.series.mailboxes.indexed import PatchJudge
 from kpatch_tool.series.postings import gathering
-from kpatch_tool.series.postings.posts import read_posts
+from kpatch_tool.series.postings.received import read_posts
 from kpatch_tool.series.reading import subject
 from tests import thread_texts
 from tests.clock import within

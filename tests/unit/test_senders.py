@@ -9,7 +9,7 @@ import pytest
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.postings.gathering import gather
-from kpatch_tool.series.postings.posts import read_posts
+from kpatch_tool.series.postings.received import read_posts
 from tests.mail_fixtures import Mail, linuxlists, messages, patch
 
 

@@ -13,7 +13,8 @@ from kpatch_tool.mail.message import Message
 from kpatch_tool.mail.read import parse
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.postings import gathering
-from kpatch_tool.series.postings.posts import Posting, read_posts, threads_above
+from kpatch_tool.series.postings.posts import Posting, threads_above
+from kpatch_tool.series.postings.received import read_posts
 from kpatch_tool.series.postings.topics import topics
 from kpatch_tool.text import spelt
 from tests.clock import within

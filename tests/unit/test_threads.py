@@ -14,7 +14,7 @@ from kpatch_tool.errors import InputError
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness, Series
-from kpatch_tool.series.postings import gathering, posts
+from kpatch_tool.series.postings import gathering, posts, received
 from kpatch_tool.series.reading.subject import title
 from kpatch_tool.series.views import view
 from kpatch_tool.series.views.view import carries_patch
@@ -86,7 +86,7 @@ def test_the_v5_series() -> None:
 
 
 def gathered(path: Path) -> list[posts.Posting]:
-    return gathering.gather(posts.read_posts(read_sources([str(path)]).messages))
+    return gathering.gather(received.read_posts(read_sources([str(path)]).messages))
 
 
 @pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)

@@ -19,7 +19,8 @@ from kpatch_tool.progress import Progress
 from kpatch_tool.series.mailboxes.threads import Threads, messages_of, roots_of
 from kpatch_tool.series.postings import gathering
 from kpatch_tool.series.postings.choosing import number_of
-from kpatch_tool.series.postings.posts import identities, read_posts
+from kpatch_tool.series.postings.posts import identities
+from kpatch_tool.series.postings.received import read_posts
 from kpatch_tool.series.reading import subject
 from kpatch_tool.series.reading.diffs import all_readable
 from kpatch_tool.system import scratch

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from kpatch_tool.mail.index_scan import Record
 from kpatch_tool.mail.index_store import IndexFile, Numbers
 
 WINDOW = (
@@ -24,6 +25,13 @@ TITLED = 64  # the same, of no weight for what is gathered together
 _AT_ONCE = 105_000  # messages whose ids are looked at in one turn,
 _A_TURN = 60_000  # and in each of several where there are more
 _POSTS = "SELECT id, kind, number, total, diff, named FROM post ORDER BY id"
+# Copies of a patch with a diff, with what both say.
+_COPIES = (
+    "SELECT copy.id, copy.first, old.kind, old.number, old.total, old.revision, old.record,"
+    " new.kind, new.number, new.total, new.revision, new.record"
+    " FROM copy JOIN post AS old ON old.id = copy.first JOIN post AS new ON new.id = copy.id"
+    " WHERE old.diff AND new.diff ORDER BY copy.id"
+)
 _DIFF, _COVER = 64, 128  # beside a post's kind: that it has a diff; that its number is 0
 _CHUNK = 1 << 16  # messages whose threads are in one row
 
@@ -85,15 +93,25 @@ class Kinds(NamedTuple):
         return diff and (bool(kind & PATCH) or not self.marked)
 
 
+def _is_anew(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    """Whether a mail (kind, number, total, revision and record) has another date and another subject than the one with
+    its id; a page may show less of a title."""
+    one, other = Record.of(old[-1]), Record.of(new[-1])
+    if not (one.sent and other.sent) or one.sent == other.sent:
+        return False
+    titled = one.title != other.title and not (one.archive or other.archive)
+    return titled or (*old[:-1], one.minor, one.between) != (*new[:-1], other.minor, other.between)
+
+
 @dataclass(slots=True)
 class _Ids:
-    """Ids that were met in one of several turns: the first message that names each, those that are a message's own,
-    and how often one was named as answered."""
+    """Ids that were met in one of several turns: the first message that names each, the first whose own it is, and how
+    often one was named as answered."""
 
     turn: int = 0
     turns: int = 1
     first: dict[int, int] = field(default_factory=dict)
-    owned: set[int] = field(default_factory=set)
+    owned: dict[int, int] = field(default_factory=dict)
     named: int = 0
 
 
@@ -103,6 +121,7 @@ class Threads:
 
     def __init__(self) -> None:
         self.copies = array("i")
+        self._copied = array("i")  # what each of them repeats
         self._above = array("i", [0])
         self._ids = _Ids()
         self._posts = array("i")
@@ -122,14 +141,34 @@ class Threads:
         memory does not grow with them."""
         messages = index.messages()
         if len(self._above) - 1 != messages:
-            self.copies, self._above = array("i"), array("i", range(messages + 1))
+            self.copies, self._copied, self._above = array("i"), array("i"), array("i", range(messages + 1))
             turns = _turns(messages, index.parents())
             for turn in range(turns):
                 ids = _Ids(turn, turns)
                 for numbers in index.numbers():
                     self._join_batch(numbers, ids)
-            self.copies = array("i", sorted(self.copies))
+            self._set_copies(sorted(zip(self.copies, self._copied, strict=True)))
         self._ids = _Ids()
+        self._part_reused(index)
+
+    def _set_copies(self, pairs: Sequence[tuple[int, int]]) -> None:
+        self.copies, self._copied = (array("i", (pair[side] for pair in pairs)) for side in (0, 1))
+
+    def _part_reused(self, index: IndexFile) -> None:
+        """Take out of the copies the patches that share an id and are none, as received.read_posts does; what only
+        their texts tell is not looked at."""
+        if not self.copies:
+            return
+        pairs = list(zip(self.copies, self._copied, strict=True))
+        index.change("CREATE TEMP TABLE copy (id INTEGER PRIMARY KEY, first INTEGER)")
+        index.change("INSERT INTO copy VALUES (?, ?)", pairs)
+        anew: dict[tuple[int, str], int] = {}
+        for id_, first, *said in index.rows(_COPIES):
+            if _is_anew(said[:5], said[5:]):
+                anew.setdefault((first, Record.of(said[-1]).sent), id_)
+        index.change("DROP TABLE copy")
+        parted = frozenset(anew.values())
+        self._set_copies([pair for pair in pairs if pair[0] not in parted])
 
     def _join_batch(self, numbers: Numbers, ids: _Ids) -> None:
         base, own, parents = numbers
@@ -138,9 +177,9 @@ class Threads:
         for message, hash_ in enumerate(own, base):
             if turns > 1 and hash_ % turns != turn:
                 continue
-            if hash_ in owned:
+            if (copied := owned.setdefault(hash_, message)) != message:
                 self.copies.append(message)
-            owned.add(hash_)
+                self._copied.append(copied)
             known = first.setdefault(hash_, message)
             if above[known] != above[message]:
                 self._union(known, message)

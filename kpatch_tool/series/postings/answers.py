@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
-from kpatch_tool.series.postings.posts import Post, Posting, same_person
+from kpatch_tool.series.postings.posts import ById, Post, Posting, same_person
 from kpatch_tool.series.reading import subject
 from kpatch_tool.series.reading.split import split_body
 from kpatch_tool.series.reading.subject import Tag
@@ -21,7 +21,7 @@ def answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting]) ->
     patch that was sent twice without a change.
     """
     taken = {post.order for posting in found for post in posting.posts} | {p.order for p in chosen.posts}
-    by_id = {post.message.message_id: post for post in posts if post.message.message_id}
+    by_id = ById(posts)
     numbers = {post.order: number for number, post in chosen.patches.items()}
     if chosen.letter:
         numbers[chosen.letter.order] = 0
@@ -66,12 +66,13 @@ def _sent_before(chosen: Posting, found: Sequence[Posting]) -> dict[int, int]:
     return same
 
 
-def _carriers(chosen: Posting, by_id: dict[str, Post], taken: AbstractSet[int]) -> dict[int, int]:
+def _carriers(chosen: Posting, by_id: ById, taken: AbstractSet[int]) -> dict[int, int]:
     """The mails, by place, to which one file of git format-patch was attached, a patch of `chosen`: what answers such a
     mail is about that patch."""
     carried: dict[int, list[int]] = {}
     for number, post in chosen.patches.items():
-        carrier = by_id.get(post.message.in_reply_to) if post.message.commit and not post.message.message_id else None
+        attached = post.message.commit and not post.message.message_id
+        carrier = by_id.answered(post.message.in_reply_to, post) if attached else None
         if carrier and carrier.order not in taken:
             carried.setdefault(carrier.order, []).append(number)
     return {order: numbers[0] for order, numbers in carried.items() if len(numbers) == 1}
@@ -82,7 +83,7 @@ def _equal(one: Post, other: Post) -> bool:
     return diffs[0] == diffs[1] != b"" and subject.same_title(one.tag.title, other.tag.title)
 
 
-def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int], known: dict[int, Post | None]) -> Post | None:
+def _ancestor(post: Post, by_id: ById, ends: frozenset[int], known: dict[int, Post | None]) -> Post | None:
     """The nearest patch or cover above `post` in its thread (`ends` are their places); None where the thread is not
     known. `known` keeps what was found, by place: every mail of a long thread is looked at once."""
     passed: list[int] = []
@@ -91,7 +92,7 @@ def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int], known: d
     while here is not None and here.order not in known:
         known[here.order] = None  # where the mails go round in a circle
         passed.append(here.order)
-        parents = [by_id[parent] for parent in here.parents if parent in by_id]
+        parents = [one for parent in here.parents if (one := by_id.answered(parent, here))]
         found = next((parent for parent in parents if parent.order in ends), None)
         here = parents[0] if parents and found is None else None
     if here is not None:
@@ -100,7 +101,7 @@ def _ancestor(post: Post, by_id: dict[str, Post], ends: frozenset[int], known: d
     return found
 
 
-def _number_answered(post: Post, number: int, chosen: Posting, by_id: dict[str, Post]) -> int | None:
+def _number_answered(post: Post, number: int, chosen: Posting, by_id: ById) -> int | None:
     """`number`, unless mails between are not in the source and its subject names another patch."""
     named = post.tag.number
     answered = chosen.patches.get(number)
@@ -140,7 +141,7 @@ def _lacks_re(post: Post, chosen: Posting) -> bool:
     return kept and post.unthreaded and not post.diff and not same_person(post.sender, chosen.sender)
 
 
-def _is_left_alone(post: Post, by_id: dict[str, Post]) -> bool:
+def _is_left_alone(post: Post, by_id: ById) -> bool:
     """Whether all that a page shows of the thread above a mail of a series is the id of one that is not there."""
     return post.message.archive != "" and post.tag.patch and not any(parent in by_id for parent in post.parents)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kpatch_tool.mail.message import Address, Message
-from kpatch_tool.series.people import senders
-from kpatch_tool.series.reading import forwarded, split, subject
+from kpatch_tool.series.reading import split
 from kpatch_tool.series.reading.subject import Tag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -227,56 +226,28 @@ class Posting:
         return all(number in self.patches for number in range(1, self.total + 1))
 
 
-class _Turns:
-    """Which of several alike on one page a message is, where neither ids nor dates tell them apart: a patch that was
-    not changed in the next version. Another copy of the page has it as often; one right behind another is a copy of
-    that one."""
+class ById:
+    """Posts by the ids of their messages. Where authors sent an edited file of git format-patch once more, several have
+    one id; what answers it means the one that was sent last before."""
 
-    def __init__(self) -> None:
-        self._known: dict[object, int] = {}
-        self._count: Counter[object] = Counter()
-        self._last: tuple[object, object] = ("", None)
+    def __init__(self, posts: Iterable[Post]) -> None:
+        self._posts: dict[str, list[Post]] = {}
+        for post in sorted(posts, key=lambda post: post.when):
+            if post.message.message_id:
+                self._posts.setdefault(post.message.message_id, []).append(post)
 
-    def of(self, message: Message, identity: object) -> int:
-        if (message.origin, identity) not in self._known:
-            page = message.origin.rpartition(",")[0]
-            self._count[page, identity] += self._last != (page, identity)
-            self._known[message.origin, identity] = self._count[page, identity]
-            self._last = page, identity
-        return self._known[message.origin, identity]
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._posts
 
-
-def read_posts(messages: Iterable[Message]) -> list[Post]:
-    """Every message once (lists send copies; several sources may overlap), with its subject read. Of copies with one id
-    the first counts, or the first with a diff: some gateways send a mail on without its text."""
-    messages = list(messages)
-    names = senders.named(messages)
-    places: dict[object, int] = {}
-    posts: list[Post] = []
-    turns = _Turns()
-    for message in messages:
-        # A file that is attached to several answers is one of each of them.
-        shown = message.subject, message.author, message.date, message.body, message.in_reply_to
-        identity: object = message.message_id or shown
-        if message.archive and not (message.message_id or message.date):
-            identity = identity, turns.of(message, identity)
-        place = places.setdefault(identity, len(posts))
-        if place == len(posts):
-            posts.append(_post(message, place, names))
-        elif message.message_id and not posts[place].diff and (copy := _post(message, place, names)).diff:
-            posts[place] = copy
-    return posts
-
-
-def _post(message: Message, order: int, names: Mapping[str, Address]) -> Post:
-    tag = subject.parse(message.subject)
-    inner = forwarded.opened(message) if tag.forward else None
-    if inner is not None:
-        tag = replace(subject.parse(inner.subject), forward=True)
-    forwarder = message.author if inner else None
-    text = inner or message
-    diff = not tag.reply and split.has_diff(text.body)
-    return Post(text, tag, order, diff, forwarder, names.get(text.author.name))
+    def answered(self, id_: str, answer: Post) -> Post | None:
+        """The post with that id that `answer` means; None where there is none."""
+        several = self._posts.get(id_, ())
+        if len(several) < 2:
+            return several[0] if several else None
+        others = [post for post in several if post is not answer]
+        patches = [post for post in others if post.diff] or others
+        before = [post for post in patches if post.when <= answer.when]
+        return before[-1] if before else patches[0]
 
 
 def threads_above(posts: Iterable[Post]) -> Callable[[Posting], frozenset[str]]:
