@@ -28,6 +28,17 @@ from kpatch_tool.series.reading.undone import broken
 from kpatch_tool.text import plural
 
 _LONGEST_SLUG = 34
+# What looks like a diff to a reader and is none that can be applied, with a sentence on it.
+_NO_DIFFS = (
+    (
+        re.compile(rb"^diff --(?:cc|combined) ", re.MULTILINE),
+        "the mail shows a merge (`diff --cc`), which cannot be applied",
+    ),
+    (
+        re.compile(rb"^--? [^\s-]\S*\n\+\+\+ \S", re.MULTILINE),
+        "the diff lost a hyphen of the `---` before its first file; put it back in and import it again",
+    ),
+)
 _QUOTED = re.compile(rb"^>[> ]{0,9}(?:diff --git |--- \S[^\n]*\n>[> ]{0,9}\+\+\+ )", re.MULTILINE)
 
 
@@ -110,6 +121,9 @@ def _no_patch(posts: Sequence[Post]) -> str:
         )
     if sealed := next((post.message.sealed for post in posts if post.message.sealed), ""):
         return f"no patch found: the mail holds {sealed}, which kpt does not read"
+    for pattern, why in _NO_DIFFS:
+        if any(pattern.search(post.message.body) for post in posts):
+            return f"no patch found: {why}"
     if any(post.tag.number == 0 and not post.tag.reply for post in posts):
         return "no patch found: only the cover letter is here; import the whole thread"
     return f"no patch found in {plural(len(posts), 'message')}"

@@ -543,3 +543,15 @@ def test_a_mailbox_of_many_series_takes_linear_time() -> None:
         found = assemble(messages(*many), where="box", pick="700")
         assert [one.number for one in found.patches] == [1, 2]
         assert found.problems[-1] == "and 1494 more series"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("diff --cc mm/f.c\nindex 1,2..3\n--- a/mm/f.c\n+++ b/mm/f.c\n@@@ -1 -1 +1 @@@\n- 1\n++one\n", "shows a merge"),
+        ("-- a/mm/f.c\n+++ b/mm/f.c\n@@ -1,2 +1,2 @@\n-1\n+one\n 2\n", "lost a hyphen"),
+    ],
+)
+def test_what_only_looks_like_a_diff_is_named(text: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        series(Mail("[PATCH] mm: one", f"Why.\n\nSigned-off-by: Jane Doe <jane@example.org>\n---\n\n{text}"))

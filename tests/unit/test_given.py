@@ -114,6 +114,12 @@ LISTED = {
         "is a counter-patch's",
     ),
     "a footnote": ("There is a v2 [1].\n\nLink:\nhttps://x.org/y\n[1]\n", "is a footnote of the reply"),
+    "a question": ('At a guess: \n\nFixes: 5ea0d75037b9 ("lockd: handle it")  ??\n', "is asked, not said"),
+    "a link with a question": ("Link: https://x.org/y ?", "is asked, not said"),
+    "what b4 printed": (
+        "Total patches: 4\n---\n Cover: ./one.cover\n Link: https://x.org/r/1@x.org\n Base: not specified\n",
+        "is what a program printed",
+    ),
     "a robot's test": (
         "please add the following tag to your commit message:\n  Tested-by: Jane Doe <jane@example.org>\n",
         "is asked for in a fix",
@@ -150,6 +156,9 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
     read = of_reply(MINE, JANE, to_counter_patch=True)
     assert not read.taken
     assert [one.why for one in read.refused] == ["answers a counter-patch: not taken"]
+    said = f"Yours is better. For the original patch, feel free to add:\n\n{MINE}\n"
+    assert of_reply(said, JANE, to_counter_patch=True).taken
+    assert not of_reply(f"> For the original patch:\n\n{MINE}\n", JANE, to_counter_patch=True).taken
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ _QUOTED_HEADER = re.compile(r"(?:Sent|Date|To|Cc|Subject): ")
 _ASKED = re.compile(r"if you fix (?:the|this) issue|(?:kindly|please) add (?:the )?following tag", re.IGNORECASE)
 _OF_A_FIX = frozenset({"reported-by", "tested-by", "closes", "link", "fixes"})
 _LINKS = frozenset({"link", "closes", "buglink"})
+# `b4 am` says of a series "Link: https://lore.kernel.org/r/..." among other things.
+_PRINTED = re.compile(r"(?:Base|Cover|Total patches): ")
+_DOUBTED = re.compile(r"[\s)]\?+$")  # 'Fixes: 5ea0d75037b9 ("lockd: handle test_lock deferrals") ??'
+_OF_THE_PATCH = re.compile(r"^(?![>|]).{0,80}\b(?:for|to) the original patch\b", re.MULTILINE | re.IGNORECASE)
 _FOOTNOTE = re.compile(r"\[\d{1,2}\]$")  # "Link: https://example.org/ [1]"
 _SIGNS_OFF = re.compile(r"(?:signed-off|co-developed|co-authored)-by$")
 # Words before "-by" that people misspell, and others that are near one of them and are meant.
@@ -80,8 +84,10 @@ def of_reply(text: str, sender: Address, *, sloppy: bool = False, to_counter_pat
     """The trailers of a reply: those it gives, and those in its own text that were not taken.
 
     `sloppy` takes a trailer that is another person's (b4's -S). With `to_counter_patch` the reply answers a diff that
-    somebody proposed in the thread: what it says is about that one, and nothing is taken.
+    somebody proposed in the thread: what it says is about that one, and nothing is taken, unless it says that it is
+    about the original patch.
     """
+    to_counter_patch = to_counter_patch and not _OF_THE_PATCH.search(text)
     taken: list[Trailer] = []
     refused: list[Refused] = []
     for trailer, doubt in _found(text):
@@ -128,6 +134,7 @@ def _found(text: str) -> Iterator[tuple[Trailer, str]]:
     asked = tagged = False
     for paragraph, proposed in _paragraphs(text, with_diff):
         signed = any(line.lower().startswith("signed-off-by") for line in paragraph)
+        printed = any(_PRINTED.match(line) for line in paragraph)
         for line in _joined(paragraph):
             if _ASKED.search(line):
                 asked, tagged = True, False
@@ -147,10 +154,21 @@ def _found(text: str) -> Iterator[tuple[Trailer, str]]:
                 doubt = "is a sign-off in a reply: not taken"
             elif asked and trailer.key.lower() in _OF_A_FIX:
                 doubt = "is asked for in a fix of what is reported: not taken"
-            elif not person and (mark := _FOOTNOTE.search(trailer.value)) and text.count(mark[0]) > 1:
-                doubt = "is a footnote of the reply: not taken"
+            elif not person:
+                doubt = doubt or _fact_in_doubt(trailer.value, text, printed=printed)
             yield trailer, doubt
         asked = asked and not tagged
+
+
+def _fact_in_doubt(value: str, text: str, *, printed: bool) -> str:
+    """Why a commit or a link in a reply is no trailer; "" where it may be one. `printed`: it stands among what a
+    program printed."""
+    if printed:
+        return "is what a program printed: not taken"
+    if _DOUBTED.search(value):
+        return "is asked, not said: not taken"
+    mark = _FOOTNOTE.search(value)
+    return "is a footnote of the reply: not taken" if mark and text.count(mark[0]) > 1 else ""
 
 
 def _paragraphs(text: str, with_diff: bool) -> Iterator[tuple[list[str], bool]]:
