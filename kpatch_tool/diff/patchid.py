@@ -16,7 +16,7 @@ from kpatch_tool.diff.model import FileDiff, Kind
 _SPACE = b" \t\n\r"  # git's own isspace
 _COUNTS = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))?")
 _NO_NEWLINE_LINE = 12  # git leaves out what begins like `\ No newline` and is longer
-_NEXT = re.compile(rb"(?:commit |From )?[0-9a-f]{40}")
+_NEXT = re.compile(rb"(?:diff-tree |commit |From )?[0-9a-f]{40}")
 
 
 class _Sum:

@@ -19,7 +19,7 @@ from kpatch_tool.restore.readings.limited import Limit
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.styled import Restoration, restore_file
 
-_BOUND = Bound(3_000, 100_000_000, 20_000)  # of the search for one spelling of the added lines
+_BOUND = Bound(3_000, 100_000_000, 20_000, only_proven=True)  # of the search for one spelling of the added lines
 _LIGHT = 6_000  # bytes of added lines that this bound is meant for
 _TOO_HEAVY = 12  # times as many
 _MOST_PLANS = 2  # ways to tell context from changes that are tried
@@ -38,7 +38,8 @@ def restore_by_style(case: Case, plans: Sequence[HunkPlan], told: Sequence[Evide
         heavy = max(1, sum(len(row.options[0].text) for row in added) // _LIGHT)
         if heavy > _TOO_HEAVY:
             return None
-        bound = Bound(_BOUND.readings // heavy, _BOUND.hashed // heavy, _BOUND.lines // heavy)
+        most = (_BOUND.readings // heavy, _BOUND.hashed // heavy, _BOUND.lines // heavy)
+        bound = Bound(*most, only_proven=True)
         found = _spelled(case, plan, one, rows, bound)
         if found is not None:
             name, lines = (Damage.SQUEEZED, len(added)) if one.lossy else (Damage.TABS_TO_BLANKS, 0)

@@ -113,7 +113,8 @@ def _restored_with_versions(
     if told.proven or not told.found:
         return told
     # Since the patch was taken its lines may have been moved, all of a block by a tab say.
-    found = _restored_by_style(file, base, bound, limits, replace(beside, versions={}))
+    only = replace(bound, only_proven=True)
+    found = _restored_by_style(file, base, only, limits, replace(beside, versions={}))
     return found if found.proven else told
 
 
@@ -158,10 +159,9 @@ def _with_addresses(file: FileDiff, base: bytes, bound: Bound, beside: Elsewhere
     exact = is_pre_image(base, file)
     seen = squeezed_lines(beside.versions.get(file.path, ()))
     tried = spelled_out(file, base, beside.people, seen) if exact and file.new_blob else None
-    found = (
-        _restored_in_place(tried.file, base, bound, partial(spelled, others=tried.others), beside) if tried else None
-    )
-    if found is not None and found.proven:
+    only = replace(bound, only_proven=True)
+    found = _restored_in_place(tried.file, base, only, partial(spelled, others=tried.others), beside) if tried else None
+    if found is not None and (found.proven or bound.only_proven):
         return found
     # Nothing can judge these lines, so that the file is read as if nothing named its blob id.
     left = _restored_in_place(
@@ -246,7 +246,7 @@ class _Restorer:
         if file.new_path is None:
             return self._deleted(exact)
         if not exact or not wanted:
-            return self._unproven(exact)
+            return self._unproven(exact, bound)
         readings = [placement.readings[0] for placement in self.placed]
         plan, judge = self._prepare(readings, wanted)
         path, plans, right, tried = search(plan, judge, bound, alternatives=self._alternatives(plan))
@@ -257,7 +257,7 @@ class _Restorer:
             plan, _ = self._prepare(readings, wanted)
             return self._result(plan, path, proven=True, why=f"blob {wanted} (reading {tried})")
         why = f"none of the {tried} likeliest readings has blob id {wanted}"
-        ambiguous = self._ambiguous(plan, path, _NONE_RIGHT)
+        ambiguous = () if bound.only_proven else self._ambiguous(plan, path, _NONE_RIGHT)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
     def made(self, content: bytes) -> Restoration | None:
@@ -300,12 +300,12 @@ class _Restorer:
     def _inexact(self) -> str:
         return other_blob(self.file, self.base)
 
-    def _unproven(self, exact: bool) -> Restoration:
+    def _unproven(self, exact: bool, bound: Bound) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]
         plan, _ = self._prepare(readings, "")
         path = greedy(plan.reader)
         why = "the patch names no blob ids" if exact else self._inexact()
-        ambiguous = self._ambiguous(plan, path, _UNDECIDED)
+        ambiguous = () if bound.only_proven else self._ambiguous(plan, path, _UNDECIDED)
         return self._result(plan, path, proven=False, why=why, ambiguous=ambiguous)
 
     def _prepare(self, readings: Sequence[tuple[ReadLine, ...]], wanted: str) -> tuple[Plan, Judge]:

@@ -17,22 +17,18 @@ from hypothesis import strategies as st
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail import index, index_scan
 from kpatch_tool.mail.index_scan import Batch, Scanner
-from kpatch_tool.mail.index_store import IndexFile
-from kpatch_tool.mail.read import read_sources
 from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import silent
-from kpatch_tool.series.mailboxes import indexed, listing, threads
+from kpatch_tool.series.mailboxes import listing, threads
 from kpatch_tool.series.mailboxes.indexed import PatchJudge
-from kpatch_tool.series.postings import gathering
-from kpatch_tool.series.postings.received import read_posts
 from kpatch_tool.series.reading import subject
 from tests import thread_texts
 from tests.clock import within
 from tests.conftest import SHARED
+from tests.listed_postings import from_index, shown, whole
 from tests.mail_fixtures import DIFF, Mail, mbox, patch, thread
 
 THREADS = sorted((SHARED / "data" / "threads").glob("*.mbox"))
-Shown = tuple[str, int, str, list[int], int, bool, str]
 
 
 def without_cover(mails: list[Mail]) -> list[Mail]:
@@ -43,31 +39,6 @@ def without_cover(mails: list[Mail]) -> list[Mail]:
         replace(mail, reply_to=again.get(mail.reply_to, mail.reply_to))
         for mail in (replace(first, reply_to=""), *others)
     ]
-
-
-def whole(path: Path) -> list[Shown]:
-    """The postings that reading the whole file gives."""
-    found = gathering.gather(read_posts(read_sources([str(path)]).messages))
-    return [
-        (one.title, one.version, one.sender.name, sorted(one.patches), one.total, one.cover is not None,
-         next(iter(one.posts)).message.message_id)
-        for one in found
-    ]  # fmt: skip
-
-
-def shown(file: IndexFile, joined: threads.Threads | None = None) -> list[Shown]:
-    indexed.group(file, threads=joined, count=1)
-    box = listing.Mailbox(file, ["x"])
-    return [
-        (one.title, one.revision, one.author.name, list(one.patches), one.total, one.cover, one.message_id)
-        for one in box.postings()
-    ]
-
-
-def from_index(path: Path, at: Path, *, count: int = 1) -> list[Shown]:
-    joined = threads.Threads()
-    with index.update(at, [str(path)], PatchJudge(), silent, count=count, added=joined.join_next) as file:
-        return shown(file, joined)
 
 
 @pytest.mark.parametrize("path", THREADS, ids=lambda path: path.stem)

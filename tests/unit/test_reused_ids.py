@@ -10,8 +10,8 @@ import pytest
 from kpatch_tool.mail.read import read_sources
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Series
+from tests.listed_postings import from_index, whole
 from tests.mail_fixtures import Mail, mbox, patch
-from tests.unit.test_mail_index import from_index, whole
 
 ANSWER = "Thanks.\n\nReviewed-by: {0} <{0}@example.org>\n"
 OLD = patch("[PATCH v7] mm: one", "p")

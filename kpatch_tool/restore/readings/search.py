@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from kpatch_tool.restore.readings.effects import MAX_COST, MOST_LINES, Effect, Effects
@@ -31,15 +31,17 @@ _NEAR = 16.0  # bits: the limit for a line next to one that is not decided, for 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How much work a search may do: readings tried, bytes hashed, and lines read."""
+    """How much work a search may do: readings tried, bytes hashed, and lines read. With `only_proven` the lines that
+    nothing decided are not looked for, which takes as long as the search: what is not proven is not taken."""
 
     readings: int = 700_000
     hashed: int = 5_000_000_000
     lines: int = MOST_LINES
+    only_proven: bool = False
 
     def for_id(self, wanted: str) -> Bound:
         """This bound, with no more readings than an abbreviated id of that length can tell apart."""
-        return Bound(min(self.readings, readings_judged(wanted)), self.hashed, self.lines)
+        return replace(self, readings=min(self.readings, readings_judged(wanted)))
 
 
 class _Sets:
