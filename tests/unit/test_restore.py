@@ -296,6 +296,9 @@ def test_a_search_without_success_stops_at_its_bound() -> None:
     assert not result.proven
     assert result.why.startswith("none of the ")
     assert result.post == above + b"\ta();\n" + below
+    assert result.ambiguous
+    only = restore_file(damaged(sent), above + below, Bound(readings=5, only_proven=True))
+    assert only == replace(result, ambiguous=())
 
 
 def test_dropped_blank_lines_come_back() -> None:
