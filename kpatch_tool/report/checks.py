@@ -13,7 +13,7 @@ from enum import StrEnum
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line
-from kpatch_tool.results.deltas import Change, Delta, reason, transition
+from kpatch_tool.results.deltas import Change, Delta, breaks_as_base, emulator_died, reason, transition
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.text import plural
@@ -128,7 +128,8 @@ def build_evidence(record: RunRecord, build: StateBuild) -> Iterator[str]:
 def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
     group = f"test.{tests.suite}"
     if tests.status is not SuiteStatus.OK:
-        kind = Kind.ERROR if tests.status is SuiteStatus.INFRA else Kind.FAIL
+        kind = Kind.KNOWN if breaks_as_base(record.tests, tests) else Kind.FAIL
+        kind = Kind.ERROR if tests.status is SuiteStatus.INFRA else kind
         lines = tuple(tests.trace.splitlines())
         yield Check(group, tests.suite, kind, tests.seconds, tests.status, tests.why, lines)
     if tests.status is not SuiteStatus.OK and not tests.results:
@@ -177,7 +178,7 @@ def _judged(result: CaseResult, delta: Delta | None, beside: str) -> tuple[Kind,
         return Kind.SKIP, result.why or "skipped"
     told = f": {result.why}" if result.why else ""
     if delta is not None:
-        return Kind.KNOWN, _said(delta)
+        return Kind.ERROR if emulator_died(result) else Kind.KNOWN, _said(delta)
     return Kind.KNOWN, f"{result.verdict}{beside}{told}"
 
 

@@ -23,6 +23,7 @@ from kpatch_tool.mail.message import Address
 from kpatch_tool.report.findings import Evidence, evidence, findings, further
 from kpatch_tool.report.lines import few, limited
 from kpatch_tool.results.record import RunRecord
+from kpatch_tool.results.repeats import flaky_tests
 from kpatch_tool.series.directory.files import encoded, rfc_date
 from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.model import Exactness, Series
@@ -63,7 +64,8 @@ def answered(record: RunRecord) -> int:
 
 def vouches(record: RunRecord) -> bool:
     """Whether the run is one to say Tested-by for: nothing found, nothing left undone, the last state tested (something
-    passed there: a tree may have no tests, or all of them skip themselves) and compared with the base. Where all that
+    passed there: a tree may have no tests, or all of them skip themselves) and compared with the base, no test of any
+    state worse in some of its runs, which is no verdict. Where all that
     the series changes is in modules that no guest loaded, nothing of it was tested; what the configuration does not
     compile was not even built."""
     last = max((patch.number for patch in record.patches), default=0)
@@ -74,7 +76,9 @@ def vouches(record: RunRecord) -> bool:
         and _passes(tests)
         for tests in record.tests
     )
-    return record.exit_status == 0 and compared and not record.uncompiled and not _out_of_reach(record, last)
+    unsteady = any(flaky_tests(tests) for tests in record.tests if tests.patch)
+    tested = compared and not unsteady and not record.uncompiled and not _out_of_reach(record, last)
+    return record.exit_status == 0 and tested
 
 
 def _out_of_reach(record: RunRecord, last: int) -> bool:

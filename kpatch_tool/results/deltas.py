@@ -19,6 +19,7 @@ from kpatch_tool.suites.model import (
     Verdict,
 )
 from kpatch_tool.text import plural
+from kpatch_tool.vm.console import MOMENTS
 
 ABSENT = "absent"
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
@@ -305,7 +306,7 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
-    lucky = change is Change.BETTER and key in after and _base_passes(after[key])
+    lucky = change is Change.BETTER and ((key in after and _base_passes(after[key])) or _is_of_a_moment(key))
     if lucky:
         change = Change.CHANGED
     confidence = HALF_SURE if lucky or any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
@@ -313,10 +314,22 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     return Delta(test, case, base, now, confidence, change, why, follows, cause)
 
 
+def _is_of_a_moment(key: tuple[str, str]) -> bool:
+    """Whether a case is a stall or a lockup: that a state has none where the base had is nobody's doing."""
+    return key[0] == KERNEL_LOG and key[1] in MOMENTS
+
+
 def emulator_died(result: CaseResult | None) -> bool:
     """Whether a test's verdict is the end of QEMU itself: nobody is to blame for it, and it says nothing of the
     kernel."""
     return result is not None and result.cause is Cause.EMULATOR_DIED
+
+
+def lost_to_emulator(tests: StateTests, base: StateTests) -> list[str]:
+    """The tests in which QEMU itself ended, each time, on a state and not on the base: that state was not tested with
+    them."""
+    known = {one.test for one in base.results if not one.case and not emulator_died(one)}
+    return [one.test for one in tests.results if not one.case and emulator_died(one) and one.test in known]
 
 
 def not_begun(result: CaseResult) -> bool:

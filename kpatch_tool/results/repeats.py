@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
+from kpatch_tool.vm.console import MOMENTS
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
@@ -96,9 +97,9 @@ def _to_reckon_with(result: CaseResult) -> float:
 
 def stalled(tests: StateTests, base: StateTests) -> bool:
     """Whether all that the kernel complains of in `tests`, and not on the `base`, is that something took long (a stall,
-    a lockup: complaints without a place, which are no cases). A busy machine has such, too."""
+    a lockup). A busy machine has such, too."""
     worse = [delta for delta in _worse(tests, base) if delta.test == KERNEL_LOG]
-    return bool(worse) and not any(delta.case for delta in worse)
+    return bool(worse) and all(not delta.case or delta.case in MOMENTS for delta in worse)
 
 
 def base_durations(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, fails_as, new_warnings
-from kpatch_tool.results.deltas import Change, breaks_as_base, compare
+from kpatch_tool.results.deltas import Change, breaks_as_base, compare, lost_to_emulator
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
 from kpatch_tool.series.model import Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
@@ -85,3 +85,18 @@ def tests_cell(
         words = ["no base"] if len(alone) == len(now) else [*(words or ["same"]), "no base"]
         why = "; ".join(part for part in (why, f"{', '.join(alone)}: the base was not tested") if part)
     return Cell(patch, Stage.TEST, outcome, ", ".join(words) or "same", why)
+
+
+def untested(patch: int, now: Sequence[StateTests], everything: Sequence[StateTests]) -> list[str]:
+    """What this machine could not say of a state, a sentence each; `everything` holds the base's results."""
+    found: list[str] = []
+    for tests in now:
+        if tests.status is SuiteStatus.INFRA:
+            found.append(f"{state_name(patch)} could not be tested with {tests.suite}: {tests.why}")
+        base = next((one for one in everything if one.patch == 0 and one.suite == tests.suite), None)
+        lost = [] if base is None else lost_to_emulator(tests, base)
+        found += [
+            f"{state_name(patch)} was not tested with {name} of {tests.suite}: the emulator died each time"
+            for name in lost
+        ]
+    return found

@@ -32,9 +32,9 @@ from kpatch_tool.results.record import (
     Stage,
 )
 from kpatch_tool.results.repeats import Before
-from kpatch_tool.running.cells import build_cell, needs_cell, patch_records, tests_cell
+from kpatch_tool.running.cells import build_cell, needs_cell, patch_records, tests_cell, untested
 from kpatch_tool.series.model import Exactness, Patch, Series
-from kpatch_tool.suites.model import StateTests, SuiteStatus
+from kpatch_tool.suites.model import StateTests
 from kpatch_tool.system.parallel import Threads, ahead
 from kpatch_tool.testing.turns import Turn, Turns
 from kpatch_tool.text import state_name
@@ -329,11 +329,7 @@ class _Run:
             self._cannot_test(patch, error)
             return
         self.tests += now
-        self.problems += [
-            f"{state_name(patch)} could not be tested with {tests.suite}: {tests.why}"
-            for tests in now
-            if tests.status is SuiteStatus.INFRA
-        ]
+        self.problems += untested(patch, now, self.tests)
         same = max((tests.same_as for tests in now if tests.same_as is not None), default=None)
         self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
 

@@ -94,7 +94,7 @@ def kernel_log(traces: Sequence[Trace]) -> tuple[CaseResult, ...]:
     worst = _worst(traces)
     whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, f"{plural(len(traces), 'complaint')}: {worst.headline}")
     each = {trace.identity: CaseResult(KERNEL_LOG, trace.identity, Verdict.FAIL, 0.0, trace.said) for trace in traces}
-    return (whole, *(case for identity, case in each.items() if identity))
+    return (whole, *each.values())
 
 
 def _worst(traces: Sequence[Trace]) -> Trace:

@@ -14,7 +14,7 @@ from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.answer import out_of_reach
-from kpatch_tool.results.deltas import Change, Delta, compare, previous_tested
+from kpatch_tool.results.deltas import Change, Delta, compare, lost_to_emulator, previous_tested
 from kpatch_tool.results.repeats import (
     Before,
 )
@@ -90,7 +90,11 @@ class Tested:
     @property
     def untested(self) -> bool:
         """Whether this machine failed at any of it."""
-        return any(tests.status is SuiteStatus.INFRA for tests in self.states)
+        return any(tests.status is SuiteStatus.INFRA or self._lost(tests) for tests in self.states)
+
+    def _lost(self, tests: StateTests) -> list[str]:
+        base = self.base_of(tests)
+        return [] if base is None else lost_to_emulator(tests, base)
 
     def _is_finding(self, tests: StateTests) -> bool:
         if tests.status is SuiteStatus.FAILED:

@@ -47,20 +47,42 @@ _STARTS: tuple[tuple[TraceKind, re.Pattern[str]], ...] = (
             r"^WARNING: |^BUG: |^UBSAN: |^INFO: (possible|trying to register) "
             r"|^\[ (BUG|INFO): .* \]$"  # lockdep's, before 4.12
             r"|^BUG \S.* \((Not tainted|Tainted: )|^slab error in |: Slab cache still has objects$"
+            r"|^unchecked MSR access error: |^sysfs: cannot create duplicate filename|^kmemleak: \d+ new suspected"
         ),
     ),
 )
+# Complaints of a moment and not of a place, by the words that tell them: a machine with too much to do has them, too.
+_MOMENTS = (("soft lockup", "soft lockup"), ("workqueue lockup", "workqueue lockup"), ("LOCKUP", "hard lockup"),
+            ("blocked for more than", "hung task"), ("", "RCU stall"))  # fmt: skip
+MOMENTS = frozenset(name for _, name in _MOMENTS)
 _OF_A_MOMENT = frozenset({TraceKind.LOCKUP, TraceKind.STALL})
 # "WARNING: CPU: 1 PID: 74 at arch/x86/kvm/svm.c:1059 svm_adjust_tsc_offset+0x23/0x68 [kvm_amd]()"
 # "BUG: scheduling while atomic: qemu/74/0x00000002", "BUG kmalloc-64 (Tainted: G        W  ): Redzone overwritten"
 _CHANGING = re.compile(
-    r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]|\b(?:0x)?[0-9a-f]{8,16}\b"
-    r"|(?<=/)\d+(?=[/ !]|$)|(?<=CPU#)\d+|(?<=pfn:)[0-9a-f]+| \((?:Not tainted|Tainted: [^)]*)\)"
+    r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+(?::\d+)?|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]"
+    r"|\b(?:0x)?[0-9a-f]{8,16}\b|(?<=kworker/)[u\d]\d*:[^\s/]+|(?<=/)\d+(?=[/ !]|$)|(?<=CPU#)\d+"
+    r"|(?<=pfn:)[0-9a-f]+|(?<=val:)-?\d+|(?<=: )-?\d+$| \((?:Not tainted|Tainted: [^)]*)\)"
 )
 # "RIP: 0010:svm_exit+0x5/0x16 [kvm_amd]"; before 4.10 "RIP: 0010:[<ffffffffa0006a3c>]  [<ffffffffa0006a3c>] svm_..."
 # and "IP: [<ffffffffa0006a3c>] svm_...". What gcc puts behind a function's name (".isra.0") is not the same for long.
 _PLACE = re.compile(
     r"^R?IP: (?:[0-9a-f]{4}:)?(?:\[<[0-9a-f]+>\] *)*([A-Za-z_]\w*)(?:\.[\w.]*)?\+0x[0-9a-f]+/0x[0-9a-f]+( \[\w+\])?"
+)
+# What says which of its kind a complaint is, below its first line: lockdep's and RCU's (kernel/locking/lockdep.c), and
+# lib/smp_processor_id.c's.
+_TOLD_BELOW = (
+    (re.compile(r"suspicious RCU usage"), re.compile(r"^(\S+\.[ch]):\d+ (?=suspicious )")),
+    (
+        re.compile(r"locking|lock state|lock inversion"),
+        re.compile(r"\((&?[\w>.\[\]*-]+)\)\{.*, at: .*?([A-Za-z_]\w*)\+0x"),
+    ),
+    (re.compile(r"using (?:smp_processor_id|__this_cpu)"), re.compile(r"^caller is (?:\[<[0-9a-f]+>\] *)?(\w+)")),
+)
+_SLEEPING = "BUG: sleeping function called from invalid context"
+_FRAME = re.compile(r"^ +(?:\[<[0-9a-f]+>\] *)?([A-Za-z_]\w*)(?:\.[\w.]*)?\+0x[0-9a-f]+/0x[0-9a-f]+")
+# What stands between the function that must not sleep and the complaint of it.
+_SLEEPS = re.compile(
+    r"dump_stack|show_(?:stack|trace)|_*might_|_*(?:mutex|down|up|rt)_|_*k[mvz]\w*alloc|kmem_cache_|slab_"
 )
 _NO_ADDRESS = re.compile(r"(?:,| for) address: *$|:? at +(?:\(null\))?$")
 _END = re.compile(r"---\[ end (trace|Kernel panic)")
@@ -85,11 +107,17 @@ class Trace:
 
     @property
     def place(self) -> str:
-        """The function in which a fatal complaint arose ("svm_exit [kvm_amd]"), empty where it does not say."""
-        if not self.fatal:
-            return ""
-        found = (_PLACE.match(line) for line in self.text.splitlines())
-        return next((match[1] + (match[2] or "") for match in found if match), "")
+        """The function in which a fatal complaint arose ("svm_exit [kvm_amd]"), or what else says below the first line
+        which one of its kind this is (a file, a lock and a function); empty where nothing does."""
+        lines = self.text.splitlines()
+        if self.fatal:
+            return next((match[1] + (match[2] or "") for match in map(_PLACE.match, lines) if match), "")
+        if self.title.startswith(_SLEEPING):
+            frames = [match[1] for match in map(_FRAME.match, lines) if match]
+            return next((name for name in frames if not _SLEEPS.match(name)), "")
+        told = next((below for title, below in _TOLD_BELOW if title.search(self.title)), None)
+        found = None if told is None else next(filter(None, map(told.search, lines)), None)
+        return " ".join(found.groups()) if found else ""
 
     @property
     def message(self) -> str:
@@ -114,9 +142,9 @@ class Trace:
     @property
     def identity(self) -> str:
         """The first line without what differs from run to run and from state to state: processor, process, line of the
-        file, addresses; and the place. Empty for a lockup or stall, which is of a moment and not of a place."""
+        file, addresses; and the place. A lockup or stall is one of MOMENTS."""
         if self.kind in _OF_A_MOMENT:
-            return ""
+            return next(name for words, name in _MOMENTS if words in self.title)
         said = _NO_ADDRESS.sub("", _CHANGING.sub("", self.title))
         return f"{said} in {self.place}" if self.place else said
 
@@ -149,7 +177,7 @@ def find_traces(console: bytes) -> tuple[Trace, ...]:
             continue
         kind = kind_of(line) if line else None
         current = found[-1] if found else None
-        if kind is not None and not (current is not None and current.continued_by(kind)):
+        if kind is not None and not (current is not None and current.continued_by(kind, line)):
             new = _Growing(kind, line, cut, here if cut is None else cut[0])
             if len(found) < MAX_TRACES or _made_room(found, new):
                 found.append(new)
@@ -189,9 +217,11 @@ class _Growing:
         self.open = True
         self.offset = offset
 
-    def continued_by(self, kind: TraceKind) -> bool:
-        """The `Oops:` line, or the panic after it, of a fatal complaint is no complaint of its own."""
-        return self.kind in FATAL and (kind in FATAL)
+    def continued_by(self, kind: TraceKind, line: str) -> bool:
+        """The `Oops:` line, or the panic after it, of a fatal complaint is no complaint of its own; nor is what WARN()
+        says right below its line (up to 4.14)."""
+        said = self.title.startswith("WARNING: CPU: ") and self.lines[-1] == self.title
+        return (self.kind in FATAL and kind in FATAL) or (said and not line.startswith("WARNING: "))
 
     def add(self, line: str, *, follows: bool) -> None:
         self.open = self.open or follows

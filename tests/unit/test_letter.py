@@ -19,6 +19,7 @@ from kpatch_tool.report.letter import answered, draft, vouches
 from kpatch_tool.running.pipeline import run
 from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.people.given import of_reply
+from kpatch_tool.suites.model import Repeats
 from tests import report_records as records
 from tests.report_records import hostile_record
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_tests
@@ -69,6 +70,10 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
     assert vouches(replace(elsewhere, builds=alike)), "it changes no module"
     assert not vouches(replace(record, uncompiled=(Uncompiled(2, ("arch/x86/kvm/xen.c",)),)))
     assert not vouches(replace(record, problems=("no space left",)))
+    unsteady = tuple(
+        replace(one, results=(replace(one.results[0], repeats=Repeats(2, 1)), *one.results[1:])) for one in record.tests
+    )
+    assert not vouches(replace(record, tests=unsteady)), "worse in one of two runs is no verdict"
     for cases in ((), ("pmu=skip no PMU", "kernel log=pass")):
         nothing = tuple(make_tests(one.patch, *cases) for one in record.tests)
         assert not vouches(replace(record, tests=nothing)), "nothing was tested"

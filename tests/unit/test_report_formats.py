@@ -17,6 +17,7 @@ from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
 from kpatch_tool.diff.undecided import Undecided
+from kpatch_tool.errors import MACHINE
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.checks import Kind, checks_of
@@ -31,6 +32,7 @@ from kpatch_tool.results.record import RunRecord
 from kpatch_tool.running.pipeline import Which, run
 from kpatch_tool.series.directory.posted import Posted
 from kpatch_tool.series.model import Exactness
+from kpatch_tool.suites.model import CaseResult, Cause, Verdict
 from kpatch_tool.text import printable
 from kpatch_tool.workspace import Workspace
 from tests.report_records import (
@@ -44,6 +46,7 @@ from tests.report_records import (
     large,
     poisoned,
     regressions,
+    three,
 )
 from tests.results_fixtures import FakeSteps, Recorder, make_applied, make_build, make_series, make_tests, renamed
 
@@ -125,6 +128,30 @@ def test_nothing_is_called_as_on_the_base_where_that_was_not_tested() -> None:
     assert "as on the base" not in tap(record)
     shown = page(record)
     assert "Every case is as" not in shown and "no such MSR" in shown
+
+
+def test_what_the_base_does_not_get_through_either_is_nobody_s_failure() -> None:
+    series, builds = three(), {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    hung = "the guest did not boot within 120 s"
+    tests = {patch: (make_tests(patch, status="failed", why=hung),) for patch in range(4)}
+    record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder())
+    base, *patches = checks_of(record)
+    assert base.count(Kind.FAIL) == 1
+    assert not any(state.count(kind) for state in patches for kind in (Kind.FAIL, Kind.ERROR))
+
+
+def test_a_test_that_ends_the_emulator_each_time_was_not_run() -> None:
+    """It is no patch's failure for sure, and it is not all well."""
+    series, builds = three(), {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    tests = {patch: (make_tests(patch, "vmexit=pass", "pmu=pass"),) for patch in range(4)}
+    died = CaseResult("pmu", "", Verdict.ABORT, 1.0, "the emulator died", Cause.EMULATOR_DIED)
+    for patch in (0, 2):
+        (one,) = tests[patch]
+        kept = (result for result in one.results if result.test != "pmu" or patch == 0)
+        tests[patch] = (replace(one, results=(*kept, *((died,) if patch else ()))),)
+    record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder())
+    assert record.problems == ("patch 2 was not tested with pmu of kut: the emulator died each time",)
+    assert record.exit_status == MACHINE
 
 
 def test_junit_calls_what_the_machine_could_not_do_an_error() -> None:

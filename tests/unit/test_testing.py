@@ -15,7 +15,7 @@ from rich.console import Console
 from kpatch_tool.errors import MachineError
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.deltas import Change, compare, in_words
-from kpatch_tool.results.repeats import Before, flaky_tests
+from kpatch_tool.results.repeats import Before, flaky_tests, stalled
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
@@ -249,6 +249,14 @@ def test_one_stall_is_no_regression(
     assert Tested((base, tests), "tcg", "asked for").findings is findings
     assert list(flaky_tests(tests)) == ([] if findings or boots == 1 else [KERNEL_LOG])
     assert any(one.case == OOPS.identity for one in tests.results) is any(OOPS in log for log in logs[:boots])
+
+
+def test_a_stall_is_told_beside_what_the_base_complains_of() -> None:
+    worse = [delta for delta in compare(logged(1, OOPS, STALL), logged(0, OOPS)) if delta.change is Change.WORSE]
+    assert [delta.case for delta in worse] == ["RCU stall"]
+    assert stalled(logged(1, OOPS, STALL), logged(0, OOPS))
+    gone = compare(logged(1, OOPS), logged(0, OOPS, STALL))
+    assert [delta.change for delta in gone] == [Change.CHANGED], "nobody mended it"
 
 
 @pytest.mark.parametrize(
