@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 # git's mailsplit (is_from_line) asks for a time and a year; the field that must follow keeps a commit message that
 # quotes such a line in one piece.
+_DATED = rb"From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n"
 _SEPARATOR = re.compile(
-    rb"^From [^\n]{0,200}?\d:\d\d(?::\d\d)? [^\n]{0,20}?\d{4}[^\n]{0,40}\n"
-    rb"(?=(?:\xef\xbb\xbf)?(?:[!-9;-~]+[ \t]*:|>?From ))",
+    b"^" + _DATED + rb"(?=(?:\xef\xbb\xbf)?(?:[!-9;-~]+[ \t]*:|>?From ))",
     re.MULTILINE,
 )
+_OF_GIT = rb"From (?=[^\n]{14})[^\n]*\d[^\n]\d\d:\d\d[ \t]*\+?0*(?:9[1-9]|[1-9]\d{2,})[^\n:]*\n"
+LOOKS_LIKE_ONE = re.compile(b"^(?=" + _DATED + b"|" + _OF_GIT + b")", re.MULTILINE)  # to kpt, or to git mailsplit
 _LITERAL, _STRICT_LITERAL = b"\nFrom ", b"\nFrom mboxrd@z "
 _STRICT = re.compile(rb"^From mboxrd@z [^\n]{0,80}\n", re.MULTILINE)  # longer: the whole mail in one line
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)

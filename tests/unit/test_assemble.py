@@ -555,3 +555,17 @@ def test_a_mailbox_of_many_series_takes_linear_time() -> None:
 def test_what_only_looks_like_a_diff_is_named(text: str, why: str) -> None:
     with pytest.raises(InputError, match=why):
         series(Mail("[PATCH] mm: one", f"Why.\n\nSigned-off-by: Jane Doe <jane@example.org>\n---\n\n{text}"))
+
+
+@pytest.mark.parametrize("line", ["From: the start of it all was bad.", "Date: of the release is near."])
+def test_a_sentence_that_begins_like_a_field_is_text(line: str) -> None:
+    (one,) = series(Mail("[PATCH] mm: one", f"{line}\n\nWhy.\n---\n{DIFF}-- \n2.39\n", "p")).patches
+    assert one.message == f"{line}\n\nWhy."
+    assert one.author.name == "Jane Doe"
+
+
+@pytest.mark.parametrize("who", ["B <b@x.org>", "B <[email protected]>", "Bob Ämer", "b at x.org", "Bob O. Other-Name"])
+def test_an_author_named_in_the_text(who: str) -> None:
+    (one,) = series(Mail("[PATCH] mm: one", f"From: {who}\n\nWhy.\n---\n{DIFF}-- \n2.39\n", "p")).patches
+    assert one.message == "Why."
+    assert one.author.name != "Jane Doe"

@@ -123,6 +123,8 @@ def test_banners_are_no_text_of_the_author(banner: str) -> None:
     "text",
     [
         b"Warning: the message queue is full when it is not.\n\nFix it.\n",
+        b"External message links are leaked by foo_put(). Free them.\n\nSo.\n",
+        b"Warning: GCC emits a message about accesses outside of the array\nwhen it is short.\n\nSo.\n",
         b"External sources of the clock are ignored.\n\nSo.\n",
         b"[Public] keys are read.\n\nSo.\n",
         b"CAUTION: This email originated from outside of the organization.\n",  # nothing follows it

@@ -76,6 +76,8 @@ PATCHES = {
     "note like a separator": made(note="---\nv2: better\n---\nv3: best"),
     "brackets later": made(subject="mm: [x] y"),
     "encoded look": made(subject="mm: =?utf-8?q?x?= y"),
+    "name with an encoded look": made(author=Address("=?utf-8?q?evil?=", "j@x.org")),
+    "lines that begin with From": made(message="Why.\n\nFrom pci 0000:00:1f.2 which fails\nFrom 10:30 on it hangs."),
     "id": made(message_id="20140417.1@example.org"),
     "no newline": made(diff=DIFF.rstrip(b"\n") + b"\n\\ No newline at end of file"),
 }
@@ -155,3 +157,29 @@ def test_a_message_that_quotes_the_start_of_a_mail_stays_one_mail() -> None:
     again = read_patch(message, 2, kept=True)
     assert again.message == f"Why.\n\n>{line}Subject: x\n\nMore."
     assert files.patch_text(again, 1, 1) == data
+
+
+@pytest.mark.parametrize("line", ["diff -u a b", "Index: of it", "---", "--- start of log", "--- ---"])
+def test_a_line_that_would_end_the_message_is_indented(line: str, git: Git, tmp_path: Path) -> None:
+    """In a mail that lost white space it was: the message goes on below it."""
+    message = f"Compare with\n{line}\nwhich shows nothing.\n\nSigned-off-by: Jane Doe <jane@example.org>"
+    data = files.patch_text(made(message=message), 1, 1)
+    (tmp_path / "m.patch").write_bytes(data)
+    git("am", "-q", str(tmp_path / "m.patch"))
+    wanted = message.replace(f"\n{line}\n", f"\n {line}\n")
+    assert git("log", "-1", "--format=%B").rstrip("\n") == f"mm: do it\n\n{wanted}"
+    again = read_patch(next(parse(data, "x")), 2, kept=True)
+    assert again.message == wanted
+    assert files.patch_text(again, 1, 1) == data
+
+
+def test_what_kpt_wrote_is_not_cut_once_more() -> None:
+    patch = made(message="Why.\n\n-- >8 --\nFrom: B <b@x.org>\n\nMore.\n\nSigned-off-by: J <j@x.org>")
+    again = read_patch(next(parse(files.patch_text(patch, 1, 1), "x")), 2, kept=True)
+    assert (again.message, again.author) == (patch.message, patch.author)
+
+
+def test_quilt_is_told_of_a_diff_without_prefixes() -> None:
+    bare = DIFF.replace(b"a/f", b"f").replace(b"b/f", b"f")
+    assert files.quilt_line("x.patch", made(diff=bare)) == "x.patch -p0\n"
+    assert files.quilt_line("x.patch", made()) == "x.patch\n"

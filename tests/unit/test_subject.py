@@ -194,3 +194,14 @@ def test_long_subjects_take_linear_time() -> None:
 def test_a_subject_of_megabytes_takes_no_time(prefix: str) -> None:
     with within(2):
         parse(prefix * (1 << 20) + "[PATCH] s")
+
+
+@pytest.mark.parametrize("word", ["ping", "tr", "vs", "res", "sv", "rv", "wg"])
+def test_the_name_of_a_part_of_the_kernel_is_no_re(word: str) -> None:
+    for subject in (f"{word}: fix it", f"[net,v2,1/3] {word}: fix it", f"[PATCH] {word}: fix it"):
+        tag = parse(subject)
+        assert (tag.title, tag.reply, tag.forward) == (f"{word}: fix it", False, False)
+    for subject in (f"{word.title()}: [PATCH 1/2] mm: x", f"{word.upper()}: Re: [PATCH 1/2] mm: x"):
+        tag = parse(subject)
+        assert tag.title == "mm: x"
+        assert tag.reply or tag.forward

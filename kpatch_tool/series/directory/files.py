@@ -12,7 +12,9 @@ from kpatch_tool.mail.message import Address
 from kpatch_tool.series.model import Cover, Patch, Reply
 from kpatch_tool.series.people.persons import HIDDEN_EMAIL, NOBODY
 
-_BEGINS_A_MAIL = re.compile(rb"^(?=From [^\n]{0,200}\d:\d\d)", re.MULTILINE)
+# Where git ends a commit message (mailinfo.c, patchbreak). In a mail that lost white space such lines were indented.
+_ENDS_A_MESSAGE = re.compile(r"^(?=diff -|Index: |---[ \t\r\f\v]*$|--- \S)", re.MULTILINE)
+_UNPREFIXED = re.compile(rb"\A(?:[^\n]*\n)??diff --git (\S+) \1\n")
 _SEPARATOR = b"From " + b"0" * 40 + mbox.FILES_DATE + b"\n"
 _INBODY_LIKE = re.compile(r"(?:(?:From|Subject|Date):|\[PATCH\]\s|>From\s)", re.IGNORECASE)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -28,6 +30,12 @@ def file_name(number: int, subject: str) -> str:
     return f"{number:04d}-{words}"[:_LONGEST_STEM] + ".patch"
 
 
+def quilt_line(name: str, patch: Patch) -> str:
+    """The line of quilt's list for the file `name` of a patch: with -p0 where its diff names files without a prefix
+    (`git format-patch --no-prefix`)."""
+    return f"{name}{' -p0' if _UNPREFIXED.search(patch.diff) else ''}\n"
+
+
 def patch_text(patch: Patch, revision: int, total: int) -> bytes:
     """The whole file of a patch. The diff's bytes are kept; the rest is UTF-8."""
     version = f" v{revision}" if revision > 1 else ""
@@ -39,7 +47,7 @@ def patch_text(patch: Patch, revision: int, total: int) -> bytes:
         ("Subject", encoded(f"[PATCH{version}{count}] {patch.subject}")),
         ("Message-ID", f"<{patch.message_id}>" if patch.message_id else ""),
     ]
-    message = _guarded(patch)
+    message = _ENDS_A_MESSAGE.sub(" ", _guarded(patch))
     if not (patch.message + patch.note).isascii():
         fields += [
             ("MIME-Version", "1.0"),
@@ -48,8 +56,8 @@ def patch_text(patch: Patch, revision: int, total: int) -> bytes:
         ]
     header = "".join(f"{name}: {value}\n" for name, value in fields if value)
     note = f"{patch.note}\n" if patch.note else ""
-    # A line that begins a mail for git mailsplit (is_from_line) is quoted as in any mbox.
-    text = _BEGINS_A_MAIL.sub(b">", f"{header}\n{message}---\n{note}\n".encode("utf-8", "replace"))
+    # A line that begins a mail is quoted as in any mbox.
+    text = mbox.LOOKS_LIKE_ONE.sub(b">", f"{header}\n{message}---\n{note}\n".encode("utf-8", "replace"))
     diff = patch.diff if patch.diff.endswith(b"\n") else patch.diff + b"\n"
     return _SEPARATOR + text + diff + f"-- \n{__version__}\n\n".encode()
 
@@ -97,7 +105,7 @@ def rfc_date(when: datetime) -> str:
 def _person(author: Address) -> str:
     email = author.email or HIDDEN_EMAIL
     name = author.name or NOBODY
-    if not name.isascii():
+    if not name.isascii() or "=?" in name:
         return f"{encoded(name)} <{email}>"
     if re.search(r'[()<>@,;:\\".\[\]]', name):
         escaped = re.sub(r'(["\\])', r"\\\1", name)

@@ -279,7 +279,8 @@ def _write(stage: Path, series: Series, source: Sequence[str], asked: Asked) -> 
         atomic.write_bytes(stage / name, files.patch_text(patch, series.revision, series.total))
     for name, reply in zip(replies, series.replies, strict=True):
         atomic.write_text(stage / name, files.reply_text(reply))
-    atomic.write_text(stage / "series", "".join(f"{name}\n" for name in listed))
+    lines = (files.quilt_line(name, patch) for name, patch in zip(listed, series.patches, strict=True))
+    atomic.write_text(stage / "series", "".join(lines))
     atomic.write_text(stage / MARKER, entries.document(series, listed, replies, source, asked))
 
 

@@ -105,7 +105,7 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
     message = message if kept else readable(message)
     if message.damage & LOST:
         return _read_lost(message, where)
-    plain = split_body(message.body, message.charset, damaged=bool(message.damage - _HIDDEN_ONLY))
+    plain = split_body(message.body, message.charset, damaged=bool(message.damage - _HIDDEN_ONLY), whole=kept)
     _check(plain.diff, where)
     if message.flowed and not message.damage:
         received, plain = plain, _unflowed(message, plain)

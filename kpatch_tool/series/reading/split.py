@@ -11,6 +11,8 @@ from kpatch_tool.mail.mbox import FILES_LINE
 from kpatch_tool.series.reading import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
+# An address, hidden or not, or up to five words that may be a name, where a page left the address out.
+_PERSON = re.compile(rb"@|[<\[]| at |^(?:[^a-z\s]\S*(?:\s+|$)){1,5}$")
 _OTHER_FIELD = re.compile(rb"[A-Z][A-Z-]{0,60}:(?:[ \t].*)?", re.IGNORECASE | re.DOTALL)
 _SEPARATOR_LINE = re.compile(rb">?" + FILES_LINE)
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
@@ -60,12 +62,13 @@ def has_diff(body: bytes) -> bool:
     return _DIFF_START.search(body) is not None and _CHANGE.search(body) is not None
 
 
-def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
+def split_body(body: bytes, charset: str, *, damaged: bool = False, whole: bool = False) -> Split:
     """Take a mail's text apart. The message is decoded from `charset`; the diff keeps its bytes.
 
-    With `damaged` (white space lost) the end of the diff cannot be counted: then only a signature is cut off.
+    With `damaged` (white space lost) the end of the diff cannot be counted: then only a signature is cut off. With
+    `whole` scissors are part of the message: what they part is cut already.
     """
-    cut, parted = _message_end(body, damaged=damaged)
+    cut, parted = _message_end(body, damaged=damaged, whole=whole)
     inbody, start = _inbody(body, charset, parted.start if parted else 0)
     if parted and parted.start:
         inbody = _author_above(body[: parted.above], charset) | inbody
@@ -84,10 +87,10 @@ def split_body(body: bytes, charset: str, *, damaged: bool = False) -> Split:
     return Split(inbody, message, note, diff, body.count(b"\n", 0, found.start()) + 1)
 
 
-def _message_end(body: bytes, *, damaged: bool) -> tuple[int, scissors.Cut | None]:
+def _message_end(body: bytes, *, damaged: bool, whole: bool) -> tuple[int, scissors.Cut | None]:
     """Where the commit message ends (patchbreak): at `---`, or at the diff; and where scissors say it begins."""
     found: list[tuple[int, int]] = []
-    marks = scissors.lines(body)
+    marks = iter(()) if whole else scissors.lines(body)
     mark = next(marks, None)
     quoted = _quoted_end(body) if damaged else 0
     for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body, quoted):
@@ -133,7 +136,7 @@ def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
                 break
         elif value is not None and line[:1] in b" \t":
             value.append(line)
-        elif (match := _INBODY.fullmatch(line)) and match[1].decode().lower() not in found:
+        elif (match := _INBODY.fullmatch(line)) and match[1].decode().lower() not in found and _is_field(match):
             value = found[match[1].decode().lower()] = [match[2]]
         elif line.startswith((b"[PATCH] ", b"[PATCH]\t")):
             found["subject"], value = [line], None
@@ -145,6 +148,14 @@ def _inbody(body: bytes, charset: str, at: int) -> tuple[dict[str, str], int]:
             break
         at = stop
     return {name: _field(b"\n".join(lines), charset) for name, lines in found.items()}, at
+
+
+def _is_field(line: re.Match[bytes]) -> bool:
+    """Whether what looks like a field in a text is one, and no sentence that begins so ("From: the start of it")."""
+    name, value = line[1].lower(), line[2].strip()
+    if name == b"from":
+        return _PERSON.search(value) is not None
+    return name != b"date" or headers.date(value.decode("ascii", "replace")) is not None
 
 
 def _author_above(talk: bytes, charset: str) -> dict[str, str]:

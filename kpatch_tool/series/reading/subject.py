@@ -7,14 +7,25 @@ from dataclasses import dataclass, replace
 
 # What mail programs put before an answer and before a forwarded mail, by language.
 _REPLY_WORDS = (
-    "re", "aw", "antw", "antwort", "sv", "vs", "vastaus", "res", "rép", "rif", "odp", "ynt", "atb", "vá", "ответ",
-    "отв", "на", "απ", "ping", "reply", "回复", "回覆", "答复", "答覆", "返信", "회신",
+    "re", "aw", "antw", "antwort", "rép", "vá", "ответ", "отв", "на", "απ",
+    "回复", "回覆", "答复", "答覆", "返信", "회신",
 )  # fmt: skip
-_FORWARD_WORDS = ("fwd?", "wg", "tr", "doorst", "转发", "轉寄", "転送", "전달")  # not Spanish "rv": a subsystem's name
+_FORWARD_WORDS = ("fwd?", "doorst", "转发", "轉寄", "転送", "전달")
+# Those that may as well be the name of a part of the kernel ("ping: fix the lookup") count before a tag or one of those
+# above.
+_REPLY_OR_NAME = ("sv", "vs", "vastaus", "res", "rif", "odp", "ynt", "atb", "ping", "reply")
+_FORWARD_OR_NAME = ("wg", "tr", "rv")
+_TAG_FOLLOWS = r"(?=\[|(?:re|aw|fwd?)\s?:)"
 _VERDICTS = r"(?:ack|nac?k|applied|cmt)(?:/(?:ack|nac?k|applied|cmt))?:\s*(?=\[)"  # in the place of Re:, as Ubuntu's
-_REPLY = re.compile(rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*|{_VERDICTS}", re.IGNORECASE)
+_REPLY = re.compile(
+    rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*|"
+    rf"(?:{'|'.join(_REPLY_OR_NAME)})\s*:\s*{_TAG_FOLLOWS}|{_VERDICTS}",
+    re.IGNORECASE,
+)
 _MUTT_FORWARD = re.compile(r"\[[^\s\[\]@]{1,64}@[^\s\[\]@]{1,255}: (.*)\]")  # its forward_format (muttrc(5))
-_FORWARD = re.compile(rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*", re.IGNORECASE)
+_FORWARD = re.compile(
+    rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*|(?:{'|'.join(_FORWARD_OR_NAME)})\s*:\s*{_TAG_FOLLOWS}", re.IGNORECASE
+)
 # What filters put before the subject of a mail that they suspect or that came from outside, `b4 ty` before that of a
 # series of which not all patches were taken, and people who write the header by hand.
 _WARNING = re.compile(
