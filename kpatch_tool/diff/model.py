@@ -92,6 +92,12 @@ class FileDiff:
         return (None if self.uncopied else self.new_path) or self.old_path or ""
 
     @property
+    def from_before(self) -> bool:
+        """Whether it starts from a file as that was before the whole patch; any other diff starts from the file as the
+        diffs before it in the patch have left it (git's apply.c, previous_patch)."""
+        return self.renamed or self.copied
+
+    @property
     def added(self) -> int:
         return sum(hunk.count(Kind.ADDED) for hunk in self.hunks)
 

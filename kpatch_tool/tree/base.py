@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from kpatch_tool.diff.blob import may_be_same
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.errors import InputError
-from kpatch_tool.series.model import Series
+from kpatch_tool.series.model import Patch, Series
 from kpatch_tool.text import plural
 from kpatch_tool.tree import history
 from kpatch_tool.tree.fits import Fits, chain_fits, fitting, is_damaged
@@ -116,18 +116,44 @@ def wanted_files(series: Series) -> tuple[Wanted, ...]:
     found: dict[str, Wanted] = {}
     made: set[str] = set()
     for patch in sorted(series.patches, key=lambda patch: patch.number):
-        for file in patch.files:
-            for path in (file.old_path, file.new_path):
-                if path is not None and unsafe_path(path):
-                    where = f"patch {patch.number}: {path!a}"
-                    raise InputError(f"refused: {unsafe_path(path)}", where=where, todo="do not apply this series")
-            old, new = file.old_path, file.new_path
-            if old is not None and old not in made and old not in found:
-                found[old] = Wanted(old, _named(file.old_blob), patch.number, file, is_damaged(patch))
-            if new is not None and new != old and new not in made and new not in found:
-                found[new] = Wanted(new, "", patch.number, file, is_damaged(patch))
-            made.update(path for path in (old, new) if path is not None)
+        _refuse_unsafe(patch)
+        for one in _wanted_by(patch, made):
+            if one.path not in found or (found[one.path].blob is None and one.blob):  # a copy may name no id
+                found[one.path] = one
+        made.update(path for file in patch.files for path in _changed_names(file))
     return tuple(found.values())
+
+
+def _refuse_unsafe(patch: Patch) -> None:
+    for file in patch.files:
+        for path in (file.old_path, file.new_path):
+            if path is not None and unsafe_path(path):
+                where = f"patch {patch.number}: {path!a}"
+                raise InputError(f"refused: {unsafe_path(path)}", where=where, todo="do not apply this series")
+
+
+def _wanted_by(patch: Patch, made: Collection[str]) -> Iterator[Wanted]:
+    """What a patch finds in the base where the patches before it made the files `made`: first those it starts from,
+    then the names that must be free, as files may change places."""
+    damaged = is_damaged(patch)
+    here: set[str] = set()
+    for file in patch.files:
+        old = file.old_path
+        if old is not None and old not in made and (file.from_before or old not in here):
+            yield Wanted(old, _named(file.old_blob), patch.number, file, damaged)
+        here.update(_changed_names(file))
+    for file in patch.files:
+        new = file.new_path
+        if new is not None and new not in made:
+            yield Wanted(new, "", patch.number, file, damaged)
+
+
+def _changed_names(file: FileDiff) -> Iterator[str]:
+    """The paths at which `file` leaves something else than it finds."""
+    if file.old_path is not None and not file.copied:
+        yield file.old_path
+    if file.new_path is not None:
+        yield file.new_path
 
 
 def chain_notes(series: Series) -> tuple[str, ...]:
@@ -140,14 +166,24 @@ def chain_notes(series: Series) -> tuple[str, ...]:
         notes.append(f"patch {listed} of the series is not here: files it changes may be named as it leaves them")
     left: dict[str, tuple[int, str]] = {}
     for patch in sorted(series.patches, key=lambda patch: patch.number):
-        for file in patch.files:
-            before = left.get(file.old_path or "")
-            if before and file.old_blob and not may_be_same(before[1], file.old_blob):
-                notes.append(f"patch {patch.number} was made on {file.old_path} {file.old_blob[:12]}, "
-                             f"but patch {before[0]} leaves it as {before[1][:12]}")  # fmt: skip
-            if file.new_path and file.new_blob:
-                left[file.new_path] = (patch.number, file.new_blob)
+        notes += _off_the_chain(patch, left)
     return tuple(notes)
+
+
+def _off_the_chain(patch: Patch, left: dict[str, tuple[int, str]]) -> Iterator[str]:
+    """A sentence for each file of `patch` that was not made on what patches before it leave, by `left`: path -> (patch,
+    id), which is brought up to date."""
+    start = {file.old_path: left.get(file.old_path) for file in patch.files if file.old_path is not None}
+    for file in patch.files:
+        before = (start if file.from_before else left).get(file.old_path or "")
+        if before and file.old_blob and not may_be_same(before[1], file.old_blob):
+            yield (f"patch {patch.number} was made on {file.old_path} {file.old_blob[:12]}, "
+                   f"but patch {before[0]} leaves it as {before[1][:12]}")  # fmt: skip
+        after = (patch.number, file.new_blob) if file.new_blob else None if file.hunks or file.binary else before
+        if file.new_path and after:
+            left[file.new_path] = after
+        elif file.new_path:
+            left.pop(file.new_path, None)
 
 
 def search(

@@ -172,14 +172,10 @@ def _merged(file: FileDiff, pre: Entry | None, overlay: Overlay) -> _FilePut | N
 
 
 def _pre_image(file: FileDiff, overlay: Overlay, written: Overlay, going: Container[str]) -> Entry | None:
-    """The file a diff starts from (for a created file: what is in its way, but what the patch takes away itself).
-
-    A rename or copy means the file before the whole patch, any other diff the file as the patch has left it so far
-    (git's apply.c, previous_patch).
-    """
+    """The file a diff starts from (for a created file: what is in its way, but what the patch takes away itself)."""
     if file.old_path is None:
         return None if file.path in going and file.path not in written.changed else written.get(file.path)
-    return (overlay if file.renamed or file.copied else written).get(file.old_path)
+    return (overlay if file.from_before else written).get(file.old_path)
 
 
 def _wrong_type(file: FileDiff, pre: Entry | None) -> _FilePut | None:

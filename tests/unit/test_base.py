@@ -192,6 +192,55 @@ def test_later_patches_start_from_what_earlier_ones_make(tmp_path: Path) -> None
     assert chain_notes(whole) == ()
 
 
+def moved(old: str, new: str, *ids: str, copied: bool = False) -> FileDiff:
+    """A rename, or a copy, that changes a line where blob ids are given."""
+    hunks = difference([b"1"], [b"2"]).hunks if ids else ()
+    before, after = ids or (None, None)
+    return FileDiff(old, new, hunks, old_blob=before, new_blob=after, renamed=not copied, copied=copied)
+
+
+def names(*patches: tuple[FileDiff, ...]) -> dict[str, str | None]:
+    """What the patches want of the base: path -> blob id."""
+    whole = patch_texts.series(*(patch_texts.patch(number, files) for number, files in enumerate(patches, 1)))
+    return {one.path: one.blob for one in wanted_files(whole)}
+
+
+NEW = FileDiff(None, "a", difference([], [b"1"]).hunks, new_blob="5234567")
+AGAIN = FileDiff("a", "a", difference([b"1"], [b"2"]).hunks, old_blob="5234567", new_blob="6234567")
+
+
+def test_what_a_patch_renames_was_there_before_it() -> None:
+    assert names((moved("b", "a", "1234567", "2345678"), moved("a", "b", "3234567", "4345678"))) == {
+        "b": "1234567",
+        "a": "3234567",
+    }
+    assert names((NEW, moved("a", "b", "3234567", "4345678"))) == {"a": "3234567", "b": ""}
+    assert names((NEW, AGAIN)) == {"a": ""}
+    assert names((moved("b", "a", "1234567", "5234567"), AGAIN)) == {"b": "1234567", "a": ""}
+    assert names((moved("a", "b"),), (NEW,), (AGAIN,)) == {"a": None, "b": ""}
+
+
+def test_a_file_that_is_copied_stays_as_it_is() -> None:
+    """A copy of all of it names no id; what changes it later does."""
+    assert names((moved("a", "b", copied=True), AGAIN)) == {"a": "5234567", "b": ""}
+    assert names((moved("a", "b", copied=True),), (AGAIN,)) == {"a": "5234567", "b": ""}
+
+
+def test_files_that_change_places_are_no_doubt() -> None:
+    swap = (moved("b", "a", "1234567", "2345678"), moved("a", "b", "3234567", "4345678"))
+    back = (moved("b", "a", "4345678", "3234567"), moved("a", "b", "2345678", "1234567"))
+    assert chain_notes(patch_texts.series(patch_texts.patch(1, swap), patch_texts.patch(2, back))) == ()
+
+
+def test_a_patch_without_ids_between_is_no_doubt() -> None:
+    bare = replace(AGAIN, old_blob=None, new_blob=None)
+    mode = FileDiff("a", "a", old_mode="100644", new_mode="100755")
+    last = replace(AGAIN, old_blob="7234567", new_blob="8234567")
+    for between, doubtful in ((bare, False), (mode, True)):
+        parts = [patch_texts.patch(number, (one,)) for number, one in enumerate((AGAIN, between, last), 1)]
+        assert bool(chain_notes(patch_texts.series(*parts))) is doubtful
+
+
 def test_what_makes_the_ids_doubtful_is_said(tmp_path: Path) -> None:
     repo = tmp_path / "r.git"
     repository(repo, line(1), {"refs/heads/main": 0})
