@@ -41,8 +41,9 @@ def chain_fits(series: Series, path: str, pre: bytes | None) -> Fits:
     worst, name, text = Fits.CLEAN, path, pre
     order = (Fits.CLEAN, Fits.OFFSET, Fits.CONFLICT, Fits.MISSING)
     for patch in sorted(series.patches, key=lambda patch: patch.number):
+        start = name
         for file in patch.files:
-            if file.old_path != name or text is None:
+            if file.old_path != (start if file.from_before else name) or text is None:
                 continue
             worst = max(worst, fitting(text, file, is_damaged(patch)), key=order.index)
             if worst in (Fits.CONFLICT, Fits.MISSING):

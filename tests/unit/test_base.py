@@ -16,7 +16,7 @@ from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.series.model import Exactness, Series
 from kpatch_tool.tree import base
 from kpatch_tool.tree.base import Sought, chain_notes, search, spellings, wanted_files
-from kpatch_tool.tree.fits import Fits
+from kpatch_tool.tree.fits import Fits, chain_fits
 from tests import patch_texts
 from tests.clock import within
 from tests.conftest import git
@@ -230,6 +230,15 @@ def test_files_that_change_places_are_no_doubt() -> None:
     swap = (moved("b", "a", "1234567", "2345678"), moved("a", "b", "3234567", "4345678"))
     back = (moved("b", "a", "4345678", "3234567"), moved("a", "b", "2345678", "1234567"))
     assert chain_notes(patch_texts.series(patch_texts.patch(1, swap), patch_texts.patch(2, back))) == ()
+
+
+def test_a_file_keeps_the_name_a_patch_gives_it_when_another_takes_the_old_one() -> None:
+    swap = (moved("a", "b"), moved("b", "a"))
+    change = FileDiff("b", "b", difference([b"1"], [b"2"]).hunks)
+    whole = patch_texts.series(patch_texts.patch(1, swap), patch_texts.patch(2, (change,)))
+    assert chain_fits(whole, "a", b"1\n") is Fits.CLEAN
+    assert chain_fits(whole, "a", b"other\n") is Fits.CONFLICT
+    assert chain_fits(whole, "b", b"other\n") is Fits.CLEAN
 
 
 def test_a_patch_without_ids_between_is_no_doubt() -> None:
