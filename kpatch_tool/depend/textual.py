@@ -21,7 +21,7 @@ from kpatch_tool.diff.blob import may_be_same
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind
 from kpatch_tool.diff.nearest import squeezed
 from kpatch_tool.diff.spans import Change, Span, changes, context, new_span, old_span
-from kpatch_tool.series.model import Series
+from kpatch_tool.series.model import Patch, Series
 
 _TELLING = 20  # a line of this many characters is taken to be recognisable by its text alone,
 _SAYING = 6  # and a shorter one, a brace or blank, says nothing even where its line number fits
@@ -67,11 +67,9 @@ def textual_edges(series: Series) -> tuple[Edge, ...]:
     files: dict[str, _File] = defaultdict(_File)
     by_number = {patch.number: patch for patch in series.patches}
     for number in ordered(chain, by_number):
-        for file in by_number[number].files:
-            for needs, why in _meet(file, files, series.total):
-                if needs != number and why not in found[number, needs]:
-                    found[number, needs].append(why)
-            _record(number, file, files)
+        for needs, why in _put_on_top(by_number[number], files, series.total):
+            if needs != number and why not in found[number, needs]:
+                found[number, needs].append(why)
     edges = [Edge(*pair, EdgeKind.TEXTUAL, joined(whys)) for pair, whys in found.items() if whys]
     have = {(edge.patch, edge.needs) for edge in edges}
     return tuple(edges) + tuple(edge for edge in chain if (edge.patch, edge.needs) not in have)
@@ -141,16 +139,29 @@ def _leads_to(needs: dict[int, int], start: int, goal: int) -> bool:
 # Lines
 
 
-def _meet(file: FileDiff, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
-    """(patch needed, why) for one file of a patch, against what the earlier ones did."""
+def _put_on_top(patch: Patch, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
+    """(patch needed, why) for the files of `patch`, which are then in `files` as it leaves them."""
+    before = [_apart(files[file.old_path or ""]) if file.from_before else None for file in patch.files]
+    taken: set[str] = set()
+    for file, known in zip(patch.files, before, strict=True):
+        start = files[file.old_path or file.path] if known is None else known
+        yield from _meet(file, start, files, total)
+        if file.freed is not None and file.freed not in taken:
+            what = "deletes it" if file.new_path is None else "renames it away"
+            files[file.freed] = _File(named_by=(patch.number, what))
+        if file.new_path is not None:
+            taken.add(file.new_path)
+            files[file.new_path] = start
+            _change(patch.number, file, start)
+
+
+def _meet(file: FileDiff, state: _File, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
+    """(patch needed, why) for one file of a patch, which starts from `state`, against what the earlier ones did."""
     path = file.old_path or file.path
-    for one in dict.fromkeys((path, file.path)):  # a new name must be free
-        if one in files and (named := files[one].named_by) is not None:
-            yield named[0], f"{shown_path(one)}: {named[0]}/{total} {named[1]}"
-    state = files.get(path)
-    if state is None:
-        return
     name = shown_path(path)
+    for one, there in {path: state, file.path: files.get(file.path)}.items():  # a new name must be free
+        if there is not None and there.named_by is not None:
+            yield there.named_by[0], f"{shown_path(one)}: {there.named_by[0]}/{total} {there.named_by[1]}"
     if file.binary and state.binary is not None:
         yield state.binary, f"both change the binary file {name}"
     if file.old_mode != file.new_mode and state.mode is not None:
@@ -245,22 +256,15 @@ def shown_path(path: str) -> str:
     return names.show(path.encode("utf-8", "surrogateescape"))
 
 
-def _record(number: int, file: FileDiff, files: dict[str, _File]) -> None:
-    """Put a file of patch `number` on top: move the marks, add its own."""
-    old_path, path = file.old_path or file.path, file.path
-    state = files[old_path]
-    if (file.renamed or file.copied) and old_path != path:
-        if file.renamed:
-            files[old_path] = _File(named_by=(number, "renames it away"))
-        else:
-            state = replace(state, marks=list(state.marks), known=set(state.known))
-        files[path] = state
-        state.named_by = (number, "gives another file this name")
-    if file.old_path is None:
-        state.named_by = (number, "creates it")
-    elif file.new_path is None:
-        files[path] = _File(named_by=(number, "deletes it"))
-        return
+def _apart(state: _File) -> _File:
+    """The same, for changes that `state` is not to have."""
+    return replace(state, marks=list(state.marks), known=set(state.known))
+
+
+def _change(number: int, file: FileDiff, state: _File) -> None:
+    """Put a file of patch `number` on top of `state`: move the marks, add its own."""
+    if file.new_path != file.old_path:
+        state.named_by = (number, "creates it" if file.old_path is None else "gives another file this name")
     state.blob = file.new_blob
     if file.binary:
         state.binary = number

@@ -98,6 +98,11 @@ class FileDiff:
         return self.renamed or self.copied
 
     @property
+    def freed(self) -> str | None:
+        """The name that it takes away from a file; another diff of the patch may give it to one."""
+        return None if self.copied or self.old_path == self.new_path else self.old_path
+
+    @property
     def added(self) -> int:
         return sum(hunk.count(Kind.ADDED) for hunk in self.hunks)
 

@@ -247,9 +247,9 @@ def _is_another(file: FileDiff, copy: Entry | None, post: bytes | None, written:
 
 
 def _record(file: FileDiff, pre: Entry | None, post: bytes | None, written: Overlay) -> None:
-    leaves = file.old_path is not None and file.old_path != file.new_path and not file.copied
-    if leaves and written.changed.get(file.old_path or "") is None:  # else another file of this patch took the name
-        written.put({file.old_path or "": None})
+    freed = file.freed
+    if freed is not None and written.changed.get(freed) is None:  # else another file of this patch took the name
+        written.put({freed: None})
     if file.new_path is not None and post is not None and not file.uncopied:
         written.put({file.new_path: written.make(_mode_after(file, pre), post)})
 

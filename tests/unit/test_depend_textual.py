@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,6 +143,31 @@ def test_a_name_must_be_free_before_it_is_taken() -> None:
     here = FileDiff("lib/f.c", "f.c", renamed=True, similarity=100)
     (edge,) = textual_edges(series(patch(1, [delete]), patch(2, [here])))
     assert (edge.patch, edge.needs, edge.why) == (2, 1, "f.c: 1/2 deletes it")
+
+
+def _moved(old: str, new: str, *, copied: bool = False) -> FileDiff:
+    return FileDiff(old, new, renamed=not copied, copied=copied, similarity=100)
+
+
+def _edit(path: str, before: str, after: str) -> FileDiff:
+    """The sixth of twelve lines changes."""
+    texts = ([*LINES[:5], line, *LINES[6:12]] for line in (before, after))
+    return FileDiff(path, path, difference(*([line.encode() for line in text] for text in texts)).hunks)
+
+
+ONE, TWO = _edit("a", "int old;", "int one;"), _edit("b", "int one;", "int two;")
+
+
+A_TO_B, B_TO_A, A_TO_C = _moved("a", "b"), _moved("b", "a"), _moved("a", "c")
+
+
+@pytest.mark.parametrize("swap", [(B_TO_A, A_TO_B), (A_TO_B, B_TO_A), (B_TO_A, A_TO_C, _moved("a", "b", copied=True))])
+def test_files_change_places_in_a_patch(swap: tuple[FileDiff, ...]) -> None:
+    """What a patch renames or copies was there before it, in whatever order it names its files."""
+    edges = textual_edges(series(patch(1, [ONE]), patch(2, swap), patch(3, [TWO])))
+    assert _pairs(edges) == {(3, 1), (3, 2)}
+    of_a = textual_edges(series(patch(1, [ONE]), patch(2, swap), patch(3, [_edit("a", "int old;", "int new;")])))
+    assert [(edge.patch, edge.needs, edge.why) for edge in of_a] == [(3, 2, "a: 2/3 gives another file this name")]
 
 
 def test_line_numbers_of_a_series_with_a_hole_are_not_believed() -> None:

@@ -72,7 +72,7 @@ class Files:
 
     def put(self, file: FileDiff, post: bytes | None) -> None:
         """Take over what `file` makes of it."""
-        if file.old_path and file.old_path != file.new_path and not file.copied:
-            self._known[file.old_path] = None
+        if file.freed:
+            self._known[file.freed] = None
         if file.new_path:
             self._known[file.new_path] = post
