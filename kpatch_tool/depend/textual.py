@@ -18,6 +18,7 @@ from kpatch_tool.depend.model import Edge, EdgeKind
 from kpatch_tool.depend.order import ordered
 from kpatch_tool.diff import names
 from kpatch_tool.diff.blob import may_be_same
+from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind
 from kpatch_tool.diff.nearest import squeezed
 from kpatch_tool.diff.spans import Change, Span, changes, context, new_span, old_span
@@ -50,6 +51,7 @@ class _File:
     longest: int = 0  # lines of a mark
     known: set[bytes] = field(default_factory=set)  # lines that were there before the patch that adds them again
     named_by: tuple[int, str] | None = None  # the patch, and what it did to this name
+    gone: bool = False  # by that patch
     mode: int | None = None
     binary: int | None = None
     blob: str | None = None  # what the last patch leaves
@@ -60,11 +62,48 @@ class _File:
         return self.marks[low : bisect_right(self.marks, span.end, key=_start)]
 
 
+@dataclass(slots=True)
+class _Files:
+    """The files after some of the patches."""
+
+    by_path: defaultdict[str, _File] = field(default_factory=lambda: defaultdict(_File))
+    freed: list[str] = field(default_factory=list)  # names that patches took away from files, sorted
+
+    def free(self, path: str, number: int, what: str) -> None:
+        """Patch `number` takes away the name `path`, by `what` it does."""
+        self.by_path[path] = _File(named_by=(number, what), gone=True)
+        at = bisect_left(self.freed, path)
+        if self.freed[at : at + 1] != [path]:
+            self.freed.insert(at, path)
+
+    def take(self, path: str, state: _File) -> None:
+        """Give `state` the name `path`."""
+        self.by_path[path] = state
+        state.gone = False
+        del self.freed[self._below(path)]  # whoever frees it again needs this
+
+    def made_room(self, path: str) -> Iterable[str]:
+        """The names that had to go before there could be a file `path`, one for each patch: of the directories it is
+        in, and of files in a directory of its name."""
+        if not self.freed or unsafe_path(path):  # what no tree can have may have any number of directories
+            return ()
+        found: dict[int, str] = {}
+        for one in (*accumulate(path.split("/")[:-1], "{}/{}".format), *self.freed[self._below(path)]):
+            state = self.by_path.get(one)
+            if state is not None and state.gone and state.named_by is not None:
+                found.setdefault(state.named_by[0], one)
+        return found.values()
+
+    def _below(self, path: str) -> slice:
+        """Where `freed` has the names in the directory `path`."""
+        return slice(bisect_left(self.freed, f"{path}/"), bisect_left(self.freed, f"{path}0"))  # 0 comes after /
+
+
 def textual_edges(series: Series) -> tuple[Edge, ...]:
     """The edges of kind textual, at most one for each pair of patches."""
     chain = tuple(chain_edges(series))
     found: dict[tuple[int, int], list[str]] = defaultdict(list)
-    files: dict[str, _File] = defaultdict(_File)
+    files = _Files()
     by_number = {patch.number: patch for patch in series.patches}
     for number in ordered(chain, by_number):
         for needs, why in _put_on_top(by_number[number], files, series.total):
@@ -139,28 +178,30 @@ def _leads_to(needs: dict[int, int], start: int, goal: int) -> bool:
 # Lines
 
 
-def _put_on_top(patch: Patch, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
+def _put_on_top(patch: Patch, files: _Files, total: int) -> Iterator[tuple[int, str]]:
     """(patch needed, why) for the files of `patch`, which are then in `files` as it leaves them."""
-    before = [_apart(files[file.old_path or ""]) if file.from_before else None for file in patch.files]
+    by_path = files.by_path
+    before = [_apart(by_path[file.old_path or ""]) if file.from_before else None for file in patch.files]
     taken: set[str] = set()
     for file, known in zip(patch.files, before, strict=True):
-        start = files[file.old_path or file.path] if known is None else known
+        start = by_path[file.old_path or file.path] if known is None else known
         yield from _meet(file, start, files, total)
         if file.freed is not None and file.freed not in taken:
-            what = "deletes it" if file.new_path is None else "renames it away"
-            files[file.freed] = _File(named_by=(patch.number, what))
+            files.free(file.freed, patch.number, "deletes it" if file.new_path is None else "renames it away")
         if file.new_path is not None:
             taken.add(file.new_path)
-            files[file.new_path] = start
+            files.take(file.new_path, start)
             _change(patch.number, file, start)
 
 
-def _meet(file: FileDiff, state: _File, files: dict[str, _File], total: int) -> Iterator[tuple[int, str]]:
+def _meet(file: FileDiff, state: _File, files: _Files, total: int) -> Iterator[tuple[int, str]]:
     """(patch needed, why) for one file of a patch, which starts from `state`, against what the earlier ones did."""
     path = file.old_path or file.path
     name = shown_path(path)
-    for one, there in {path: state, file.path: files.get(file.path)}.items():  # a new name must be free
-        if there is not None and there.named_by is not None:
+    room = () if file.new_path in (None, file.old_path) else files.made_room(file.path)
+    for one in dict.fromkeys((path, file.path, *room)):  # a new name must be free
+        there = state if one == path else files.by_path[one]
+        if there.named_by is not None:
             yield there.named_by[0], f"{shown_path(one)}: {there.named_by[0]}/{total} {there.named_by[1]}"
     if file.binary and state.binary is not None:
         yield state.binary, f"both change the binary file {name}"

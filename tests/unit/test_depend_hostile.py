@@ -112,6 +112,17 @@ def test_long_lines_take_no_long_time(line: str) -> None:
         dependencies(series(patch(1, diff, message=text), patch(2, diff, message=text)))
 
 
+def test_directories_take_no_long_time() -> None:
+    """Thousands of files go and come, some of them through thousands of directories."""
+    gone = "".join(f"diff --git a/d/{at} b/d/{at}\ndeleted file mode 100644\n" for at in range(8_000))
+    names = ("d", "/".join("e" * 30_000), *(f"new/{at}" for at in range(8_000)))
+    made = "".join(f"diff --git a/{name} b/{name}\nnew file mode 100644\n" for name in names)
+    whole = series(*(patch(number, diff.encode()) for number, diff in enumerate((gone, made), 1)))
+    with within(4):
+        (edge,) = textual_edges(whole)
+    assert edge.why == "d/0: 1/2 deletes it"
+
+
 def test_a_large_file_made_anew_takes_no_long_time() -> None:
     """Headers that a program writes change in thousands of places at once."""
     hunk = "@@ -{0},3 +{0},3 @@\n a{0}\n-r{0}_{1}\n+r{0}_{2}\n b{0}\n"

@@ -170,6 +170,31 @@ def test_files_change_places_in_a_patch(swap: tuple[FileDiff, ...]) -> None:
     assert [(edge.patch, edge.needs, edge.why) for edge in of_a] == [(3, 2, "a: 2/3 gives another file this name")]
 
 
+FILE = difference([], [b"int a;"]).hunks
+REMOVED = difference([b"int a;"], []).hunks
+
+
+@pytest.mark.parametrize(
+    ("frees", "takes", "why"),
+    [
+        (FileDiff("d", None, REMOVED), FileDiff(None, "d/x", FILE), "d: 1/2 deletes it"),
+        (FileDiff("d", None, REMOVED), FileDiff(None, "d/deep/x", FILE), "d: 1/2 deletes it"),
+        (_moved("d", "e"), FileDiff(None, "d/x", FILE), "d: 1/2 renames it away"),
+        (_moved("d", "e"), _moved("f", "d/x"), "d: 1/2 renames it away"),
+        (FileDiff("d/x", None, REMOVED), FileDiff(None, "d", FILE), "d/x: 1/2 deletes it"),
+        (FileDiff("d/deep/x", None, REMOVED), _moved("f", "d", copied=True), "d/deep/x: 1/2 deletes it"),
+        (_moved("d/x", "e"), FileDiff(None, "d", FILE), "d/x: 1/2 renames it away"),
+    ],
+)
+def test_a_directory_takes_the_name_of_a_file_or_gives_it_up(frees: FileDiff, takes: FileDiff, why: str) -> None:
+    beside = [FileDiff(path, None, REMOVED) for path in ("d-x", "d.c", "dx", "d0")]
+    (edge,) = textual_edges(series(patch(1, [frees, *beside]), patch(2, [takes])))
+    assert (edge.patch, edge.needs, edge.why) == (2, 1, why)
+    assert textual_edges(series(patch(1, beside), patch(2, [takes]))) == ()
+    again = [patch(1, [frees]), patch(2, [takes]), patch(3, [FileDiff(takes.new_path, None, REMOVED)])]
+    assert (4, 3) in _pairs(textual_edges(series(*again, patch(4, [takes]))))
+
+
 def test_line_numbers_of_a_series_with_a_hole_are_not_believed() -> None:
     """The text decides: the same lines elsewhere are found, other lines at that place are not."""
     text = "int very_recognisable_name;"
