@@ -52,8 +52,9 @@ class _File:
     known: set[bytes] = field(default_factory=set)  # lines that were there before the patch that adds them again
     named_by: tuple[int, str] | None = None  # the patch, and what it did to this name
     gone: bool = False  # by that patch
-    mode: int | None = None
+    mode: int | None = None  # the patch that changed it last, as here
     binary: int | None = None
+    lines: int | None = None
     blob: str | None = None  # what the last patch leaves
 
     def near(self, span: Span) -> list[_Mark]:
@@ -207,6 +208,8 @@ def _meet(file: FileDiff, state: _File, files: _Files, total: int) -> Iterator[t
         yield state.binary, f"both change the binary file {name}"
     if file.old_mode != file.new_mode and state.mode is not None:
         yield state.mode, f"both change the mode of {name}"
+    if file.new_path is None and not file.hunks and not file.binary and state.lines is not None:
+        yield state.lines, f"deletes {name} as {state.lines}/{total} leaves it"
     vouched = _same_version(file.old_blob, state.blob)
     told_apart = {} if vouched else _told_apart(state)
     for hunk in file.hunks:
@@ -309,6 +312,8 @@ def _change(number: int, file: FileDiff, state: _File) -> None:
     state.blob = file.new_blob
     if file.binary:
         state.binary = number
+    if file.hunks:
+        state.lines = number
     if file.old_path is not None and file.old_mode != file.new_mode:
         state.mode = number
     state.marks = list(_all_moved(state.marks, [change for hunk in file.hunks for change in changes(hunk)]))

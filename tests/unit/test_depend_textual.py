@@ -195,6 +195,18 @@ def test_a_directory_takes_the_name_of_a_file_or_gives_it_up(frees: FileDiff, ta
     assert (4, 3) in _pairs(textual_edges(series(*again, patch(4, [takes]))))
 
 
+def test_an_empty_file_goes_after_its_lines() -> None:
+    """A deletion that shows no lines fits an empty file alone."""
+    empties = FileDiff("d", "d", REMOVED)
+    deletes = FileDiff("d", None, old_mode="100644", old_blob="e69de29", new_blob="0000000")
+    (edge,) = textual_edges(series(patch(1, [empties]), patch(2, [deletes])))
+    assert (edge.patch, edge.needs, edge.why) == (2, 1, "deletes d as 1/2 leaves it")
+    renamed = textual_edges(
+        series(patch(1, [empties]), patch(2, [_moved("d", "e")]), patch(3, [replace(deletes, old_path="e")]))
+    )
+    assert _pairs(renamed) == {(3, 1), (3, 2)}
+
+
 def test_line_numbers_of_a_series_with_a_hole_are_not_believed() -> None:
     """The text decides: the same lines elsewhere are found, other lines at that place are not."""
     text = "int very_recognisable_name;"
