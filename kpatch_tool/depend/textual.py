@@ -206,7 +206,7 @@ def _meet(file: FileDiff, state: _File, files: _Files, total: int) -> Iterator[t
             yield there.named_by[0], f"{shown_path(one)}: {there.named_by[0]}/{total} {there.named_by[1]}"
     if file.binary and state.binary is not None:
         yield state.binary, f"both change the binary file {name}"
-    if file.old_mode != file.new_mode and state.mode is not None:
+    if _changes_mode(file) and state.mode is not None:
         yield state.mode, f"both change the mode of {name}"
     if file.new_path is None and not file.hunks and not file.binary and state.lines is not None:
         yield state.lines, f"deletes {name} as {state.lines}/{total} leaves it"
@@ -224,6 +224,11 @@ def _meet(file: FileDiff, state: _File, files: _Files, total: int) -> Iterator[t
             if mark.patch not in said:
                 said.add(mark.patch)
                 yield mark.patch, f"{name}: {how.format(other=f'{mark.patch}/{total}')}"
+
+
+def _changes_mode(file: FileDiff) -> bool:
+    """Whether it gives a file that stays another mode; what deletes a file only names that."""
+    return None not in (file.old_path, file.new_path) and file.old_mode != file.new_mode
 
 
 def _meet_by_position(hunk: Hunk, marks: Iterable[_Mark], vouched: bool) -> Iterator[tuple[_Mark, str]]:
@@ -314,7 +319,7 @@ def _change(number: int, file: FileDiff, state: _File) -> None:
         state.binary = number
     if file.hunks:
         state.lines = number
-    if file.old_path is not None and file.old_mode != file.new_mode:
+    if _changes_mode(file):
         state.mode = number
     state.marks = list(_all_moved(state.marks, [change for hunk in file.hunks for change in changes(hunk)]))
     for hunk in file.hunks:

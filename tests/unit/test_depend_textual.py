@@ -207,6 +207,16 @@ def test_an_empty_file_goes_after_its_lines() -> None:
     assert _pairs(renamed) == {(3, 1), (3, 2)}
 
 
+def test_what_deletes_a_file_does_without_its_mode() -> None:
+    """git says that it has another mode, and deletes it."""
+    mode = FileDiff("d", "d", old_mode="100644", new_mode="100755")
+    deletes = FileDiff("d", None, REMOVED, old_mode="100755")
+    assert textual_edges(series(patch(1, [mode]), patch(2, [deletes]))) == ()
+    back = FileDiff("d", "d", old_mode="100755", new_mode="100644")
+    (edge,) = textual_edges(series(patch(1, [mode]), patch(2, [back])))
+    assert edge.why == "both change the mode of d"
+
+
 def test_line_numbers_of_a_series_with_a_hole_are_not_believed() -> None:
     """The text decides: the same lines elsewhere are found, other lines at that place are not."""
     text = "int very_recognisable_name;"
