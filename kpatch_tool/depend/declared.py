@@ -23,13 +23,19 @@ _VERB = (
     r"(?:depends?\s+on|needs?|requires?|relies\s+on|builds?\s+on|based\s+on|on\s+top\s+of|prerequisites?:|depends-on:|introduced\s+(?:in|by)"
     r"|added\s+(?:in|by))"
 )
-_NUMBER = r"#?\d{1,9}(?:/\d{1,9})?"
-_NUMBERED = re.compile(  # "patch 2", "patches 1, 2 and #4", "patches 1-3/7", "2/7" (but not "1/2 of the memory")
+_TOTAL = r"(?:/|\sof\s)"
+_NUMBER = rf"#?\d{{1,9}}(?:{_TOTAL}\d{{1,9}})?"
+_NUMBERED = re.compile(  # "patch 2", "patches 1, 2 and #4", "patches 1-3/7", "patch 2 of 7", "2/7"
     rf"{_VERB}\s(?:the\s)?(?:patch(?:es)?\s({_NUMBER}(?:(?:-|\sto\s|,\s|,?\sand\s){_NUMBER}){{0,20}})"
-    r"|(\d{1,9}/\d{1,9})\b(?!\sof\s(?!th(?:e|is)\s(?:patch\s?)?se)))",
+    r"|(\d{1,9}/\d{1,9})\b)",
     re.I,
 )
-_FROM_TO = re.compile(r"#?(\d+)(?:/(\d+))?(?:(?:-|\sto\s)#?(\d+)(?:/(\d+))?)?")
+_FROM_TO = re.compile(rf"#?(\d+)(?:{_TOTAL}(\d+))?(?:(?:-|\sto\s)#?(\d+)(?:{_TOTAL}(\d+))?)?", re.I)
+_ELSEWHERE = re.compile(  # what follows the number of a patch of another series, and 1/2 "of the memory"
+    r"\sof\s(?!(?:this\s(?:\w+\s)?|the\s(?:same\s|current\s)?)(?:patch\s?)?se)"
+    r"|\s(?:in|from)\s(?:another|(?:an?|the)\s(?:other|different|separate|earlier|previous))\s(?:patch\s?)?se",
+    re.I,
+)
 _PREVIOUS = re.compile(_VERB + r"\sthe\s(?:previous|preceding)\spatch\b", re.I)
 _LONGEST_DENIAL = 30
 _NOT = re.compile(r"(?:\bnot|n't|\bno longer|\bnever)\s(?:\w+\s)?$", re.I)
@@ -79,23 +85,25 @@ def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
     """The patches that the message of patch `number` says it needs, and its words."""
     text = " ".join(text.split())
     for match in _NUMBERED.finditer(text):
-        if not _denied(text, match.start()):
+        if _is_meant(match):
             for given in _given(match[1] or match[2], total):
                 yield given, _words(match[0])
     for match in _PREVIOUS.finditer(text):
-        if not _denied(text, match.start()):
+        if _is_meant(match):
             yield number - 1, _words(match[0])
 
 
-def _denied(text: str, at: int) -> bool:
-    """Whether what begins at offset `at` is denied: "does not depend on"."""
-    return _NOT.search(text, max(0, at - _LONGEST_DENIAL), at) is not None
+def _is_meant(match: re.Match[str]) -> bool:
+    """Whether what names patches is neither denied, "does not depend on", nor said of another series."""
+    text, at = match.string, match.start()
+    return not _NOT.search(text, max(0, at - _LONGEST_DENIAL), at) and not _ELSEWHERE.match(text, match.end())
 
 
 def _given(listed: str, total: int) -> Iterator[int]:
-    """The numbers of "1, 2 and 4", "1-3" or "2/7"; not those of a series of another total."""
-    for first, of, last, last_of in _FROM_TO.findall(listed):
-        if all(int(counted) == total for counted in (of, last_of) if counted):
+    """The numbers of "1, 2 and 4", "1-3" or "2/7"; none of a series of another total."""
+    parts = _FROM_TO.findall(listed)
+    if all(int(counted) == total for _, of, _, last_of in parts for counted in (of, last_of) if counted):
+        for first, _, last, _ in parts:
             yield from range(int(first), min(int(last or first), total) + 1)
 
 

@@ -295,6 +295,12 @@ def kinds(whole: Series) -> dict[tuple[int, int, str], str]:
         "depends on patch\n#1/3",
         "based on patches 1-2/3",
         "not simple; it needs 1/3 of this series",
+        "depends on patch 1 of the series",
+        "depends on patch 1 of this patch set",
+        "needs patches 1 and 2 of the same series",
+        "depends on patch 1 of 3",
+        "depends on patches 1 to 2 of 3",
+        "needs patch 1 in order to build",
     ],
 )
 def test_declared_by_number(message: str) -> None:
@@ -313,6 +319,12 @@ def test_declared_by_number(message: str) -> None:
         "It no longer requires 1/3.",
         "It doesn't really need patch 1",
         "relies on patches 1-2/7",
+        "relies on patches 1 and 2/7",
+        "depends on patch 1 of the other series by Bob",
+        "depends on patches 1, 2 of Bob's series",
+        "depends on patch 1 of 7",
+        "needs patch 1 from another series",
+        "needs the previous patch of the other series",
     ],
 )
 def test_not_declared(message: str) -> None:
