@@ -7,7 +7,7 @@ series/reading/stated.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -40,7 +40,7 @@ _PREVIOUS = re.compile(_VERB + r"\sthe\s(?:previous|preceding)\spatch\b", re.I)
 _LONGEST_DENIAL = 30
 _NOT = re.compile(r"(?:\bnot|n't|\bno longer|\bnever)\s(?:\w+\s)?$", re.I)
 _REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)
-_REVERT_SUBJECT = re.compile(r'^(?:[\w/,: ]*: )?Revert "(.+)"$')
+_REVERT_SUBJECT = re.compile(r'^((?:[\w/,: ]*: )?)(Revert|Reapply) "(.+)"$')
 _FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
 _STABLE = re.compile(r"^Cc:.*stable@.*#[^:\n]*:\s*([0-9a-f]{7,40})\b:?\s*(.*)$", re.I | re.M)
 _LATER = re.compile(r"\b(?:later|following|next|subsequent|upcoming|coming)\s+patch(?:es)?\b", re.I)
@@ -133,20 +133,23 @@ def _built_on(series: Series, patch: Patch, touching: Callable[[], _Touching]) -
             yield Edge(patch.number, number, EdgeKind.DECLARED, why)
 
 
-def _by_title(series: Series, number: int, titles: list[str]) -> Iterator[int]:
-    wanted = {" ".join(title.split()) for title in titles}
+def _by_title(series: Series, number: int, titles: Iterable[str]) -> Iterator[int]:
+    wanted = {_squeezed(title) for title in titles}
     for patch in series.patches:
-        if patch.number != number and " ".join(patch.subject.split()) in wanted:
+        if patch.number != number and _squeezed(patch.subject) in wanted:
             yield patch.number
+
+
+def _squeezed(title: str) -> str:
+    return " ".join(title.split())
 
 
 def revert_edges(series: Series) -> Iterator[Edge]:
     """Patches that rely on what a revert brings back: they call a function whose body it restores. A revert of a patch
     of the series needs that patch."""
     for patch in series.patches:
-        title = _REVERT_SUBJECT.match(patch.subject)
         match = _REVERT.search(_text(patch))
-        if title is None and match is None:
+        if match is None and not _reverted_titles(patch.subject):
             continue
         for needs in _reverted(series, patch):
             yield Edge(patch.number, needs, EdgeKind.REVERT, f"it reverts {needs}/{series.total}")
@@ -218,9 +221,17 @@ def stated_external(stated: Stated, total: int) -> External:
 
 def _reverted(series: Series, patch: Patch) -> list[int]:
     """The patches of the series that `patch` reverts: earlier ones, as a later one of that title does it anew."""
-    title = _REVERT_SUBJECT.match(patch.subject)
-    found = _by_title(series, patch.number, [title[1]]) if title else ()
+    found = _by_title(series, patch.number, _reverted_titles(patch.subject))
     return [number for number in found if number < patch.number]
+
+
+def _reverted_titles(subject: str) -> tuple[str, ...]:
+    """The titles that what `subject` reverts may have: `Reapply "X"` is git's revert of `Revert "X"`."""
+    match = _REVERT_SUBJECT.match(_squeezed(subject))
+    if match is None:
+        return ()
+    prefix, word, title = match.groups()
+    return (title,) if word == "Revert" else tuple(dict.fromkeys((f'Revert "{title}"', f'{prefix}Revert "{title}"')))
 
 
 def _text(patch: Patch) -> str:
