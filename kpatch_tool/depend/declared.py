@@ -39,7 +39,9 @@ _ELSEWHERE = re.compile(  # what follows the number of a patch of another series
 _PREVIOUS = re.compile(_VERB + r"\sthe\s(?:previous|preceding)\spatch\b", re.I)
 _LONGEST_DENIAL = 30
 _NOT = re.compile(r"(?:\bnot|n't|\bno longer|\bnever)\s(?:\w+\s)?$", re.I)
-_REVERT = re.compile(r"This reverts commit ([0-9a-f]{7,40})", re.I)
+_REVERT = re.compile(r'This reverts commit ([0-9a-f]{7,40})(?:\s\(("?))?', re.I)
+_TITLE_ENDS = {'"': re.compile(r'"\)'), "": re.compile(r", \d{4}-\d\d-\d\d\)")}  # by the quote it begins with
+_LONGEST_TITLE = 300
 _REVERT_SUBJECT = re.compile(r'^((?:[\w/,: ]*: )?)(Revert|Reapply) "(.+)"$')
 _FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
 _STABLE = re.compile(r"^Cc:.*stable@.*#[^:\n]*:\s*([0-9a-f]{7,40})\b:?\s*(.*)$", re.I | re.M)
@@ -67,17 +69,27 @@ class Touched:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Reverted:
+    """What a patch reverts: the commit's id, "" where no text names it, and what titles it may have."""
+
+    commit: str
+    titles: tuple[str, ...]
+
+
 def declared_edges(series: Series) -> Iterator[Edge]:
     """What the messages say about other patches of the series."""
     numbers = {patch.number for patch in series.patches}
     touching = cache(partial(_touching, series))
+    titled = _titled(series)
     for patch in series.patches:
         text = _text(patch)
         for needs, words in _named(text, patch.number, series.total):
             if needs in numbers and needs != patch.number:
                 yield Edge(patch.number, needs, EdgeKind.DECLARED, f'its message says "{words}"')
-        for needs in _by_title(series, patch.number, [title for _, title in _FIXES.findall(text)]):
-            yield Edge(patch.number, needs, EdgeKind.DECLARED, f"its Fixes: line names {needs}/{series.total}")
+        for needs in _by_title(titled, [title for _, title in _FIXES.findall(text)]):
+            if needs != patch.number:
+                yield Edge(patch.number, needs, EdgeKind.DECLARED, f"its Fixes: line names {needs}/{series.total}")
         yield from _built_on(series, patch, touching)
 
 
@@ -133,11 +145,20 @@ def _built_on(series: Series, patch: Patch, touching: Callable[[], _Touching]) -
             yield Edge(patch.number, number, EdgeKind.DECLARED, why)
 
 
-def _by_title(series: Series, number: int, titles: Iterable[str]) -> Iterator[int]:
-    wanted = {_squeezed(title) for title in titles}
+_Titled = Mapping[str, Sequence[int]]
+
+
+def _titled(series: Series) -> _Titled:
+    """Every title -> the patches that have it."""
+    found: dict[str, list[int]] = {}
     for patch in series.patches:
-        if patch.number != number and _squeezed(patch.subject) in wanted:
-            yield patch.number
+        found.setdefault(_squeezed(patch.subject), []).append(patch.number)
+    return found
+
+
+def _by_title(titled: _Titled, titles: Iterable[str]) -> Iterator[int]:
+    for title in dict.fromkeys(map(_squeezed, titles)):
+        yield from titled.get(title, ())
 
 
 def _squeezed(title: str) -> str:
@@ -147,17 +168,23 @@ def _squeezed(title: str) -> str:
 def revert_edges(series: Series) -> Iterator[Edge]:
     """Patches that rely on what a revert brings back: they call a function whose body it restores. A revert of a patch
     of the series needs that patch."""
+    titled = _titled(series)
     for patch in series.patches:
-        match = _REVERT.search(_text(patch))
-        if match is None and not _reverted_titles(patch.subject):
+        reverted = _reverted(patch)
+        if not reverted:
             continue
-        for needs in _reverted(series, patch):
+        for needs in dict.fromkeys(number for one in reverted for number in _inside(one, patch, titled)):
             yield Edge(patch.number, needs, EdgeKind.REVERT, f"it reverts {needs}/{series.total}")
-        commit = f"commit {match[1][:12]}" if match else "a commit"
+        commit = _commits([one.commit[:12] for one in reverted if one.commit])
         back = {touched.function: touched for touched in touched_functions(patch)}
         for later in series.patches if back else ():
             if later.number > patch.number:
                 yield from _relying(series, patch, back, later, commit)
+
+
+def _commits(ids: Sequence[str]) -> str:
+    more = ", ..." if len(ids) > _FEW else ""
+    return f"{'commits' if ids[1:] else 'commit'} {', '.join(ids[:_FEW])}{more}" if ids else "a commit"
 
 
 def _relying(series: Series, revert: Patch, back: Mapping[str, Touched], later: Patch, commit: str) -> Iterator[Edge]:
@@ -196,12 +223,12 @@ def touched_functions(patch: Patch) -> list[Touched]:
 
 def externals(series: Series) -> Iterator[External]:
     """What the series needs from outside, `present` not yet known."""
+    titled = _titled(series)
     for patch in series.patches:
-        inside = _reverted(series, patch)
-        for commit in dict.fromkeys(_REVERT.findall(_text(patch))):
-            if not inside:
+        for one in _reverted(patch):
+            if one.commit and not any(_inside(one, patch, titled)):
                 why = f"the commit that {patch.number}/{series.total} reverts must be in the base"
-                yield External(patch.number, EdgeKind.REVERT, commit, None, why)
+                yield External(patch.number, EdgeKind.REVERT, one.commit, None, why)
         for commit, title in _STABLE.findall(_text(patch)):
             why = f'{patch.number}/{series.total} names it as needed before it: "{_words(title)}"'
             yield External(patch.number, EdgeKind.DECLARED, commit, None, why)
@@ -219,10 +246,25 @@ def stated_external(stated: Stated, total: int) -> External:
     return External(stated.patch, stated.form, stated.value, None, f"{meaning} ({who} {says})")
 
 
-def _reverted(series: Series, patch: Patch) -> list[int]:
-    """The patches of the series that `patch` reverts: earlier ones, as a later one of that title does it anew."""
-    found = _by_title(series, patch.number, _reverted_titles(patch.subject))
-    return [number for number in found if number < patch.number]
+def _reverted(patch: Patch) -> tuple[_Reverted, ...]:
+    """What `patch` reverts, by its title and its text. The title's is the one whose title the text quotes; where it
+    quotes none, the first without a title."""
+    found: dict[str, tuple[str, ...]] = {}
+    for match in _REVERT.finditer(_text(patch)):
+        found[match[1]] = found.get(match[1]) or _quoted(match)
+    own = _reverted_titles(patch.subject)
+    if own and not any(_squeezed(title) in own for titles in found.values() for title in titles):
+        first = next((commit for commit, titles in found.items() if not titles), next(iter(found), ""))
+        found[first] = (*found.get(first, ()), *own)
+    return tuple(_Reverted(commit, titles) for commit, titles in found.items())
+
+
+def _quoted(match: re.Match[str]) -> tuple[str, ...]:
+    """The title behind the id of a reverted commit, if any: ("X"), or (X, 2014-05-06) of `git revert --reference`."""
+    if match[2] is None:
+        return ()
+    title, *rest = _TITLE_ENDS[match[2]].split(match.string[match.end() : match.end() + _LONGEST_TITLE], maxsplit=1)
+    return (title,) if rest else ()
 
 
 def _reverted_titles(subject: str) -> tuple[str, ...]:
@@ -232,6 +274,11 @@ def _reverted_titles(subject: str) -> tuple[str, ...]:
         return ()
     prefix, word, title = match.groups()
     return (title,) if word == "Revert" else tuple(dict.fromkeys((f'Revert "{title}"', f'{prefix}Revert "{title}"')))
+
+
+def _inside(one: _Reverted, patch: Patch, titled: _Titled) -> Iterator[int]:
+    """The patches of the series that `patch` reverts: earlier ones, as a later one of that title does it anew."""
+    return (number for number in _by_title(titled, one.titles) if number < patch.number)
 
 
 def _text(patch: Patch) -> str:
