@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.system import process
 
 OTHER_UNIT = ""
 
@@ -112,8 +113,7 @@ _ENTERS = re.compile(r"^make(?:\[\d+\])?: (?:Entering|Leaving) directory ")
 _INFRA: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
     for pattern in (
-        r"No space left on device",
-        r"Disk quota exceeded",
+        *process.DISK_FULL,
         r"Input/output error",
         r"Cannot allocate memory",
         r"virtual memory exhausted",

@@ -24,6 +24,8 @@ _LONGEST_LINE = 1 << 16  # a longer one is taken in pieces
 _LOOK_SECONDS = 1.0
 _GRACE = 2.0  # seconds that what an ended program left running may keep its output open,
 _MOST_GRACE = 30.0  # and that what there is of it may take to be read
+# What programs say of a full disk, or of the user's quota: the C library's words, and git's of a loose object.
+DISK_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,11 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
                 break
     if rest:
         yield rest
+
+
+def disk_full(said: str) -> str:
+    """The first line of what a program printed that tells of a full disk; "" where none does."""
+    return next((line.strip() for line in said.splitlines() if any(words in line for words in DISK_FULL)), "")
 
 
 def processors() -> int:

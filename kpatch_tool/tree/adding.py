@@ -22,7 +22,8 @@ from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.text import printable
 from kpatch_tool.tree.catalogue import IN_USE, RECORD, Catalogue, Record
 from kpatch_tool.tree.environment import NO_HOOKS, SHA1_IN_FILES
-from kpatch_tool.tree.fastimport import git_failed, run_git
+from kpatch_tool.tree.failed import BadSetting, git_failed
+from kpatch_tool.tree.fastimport import run_git
 from kpatch_tool.tree.model import Tree, branch_name
 from kpatch_tool.tree.objects import Objects
 from kpatch_tool.tree.refs import checked_out
@@ -110,6 +111,8 @@ def _refuse_own_work(catalogue: Catalogue, name: str) -> None:
     try:
         tree = catalogue.find(name)
         own = [] if tree is None else list(_own_branches(tree))
+    except BadSetting:
+        raise
     except (InputError, MachineError):
         return
     if tree is None:

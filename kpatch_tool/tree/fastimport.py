@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -20,13 +19,13 @@ from types import TracebackType
 from kpatch_tool.errors import MachineError
 from kpatch_tool.system import process
 from kpatch_tool.tree.environment import NO_HOOKS
+from kpatch_tool.tree.failed import git_failed
 
 # The branch a stream builds on. It is given back before the stream ends, so it never exists in the repository.
 _SCRATCH = b"refs/kpt/stream"
 ZERO = "0" * 40
 _PATIENCE = 10.0  # seconds that git may take to end
 _ABANDONED = 3600.0  # seconds after which a half-written pack is a killed one's: git's own have no lock
-_DISK_FULL = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,22 +251,6 @@ def ls_tree(git_dir: Path, commit: str, *words: str) -> dict[str, str]:
     rows = run_git(git_dir, "ls-tree", "-z", "--full-tree", commit, *words).split(b"\0")[:-1]
     found = (row.split(b"\t", 1) for row in rows)
     return {os.fsdecode(path): about.split()[2].decode("ascii") for about, path in found}
-
-
-def git_failed(said: bytes, git_dir: Path) -> MachineError:
-    """The MachineError for what a failing git printed."""
-    text = said.decode("utf-8", "replace")
-    lock = re.search(r"Unable to create '([^']+\.lock)': File exists", text)
-    if lock:
-        todo = "end the git that holds it, or remove that file if none is running"
-        return MachineError("a git lock is in the way, nothing was changed", where=lock[1], todo=todo)
-    if any(reason in text for reason in _DISK_FULL):
-        return MachineError(
-            "no space left on the disk, nothing was changed", where=str(git_dir), todo="free some space and try again"
-        )
-    lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))] or text.splitlines()
-    reason = re.sub(r"^(fatal|error): ", "", lines[0]) if lines else "it was killed"
-    return MachineError(f"git failed, nothing was changed: {reason}", where=str(git_dir))
 
 
 def _reference(parent: str | int) -> bytes:

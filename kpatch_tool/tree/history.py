@@ -18,7 +18,8 @@ from pathlib import Path
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.system import process
-from kpatch_tool.tree.fastimport import git_failed, run_git
+from kpatch_tool.tree.failed import git_failed
+from kpatch_tool.tree.fastimport import run_git
 
 _KINDS = ("refs/heads", "refs/tags", "refs/remotes")  # others hold notes, and whatever was ever asked to be pulled
 _REF = "%(objectname) %(objecttype) %(*objectname) %(*objecttype) %(refname)"

@@ -15,6 +15,7 @@ from types import TracebackType
 
 from kpatch_tool.diff.hostile import unsafe_path
 from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.tree.failed import REPAIR, unreadable
 
 TREE_MODE = "40000"
 GITLINK_MODE = "160000"
@@ -60,6 +61,7 @@ class Objects:
     def __init__(self, git_dir: Path) -> None:
         self._git_dir = git_dir
         self._process: subprocess.Popen[bytes] | None = None
+        self._said = -1
         self._trees: dict[str, dict[bytes, tuple[str, str]]] = {}
         self._entries: dict[tuple[str, str], Entry | None] = {}
 
@@ -78,6 +80,7 @@ class Objects:
             process.stdin.close()
         process.stdout.close()
         process.wait()
+        os.close(self._said)
 
     def file(self, commit: str, path: str) -> Entry | None:
         """The file `path` of `commit` (a full id or any revision), or None when there is no such file.
@@ -155,34 +158,38 @@ class Objects:
         except BrokenPipeError:
             header = b""
         if not header.endswith(b"\n"):
-            raise self._unreadable()
+            raise self._unreadable(process)
         words = header.rstrip(b"\n").rsplit(b" ", 2)
         if len(words) != 3 or not words[2].isdigit() or words[1] not in _TYPES:
             return None  # "... missing" or "... ambiguous"
         size = int(words[2])
         data = process.stdout.read(size)
         if len(data) < size:
-            raise self._unreadable()
+            raise self._unreadable(process)
         process.stdout.read(1)
         return words[0].decode("ascii"), words[1].decode("ascii"), data
 
-    def _unreadable(self) -> MachineError:
-        return MachineError("git cannot read this repository", where=str(self._git_dir), todo=REPAIR)
+    def _unreadable(self, process: subprocess.Popen[bytes]) -> MachineError:
+        process.wait()  # it has closed its output
+        return unreadable(os.pread(self._said, _MOST_SAID, 0), self._git_dir)
 
     def _start(self) -> subprocess.Popen[bytes]:
+        said = os.memfd_create("stderr")  # no pipe: nobody reads before git has ended
         try:
             self._process = subprocess.Popen(
                 ["git", f"--git-dir={self._git_dir}", "cat-file", "--batch"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=said,
             )
         except FileNotFoundError as error:
+            os.close(said)
             raise MachineError("program 'git' is not installed", todo="run `kpt doctor`") from error
+        self._said = said
         return self._process
 
 
-REPAIR = "remove the tree and add it again (`kpt tree add NAME --force`)"
+_MOST_SAID = 1 << 16
 _TYPES = (b"blob", b"tree", b"commit", b"tag")
 
 

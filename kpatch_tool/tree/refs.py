@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.errors import InputError
 from kpatch_tool.system import atomic, lock, process
 from kpatch_tool.tree.environment import NO_HOOKS
-from kpatch_tool.tree.fastimport import git_failed
-from kpatch_tool.tree.objects import REPAIR
+from kpatch_tool.tree.failed import git_failed, unreadable
 
 _NOTE = "kpt-moving-refs"
 _LOCK = "kpt-refs.lock"
@@ -143,7 +142,7 @@ def _transaction(git_dir: Path, moves: Sequence[Move], held: int | None = None) 
 def _read(git_dir: Path, names: Sequence[str]) -> dict[str, str]:
     done = process.run(["git", f"--git-dir={git_dir}", "for-each-ref", "--format=%(objectname) %(refname)", *names])
     if done.status != 0:
-        raise MachineError(f"git cannot read this repository: {done.last_line()}", where=str(git_dir), todo=REPAIR)
+        raise unreadable(done.stderr, git_dir)
     rows = (line.partition(" ") for line in os.fsdecode(done.stdout).splitlines())
     return {ref: oid for oid, _, ref in rows}
 

@@ -20,7 +20,8 @@ from kpatch_tool.tree.applied import decode, encode
 from kpatch_tool.tree.catalogue import Record
 from kpatch_tool.tree.closure import parse_numbers
 from kpatch_tool.tree.committing import commit_message, patch_step, tidied
-from kpatch_tool.tree.fastimport import Identity, git_failed
+from kpatch_tool.tree.failed import REPAIR, git_failed, unreadable
+from kpatch_tool.tree.fastimport import Identity
 from kpatch_tool.tree.importing import common_directory
 from kpatch_tool.tree.model import TIP_REF, Applied, State, Tree
 from kpatch_tool.tree.objects import Commit
@@ -156,3 +157,25 @@ def test_a_series_is_restored_again_when_the_repository_of_a_tree_has_gone_on(tm
     assert list(commits_read([tree])) == [base]
     git("update-ref", TIP_REF, tip, cwd=tmp_path)
     assert list(commits_read([tree, Tree("gone", tmp_path / "gone", base)])) == [base, tip, base]
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (b"fatal: bad config line 1 in file /h/.gitconfig\n", "/h/.gitconfig"),
+        (b"error: bogus format in GIT_CONFIG_PARAMETERS\nfatal: unable to parse command-line config\n", "PARAMETERS"),
+        (b"fatal: bad boolean config value 'x' for 'core.bare'\n", "core.bare"),
+        (b"fatal: bad numeric config value '1x' for 'core.bigfilethreshold': invalid unit\n", "core.bigfilethreshold"),
+        (b"error: missing value for 'a.b'\nfatal: bad config variable 'a.b' in file '/h/c' at line 3\n", "a.b"),
+        (b"fatal: unable to access '/h/.gitconfig': Permission denied\n", "/h/.gitconfig"),
+    ],
+)
+def test_a_bad_configuration_of_git_is_no_fault_of_the_tree(said: bytes, named: str) -> None:
+    for error in (git_failed(said, Path("/r")), unreadable(said, Path("/r"))):
+        assert error.what.startswith("git cannot read its configuration: ") and named in error.what
+        assert "correct" in error.todo and "tree" not in error.line()
+
+
+def test_the_configuration_of_the_tree_is_a_fault_of_the_tree() -> None:
+    said = b"fatal: bad config line 7 in file /r/config\n"
+    assert unreadable(said, Path("/r")).todo == REPAIR

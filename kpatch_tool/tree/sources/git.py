@@ -17,7 +17,8 @@ from kpatch_tool.progress import Progress
 from kpatch_tool.system import process
 from kpatch_tool.text import plural, printable
 from kpatch_tool.tree.environment import FILES, NO_HOOKS, settings
-from kpatch_tool.tree.fastimport import ZERO, git_failed, run_git, update_refs
+from kpatch_tool.tree.failed import BadSetting, git_failed
+from kpatch_tool.tree.fastimport import ZERO, run_git, update_refs
 from kpatch_tool.tree.history import paths
 from kpatch_tool.tree.importing import MOST_FILES
 from kpatch_tool.tree.left_out import MOST, commit_without, missing_objects
@@ -198,6 +199,8 @@ class GitRepository:
     def _failed(self, error: Exception) -> InputError | MachineError:
         said = str(getattr(error, "stderr", error))
         where = f"{self.source} {self.ref}"
+        if isinstance(known := git_failed(said.encode(), Path(self.source)), BadSetting):
+            return known
         if any(text in said for text in _NO_REF):
             return InputError("the repository has no such ref", where=where, todo="give a branch or tag it has")
         if any(text in said for text in _NETWORK):
