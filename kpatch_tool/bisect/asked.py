@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kpatch_tool import doctor
-from kpatch_tool.bisect import named, numbers
+from kpatch_tool.bisect import numbers
 from kpatch_tool.bisect.numbers import Measured, Wanted
 from kpatch_tool.bisect.questions import Builder, Builds, CommandRun, Question, Runs, Warns
 from kpatch_tool.bisect.threshold import Threshold, parse_threshold
@@ -18,7 +18,7 @@ from kpatch_tool.bisect.worse import Worse
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import variants
+from kpatch_tool.suites import named, variants
 from kpatch_tool.suites.run import Options
 from kpatch_tool.testing.command import default_suites
 from kpatch_tool.testing.tester import Tester
@@ -129,7 +129,7 @@ def question_of(builder: Builder, request: Request, applied: Applied, store: Sto
     if request.warning is not None:
         return Warns(builder, base, request.warning)
     known = _tests_of(builder, request, base)
-    tests = tuple(test for test in request.options.tests if not named.means_the_log(test, known.values()))
+    tests = named.chosen(request.options.tests, known)
     log_only = bool(request.options.tests) and not tests
     options = replace(request.options, tests=tests)
     suites = _suites(known, tests)
@@ -161,7 +161,9 @@ def _of_test(builder: Builder, request: Request, wanted: Wanted, base: State, st
     ways = request.options.variants or (variant or variants.DEFAULT,)
     if len(ways) > 1 or (variant and ways != (variant,)):
         raise InputError("a number of one test, run one way", where="--variant", todo="give one")
-    suite, *_ = _suites(_tests_of(builder, request, base), (name,), where=f"--measure {request.measure}")
+    known = _tests_of(builder, request, base)
+    named.require_match((name,), [one for names in known.values() for one in names], f"--measure {request.measure}")
+    suite, *_ = _suites(known, (name,))
     way = next(one for one in variants.of_suite(suite, ways))
     options = replace(request.options, tests=(name,), variants=ways)
     tester = _tester(builder, options, store)
@@ -171,12 +173,11 @@ def _of_test(builder: Builder, request: Request, wanted: Wanted, base: State, st
 def _tests_of(builder: Builder, request: Request, base: State) -> Mapping[str, tuple[str, ...]]:
     """The names of the tests in each of the suites asked for."""
     asked = tuple(dict.fromkeys(request.suites)) or default_suites(builder.workspace)
-    return named.tests_of(builder.workspace, builder.tree, base, asked, builder.arch, progress=builder.progress)
+    return named.tests_of(builder.workspace, builder.tree, (base,), asked, builder.arch, progress=builder.progress)
 
 
-def _suites(tests: Mapping[str, tuple[str, ...]], globs: tuple[str, ...], where: str = "--test") -> tuple[str, ...]:
+def _suites(tests: Mapping[str, tuple[str, ...]], globs: tuple[str, ...]) -> tuple[str, ...]:
     """The suites that have a test of such a name."""
-    named.require_match(globs, [name for names in tests.values() for name in names], where)
     return tuple(suite for suite, names in tests.items() if not globs or named.matches(globs, names))
 
 

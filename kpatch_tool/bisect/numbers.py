@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
-from kpatch_tool.bisect.named import near
 from kpatch_tool.bisect.questions import SKIP, Builder, CommandRun, modules_of, unbuilt
 from kpatch_tool.bisect.threshold import Threshold, change, first_number, printed, shown, spread
 from kpatch_tool.bisect.worse import fingerprint_of, test_once
@@ -24,6 +23,7 @@ from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.make import environment
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.suites.model import StateTests, Verdict
+from kpatch_tool.suites.named import near
 from kpatch_tool.system import sandbox
 from kpatch_tool.system.sandbox import Room
 from kpatch_tool.testing.tester import Tester

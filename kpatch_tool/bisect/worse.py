@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
-from kpatch_tool.bisect.named import near
 from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, emulator_died, name, transition
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.named import near
 from kpatch_tool.testing.tester import Tester
 from kpatch_tool.text import plural
 from kpatch_tool.tree.model import State

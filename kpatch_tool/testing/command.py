@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from kpatch_tool.results.repeats import (
     Before,
 )
 from kpatch_tool.results.store import Store
-from kpatch_tool.suites import catalogue, run, variants
+from kpatch_tool.suites import catalogue, named, run, variants
 from kpatch_tool.suites.model import StateTests, SuiteStatus
 from kpatch_tool.suites.run import Options
 from kpatch_tool.system import limits, process
@@ -126,8 +126,12 @@ def test_request(workspace: Workspace, request: Request, progress: Progress = si
     tree, states, patches, whole = _states(workspace, request)
     suites = tuple(dict.fromkeys(request.suites)) or default_suites(workspace)
     _check(workspace, request, tree, suites, progress)
+    options = request.options
+    if options.tests:
+        known = named.tests_of(workspace, tree, states, suites, request.arch, progress=progress)
+        options = replace(options, tests=named.chosen(options.tests, known))
     with Store(workspace) as store:
-        tester = Tester(workspace, tree, store, request.arch, request.options, fresh=request.fresh, progress=progress)
+        tester = Tester(workspace, tree, store, request.arch, options, fresh=request.fresh, progress=progress)
         tester.about(*whole, suites)
         testing = _Testing(tester, suites, guests_at_once(request.jobs), request.fragments)
         found, builds = testing.run(states)

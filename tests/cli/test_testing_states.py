@@ -16,7 +16,7 @@ from rich.console import Console
 from kpatch_tool import doctor
 from kpatch_tool.bisect import asked
 from kpatch_tool.bisect.command import bisect_request
-from kpatch_tool.errors import MachineError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import silent
 from kpatch_tool.report import document
@@ -186,6 +186,25 @@ def test_what_no_guest_loads_is_told(
     out = io.StringIO()
     show(tested, Console(width=60, file=out))
     assert " ".join(out.getvalue().split()).endswith(told)
+
+
+def test_a_test_that_no_suite_has(intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not end as one where all is well; "kernel log" is what the kernel says during any test."""
+    given: list[Options] = []
+
+    def tester(*words: object, **_: object) -> FakeTester:
+        given.append(cast("Options", words[4]))
+        return FakeTester(workspace)
+
+    monkeypatch.setattr(command, "Tester", tester)
+    monkeypatch.setattr(doctor, "require", lambda _: None)
+    for globs in (("nosuch*",), ("exits", "nosuch*")):
+        with pytest.raises(InputError, match=r"--test: no test is called nosuch\*; there is tlb, "):
+            command.test_request(workspace, command.Request(suites=("kpt-guest",), options=Options(globs)))
+    assert not given
+    for asked_for, chosen in {("exi*", "kernel log"): ("exi*",), ("kernel log",): ()}.items():
+        command.test_request(workspace, command.Request(suites=("kpt-guest",), options=Options(asked_for)))
+        assert given.pop().tests == chosen
 
 
 def test_a_search_tells_what_no_guest_loads(intel: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

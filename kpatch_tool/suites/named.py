@@ -1,4 +1,4 @@
-"""What can be named in a question: the tests of a suite, and what is near a name that means nothing."""
+"""What `--test` can name: the tests of a suite, and what is near a name that means nothing."""
 
 from __future__ import annotations
 
@@ -20,18 +20,33 @@ _GLOB = str.maketrans("", "", "*?[]")
 
 
 def tests_of(
-    workspace: Workspace, tree: Tree, state: State, suites: Sequence[str], arch: str, *, progress: Progress = silent
+    workspace: Workspace,
+    tree: Tree,
+    states: Sequence[State],
+    suites: Sequence[str],
+    arch: str,
+    *,
+    progress: Progress = silent,
 ) -> Mapping[str, tuple[str, ...]]:
-    """The names of the tests in each of `suites` (selftests: their paths, too); no kernel is built for it.
+    """The names of the tests that each of `suites` has in any of the states (selftests: their paths, too); no kernel is
+    built for it.
 
     Raises InputError for unknown suites.
     """
-    return {suite: _tests(catalogue.get(workspace, suite, progress), tree, state, arch) for suite in suites}
+    return {suite: _tests(catalogue.get(workspace, suite, progress), tree, states, arch) for suite in suites}
 
 
 def matches(globs: Sequence[str], names: Collection[str]) -> bool:
     """Whether any of the globs matches any of the names."""
     return any(fnmatch.filter(names, glob) for glob in globs)
+
+
+def chosen(globs: Sequence[str], tests: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Those of the globs of `--test` that choose among the `tests` of each suite; one that means what the kernel says
+    chooses none. Raises InputError, with the nearest names, for one that means nothing."""
+    kept = tuple(glob for glob in globs if not means_the_log(glob, tests.values()))
+    require_match(kept, [name for names in tests.values() for name in names], "--test")
+    return kept
 
 
 def means_the_log(glob: str, tests: Iterable[Collection[str]]) -> bool:
@@ -56,9 +71,9 @@ def near(wrong: str, names: Collection[str]) -> str:
     return ", ".join(map(printable, found)) + (f" and {more} more" if more else "")
 
 
-def _tests(suite: Suite, tree: Tree, state: State, arch: str) -> tuple[str, ...]:
+def _tests(suite: Suite, tree: Tree, states: Sequence[State], arch: str) -> tuple[str, ...]:
     if suite.kind is SuiteKind.SELFTESTS:
-        programs = selftests.programs_of(tree, state, arch)
+        programs = dict.fromkeys(one for state in states for one in selftests.programs_of(tree, state, arch))
         return (*(program.name for program in programs), *(program.path for program in programs))
     assert suite.directory is not None
     here = unittests_cfg.Here(suite.name, suite.directory, GUEST_CPUS)

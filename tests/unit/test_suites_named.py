@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch_tool.bisect.named import means_the_log
+from kpatch_tool.suites.named import means_the_log
 
 
 @pytest.mark.parametrize(
