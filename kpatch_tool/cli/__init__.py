@@ -47,8 +47,7 @@ _OF_INPUT = {errno.ENAMETOOLONG: "give a shorter name", errno.ELOOP: "see where 
 def main(argv: Sequence[str] | None = None) -> None:
     """The `kpt` program. Ends with the exit status of the contract: 0 well, 1 finding, 2 input, 3 machine."""
     args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command, and a module of this package
-    if sys.stdout is None:  # started with it closed (`>&-`)
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    _open_what_was_closed()
     codecs.register_error("kpt", _in_another_charset)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -82,6 +81,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(status)
     finally:
         sys.excepthook = _crashed  # typer has put its own in the place of what was there before
+
+
+def _open_what_was_closed() -> None:
+    """Give the standard streams that kpt was started without (`>&-`, `2>&-`) a place. Else the next file to be opened
+    has that number, and the programs that kpt starts write what they say into it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free (open(2))
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
 
 
 def _advised(error: OSError) -> tuple[int, str]:

@@ -140,6 +140,24 @@ def test_a_closed_standard_output(workspace: Workspace) -> None:
         assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_a_closed_standard_error(workspace: Workspace, toy_repo: Path) -> None:
+    """What is to be done is done all the same, and its status told."""
+
+    def status(words: str, closed: str = "2>&-") -> int:
+        command = f'exec "$0" -m kpatch_tool {words} {closed}'
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable], cwd=workspace.root, capture_output=True, check=False
+        )
+        assert done.stderr == b""
+        return done.returncode
+
+    assert status(f"tree add toy --git {toy_repo} --ref main") == 0
+    assert status(f"tree add two --git {toy_repo} --ref main", "<&- >&- 2>&-") == 0
+    assert all((workspace.trees / f"{name}.git").is_dir() for name in ("toy", "two"))
+    assert status("show nosuch") == 2
+    assert status("nosuch") == 2
+
+
 def test_a_full_disk_says_what_to_do(workspace: Workspace, kpt: Kpt) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
