@@ -44,6 +44,23 @@ def test_an_interrupted_command_ends_with_the_signals_status(workspace: Workspac
     assert not list(workspace.series.iterdir())
 
 
+_LOADING = """
+import os, signal, sys
+from kpatch_tool.__main__ import run
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "kpatch_tool.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+run()
+"""
+
+
+def test_an_interruption_while_kpt_loads(workspace: Workspace) -> None:
+    done = subprocess.run([sys.executable, "-c", _LOADING], cwd=workspace.root, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
 def test_a_reader_that_goes_is_no_finding(workspace: Workspace, kpt: Kpt) -> None:
     """`kpt list | head -1`: status 1 would say that something is wrong with the series."""
     mails = workspace.series / "long"
