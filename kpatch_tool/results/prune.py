@@ -84,8 +84,8 @@ def prune(
 
 
 def _make_room(workspace: Workspace) -> None:
-    """On a full disk SQLite cannot even read: what is of no use for the longest time goes without asking it, until it
-    can."""
+    """On a full disk SQLite can only read: what is of no use for the longest time goes without asking it, until it
+    can write."""
     for machine in saved.saved_machines(workspace.cache):
         if shutil.disk_usage(workspace.state).free < _ROOM and machine.unused():
             machine.forget()

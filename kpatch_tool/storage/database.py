@@ -20,8 +20,7 @@ from typing import Any, Self
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.system import lock
-from kpatch_tool.system.atomic import machine_errors
+from kpatch_tool.system import atomic, lock
 from kpatch_tool.workspace import Workspace
 
 FILE_NAME = "store.sqlite"
@@ -71,9 +70,9 @@ class Database:
     """The file of one workspace; use it as a context manager, from any thread. Nothing is opened or created before the
     first call.
 
-    `note` is told when the file was found broken and set aside. Where the file may not be written what it holds can be
-    read all the same. Every method raises MachineError, one line, when the disk is full, the file cannot be written, or
-    another kpt keeps it busy for half a minute.
+    `note` is told when the file was found broken and set aside. Where the file may not be written, or the disk has no
+    room for what SQLite puts beside it, what it holds can be read all the same. Every method raises MachineError, one
+    line, when the disk is full, the file cannot be written, or another kpt keeps it busy for half a minute.
     """
 
     def __init__(self, workspace: Workspace, *, note: Progress = silent) -> None:
@@ -82,6 +81,7 @@ class Database:
         self._note = note
         self._connection: sqlite3.Connection | None = None
         self._one_at_a_time = threading.RLock()
+        self._no_room = False  # so only a copy was opened
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +140,18 @@ class Database:
         directory = next(path for path in self.path.parents if path.exists())
         if not all(os.access(path, os.W_OK) for path in (directory, self.path) if path.exists()):
             return self._open_copy()
-        with machine_errors(self.path):
+        try:
+            connection = self._open_file()
+        except (sqlite3.OperationalError, MachineError):
+            if not atomic.is_full(directory):
+                raise
+            self._no_room = True
+            return self._open_copy()
+        self._no_room = False
+        return connection
+
+    def _open_file(self) -> sqlite3.Connection:
+        with atomic.machine_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         # Going over to write-ahead logging does not wait for another process that is doing the same.
         with lock.held(self._lock, wait_seconds=_BUSY_SECONDS), _opened(self.path, _BUSY_SECONDS) as connection:
@@ -154,13 +165,17 @@ class Database:
         with _opened(":memory:") as copy:
             if self.path.exists():
                 # Without a log of writes nobody writes, and SQLite need not make its files beside this one.
-                asked = "" if self.path.with_name(f"{FILE_NAME}-wal").exists() else "&immutable=1"
+                asked = "" if self._has_log() else "&immutable=1"
                 uri = f"{self.path.absolute().as_uri()}?mode=ro{asked}"
                 with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as there:
                     there.backup(copy)
             self._migrate(copy)
             copy.execute("PRAGMA query_only = ON")
         return copy
+
+    def _has_log(self) -> bool:
+        log = self.path.with_name(f"{FILE_NAME}-wal")
+        return log.exists() and log.stat().st_size > 0
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if _version(connection) == len(_MIGRATIONS):
@@ -187,7 +202,7 @@ class Database:
     def _set_aside(self) -> None:
         """Rename a broken file, so that a new one takes its place; only if it still is broken once it is ours."""
         self.close()
-        with lock.held(self._lock, wait_seconds=_BUSY_SECONDS), machine_errors(self.path):
+        with lock.held(self._lock, wait_seconds=_BUSY_SECONDS), atomic.machine_errors(self.path):
             if not self._is_broken():
                 return
             aside = self.path.with_name(f"{FILE_NAME}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -217,7 +232,8 @@ class Database:
 
     def _machine_error(self, error: sqlite3.DatabaseError) -> MachineError:
         self.close()
-        what, todo = _TROUBLE.get(_code(error), (str(error), "remove the file; only time is lost"))
+        code = sqlite3.SQLITE_FULL if self._no_room else _code(error)
+        what, todo = _TROUBLE.get(code, (str(error), "remove the file; only time is lost"))
         return MachineError(what, where=str(self.path), todo=todo)
 
 

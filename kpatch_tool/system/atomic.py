@@ -20,6 +20,7 @@ from kpatch_tool.system import leftovers
 
 STAGING = ".kpt-staging-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SMALL = 1 << 16
 _OPEN = "/proc/self/fd/{}"  # a link to what a descriptor is open on (proc(5))
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2)
@@ -216,6 +217,16 @@ def copy_tree(source: Path, target: Path) -> None:
         if full:
             raise full[0] from None
         raise
+
+
+def is_full(directory: Path) -> bool:
+    """Whether there is no room for a small file in `directory`, be it for the user's quota."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_SMALL))
+    except OSError as error:
+        return error.errno in _FULL
+    return False
 
 
 @contextlib.contextmanager

@@ -24,7 +24,9 @@ from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, St
 from kpatch_tool.results.store import Store
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.reading.stated import Form
+from kpatch_tool.storage.database import Database
 from kpatch_tool.suites.model import CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
+from kpatch_tool.system import atomic
 from kpatch_tool.tree.model import AppliedFile, AppliedPatch, ApplyOutcome, ApplyStatus
 from kpatch_tool.workspace import Workspace, create
 from tests.results_fixtures import make_build
@@ -224,6 +226,25 @@ def test_a_full_disk_is_one_line(workspace: Workspace, tmp_path: Path) -> None:
             for number in range(100):
                 store.keep_tests(f"{number:0>5000}", big)
         assert store.tests("k") is None, "and it still answers"
+
+
+def test_on_a_full_disk_what_was_kept_is_read(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(workspace) as store:
+        store.keep_tests("k", state_tests(tmp_path))
+
+    def refused(_: Database) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Database, "_open_file", refused)
+    with Store(workspace) as store, pytest.raises(MachineError, match="disk I/O error"):
+        store.tests("k")
+    monkeypatch.setattr(atomic, "is_full", lambda _: True)
+    with Store(workspace) as store:
+        assert store.tests("k") is not None
+        with pytest.raises(MachineError, match=r"store\.sqlite: cannot write: the disk is full; free some space"):
+            store.keep_tests("l", state_tests(tmp_path))
 
 
 def _write_many(root: Path, process: int) -> None:
