@@ -12,6 +12,7 @@ from kpatch_tool.system import atomic, process, sandbox
 from kpatch_tool.system.sandbox import Room
 from kpatch_tool.text import printable
 from kpatch_tool.tree.adding import init_bare
+from kpatch_tool.tree.failed import git_failed
 from kpatch_tool.tree.sources.git import GitRepository
 from kpatch_tool.tree.worktree import PLAIN_FILES
 
@@ -34,7 +35,7 @@ def fetch_sources(work: Path, source: str, ref: str, cache: Path, progress: Prog
         ["git", f"--git-dir={git_dir}", f"--work-tree={target}", "checkout", "--quiet", commit, "--", "."]
     )
     if done.status:
-        raise MachineError(f"git checkout failed: {done.last_line()}", where=source)
+        raise git_failed(done.stderr, target)
     if not (target / "x86" / "unittests.cfg").is_file() or not (target / "configure").is_file():
         raise InputError("this is no kvm-unit-tests", where=source, todo="it has no configure or x86/unittests.cfg")
     return commit

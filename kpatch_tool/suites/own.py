@@ -53,6 +53,9 @@ def compile_into(directory: Path, *variables: str) -> None:
         with atomic.machine_errors(work):
             atomic.copy_tree(SOURCE, work)
         done = process.run(["make", "O=out", *variables], cwd=work, env=_environment(), timeout=_BUILD_SECONDS)
+        if done.status != 0 and (full := process.disk_full(done.stderr.decode("utf-8", "replace"))):
+            what = f"cannot build {SUITE}: {full}"
+            raise MachineError(what, where=str(place.parent), todo="free some space, or set TMPDIR to another place")
         if done.status != 0:
             raise MachineError(
                 f"cannot build: {first_error(done.stderr) or done.last_line()}", where=SUITE, todo="run `kpt doctor`"

@@ -132,12 +132,14 @@ class Worktree:
     def _run(self, argv: list[str], environment: Mapping[str, str]) -> None:
         done = process.run(argv, env=environment)
         if done.status != 0:
-            said = done.stderr.decode("utf-8", "replace")
-            reason = next((line for line in said.splitlines() if "No space left" in line), done.last_line())
+            full = process.disk_full(done.stderr.decode("utf-8", "replace"))
+            # git does not say so of its index, which it writes last.
+            room = not full and not atomic.is_full(self.path.parent)
+            todo = f"remove {self.path}" if room else "free some space"
             raise MachineError(
-                f"cannot check out {self.tree.name}: {reason}",
+                f"cannot check out {self.tree.name}: {full or done.last_line()}",
                 where=str(self.path),
-                todo="free some space" if "No space left" in said else f"remove {self.path} and run the command again",
+                todo=f"{todo} and run the command again",
             )
 
 

@@ -97,6 +97,7 @@ def _download(package: str, candidate: _Candidate, target: Path, progress: Progr
     argv = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", f"{package}={candidate.version}"]
     with _watched(room, f"fetching {candidate.file}", candidate.size, progress):
         done = process.run(argv, cwd=room)
+    _require_space(done, room)
     if done.status != 0 or not (room / candidate.file).exists():
         todo = "check the network, run `apt-get update` (as root), and try again"
         raise MachineError(f"apt cannot fetch it: {_reason(done.stderr)}", where=package, todo=todo)
@@ -144,14 +145,18 @@ def _extracted(package: Path, room: Path, progress: Progress) -> Path:
     progress(f"opening {package.name}")
     done = process.run(["dpkg-deb", "--extract", package, room])
     archives = sorted((room / "usr/src").glob("*.tar.*"))
-    if done.status != 0 and "No space left" in done.stderr.decode("utf-8", "replace"):
-        raise MachineError("no space left on the disk", where=str(room), todo="free some space and try again")
+    _require_space(done, room)
     if done.status != 0:
         package.unlink(missing_ok=True)
         raise MachineError(f"damaged package: {_reason(done.stderr)}", where=str(package), todo="try again")
     if not archives:
         raise InputError("no kernel source in this package", where=package.name, todo="give one like linux-source-6.1")
     return max(archives, key=lambda path: path.stat().st_size)
+
+
+def _require_space(done: process.Finished, room: Path) -> None:
+    if done.status != 0 and process.disk_full(done.stderr.decode("utf-8", "replace")):
+        raise MachineError("no space left on the disk", where=str(room), todo="free some space and try again")
 
 
 def _reason(said: bytes) -> str:
