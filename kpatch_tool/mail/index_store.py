@@ -10,6 +10,7 @@ is in the file can always be made again, so a broken one is thrown away.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from array import array
 from bisect import bisect_left
@@ -21,8 +22,7 @@ from typing import Any, NamedTuple, Self
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
-from kpatch_tool.system import lock
-from kpatch_tool.system.atomic import machine_errors
+from kpatch_tool.system import atomic, lock
 
 VERSION = 7
 _PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
@@ -281,7 +281,7 @@ class IndexFile:
 
 def _opened(path: Path) -> sqlite3.Connection:
     """The file, new where there is none or a broken one or one of another version."""
-    with machine_errors(path):
+    with atomic.machine_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(2):
         connection = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -317,6 +317,22 @@ def _trouble(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         place = str(path)
         if code in _FULL:
-            raise MachineError("cannot write: the disk is full", where=place, todo="free some space") from error
+            raise _no_room(path) from error
         todo = "remove that file and run the command again" if code in _BROKEN else "check the permissions"
         raise MachineError(f"the index of mail cannot be used: {error}", where=place, todo=todo) from error
+
+
+def _no_room(path: Path) -> MachineError:
+    """What is full: the place of the index, or the one where SQLite sorts, whose files are gone by now."""
+    what = "cannot write: the disk is full"
+    scratch = _scratch()
+    if scratch.stat().st_dev == path.parent.stat().st_dev or atomic.is_full(path.parent):
+        return MachineError(what, where=str(path), todo="free some space")
+    return MachineError(what, where=str(scratch), todo="free some space, or set TMPDIR to another place")
+
+
+def _scratch() -> Path:
+    """The directory of SQLite's temporary files (sqlite.org/tempfiles.html)."""
+    named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
+    places = (Path(name) for name in (*named, "/var/tmp", "/usr/tmp", "/tmp") if name)
+    return next((place for place in places if place.is_dir() and os.access(place, os.W_OK | os.X_OK)), Path())

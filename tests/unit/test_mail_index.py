@@ -6,6 +6,7 @@ import base64
 import gzip
 import lzma
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpatch_tool.errors import InputError
-from kpatch_tool.mail import index, index_scan
+from kpatch_tool.errors import InputError, MachineError
+from kpatch_tool.mail import index, index_scan, index_store
 from kpatch_tool.mail.index_scan import Batch, Scanner
 from kpatch_tool.mail.xz import XzFile
 from kpatch_tool.progress import silent
 from kpatch_tool.series.mailboxes import listing, threads
 from kpatch_tool.series.mailboxes.indexed import PatchJudge
 from kpatch_tool.series.reading import subject
+from kpatch_tool.system import atomic
 from tests import thread_texts
 from tests.clock import within
 from tests.conftest import SHARED
@@ -483,3 +485,19 @@ def test_a_dictionary_of_gigabytes(tmp_path: Path) -> None:
     path.write_bytes(lzma.compress(mbox(*thread(1)), filters=filters))
     with pytest.raises(InputError, match=r"damaged \(Memory usage limit exceeded\)"):
         from_index(path, tmp_path / "i.sqlite")
+
+
+def test_where_a_full_disk_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says of both alike that the disk is full: of the index's own, and of the one where it sorts."""
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system here")
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    path = tmp_path / "x.sqlite"
+    for place, full, named in ((other, False, other), (other, True, path), (tmp_path, False, path)):
+        monkeypatch.setenv("TMPDIR", str(place))
+        monkeypatch.setattr(atomic, "is_full", {path.parent: full}.__getitem__)
+        with pytest.raises(MachineError, match="the disk is full; free some space") as told, index_store._trouble(path):
+            raise error
+        assert told.value.where == str(named)
