@@ -38,6 +38,12 @@ _TODO = {
     errno.EFBIG: "raise your limit of the size of a file (ulimit -f)",
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "check the permissions",
+    errno.EPERM: "check the permissions",
+    errno.EIO: "check the disk",
+    errno.EMFILE: "raise your limit of open files (ulimit -n)",
+    errno.EBUSY: "end what uses it",
+    errno.EISDIR: "move away the directory in the place of a file",
+    errno.ENOTEMPTY: "move away what is in that directory",
     errno.ENOTDIR: "move away the file in the place of a directory",
     errno.EEXIST: "move away the file in the place of a directory",
 }
@@ -75,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         status, advice = _advised(error)
         if not advice:
             raise
-        place = f"{error.filename}: " if error.filename else ""
+        named = error.filename2 or error.filename  # of a file that is renamed, what it was to be
+        place = f"{named}: " if named else ""
         _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {advice} and run the command again")
         _drop_output()
         sys.exit(status)

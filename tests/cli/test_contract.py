@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch_tool import cli
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt
 from tests.patch_files import patch_text
@@ -173,6 +175,41 @@ def test_a_closed_standard_error(workspace: Workspace, toy_repo: Path) -> None:
     assert all((workspace.trees / f"{name}.git").is_dir() for name in ("toy", "two"))
     assert status("show nosuch") == 2
     assert status("nosuch") == 2
+
+
+@pytest.mark.parametrize("name", ["kernel-trees/trees.toml", ".kpt/state.json"])
+def test_a_directory_in_the_place_of_a_file(workspace: Workspace, kpt: Kpt, name: str) -> None:
+    place = workspace.root / name
+    place.unlink(missing_ok=True)
+    place.mkdir(parents=True)
+    said = kpt("tree", "list", status=3).err
+    assert (
+        said
+        == f"kpt: {place}: is a directory; move away the directory in the place of a file and run the command again\n"
+    )
+
+
+_RENAMES = """
+import pathlib
+from kpatch_tool import cli
+from kpatch_tool.cli import common
+common.here = lambda: pathlib.Path("staged").replace("there")
+cli.main(["list"])
+"""
+
+
+def test_a_refused_rename_names_what_stands_in_the_way(workspace: Workspace) -> None:
+    (workspace.root / "staged").write_text("")
+    (workspace.root / "there").mkdir()
+    command = [sys.executable, "-c", _RENAMES]
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.split(";")[0]) == (3, "kpt: there: is a directory")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EIO, errno.EMFILE, errno.EBUSY, errno.EISDIR, errno.ENOTEMPTY])
+def test_what_the_system_refuses_is_no_bug(number: int) -> None:
+    status, todo = cli._advised(OSError(number, "", "name"))
+    assert status == 3 and todo
 
 
 def test_a_full_disk_says_what_to_do(workspace: Workspace, kpt: Kpt) -> None:
