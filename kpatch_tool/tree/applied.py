@@ -13,13 +13,14 @@ import os
 import shlex
 from dataclasses import dataclass
 
-from kpatch_tool.errors import InputError
+from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.series.directory import store
 from kpatch_tool.system import process
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.failed import BadSetting
 from kpatch_tool.tree.model import Applied, State, Tree, branch_name
 from kpatch_tool.tree.objects import Objects
-from kpatch_tool.tree.refs import at_rest, settle
+from kpatch_tool.tree.refs import at_rest, read_refs, settle
 from kpatch_tool.workspace import Workspace
 
 RECORD_FILE = "record"  # the file of a history's entry
@@ -79,12 +80,31 @@ def remember(workspace: Workspace, series: str, tree: str) -> None:
 
 
 def tree_of(workspace: Workspace, catalogue: Catalogue, series: str, tree: str | None = None) -> Tree:
-    """`tree`, or where None the one `series` was applied to last. Raises InputError when that is not here."""
+    """`tree`, or where None the one `series` was applied to last; where the workspace does not remember one (its memory
+    may be lost), the only one that has a record of the series. Raises InputError when that is not here."""
     where = tree if tree is not None else workspace.remembered(f"{_WHERE}:{series}")
-    found = None if where is None else catalogue.find(where)
+    found = _sought(catalogue, series) if where is None else catalogue.find(where)
     if found is None:
         raise InputError(f"series {series} is not applied to any tree here", todo=f"run `kpt apply {series}`")
     return found
+
+
+def _sought(catalogue: Catalogue, series: str) -> Tree | None:
+    having = [one for one in catalogue.here() if _has_record(one, series)]
+    if len(having) > 1:
+        names = ", ".join(one.name for one in having)
+        raise InputError(f"series {series} is applied to several trees: {names}", todo="name one with --tree")
+    return having[0] if having else None
+
+
+def _has_record(tree: Tree, series: str) -> bool:
+    """Whether the series is applied there, or an apply of it was undone."""
+    try:
+        return bool(read_refs(tree.git_dir, (record_ref(series), undone_ref(series))))
+    except BadSetting:
+        raise
+    except MachineError:  # this tree is damaged; it may have nothing to do with the series
+        return False
 
 
 def load_applied(workspace: Workspace, series: str | None = None, *, tree: str | None = None) -> Applied:

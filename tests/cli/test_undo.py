@@ -226,3 +226,22 @@ def test_adding_a_tree_leaves_the_users_index_alone(toy_repo: Path, workspace: W
     before = index.read_bytes()
     kpt("tree", "add", "toy", "--dir", toy_repo)
     assert index.read_bytes() == before
+
+
+def test_the_memory_of_the_workspace_is_lost(two: Path, workspace: Workspace, kpt: Kpt, toy_repo: Path) -> None:
+    """The record lies in the tree: it tells where the series is applied."""
+    kpt("tree", "add", "other", "--git", toy_repo, "--ref", "main")
+    memory = workspace.state / "state.json"
+    assert "not applied to any tree here" in kpt("undo", "two", status=2).err
+    kpt("apply", "two", "--tree", "toy")
+    for text in ("", '{"applied:two": "to', "\x00junk"):
+        memory.write_text(text)
+        assert load_applied(workspace, "two").tree == "toy"
+    (workspace.trees / "other.git/HEAD").write_text("not a repository\n")
+    assert kpt("undo", "two", "--json").json["tree"] == "toy"
+    memory.write_text("")
+    kpt("undo", "two", "--redo")
+    kpt("tree", "add", "other", "--git", toy_repo, "--ref", "main", "--force")
+    kpt("apply", "two", "--tree", "other")
+    memory.write_text("")
+    assert "several trees: other, toy; name one with --tree" in kpt("undo", "two", status=2).err
