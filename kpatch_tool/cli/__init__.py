@@ -20,6 +20,7 @@ import typer
 
 from kpatch_tool import __version__
 from kpatch_tool.cli.commands import GROUPS, TABLE
+from kpatch_tool.cli.values import refuse_swallowed
 from kpatch_tool.errors import INPUT, MACHINE, InputError, KptError, MachineError
 from kpatch_tool.text import printable
 from kpatch_tool.tree.environment import (
@@ -64,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     run_no_programs_of_repositories()
     take_words_in_english()
     try:
-        sys.exit(build_app(_wanted(args))(args=args, prog_name="kpt", standalone_mode=False) or 0)
+        command = typer.main.get_command(build_app(_wanted(args)))
+        refuse_swallowed(command, args)
+        sys.exit(command(args=args, prog_name="kpt", standalone_mode=False) or 0)
     except _Usage as error:
         _complain_of_usage(error)
         sys.exit(error.exit_code)

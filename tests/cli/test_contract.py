@@ -285,6 +285,21 @@ def test_a_directory_that_is_no_series(workspace: Workspace, kpt: Kpt) -> None:
         (["import", "a@b.c", "--timeout", "nan"], "kpt: import: invalid value for '--timeout': nan is no number"),
         (["import", "a@b.c", "--timeout", "inf"], "kpt: import: invalid value for '--timeout': inf is not in"),
         (["show", "x", "--patch", "z"], "kpt: show: invalid value for '--patch': 'z' is not a valid int"),
+        (
+            ["bisect", "s", "--warning", "--json"],
+            "kpt: bisect: option '--warning' requires an argument, and '--json' lo",
+        ),
+        (["test", "s", "--test", "--each"], "kpt: test: option '--test' requires an argument, and '--each' looks like"),
+        (
+            ["results", "--tree", "--json"],
+            "kpt: results: option '--tree' requires an argument, and '--json' looks like",
+        ),
+        (
+            ["tree", "add", "t", "--ref", "--force"],
+            "kpt: tree add: option '--ref' requires an argument, and '--force' ",
+        ),
+        (["show", "--patch=--json"], "kpt: show: invalid value for '--patch': '--json' is not a valid int"),
+        (["show", "--", "--patch", "--json"], "kpt: show: got unexpected extra argument"),
     ],
 )
 def test_what_is_typed_wrong_is_said_in_one_line(workspace: Workspace, kpt: Kpt, words: list[str], said: str) -> None:
