@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool.cli.common import console, here
+from kpatch_tool.cli.common import JsonOption, console, here
 
 _SERIES_HELP = "A series, its name or its directory; the one that ran last where left out."
 
@@ -29,12 +29,14 @@ def command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to this file.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """The results of the last `kpt run` of a series."""
     from kpatch_tool.report import reports, table
 
     workspace = here()
     record = reports.last(workspace, series)
+    form = Format.JSON if as_json else form
     if output is not None:
         reports.write(workspace, record, form.value, output)
         typer.echo(f"report: {output}")

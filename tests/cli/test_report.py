@@ -68,6 +68,14 @@ def test_json(kpt: Kpt, workspace: Workspace) -> None:
     assert (document["kpt"], document["series"], document["exit_status"]) == (1, "demo", 1)
 
 
+def test_json_is_asked_for_as_elsewhere(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    keep_a_run(workspace)
+    document = kpt("report", "--format", "json").json
+    assert kpt("report", "--json").json == document
+    kpt("report", "--json", "-o", tmp_path / "report")
+    assert json.loads((tmp_path / "report").read_text()) == document
+
+
 def test_files(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
     keep_a_run(workspace)
     page, data = tmp_path / "r.html", tmp_path / "r.json"
