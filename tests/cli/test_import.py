@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -294,3 +295,21 @@ def test_binary_files_fit_the_terminal(kpt: Kpt, tmp_path: Path) -> None:
     assert "logo.bin (new)  binary  000000000000..123456781234\n" in shown
     files = kpt("show", "logo", "--json").json["patches"][0]["files"]
     assert files[0]["new_blob"] == "12345678" * 5
+
+
+# root may read anything
+_WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+
+@pytest.mark.parametrize("name", ["series.toml", "source"])
+def test_a_series_that_may_not_be_read_is_not_called_another(kpt: Kpt, page: Path, name: str) -> None:
+    kpt("import", page, "--name", "s")
+    closed = page.parent / "series/s" / name
+    mode = closed.stat().st_mode
+    closed.chmod(0)
+    words = [*_WITHOUT_POWERS, sys.executable, "-m", "kpatch_tool", "import", str(page), "--name", "s"]
+    done = subprocess.run(words, cwd=page.parent, capture_output=True, text=True, check=False)
+    closed.chmod(mode)
+    assert done.returncode == 2
+    assert str(closed) in done.stderr
+    assert done.stderr.endswith("cannot be read: permission denied; check its permissions\n")

@@ -14,6 +14,10 @@ LARGEST = 1 << 29  # bytes of one file
 _TODO = "see what it is, or import the series again"
 
 
+class Forbidden(InputError):
+    """A file that this user may not read: nothing is known of what is in it."""
+
+
 def contents(directory: Path, name: str) -> bytes:
     """The file `name` of a series' directory, which may be a link to another file in it.
 
@@ -33,6 +37,8 @@ def contents(directory: Path, name: str) -> bytes:
         return real.read_bytes()
     except FileNotFoundError:
         raise
+    except PermissionError as error:
+        raise Forbidden("cannot be read: permission denied", where=str(path), todo="check its permissions") from error
     except OSError as error:
         reason = (error.strerror or "input/output error").lower()
         raise InputError(f"cannot be read: {reason}", where=str(path), todo=_TODO) from error

@@ -72,7 +72,8 @@ def save(
     """Write series/NAME/ of the workspace; returns it and whether anything was written.
 
     `revision`, `sloppy` and `pick` are what was asked for (kept for `reread`). A directory that was made of the same
-    bytes is left as it is. Raises InputError when another series has that name, unless `force`.
+    bytes is left as it is. Raises InputError when another series has that name, or one that may not be read, unless
+    `force`.
     """
     directory = where.series / check_name(series.name)
     stored = _stored_files(received)
@@ -395,6 +396,8 @@ def _same_source(directory: Path, stored: Sequence[tuple[str, bytes]]) -> bool:
     try:
         table = _table(directory)
         same = all(ondisk.contents(directory, f"source/{name}") == data for name, data in stored)
+    except ondisk.Forbidden:
+        raise
     except (OSError, InputError):
         return False
     return same and ondisk.strings(table, "source") == tuple(name for name, _ in stored)
