@@ -16,7 +16,7 @@ _BAD_SETTING = re.compile(
     r"|bogus (?:format|count) in GIT_CONFIG\w*|(?:missing config|too many entries in) .*GIT_CONFIG_\w+.*"
     r"|unable to parse .*command-line config.*|unable to access '[^']*config'.*|exceeded maximum include depth.*"
 )
-_IN_FILE = re.compile(r"in file (.+?)(?: at line \d+)?$|unable to access '(.+)'")
+_IN_FILE = re.compile(r"in file '?(.+?)'?(?: at line \d+)?$|unable to access '(.+)'")
 _REFUSED_TRANSPORT = re.compile(r"transport '([^']+)' not allowed")
 
 

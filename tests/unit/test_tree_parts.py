@@ -176,6 +176,8 @@ def test_a_bad_configuration_of_git_is_no_fault_of_the_tree(said: bytes, named: 
         assert "correct" in error.todo and "tree" not in error.line()
 
 
-def test_the_configuration_of_the_tree_is_a_fault_of_the_tree() -> None:
-    said = b"fatal: bad config line 7 in file /r/config\n"
-    assert unreadable(said, Path("/r")).todo == REPAIR
+@pytest.mark.parametrize(
+    "said", [b"bad config line 7 in file /r/config", b"bad config variable 'a.b' in file '/r/config' at line 3"]
+)
+def test_the_configuration_of_the_tree_is_a_fault_of_the_tree(said: bytes) -> None:
+    assert unreadable(b"fatal: " + said + b"\n", Path("/r")).todo == REPAIR
