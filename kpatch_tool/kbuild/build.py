@@ -232,7 +232,7 @@ class _Builder:
         record = self._noted(directory, make, record, log)
         directory.keep(record)
         directory.ended()
-        errors = diagnostics.root_causes(text, _roots(make)) or (Diagnostic("", 0, _last_line(text)),)
+        errors = diagnostics.root_causes(text, _roots(make)) or (Diagnostic("", 0, _last_line(text), echo=True),)
         return self._result(BuildStatus.FAILED, errors, _all(record), log, f"does not build: {errors[0].told}")
 
     def _result(

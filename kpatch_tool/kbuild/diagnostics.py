@@ -53,13 +53,14 @@ def _form(pattern: str, *, error: bool, last_resort: bool = False) -> _Form:
 
 _PLACE = r"(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}):(?:\d+:)?"
 _OPTION = r"(?:\s\[(?P<option>-W[^\]]+)\])?$"
+_LD = r"(?:\S*[/-])?ld(?:\.\w+)?(?:-[\d.]+)?: "
 
 # The first form that matches a line decides.
 _FORMS: tuple[_Form, ...] = (
     _form(rf"^{_PLACE} (?:fatal )?error: (?P<message>.*?){_OPTION}", error=True),
     _form(rf"^{_PLACE} internal compiler error: (?P<message>.*)$", error=True),
     _form(rf"^{_PLACE} warning: (?P<message>.*?){_OPTION}", error=False),
-    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}): Error: (?P<message>.*)$", error=True),
+    _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}): (?:Fatal e|E)rror: (?P<message>.*)$", error=True),
     _form(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}): Warning: (?P<message>.*)$", error=False),
     # gcc's "error: ..." without a place: bad options, plugins
     _form(r"^(?:gcc|cc1|clang|cc)(?:-[\d.]+)?: (?:fatal )?error: (?P<message>.*)$", error=True),
@@ -67,31 +68,28 @@ _FORMS: tuple[_Form, ...] = (
     _form(rf"^(?:cc1|clang): warning: (?P<message>.*?){_OPTION}", error=False),
     # modpost: ERROR: modpost: "symbol" [module.ko] undefined!  (before 5.7: ERROR: "symbol" [module.ko] undefined!)
     _form(r"^ERROR: (?:modpost: )?(?P<message>\"[^\"]+\" \[(?P<file>[^\]]+)\] undefined!)$", error=True),
-    _form(r"^ERROR: (?:modpost: )?(?P<message>.*)$", error=True),
+    _form(r"^(?:ERROR|FATAL): (?:modpost: )?(?P<message>.*)$", error=True),
     _form(r"^WARNING: (?:modpost: )?(?P<file>[\w./-]+\.(?:o|ko)): (?P<message>.*)$", error=False),
     _form(r"^WARNING: (?:modpost: )?(?P<message>.*)$", error=False),
     _form(r"^(?P<file>[\w./-]+\.o): error: objtool: (?P<message>.*)$", error=True),
     _form(r"^(?P<file>[\w./-]+\.o): warning: objtool: (?P<message>.*)$", error=False),
-    # ld: a place in an object, then what is wrong
+    # ld (its %C): an object, its source, and a line where there is debug information, else a section. Below "in
+    # function" the object is left out, and the source of one linked of others (built-in.o of Linux 3.15) is not known.
     _form(
-        r"^(?:\S*ld(?:\.bfd|\.lld)?: )?(?P<file>[^\s:]+\.[cSh]):(?P<line>\d{1,9}): "
-        r"(?P<message>(?:undefined|multiple).*)$",
+        rf"^(?:{_LD})?(?=\S)(?:[^\s:()]+\.[oa]:)??(?:(?P<file>[^\s:()]*\.\w+):)?(?:(?P<line>\d{{1,9}}):|\([^)]*\):)?"
+        r" (?P<message>(?:undefined reference|multiple definition|relocation) .*)$",
         error=True,
     ),
-    _form(
-        r"^(?:\S*ld(?:\.bfd|\.lld)?: )?(?P<file>[^\s:]+\.[oa]):(?:\([^)]*\):|(?:[^:]*:)?)"
-        r" (?P<message>(?:undefined reference|multiple definition).*)$",
-        error=True,
-    ),
-    _form(r"^\S*ld(?:\.bfd|\.lld)?: warning: (?P<message>.*)$", error=False),
-    _form(
-        r"^\S*ld(?:\.bfd|\.lld)?: (?:error: )?(?P<message>(?:cannot|undefined|unrecognized|duplicate).*)$", error=True
-    ),
+    _form(rf"^{_LD}warning: (?P<message>.*)$", error=False),
+    _form(rf"^{_LD}(?P<message>final link failed.*)$", error=True, last_resort=True),
+    _form(rf"^{_LD}error: (?P<message>.*)$", error=True),
+    # The rest are its own words and those of ASSERT in a linker script; a NOTE goes with a warning.
+    _form(rf"^{_LD}(?!NOTE: |skipping |.*: (?:in function |warning: ))(?P<message>.*)$", error=True),
     # Kconfig: file:line:warning: / file:line: syntax error / error: recursive dependency detected!
     _form(r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?warning: (?P<message>.*)$", error=False),
     _form(
         r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?(?:error: )?"
-        r"(?P<message>.*(?:error|unknown|invalid|unexpected|recursive).*)$",
+        r"(?P<message>.*(?:error|unknown|invalid|unexpected|recursive|can't open).*)$",
         error=True,
     ),
     # make: a rule it has no way to run is a root cause; "Error 2" is not
@@ -223,6 +221,7 @@ def _diagnostic(line: str, roots: Roots) -> tuple[_Form, Diagnostic] | None:
             line=int(parts.get("line") or 0),
             message=_plain(": ".join(filter(None, (parts.get("target"), parts["message"])))),
             option="" if form.error else parts.get("option") or "",
+            echo=form.last_resort,
         )
     return None
 

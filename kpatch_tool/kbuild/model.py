@@ -25,12 +25,14 @@ class BuildStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """An error or warning of compiler, assembler, linker, modpost or make. `file` is relative to the source tree,
-    `line` 0 where none is known, `option` as in "-Wunused-variable", empty for an error."""
+    `line` 0 where none is known, `option` as in "-Wunused-variable", empty for an error; `echo`: it says no more than
+    that something else went wrong ("vmlinux: Error 1")."""
 
     file: str
     line: int
     message: str
     option: str = ""
+    echo: bool = False
 
     @property
     def told(self) -> str:
@@ -142,11 +144,13 @@ def _files(build: StateBuild) -> dict[str, Module]:
 
 def fails_as(build: StateBuild, base: StateBuild | None) -> bool:
     """Whether a state does not build for nothing but what keeps the base from it: the same errors by identity, some of
-    them; where make's output names none, the same reason."""
+    them; where make's output names none, the same reason. Of an error that only echoes another that is not known."""
     if base is None or not build.status is base.status is BuildStatus.FAILED:
         return False
     if not build.errors:
         return not base.errors and build.why == base.why
+    if any(error.echo for error in build.errors):
+        return False
     return {error.identity() for error in build.errors} <= {error.identity() for error in base.errors}
 
 

@@ -89,6 +89,45 @@ ERRORS = [
         f"ld: {SRC}/init/main.c:1042: undefined reference to `frob'",
         Diagnostic("init/main.c", 1042, "undefined reference to 'frob'"),
     ),
+    *(
+        (said, Diagnostic(*place, message))
+        for said, place, message in (
+            # GNU ld without debug information; before binutils 2.31 without its name, and of built-in.o without a file
+            ("x86.c:(.text+0x12): undefined reference to `foo'", ("x86.c", 0), "undefined reference to 'foo'"),
+            ("(.text+0x12): undefined reference to `foo'", ("", 0), "undefined reference to 'foo'"),
+            (
+                "/usr/bin/ld: a/x86.o:(.data+0x10): undefined reference to `f'",
+                ("a/x86.o", 0),
+                "undefined reference to 'f'",
+            ),
+            ("a.o:a.c:(.text+0x5): undefined reference to `f'", ("a.c", 0), "undefined reference to 'f'"),
+            (
+                "b.c:(.text+0x0): multiple definition of `f'; a.o:a.c: first",
+                ("b.c", 0),
+                "multiple definition of 'f'; a.o:a.c: first",
+            ),
+            (f"ld: b.o:{SRC}/kvm.h:12: multiple definition of `f'", ("kvm.h", 12), "multiple definition of 'f'"),
+            (
+                "x.c:(.text+0x1): relocation truncated to fit: R_X86_64_PC32",
+                ("x.c", 0),
+                "relocation truncated to fit: R_X86_64_PC32",
+            ),
+            ("ld: kernel image bigger than KERNEL_IMAGE_SIZE", ("", 0), "kernel image bigger than KERNEL_IMAGE_SIZE"),
+            ("ld.lld: error: undefined symbol: foo", ("", 0), "undefined symbol: foo"),
+            (
+                "ld.lld-15: error: x.o:(.text+0x1): relocation out of range",
+                ("", 0),
+                "x.o:(.text+0x1): relocation out of range",
+            ),
+            ("FATAL: modpost: GPL-incompatible module kvm.ko uses f", ("", 0), "GPL-incompatible module kvm.ko uses f"),
+            (
+                'arch/x86/Kconfig:12: can\'t open file "foo/Kconfig"',
+                ("arch/x86/Kconfig", 12),
+                'can\'t open file "foo/Kconfig"',
+            ),
+            (f"{SRC}/a/b.S:12: Fatal error: can't open foo", ("a/b.S", 12), "can't open foo"),
+        )
+    ),
     (
         "make[4]: *** No rule to make target 'arch/x86/kvm/frob.o', needed by 'arch/x86/kvm/kvm.o'.  Stop.",
         Diagnostic("", 0, "No rule to make target 'arch/x86/kvm/frob.o', needed by 'arch/x86/kvm/kvm.o'"),
@@ -113,7 +152,15 @@ ECHOES = (
 
 @pytest.mark.parametrize(("line", "expected"), ERRORS, ids=[line[:40] for line, _ in ERRORS])
 def test_error_is_the_root_cause(line: str, expected: Diagnostic) -> None:
-    log = f"  CC      x.o\n{line}\ncc1: all warnings being treated as errors\n{ECHOES}"
+    log = f"""  CC      x.o
+ld: x.o: in function `f':
+x.o: In function `f':
+ld: warning: x.o: missing .note.GNU-stack section implies executable stack
+ld: NOTE: This behaviour is deprecated and will be removed in a future version of the linker
+{line}
+ld: final link failed: bad value
+cc1: all warnings being treated as errors
+{ECHOES}"""
     assert diagnostics.root_causes(log.encode(), ROOTS) == (expected,)
 
 

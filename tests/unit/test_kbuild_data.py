@@ -9,7 +9,15 @@ import pytest
 
 from kpatch_tool.errors import InputError
 from kpatch_tool.kbuild import arch, compat, config, reach, versions
-from kpatch_tool.kbuild.model import Diagnostic, Module, ModuleChange, module_changes, new_warnings, previous_built
+from kpatch_tool.kbuild.model import (
+    Diagnostic,
+    Module,
+    ModuleChange,
+    fails_as,
+    module_changes,
+    new_warnings,
+    previous_built,
+)
 from kpatch_tool.kbuild.reach import ChangedPath
 from kpatch_tool.kbuild.toolchain import Toolchain, probe
 from tests.results_fixtures import make_build
@@ -218,6 +226,22 @@ def test_a_base_that_does_not_build_has_no_warnings_to_compare_with() -> None:
     warned = replace(make_build(1), warnings=(Diagnostic("a.c", 10, "unused", "-Wx"),))
     assert new_warnings(warned, make_build(0)) == new_warnings(warned, None) == warned.warnings
     assert new_warnings(warned, make_build(0, "failed")) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "alike"),
+    [
+        ("undefined reference to 'f'", "undefined reference to 'f'", True),
+        ("undefined reference to 'f'", "undefined reference to 'g'", False),
+        ("vmlinux: Error 1", "vmlinux: Error 1", False),
+    ],
+)
+def test_builds_fail_alike_by_what_went_wrong_only(before: str, after: str, alike: bool) -> None:
+    base, build = (
+        replace(make_build(k, "failed"), errors=(Diagnostic("Makefile", 1169, said, echo="Error" in said),))
+        for k, said in enumerate((before, after))
+    )
+    assert fails_as(build, base) is alike
 
 
 def test_modules_beside_those_of_another_state() -> None:
