@@ -14,6 +14,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kpatch_tool.kbuild.model import Diagnostic
 from kpatch_tool.system import process
@@ -107,6 +108,8 @@ _FORMS: tuple[_Form, ...] = (
 _PROGRESS = re.compile(r"^  (?P<what>[A-Z][A-Z0-9_+-]{1,9})(?: \[[MUS]\])?\s+(?P<target>\S+)")
 _ENTERS = re.compile(r"^make(?:\[\d+\])?: (?:Entering|Leaving) directory ")
 
+# A script of the tree's: sources have relative paths or are below a directory of kpt's.
+_SCRIPT = r"(?:[^/\s:]+/|/\S*/(?:scripts|tools|arch)/)\S*"
 # Signs that the machine, not the kernel, made the build fail.
 _INFRA: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
@@ -126,19 +129,21 @@ _INFRA: tuple[re.Pattern[str], ...] = tuple(
         r": line \d+: +\d+ Killed\b",
         r"\*\*\* .*\] Error (?:137|143)$",
         r"terminated with signal 9 \[Killed\]",
-        r"(?:command|program) not found$",
-        # A program, but not a script of the tree's: sources have relative paths or are below a directory of kpt's.
-        r": (?!(?:[^/\s:]+/|/\S*/(?:scripts|tools|arch)/)\S*: not found$)\S+: not found$",
+        # What a script of the tree's calls may be its own mistake; a script that is not there is none of the machine's.
+        rf"^(?!{_SCRIPT}: line \d+: ).*(?:command|program) not found$",
+        rf": (?!{_SCRIPT}: not found$)\S+: not found$",
     )
 )
 
-# What compilers show of the source below a message: "   12 |  code"; gcc before version 9 " code".
-_SHOWN = re.compile(r"\s|\d+ \|")
-# What the source has them say: #error and its like, `$(error ...)` of a Makefile, any warning or note (`#pragma
-# message`).
+# What compilers show of the source below a message: "   12 |  code"; gcc before version 9 " code"; clang before version
+# 17 the bare line, which only the mark below it tells, or that it is the preprocessor's.
+_SHOWN = re.compile(r"\s|\d+ \||#")
+_MARK = re.compile(r"[\s~]*\^[\s~^]*$")
+# What is said of a place in the source, in its words or not: errors and warnings, `$(error ...)` of a Makefile. A fatal
+# error may be the machine's (the output cannot be written), but not #error and its like under -Wfatal-errors.
 _SAID = re.compile(
-    r"[^\s:]+:\d+:(?: \*\*\* |(?:\d+:)? (?:(?:warning|note): |(?:fatal )?error: "
-    r"(?:#(?:error|warning)\b|static assertion failed|call to .* declared with attribute)))"
+    r"[^\s:]+:\d+:(?: \*\*\* | (?:Error|Warning): |(?:\d+:)? (?:(?:warning|note|error): |"
+    r"fatal error: (?:#(?:error|warning)\b|static assertion failed|call to .* declared with attribute)))"
 )
 
 
@@ -146,8 +151,9 @@ def infra_reason(log: bytes) -> str | None:
     """The line that shows a failed build to be this machine's fault (disk full, compiler killed), or None. Lines of the
     source that a compiler shows are none, nor is what it says in the source's words: kernels print "Cannot allocate
     memory", too."""
-    for line in _lines(log):
-        if not (_SHOWN.match(line) or _SAID.match(line)) and any(pattern.search(line) for pattern in _INFRA):
+    for line, below in pairwise([*_lines(log), ""]):
+        said_of_source = _SHOWN.match(line) or _SAID.match(line) or _MARK.match(below)
+        if not said_of_source and any(pattern.search(line) for pattern in _INFRA):
             return line.strip()
     return None
 

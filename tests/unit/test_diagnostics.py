@@ -237,6 +237,9 @@ def test_each_object_has_its_own_and_silent_ones_are_there() -> None:
         "gcc: fatal error: Killed signal terminated program cc1",
         "make[2]: *** [scripts/Makefile.build:250: mm/slub.o] Killed",
         "/bin/sh: 1: bison: not found",
+        "/bin/bash: line 1: bison: command not found",
+        "make: bison: command not found",
+        "x.S:12: Fatal error: can't write 20 bytes to section .text of x.o: 'No space left on device'",
         "/bin/sh: 1: /usr/bin/flex: not found",
         "/bin/sh: 1: /opt/x-tools/bin/aarch64-linux-gnu-gcc: not found",
         "Killed",
@@ -250,8 +253,20 @@ def test_the_machines_fault(line: str) -> None:
     assert diagnostics.infra_reason(f"  CC      x.o\n{line}\n{ECHOES}".encode()) == line
 
 
-def test_the_kernels_fault() -> None:
-    assert diagnostics.infra_reason("\n".join(line for line, _ in ERRORS).encode()) is None
+@pytest.mark.parametrize(
+    "log",
+    [
+        "\n".join(line for line, _ in ERRORS),
+        'a/x.c:10:5: error: initializer-string for array is too long: "No space left on device"\n',
+        "a/x.S:10: Error: no such instruction: `Too many open files'\n",
+        'a/x.c:1:9: note: expanded from macro\n#define MSG "Cannot allocate memory"\n        ^\n',
+        'a/x.c:1:9: error: expected expression\nchar *a = "Disk quota exceeded\n     ~~~~ ^ ~~\n',
+        "/s/arch/x86/kvm/gen.sh: line 3: foo: command not found\n",
+        "scripts/gen.sh: line 3: foo: command not found\n",
+    ],
+)
+def test_the_kernels_fault(log: str) -> None:
+    assert diagnostics.infra_reason(log.encode()) is None
 
 
 @pytest.mark.parametrize("number", [1, 123_456])
