@@ -9,8 +9,12 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 # What moves in a message when code moves: offsets in a function, a section or a frame. The same complaint of objtool
-# ("f()+0x1a: ..."), modpost ("(.text+0x12)") or gcc ("the frame size of 2064 bytes") stays the same.
-_MOVES = re.compile(r"\+0x[0-9a-f]+|(?<=frame size of )\d+(?= bytes)")
+# ("f()+0x1a: ..."), modpost ("(.text+0x12)"), gcc ("the frame size of 2064 bytes", "stack usage is 2064 bytes") or
+# clang ("stack frame size (2064) exceeds limit") stays the same.
+_MOVES = re.compile(
+    r"\+0x[0-9a-f]+|(?:(?<=frame size of )|(?<=stack usage is )|(?<=stack usage might be ))\d+(?= bytes)"
+    r"|(?<=frame size \()\d+(?=\) exceeds limit)"
+)
 _OF_MODPOST = re.compile(r"ection mismatch|\[[^]]+\.ko\] undefined!$")
 
 

@@ -213,6 +213,19 @@ def test_records_of_make(tmp_path: Path) -> None:
         ("kvm_init()+0x1a: unreachable instruction", "kvm_init()+0x2c: unreachable instruction", True),
         ("kvm_init()+0x1a: unreachable instruction", "kvm_exit()+0x1a: unreachable instruction", False),
         ("the frame size of 2064 bytes is larger than 2048", "the frame size of 2080 bytes is larger than 2048", True),
+        ("stack frame size of 2064 bytes in function 'f'", "stack frame size of 2080 bytes in function 'f'", True),
+        (
+            "stack frame size (2064) exceeds limit (2048) in 'f'",
+            "stack frame size (80) exceeds limit (2048) in 'f'",
+            True,
+        ),
+        (
+            "stack frame size (2064) exceeds limit (2048) in 'f'",
+            "stack frame size (2064) exceeds limit (2048) in 'g'",
+            False,
+        ),
+        ("stack usage is 2064 bytes", "stack usage is 2080 bytes", True),
+        ("stack usage might be 64 bytes", "stack usage might be 80 bytes", True),
         ("array subscript 4 is outside", "array subscript 5 is outside", False),
     ],
 )
