@@ -22,7 +22,7 @@ from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 
 # Raised when the meaning of an artifact changes, so that old ones are not used any more.
-FORMAT = 2
+FORMAT = 3
 
 _HERE = Path(__file__).parent
 _LOG = "log"

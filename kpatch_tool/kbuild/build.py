@@ -208,7 +208,7 @@ class _Builder:
     def _noted(self, directory: ObjectDirectory, make: Make, record: Record, log: Path) -> Record:
         """The record with what make, in `log`, said of each object it made. To configure makes some, too (those of
         scripts/kconfig): a later build may make them again, and what they say is then no news."""
-        units = diagnostics.read(log.read_bytes(), _roots(make))
+        units = diagnostics.read(log.read_bytes(), _roots(make), configuring=log.name == _CONFIG_LOG)
         return replace(record, warnings=without_vanished(carried(record.warnings, units), directory.path))
 
     def _succeeded(self, objects: Path, record: Record, log: Path) -> StateBuild:

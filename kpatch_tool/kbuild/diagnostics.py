@@ -20,6 +20,7 @@ from kpatch_tool.kbuild.model import Diagnostic
 from kpatch_tool.system import process
 
 OTHER_UNIT = ""
+KCONFIG = "Kconfig"  # the unit of what is said of the configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,11 @@ class _Form:
     pattern: re.Pattern[str]
     error: bool
     last_resort: bool = False  # an error that only repeats that another one happened
+    kconfig: bool = False  # Kconfig says it, below whatever line of progress: its own recipe has none
 
 
-def _form(pattern: str, *, error: bool, last_resort: bool = False) -> _Form:
-    return _Form(re.compile(pattern), error, last_resort)
+def _form(pattern: str, *, error: bool, last_resort: bool = False, kconfig: bool = False) -> _Form:
+    return _Form(re.compile(pattern), error, last_resort, kconfig)
 
 
 _PLACE = r"(?P<file>[^\s:][^:\n]*):(?P<line>\d{1,9}):(?:\d+:)?"
@@ -67,6 +69,11 @@ _FORMS: tuple[_Form, ...] = (
     _form(r"^(?:gcc|cc1|clang|cc)(?:-[\d.]+)?: (?:fatal )?error: (?P<message>.*)$", error=True),
     _form(r"^cc1: (?P<message>(?:all|some) warnings being treated as errors)$", error=True, last_resort=True),
     _form(rf"^(?:cc1|clang): warning: (?P<message>.*?){_OPTION}", error=False),
+    # Kconfig (symbol.c), before Linux 4.20 in one line
+    _form(r"^WARNING: (?P<message>unmet direct dependencies detected for .*)$", error=False, kconfig=True),
+    _form(
+        r"^warning: (?P<message>\(.* selects \S+ which has unmet direct dependencies .*)$", error=False, kconfig=True
+    ),
     # modpost: ERROR: modpost: "symbol" [module.ko] undefined!  (before 5.7: ERROR: "symbol" [module.ko] undefined!)
     _form(r"^ERROR: (?:modpost: )?(?P<message>\"[^\"]+\" \[(?P<file>[^\]]+)\] undefined!)$", error=True),
     _form(r"^(?:ERROR|FATAL): (?:modpost: )?(?P<message>.*)$", error=True),
@@ -87,11 +94,14 @@ _FORMS: tuple[_Form, ...] = (
     # The rest are its own words and those of ASSERT in a linker script; a NOTE goes with a warning.
     _form(rf"^{_LD}(?!NOTE: |skipping |.*: (?:in function |warning: ))(?P<message>.*)$", error=True),
     # Kconfig: file:line:warning: / file:line: syntax error / error: recursive dependency detected!
-    _form(r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?warning: (?P<message>.*)$", error=False),
+    _form(
+        r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?warning: (?P<message>.*)$", error=False, kconfig=True
+    ),
     _form(
         r"^(?P<file>[^\s:]*Kconfig[^\s:]*):(?P<line>\d{1,9}):\s?(?:error: )?"
         r"(?P<message>.*(?:error|unknown|invalid|unexpected|recursive|can't open).*)$",
         error=True,
+        kconfig=True,
     ),
     # make: a rule it has no way to run is a root cause; "Error 2" is not
     _form(r"^make(?:\[\d+\])?: \*\*\* (?P<message>No rule to make target .*?)(?:\.  Stop\.)?$", error=True),
@@ -158,19 +168,24 @@ def infra_reason(log: bytes) -> str | None:
     return None
 
 
-def read(log: bytes, roots: Roots) -> tuple[Unit, ...]:
+def read(log: bytes, roots: Roots, *, configuring: bool = False) -> tuple[Unit, ...]:
     """What each recipe of a build said, in the order of the log.
 
     Units that said nothing are there too: their objects were made again and no longer warn. Within a unit every
     diagnostic stands once. Messages are text for a person, with quotation marks made plain, so that a locale does not
     change their identity.
+
+    In the log of a configuration (`configuring`) all that does not come with a program of the host's is the unit
+    KCONFIG's, which is always there. Other logs have none: make may ask Kconfig again, and is told the same.
     """
-    collected: dict[str, tuple[list[Diagnostic], list[Diagnostic]]] = {}
-    name = OTHER_UNIT
+    outside = KCONFIG if configuring else OTHER_UNIT
+    collected: dict[str, tuple[list[Diagnostic], list[Diagnostic]]] = {KCONFIG: ([], [])} if configuring else {}
+    name = outside
     for line in _lines(log):
         progress = _PROGRESS.match(line)
         if progress is not None:
-            name = _inside(progress["target"], roots)
+            hosts = progress["what"].startswith("HOST")
+            name = _inside(progress["target"], roots) if hosts or not configuring else outside
             collected.setdefault(name, ([], []))
             continue
         if _ENTERS.match(line):
@@ -179,7 +194,9 @@ def read(log: bytes, roots: Roots) -> tuple[Unit, ...]:
         if found is None:
             continue
         form, diagnostic = found
-        errors, warnings = collected.setdefault(name, ([], []))
+        if form.kconfig and not configuring:
+            continue
+        errors, warnings = collected.setdefault(KCONFIG if form.kconfig else name, ([], []))
         into = errors if form.error else warnings
         if diagnostic not in into:
             into.append(diagnostic)

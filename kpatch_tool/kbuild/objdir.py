@@ -19,6 +19,8 @@ from kpatch_tool.kbuild.model import Diagnostic
 from kpatch_tool.system import atomic, leftovers
 
 _RECORD = "record.json"
+# Raised when the meaning of the record changes: what was kept before is none, and its objects are made again.
+_FORMAT = 1
 _BUILDING = "building"
 LOG = "log"
 
@@ -50,14 +52,16 @@ class ObjectDirectory:
         """What is kept; an empty Record when there is none or it cannot be read."""
         try:
             data = json.loads((self.notes / _RECORD).read_bytes())
+            if data.pop("format", 0) != _FORMAT:
+                return Record()
             warnings = {unit: tuple(Diagnostic(**one) for one in found) for unit, found in data["warnings"].items()}
             return Record(**{**data, "warnings": warnings})
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
             return Record()
 
     def keep(self, record: Record) -> None:
         """Write the record."""
-        atomic.write_text(self.notes / _RECORD, json.dumps(asdict(record), indent=0))
+        atomic.write_text(self.notes / _RECORD, json.dumps({"format": _FORMAT, **asdict(record)}, indent=0))
 
     def prepare(self, generation: str) -> Record:
         """Make the directory ready for a build with these tools and return its record.

@@ -10,6 +10,7 @@ import pytest
 
 from kpatch_tool.kbuild import diagnostics
 from kpatch_tool.kbuild.model import Diagnostic
+from kpatch_tool.kbuild.objdir import carried
 from kpatch_tool.system import process
 from tests.results_fixtures import make_build
 
@@ -46,10 +47,6 @@ WARNINGS = [
         "WARNING: modpost: vmlinux.o: section mismatch in reference: foo (section: .text) -> bar (section: .init.text)",
         Diagnostic("vmlinux.o", 0, "section mismatch in reference: foo (section: .text) -> bar (section: .init.text)"),
     ),
-    (
-        "arch/x86/kvm/Kconfig:24:warning: type of 'KVM' redefined from 'tristate' to 'boolean'",
-        Diagnostic("arch/x86/kvm/Kconfig", 24, "type of 'KVM' redefined from 'tristate' to 'boolean'"),
-    ),
 ]
 
 
@@ -58,6 +55,38 @@ def test_warning(line: str, expected: Diagnostic) -> None:
     found = units(f"  CC      some/unit.o\n{line}\n")["some/unit.o"]
     assert found.warnings == (expected,)
     assert found.errors == ()
+
+
+KCONFIG = [
+    (
+        "arch/x86/kvm/Kconfig:24:warning: type of 'KVM' redefined from 'tristate' to 'boolean'",
+        Diagnostic("arch/x86/kvm/Kconfig", 24, "type of 'KVM' redefined from 'tristate' to 'boolean'"),
+    ),
+    (
+        "WARNING: unmet direct dependencies detected for FOO\n  Depends on [n]: BAR [=n]\n  Selected by [m]:",
+        Diagnostic("", 0, "unmet direct dependencies detected for FOO"),
+    ),
+    (
+        "warning: (KVM && X86) selects FOO which has unmet direct dependencies (BAR)",
+        Diagnostic("", 0, "(KVM && X86) selects FOO which has unmet direct dependencies (BAR)"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), KCONFIG, ids=[line[:40] for line, _ in KCONFIG])
+@pytest.mark.parametrize("before", ["", "  HOSTCC  scripts/kconfig/conf.o\n  HOSTLD  scripts/kconfig/conf\n"])
+def test_what_kconfig_says_is_its_own_whatever_was_made_for_it(before: str, line: str, expected: Diagnostic) -> None:
+    made = f"{before and SRC + '/scripts/kconfig/conf.c:1:1: warning: odd [-Wx]'}\n"
+    says, quiet = (
+        diagnostics.read(f"{before}{made}{said}\n  GEN     Makefile\n".encode(), ROOTS, configuring=True)
+        for said in (line, "")
+    )
+    here = {unit.name: unit.warnings for unit in says}[diagnostics.KCONFIG]
+    assert here == (expected,)
+    base, patched = carried({}, quiet), carried(carried({}, quiet), says)
+    assert [diagnostics.KCONFIG in one for one in (base, patched, carried(patched, quiet))] == [False, True, False]
+    asked_again = diagnostics.read(f"  SYNC    include/config/auto.conf\n{line}\n".encode(), ROOTS)
+    assert carried(patched, asked_again) == patched
 
 
 ERRORS = [
