@@ -2,7 +2,7 @@
 
 kvm-unit-tests: lib/report.c (PASS, FAIL, SKIP, XPASS, XFAIL, SUMMARY), lib/x86/io.c (exit through isa-debug-exit),
 scripts/arch-run.bash, vmm.bash and runtime.bash (meaning of the status, words of the verdict). Selftests:
-tools/testing/selftests/kselftest.h (0 pass, 4 skip, TAP).
+tools/testing/selftests/kselftest.h (0 pass, 4 skip, TAP); TAP itself: testanything.org's version 14.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kpatch_tool.text import printable_bytes
 
 MAX_CASES = 20_000
 MAX_NAME = 200
+_LONGEST_LINE = 4000  # of TAP that is looked at
 # Statuses of upstream's x86/run: 0 once it has judged QEMU's 1, the codes 38 and 63 as `(code << 1) | 1`, timeout(1)'s.
 RUN_PASS, RUN_QEMU, RUN_SKIP, RUN_TIMEOUT, RUN_ABORT = 0, 1, 77, 124, 127
 _RUN_VERDICTS: Mapping[int, tuple[Verdict, str]] = {
@@ -36,7 +37,20 @@ _VERDICTS: Mapping[bytes, tuple[Verdict, str]] = {
     b"XPASS": (Verdict.FAIL, "passed where a failure was expected"),
     b"XFAIL": (Verdict.PASS, "failed as expected"),
 }
-_TAP = re.compile(rb"(ok|not ok) \d+ (?:- )?([^#]+)(# *SKIP)?", re.IGNORECASE)
+# A "#" before another word is part of the name ("nested #2").
+_TAP = re.compile(
+    rb"(?P<said>ok|not ok) (?P<number>\d+)(?: -(?= |$))?(?: (?P<name>.*?))??"
+    rb"(?:\s+#\s*(?P<directive>SKIP|TODO\b|XFAIL\b|error\b)\w*:?(?:\s+(?P<reason>.*))?)?",
+    re.IGNORECASE,
+)
+# Before the verdict of the line itself: TAP's TODO is a failure that is expected, and no surprise where there is none.
+_DIRECTIVES: Mapping[tuple[bytes, bytes], tuple[Verdict, str]] = {
+    (b"ok", b"skip"): (Verdict.SKIP, ""),
+    (b"not ok", b"skip"): (Verdict.SKIP, ""),
+    (b"ok", b"xfail"): _VERDICTS[b"XFAIL"],
+    (b"not ok", b"xfail"): _VERDICTS[b"XFAIL"],
+    (b"not ok", b"todo"): _VERDICTS[b"XFAIL"],
+}
 _PROGRAM = re.compile(rb"^qemu-system-\w+: ")
 _ABORT = re.compile(rb"^ABORT: (.+)", re.MULTILINE)
 _SUMMARY = re.compile(rb"SUMMARY: (.+)")
@@ -68,14 +82,18 @@ def unit_test_cases(test: str, output: bytes, seconds: float) -> tuple[CaseResul
 
 def tap_cases(test: str, output: bytes, seconds: float) -> tuple[CaseResult, ...]:
     """The TAP lines of a selftest, where it prints any."""
-    rows = []
-    for line in output.splitlines():
-        match = _TAP.match(line.strip())
-        if match is not None:
-            good = match.group(1).lower() == b"ok"
-            verdict = Verdict.SKIP if match.group(3) else Verdict.PASS if good else Verdict.FAIL
-            rows.append(((verdict, ""), match.group(2)))
-    return _numbered(test, seconds, rows)
+    lines = (_TAP.fullmatch(line.strip()[:_LONGEST_LINE]) for line in output.splitlines())
+    return _numbered(test, seconds, (_tap_row(match) for match in lines if match is not None))
+
+
+def _tap_row(line: re.Match[bytes]) -> tuple[tuple[Verdict, str], bytes]:
+    """The verdict and the name of a case. kselftest.h prints the name of what it skips behind the directive
+    ("ok 2 # SKIP vmx"), and a case may have none but its number."""
+    said, directive = line["said"].lower(), (line["directive"] or b"").lower()
+    name, reason = line["name"] or b"", line["reason"] or b""
+    verdict, why = _DIRECTIVES.get((said, directive), (Verdict.PASS if said == b"ok" else Verdict.FAIL, ""))
+    told = why or (printable_bytes(reason)[:MAX_NAME] if name else "")
+    return (verdict, told), name or reason or line["number"]
 
 
 def _numbered(test: str, seconds: float, rows: Iterable[tuple[tuple[Verdict, str], bytes]]) -> tuple[CaseResult, ...]:

@@ -146,6 +146,29 @@ def test_selftests() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "name", "verdict", "why"),
+    [
+        (b"ok 2 - nested #2 # SKIP no nested virtualisation", "nested #2", Verdict.SKIP, "no nested virtualisation"),
+        (b"ok 2 - nested #2", "nested #2", Verdict.PASS, ""),
+        (b"not ok 3 - vcpu #1 halted # SKIP", "vcpu #1 halted", Verdict.SKIP, ""),
+        (b"not ok 3 - vcpu #1 halted", "vcpu #1 halted", Verdict.FAIL, ""),
+        (b"ok 2 # SKIP b needs Y", "b needs Y", Verdict.SKIP, ""),
+        (b"ok 2 # XFAIL b", "b", Verdict.PASS, "failed as expected"),
+        (b"not ok 2 # error b", "b", Verdict.FAIL, ""),
+        (b"not ok 6 foo # TODO known", "foo", Verdict.PASS, "failed as expected"),
+        (b"ok 6 foo # todo", "foo", Verdict.PASS, ""),
+        (b"ok 7 foo # skipped: no", "foo", Verdict.SKIP, "no"),
+        (b"ok 8", "8", Verdict.PASS, ""),
+        (b"not ok 8 -", "8", Verdict.FAIL, ""),
+        (b"ok 9 # SKIP", "9", Verdict.SKIP, ""),
+    ],
+)
+def test_a_line_of_tap(line: bytes, name: str, verdict: Verdict, why: str) -> None:
+    (case,) = output.tap_cases("t", b"TAP version 13\n1..1\n" + line + b"\n# ok 1 no case\nok then\n", 0)
+    assert (case.case, case.verdict, case.why) == (name, verdict, why)
+
+
+@pytest.mark.parametrize(
     ("behind", "why"),
     [
         (b"  (stack trace empty)\n  KVM allowed CR4 bit 0x800\n", "x.c:39: rc KVM allowed CR4 bit 0x800"),
