@@ -98,13 +98,17 @@ def _tap_row(line: re.Match[bytes]) -> tuple[tuple[Verdict, str], bytes]:
 
 def _numbered(test: str, seconds: float, rows: Iterable[tuple[tuple[Verdict, str], bytes]]) -> tuple[CaseResult, ...]:
     counts: dict[str, int] = {}
+    taken: set[str] = set()
     cases: list[CaseResult] = []
     for (verdict, why), raw in rows:
         if len(cases) == MAX_CASES:
             break
         name = printable_bytes(raw.strip())[:MAX_NAME]
-        counts[name] = counts.get(name, 0) + 1
-        shown = name if counts[name] == 1 else f"{name} #{counts[name]}"
+        shown = ""
+        while not shown or shown in taken:  # a test may print " #2" itself
+            counts[name] = counts.get(name, 0) + 1
+            shown = name if counts[name] == 1 else f"{name} #{counts[name]}"
+        taken.add(shown)
         cases.append(CaseResult(test, shown, verdict, seconds, why))
     return tuple(cases)
 

@@ -49,6 +49,17 @@ def test_cases_in_order_with_stable_names() -> None:
     assert cases[3].why == "failed as expected"
 
 
+def test_no_two_cases_have_a_name_between_them() -> None:
+    base, state = (
+        StateTests(patch, "s", SuiteStatus.OK, 1.0, output.unit_test_cases("t", text, 0), "ran")
+        for patch, text in enumerate((b"PASS: a\nPASS: a\nPASS: a #2\n", b"PASS: a\nFAIL: a\nPASS: a #2\n"))
+    )
+    assert [case.case for case in base.results] == ["a", "a #2", "a #2 #2"]
+    assert [(delta.case, delta.now) for delta in compare(state, base)] == [("a #2", "fail")]
+    literal_first = output.unit_test_cases("t", b"PASS: a #2\nPASS: a\nPASS: a\n", 0)
+    assert [case.case for case in literal_first] == ["a #2", "a", "a #3"]
+
+
 def test_cases_are_bounded() -> None:
     cases = output.unit_test_cases("t", b"PASS: " + b"x" * 10_000 + b"\n" + b"PASS: y\n" * 30_000, 0)
     assert len(cases) == output.MAX_CASES
