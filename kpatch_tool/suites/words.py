@@ -118,11 +118,23 @@ class _Splitter:
             return self._command(self._until("`"))
         self._at += 1
         if self._text.startswith("((", self._at):
-            self._at += 1
-            return str(evaluate(self._until("))"), self._numbers))
+            return str(evaluate(self._arithmetic(), self._numbers))
         if self._text.startswith("(", self._at):
             return self._command(self._until(")"))
         return self._variable()
+
+    def _arithmetic(self) -> str:
+        """What lies between the "((" at hand and its "))", which are passed; brackets in it go in pairs."""
+        start = self._at + 2
+        depth = 0
+        for at in range(start, len(self._text)):
+            depth += {"(": 1, ")": -1}.get(self._text[at], 0)
+            if depth < 0:
+                if not self._text.startswith("))", at):
+                    raise ValueError(f"needs a shell for $(( that is no arithmetic: {self._text}")
+                self._at = at + 2
+                return self._text[start:at]
+        raise ValueError(f"a quotation has no end: {self._text}")
 
     def _command(self, text: str) -> str:
         if text.strip() not in self._commands:

@@ -120,6 +120,8 @@ def test_timeouts_are_those_of_timeout_1(text: str, seconds: float) -> None:
         ("test_args = 'open", "unittests.cfg line 1: a quotation has no end: -smp 1 -append 'open "),
         ("smp = $HOME", "unittests.cfg line 1: needs a shell for $HOME: -smp $HOME  "),
         ("qemu_params = -m 1g; reboot", "unittests.cfg line 1: needs a shell for ';': -smp 1  -m 1g; reboot"),
+        ("smp = $((1) )", "unittests.cfg line 1: needs a shell for $(( that is no arithmetic: -smp $((1) )  "),
+        ("smp = $((1 + (2)", "unittests.cfg line 1: a quotation has no end: -smp $((1 + (2)  "),
         ("timeout = soon", "unittests.cfg line 1: timeout: soon"),
         ("test_args = " + "x " * 301, "unittests.cfg line 1: more words than a guest takes"),
         ("check = " + "/x=1 " * 101, "unittests.cfg line 1: more words than a guest takes"),
@@ -162,6 +164,8 @@ def test_by_hand_when_asked_for() -> None:
         ("${MAX_SMP}", ("4",)),
         ("$(($MAX_SMP*2))", ("8",)),
         ("$((($MAX_SMP < 3)?$MAX_SMP:3))", ("3",)),
+        ("$((($MAX_SMP - 1) * (2)))", ("6",)),
+        ("$(( ($MAX_SMP) ))$((1))", ("41",)),
         ("4,sockets=2", ("4,sockets=2",)),
         ("1000", ("1000",)),
         ("2 -m 1g # four", ("2", "-m", "1g")),
@@ -187,7 +191,7 @@ def test_words_are_the_shells(lines: str, words: tuple[str, ...]) -> None:
     assert read(f"[k]\n{lines}\n")[0].qemu_args == ("-smp", "1", *words)
 
 
-_PIECES = [*"ab ='\"\\#,-\t", "\\\n", "$((1+2))", "${MAX_SMP}", "`date +%s`", "$(date +%s)"]
+_PIECES = [*"ab ='\"\\#,-\t", "\\\n", "$((1+2))", "$((2*(1+(2))))", "${MAX_SMP}", "`date +%s`", "$(date +%s)"]
 _BASH = """\
 MAX_SMP=4; date() { echo 77; }
 while IFS= read -r -d '' line; do
