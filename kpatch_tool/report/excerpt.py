@@ -16,6 +16,9 @@ _TELLING = re.compile(
     rb"\berror\b|undefined reference|\bFAIL\b|^\s*not ok\b|Assertion Failure|\bBUG:|\bOops\b|Kernel panic|timeout",
     re.IGNORECASE,
 )
+# A case of a test and its verdict, as kvm-unit-tests (lib/report.c) and TAP print them; those that are failures.
+_CASE = re.compile(rb"\s*(?:(?P<bad>FAIL: |XPASS: |not ok \d+ )|PASS: |SKIP: |XFAIL: |ok \d+ )(?:- )?(?P<name>.*)")
+_COUNTED = re.compile(rb"(?P<name>.*) #(?P<number>\d{1,5})")  # as kpt calls a case whose name comes again
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,9 @@ class Excerpt:
 
 
 def excerpt(path: Path, most: int = 40, telling: str = "") -> Excerpt | None:
-    """At most `most` lines of a log: those around the first line that contains `telling` or, failing that, looks like
-    an error; else its last ones. None where it cannot be read or is empty."""
+    """At most `most` lines of a log: those around the line that says the case `telling` failed; failing that, around
+    the first line that contains `telling`, or looks like an error; else its last ones. None where it cannot be read or
+    is empty."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -60,10 +64,24 @@ def excerpt(path: Path, most: int = 40, telling: str = "") -> Excerpt | None:
 
 def _start(lines: list[bytes], most: int, telling: bytes) -> int:
     last = max(0, len(lines) - most)
-    place = next((at for at, line in enumerate(lines) if telling and telling in line), None)
+    place = _place_of_case(lines, telling) if telling else None
+    if place is None:
+        place = next((at for at, line in enumerate(lines) if telling and telling in line), None)
     if place is None:
         place = next((at for at, line in enumerate(lines) if _TELLING.search(line[:_LONGEST_LINE])), None)
     return last if place is None else max(0, place - _BEFORE)
+
+
+def _place_of_case(lines: list[bytes], case: bytes) -> int | None:
+    """Where the verdict of a case is: where it failed, or where its name comes for the time that kpt counts."""
+    found = [(at, match) for at, line in enumerate(lines) if (match := _CASE.match(line))]
+    failed = next((at for at, match in found if match["bad"] and match["name"].strip() == case), None)
+    counted = _COUNTED.fullmatch(case)
+    if failed is not None or counted is None:
+        return failed
+    alike = [at for at, match in found if match["name"].strip() == counted["name"]]
+    number = int(counted["number"])
+    return alike[number - 1] if 0 < number <= len(alike) else None
 
 
 def _shown(line: bytes) -> str:

@@ -169,6 +169,25 @@ def test_excerpts_begin_near_what_they_are_about(tmp_path: Path) -> None:
     assert last is not None and (last.first, last.lines[-1]) == (31, "line 50")
 
 
+@pytest.mark.parametrize(
+    ("log", "case", "line"),
+    [
+        ("PASS: vmrun intercept\n" * 60 + "FAIL: vmrun\nSUMMARY: 61 tests\n", "vmrun", "FAIL: vmrun"),
+        ("PASS: vmrun intercept\n" * 60 + "XPASS: vmrun\r\n", "vmrun", "XPASS: vmrun"),
+        ("ok 1 - vmrun intercept\n" * 60 + "not ok 2 - vmrun\n", "vmrun", "not ok 2 - vmrun"),
+        ("PASS: vmrun\n" + "PASS: b\n" * 60 + "FAIL: vmrun\n", "vmrun #2", "FAIL: vmrun"),
+        ("FAIL: vmrun\n" + "PASS: b\n" * 60 + "FAIL: vmrun\nend", "vmrun #2", "end"),
+        ("PASS: vmrun\nPASS: vmrun\n" + "PASS: b\n" * 60 + "FAIL: vmrun #2\n", "vmrun #2", "FAIL: vmrun #2"),
+        ("PASS: b\n" * 60 + "vmrun: here\n", "vmrun", "vmrun: here"),
+    ],
+)
+def test_an_excerpt_shows_the_case_that_failed(log: str, case: str, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(log)
+    found = excerpt(path, 20, case)
+    assert found is not None and line in found.lines
+
+
 def test_times_are_told_and_the_first_build_does_not_hide_the_others() -> None:
     record = records.clean()
     slow = replace(record.builds[0], seconds=154.0)
