@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,8 @@ _MOVES = re.compile(
     r"|(?<=frame size \()\d+(?=\) exceeds limit)"
 )
 _OF_MODPOST = re.compile(r"ection mismatch|\[[^]]+\.ko\] undefined!$")
+
+Identity = tuple[str, str, str]
 
 
 class BuildStatus(StrEnum):
@@ -44,7 +47,7 @@ class Diagnostic:
         line = f":{self.line}" if self.line else ""
         return f"{self.file}{line}: {self.message}" if self.file else self.message
 
-    def identity(self) -> tuple[str, str, str]:
+    def identity(self) -> Identity:
         """What stays the same when lines move, and with them the offsets that some messages name."""
         return (self.file, self.option, _MOVES.sub("", self.message))
 
@@ -159,9 +162,31 @@ def fails_as(build: StateBuild, base: StateBuild | None) -> bool:
 
 
 def new_warnings(build: StateBuild, base: StateBuild | None) -> tuple[Diagnostic, ...]:
-    """The warnings of `build` that the base does not have, by identity (not by count or line); all of them without a
-    base, none beside one that does not build: what it would warn of is not known."""
+    """The warnings of `build` that the base does not have, or not as often, by identity (not by line); all of them
+    without a base, none beside one that does not build: what it would warn of is not known."""
     if base is not None and base.status is not BuildStatus.OK:
         return ()
-    known = {warning.identity() for warning in base.warnings} if base is not None else set()
-    return tuple(warning for warning in build.warnings if warning.identity() not in known)
+    left: dict[Identity, list[Diagnostic]] = {}
+    for warning in build.warnings:
+        left.setdefault(warning.identity(), []).append(warning)
+    for known in base.warnings if base is not None else ():
+        if alike := left.get(known.identity()):
+            alike.remove(_nearest(alike, known.line))
+    fresh = {warning for alike in left.values() for warning in alike}
+    return tuple(warning for warning in build.warnings if warning in fresh)
+
+
+def _nearest(warnings: Iterable[Diagnostic], line: int) -> Diagnostic:
+    """The one that most likely was at `line`: lines move, but seldom far."""
+    return min(warnings, key=lambda one: abs(one.line - line))
+
+
+def told_apart(warnings: Iterable[Diagnostic]) -> dict[tuple[Identity, int], Diagnostic]:
+    """Each of the warnings of one build under its identity and how many alike come before it."""
+    found: dict[tuple[Identity, int], Diagnostic] = {}
+    before: Counter[Identity] = Counter()
+    for warning in warnings:
+        same = warning.identity()
+        found[same, before[same]] = warning
+        before[same] += 1
+    return found

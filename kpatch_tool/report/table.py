@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kpatch_tool.kbuild.model import BuildStatus
+from kpatch_tool.kbuild.model import BuildStatus, Identity, told_apart
 from kpatch_tool.report.alike import one_of_alike, only_once, surely_back
 from kpatch_tool.report.lines import blamed, diagnostic_line, few, from_here, wrapped
 from kpatch_tool.results.deltas import (
@@ -181,7 +181,7 @@ def _applying(record: RunRecord) -> list[str]:
 
 def _building(record: RunRecord) -> list[str]:
     lines = [f"with {few(record.config)} besides kpt's own configuration"] if record.config else []
-    before: tuple[int, set[tuple[str, str, str]]] = (0, set())  # the patch that failed so first
+    before: tuple[int, set[Identity]] = (0, set())  # the patch that failed so first
     for build in record.builds:
         state = _called([build.patch])
         errors = {error.identity() for error in build.errors}
@@ -199,10 +199,10 @@ def _building(record: RunRecord) -> list[str]:
 def _warning(record: RunRecord) -> list[str]:
     """Each new warning at the first state that has it; of the states behind, how many they share with it."""
     lines = []
-    firsts: dict[tuple[str, str, str], int] = {}
+    firsts: dict[tuple[Identity, int], int] = {}
     again: dict[tuple[int, int], list[int]] = {}  # how many warnings, and where they came -> the states that have them
     for build in record.builds:
-        found = {warning.identity(): warning for warning in record.new_warnings(build)}
+        found = told_apart(record.new_warnings(build))
         for first, count in Counter(firsts[one] for one in found if one in firsts).items():
             again.setdefault((count, first), []).append(build.patch)
         new = [one for one in found if one not in firsts]

@@ -6,7 +6,15 @@ import shlex
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from kpatch_tool.kbuild.model import BuildStatus, StateBuild, Uncompiled, changed_files, fails_as
+from kpatch_tool.kbuild.model import (
+    BuildStatus,
+    StateBuild,
+    Uncompiled,
+    changed_files,
+    fails_as,
+    new_warnings,
+    told_apart,
+)
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, case_count, compare, identity, sentence, since, why_broken
 from kpatch_tool.results.repeats import flaky_tests, noise_between
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
@@ -82,13 +90,11 @@ def _good_builds(good: Sequence[StateBuild], base: StateBuild | None, *, everyth
     built = many or f"{_states(good)} {'builds' if len(good) == 1 else 'build'}"
     if base is None or base.status is not BuildStatus.OK:
         return built
-    known = {warning.identity() for warning in base.warnings}
-    fresh = [[w for w in build.warnings if w.identity() not in known] for build in good]
-    guilty = [(build.patch, found) for build, found in zip(good, fresh, strict=True) if found]
+    guilty = [(build.patch, found) for build in good if (found := new_warnings(build, base))]
     if not guilty:
         return f"{built} without new warnings"
     patch, found = guilty[0]
-    distinct = {warning.identity() for _, some in guilty for warning in some}
+    distinct = {one for _, some in guilty for one in told_apart(some)}
     return f"{built} with {plural(len(distinct), 'new warning')}, first at patch {patch} ({found[0].told})"
 
 

@@ -20,6 +20,9 @@ from kpatch_tool.kbuild.model import (
 )
 from kpatch_tool.kbuild.reach import ChangedPath
 from kpatch_tool.kbuild.toolchain import Toolchain, probe
+from kpatch_tool.results.answer import answer
+from kpatch_tool.text import plural
+from kpatch_tool.tree.model import ApplyOutcome
 from tests.results_fixtures import make_build
 
 DEBIAN_12 = Toolchain("gcc", (12, 2, 0), (2, 40), (4, 3), ("gcc 12.2.0", "as 2.40", "ld 2.40", "make 4.3"))
@@ -233,6 +236,28 @@ def test_a_warning_that_moves_is_the_same(before: str, after: str, same: bool) -
     base = replace(make_build(0), warnings=(Diagnostic("a.c", 10, before, "-Wx"),))
     build = replace(make_build(1), warnings=(Diagnostic("a.c", 99, after, "-Wx"),))
     assert (new_warnings(build, base) == ()) is same
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "new"),
+    [
+        ([100], [100, 900], [900]),
+        ([100], [50, 110], [50]),
+        ([100, 900], [110, 910], []),
+        ([100, 900], [905], []),
+        ([], [7, 9], [7, 9]),
+        ([0], [0], []),
+    ],
+)
+def test_one_more_warning_of_the_same_is_new(before: list[int], after: list[int], new: list[int]) -> None:
+    unused = Diagnostic("a.c", 0, "unused variable 'i'", "-Wx")
+    base, build = (
+        replace(make_build(patch), warnings=tuple(replace(unused, line=line) for line in lines))
+        for patch, lines in enumerate((before, after))
+    )
+    assert [one.line for one in new_warnings(build, base)] == new
+    told = f"builds with {plural(len(new), 'new warning')}" if new else "builds without new warnings"
+    assert told in answer("s", "t", ApplyOutcome("t", "b", "kpt", None, ()), [base, build], ())
 
 
 def test_a_base_that_does_not_build_has_no_warnings_to_compare_with() -> None:

@@ -97,7 +97,7 @@ def test_a_warning_is_told_where_it_comes() -> None:
     series = make_series("one", "two", "three", "four", "five")
     old, more = Diagnostic("a.c", 1, "unused variable 'a'", "-Wunused-variable"), Diagnostic("b.c", 2, "odd")
     moved = replace(old, line=9)
-    warnings = {1: (), 2: (old,), 3: (moved,), 4: (moved, more), 5: (moved, more)}
+    warnings = {1: (), 2: (old,), 3: (moved,), 4: (moved, more), 5: (moved, more, replace(old, line=50))}
     built = {0: make_build(0)} | {at: make_build(at, module=str(at), warnings=found) for at, found in warnings.items()}
     tests = {at: (make_tests(at, "a=pass"),) for at in built}
     lines = shown(run(series, FakeSteps(make_applied(series), built, tests), Recorder())).splitlines()
@@ -105,6 +105,7 @@ def test_a_warning_is_told_where_it_comes() -> None:
     assert lines[start : lines.index("", start)] == [
         "  patch 2: new warning a.c:1: unused variable 'a' [-Wunused-variable]",
         "  patch 4: new warning b.c:2: odd",
+        "  patch 5: new warning a.c:50: unused variable 'a' [-Wunused-variable]",
         "  patches 3-5: 1 new warning as after patch 2",
         "  patch 5: 1 new warning as after patch 4",
     ]
