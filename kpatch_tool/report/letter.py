@@ -306,9 +306,7 @@ def _configuration(record: RunRecord) -> str:
 
 def _suites(record: RunRecord) -> str:
     return ", ".join(
-        f"{tests.suite} ({plural(len(tests.results), 'case')} on the base)"
-        for tests in record.tests
-        if tests.patch == 0
+        f"{tests.suite} ({plural(len(tests.cases), 'case')} on the base)" for tests in record.tests if tests.patch == 0
     )
 
 

@@ -13,6 +13,7 @@ from kpatch_tool.results.deltas import (
     ABSENT,
     Change,
     Delta,
+    differing,
     identity,
     name,
     previous_tested,
@@ -142,7 +143,7 @@ def _suite(record: RunRecord, tests: StateTests, logs: Logs) -> Iterator[str]:
         yield folded("What the guest's kernel said", pre(tests.trace.splitlines()))
     deltas = record.deltas(tests)
     if deltas and tests.status is not SuiteStatus.OK and not tests.results:
-        yield paragraph(f"None of the {plural(len(deltas), 'case')} that the base reports was run.")
+        yield paragraph(f"None of the {plural(differing(deltas), 'case')} that the base reports was run.")
     elif deltas:
         yield _deltas(record, tests, deltas, logs)
     elif tests.status is SuiteStatus.OK and record.compared_with(tests) is not None:

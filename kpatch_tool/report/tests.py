@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kpatch_tool.report.alike import one_of_alike, only_once, surely_back
 from kpatch_tool.report.lines import wrapped
 from kpatch_tool.report.table import print_trimmed
-from kpatch_tool.results.deltas import Change, Delta, identity, in_words, taken_back, transition
+from kpatch_tool.results.deltas import Change, Delta, differing, identity, in_words, taken_back, transition
 from kpatch_tool.results.deltas import name as delta_name
 from kpatch_tool.results.repeats import flaky_sentences
 from kpatch_tool.suites.catalogue import Suite
@@ -95,7 +95,7 @@ def _show_nothing_run(tested: Tested, tests: StateTests, console: Console) -> No
     if deltas := tested.deltas(tests):
         _say(
             console,
-            f"{Change.WORSE}: of {plural(len(deltas), 'case')} of the base none was run",
+            f"{Change.WORSE}: of {plural(differing(deltas), 'case')} of the base none was run",
             _CHANGES[Change.WORSE],
         )
 

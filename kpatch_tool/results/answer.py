@@ -15,7 +15,18 @@ from kpatch_tool.kbuild.model import (
     new_warnings,
     told_apart,
 )
-from kpatch_tool.results.deltas import ABSENT, Change, Delta, case_count, compare, identity, sentence, since, why_broken
+from kpatch_tool.results.deltas import (
+    ABSENT,
+    Change,
+    Delta,
+    case_count,
+    compare,
+    differing,
+    identity,
+    sentence,
+    since,
+    why_broken,
+)
 from kpatch_tool.results.repeats import flaky_tests, noise_between
 from kpatch_tool.suites.model import KERNEL_LOG, StateTests, SuiteStatus
 from kpatch_tool.text import plural, spelt
@@ -119,7 +130,7 @@ def _tested(tests: Sequence[StateTests], patches: Sequence[int]) -> str:
         said = sentence([delta for _, delta in dated], total, [_when(*dates, patches) for dates, _ in dated])
         parts.append(f"{_at_last(compared, patches)}{said}")
     elif not states and not broken:
-        count = sum(len(found.results) for found in bases.values())
+        count = sum(len(found.cases) for found in bases.values())
         parts.append(f"the base gives {plural(count, 'test case')}, there is nothing to compare with it")
     parts += [_on_the_way(states, ran, bases), _now_and_then(states)]
     return "; ".join(part for part in parts if part)
@@ -223,7 +234,7 @@ def _passing(patch: int, deltas: Sequence[Delta], how: str) -> str:
     tests = list(dict.fromkeys(delta.test for delta in deltas if delta.test != KERNEL_LOG))
     if not tests:
         return f"at patch {patch} the kernel says {said[0]}, {how}"
-    count = len(deltas) - len(log)
+    count = differing([delta for delta in deltas if delta.test != KERNEL_LOG])
     named = " and ".join(tests) if len(tests) < 3 else f"{tests[0]} and {plural(len(tests) - 1, 'more test')}"
     kernel = f" (the kernel says {said[0]})" if said else ""
     return f"at patch {patch}, {plural(count, 'case')} of {named} worse{kernel}, {how}"

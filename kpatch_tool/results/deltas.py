@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -49,7 +49,8 @@ class Delta:
     empty where nothing is; it may be the guest's own words, and `cause` is what kpt itself knows. `follows` is set on a
     case that vanished, or appeared, only because its test was cut short (timeout, abort) in one of the two states: the
     delta of the test as a whole says it already. Where that is not worse (it failed or hung on the base, too), the
-    first of the cases that passed there and vanished stands for them.
+    first of the cases that passed there and vanished stands for them. `counted`: it is one of those that `case_count`
+    counts, not the verdict of a test that has cases, nor what the kernel said.
     """
 
     test: str
@@ -61,6 +62,7 @@ class Delta:
     why: str = ""
     follows: bool = False
     cause: Cause = Cause.OWN
+    counted: bool = True
 
 
 def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
@@ -76,7 +78,9 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
     keys = [*after, *(key for key in before if key not in after)]
     keys = [key for key in keys if _differs(key, _word(before.get(key)), _word(after.get(key)))]
     cut = _behind(before, after) | _behind(after, before)
-    return _one_stands_for_all([_delta(key, before, after, follows=key in cut) for key in keys])
+    deltas = _one_stands_for_all([_delta(key, before, after, follows=key in cut) for key in keys])
+    counted = _counted([*before, *after])
+    return tuple(replace(delta, counted=(delta.test, delta.case) in counted) for delta in deltas)
 
 
 def _behind(cases: _Cases, others: _Cases) -> frozenset[tuple[str, str]]:
@@ -199,9 +203,28 @@ def classify(base: str, now: str) -> Change:
 
 
 def case_count(state: StateTests, base: StateTests) -> int:
-    """How many cases the two states have between them."""
+    """How many cases the two states have between them (StateTests.cases says what is one)."""
     before = _by_case(base)
-    return len(before.keys() | _in_names_of(before, _by_case(state)).keys())
+    return len(_counted([*before, *_in_names_of(before, _by_case(state))]))
+
+
+def differing(deltas: Collection[Delta]) -> int:
+    """How many cases `deltas` are: what the kernel said, or the verdict of a test none of whose cases is among them, is
+    one as well."""
+    tests = {delta.test for delta in deltas if delta.counted}
+    return sum(delta.counted or delta.test not in tests for delta in deltas if not _is_in_complaints(delta, deltas))
+
+
+def _is_in_complaints(delta: Delta, deltas: Iterable[Delta]) -> bool:
+    """Whether it is the kernel log's verdict beside the complaints that it is for."""
+    if (delta.test, delta.case) != (KERNEL_LOG, ""):
+        return False
+    return any(one.test == KERNEL_LOG and one.case for one in deltas)
+
+
+def _counted(keys: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    cased = {test for test, case in keys if case}
+    return frozenset((test, case) for test, case in keys if test != KERNEL_LOG and (case or test not in cased))
 
 
 def name(delta: Delta) -> str:
@@ -234,7 +257,7 @@ def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> s
 
     `when` says of each delta since when it is so ("from patch 4 on"); nothing where that does not matter.
     """
-    if total == 0:
+    if total == 0 and not deltas:
         return "no test case was reported"
     if not deltas:
         return f"all {total} test cases are as on the base" if total > 1 else "the one test case is as on the base"
@@ -243,7 +266,8 @@ def sentence(deltas: Sequence[Delta], total: int, when: Sequence[str] = ()) -> s
         groups.setdefault((delta.change, told), []).append(delta)
     order = sorted(groups, key=lambda group: list(Change).index(group[0]))  # stable: as the deltas came
     parts = [_part(change, told, groups[change, told]) for change, told in order]
-    return f"of {plural(total, 'test case')} {total - len(deltas)} are as on the base, " + ", ".join(parts)
+    alike = total - sum(delta.counted for delta in deltas)
+    return f"of {plural(total, 'test case')} {alike} are as on the base, " + ", ".join(parts)
 
 
 def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
@@ -256,7 +280,7 @@ def _part(change: Change, when: str, deltas: Sequence[Delta]) -> str:
     named = [f"{name(delta)}: {transition(delta)}" for delta in telling[:_NAMED_AT_MOST]]
     more = len(telling) - len(named)
     told = f" {when}" if when else ""
-    return f"{len(deltas)} {change}{told} ({'; '.join([*named, f'{more} more'] if more else named)})"
+    return f"{differing(deltas)} {change}{told} ({'; '.join([*named, f'{more} more'] if more else named)})"
 
 
 _Cases = Mapping[tuple[str, str], CaseResult]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, fails_as, new_warnings
-from kpatch_tool.results.deltas import Change, breaks_as_base, compare, lost_to_emulator
+from kpatch_tool.results.deltas import Change, breaks_as_base, compare, differing, lost_to_emulator
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
 from kpatch_tool.series.model import Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
@@ -72,10 +72,10 @@ def tests_cell(
     if failed and len(failed) == len(now):
         return Cell(patch, Stage.TEST, Outcome.SKIPPED, "as base", f"nor does the base get through: {why}")
     if patch == 0:
-        return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.results) for tests in now), "case"), why)
+        return Cell(patch, Stage.TEST, Outcome.WELL, plural(sum(len(tests.cases) for tests in now), "case"), why)
     bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status is not SuiteStatus.INFRA}
     deltas = [delta for tests in now if tests.suite in bases for delta in compare(tests, bases[tests.suite])]
-    counts = {change: sum(delta.change is change for delta in deltas) for change in Change}
+    counts = {change: differing([delta for delta in deltas if delta.change is change]) for change in Change}
     outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
     if same_as is not None:
         return Cell(patch, Stage.TEST, outcome, f"= {state_name(same_as) if same_as else 'base'}", why)

@@ -156,6 +156,15 @@ class StateTests:
     # The earlier state whose results these are, as kernel, modules and tests are the very same; None: they are its own.
     same_as: int | None = None
 
+    @property
+    def cases(self) -> tuple[CaseResult, ...]:
+        """The results that count as test cases: the cases, and the tests that print none; never what the kernel
+        said."""
+        cased = {result.test for result in self.results if result.case}
+        return tuple(
+            result for result in self.results if result.test != KERNEL_LOG and (result.case or result.test not in cased)
+        )
+
 
 def inherited(tests: StateTests, patch: int) -> StateTests:
     """The results of a state for a later one that runs the very same programs."""

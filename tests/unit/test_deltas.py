@@ -9,6 +9,7 @@ from kpatch_tool.results.deltas import (
     case_count,
     classify,
     compare,
+    differing,
     name,
     sentence,
     since,
@@ -16,6 +17,7 @@ from kpatch_tool.results.deltas import (
     telling,
     transition,
 )
+from kpatch_tool.running import cells
 from tests.results_fixtures import make_tests as ran
 
 
@@ -116,7 +118,8 @@ def test_cases_that_vanish_because_the_test_was_cut_short_follow_from_it() -> No
         ("msr: three", True, "no answer in 30 s"),
     ]
     assert found[0].confidence < 1.0, "a timeout may be the load of the machine"
-    assert sentence(found, 4) == "of 4 test cases 1 are as on the base, 3 worse (msr: pass, now timeout)"
+    total = case_count(state, base)
+    assert sentence(found, total) == "of 3 test cases 1 are as on the base, 2 worse (msr: pass, now timeout)"
 
 
 def test_cases_missing_on_a_base_that_was_cut_short_are_no_regressions() -> None:
@@ -230,11 +233,12 @@ def test_no_state_that_came_less_far_makes_a_later_patch_the_one_that_did_it() -
 def test_cases_are_told_by_the_patch_that_did_it() -> None:
     base, state = ran(0, "a=pass", "a/1=pass", "b=pass"), ran(3, "a=fail", "a/1=fail", "b=fail")
     found = compare(state, base)
-    assert sentence(found, 3, ["from patch 2 on"] * 3) == (
-        "of 3 test cases 0 are as on the base, 3 worse from patch 2 on (a: pass, now fail; b: pass, now fail)"
+    total = case_count(state, base)
+    assert sentence(found, total, ["from patch 2 on"] * 3) == (
+        "of 2 test cases 0 are as on the base, 2 worse from patch 2 on (a: pass, now fail; b: pass, now fail)"
     )
-    assert sentence(found, 3, ["from patch 1 on", "from patch 1 on", "from patch 2 on"]).endswith(
-        ", 2 worse from patch 1 on (a: pass, now fail), 1 worse from patch 2 on (b: pass, now fail)"
+    assert sentence(found, total, ["from patch 1 on", "from patch 1 on", "from patch 2 on"]).endswith(
+        ", 1 worse from patch 1 on (a: pass, now fail), 1 worse from patch 2 on (b: pass, now fail)"
     )
 
 
@@ -247,7 +251,36 @@ def test_what_to_look_for_in_a_log() -> None:
     assert (telling([whole, first]), telling([first, whole])) == ("", "1")
     assert telling(log) == telling(log[::-1]) == "BUG: NULL at 0", "its case has no numbers, and is in no log"
     assert telling(log[:1]) == ""
-    assert sentence(log, 4).endswith("2 worse (kernel log: BUG: NULL pointer in f: pass, now fail)")
+    assert sentence(log, case_count(state, base)) == (
+        "of 1 test case 1 are as on the base, 1 worse (kernel log: BUG: NULL pointer in f: pass, now fail)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "state", "count", "worse"),
+    [
+        (["a=pass"], ["a=fail"], 1, 1),
+        (["a=pass", "kernel log=pass"], ["a=pass", "kernel log=fail"], 1, 1),
+        (["a=pass", "a/1=pass", "kernel log=pass"], ["a=fail", "a/1=fail", "kernel log=pass"], 1, 1),
+        (["a=pass", "a/1=pass", "a/2=pass", "b=pass"], ["a=fail", "a/1=pass", "a/2=pass", "b=pass"], 3, 1),
+        (
+            ["a=pass", "a/1=pass", "b=pass", "kernel log=pass"],
+            ["a=fail", "a/1=fail", "b=pass", "kernel log=fail", "kernel log/x=fail"],
+            2,
+            2,
+        ),
+        (["a=pass", "a/1=pass"], ["a=skip"], 1, 1),
+        (["kernel log=pass"], ["kernel log=fail", "kernel log/x=fail"], 0, 1),
+    ],
+)
+def test_what_counts_as_a_case(base: list[str], state: list[str], count: int, worse: int) -> None:
+    """Neither the verdict of a test that has cases nor what the kernel says; but what is worse is told."""
+    known, now = ran(0, *base), ran(1, *state)
+    assert (len(known.cases), case_count(now, known)) == (count, count)
+    found = [delta for delta in compare(now, known) if delta.change is Change.WORSE]
+    assert differing(found) == worse
+    assert f", {worse} worse (" in sentence(found, count)
+    assert cells.tests_cell(1, [now], [known]).text.startswith(f"{worse} worse")
 
 
 def test_small_numbers() -> None:
@@ -259,7 +292,7 @@ def test_cases_named_after_a_number_drawn_by_chance_are_the_same_cases() -> None
     base = ran(0, "x=abort", "x/get(0x9f7271fa00000000)=pass", "x/get(0xb1f7a59e00000000)=pass", "x/leaf 7=pass")
     same = ran(1, "x=abort", "x/get(0x746a41dc00000000)=pass", "x/get(0x8298cb9d00000000)=pass", "x/leaf 7=pass")
     assert compare(same, base) == ()
-    assert case_count(same, base) == 4
+    assert case_count(same, base) == 3
     worse = ran(1, "x=abort", "x/get(0x746a41dc00000000)=pass", "x/get(0x8298cb9d00000000)=fail", "x/leaf 7=pass")
     assert [(delta.case, delta.base, delta.now) for delta in compare(worse, base)] == [
         ("get(0xb1f7a59e00000000)", "pass", "fail")

@@ -79,6 +79,15 @@ def test_nothing_is_vouched_for_that_was_not_tested(tmp_path: Path) -> None:
         assert not vouches(replace(record, tests=nothing)), "nothing was tested"
 
 
+def test_cases_are_counted_and_not_the_tests_that_have_them() -> None:
+    series, builds = records.three(), {patch: make_build(patch, module=str(patch)) for patch in range(4)}
+    cases = ("s=pass", "s/one=pass", "kernel log=pass")
+    steps = FakeSteps(make_applied(series), builds, {patch: (make_tests(patch, *cases),) for patch in range(4)})
+    mail = Posted(0, "[PATCH 0/3] KVM", Address("J", "j@example.org"), None, "Why.\n", "c@x")
+    words = " ".join(draft(run(series, steps, Recorder()), series, mail, ME).text.split())
+    assert "the one test case is as on the base" in words and "kut (1 case on the base)" in words
+
+
 def test_a_base_that_cannot_be_tested_is_said_and_not_that_nothing_was() -> None:
     series, builds = records.three(), {patch: make_build(patch, module=str(patch)) for patch in range(4)}
     tests = {patch: (make_tests(patch, "vmexit=pass"),) for patch in range(1, 4)}

@@ -197,7 +197,7 @@ def test_what_a_test_did_not_reach_for_an_earlier_fault_is_not_blamed_on_the_pat
     lines = shown(record, width=200).splitlines()
     for case in ("a: pass", "a: 2: pass"):
         assert f"  patch 4, kut: worse   {case}, now fail, by one of 2-4: not reached before" in lines
-    assert "2 worse by one of patches 2, 3 and 4 (a: pass, now fail)" in record.sentence
+    assert "1 worse by one of patches 2, 3 and 4 (a: pass, now fail)" in record.sentence
     assert html.page(record).count("<td>one of 2-4</td>") == 2
 
 
