@@ -5,25 +5,15 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
 
-from kpatch_tool.mail import charsets
+from kpatch_tool.mail import charsets, dates
 from kpatch_tool.mail.message import Address
 
 decode = charsets.decode  # bytes as text, never failing
+date = dates.date  # what a Date field says
 
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?>(?:\n[ \t][^\n]*+)*))(?:\n|\Z)")
 HIDDEN_ADDRESS = re.compile(r"\[email[ \xa0]protected\]|@x{2,}|@\.\.\.|\[EMAIL PROTECTED\]")
-_MONTHS = {
-    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
-    "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
-}  # fmt: skip
-_PLAIN_DATE = re.compile(
-    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(?P<day>[0-9]{1,2}) "
-    r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
-    r"(?P<year>[0-9]{4}) (?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2}) "
-    r"(?P<zone_hours>[+-][0-9]{2})(?P<zone_minutes>[0-5][0-9])"
-)
 _NO_BASE64 = re.sub(rb"[A-Za-z0-9+/]", b"", bytes(range(256)))
 _ENVELOPE = re.compile(rb">?From[ \t][^\n]*\n")
 _BLANK = re.compile(rb"\r*\n")
@@ -180,15 +170,6 @@ def _unquoted(value: str) -> str:
     return "".join(out)
 
 
-def _plain_date(found: re.Match[str]) -> datetime | None:
-    """A date as nearly every program writes it. Loading email.utils takes longer than reading fifty patches."""
-    day, month, year, clock, zone_hours, zone_minutes = found.groups()
-    try:
-        return datetime.fromisoformat(f"{year}-{_MONTHS[month]}-{day.zfill(2)}T{clock}{zone_hours}:{zone_minutes}")
-    except ValueError:
-        return None
-
-
 def people(values: Sequence[str]) -> list[tuple[str, str]]:
     """The names and addresses in fields that may hold several (email.utils.getaddresses); none where their comments lie
     deeper in one another than can be followed."""
@@ -208,20 +189,3 @@ def is_hidden(email: str) -> bool:
 def message_ids(value: str) -> tuple[str, ...]:
     """The message ids of a field, without <>."""
     return tuple(_MESSAGE_ID.findall(value))
-
-
-def date(value: str) -> datetime | None:
-    """The moment a Date field names, in the sender's zone (UTC where it names none); None when unreadable."""
-    if found := _PLAIN_DATE.fullmatch(value.strip()):
-        return _plain_date(found)
-    from email.utils import parsedate_tz
-
-    try:
-        parsed = parsedate_tz(value)
-        if parsed is None:
-            return None
-        offset = parsed[9] or 0
-        zone = timezone(timedelta(seconds=offset)) if offset else UTC
-        return datetime(*parsed[:6], tzinfo=zone)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None

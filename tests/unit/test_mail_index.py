@@ -6,6 +6,7 @@ import base64
 import gzip
 import lzma
 import random
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -110,6 +111,21 @@ ODD = {
 def test_oddities(name: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.mbox"
     path.write_bytes(mbox(*ODD[name]))
+    assert from_index(path, tmp_path / "i.sqlite") == whole(path)
+
+
+def test_every_form_of_a_date(tmp_path: Path) -> None:
+    dates = (
+        "1 Jan 2024 10:00:00 CEST",
+        "2024-01-01T10:00:00+01:00",
+        "@1704099600 +0100",
+        "1 Jan 2024 09:59:60 GMT+0100",
+    )
+    path = tmp_path / "dates.mbox"
+    text = mbox(*(patch(f"[PATCH {number}/4] mm: a{number}", f"a{number}") for number in range(1, 5))).decode()
+    for date in dates:
+        text = re.sub(r"(?<=\nDate: )Thu[^\n]*", date, text, count=1)
+    path.write_bytes(text.encode())
     assert from_index(path, tmp_path / "i.sqlite") == whole(path)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from kpatch_tool.mail import headers, relayed
-from kpatch_tool.mail.archives.table import ZONES, Archive
+from kpatch_tool.mail import dates, headers, relayed
+from kpatch_tool.mail.archives.table import Archive
 from kpatch_tool.mail.message import Address
 
 _DIFF = re.compile(rb"^(?:diff -|--- \S)", re.MULTILINE)
@@ -78,7 +78,7 @@ def date(shown: str) -> datetime | None:
             return headers.date(shown)
         if clock and named and year and _MONTHS.find(named[1]) % 3 == 0:
             zone = re.search(r"\b([A-Z]{2,5})\b", shown.replace(named[0], ""))
-            hours = ZONES.get(zone[1], 0) if zone else 0
+            hours = dates.ZONES.get(zone[1], 0) if zone else 0
             when = timezone(timedelta(hours=hours))
             return datetime(int(year[0]), _MONTHS.index(named[1]) // 3 + 1, int(named[2]), *_time(clock), tzinfo=when)
     except (ValueError, OverflowError):

@@ -53,10 +53,6 @@ _OPENWALL_FOOTER = _pattern(
 _BEFORE_ADDRESS = rb"(?:<|^(?:[A-Za-z][A-Za-z-]{1,40}-by|C[Cc]): ?|^(?:Link|Closes): ?https?://[\w.%+/-]{1,200}/)"
 _LORE_DATE = rb"\d{4}-\d\d-\d\d +\d{1,2}:\d\d"
 
-# Zones that pages name by letters (hours from UTC).
-ZONES = {"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
-         "CET": 1, "CEST": 2, "BST": 1, "JST": 9}  # fmt: skip
-
 ARCHIVES = (
     # One page a thread; times are UTC; every line's blanks squeezed; the order is not the series'.
     Archive(
