@@ -70,6 +70,12 @@ def decode(data: bytes, charset: str) -> str:
     return sound(data.decode(name, "replace"))
 
 
+def is_one_byte(charset: str) -> bool:
+    """Whether every character beyond ASCII is one byte in what a mail calls its charset."""
+    name = resolve(charset)
+    return "ascii" not in name and _ONE_BYTE.fullmatch(name) is not None
+
+
 def resolve(charset: str) -> str:
     """The Python codec for what a mail calls its charset; "utf-8" where it names none that exists."""
     found = _NAME.search(charset.lower())  # `"utf-8; format=flowed"`, `'utf-8'`, `utf-8:`

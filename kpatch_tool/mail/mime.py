@@ -154,7 +154,7 @@ def _texts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
     if content.multipart and depth < _MAX_DEPTH:
         yield from _of_parts(content, raw, depth)
     elif content.kind == "message/rfc822" and depth:
-        yield Text(b"", enclosed=(decoded(content.encoding, raw),))
+        yield Text(b"", enclosed=(decoded(content.encoding, raw, content.charset),))
     elif sealed := next((what for kind, what in _SEALED.items() if content.kind == kind), ""):
         yield Text(b"", sealed=sealed)
     elif data := _read(content, raw, depth):
@@ -167,7 +167,7 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
     found = islice(_parts(raw, content.boundary), _MOST_PARTS)
     parts = [(content_of(fields), body) for fields, body in map(split, found)]
     if not parts:  # nothing is between boundaries: what is there is the text
-        yield from _text(content, decoded(content.encoding, raw), 0)
+        yield from _text(content, decoded(content.encoding, raw, content.charset), 0)
         return
     if content.kind == "multipart/digest":  # where a part says nothing it is a mail (RFC 2046, 5.1.5)
         parts = [(part if part.kind else replace(part, kind="message/rfc822"), body) for part, body in parts]
@@ -214,14 +214,14 @@ def _of_html(data: bytes, charset: str, attached: bool) -> Text:
 def _read(content: Content, raw: bytes, depth: int) -> bytes:
     """The bytes of a part that somebody who looks for patches reads; empty for any other."""
     if _PACKED.search(content.name) or content.kind in ("application/gzip", "application/x-gzip", "application/x-xz"):
-        data = unpacked(decoded(content.encoding, raw))
+        data = unpacked(decoded(content.encoding, raw, content.charset))
         return data if _PATCH_NAME.search(content.name) or _is_patch(data) else b""
     if depth == 0 or content.kind == "" or _PATCH_NAME.search(content.name):
-        return decoded(content.encoding, raw)
+        return decoded(content.encoding, raw, content.charset)
     if content.kind.startswith("text/"):
-        return b"" if content.kind in _UNREADABLE else decoded(content.encoding, raw)
+        return b"" if content.kind in _UNREADABLE else decoded(content.encoding, raw, content.charset)
     if content.kind.startswith("application/") and "signature" not in content.kind and "encrypted" not in content.kind:
-        data = decoded(content.encoding, raw)
+        data = decoded(content.encoding, raw, content.charset)
         return data if _is_patch(data) else b""
     return b""
 

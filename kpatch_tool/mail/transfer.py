@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 
+from kpatch_tool.mail import charsets
+from kpatch_tool.mail.footers import footer_start
 from kpatch_tool.mail.headers import decode_base64
 from kpatch_tool.mail.unpack import DENSEST
 from kpatch_tool.system import magic
@@ -15,30 +17,45 @@ _CLEAN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n
 _CODE = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*+\r?(?:\n|\Z))")
 _ODD_CODE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)")
 _SURE_CODE = re.compile(rb"=(?:3D|20|09|[C-F][0-9A-F]=[89AB][0-9A-F])")  # what every encoder must write so
+# The same in a charset of one byte a character; what letters or digits follow may be `=BASE` or `=FALSE` of a text that
+# is not encoded.
+_SURE_OF_ONE_BYTE = re.compile(rb"=[89A-F][0-9A-F](?![0-9A-Z_])")
 _SOFT_END = re.compile(rb"=[ \t]*\r?\n")
 _TOO_LONG = re.compile(rb"[^\n]{79}")  # RFC 2045, 6.7 (5): no line of more than 76 characters
 _LARGEST = 1 << 26  # bytes that an attachment may unpack to,
 _SMALL = 1 << 22  # and from this many on not more than unpack.DENSEST times its size
 
 
-def decoded(encoding: str, raw: bytes) -> bytes:
-    """`raw` with its transfer encoding undone. Like mailinfo.c it goes by what the field contains; unknown ones do
-    nothing."""
+def decoded(encoding: str, raw: bytes, charset: str = "") -> bytes:
+    """`raw`, which says that it is in `charset`, with its transfer encoding undone. Like mailinfo.c it goes by what the
+    field contains; unknown ones do nothing."""
     if "base64" in encoding:
         return _base64_with_footer(raw)
     if "quoted-printable" in encoding:
-        return _quoted_printable(raw)
+        return _quoted_printable(raw, charset)
     return raw
 
 
-def _quoted_printable(raw: bytes) -> bytes:
+def _quoted_printable(raw: bytes, charset: str) -> bytes:
     """RFC 2045, 6.7, as mailinfo.c reads it (decode_q_segment): what is no code stays as it is, and so do blanks at the
     end of a line, which no program adds on the way any more."""
     if _ODD_CODE.search(raw) is None:
         return binascii.a2b_qp(raw)
-    if _SURE_CODE.search(raw) is None and (_SOFT_END.search(raw) is None or _TOO_LONG.search(raw)):
+    if not _is_encoded(raw[: footer_start(raw, max(0, raw.rfind(b"\n@@ ")))], charset):
         return raw  # the header was kept although the text was decoded (patchwork's mbox)
     return _CODE.sub(lambda found: bytes([int(found[1], 16)]) if found[1] else b"", raw)
+
+
+def _is_encoded(text: bytes, charset: str) -> bool:
+    """Whether a text without the list's footer, which none encodes, is what its header calls quoted-printable."""
+    if _SURE_CODE.search(text):
+        return True
+    odd = _ODD_CODE.search(text)
+    if text.isascii() and charsets.is_one_byte(charset):
+        found = _SURE_OF_ONE_BYTE.search(text)
+        if found and (odd is None or found.start() < odd.start()):
+            return True
+    return odd is None or (_SOFT_END.search(text) is not None and _TOO_LONG.search(text) is None)
 
 
 def _base64_with_footer(raw: bytes) -> bytes:

@@ -194,6 +194,31 @@ def test_a_header_that_says_quoted_printable_of_a_decoded_text() -> None:
     assert decoded("quoted-printable", b"a =\nb == c\n") == b"a b == c\n"  # nothing says that it is not encoded
 
 
+MAILMAN = b"_______________________________________________\nlinux-foo mailing list\nhttp://l.x.org/?a=zz&b=c\n"
+HUNK = b"@@ -1 +1 @@\n-a\n+/* Ren\xe9 */\n"
+LONG = b"@@ -1 +1 @@\n-a\n+" + b"call(b, " * 15 + b"c)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "charset", "footer"),
+    [
+        (HUNK, "iso-8859-1", MAILMAN),
+        (HUNK, "iso-8859-15", b"a footer that nobody knows: http://l.x.org/?a=zz\n"),
+        (HUNK, "", MAILMAN),
+        (LONG, "utf-8", MAILMAN + b"https://l.x.org/" + b"z" * 100 + b"\n"),
+    ],
+)
+def test_a_footer_that_is_not_encoded_below_a_text_that_is(text: bytes, charset: str, footer: bytes) -> None:
+    assert decoded("quoted-printable", quopri.encodestring(text) + footer, charset) == text + footer
+
+
+@pytest.mark.parametrize(
+    "text", [b"+a =BASE;\n+b = c;\n", b"+x=FALSE\n+y=z\n", b"+a = b;\n+c =E9 \n", HUNK + b"+a=zz\n"]
+)
+def test_a_text_decoded_from_a_charset_of_one_byte(text: bytes) -> None:
+    assert decoded("quoted-printable", text, "iso-8859-1") == text
+
+
 INNER = "Why.\n\nSigned-off-by: Jane Doe <jane@example.org>\n---\n" + DIFF
 GMAIL = (
     "FYI\n\n---------- Forwarded message ---------\nFrom: Jane Doe <jane@example.org>\n"
