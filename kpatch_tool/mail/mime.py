@@ -15,7 +15,7 @@ from typing import NamedTuple
 from kpatch_tool.mail import armour, charsets
 from kpatch_tool.mail.content import Content, content_of
 from kpatch_tool.mail.headers import split
-from kpatch_tool.mail.transfer import decoded, unpacked
+from kpatch_tool.mail.transfer import Room, decoded, unpacked
 
 _PATCH_NAME = re.compile(r"\.(?:patch|diff|txt|mbox|eml)(?:\.(?:gz|xz|bz2))?$", re.IGNORECASE)
 _PACKED = re.compile(r"\.(?:gz|xz|bz2)$", re.IGNORECASE)
@@ -71,7 +71,7 @@ class Text:
 
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     """The text of a mail with the header `fields` and the body `raw`."""
-    texts = list(islice(_texts(content_of(fields), raw, 0), _MOST_PARTS))
+    texts = list(islice(_texts(content_of(fields), raw, 0, Room(len(raw))), _MOST_PARTS))
     written = any(text.body.strip() and not (text.html or text.attached) for text in texts)
     shown = [text for text in texts if text.body and not (text.html and written)]
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
@@ -150,20 +150,20 @@ def _without_signature(body: bytes) -> bytes:
     return body[: found[-1].start()] if found else body
 
 
-def _texts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
+def _texts(content: Content, raw: bytes, depth: int, room: Room) -> Iterator[Text]:
     if content.multipart and depth < _MAX_DEPTH:
-        yield from _of_parts(content, raw, depth)
+        yield from _of_parts(content, raw, depth, room)
     elif content.kind == "message/rfc822" and depth:
         yield Text(b"", enclosed=(decoded(content.encoding, raw, content.charset),))
     elif sealed := next((what for kind, what in _SEALED.items() if content.kind == kind), ""):
         yield Text(b"", sealed=sealed)
-    elif data := _read(content, raw, depth):
+    elif data := _read(content, raw, depth, room):
         yield from _text(content, data, depth)
     elif depth and (of_files := _OF_FILES.search(content.name)):
         yield Text(b"", sealed=f"an attached {of_files[0].lower()} file")
 
 
-def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
+def _of_parts(content: Content, raw: bytes, depth: int, room: Room) -> Iterator[Text]:
     found = islice(_parts(raw, content.boundary), _MOST_PARTS)
     parts = [(content_of(fields), body) for fields, body in map(split, found)]
     if not parts:  # nothing is between boundaries: what is there is the text
@@ -176,9 +176,9 @@ def _of_parts(content: Content, raw: bytes, depth: int) -> Iterator[Text]:
         plain = [part for part in parts if part[0].kind in ("text/plain", "") and part[1].strip()]
         parts, others = (plain[:1], [part for part in parts if part[0].multipart]) if plain else (parts, [])
     for part, body in parts:
-        yield from _texts(part, body, depth + 1)
+        yield from _texts(part, body, depth + 1, room)
     for part, body in others:  # Apple's Mail has what is attached beside the HTML
-        yield from (text for text in _texts(part, body, depth + 1) if text.attached or text.enclosed)
+        yield from (text for text in _texts(part, body, depth + 1, room) if text.attached or text.enclosed)
 
 
 def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:
@@ -211,10 +211,10 @@ def _of_html(data: bytes, charset: str, attached: bool) -> Text:
     return Text(body.encode("utf-8", "replace"), "utf-8", html=True, squeezed=squeezed, attached=attached)
 
 
-def _read(content: Content, raw: bytes, depth: int) -> bytes:
+def _read(content: Content, raw: bytes, depth: int, room: Room) -> bytes:
     """The bytes of a part that somebody who looks for patches reads; empty for any other."""
     if _PACKED.search(content.name) or content.kind in ("application/gzip", "application/x-gzip", "application/x-xz"):
-        data = unpacked(decoded(content.encoding, raw, content.charset))
+        data = unpacked(decoded(content.encoding, raw, content.charset), room)
         return data if _PATCH_NAME.search(content.name) or _is_patch(data) else b""
     if depth == 0 or content.kind == "" or _PATCH_NAME.search(content.name):
         return decoded(content.encoding, raw, content.charset)

@@ -24,6 +24,7 @@ _SOFT_END = re.compile(rb"=[ \t]*\r?\n")
 _TOO_LONG = re.compile(rb"[^\n]{79}")  # RFC 2045, 6.7 (5): no line of more than 76 characters
 _LARGEST = 1 << 26  # bytes that an attachment may unpack to,
 _SMALL = 1 << 22  # and from this many on not more than unpack.DENSEST times its size
+_REFUSED = 16  # one that is damaged or too large takes this part of its room: only time, and others may follow
 
 
 def decoded(encoding: str, raw: bytes, charset: str = "") -> bytes:
@@ -83,22 +84,44 @@ def _blocks(raw: bytes) -> bytes:
     return b"".join(decode_base64(piece) for piece in re.split(rb"=+\s*", raw))
 
 
-def unpacked(data: bytes) -> bytes:
-    """What a gzip, xz or bzip2 attachment holds; empty when damaged or too large; other data as it is."""
+class Room:
+    """What the compressed attachments of a mail of `size` bytes may still unpack to, all together."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int) -> None:
+        self.left = _most(size)
+
+
+def _most(packed: int) -> int:
+    return min(_LARGEST, max(_SMALL, DENSEST * packed))
+
+
+def unpacked(data: bytes, room: Room) -> bytes:
+    """What a gzip, xz or bzip2 attachment holds, taken off the mail's `room`; empty when damaged or too large; other
+    data as it is."""
+    if not data.startswith((magic.GZIP, magic.XZ, magic.BZIP2)):
+        return data
+    most = min(room.left, _most(len(data)))
+    whole = _decompressed(data, most) if most > 0 else b""
+    if 0 < len(whole) < most:
+        room.left -= len(whole)
+        return whole
+    room.left -= max(most // _REFUSED, 1)
+    return b""
+
+
+def _decompressed(data: bytes, most: int) -> bytes:
+    """Up to `most` bytes, which is no 0: for zlib that is no bound."""
     import bz2
     import lzma
     import zlib
 
-    most = min(_LARGEST, max(_SMALL, DENSEST * len(data)))
     try:
         if data.startswith(magic.GZIP):
-            whole = zlib.decompressobj(wbits=31).decompress(data, most)
-        elif data.startswith(magic.XZ):
-            whole = lzma.LZMADecompressor(memlimit=_LARGEST * 2).decompress(data, max_length=most)
-        elif data.startswith(magic.BZIP2):
-            whole = bz2.BZ2Decompressor().decompress(data, max_length=most)
-        else:
-            return data
+            return zlib.decompressobj(wbits=31).decompress(data, most)
+        if data.startswith(magic.XZ):
+            return lzma.LZMADecompressor(memlimit=_LARGEST * 2).decompress(data, max_length=most)
+        return bz2.BZ2Decompressor().decompress(data, max_length=most)
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return b""
-    return whole if len(whole) < most else b""

@@ -6,6 +6,7 @@ import base64
 import bz2
 import gzip
 import lzma
+from collections.abc import Callable
 from html import escape
 
 import pytest
@@ -17,7 +18,7 @@ from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.footers import FOOTERS, footer_start, without_footer
 from kpatch_tool.mail.message import Damage, Message
 from kpatch_tool.mail.read import parse
-from kpatch_tool.mail.transfer import decoded, unpacked
+from kpatch_tool.mail.transfer import Room, decoded, unpacked
 from kpatch_tool.series.assemble import assemble
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.reading.diffs import read_message
@@ -178,8 +179,22 @@ def test_a_mail_in_html_only() -> None:
 
 
 def test_unpacking_is_bounded() -> None:
-    assert unpacked(gzip.compress(b"\0" * (80 << 20), 9)) == b""
-    assert unpacked(b"\x1f\x8b junk") == b""
+    room = Room(1000)
+    assert unpacked(gzip.compress(b"\0" * (80 << 20), 9), room) == b""
+    assert unpacked(b"\x1f\x8b junk", room) == b""
+    assert unpacked(gzip.compress(PATCH), room) == PATCH  # whatever is broken beside it
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_what_is_attached_is_unpacked_within_bounds_for_all_of_it(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(PATCH + b"x" * (3 << 20))
+    data = mime(TEXT, *[attached(packed, b"x.patch.gz")] * 40)
+    (message,) = messages(data)
+    assert len(message.body) < max(4 << 20, 64 * len(data))
+    assert unpacked(packed, Room(1)) != b""
+    room = Room(1)
+    room.left = 0
+    assert unpacked(packed, room) == b""
 
 
 def test_nesting_is_bounded() -> None:
