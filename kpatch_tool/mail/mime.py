@@ -120,16 +120,12 @@ def _digested(text: bytes) -> tuple[bytes, ...]:
 def _once(texts: list[Text], enclosed: tuple[bytes, ...]) -> list[Text]:
     """The texts without a diff that is there a second time: written into the mail, and attached so that nothing happens
     to it on its way, be it as a whole mail (`enclosed`). The attached one counts."""
-    copies = [copy.body for copy in texts if copy.attached] + list(enclosed)
+    whole = [copy.body for copy in texts if copy.attached] + list(enclosed)
+    copies = [_bare(_without_signature(copy[at:])) for copy in whole if (at := _diff_at(copy)) >= 0]
     for at, text in enumerate(texts if copies else ()):
         own = -1 if text.attached else _diff_at(text.body)
-        if own < 0:
-            continue
-        bare = _bare(text.body[own:])
-        for copy in copies:
-            attached = _diff_at(copy)
-            if attached >= 0 and bare.startswith(_bare(_without_signature(copy[attached:]))):
-                return [*texts[:at], replace(text, body=text.body[:own]), *texts[at + 1 :]]
+        if own >= 0 and _bare(text.body[own:]).startswith(tuple(copies)):
+            return [*texts[:at], replace(text, body=text.body[:own]), *texts[at + 1 :]]
     return texts
 
 

@@ -112,6 +112,13 @@ def test_a_patch_written_and_attached_as_a_file_counts_once() -> None:
     assert [b"@@" in message.body for message in messages(other)] == [True, True]
 
 
+def test_many_diffs_written_beside_many_attached_take_no_longer() -> None:
+    written = [(TEXT[0], b"--- a/%d\n+++ b/%d\n" % (n, n) + b"x\n" * 200) for n in range(490)]
+    files = [attached(b"--- a/f%d\n+++ b/f%d\n" % (n, n) + b"y\n" * 200, b"x.patch") for n in range(490)]
+    with within(1):
+        assert len(messages(mime(*written, *files))) == 1
+
+
 def test_what_answers_a_mail_answers_the_patch_that_is_attached() -> None:
     def sent(number: int, text: bytes) -> bytes:
         return b"Message-ID: <%d@x.org>\n" % number + text
