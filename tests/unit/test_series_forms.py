@@ -221,6 +221,14 @@ def test_a_crowded_thread_takes_linear_time() -> None:
         assert assemble(mails, where="x", pick="1").title == "mm: the root of it"
 
 
+def test_many_patches_whose_titles_begin_alike() -> None:
+    alike = (patch(f"[PATCH] mm: {'a' * 40}{i:04}", f"p{i}", minute=i % 60) for i in range(2000))
+    posts = read_posts(messages(*alike))
+    found = gathering.gather(posts)
+    with within(0.6):
+        assert len(topics(found, list(map(threads_above(posts), found)))) == 2000
+
+
 def test_a_mailbox_that_repeats_its_threads_with_other_ids_takes_linear_time() -> None:
     """What the copies answer is not there, so that every cover may belong to every copy of its patches."""
     cover = [Mail("[PATCH v2 0/3] mm: all", "Text.\n", f"c{i}", "") for i in range(1500)]

@@ -34,8 +34,8 @@ def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> lis
             if other is not None:
                 groups.join(place, groups.place_of(other))
     for place, posting in enumerate(found):
-        for key, title in _titles(posting):
-            groups.by_title(key, title, place)
+        for key, title, plain in _titles(posting):
+            groups.by_title(key, title, plain, place)
         groups.by_threads(_threads(posting, threads[place]), place)
         for batch in {post.batch for post in posting.posts} - {""}:
             groups.by_batch(batch, place)
@@ -52,7 +52,7 @@ class _Groups:
         self._found = found
         self._group = list(range(len(found)))
         self._places = {id(posting): place for place, posting in enumerate(found)}
-        self._titles: dict[_Key, dict[str, int]] = {}
+        self._titles: dict[_Key, dict[str, tuple[str, int]]] = {}
         self._threads: dict[_Key, dict[tuple[int, str, bool], int]] = {}
         self._owners: dict[str, int] = {}
         self._batches: dict[str, int] = {}
@@ -62,16 +62,18 @@ class _Groups:
     def place_of(self, posting: Posting) -> int:
         return self._places[id(posting)]
 
-    def by_title(self, key: _Key, title: str, place: int) -> None:
-        """`place` has a patch or cover of that title; `key` is its sender and the title's beginning."""
+    def by_title(self, key: _Key, title: str, plain: str, place: int) -> None:
+        """`place` has a patch or cover of that title, which is `plain` in letters; `key` is its sender and the title's
+        beginning."""
         known = self._titles.setdefault(key, {})
         if title in known:
-            self.join(known[title], place)
+            self.join(known[title][1], place)
             return
-        for other, owner in islice(known.items(), _MOST_ALIKE):
-            if self.root(owner) != self.root(place) and subject.same_title(title, other):
+        for other, (letters, owner) in islice(known.items(), _MOST_ALIKE):
+            # Titles that are one begin alike: what is asked of a hundred is asked of few.
+            if (plain.startswith(letters) or letters.startswith(plain)) and subject.same_title(title, other):
                 self.join(owner, place)
-        known[title] = place
+        known[title] = plain, place
 
     def by_threads(self, keys: Iterable[_Key], place: int) -> None:
         """`place` is in those threads (a key names its sender too). One of the same revision there is another series,
@@ -159,7 +161,8 @@ def _threads(posting: Posting, threads: AbstractSet[str]) -> Iterator[_Key]:
             yield person, "thread", thread
 
 
-def _titles(posting: Posting) -> Iterator[tuple[_Key, str]]:
+def _titles(posting: Posting) -> Iterator[tuple[_Key, str, str]]:
     for person in identities(posting.sender):
         for post in posting.posts:
-            yield (person, "title", subject.plain(post.tag.title)[:_PREFIX]), post.tag.title
+            plain = subject.plain(post.tag.title)
+            yield (person, "title", plain[:_PREFIX]), post.tag.title, plain
