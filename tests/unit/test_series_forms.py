@@ -253,6 +253,15 @@ def test_hundreds_of_revisions_in_one_thread() -> None:
     assert [len(group) for group in topics(found, threads)] == [800]
 
 
+def test_thousands_of_patches_of_one_title() -> None:
+    sent = (patch(f"[PATCH v{n % 999}] mm: one thing of many", f"r{n}", minute=n % 60) for n in range(2000))
+    posts = read_posts(messages(*sent))
+    found = gathering.gather(posts)
+    threads = list(map(threads_above(posts), found))
+    with within(0.3):
+        assert len(topics(found, threads)) < 2000
+
+
 def test_a_sender_of_many_series() -> None:
     """A number too many, sent without headers of a thread, finds its posting among all that its sender sent later."""
     later = "".join(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from kpatch_tool.series.postings.posts import Posting, identities, same_person
 from kpatch_tool.series.reading import subject
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str]
+_PAGE = ""  # in the place of a thread's id
 _PREFIX = 24  # characters of a title that two spellings of it share (see subject.same_title)
 _MOST_ALIKE = 100  # titles of one beginning, or postings of one title, that are compared
 _LONG_ENOUGH = 16  # letters of a title that two people do not choose by chance
@@ -36,7 +37,7 @@ def topics(found: Sequence[Posting], threads: Sequence[AbstractSet[str]]) -> lis
     for place, posting in enumerate(found):
         for key, title, plain in _titles(posting):
             groups.by_title(key, title, plain, place)
-        groups.by_threads(_threads(posting, threads[place]), place)
+        groups.by_threads(threads[place], place)
         for batch in {post.batch for post in posting.posts} - {""}:
             groups.by_batch(batch, place)
         groups.by_heading(posting, place)
@@ -51,9 +52,12 @@ class _Groups:
     def __init__(self, found: Sequence[Posting]) -> None:
         self._found = found
         self._group = list(range(len(found)))
+        # Both are asked of every two postings of a title, and a posting counts its messages for them.
+        self._versions = [posting.version for posting in found]
+        self._on_page = [_on_a_page(posting) for posting in found]
         self._places = {id(posting): place for place, posting in enumerate(found)}
         self._titles: dict[_Key, dict[str, tuple[str, int]]] = {}
-        self._threads: dict[_Key, dict[tuple[int, str, bool], int]] = {}
+        self._threads: dict[str, dict[str, dict[tuple[int, str, bool], int]]] = {}
         self._owners: dict[str, int] = {}
         self._batches: dict[str, int] = {}
         self._headings: dict[str, list[int]] = {}
@@ -75,18 +79,23 @@ class _Groups:
                 self.join(owner, place)
         known[title] = plain, place
 
-    def by_threads(self, keys: Iterable[_Key], place: int) -> None:
-        """`place` is in those threads (a key names its sender too). One of the same revision there is another series,
-        unless a title says otherwise."""
+    def by_threads(self, threads: AbstractSet[str], place: int) -> None:
+        """`place` is in those threads. One of the same person and revision there is another series, unless a title says
+        otherwise."""
         one = self._found[place]
         mine = (one.version, one.minor, one.resend)
-        for key in keys:
-            revisions = self._threads.setdefault(key, {})
-            for revision, other in revisions.items():
-                if revision != mine:
-                    self.join(other, place)
-                    break
-            revisions.setdefault(mine, place)
+        for person in identities(one.sender):
+            known = self._threads.setdefault(person, {})
+            for thread in (_PAGE, *threads) if self._on_page[place] else threads:
+                if (revisions := known.get(thread)) is None:
+                    known[thread] = {mine: place}
+                    continue
+                for revision, other in revisions.items():
+                    if revision != mine:
+                        self.join(other, place)
+                        break
+                if mine not in revisions:
+                    revisions[mine] = place
 
     def by_answer(self, place: int) -> None:
         """It is a number of `k/N` sent twice, or "1.5/N", as an answer to the posting of N."""
@@ -110,7 +119,7 @@ class _Groups:
             return
         known = self._headings.setdefault(heading, [])
         for other in known:
-            if self._found[other].version != posting.version:
+            if self._versions[other] != self._versions[place]:
                 self.join(other, place)
         if len(known) < _MOST_ALIKE:
             known.append(place)
@@ -122,13 +131,14 @@ class _Groups:
                 continue
             known = self._patches.setdefault(title, [])
             for other in known:
-                near = not threads[other].isdisjoint(threads[place]) or (
-                    _on_a_page(posting) and _on_a_page(self._found[other])
-                )
-                if near and self._found[other].version != posting.version:
+                if self._versions[other] != self._versions[place] and self._near(other, place, threads):
                     self.join(other, place)
             if len(known) < _MOST_ALIKE:
                 known.append(place)
+
+    def _near(self, a: int, b: int, threads: Sequence[AbstractSet[str]]) -> bool:
+        """Whether both are in one thread, or may be as far as a page shows."""
+        return (self._on_page[a] and self._on_page[b]) or not threads[a].isdisjoint(threads[b])
 
     def root(self, place: int) -> int:
         group = self._group
@@ -138,6 +148,8 @@ class _Groups:
         return place
 
     def join(self, a: int, b: int) -> None:
+        if self._group[a] == self._group[b]:
+            return  # as nearly all are that many threads or titles join
         first, second = sorted((self.root(a), self.root(b)))
         self._group[second] = first
 
@@ -153,16 +165,8 @@ def _on_a_page(posting: Posting) -> bool:
     return not posting.ids or all(post.unthreaded for post in posting.posts)
 
 
-def _threads(posting: Posting, threads: AbstractSet[str]) -> Iterator[_Key]:
-    for person in identities(posting.sender):
-        if _on_a_page(posting):
-            yield person, "page", ""
-        for thread in threads:
-            yield person, "thread", thread
-
-
 def _titles(posting: Posting) -> Iterator[tuple[_Key, str, str]]:
     for person in identities(posting.sender):
         for post in posting.posts:
             plain = subject.plain(post.tag.title)
-            yield (person, "title", plain[:_PREFIX]), post.tag.title, plain
+            yield (person, plain[:_PREFIX]), post.tag.title, plain
