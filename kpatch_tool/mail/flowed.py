@@ -20,6 +20,9 @@ def unflow(body: bytes, *, delsp: bool) -> bytes:
     lines = body.split(b"\n")
     cut = lines.pop()  # what follows the last line end
     for line in [*lines, cut] if cut else lines:
+        if not (line or pending):
+            out.append(line)
+            continue
         quote, text = _unquoted(line.removesuffix(b"\r"))
         if pending and (text == b"-- " or len(quote) != depth):
             out.append(b"".join(pending))

@@ -251,7 +251,11 @@ class _Extents:
 def provisional(lines: list[bytes]) -> tuple[Line, ...]:
     """Lines as received, each of the kind that its first column says."""
     out: list[Line] = []
+    blank = Line(Kind.CONTEXT, b"")
     for line in lines:
+        if not line:
+            out.append(blank)
+            continue
         text = line.lstrip(b" \t") if line[:1] not in {b"+", b"-"} else line
         if out and says_no_newline(text):
             out[-1] = Line(out[-1].kind, out[-1].text, newline=False)

@@ -9,9 +9,11 @@ import pytest
 from kpatch_tool.bisect.threshold import printed
 from kpatch_tool.kbuild.config import depends_on
 from kpatch_tool.mail.archives.table import ARCHIVES
+from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.restore import blanks
 from kpatch_tool.restore.addresses import people_in
 from kpatch_tool.restore.letters import MARK, Words, readings
+from kpatch_tool.restore.loosely.fit_search import Received
 from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.loosely.undoing import without_hyphen_blanks
 from kpatch_tool.series.model import Trailer
@@ -44,6 +46,14 @@ CASES: dict[str, Callable[[], object]] = {
     "blank lines of an entry in Kconfig": lambda: depends_on(f"config KVM\n{of(b' ' + bytes([10])).decode()}", "KVM"),
     "a line that a test prints": lambda: printed(f"! {of(b' ').decode()}x"),
 }
+
+
+def test_a_hunk_of_blank_lines_costs_little() -> None:
+    text = DIFF.replace(b"@@ -1 +1 @@", b"@@ -1,99999 +1,99999 @@") + of(b"\n") * 8
+    with within(0.45):
+        ((hunk,),) = (one.hunks for one in read_loose(text))
+        Received(hunk)
+        unflow(text, delsp=False)
 
 
 @pytest.mark.parametrize("case", CASES)

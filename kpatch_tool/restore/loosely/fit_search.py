@@ -66,8 +66,9 @@ class Received:
         """`kept`: whether the mail kept blank lines, where the hunk does not tell it."""
         self.hunk = hunk
         self.lines = hunk.lines
-        self.keys = [likeness(line) for line in hunk.lines]
-        self.changed = [likeness(line[1:]) if line[:1] in b"+-" else b"" for line in hunk.lines]
+        known = {line: likeness(line) for line in set(hunk.lines)}  # many are blank, or a brace
+        self.keys = [known[line] for line in hunk.lines]
+        self.changed = [likeness(line[1:]) if line.startswith((b"+", b"-")) else b"" for line in hunk.lines]
         self.blank = [not text for text in self.keys]
         self.first = [line[:1] for line in hunk.lines]
         # Without the `=` of a soft line break (quoted-printable).

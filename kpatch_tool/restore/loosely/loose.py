@@ -188,7 +188,7 @@ class _Reader:
         least = max(counts)
         while self.at < len(self.lines) and not self._ends(len(taken) >= least):
             line = self.lines[self.at]
-            if taken and says_no_newline(line):
+            if line and taken and says_no_newline(line):
                 bare.add(len(taken) - 1)
             else:
                 taken.append(line)
@@ -201,6 +201,8 @@ class _Reader:
     def _ends(self, enough: bool) -> bool:
         """Whether the line at the cursor cannot be a hunk's."""
         line = self._peek().strip()
+        if not line:
+            return False
         if HUNK.match(line) and line.startswith(b"@") and self._peek()[:1] == b"@":
             return True
         if HUNK.match(line) and enough and self._peek()[:1] in (b" ", b"\t"):
