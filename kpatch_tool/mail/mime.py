@@ -32,6 +32,7 @@ _STRUCTURE = re.compile(rb"^(?:diff --git |--- |\+\+\+ |@@ -|index [0-9a-f]+\.\.
 # This one and _DIGESTED are looked for in a text with a line end before it: an expression that begins with a character
 # is found ten times as fast as one that begins with `^`.
 _DIFF = re.compile(rb"\n(?:diff --git |Index: |--- [^\n]+\n\+\+\+ )")
+_HUNK = b"@@ -"  # whether quoted or not
 _PREFORMATTED = re.compile(rb"<pre[\s>]|<plaintext", re.IGNORECASE)
 _OUTLOOKS_LINE = re.compile(r"<(/?)p\b", re.IGNORECASE)
 _ONLY_BLANK = re.compile(r"^\N{NO-BREAK SPACE}+$", re.MULTILINE)
@@ -72,8 +73,7 @@ class Text:
 def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     """The text of a mail with the header `fields` and the body `raw`."""
     texts = list(islice(_texts(content_of(fields), raw, 0, Room(len(raw))), _MOST_PARTS))
-    written = any(text.body.strip() and not (text.html or text.attached) for text in texts)
-    shown = [text for text in texts if text.body and not (text.html and written)]
+    shown = _shown(texts)
     enclosed = tuple(mail for text in texts for mail in text.enclosed)
     if len(shown) == 1 and (digest := _digested(shown[0].body)):
         return Text(b"", enclosed=(*enclosed, *digest))
@@ -88,6 +88,16 @@ def read_text(fields: Mapping[str, list[bytes]], raw: bytes) -> Text:
     flowed = shown[patch].flowed
     delsp, squeezed = flowed and shown[patch].delsp, shown[patch].squeezed
     return Text(body, charset, flowed, delsp, enclosed, squeezed=squeezed, sealed=sealed)
+
+
+def _shown(texts: list[Text]) -> list[Text]:
+    """The texts that are read: of HTML beside what was written as plain text none, unless it alone has the patch
+    ("please view in HTML"). A reply's plain text quotes what its HTML has without marks."""
+    written = any(text.body.strip() and not (text.html or text.attached) for text in texts)
+    shown = [text for text in texts if text.body and not (text.html and written)]
+    if not written or any(_HUNK in text.body or text.enclosed for text in texts if not text.html):
+        return shown
+    return [text for text in texts if text.html and _is_patch(text.body)] or shown
 
 
 def _joined(texts: list[Text], patch: Text) -> tuple[bytes, str]:
@@ -170,11 +180,14 @@ def _of_parts(content: Content, raw: bytes, depth: int, room: Room) -> Iterator[
     others: list[tuple[Content, bytes]] = []
     if content.kind == "multipart/alternative":
         plain = [part for part in parts if part[0].kind in ("text/plain", "") and part[1].strip()]
-        parts, others = (plain[:1], [part for part in parts if part[0].multipart]) if plain else (parts, [])
+        parts, others = (plain[:1], [part for part in parts if part not in plain]) if plain else (parts, [])
     for part, body in parts:
         yield from _texts(part, body, depth + 1, room)
+    lacking = not any(_HUNK in decoded(part.encoding, body) for part, body in parts) if others else False
     for part, body in others:  # Apple's Mail has what is attached beside the HTML
-        yield from (text for text in _texts(part, body, depth + 1, room) if text.attached or text.enclosed)
+        if part.multipart or (lacking and part.kind == "text/html" and _HUNK in decoded(part.encoding, body)):
+            texts = _texts(part, body, depth + 1, room)
+            yield from (text for text in texts if text.attached or text.enclosed or (lacking and text.html))
 
 
 def _text(content: Content, data: bytes, depth: int) -> Iterator[Text]:

@@ -185,6 +185,23 @@ def test_a_mail_in_html_only() -> None:
     assert message.damage == {Damage.SQUEEZED}
 
 
+def test_a_patch_that_only_the_html_beside_the_text_has() -> None:
+    text = (b"Content-Type: text/plain", b"Please view in HTML.\n")
+    page = (b"Content-Type: text/html", HTML)
+    packed = (b"Content-Type: text/html\nContent-Transfer-Encoding: base64", base64.encodebytes(HTML))
+    for other in (page, packed):
+        (message,) = messages(mime(text, other, kind=b"alternative"))
+        taken = split_body(message.body, message.charset)
+        assert (taken.message, taken.diff, message.damage) == ("Why & how.", PATCH, frozenset())
+    quoted = (b"Content-Type: text/plain", b"Fine.\n" + b"".join(b"> " + line for line in PATCH.splitlines(True)))
+    plain = (b"Content-Type: text/plain", b"Why.\n---\n" + PATCH)
+    for said, other in ((quoted, page), (plain, page), (text, (b"Content-Type: text/html", b"<p>Please."))):
+        (message,) = messages(mime(said, other, kind=b"alternative"))
+        assert message.body.strip() == said[1].strip()
+    (message,) = messages(mime(text, page, attached(PATCH, b"x.patch")))
+    assert message.body == b"Please view in HTML.\n\n" + PATCH
+
+
 def test_unpacking_is_bounded() -> None:
     room = Room(1000)
     assert unpacked(gzip.compress(b"\0" * (80 << 20), 9), room) == b""
