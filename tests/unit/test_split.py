@@ -143,6 +143,30 @@ def test_a_diff_is_seen_with_its_end(diff: bytes) -> None:
     assert (diff + TAIL)[: diff_end(diff + TAIL)] == diff
 
 
+@pytest.mark.parametrize(
+    "prose",
+    [
+        b"index 123..456 is what I saw\n+++ nice\n",
+        b"index 123..456 100644\n",
+        b"+++ nice\n",
+        b"--- a/b is gone\n",
+        b"rename from here to there\n",
+        b"new file mode 100644\n",
+        b"Binary files are next\n",
+        b"diff -u shows nothing:\n\nold mode 100644\n",
+    ],
+)
+def test_prose_below_a_diff_is_none_of_it(prose: bytes) -> None:
+    for text in (DIFF + prose, DIFF + b"\n" + prose + TAIL):
+        assert text[: diff_end(text)] == DIFF
+
+
+@pytest.mark.parametrize("head", [b"diff -ru a/x b/x\n", b"Index: x\n" + b"=" * 60 + b"\n"])
+def test_a_header_without_hunks_below_a_diff_is_of_it(head: bytes) -> None:
+    text = DIFF + head + b"Binary files a/x and b/x differ\n"
+    assert diff_end(text + TAIL) == len(text)
+
+
 def test_a_cut_hunk_keeps_what_there_is() -> None:
     cut = DIFF.removesuffix(b"+three\n")
     assert (cut + TAIL)[: diff_end(cut + TAIL)] == cut

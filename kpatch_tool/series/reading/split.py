@@ -36,9 +36,11 @@ _GIT = re.compile(rb"^diff --git (?:a/)?(\S{1,4096})", re.MULTILINE)
 _STAT = re.compile(rb"^[ \t]*\d{1,6} files? changed", re.MULTILINE)
 _MARK = b"\xef\xbb\xbf"  # U+FEFF
 _HUNK = re.compile(rb"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
+_HEADER_START = re.compile(rb"diff -|Index: |--- [^\n]+\n\+\+\+ ")
+_UNDERLINE = b"====="  # below Index:
 _FILE_LINE = re.compile(
-    rb"diff --git |index [0-9a-f]+\.\.|(?:old|new|new file|deleted file) mode |(?:dis)?similarity index |"
-    rb"(?:rename|copy) (?:from|to) |Binary files |--- |\+\+\+ "
+    rb"diff --git |index [0-9a-f]+\.\.[0-9a-f]+(?: [0-7]{6})?\s*$|(?:old|new|new file|deleted file) mode |"
+    rb"(?:dis)?similarity index |(?:rename|copy) (?:from|to) |Binary files |--- |\+\+\+ "
 )
 _BASE_LINE = re.compile(
     rb"^(?:base-commit|prerequisite-[a-z-]{2,20}|change-id|based-on|depends-on):[ \t]*\S[^\r\n]{0,300}?(?=[ \t\r]*$)",
@@ -188,9 +190,10 @@ def diff_end(text: bytes) -> int:
     """How many bytes of `text`, which begins with an undamaged diff, are the diff: up to its last file's last line.
 
     Counted by the hunks' own numbers, since a mail's signature looks like a removed line. When a hunk is cut short, all
-    of it (the parser then says what is wrong).
+    of it (the parser then says what is wrong). Lines of a file's header count in one only: below a hunk they are prose.
     """
     end = at = 0
+    header = False
     while at < len(text):
         stop = text.find(b"\n", at) + 1 or len(text)
         line = text[at:stop]
@@ -198,11 +201,16 @@ def diff_end(text: bytes) -> int:
             stop, whole = _hunk_end(text, stop, int(hunk[1] or b"1"), int(hunk[2] or b"1"))
             if not whole:
                 return at + len(_without_signature(text[at:]))
-            end = stop
+            end, header = stop, False
         elif line.startswith(b"GIT binary patch"):
             end = stop = _binary_end(text, stop)
-        elif _FILE_LINE.match(line) and not (line.startswith((b"--- ", b"-- ")) and b"/" not in line):
-            end = stop
+            header = False
+        else:
+            of_file = _FILE_LINE.match(line) is not None
+            begins = _HEADER_START.match(text, at) is not None
+            header = begins or (header and (of_file or line.startswith(_UNDERLINE)))
+            if header and of_file and not (line.startswith((b"--- ", b"-- ")) and b"/" not in line):
+                end = stop
         at = stop
     return end
 
