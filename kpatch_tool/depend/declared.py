@@ -31,11 +31,12 @@ _NUMBERED = re.compile(  # "patch 2", "patches 1, 2 and #4", "patches 1-3/7", "p
     re.I,
 )
 _FROM_TO = re.compile(rf"#?(\d+)(?:{_TOTAL}(\d+))?(?:(?:-|\sto\s)#?(\d+)(?:{_TOTAL}(\d+))?)?", re.I)
-_ELSEWHERE = re.compile(  # what follows the number of a patch of another series, and 1/2 "of the memory"
-    r"\sof\s(?!(?:this\s(?:\w+\s)?|the\s(?:same\s|current\s)?)(?:patch\s?)?se)"
-    r"|\s(?:in|from)\s(?:another|(?:an?|the)\s(?:other|different|separate|earlier|previous))\s(?:patch\s?)?se",
+_ELSEWHERE = re.compile(  # what follows the number of a patch of another series
+    r"\s(?:of|in|from)\s(?:another|(?:an?|the|my|our)\s(?:other|different|separate|earlier|previous)|h(?:is|er)|their"
+    r"|[\w.-]{2,30}'s?)\s(?:\w+\s){0,2}(?:patch\s?)?se",
     re.I,
 )
+_OF_SOMETHING = re.compile(r"\sof\s(?!th(?:e|is)\s(?:\w+\s){0,3}(?:patch\s?)?se)", re.I)  # 1/2 "of the memory"
 _PREVIOUS = re.compile(_VERB + r"\sthe\s(?:previous|preceding)\spatch\b", re.I)
 _LONGEST_DENIAL = 30
 _NOT = re.compile(r"(?:\bnot|n't|\bno longer|\bnever)\s(?:\w+\s)?$", re.I)
@@ -107,8 +108,11 @@ def _named(text: str, number: int, total: int) -> Iterator[tuple[int, str]]:
 
 def _is_meant(match: re.Match[str]) -> bool:
     """Whether what names patches is neither denied, "does not depend on", nor said of another series."""
-    text, at = match.string, match.start()
-    return not _NOT.search(text, max(0, at - _LONGEST_DENIAL), at) and not _ELSEWHERE.match(text, match.end())
+    text, at, end = match.string, match.start(), match.end()
+    if _NOT.search(text, max(0, at - _LONGEST_DENIAL), at) or _ELSEWHERE.match(text, end):
+        return False
+    fraction = match.re is _NUMBERED and match[2] is not None
+    return not (fraction and _OF_SOMETHING.match(text, end))
 
 
 def _given(listed: str, total: int) -> Iterator[int]:

@@ -32,7 +32,7 @@ _ISO = re.compile(
     re.ASCII,
 )
 # What git log --date=raw shows; without `@` nine digits are what no other date begins with (match_digit).
-_SECONDS = re.compile(rf"@?(?P<seconds>(?<=@)[0-9]{{1,12}}|[0-9]{{9,12}})(?: {_ZONE})?", re.ASCII)
+_SECONDS = re.compile(rf"@?(?P<seconds>(?<=@)[0-9]{{1,12}}|[0-9]{{9,10}})(?: {_ZONE})?", re.ASCII)
 _ZONED = re.compile(rf"(?P<clock>:[0-9]{{2}}(?:\.[0-9]+)?(?: (?:19|20)[0-9]{{2}})?) ?\(?{_ZONE}\)?", re.ASCII)
 _LEAP = re.compile(r"(?<=[0-9]:[0-9]{2}:)60(?![0-9])")
 

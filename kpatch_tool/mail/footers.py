@@ -27,8 +27,8 @@ FOOTERS = {
 # What companies put above a mail that came from elsewhere: a paragraph of its own.
 BANNERS = {
     "from outside": r"[\[* ]{0,4}(?:caution|external|warning)\b"
-    r"(?=[^\n]{0,300}\b(?:(?:originated|was sent|came|is) (?:from )?(?:outside|an external)|"
-    r"(?:click\w*|open\w*) (?:on )?(?:links?|attachments?))\b)"
+    r"(?=[^\n]{0,300}\b(?:(?:originat\w+|sent|received|comes?|came|is) (?:from )?(?:(?:the )?outside|an external)|"
+    r"external e-?mail|(?:click\w*|open\w*) (?:on )?(?:any )?(?:links?|attachments?))\b)"
     r"[^\n]{0,60}\b(?:e-?mail|message)\b[^\n]{0,300}\n(?:[^\s][^\n]{0,200}\n){0,3}",
     "how secret": r"\[(?:AMD Official Use Only[^\]\n]{0,80}|Public|External)\]\n",
 }

@@ -348,13 +348,8 @@ class Scanner:
     def _read_mail(self, message: Message, begin: int, length: int, part: int) -> None:
         place = len(self._batch)
         self._batch.spans.extend((begin, length, part))
-        shown = (
-            message.subject,
-            message.author,
-            message.date,
-            message.body,
-            message.in_reply_to,
-        )  # as received.read_posts
+        # As received.read_posts does.
+        shown = message.subject, message.author, message.date, message.body, message.in_reply_to
         own = message.message_id or repr(shown)
         self._batch.own.append(self._hashes[_bytes(own)])
         self._parents([_bytes(id_) for id_ in (*message.references, message.in_reply_to) if id_], place)

@@ -24,7 +24,7 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.mail.index_scan import Batch
 from kpatch_tool.system import atomic, lock
 
-VERSION = 7
+VERSION = 8
 _PATIENCE = 3600.0  # seconds that another kpt may take to index the same mailboxes
 _PAGE = 16 << 10  # bytes; with SQLite's 4 KiB, written twice and one by one, a run makes four times as many calls
 _ROWS = 50  # rows taken at once: a batch's have some ten KiB each

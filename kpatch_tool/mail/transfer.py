@@ -20,6 +20,8 @@ _SURE_CODE = re.compile(rb"=(?:3D|20|09|[C-F][0-9A-F]=[89AB][0-9A-F])")  # what 
 # The same in a charset of one byte a character; what letters or digits follow may be `=BASE` or `=FALSE` of a text that
 # is not encoded.
 _SURE_OF_ONE_BYTE = re.compile(rb"=[89A-F][0-9A-F](?![0-9A-Z_])")
+# In a word, or at its end, one is enough.
+_INSIDE_A_WORD = re.compile(rb"(?<=[A-Za-z])=(?:[C-F][0-9A-F](?=[a-z])|[EF][0-9A-E](?![0-9A-Za-z_]))")
 _SOFT_END = re.compile(rb"=[ \t]*\r?\n")
 _TOO_LONG = re.compile(rb"[^\n]{79}")  # RFC 2045, 6.7 (5): no line of more than 76 characters
 _LARGEST = 1 << 26  # bytes that an attachment may unpack to,
@@ -53,8 +55,8 @@ def _is_encoded(text: bytes, charset: str) -> bool:
         return True
     odd = _ODD_CODE.search(text)
     if text.isascii() and charsets.is_one_byte(charset):
-        found = _SURE_OF_ONE_BYTE.search(text)
-        if found and (odd is None or found.start() < odd.start()):
+        above = text if odd is None else text[: odd.start()]
+        if len(_SURE_OF_ONE_BYTE.findall(above)) > 1 or _INSIDE_A_WORD.search(above):
             return True
     return odd is None or (_SOFT_END.search(text) is not None and _TOO_LONG.search(text) is None)
 

@@ -102,6 +102,19 @@ def stalled(tests: StateTests, base: StateTests) -> bool:
     return bool(worse) and all(not delta.case or delta.case in MOMENTS for delta in worse)
 
 
+def stalls_beside(tests: StateTests, base: StateTests) -> bool:
+    """Whether the kernel complains of a stall or lockup in `tests`, and not on the `base`, whatever else it says."""
+    return any(delta.test == KERNEL_LOG and delta.case in MOMENTS for delta in _worse(tests, base))
+
+
+def without_stalls(tests: StateTests, again: StateTests) -> StateTests:
+    """`tests` without the stalls and lockups that another run does not have."""
+    had = {one.case for one in again.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL}
+    gone = MOMENTS - had
+    kept = tuple(one for one in tests.results if not (one.test == KERNEL_LOG and one.case in gone))
+    return replace(tests, results=kept)
+
+
 def base_durations(base: Sequence[StateTests], suite: str) -> dict[str, float | None]:
     """The tests of a suite that passed on the base, and in how many seconds: None for one that hung. One that failed
     there, or was not built, may have ended early: mended it takes longer."""

@@ -35,7 +35,7 @@ def fetch_sources(work: Path, source: str, ref: str, cache: Path, progress: Prog
         ["git", f"--git-dir={git_dir}", f"--work-tree={target}", "checkout", "--quiet", commit, "--", "."]
     )
     if done.status:
-        raise git_failed(done.stderr, target)
+        raise git_failed(done.stderr, git_dir)
     if not (target / "x86" / "unittests.cfg").is_file() or not (target / "configure").is_file():
         raise InputError("this is no kvm-unit-tests", where=source, todo="it has no configure or x86/unittests.cfg")
     return commit

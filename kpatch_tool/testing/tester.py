@@ -24,7 +24,9 @@ from kpatch_tool.results.repeats import (
     newly_passing,
     proven_before,
     stalled,
+    stalls_beside,
     to_repeat,
+    without_stalls,
     worse_but_never_rerun,
     worse_tests,
 )
@@ -188,9 +190,10 @@ class Tester:
         return tests if again.status is SuiteStatus.FAILED else in_full(tests, again, there, names)
 
     def _stall_confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
-        """`tests` after all were run again, where the kernel said of this state that something took long."""
+        """`tests` after all were run again, where the kernel said of this state that something took long; what else it
+        complained of stays."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        if base is None or not stalled(tests, base):
+        if base is None or not (stalled(tests, base) or stalls_beside(tests, base)):
             return tests
         choice = self.choose(subject.state, subject.build)
         repeat = replace(plan, digest=f"{plan.digest} after a stall")
@@ -198,8 +201,10 @@ class Tester:
         (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
         if again.status is SuiteStatus.FAILED:
             return tests
+        if not stalled(tests, base):
+            return without_stalls(tests, again)
         if worse_tests(again, base, {KERNEL_LOG}) and not stalled(again, base):
-            return in_full(tests, again, base, ())  # it says more than that something took long
+            return without_stalls(in_full(tests, again, base, ()), again)  # it says more than that something took long
         return merge_rerun(tests, again, base, {KERNEL_LOG: 2})
 
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:

@@ -61,7 +61,7 @@ _OF_A_MOMENT = frozenset({TraceKind.LOCKUP, TraceKind.STALL})
 _CHANGING = re.compile(
     r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+(?::\d+)?|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]"
     r"|\b(?:0x)?[0-9a-f]{8,16}\b|(?<=kworker/)[u\d]\d*:[^\s/]+|(?<=/)\d+(?=[/ !]|$)|(?<=CPU#)\d+"
-    r"|(?<=pfn:)[0-9a-f]+|(?<=val:)-?\d+|(?<=: )-?\d+$| \((?:Not tainted|Tainted: [^)]*)\)"
+    r"|(?<=pfn:)[0-9a-f]+|(?<=val:)-?\d+|(?<=kmemleak: )\d+|(?<=: )-?\d+$| \((?:Not tainted|Tainted: [^)]*)\)"
 )
 # "RIP: 0010:svm_exit+0x5/0x16 [kvm_amd]"; before 4.10 "RIP: 0010:[<ffffffffa0006a3c>]  [<ffffffffa0006a3c>] svm_..."
 # and "IP: [<ffffffffa0006a3c>] svm_...". What gcc puts behind a function's name (".isra.0") is not the same for long.
@@ -73,9 +73,10 @@ _PLACE = re.compile(
 _TOLD_BELOW = (
     (re.compile(r"suspicious RCU usage"), re.compile(r"^(\S+\.[ch]):\d+ (?=suspicious )")),
     (
-        re.compile(r"locking|lock state|lock inversion"),
-        re.compile(r"\((&?[\w>.\[\]*-]+)\)\{.*, at: .*?([A-Za-z_]\w*)\+0x"),
+        re.compile(r"locking|lock state|lock inversion|lock order"),
+        re.compile(r"\((&?[\w>.\[\]*/#():-]+)\)\{.*, at: .*?([A-Za-z_]\w*)\+0x"),
     ),
+    (re.compile(r"unlock balance"), re.compile(r"release lock \(([^)]+)\) at:")),
     (re.compile(r"using (?:smp_processor_id|__this_cpu)"), re.compile(r"^caller is (?:\[<[0-9a-f]+>\] *)?(\w+)")),
 )
 _SLEEPING = "BUG: sleeping function called from invalid context"
@@ -220,8 +221,9 @@ class _Growing:
     def continued_by(self, kind: TraceKind, line: str) -> bool:
         """The `Oops:` line, or the panic after it, of a fatal complaint is no complaint of its own; nor is what WARN()
         says right below its line (up to 4.14)."""
-        said = self.title.startswith("WARNING: CPU: ") and self.lines[-1] == self.title
-        return (self.kind in FATAL and kind in FATAL) or (said and not line.startswith("WARNING: "))
+        below = self.title.startswith("WARNING: CPU: ") and self.lines[-1] == self.title
+        said = below and kind is TraceKind.WARNING and not line.startswith(("WARNING: ", "BUG: ", "UBSAN: ", "[ "))
+        return (self.kind in FATAL and kind in FATAL) or said
 
     def add(self, line: str, *, follows: bool) -> None:
         self.open = self.open or follows

@@ -564,7 +564,17 @@ def test_a_sentence_that_begins_like_a_field_is_text(line: str) -> None:
     assert one.author.name == "Jane Doe"
 
 
-@pytest.mark.parametrize("who", ["B <b@x.org>", "B <[email protected]>", "Bob Ämer", "b at x.org", "Bob O. Other-Name"])
+NAMES = [
+    "Bob Ämer",
+    "Bob O. Other-Name",
+    "Ludwig van der Hoven",
+    "José de la Cruz",
+    "kernel test robot",
+    "Bob via B4 Relay",
+]
+
+
+@pytest.mark.parametrize("who", ["B <b@x.org>", "B <[email protected]>", "b at x.org", "\n Bob <b@x.org>", *NAMES])
 def test_an_author_named_in_the_text(who: str) -> None:
     (one,) = series(Mail("[PATCH] mm: one", f"From: {who}\n\nWhy.\n---\n{DIFF}-- \n2.39\n", "p")).patches
     assert one.message == "Why."

@@ -199,6 +199,17 @@ def test_never_fails(console: bytes) -> None:
             "WARNING: possible circular locking dependency detected in &kvm->slots_lock kvm_set_memory",
         ),
         (
+            "WARNING: possible circular locking dependency detected\nqemu/77 is trying to acquire lock:\n"
+            "ffff888237c2a958 (&rq->__lock/1){-.-.}-{2:2}, at: raw_spin_rq_lock_nested+0x2c/0x40\n"
+            "ffff8881003f8020 (&kvm->lock){+.+.}-{3:3}, at: kvm_lock_all+0x12/0x30",
+            "WARNING: possible circular locking dependency detected in &rq->__lock/1 raw_spin_rq_lock_nested",
+        ),
+        (
+            "[ BUG: bad unlock balance detected! ]\nqemu/77 is trying to release lock (&kvm->srcu) at:",
+            "[ BUG: bad unlock balance detected! ] in &kvm->srcu",
+        ),
+        ("kmemleak: 3 new suspected memory leaks (see /sys)", "kmemleak:  new suspected memory leaks (see /sys)"),
+        (
             "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580\n"
             "in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 77, name: qemu\nCall Trace:\n <TASK>\n"
             " dump_stack_lvl+0x44/0x5c\n __might_resched.cold+0xc9/0xf3\n mutex_lock+0x1a/0x40\n"
@@ -273,3 +284,19 @@ def test_a_complaint_is_of_the_time_when_it_came(flood: int) -> None:
     early, late = find_traces(console.text())
     assert console.came_at(early.offset) == 0
     assert console.came_at(late.offset) == before
+
+
+@pytest.mark.parametrize(
+    ("below", "kinds"),
+    [
+        ("BUG: unable to handle kernel NULL pointer dereference at 10", [TraceKind.WARNING, TraceKind.OOPS]),
+        ("Kernel panic - not syncing: panic_on_warn set ...", [TraceKind.WARNING, TraceKind.PANIC]),
+        ("INFO: rcu_sched self-detected stall on CPU", [TraceKind.WARNING, TraceKind.STALL]),
+        ("BUG: KASAN: use-after-free in g+0x1/0x2", [TraceKind.WARNING, TraceKind.WARNING]),
+        ("sysfs: cannot create duplicate filename '/kvm'", [TraceKind.WARNING]),
+    ],
+)
+def test_what_stands_right_below_a_warning(below: str, kinds: list[TraceKind]) -> None:
+    """Up to 4.14 WARN() says there what it was given; everything else is a complaint of its own."""
+    console = f"WARNING: CPU: 0 PID: 9 at fs/sysfs/dir.c:31 f+0x5/0x16()\n{below}\nModules linked in: kvm\n"
+    assert [trace.kind for trace in find_traces(console.encode())] == kinds

@@ -301,6 +301,12 @@ def kinds(whole: Series) -> dict[tuple[int, int, str], str]:
         "depends on patch 1 of 3",
         "depends on patches 1 to 2 of 3",
         "needs patch 1 in order to build",
+        "depends on patch 1 of my series",
+        "requires patches 1 and 2 of our set",
+        "needs patch 1 of the whole series",
+        "needs patch 1 of the KVM series",
+        "needs patch 1 of this small cleanup series",
+        "Builds on patches 1-2 of which the first moves it.",
     ],
 )
 def test_declared_by_number(message: str) -> None:
@@ -325,6 +331,8 @@ def test_declared_by_number(message: str) -> None:
         "depends on patch 1 of 7",
         "needs patch 1 from another series",
         "needs the previous patch of the other series",
+        "needs patch 1 of my other series",
+        "needs patch 1 of his series",
     ],
 )
 def test_not_declared(message: str) -> None:

@@ -158,6 +158,12 @@ def test_an_answer_to_a_counter_patch_is_about_that_one() -> None:
     assert [one.why for one in read.refused] == ["answers a counter-patch: not taken"]
     said = f"Yours is better. For the original patch, feel free to add:\n\n{MINE}\n"
     assert of_reply(said, JANE, to_counter_patch=True).taken
+    for other in (
+        "Not for the original patch:",
+        "This is a replacement for the original patch.",
+        "For the original patch:\n\nNo.",
+    ):
+        assert not of_reply(f"{other}\n\n{MINE}\n", JANE, to_counter_patch=True).taken
     assert not of_reply(f"> For the original patch:\n\n{MINE}\n", JANE, to_counter_patch=True).taken
 
 

@@ -107,6 +107,11 @@ def test_what_is_sealed_is_named(kind: bytes, what: str) -> None:
         "Caution: This message originated from an External Source. Use proper caution when opening attachments,"
         " clicking links, or responding.\n\n\n",
         "External email: Use caution opening links or attachments\n\n\n",
+        "CAUTION: External Email. Do not click any links or open any attachments.\n\n",
+        "WARNING: This email has been sent from outside of the company.\n\n",
+        "CAUTION: This email originates from outside our organisation.\n\n",
+        "Caution: this email comes from an external source; do not open any attachment.\n\n",
+        "EXTERNAL: This e-mail was received from outside. Beware of links and attachments\n\n",
         "[AMD Official Use Only - General]\n\n",
         "\n[Public]\n\nCaution: This message originated from an External Source.\n\n",
     ],

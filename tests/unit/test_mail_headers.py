@@ -112,6 +112,7 @@ def test_dates(value: str, moment: datetime, hours: int) -> None:
     [
         "", "yesterday", "Thu, 99 Apr 2014 09:05:45 +0000", "Thu, 1 Apr 2014 09:05:45 +9999999", "2024-13-01 10:00:00",
         "Fri, 31 Dec 9999 23:59:60 +0000", "999999999999 +0000", "@1704099600 +9900",
+        "201405061200", "20140506120000",
     ],
 )  # fmt: skip
 def test_no_dates(value: str) -> None:

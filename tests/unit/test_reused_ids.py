@@ -49,9 +49,17 @@ def test_a_correction_without_a_version(tmp_path: Path) -> None:
 
 def test_a_copy_that_another_list_sent_is_none(tmp_path: Path) -> None:
     footer = "_______________________________________________\nlist mailing list\nlist@example.org\n"
-    series = given(tmp_path, OLD, replace(OLD, body=OLD.body + footer))
+    notice = "This mail is confidential.\n"
+    copies = (
+        replace(OLD, body=OLD.body + footer),
+        replace(OLD, body=OLD.body + notice, minute=5),
+        replace(OLD, subject=f"[Kvm] {OLD.subject}", minute=6),
+        answer("bob", 18),
+        replace(answer("bob", 18), body=answer("bob", 18).body + notice, minute=7),
+    )
+    series = given(tmp_path, OLD, *copies)
     assert not series.problems
-    assert len(series.patches) == 1
+    assert len(series.patches) == len(series.replies) == 1
 
 
 def test_an_answer_sent_under_the_id_of_the_patch(tmp_path: Path) -> None:

@@ -201,7 +201,11 @@ def test_the_name_of_a_part_of_the_kernel_is_no_re(word: str) -> None:
     for subject in (f"{word}: fix it", f"[net,v2,1/3] {word}: fix it", f"[PATCH] {word}: fix it"):
         tag = parse(subject)
         assert (tag.title, tag.reply, tag.forward) == (f"{word}: fix it", False, False)
-    for subject in (f"{word.title()}: [PATCH 1/2] mm: x", f"{word.upper()}: Re: [PATCH 1/2] mm: x"):
+    stacked = (f"{word.title()}: [PATCH 1/2] mm: x", f"{word.upper()}: Re: [PATCH 1/2] mm: x",
+               f"{word}: {word.upper()}: [PATCH 1/2] mm: x", f"{word}: Antwort: [PATCH 1/2] mm: x",
+               f"{word}^2: [PATCH 1/2] mm: x", f"{word} (2): 回复: [PATCH 1/2] mm: x",
+               f"{word}\uff1a***SPAM*** [PATCH 1/2] mm: x")  # fmt: skip
+    for subject in stacked:
         tag = parse(subject)
         assert tag.title == "mm: x"
         assert tag.reply or tag.forward

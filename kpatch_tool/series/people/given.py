@@ -44,7 +44,12 @@ _LINKS = frozenset({"link", "closes", "buglink"})
 # `b4 am` says of a series "Link: https://lore.kernel.org/r/..." among other things.
 _PRINTED = re.compile(r"(?:Base|Cover|Total patches): ")
 _DOUBTED = re.compile(r"[\s)]\?+$")  # 'Fixes: 5ea0d75037b9 ("lockd: handle test_lock deferrals") ??'
-_OF_THE_PATCH = re.compile(r"^(?![>|]).{0,80}\b(?:for|to) the original patch\b", re.MULTILINE | re.IGNORECASE)
+# "Yours is better. For the original patch, feel free to add:", and the trailer.
+_OF_THE_PATCH = re.compile(
+    r"^(?![>|])(?:[^\n]{0,80}[.!?,] )?(?:(?:and|but|so),? )?for the original patch\b[^\n]{0,80}\n\s*"
+    r"(?=[a-z-]{2,40}-by:)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _FOOTNOTE = re.compile(r"\[\d{1,2}\]$")  # "Link: https://example.org/ [1]"
 _SIGNS_OFF = re.compile(r"(?:signed-off|co-developed|co-authored)-by$")
 # Words before "-by" that people misspell, and others that are near one of them and are meant.
@@ -134,7 +139,7 @@ def _found(text: str) -> Iterator[tuple[Trailer, str]]:
     asked = tagged = False
     for paragraph, proposed in _paragraphs(text, with_diff):
         signed = any(line.lower().startswith("signed-off-by") for line in paragraph)
-        printed = any(_PRINTED.match(line) for line in paragraph)
+        printed = len({found[0] for line in paragraph if (found := _PRINTED.match(line))}) > 1
         for line in _joined(paragraph):
             if _ASKED.search(line):
                 asked, tagged = True, False

@@ -60,13 +60,23 @@ def read_posts(messages: Iterable[Message]) -> list[Post]:
 
 def _is_another(known: Message, message: Message) -> bool:
     """Whether a mail with the id of one that is known is none of its copies: an edited file of git format-patch that
-    was sent once more, under a later date. A page may show less of a date and of a text: there the subject tells."""
-    if not (known.date and message.date) or known.date == message.date:
+    was sent once more, under a later date; or an answer sent under the id of a patch. A list may have put a tag before
+    the subject and a notice below the text, a page may show less of a date and of a text: there the subject tells."""
+    if not (known.date and message.date) or known.date == message.date or not message.body.strip():
         return False
-    if known.archive or message.archive:
-        one, other = (replace(subject.parse(mail.subject), title="") for mail in (known, message))
-        return one != other
-    return bool(message.body.strip()) and (known.subject, known.body) != (message.subject, message.body)
+    if not (split.has_diff(known.body) or split.has_diff(message.body)):
+        return False
+    shown = known.archive or message.archive
+    one, other = (subject.parse(mail.subject) for mail in (known, message))
+    if shown:
+        return replace(one, title="") != replace(other, title="")
+    return one != other or _text(known) != _text(message)
+
+
+def _text(message: Message) -> tuple[str, bytes]:
+    """The commit message and the diff of a mail."""
+    parts = split.split_body(message.body, message.charset)
+    return parts.message, parts.diff
 
 
 def _post(message: Message, order: int, names: Mapping[str, Address]) -> Post:

@@ -11,8 +11,11 @@ from kpatch_tool.mail.mbox import FILES_LINE
 from kpatch_tool.series.reading import scissors
 
 _INBODY = re.compile(rb"(From|Subject|Date):[ \t]*(.*)", re.IGNORECASE | re.DOTALL)
-# An address, hidden or not, or up to five words that may be a name, where a page left the address out.
-_PERSON = re.compile(rb"@|[<\[]| at |^(?:[^a-z\s]\S*(?:\s+|$)){1,5}$")
+# An address, hidden or not, or some words that may be a name, where a page left the address out.
+_PERSON = re.compile(
+    rb"@|[<\[]| at |^[^a-z\s]\S*(?:\s+(?:[^a-z\s]\S*|van|von|der|den|de|di|da|la|le|el|al|bin|via)){0,6}$|\b(?:ro)?bot$"
+)
+_SENTENCE = 4  # words
 _OTHER_FIELD = re.compile(rb"[A-Z][A-Z-]{0,60}:(?:[ \t].*)?", re.IGNORECASE | re.DOTALL)
 _SEPARATOR_LINE = re.compile(rb">?" + FILES_LINE)
 _DIFF_START = re.compile(rb"^(?:diff -|Index: |--- [^\s][^\n]*\n\+\+\+ )", re.MULTILINE)
@@ -156,8 +159,8 @@ def _is_field(line: re.Match[bytes]) -> bool:
     """Whether what looks like a field in a text is one, and no sentence that begins so ("From: the start of it")."""
     name, value = line[1].lower(), line[2].strip()
     if name == b"from":
-        return _PERSON.search(value) is not None
-    return name != b"date" or headers.date(value.decode("ascii", "replace")) is not None
+        return not value or _PERSON.search(value) is not None  # it may be folded
+    return name != b"date" or len(value.split()) < _SENTENCE or re.search(rb"\d", value) is not None
 
 
 def _author_above(talk: bytes, charset: str) -> dict[str, str]:

@@ -15,16 +15,20 @@ _FORWARD_WORDS = ("fwd?", "doorst", "转发", "轉寄", "転送", "전달")
 # above.
 _REPLY_OR_NAME = ("sv", "vs", "vastaus", "res", "rif", "odp", "ynt", "atb", "ping", "reply")
 _FORWARD_OR_NAME = ("wg", "tr", "rv")
-_TAG_FOLLOWS = r"(?=\[|(?:re|aw|fwd?)\s?:)"
+_COUNT = r"\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*"
+_ANY = "|".join((*_REPLY_WORDS, *_FORWARD_WORDS, *_REPLY_OR_NAME, *_FORWARD_OR_NAME))
+_TAG_FOLLOWS = (
+    rf"(?=(?:(?:{_ANY}){_COUNT}|\*{{2,}}[\w -]{{2,20}}\*{{2,}}\s*){{0,8}}"
+    rf"(?:\[|(?:{'|'.join((*_REPLY_WORDS, *_FORWARD_WORDS))}){_COUNT}))"
+)
 _VERDICTS = r"(?:ack|nac?k|applied|cmt)(?:/(?:ack|nac?k|applied|cmt))?:\s*(?=\[)"  # in the place of Re:, as Ubuntu's
 _REPLY = re.compile(
-    rf"(?:{'|'.join(_REPLY_WORDS)})\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*|"
-    rf"(?:{'|'.join(_REPLY_OR_NAME)})\s*:\s*{_TAG_FOLLOWS}|{_VERDICTS}",
+    rf"(?:{'|'.join(_REPLY_WORDS)}){_COUNT}|(?:{'|'.join(_REPLY_OR_NAME)}){_COUNT}{_TAG_FOLLOWS}|{_VERDICTS}",
     re.IGNORECASE,
 )
 _MUTT_FORWARD = re.compile(r"\[[^\s\[\]@]{1,64}@[^\s\[\]@]{1,255}: (.*)\]")  # its forward_format (muttrc(5))
 _FORWARD = re.compile(
-    rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*|(?:{'|'.join(_FORWARD_OR_NAME)})\s*:\s*{_TAG_FOLLOWS}", re.IGNORECASE
+    rf"(?:{'|'.join(_FORWARD_WORDS)})\s*[:：]\s*|(?:{'|'.join(_FORWARD_OR_NAME)}){_COUNT}{_TAG_FOLLOWS}", re.IGNORECASE
 )
 # What filters put before the subject of a mail that they suspect or that came from outside, `b4 ty` before that of a
 # series of which not all patches were taken, and people who write the header by hand.
