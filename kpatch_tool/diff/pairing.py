@@ -21,19 +21,26 @@ Pairs = list[tuple[int | None, int | None]]
 _SIGN = {kind: kind.value.encode() for kind in Kind}
 
 
-def diff_text(files: Sequence[FileDiff]) -> Text:
+def diff_text(files: Sequence[FileDiff], *, data: bool = True) -> Text:
     """The lines of a diff that count for a comparison: a heading a file, `@@ path: section` a hunk, the lines.
 
-    An empty line stands before the second and later headings.
+    An empty line stands before the second and later headings. Without `data` what a binary file is made of does not
+    count, as git range-diff pairs patches; of several diffs that are equal then the first is taken, by git the last.
     """
     lines: list[bytes] = []
     for file in files:
         lines += [b""] if lines else []
         lines.append(b" ## " + heading(file) + b" ##")
-        lines += [b" " + line for line in file.payload.rstrip(b"\n").split(b"\n") if line]
+        if file.payload:
+            lines += _data_lines(file.payload) if data else [b" Binary files differ"]
         for hunk in file.hunks:
             lines += _hunk_lines(file, hunk)
     return tuple(lines)
+
+
+def _data_lines(payload: bytes) -> list[bytes]:
+    """What a binary file becomes and was, as lines that a patch adds: none of it is context."""
+    return [b"+" + line for line in payload.rstrip(b"\n").split(b"\n") if line]
 
 
 def heading(file: FileDiff) -> bytes:

@@ -169,6 +169,17 @@ def test_random_series_are_paired_as_git_does(repo: Path) -> None:
     assert kpt_says(compared(repo, (first, second))) == git_says(repo)
 
 
+def test_binary_files_are_paired_as_git_does_and_compared_by_what_they_hold(repo: Path) -> None:
+    def blob(seed: int) -> Edit:
+        data = "\0" + "".join(random.Random(seed).choices("abcdefgh", k=3000))
+        return ("mm: blob", lambda texts: texts.update(blob=[data]))
+
+    found = compared(repo, ([blob(1), ONE], [ONE, blob(2)]))
+    numbers = [(old, new) for old, _, new in git_says(repo)]
+    assert [(old, new) for old, _, new in kpt_says(found)] == numbers == [(2, 1), (1, 2)]
+    assert [pair.change for pair in found.pairs] == ["unchanged", "changed"]
+
+
 CHANGES = {
     "another message": (["message", "unchanged"], [["message"], []]),
     "another subject": (["unchanged", "message"], [[], ["subject"]]),

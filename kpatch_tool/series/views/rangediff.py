@@ -100,7 +100,9 @@ class RangeDiff:
 def compare(a: Series, b: Series, creation_factor: int = pairing.CREATION_FACTOR) -> RangeDiff:
     """Pair the patches of two series and say what changed. `creation_factor` is as in git range-diff, in percent."""
     lossy = any(_lost(patch) for series in (a, b) for patch in series.patches)
-    texts = [[_diff_text(patch, squeezed=lossy, masked=False) for patch in series.patches] for series in (a, b)]
+    texts = [
+        [_diff_text(patch, squeezed=lossy, masked=False, data=False) for patch in series.patches] for series in (a, b)
+    ]
     places = pairing.pair(texts[0], texts[1], creation_factor)
     order = _in_place([one for one, other in places if one is not None and other is not None])
     pairs = []
@@ -221,9 +223,9 @@ def _heading(patch: Patch, rewritten: bool, masked: bool) -> Text:
     )
 
 
-def _diff_text(patch: Patch, *, squeezed: bool, masked: bool) -> Text:
+def _diff_text(patch: Patch, *, squeezed: bool, masked: bool, data: bool = True) -> Text:
     """The lines of a patch's diff as they are compared."""
-    lines = pairing.diff_text(patch.files) or tuple(patch.diff.rstrip(b"\n").split(b"\n"))
+    lines = pairing.diff_text(patch.files, data=data) or tuple(patch.diff.rstrip(b"\n").split(b"\n"))
     if masked:
         lines = tuple(_MASKED.sub(b"<@>", line) for line in lines)
     return tuple(_squeezed(line) for line in lines if line[1:].strip()) if squeezed else lines
