@@ -123,6 +123,11 @@ def base_durations(base: Sequence[StateTests], suite: str) -> dict[str, float | 
     return {**passed, **{one.test: None for one in wholes if one.verdict is Verdict.TIMEOUT}}
 
 
+def hung(tests: StateTests) -> bool:
+    """Whether a test did not end in the time it had."""
+    return any(_is_whole(one) and one.verdict is Verdict.TIMEOUT for one in tests.results)
+
+
 def cut_short(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names`, which had less time than on the `base`, that hung and not with the very cases
     of the base: with all their time they may say more, as they did there."""

@@ -103,6 +103,10 @@ class Store:
             (key, tests.suite, moment, value, origin.suite_version, origin.accelerator, tests.status, moment),
         )
 
+    def forget_tests(self, key: str) -> None:
+        """Keep nothing for `key` any more."""
+        self._database.execute("DELETE FROM tests WHERE key = ?", (key,))
+
     def answered(self, key: str, build: str) -> None:
         """Note that the tests kept for `key` are those of the build `build` (its key), too."""
         self._database.execute("INSERT OR IGNORE INTO tested VALUES (?, ?)", (key, build))

@@ -18,6 +18,7 @@ from kpatch_tool.results.repeats import (
     Before,
     base_durations,
     cut_short,
+    hung,
     in_full,
     mark_flaky_on_base,
     merge_rerun,
@@ -111,7 +112,7 @@ class Tester:
         choice = self.choose(state, build)
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
-        known = {} if self.fresh else {suite: self.store.tests(key, patch=state.patch) for suite, key in keys.items()}
+        known = {} if self.fresh else {suite: self._kept(key, state) for suite, key in keys.items()}
         base = before.known()
         missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
         found: dict[str, StateTests] = {}
@@ -128,6 +129,12 @@ class Tester:
             self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
         return tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
 
+    def _kept(self, key: str, state: State) -> StateTests | None:
+        """What the store has for `key`; of a state that is no base also what gave tests less time, in which some hung:
+        on a base that would hide what a patch does to them."""
+        found = self.store.tests(key, patch=state.patch)
+        return found if found or not state.patch else self.store.tests(_in_less_time(key), patch=state.patch)
+
     def _keep(
         self,
         found: Mapping[str, StateTests],
@@ -140,10 +147,14 @@ class Tester:
         the answer."""
         try:
             for suite, tests in found.items():
-                self.store.keep_tests(keys[suite], tests, Origin(_build_key(build), versions[suite], choice.accel))
+                key, other = keys[suite], _in_less_time(keys[suite])
+                if tests.patch and hung(tests):
+                    key, other = other, key
+                self.store.keep_tests(key, tests, Origin(_build_key(build), versions[suite], choice.accel))
+                self.store.forget_tests(other)
             for suite, key in keys.items():
                 if suite not in found or found[suite].status is not SuiteStatus.INFRA:
-                    self.store.answered(key, _build_key(build))
+                    self._answered(key, build)
         except MachineError as error:
             self.progress(f"not remembered: {error.line()}")
 
@@ -151,8 +162,11 @@ class Tester:
         """Note in the store that what is kept of these suites is true of this state as well."""
         subject = self._subject(state, build)
         for suite in suites:
-            key = run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build))
-            self.store.answered(key, _build_key(build))
+            self._answered(run.tests_key(subject, self._plan(state, build, suite), self.choose(state, build)), build)
+
+    def _answered(self, key: str, build: StateBuild) -> None:
+        for one in (key, _in_less_time(key)):
+            self.store.answered(one, _build_key(build))
 
     def _to_run(self, plan: Plan, base: Sequence[StateTests], choice: Choice) -> Plan:
         """`plan` with the patience for each test that its run on the base asks for; where nothing is kept its outputs
@@ -174,9 +188,9 @@ class Tester:
         there = _of_suite(base, tests.suite)
         if there is None:
             return tests
-        hung = {name for name, seconds in base_durations(base, tests.suite).items() if seconds is None}
+        hanging = {name for name, seconds in base_durations(base, tests.suite).items() if seconds is None}
         choice = self.choose(subject.state, subject.build)
-        less = {row.name for row in plan.rows if row.name in hung and jobs.has_less(row, choice.accel)}
+        less = {row.name for row in plan.rows if row.name in hanging and jobs.has_less(row, choice.accel)}
         names = cut_short(tests, there, less) if less else ()
         previous = _of_suite(before.previous(), tests.suite) if names else None
         if previous is not None:
@@ -274,6 +288,11 @@ class Tester:
         if key not in self._plans:
             self._plans[key] = run.plan_suite(self._subject(state, build), suite, self.options, self.progress)
         return self._plans[key]
+
+
+def _in_less_time(key: str) -> str:
+    """Where results are kept in which a test hung: a state's tests have less time than those of a base (jobs.first)."""
+    return f"{key} in less time"
 
 
 def _left_behind(tests: StateTests, plan: Plan, suspects: Collection[str]) -> list[str]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from kpatch_tool.errors import MachineError
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.deltas import Change, compare, in_words
-from kpatch_tool.results.repeats import Before, flaky_tests, stalled
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, flaky_tests, stalled
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
@@ -250,6 +250,44 @@ def test_one_stall_is_no_regression(
     assert Tested((base, tests), "tcg", "asked for").findings is findings
     assert list(flaky_tests(tests)) == ([] if findings or boots == 1 else [KERNEL_LOG])
     assert any(one.case == OOPS.identity for one in tests.results) is any(OOPS in log for log in logs[:boots])
+
+
+def test_what_hung_in_less_time_is_not_taken_for_a_base(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    """A state's tests have less time than the base's. As the base of another series it has all of it."""
+    ran: list[float] = []
+    needs = {"1" * 40: 1.0, "2" * 40: 40.0}
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ((row,),) = (plan.rows for plan in plans)
+        assert row.job is not None
+        ran.append(row.job.timeout)
+        need = needs[subject.state.commit]
+        verdict = Verdict.PASS if need <= row.job.timeout else Verdict.TIMEOUT
+        result = CaseResult("t", "", verdict, min(need, row.job.timeout))
+        return (replace(suite_results(subject.state.patch), results=(result,)),)
+
+    def verdict_of(patch: int, commit: str, before: Before, *, fresh: bool = False) -> Verdict:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=fresh)
+        (tests,) = tester.test(State(patch, commit, commit), replace(build, patch=patch), ("s",), before)
+        return tests.results[0].verdict
+
+    test = Test("s", "t", Path("/t"), 90.0)
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [test], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, boot)
+    monkeypatch.setattr(run, "tests_key", lambda subject, *_: subject.state.commit)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    base = replace(suite_results(0), results=(CaseResult("t", "", Verdict.PASS, 1.0),))
+    after = Before(base=lambda: (base,), known=lambda: (base,))
+    with Store(workspace) as store:
+        assert verdict_of(1, "2" * 40, after) is Verdict.TIMEOUT
+        assert (ran, max(ran) < 40) == ([15.0, 30.0, 30.0], True)
+        assert verdict_of(1, "2" * 40, after) is Verdict.TIMEOUT, "as the state of this series it is kept"
+        assert len(ran) == 3
+        assert verdict_of(0, "2" * 40, NOTHING_BEFORE) is Verdict.PASS
+        assert ran[3:] == [90.0]
+        assert verdict_of(1, "2" * 40, after) is Verdict.PASS, "what had all its time says more"
+        assert verdict_of(1, "2" * 40, after, fresh=True) is Verdict.TIMEOUT
+        assert verdict_of(1, "2" * 40, after) is Verdict.TIMEOUT, "what was asked for anew takes the place of the old"
 
 
 def test_a_stall_is_told_beside_what_the_base_complains_of() -> None:
