@@ -13,7 +13,7 @@ from enum import StrEnum
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.report.excerpt import excerpt
 from kpatch_tool.report.lines import diagnostic_line
-from kpatch_tool.results.deltas import Change, Delta, breaks_as_base, emulator_died, reason, transition
+from kpatch_tool.results.deltas import Change, Delta, breaks_as_base, lost_to_emulator, reason, transition
 from kpatch_tool.results.record import Outcome, RunRecord, Stage
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, StateTests, SuiteStatus, Verdict
 from kpatch_tool.text import plural
@@ -135,10 +135,12 @@ def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
     if tests.status is not SuiteStatus.OK and not tests.results:
         return  # that all cases vanished is the same thing once more
     deltas = {(delta.test, delta.case): delta for delta in record.deltas(tests)}
-    beside = " on the base" if tests.patch == 0 else ", as on the base" if record.compared_with(tests) else _NO_BASE
+    base = record.compared_with(tests)
+    lost = [] if base is None else lost_to_emulator(tests, base)
+    beside = " on the base" if tests.patch == 0 else ", as on the base" if base is not None else _NO_BASE
     for result in tests.results:
         delta = deltas.pop((result.test, result.case), None)
-        yield _of_result(group, tests, result, delta, beside)
+        yield _of_result(group, tests, result, delta, beside, lost=result.test in lost)
     for delta in deltas.values():  # those that vanished
         yield Check(
             f"{group}.{delta.test}",
@@ -149,8 +151,11 @@ def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
         )
 
 
-def _of_result(group: str, tests: StateTests, result: CaseResult, delta: Delta | None, beside: str) -> Check:
+def _of_result(
+    group: str, tests: StateTests, result: CaseResult, delta: Delta | None, beside: str, *, lost: bool
+) -> Check:
     kind, message = _judged(result, delta, beside)
+    kind = Kind.ERROR if lost and not result.case else kind
     log = tests.outputs.get(result.test)
     evidence: tuple[str, ...] = ()
     words = result.why if result.test == KERNEL_LOG else result.case
@@ -178,7 +183,7 @@ def _judged(result: CaseResult, delta: Delta | None, beside: str) -> tuple[Kind,
         return Kind.SKIP, result.why or "skipped"
     told = f": {result.why}" if result.why else ""
     if delta is not None:
-        return Kind.ERROR if emulator_died(result) else Kind.KNOWN, _said(delta)
+        return Kind.KNOWN, _said(delta)
     return Kind.KNOWN, f"{result.verdict}{beside}{told}"
 
 

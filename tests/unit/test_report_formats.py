@@ -17,7 +17,7 @@ from tap.line import Plan, Result, Version
 from tap.parser import Parser
 
 from kpatch_tool.diff.undecided import Undecided
-from kpatch_tool.errors import MACHINE
+from kpatch_tool.errors import FINDING, MACHINE
 from kpatch_tool.kbuild.model import BuildStatus
 from kpatch_tool.mail.message import Address
 from kpatch_tool.report.checks import Kind, checks_of
@@ -152,6 +152,11 @@ def test_a_test_that_ends_the_emulator_each_time_was_not_run() -> None:
     record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder())
     assert record.problems == ("patch 2 was not tested with pmu of kut: the emulator died each time",)
     assert record.exit_status == MACHINE
+    assert [state.patch for state in checks_of(record) if state.count(Kind.ERROR)] == [2]
+    (one,) = tests[2]
+    tests[2] = (replace(one, results=(CaseResult("vmexit", "", Verdict.FAIL, 1.0), died)),)
+    record = run(series, FakeSteps(make_applied(series), builds, tests), Recorder())
+    assert (record.problems, record.exit_status) == ((), FINDING), "what is worse says enough of it"
 
 
 def test_junit_calls_what_the_machine_could_not_do_an_error() -> None:
