@@ -128,8 +128,8 @@ def build_evidence(record: RunRecord, build: StateBuild) -> Iterator[str]:
 def _of_tests(record: RunRecord, tests: StateTests) -> Iterator[Check]:
     group = f"test.{tests.suite}"
     if tests.status is not SuiteStatus.OK:
-        kind = Kind.KNOWN if breaks_as_base(record.tests, tests) else Kind.FAIL
-        kind = Kind.ERROR if tests.status is SuiteStatus.INFRA else kind
+        alike = Kind.KNOWN if breaks_as_base(record.tests, tests) else Kind.FAIL
+        kind = Kind.ERROR if tests.status is SuiteStatus.INFRA else alike
         lines = tuple(tests.trace.splitlines())
         yield Check(group, tests.suite, kind, tests.seconds, tests.status, tests.why, lines)
     if tests.status is not SuiteStatus.OK and not tests.results:

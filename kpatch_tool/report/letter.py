@@ -65,9 +65,8 @@ def answered(record: RunRecord) -> int:
 def vouches(record: RunRecord) -> bool:
     """Whether the run is one to say Tested-by for: nothing found, nothing left undone, the last state tested (something
     passed there: a tree may have no tests, or all of them skip themselves) and compared with the base, no test of any
-    state worse in some of its runs, which is no verdict. Where all that
-    the series changes is in modules that no guest loaded, nothing of it was tested; what the configuration does not
-    compile was not even built."""
+    state worse in some of its runs, which is no verdict. Where all that the series changes is in modules that no guest
+    loaded, nothing of it was tested; what the configuration does not compile was not even built."""
     last = max((patch.number for patch in record.patches), default=0)
     compared = any(
         tests.patch == last

@@ -38,8 +38,8 @@ def restore_by_style(case: Case, plans: Sequence[HunkPlan], told: Sequence[Evide
         heavy = max(1, sum(len(row.options[0].text) for row in added) // _LIGHT)
         if heavy > _TOO_HEAVY:
             return None
-        most = (_BOUND.readings // heavy, _BOUND.hashed // heavy, _BOUND.lines // heavy)
-        bound = Bound(*most, only_proven=True)
+        readings, hashed, lines = (most // heavy for most in (_BOUND.readings, _BOUND.hashed, _BOUND.lines))
+        bound = replace(_BOUND, readings=readings, hashed=hashed, lines=lines)
         found = _spelled(case, plan, one, rows, bound)
         if found is not None:
             name, lines = (Damage.SQUEEZED, len(added)) if one.lossy else (Damage.TABS_TO_BLANKS, 0)

@@ -17,6 +17,7 @@ from kpatch_tool.suites.model import (
     StateTests,
     SuiteStatus,
     Verdict,
+    counted_cases,
 )
 from kpatch_tool.text import plural
 from kpatch_tool.vm.console import MOMENTS
@@ -79,7 +80,7 @@ def compare(state: StateTests, base: StateTests) -> tuple[Delta, ...]:
     keys = [key for key in keys if _differs(key, _word(before.get(key)), _word(after.get(key)))]
     cut = _behind(before, after) | _behind(after, before)
     deltas = _one_stands_for_all([_delta(key, before, after, follows=key in cut) for key in keys])
-    counted = _counted([*before, *after])
+    counted = counted_cases([*before, *after])
     return tuple(replace(delta, counted=(delta.test, delta.case) in counted) for delta in deltas)
 
 
@@ -205,7 +206,7 @@ def classify(base: str, now: str) -> Change:
 def case_count(state: StateTests, base: StateTests) -> int:
     """How many cases the two states have between them (StateTests.cases says what is one)."""
     before = _by_case(base)
-    return len(_counted([*before, *_in_names_of(before, _by_case(state))]))
+    return len(counted_cases([*before, *_in_names_of(before, _by_case(state))]))
 
 
 def differing(deltas: Collection[Delta]) -> int:
@@ -220,11 +221,6 @@ def _is_in_complaints(delta: Delta, deltas: Iterable[Delta]) -> bool:
     if (delta.test, delta.case) != (KERNEL_LOG, ""):
         return False
     return any(one.test == KERNEL_LOG and one.case for one in deltas)
-
-
-def _counted(keys: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    cased = {test for test, case in keys if case}
-    return frozenset((test, case) for test, case in keys if test != KERNEL_LOG and (case or test not in cased))
 
 
 def name(delta: Delta) -> str:

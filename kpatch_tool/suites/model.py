@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -160,10 +160,14 @@ class StateTests:
     def cases(self) -> tuple[CaseResult, ...]:
         """The results that count as test cases: the cases, and the tests that print none; never what the kernel
         said."""
-        cased = {result.test for result in self.results if result.case}
-        return tuple(
-            result for result in self.results if result.test != KERNEL_LOG and (result.case or result.test not in cased)
-        )
+        counted = counted_cases([(result.test, result.case) for result in self.results])
+        return tuple(result for result in self.results if (result.test, result.case) in counted)
+
+
+def counted_cases(keys: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Those of the (test, case) that count as test cases (StateTests.cases)."""
+    cased = {test for test, case in keys if case}
+    return frozenset((test, case) for test, case in keys if test != KERNEL_LOG and (case or test not in cased))
 
 
 def inherited(tests: StateTests, patch: int) -> StateTests:

@@ -207,7 +207,10 @@ class Tester:
         """`tests` after all were run again, where the kernel said of this state that something took long; what else it
         complained of stays."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        if base is None or not (stalled(tests, base) or stalls_beside(tests, base)):
+        if base is None:
+            return tests
+        only = stalled(tests, base)
+        if not (only or stalls_beside(tests, base)):
             return tests
         choice = self.choose(subject.state, subject.build)
         repeat = replace(plan, digest=f"{plan.digest} after a stall")
@@ -215,7 +218,7 @@ class Tester:
         (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
         if again.status is SuiteStatus.FAILED:
             return tests
-        if not stalled(tests, base):
+        if not only:
             return without_stalls(tests, again)
         if worse_tests(again, base, {KERNEL_LOG}) and not stalled(again, base):
             return without_stalls(in_full(tests, again, base, ()), again)  # it says more than that something took long

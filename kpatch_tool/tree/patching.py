@@ -182,9 +182,9 @@ def _wrong_type(file: FileDiff, pre: Entry | None) -> _FilePut | None:
     """The refusal to take a symbolic link for a file, or a file for a link (git's apply.c, check_preimage)."""
     if file.old_path is None or not _is_of_another_type(file.old_mode, pre):
         return None
-    is_link = pre is not None and pre.mode == LINK
-    why = f"{printable(file.old_path)} is a symbolic link here, for the patch a file"
-    why = why if is_link else f"{printable(file.old_path)} is a file here, for the patch a symbolic link"
+    types = ["a file", "a symbolic link"]
+    here, there = reversed(types) if pre is not None and pre.mode == LINK else types
+    why = f"{printable(file.old_path)} is {here} here, for the patch {there}"
     return _FilePut(ApplyStatus.CONFLICT, why, (why,))
 
 

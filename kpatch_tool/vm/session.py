@@ -84,8 +84,11 @@ class Console:
 
     def text(self) -> bytes:
         """What was kept; a line tells where the middle was left out."""
+        return bytes(self.head) + self._gap() + bytes(self.tail)
+
+    def _gap(self) -> bytes:
         lost = self.seen - len(self.head) - len(self.tail)
-        return bytes(self.head) + (b"\n[%d bytes left out]\n" % lost if lost else b"") + bytes(self.tail)
+        return b"\n[%d bytes left out]\n" % lost if lost else b""
 
     def position(self) -> int:
         """How many bytes came so far, those included that were not kept."""
@@ -93,8 +96,8 @@ class Console:
 
     def came_at(self, offset: int) -> int:
         """How many bytes had come before the one at `offset` of `text()`."""
-        left = len(self.text()) - offset
-        return offset if offset < len(self.head) else self.seen - min(left, len(self.tail))
+        behind = max(0, offset - len(self.head) - len(self._gap()))
+        return offset if offset < len(self.head) else self.seen - len(self.tail) + behind
 
 
 @dataclass(frozen=True, slots=True)

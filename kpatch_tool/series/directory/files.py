@@ -11,9 +11,8 @@ from kpatch_tool.mail import mbox
 from kpatch_tool.mail.message import Address
 from kpatch_tool.series.model import Cover, Patch, Reply
 from kpatch_tool.series.people.persons import HIDDEN_EMAIL, NOBODY
+from kpatch_tool.series.reading.split import BREAK
 
-# Where git ends a commit message (mailinfo.c, patchbreak). In a mail that lost white space such lines were indented.
-_ENDS_A_MESSAGE = re.compile(r"^(?=diff -|Index: |---[ \t\r\f\v]*$|--- \S)", re.MULTILINE)
 _UNPREFIXED = re.compile(rb"\A(?:[^\n]*\n)??diff --git (\S+) \1\n")
 _SEPARATOR = b"From " + b"0" * 40 + mbox.FILES_DATE + b"\n"
 _INBODY_LIKE = re.compile(r"(?:(?:From|Subject|Date):|\[PATCH\]\s|>From\s)", re.IGNORECASE)
@@ -47,7 +46,8 @@ def patch_text(patch: Patch, revision: int, total: int) -> bytes:
         ("Subject", encoded(f"[PATCH{version}{count}] {patch.subject}")),
         ("Message-ID", f"<{patch.message_id}>" if patch.message_id else ""),
     ]
-    message = _ENDS_A_MESSAGE.sub(" ", _guarded(patch))
+    # In a mail that lost white space lines that would end the message were indented.
+    message = BREAK.sub(rb" \g<0>", _guarded(patch).encode("utf-8", "replace"))
     if not (patch.message + patch.note).isascii():
         fields += [
             ("MIME-Version", "1.0"),
@@ -57,7 +57,8 @@ def patch_text(patch: Patch, revision: int, total: int) -> bytes:
     header = "".join(f"{name}: {value}\n" for name, value in fields if value)
     note = f"{patch.note}\n" if patch.note else ""
     # A line that begins a mail is quoted as in any mbox.
-    text = mbox.LOOKS_LIKE_ONE.sub(b">", f"{header}\n{message}---\n{note}\n".encode("utf-8", "replace"))
+    above, below = (part.encode("utf-8", "replace") for part in (f"{header}\n", f"---\n{note}\n"))
+    text = mbox.LOOKS_LIKE_ONE.sub(b">", above + message + below)
     diff = patch.diff if patch.diff.endswith(b"\n") else patch.diff + b"\n"
     return _SEPARATOR + text + diff + f"-- \n{__version__}\n\n".encode()
 

@@ -24,7 +24,7 @@ _CHANGE = re.compile(
     rb"^(?:@@ -|(?:rename|copy from|old mode|GIT binary|Binary files|new file|deleted file) )", re.MULTILINE
 )
 _ALWAYS_BREAKS = rb"Index: |---[ \t\r\f\v]*$"
-_BREAK = re.compile(rb"^(?:diff -|" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
+BREAK = re.compile(rb"^(?:diff -|" + _ALWAYS_BREAKS + rb"|--- (?=\S))", re.MULTILINE)
 # The same where lines may have lost the blanks they began with: `--- ---` was drawn above two columns, `---` in
 # front of `> x` is what diff(1) prints between old and new lines, and `diff -u` is a command that the message
 # quotes unless a diff follows.
@@ -98,7 +98,7 @@ def _message_end(body: bytes, *, damaged: bool, whole: bool) -> tuple[int, sciss
     marks = iter(()) if whole else scissors.lines(body)
     mark = next(marks, None)
     quoted = _quoted_end(body) if damaged else 0
-    for match in (_BREAK_OF_DAMAGED if damaged else _BREAK).finditer(body, quoted):
+    for match in (_BREAK_OF_DAMAGED if damaged else BREAK).finditer(body, quoted):
         while mark and mark[0] < match.start():
             found.append(mark)
             mark = next(marks, None)

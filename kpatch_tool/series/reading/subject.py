@@ -16,10 +16,11 @@ _FORWARD_WORDS = ("fwd?", "doorst", "转发", "轉寄", "転送", "전달")
 _REPLY_OR_NAME = ("sv", "vs", "vastaus", "res", "rif", "odp", "ynt", "atb", "ping", "reply")
 _FORWARD_OR_NAME = ("wg", "tr", "rv")
 _COUNT = r"\s?(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]\s*"
-_ANY = "|".join((*_REPLY_WORDS, *_FORWARD_WORDS, *_REPLY_OR_NAME, *_FORWARD_OR_NAME))
+_SURE = "|".join((*_REPLY_WORDS, *_FORWARD_WORDS))
+_ANY = "|".join((_SURE, *_REPLY_OR_NAME, *_FORWARD_OR_NAME))
 _TAG_FOLLOWS = (
     rf"(?=(?:(?:{_ANY}){_COUNT}|\*{{2,}}[\w -]{{2,20}}\*{{2,}}\s*){{0,8}}"
-    rf"(?:\[|(?:{'|'.join((*_REPLY_WORDS, *_FORWARD_WORDS))}){_COUNT}))"
+    rf"(?:\[|(?:{_SURE}){_COUNT}))"
 )
 _VERDICTS = r"(?:ack|nac?k|applied|cmt)(?:/(?:ack|nac?k|applied|cmt))?:\s*(?=\[)"  # in the place of Re:, as Ubuntu's
 _REPLY = re.compile(
