@@ -64,6 +64,31 @@ def test_every_patch_sees_the_files_the_ones_before_left(mails: list[bytes]) -> 
     assert not needs_restoring(done)
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_files_that_change_places_are_read_as_they_were_before_the_patch(tmp_path: Path, *, damaged: bool) -> None:
+    one = b"".join(b"int one_%d(void)\n{\n\treturn %d;\n}\n\n" % (number, number) for number in range(30))
+    other = b"".join(b"struct other_%d {\n\tchar *name;\n};\n\n" % number for number in range(30))
+    git(tmp_path, "init", "-q")
+    states = [
+        {"a.c": one, "b.c": other},
+        {"a.c": other.replace(b"*name;", b"*label;", 1), "b.c": one.replace(b"return 3", b"return 33")},
+        {"a.c": other.replace(b"*name;", b"*label;", 2), "b.c": one.replace(b"return 3", b"return 3 + 33")},
+    ]
+    for number, files in enumerate(states):
+        for name, text in files.items():
+            (tmp_path / name).write_bytes(text)
+        git(tmp_path, "add", "-A")
+        git(tmp_path, "commit", "-q", "-m", f"step {number}")
+    git(tmp_path, "format-patch", "-q", "-B", "-2")
+    texts = [path.read_bytes() for path in sorted(tmp_path.glob("*.patch"))]
+    texts = [text[text.index(b"---\n") + 4 : text.rindex(b"-- \n")] for text in texts]
+    assert texts[0].count(b"\nrename to ") == 2
+    first = patch(1, texts[0]) if damaged else patch(1, texts[0], None)
+    done = restore_series(series(first, patch(2, texts[1])), states[0].get)
+    assert [one.why for one in done.patches if one.exactness is not Exactness.PROVEN] == ([] if damaged else [""])
+    assert [one.diff for one in done.patches] == [text[text.index(b"diff --git") :] for text in texts]
+
+
 def test_an_intact_patch_is_passed_through_and_changes_what_later_ones_see(mails: list[bytes]) -> None:
     first = patch(1, mails[0], None)
     done = restore_series(series(first, patch(2, mails[1])), {"f.c": BASE}.get)

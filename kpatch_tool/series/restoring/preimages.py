@@ -35,10 +35,19 @@ class Files:
         self._read_base = read_base
         self._blobs = blobs
         self._known = known if known is not None else {}
+        self._at_start: ReadBase = self.read
+        self._given: set[str] = set()  # names that diffs of the patch under way have given to files
 
     def trial(self) -> Files:
         """The same files, to be changed apart."""
         return Files(self.read, self._blobs, dict(self._known))
+
+    def trial_of_patch(self) -> Files:
+        """The same files, to be changed apart by the diffs of one patch, which may give a file the name that another
+        diff takes from one."""
+        trial = self.trial()
+        trial._at_start = self.read
+        return trial
 
     def take(self, other: Files) -> None:
         """Take over what a trial came to."""
@@ -53,7 +62,8 @@ class Files:
 
     def before(self, file: FileDiff) -> bytes | None:
         """The file a diff starts from; for a created one what stands in its way, usually nothing."""
-        return self.read(file.old_path or file.new_path)
+        read = self._at_start if file.from_before else self.read
+        return read(file.old_path or file.new_path)
 
     def exact(self, file: FileDiff) -> bytes | None:
         """The very file a diff was made for (b"" for a created one): as `before` gives it, or found by its id; None
@@ -72,7 +82,8 @@ class Files:
 
     def put(self, file: FileDiff, post: bytes | None) -> None:
         """Take over what `file` makes of it."""
-        if file.freed:
+        if file.freed and file.freed not in self._given:
             self._known[file.freed] = None
         if file.new_path:
             self._known[file.new_path] = post
+            self._given.add(file.new_path)

@@ -114,9 +114,11 @@ def _second_pass(
             one = _patch(patch, files, replace(known, bound=bound, kept=kept if whole else {}), guesses)
             changed.update(_other_files(was.results, one.results))
         else:
+            trial = files.trial_of_patch()
             for result in was.results:
                 if result.found:
-                    files.put(result.file, result.post)
+                    trial.put(result.file, result.post)
+            files.take(trial)
             one = replace(was, patch=guesses.followed(_judged(patch, was.results), was.results)) if was.results else was
         out.append(one)
     return out
@@ -168,7 +170,7 @@ def _patch(patch: Patch, files: Files, known: Known, guesses: Guesses) -> _Done:
 def _sure(patch: Patch, files: Files, known: Known) -> Patch:
     """An intact or proven patch as it is, unless its exact pre-image is at hand, what it makes of that is not what it
     names, and undoing some damage is."""
-    trial = files.trial()
+    trial = files.trial_of_patch()
     right = True
     for file in patch.files:
         for before in trial.bases(file):

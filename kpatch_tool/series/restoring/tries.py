@@ -144,7 +144,7 @@ def _known_people(patch: Patch, files: Files, versions: ReadVersions) -> list[Pe
 
 
 def _each(headers: Sequence[FileDiff], files: Files, restore: Callable[[FileDiff, bytes | None], Restoration]) -> Tried:
-    trial = files.trial()
+    trial = files.trial_of_patch()
     results: list[Restoration] = []
     for file in headers:
         for base in trial.bases(file):
