@@ -99,7 +99,7 @@ def make_applied(series: Series, *statuses: str) -> ApplyOutcome:
 class FakeSteps:
     """The rooms, as a run sees them, with answers given beforehand. A KptError among them is raised."""
 
-    tree, base, arch, accelerator, unbuildable, guests = "toy", "0" * 40, "x86_64", "tcg", "", 1
+    tree, base, arch, accelerator, unbuildable, lacking, guests = "toy", "0" * 40, "x86_64", "tcg", "", "", 1
     never_loaded = frozenset({"kvm-intel.ko"})
     uncompiled: tuple[Uncompiled, ...] = ()
     config: tuple[str, ...] = ()

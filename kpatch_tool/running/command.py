@@ -33,6 +33,7 @@ from kpatch_tool.testing.tester import Tester, build_for
 from kpatch_tool.tree.applied import load_applied
 from kpatch_tool.tree.apply import apply_series
 from kpatch_tool.tree.catalogue import Catalogue
+from kpatch_tool.tree.command import stood_in
 from kpatch_tool.tree.doubts import doubted
 from kpatch_tool.tree.model import ApplyOutcome, State, Tree
 from kpatch_tool.tree.needs import dependencies_on
@@ -102,6 +103,7 @@ def run_series(workspace: Workspace, request: Request, watcher: Watcher) -> RunO
             watcher.progress,
             request.fragments,
             () if tree.skeleton else make_plan(tree, archs.load(request.arch), request.fragments).added,
+            stood_in(tree, request.tree, series.tree),
         )
         record = pipeline.run(series, rooms, watcher, which=request.which)
         return _kept(workspace, record, store, watcher.progress)
@@ -131,6 +133,7 @@ class Rooms:
     progress: Progress
     fragments: tuple[Path, ...] = ()
     config: tuple[str, ...] = ()
+    lacking: str = ""
 
     @property
     def tree(self) -> str:

@@ -88,6 +88,10 @@ class Steps(Protocol):
     def unbuildable(self) -> str:
         """Why the tree cannot be built ("it is made of the series' own lines"), empty where it can."""
 
+    @property
+    def lacking(self) -> str:
+        """Which tree was wanted and is not here, so that one that cannot be built stands in; empty elsewhere."""
+
     def restore(self, series: Series) -> Series:
         """The series with its white space back, as far as the tree can tell; the same where nothing is to be done."""
 
@@ -165,6 +169,8 @@ class _Run:
     def record(self) -> RunRecord:
         started, clock = datetime.now(UTC), time.monotonic()
         self.watcher.patches(patch_records(self.series))
+        if self.steps.lacking:
+            self.problems.append(self.steps.lacking)
         self._restore()
         self._dependencies()
         self._apply()

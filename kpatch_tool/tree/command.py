@@ -61,7 +61,8 @@ def apply_named(
     series = store.load(directory)
     own = Catalogue(workspace).resolve(tree, series, skeleton=True)
     chosen = own if onto is None else _put_on(own, series, onto)
-    notes = _notes(chosen, tree, series.tree)
+    lacking = stood_in(chosen, tree, series.tree)
+    notes: tuple[str, ...] = (lacking,) if lacking else ()
     if with_prerequisites:
         stack = _stacked(workspace, chosen, series, check=check)
         chosen, notes = stack.tree, (*notes, *stack.notes)
@@ -189,9 +190,11 @@ def _restored(trees: Sequence[Tree], series: Series, directory: Path) -> tuple[S
     return better, (f"restored against tree {tree.name}: patch {told}",)
 
 
-def _notes(tree: Tree, explicit: str | None, meant: str | None) -> tuple[str, ...]:
+def stood_in(tree: Tree, explicit: str | None, meant: str | None) -> str:
+    """What is to be said where a tree made of the series' own lines was taken though none was named (`explicit`): which
+    tree is lacking, and what helps; empty elsewhere. `meant` is the tree that the series is meant for."""
     if not tree.skeleton or explicit is not None:
-        return ()
+        return ""
     why = f"tree {meant}, which the series is meant for, is not here" if meant else "no kernel tree is here"
     add = f"kpt tree add {meant}" if meant else "kpt tree add debian-6.1"
-    return (f"{why}: applied to {tree.name}, made of the series' own lines, which proves nothing (`{add}` helps).",)
+    return f"{why}: applied to {tree.name}, made of the series' own lines, which proves nothing (`{add}` helps)."

@@ -27,8 +27,10 @@ def repo(toy_repo: Path, workspace: Workspace, kpt: Kpt, tmp_path: Path) -> Path
 
 
 def test_on_a_machine_without_a_kernel_tree(repo: Path, kpt: Kpt, workspace: Workspace) -> None:
-    ran = kpt("run", "series/three")
+    ran = kpt("run", "series/three", status=3)
     said = " ".join(ran.out.split())
+    assert "no kernel tree is here: applied to skeleton-three, made of the series' own lines" in said
+    assert "`kpt tree add debian-6.1` helps" in said
     assert (
         "three applies to skeleton-three; nothing was built: skeleton-three is made of the series' own lines." in said
     )
