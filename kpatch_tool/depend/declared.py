@@ -44,7 +44,8 @@ _REVERT = re.compile(r'This reverts commit ([0-9a-f]{7,40})(?:\s\(("?))?', re.I)
 _TITLE_ENDS = {'"': re.compile(r'"\)'), "": re.compile(r", \d{4}-\d\d-\d\d\)")}  # by the quote it begins with
 _LONGEST_TITLE = 300
 _REVERT_SUBJECT = re.compile(r'^((?:[\w/,: ]*: )?)(Revert|Reapply) "(.+)"$')
-_FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?)["\']\)', re.I | re.M)
+# The title of a long line may go on in the next one.
+_FIXES = re.compile(r'^Fixes:\s*([0-9a-f]{7,40})\s*\(["\'](.+?(?:\n(?!\S+:).+?)?)["\']\)', re.I | re.M)
 _STABLE = re.compile(r"^Cc:.*stable@.*#[^:\n]*:\s*([0-9a-f]{7,40})\b:?\s*(.*)$", re.I | re.M)
 _LATER = re.compile(r"\b(?:later|following|next|subsequent|upcoming|coming)\s+patch(?:es)?\b", re.I)
 _FEW = 2

@@ -342,10 +342,12 @@ def test_not_declared(message: str) -> None:
 def test_declared_by_the_previous_patch_and_by_fixes() -> None:
     previous = patch(2, message="Relies on the previous patch.")
     fixes = patch(3, message='Text\n\nFixes: 1234567890ab ("KVM: one")')
-    found = kinds(series(patch(1, subject="KVM: one"), previous, fixes))
+    wrapped = patch(4, message='Fixes: 1234567890ab ("KVM:\none")\nFixes: 1234567890ac ("KVM\nCc: two")')
+    found = kinds(series(patch(1, subject="KVM: one"), previous, fixes, wrapped))
     assert found == {
         (2, 1, "declared"): 'its message says "Relies on the previous patch"',
-        (3, 1, "declared"): "its Fixes: line names 1/3",
+        (3, 1, "declared"): "its Fixes: line names 1/4",
+        (4, 1, "declared"): "its Fixes: line names 1/4",
     }
 
 

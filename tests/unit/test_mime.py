@@ -382,6 +382,14 @@ def test_flowed_only_where_the_text_bears_it_out(text: bytes, exactness: Exactne
     assert (reading.parts.diff, reading.exactness) == (PATCH, exactness)
 
 
+def test_the_times_of_diff_1_on_lines_of_their_own() -> None:
+    torn = b"diff -upr old/f\nnew/f\n--- old/f\t2019-10-29\n21:33:05.1 +0800\n+++ new/f\t2019-10-29\n21:39:01.2 +0800\n@@ -1 +1 @@\n-a\n+b\n"
+    (message,) = messages(b"From: J <j@x.org>\nSubject: [PATCH] x\n\nWhy.\n\n" + torn)
+    reading = read_message(message, where="x")
+    assert [(file.path, file.added, file.removed) for file in reading.files] == [("f", 1, 1)]
+    assert reading.exactness is Exactness.DAMAGED and Damage.REWRAPPED in reading.damage
+
+
 TALK = b"> quoted\n\nHow about this?\n\n"
 WITH_LOG = b"It prints\n\n----8<----\nBUG: x\n---->8----\n\nFix it.\n\nSigned-off-by: J <j@x.org>\n---\n"
 

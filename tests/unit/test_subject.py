@@ -137,6 +137,7 @@ def test_replies_behind_other_prefixes(subject: str) -> None:
         "[merged mm-stable] x-y.patch removed from -mm tree",
         "[to-be-updated] x-y.patch removed from -mm tree",
         'Patch "x: y" has been added to the 5.10-stable tree',
+        'Applied "x: y" to the regulator tree',
         'FAILED: patch "[PATCH] x: y" failed to apply to 5.10-stable tree',
         "[tip: x86/mm] x86/mm: y",
         "[GIT PULL v2] x",

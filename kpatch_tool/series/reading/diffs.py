@@ -33,6 +33,8 @@ _LEADING_NBSP = re.compile(rb"^[ +-]?[ \t]*\xc2\xa0", re.MULTILINE)
 _UNSTUFFED = re.compile(rb"^ (?![ >\r\n]|From )", re.MULTILINE)
 # The last line of a diffstat, which git begins with one blank, after that: a page does not show what a mail declared.
 _STUFFED_STAT = re.compile(rb"^  \d{1,5} files? changed(?:,|$)", re.MULTILINE)
+# The times that diff(1) puts behind the names, moved to a line of their own.
+_TORN_STAMP = re.compile(rb"^((?:---|\+\+\+) [^\s]+[ \t]+\d{4}-\d\d-\d\d)\n(?=\d\d:\d\d:\d\d)", re.MULTILINE)
 _INTACT = "the mail kept its white space"
 _ADVICE = "import another copy of that mail"
 
@@ -114,6 +116,8 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
     try:
         files = parse_diff(plain.diff)
     except DiffError as error:
+        if (body := _TORN_STAMP.sub(rb"\1 ", message.body)) != message.body:
+            return read_message(replace(message, body=body, damage=message.damage | {Damage.REWRAPPED}), where=where)
         mangled = next(_repaired(message, plain, error), None)
         if mangled is None:
             raise _input_error(where, plain, error) from error

@@ -98,6 +98,7 @@ _RFC = re.compile(r"\brf[ct](?:v\d+)?\b", re.IGNORECASE)
 # the stable queue, testing robots. One whose tags say PATCH is a patch ("[GIT PULL][PATCH 0/4]", "[Updated PATCH]").
 _NOTICE = re.compile(
     r"[-+] \S+\.patch (?:added|removed)|incoming\b|patch \".{1,200}\" (?:has been )?added to|FAILED: patch \"|"
+    r"applied \".{1,200}\" to the .{1,80} tree\b|"
     r"(?!(?:\[[^\[\]]{0,80}\]\s{0,2}){0,3}\[[^\[\]]{0,80}\bpatch)(?:"
     r"\[(?:to-be-|folded-|alternative-)*(?:merged|updated|withdrawn|nacked|obsolete|dropped|failures)\b|"
     r"\[(?:tip: ?|syzbot|bug report\]|linus:|linux-next:|regression\b|(?:git )?pull\b(?![^\]]{0,40}\d/\d)))",
