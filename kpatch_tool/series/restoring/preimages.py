@@ -35,7 +35,7 @@ class Files:
         self._read_base = read_base
         self._blobs = blobs
         self._known = known if known is not None else {}
-        self._at_start: ReadBase = self.read
+        self._at_start: Callable[[str | None], bytes | None] = self.read
         self._given: set[str] = set()  # names that diffs of the patch under way have given to files
 
     def trial(self) -> Files:
