@@ -121,6 +121,6 @@ def create(root: Path) -> Workspace:
         with atomic.machine_errors(workspace.series):
             workspace.series.mkdir(exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or "input/output error").lower()
-        raise InputError(f"cannot be a workspace: {reason}", where=error.filename or str(root)) from error
+        reason, todo = (error.strerror or "input/output error").lower(), "name a directory, or one to be made"
+        raise InputError(f"cannot be a workspace: {reason}", where=error.filename or str(root), todo=todo) from error
     return workspace

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
 import importlib
-import io
 import keyword
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType, ModuleType, TracebackType
-from typing import TextIO
 
 import typer
 
 from kpatch_tool import __version__
+from kpatch_tool.cli import streams
 from kpatch_tool.cli.commands import GROUPS, TABLE
 from kpatch_tool.cli.values import refuse_swallowed
 from kpatch_tool.errors import INPUT, MACHINE, InputError, KptError, MachineError
@@ -32,7 +29,6 @@ from kpatch_tool.tree.environment import (
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
-_SIGNS = {"\u2026": "~", "\u2717": "x", "\u2013": "-", "\u2014": "-"}
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -54,11 +50,8 @@ _OF_INPUT = {errno.ENAMETOOLONG: "give a shorter name", errno.ELOOP: "see where 
 def main(argv: Sequence[str] | None = None) -> None:
     """The `kpt` program. Ends with the exit status of the contract: 0 well, 1 finding, 2 input, 3 machine."""
     args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command, and a module of this package
-    _open_what_was_closed()
-    codecs.register_error("kpt", _in_another_charset)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="kpt")
+    streams.open_what_was_closed()
+    streams.take_any_charset()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     forget_outer_repository()
@@ -69,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_swallowed(command, args)
         sys.exit(command(args=args, prog_name="kpt", standalone_mode=False) or 0)
     except _Usage as error:
-        _complain_of_usage(error)
+        _complain_of_usage(error, " ".join(("kpt", *filter(TABLE.__contains__, args[:1]))))
         sys.exit(error.exit_code)
     except KptError as error:
         _complain(error.line())
@@ -87,22 +80,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         named = error.filename2 or error.filename  # of a file that is renamed, what it was to be
         place = f"{named}: " if named else ""
         _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {advice} and run the command again")
-        _drop_output()
+        streams.drop_output()
         sys.exit(status)
     finally:
         sys.excepthook = _crashed  # typer has put its own in the place of what was there before
-
-
-def _open_what_was_closed() -> None:
-    """Give the standard streams that kpt was started without (`>&-`, `2>&-`) a place. Else the next file to be opened
-    has that number, and the programs that kpt starts write what they say into it."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free (open(2))
-    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
-    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
 
 
 def _advised(error: OSError) -> tuple[int, str]:
@@ -117,45 +98,19 @@ def _advised(error: OSError) -> tuple[int, str]:
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A fault of kpt's own is no finding about the series, which Python's exit status 1 would make it."""
     sys.__excepthook__(kind, error, trace)
-    _drop_output()
+    streams.drop_output()
     os._exit(MACHINE)
-
-
-def _in_another_charset(error: UnicodeError) -> tuple[str, int]:
-    """What is printed for characters that the locale's charset lacks: a sign as wide, else an escape."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    lacking = error.object[error.start : error.end]
-    return "".join(_SIGNS.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
 
 
 def _of_broken_pipe() -> int:
     """The exit status: all is well where who reads standard output has seen enough (`kpt show | head`). Otherwise a
     program that kpt feeds has ended too soon, or nobody reads standard error."""
-    enough = _is_unread(sys.stdout)
+    enough = streams.is_unread(sys.stdout)
     if not enough:
         with contextlib.suppress(BrokenPipeError):
             _complain(MachineError("a program ended before it had read its input", todo="run the command again").line())
-    _drop_output()
+    streams.drop_output()
     return 0 if enough else MACHINE
-
-
-def _is_unread(stream: TextIO) -> bool:
-    """Whether nobody reads a pipe or socket any more (poll(2))."""
-    with contextlib.suppress(OSError, ValueError):  # it is no file of the system, or closed
-        ask = select.poll()
-        ask.register(stream.fileno(), 0)
-        return bool(ask.poll(0))
-    return False
-
-
-def _drop_output() -> None:
-    """Where it cannot be written (full disk, the reader of `kpt show | head` gone), or Python's flush at exit complains
-    again and changes the status."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -197,8 +152,11 @@ def build_app(wanted: str | None) -> typer.Typer:
 def _complete(name: str, module: ModuleType) -> None:
     from kpatch_tool.cli import completion
 
-    commands = module.app.registered_commands if name in GROUPS else []
-    completion.attach([one.callback for one in commands] or [module.command])
+    if name not in GROUPS:
+        completion.attach([module.command])
+        return
+    own = [module.app.registered_callback] if module.app.registered_callback else []
+    completion.attach([one.callback for one in (*own, *module.app.registered_commands)])
 
 
 def module_name(command: str) -> str:
@@ -232,13 +190,14 @@ def _wanted(args: Sequence[str]) -> str | None:
     return next((word for word in args if not word.startswith("-")), "")
 
 
-def _complain_of_usage(error: typer.BadParameter) -> None:
-    """One line, as for any other input; the help where a command was called without anything."""
+def _complain_of_usage(error: typer.BadParameter, typed: str) -> None:
+    """One line, as for any other input; the help where a command was called without anything. `typed` is the command,
+    where the error does not know it."""
     message = error.format_message()
     if "\n" in message:
         error.show()
         return
-    command = error.ctx.command_path if error.ctx else "kpt"
+    command = error.ctx.command_path if error.ctx else typed
     said = message[:1].lower() + message[1:].rstrip(".")
     _complain(InputError(said, where=command.removeprefix("kpt").strip(), todo=f"see `{command} -h`").line())
 

@@ -50,14 +50,14 @@ def command(
         onto=onto,
         with_prerequisites=with_prerequisites,
     )
-    if as_json:
-        from kpatch_tool.report.document import apply_document
+    with common.verdict(findings=done.outcome.findings):
+        if as_json:
+            from kpatch_tool.report.document import apply_document
 
-        for note in done.notes:
-            typer.echo(note, err=True)
-        common.emit_json({**apply_document(done.outcome), "notes": list(done.notes)})
-    else:
-        from kpatch_tool.report import apply as show
+            for note in done.notes:
+                typer.echo(note, err=True)
+            common.emit_json({**apply_document(done.outcome), "notes": list(done.notes)})
+        else:
+            from kpatch_tool.report import apply as show
 
-        typer.echo(show.text(done.outcome, done.tree, notes=done.notes))
-    common.finish(findings=done.outcome.findings)
+            typer.echo(show.text(done.outcome, done.tree, notes=done.notes))

@@ -27,8 +27,8 @@ def command(
     workspace = common.here()
     with common.progress() as progress:
         answer = base_named(workspace, common.chosen(workspace, series), tree=tree, full=full, progress=progress)
-    if as_json:
-        common.emit_json(show.document(answer))
-    else:
-        typer.echo(show.text(answer))
-    common.finish(findings=not answer.found)
+    with common.verdict(findings=not answer.found):
+        if as_json:
+            common.emit_json(show.document(answer))
+        else:
+            typer.echo(show.text(answer))

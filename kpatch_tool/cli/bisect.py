@@ -89,10 +89,10 @@ def command(
     )
     with common.progress() as progress:
         found = bisect_request(common.here(), request, progress)
-    if as_json:
-        common.emit_json(show.document(found))
-    elif git:
-        typer.echo(git_log(found.applied.states, found.seen), nl=False)
-    else:
-        typer.echo(show.text(found))
-    common.finish(findings=bool(found.culprits))
+    with common.verdict(findings=bool(found.culprits)):
+        if as_json:
+            common.emit_json(show.document(found))
+        elif git:
+            typer.echo(git_log(found.applied.states, found.seen), nl=False)
+        else:
+            typer.echo(show.text(found))

@@ -33,12 +33,12 @@ def command(
     request = Request(series, tree, arch, patch, each, base, tuple(config or ()), jobs)
     with common.progress() as progress:
         done = build_request(common.here(), request, progress)
-    if as_json:
-        from kpatch_tool.report.document import build_document
+    with common.verdict(findings=done.findings, incomplete=done.infra is not None):
+        if as_json:
+            from kpatch_tool.report.document import build_document
 
-        common.emit_json(build_document(done.builds, arch, earlier=done.earlier, uncompiled=done.uncompiled))
-    else:
-        from kpatch_tool.report import builds as show
+            common.emit_json(build_document(done.builds, arch, earlier=done.earlier, uncompiled=done.uncompiled))
+        else:
+            from kpatch_tool.report import builds as show
 
-        typer.echo(show.text(done))
-    common.finish(findings=done.findings, incomplete=done.infra is not None)
+            typer.echo(show.text(done))

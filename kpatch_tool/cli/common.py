@@ -9,12 +9,14 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kpatch_tool import workspace
+from kpatch_tool.cli import streams
 from kpatch_tool.errors import InputError, exit_status
 from kpatch_tool.progress import Progress
 from kpatch_tool.text import json_printable, printable
@@ -118,9 +120,22 @@ def emit_pieces(document: Iterable[str]) -> None:
     sys.stdout.buffer.flush()
 
 
-def finish(*, findings: bool, incomplete: bool = False) -> None:
-    """End the command with the exit status for what came of it (errors.exit_status)."""
-    if status := exit_status(findings=findings, incomplete=incomplete):
+def verdict(*, findings: bool, incomplete: bool = False) -> AbstractContextManager[None]:
+    """Print the answer inside; then the command ends with the exit status for what came of it (errors.exit_status)."""
+    return ending(exit_status(findings=findings, incomplete=incomplete))
+
+
+@contextlib.contextmanager
+def ending(status: int) -> Iterator[None]:
+    """Print the answer inside; then the command ends with `status`, also where who reads the answer has seen enough
+    before its end (`kpt bisect | head -1`)."""
+    try:
+        yield
+    except BrokenPipeError:
+        if not streams.is_unread(sys.stdout):
+            raise
+        streams.drop_output()
+    if status:
         raise typer.Exit(status)
 
 
@@ -128,8 +143,13 @@ def console(*, stderr: bool = False) -> Console:
     """The terminal for a person (standard output or error), nothing but text where NO_COLOR or a pipe says so."""
     from rich.console import Console
 
+    class OnPipe(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave that to whom it is for (`ending`); rich would end the program, with a finding's status."""
+            raise  # noqa: PLE0704 - rich calls this where it has just caught a BrokenPipeError
+
     plain = bool(os.environ.get("NO_COLOR"))  # rich would still print bold
-    return Console(stderr=stderr, highlight=False, soft_wrap=False, color_system=None if plain else "auto")
+    return OnPipe(stderr=stderr, highlight=False, soft_wrap=False, color_system=None if plain else "auto")
 
 
 @contextlib.contextmanager

@@ -33,8 +33,8 @@ def command(
     workspace = common.here()
     loaded = store.load(store.find(workspace, common.chosen(workspace, series)))
     needs = dependencies_named(workspace, loaded, tree)
-    if as_json or form is Format.JSON:
-        common.emit_json(render.document(needs))
-    else:
-        typer.echo(render.FORMATS[form](loaded, needs))
-    common.finish(findings=needs.unmet)
+    with common.verdict(findings=needs.unmet):
+        if as_json or form is Format.JSON:
+            common.emit_json(render.document(needs))
+        else:
+            typer.echo(render.FORMATS[form](loaded, needs))

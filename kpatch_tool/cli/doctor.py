@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kpatch_tool import doctor
-from kpatch_tool.cli.common import JsonOption, console, emit_json, finish
+from kpatch_tool.cli.common import JsonOption, console, emit_json, verdict
 from kpatch_tool.report import checkup
 
 
@@ -21,8 +21,8 @@ def command(
     if install and not found.well:
         doctor.install(found.packages)
         found = doctor.check(Path.cwd())
-    if as_json:
-        emit_json(checkup.document(found))
-    else:
-        checkup.show(found, console())
-    finish(findings=False, incomplete=not found.well)
+    with verdict(findings=False, incomplete=not found.well):
+        if as_json:
+            emit_json(checkup.document(found))
+        else:
+            checkup.show(found, console())

@@ -19,8 +19,8 @@ def command(
 
     workspace = common.here()
     done = restore_named(workspace, common.chosen(workspace, series), tree=tree)
-    if as_json:
-        common.emit_json(show.document(done))
-    else:
-        typer.echo(show.text(done))
-    common.finish(findings=done.damaged)
+    with common.verdict(findings=done.damaged):
+        if as_json:
+            common.emit_json(show.document(done))
+        else:
+            typer.echo(show.text(done))

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from kpatch_tool.cli import common
-from kpatch_tool.results.kept import Kind
+from kpatch_tool.errors import InputError
+from kpatch_tool.results.kept import Kind, Status
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -23,11 +24,14 @@ def list_results(
     series: Annotated[str | None, typer.Option("--series", metavar="S", help="Of states of this series.")] = None,
     patch: Annotated[int | None, typer.Option("--patch", metavar="K", help="Of the state after patch K.")] = None,
     suite: Annotated[str | None, typer.Option("--suite", metavar="NAME", help="Of this suite.")] = None,
-    status: Annotated[str | None, typer.Option("--status", metavar="ok|failed", help="With this verdict.")] = None,
+    status: Annotated[Status | None, typer.Option("--status", help="With this verdict.")] = None,
     as_json: common.JsonOption = False,
 ) -> None:
     """What is kept of builds, tests, runs and guests, used last first: kind, id, status, age, size, what of, states."""
     if context.invoked_subcommand is not None:
+        if as_json or any(value is not None for value in (kind, tree, series, patch, suite, status)):
+            what = f"the options before {context.invoked_subcommand} are those of the list"
+            raise InputError(what, where="results", todo=f"see `kpt results {context.invoked_subcommand} -h`")
         return
     from kpatch_tool.report import kept as show
     from kpatch_tool.results.kept import Filter, disk_use, kept, places

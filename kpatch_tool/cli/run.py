@@ -18,6 +18,7 @@ from kpatch_tool.cli.common import (
     chosen,
     console,
     emit_json,
+    ending,
     here,
 )
 
@@ -53,9 +54,8 @@ def command(
     )
     with live.watcher_for(console(stderr=True)) as watcher:
         done = run_series(workspace, request, watcher)
-    if as_json:
-        emit_json({**run_document(done.record), "reports": [str(path) for path in done.reports]})
-    else:
-        show(done.record, console(), done.reports)
-    if status := done.record.exit_status:
-        raise typer.Exit(status)
+    with ending(done.record.exit_status):
+        if as_json:
+            emit_json({**run_document(done.record), "reports": [str(path) for path in done.reports]})
+        else:
+            show(done.record, console(), done.reports)

@@ -54,13 +54,13 @@ def command(
     workspace = common.here()
     with common.progress() as progress:
         tested = test_request(workspace, request, progress)
-    if as_json:
-        from kpatch_tool.report.document import tests_document
+    with common.verdict(findings=tested.findings, incomplete=tested.untested):
+        if as_json:
+            from kpatch_tool.report.document import tests_document
 
-        document = tests_document(tested.states)
-        common.emit_json({**document, "accelerator": tested.accel, "not_tested": tested.not_tested})
-    else:
-        from kpatch_tool.report import tests as show
+            document = tests_document(tested.states)
+            common.emit_json({**document, "accelerator": tested.accel, "not_tested": tested.not_tested})
+        else:
+            from kpatch_tool.report import tests as show
 
-        show.show(tested, common.console())
-    common.finish(findings=tested.findings, incomplete=tested.untested)
+            show.show(tested, common.console())

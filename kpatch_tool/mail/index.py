@@ -75,6 +75,8 @@ class _File:
 
 
 def _files(source: str) -> Iterator[_File]:
+    if not source:
+        raise InputError("the name of a source is empty", todo="give a mailbox (mbox, also compressed) or a Maildir")
     path = Path(source)
     try:
         if path.is_file():

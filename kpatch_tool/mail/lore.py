@@ -116,7 +116,7 @@ def configured_origin(kpt_toml: Path) -> str:
     try:
         table = tomllib.loads(kpt_toml.read_text("utf-8")).get("mail", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"cannot be read: {_one_line(error)}", where=str(kpt_toml)) from error
+        raise InputError(f"cannot be read: {_one_line(error)}", where=str(kpt_toml), todo="correct the file") from error
     chosen = table.get("lore") if isinstance(table, dict) else None
     if chosen is None:
         asked = process.run(["git", "config", "--get", "b4.midmask"], timeout=10)

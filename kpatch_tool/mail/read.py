@@ -31,6 +31,7 @@ _DIFF_HEAD = re.compile(rb"^(?:diff -|Index: |--- [^\n]+\n\+\+\+ )", re.MULTILIN
 _FIELDS = re.compile(rb"(?<=\n)[A-Z][\w-]{1,40}: [^\n]*\n(?=[A-Z][\w-]{1,40}:|[ \t])", re.MULTILINE)
 _MOST_HEADERS = 100
 _LEAST_INDENTED = 8  # lines, fewer prove nothing
+_GIVE = "give mail, or the page of an archive"
 _DEEPEST = 3  # of mails in mails
 _COMMIT = re.compile(rb"From ([0-9a-f]{40}) ")
 # A file of git format-patch below a diff: somebody mailed several in one text.
@@ -168,13 +169,13 @@ def read_files(files: Sequence[SourceFile], *, where: str) -> Received:
         data = unpacked(file.data, name)
         if not data.strip():
             if len(files) == 1:
-                raise InputError("the file is empty", where=name)
+                raise InputError("the file is empty", where=name, todo=_GIVE)
             continue
         messages.extend(parse(data, name))
         if mbox.cut_short(data):
             notes.append(f"the last mail of {file.path} is cut short")
     if not messages:
-        raise InputError("every file is empty", where=where)
+        raise InputError("every file is empty", where=where, todo=_GIVE)
     return Received(tuple(files), tuple(messages), notes=tuple(notes))
 
 

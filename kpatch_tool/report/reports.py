@@ -97,10 +97,13 @@ def write(workspace: Workspace, record: RunRecord, form: str, path: Path) -> Non
     Raises InputError when `path` cannot be the name of a file, and what `mail` raises.
     """
     data = encoded(MAKERS[form](workspace, record))
+    nowhere = InputError("no file can be written there", where=str(path), todo="name a file in a directory")
+    if not path.name or not path.parent.is_dir():
+        raise nowhere
     try:
         atomic.write_bytes(path, data)
-    except (IsADirectoryError, NotADirectoryError, FileExistsError, FileNotFoundError) as error:
-        raise InputError("no file can be written there", where=str(path), todo="name a file in a directory") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise nowhere from error
 
 
 def encoded(report: str) -> bytes:
@@ -110,6 +113,8 @@ def encoded(report: str) -> bytes:
 
 def write_all(workspace: Workspace, record: RunRecord, directory: Path) -> tuple[Path, ...]:
     """Write report.html and report.json into `directory`; their paths."""
+    with atomic.machine_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     paths = {form: directory / f"report.{form}" for form in ("html", "json")}
     for form, path in paths.items():
         write(workspace, record, form, path)

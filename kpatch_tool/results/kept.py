@@ -33,6 +33,13 @@ class Kind(StrEnum):
     GUEST = "guest"
 
 
+class Status(StrEnum):
+    """What came of it; nothing for a saved guest."""
+
+    OK = "ok"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """A state by the names people know: a series and the number of its last patch (0: the base)."""
@@ -88,7 +95,7 @@ class Filter:
     series: str | None = None
     patch: int | None = None
     suite: str | None = None
-    status: str | None = None
+    status: Status | None = None
 
     def holds(self, one: Kept) -> bool:
         """Whether `one` is to be shown."""

@@ -232,9 +232,11 @@ def _keep_images(built: Path, cfg: Path, target: Path) -> None:
 
 
 def _directory(workspace: Workspace, name: str) -> Path:
-    if not _NAME.fullmatch(name) or name in BUILT_IN:
-        why = "is kpt's own" if name in BUILT_IN else "cannot be the name of a suite"
-        raise InputError(f"{printable(name)!r} {why}", todo="choose letters, digits, dots and dashes")
+    if name in BUILT_IN:
+        raise InputError("this suite is kpt's own, it stays as it is", where=name, todo="give another name")
+    if not _NAME.fullmatch(name):
+        todo = "choose letters, digits, dots and dashes"
+        raise InputError(f"{printable(name)!r} cannot be the name of a suite", todo=todo)
     return workspace.state / "suites" / name
 
 

@@ -236,7 +236,7 @@ def machine_errors(path: Path) -> Iterator[None]:
         errno.ENOSPC: "free some space and run the command again",
         errno.EDQUOT: "free some of your quota and run the command again",
         errno.EFBIG: "raise your limit of the size of a file (ulimit -f) and run the command again",
-        errno.EROFS: "choose a workspace that can be written",
+        errno.EROFS: "choose a place that can be written",
         errno.EACCES: "check the permissions of that directory",
         errno.EPERM: "check the permissions of that directory",
     }

@@ -85,6 +85,7 @@ def tree_of(workspace: Workspace, catalogue: Catalogue, series: str, tree: str |
     where = tree if tree is not None else workspace.remembered(f"{_WHERE}:{series}")
     found = _sought(catalogue, series) if where is None else catalogue.find(where)
     if found is None:
+        store.find(workspace, series)  # says so when there is no such series
         raise InputError(f"series {series} is not applied to any tree here", todo=f"run `kpt apply {series}`")
     return found
 
@@ -116,11 +117,7 @@ def load_applied(workspace: Workspace, series: str | None = None, *, tree: str |
     name = workspace.remembered(LAST) if series is None else store.name_of(series)
     if name is None:
         raise InputError("no series was applied yet", todo="run `kpt apply SERIES`")
-    try:
-        found = tree_of(workspace, Catalogue(workspace), name, tree)
-    except InputError:
-        store.find(workspace, name)  # says so when there is no such series
-        raise
+    found = tree_of(workspace, Catalogue(workspace), name, tree)
     settle(found.git_dir)
     with Objects(found.git_dir) as objects:
         recorded = _recorded(objects, name)

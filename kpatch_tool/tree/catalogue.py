@@ -229,6 +229,10 @@ class Catalogue:
 
 def _description(name: str, table: object, path: Path) -> Description:
     where = f"{path}: [{name}]"
+    try:
+        check_name(name)
+    except InputError as error:
+        raise InputError(error.what, where=where, todo=error.todo) from error
     if not isinstance(table, dict):
         raise InputError("not a table", where=where, todo='write ["NAME"] and below it e.g. git = "URL"')
     if any(isinstance(value, dict) and key != "make" for key, value in table.items()):

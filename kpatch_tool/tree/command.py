@@ -59,7 +59,7 @@ def apply_named(
     _refuse_contradictions(chosen=wanted is not None, needed=needed, whole=with_prerequisites, reverse=reverse)
     directory = store.find(workspace, name)
     series = store.load(directory)
-    own = Catalogue(workspace).resolve(tree, series, skeleton=True)
+    own = Catalogue(workspace).resolve(tree, series, skeleton=not check)
     chosen = own if onto is None else _put_on(own, series, onto)
     lacking = stood_in(chosen, tree, series.tree)
     notes: tuple[str, ...] = (lacking,) if lacking else ()

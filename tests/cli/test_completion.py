@@ -74,6 +74,9 @@ OFFERS = {
     "kpt test --test dirty": ["dirty", "dirty_log_test"],
     "kpt show tlb-flush --patch ": ["1", "2"],
     "kpt test --patch ": ["1", "2"],
+    "kpt results --series ": SERIES,
+    "kpt results --tree ": ["old"],
+    "kpt results --status ": ["failed", "ok"],
     "kpt report --format j": ["json", "junit"],
 }
 

@@ -84,6 +84,22 @@ def test_a_reader_that_goes_is_no_finding(workspace: Workspace, kpt: Kpt) -> Non
         assert process.returncode == 0
 
 
+@pytest.mark.parametrize("words", [["base", "s"], ["base", "s", "--json"], ["apply", "s"]])
+def test_a_reader_that_goes_hides_no_finding(workspace: Workspace, kpt: Kpt, toy_repo: Path, words: list[str]) -> None:
+    """`set -o pipefail; kpt base s | true` is not to say that all is well."""
+    mails = workspace.series / "s"
+    mails.mkdir()
+    (mails / "0001.patch").write_text(patch_text("[PATCH] one", "Why.\n"))
+    kpt("tree", "add", "toy", "--git", toy_repo, "--ref", "main")
+    kpt(*words, status=1)
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "kpatch_tool", *words]
+    done = subprocess.run(command, cwd=workspace.root, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, b"kpt:" in done.stderr) == (1, False)
+
+
 _BROKEN = """
 from kpatch_tool import cli
 from kpatch_tool.cli import common
@@ -298,6 +314,13 @@ def test_a_directory_that_is_no_series(workspace: Workspace, kpt: Kpt) -> None:
             ["tree", "add", "t", "--ref", "--force"],
             "kpt: tree add: option '--ref' requires an argument, and '--force' ",
         ),
+        (["apply", "--tree"], "kpt: apply: option '--tree' requires an argument; see `kpt apply -h`"),
+        (["results", "--kind", "run", "prune", "--pretend"], "kpt: results: the options before prune are those of the"),
+        (["results", "--json", "show", "1"], "kpt: results: the options before show are those of the list; see `kpt "),
+        (["results", "--status", "maybe"], "kpt: results: invalid value for '--status': 'maybe' is not one of"),
+        (["index", ""], "kpt: the name of a source is empty; give a mailbox"),
+        (["suite", "remove", "kpt-guest"], "kpt: kpt-guest: this suite is kpt's own, it stays as it is; give another"),
+        (["undo", "nope"], "kpt: nope: no such series"),
         (["show", "--patch=--json"], "kpt: show: invalid value for '--patch': '--json' is not a valid int"),
         (["show", "--", "--patch", "--json"], "kpt: show: got unexpected extra argument"),
     ],

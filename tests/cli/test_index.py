@@ -72,7 +72,9 @@ def test_the_second_run_reads_nothing(kpt: Kpt, box: Path) -> None:
 
 def test_errors(kpt: Kpt, tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
-    assert kpt("index", "empty", status=2).err.endswith("empty: the file is empty\n")
+    assert kpt("index", "empty", status=2).err.endswith(
+        "empty: the file is empty; give mail, or the page of an archive\n"
+    )
     assert "no such file" in kpt("index", "nothing", status=2).err
 
 

@@ -72,7 +72,7 @@ def test_json_is_asked_for_as_elsewhere(kpt: Kpt, workspace: Workspace, tmp_path
     keep_a_run(workspace)
     document = kpt("report", "--format", "json").json
     assert kpt("report", "--json").json == document
-    kpt("report", "--json", "-o", tmp_path / "report")
+    assert kpt("report", "--json", "-o", tmp_path / "report").out == ""
     assert json.loads((tmp_path / "report").read_text()) == document
 
 
@@ -95,9 +95,15 @@ def test_what_is_kept_of_a_run_fits_the_terminal(kpt: Kpt, workspace: Workspace)
 
 def test_a_place_that_cannot_be_written(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
     keep_a_run(workspace)
-    for place in (tmp_path, tmp_path / "kpt.toml" / "r.html", Path("/proc/none/r.html")):
+    for place in (tmp_path, tmp_path / "kpt.toml" / "r.html", Path("/proc/none/r.html"), tmp_path / "no/r.html", "."):
         ran = kpt("report", "--format", "html", "-o", place, status=2)
         assert ran.err == f"kpt: {place}: no file can be written there; name a file in a directory\n"
+
+
+def test_standard_output_by_its_name(kpt: Kpt, workspace: Workspace) -> None:
+    keep_a_run(workspace)
+    assert kpt("report", "--format", "tap", "-o", "-").out == kpt("report", "--format", "tap").out
+    assert not (workspace.root / "-").exists()
 
 
 def test_an_unknown_format_is_the_user_s_error(kpt: Kpt, workspace: Workspace) -> None:

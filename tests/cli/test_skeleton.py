@@ -42,6 +42,12 @@ def test_a_series_applies_with_no_kernel_at_hand(chain: Path, kpt: Kpt, workspac
     assert [row["name"] for row in kpt("tree", "list", "--json").json["trees"]] == ["skeleton-s"]
 
 
+def test_whether_it_fits_is_asked_of_a_tree(chain: Path, kpt: Kpt, workspace: Workspace) -> None:
+    kpt("import", chain, "--name", "s")
+    assert "no kernel tree is here" in kpt("apply", "s", "--check", status=2).err
+    assert kpt("tree", "list", "--json").json["trees"] == []
+
+
 def test_only_named_lines_are_in_it(chain: Path, kpt: Kpt, workspace: Workspace, toy_repo: Path) -> None:
     kpt("import", chain, "--name", "s")
     files = base_files(store.load(workspace.series / "s"))

@@ -383,7 +383,8 @@ def test_flowed_only_where_the_text_bears_it_out(text: bytes, exactness: Exactne
 
 
 def test_the_times_of_diff_1_on_lines_of_their_own() -> None:
-    torn = b"diff -upr old/f\nnew/f\n--- old/f\t2019-10-29\n21:33:05.1 +0800\n+++ new/f\t2019-10-29\n21:39:01.2 +0800\n@@ -1 +1 @@\n-a\n+b\n"
+    torn = b"diff -upr old/f\nnew/f\n--- old/f\t2019-10-29\n21:33:05.1 +0800\n+++ new/f\t2019-10-29\n21:39:01.2 +0800\n"
+    torn += b"@@ -1 +1 @@\n-a\n+b\n"
     (message,) = messages(b"From: J <j@x.org>\nSubject: [PATCH] x\n\nWhy.\n\n" + torn)
     reading = read_message(message, where="x")
     assert [(file.path, file.added, file.removed) for file in reading.files] == [("f", 1, 1)]

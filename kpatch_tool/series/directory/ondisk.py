@@ -11,6 +11,7 @@ from typing import Any
 from kpatch_tool.errors import InputError
 
 LARGEST = 1 << 29  # bytes of one file
+_BROKEN = "correct the file, or import the series again"
 _TODO = "see what it is, or import the series again"
 
 
@@ -52,7 +53,7 @@ def table(directory: Path, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not readable as TOML: {error}", where=str(directory / name)) from error
+        raise InputError(f"not readable as TOML: {error}", where=str(directory / name), todo=_BROKEN) from error
 
 
 def strings(row: Mapping[str, Any], key: str) -> tuple[str, ...]:

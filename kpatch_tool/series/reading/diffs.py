@@ -116,12 +116,7 @@ def read_message(message: Message, *, where: str, kept: bool = False) -> Reading
     try:
         files = parse_diff(plain.diff)
     except DiffError as error:
-        if (body := _TORN_STAMP.sub(rb"\1 ", message.body)) != message.body:
-            return read_message(replace(message, body=body, damage=message.damage | {Damage.REWRAPPED}), where=where)
-        mangled = next(_repaired(message, plain, error), None)
-        if mangled is None:
-            raise _input_error(where, plain, error) from error
-        return mangled
+        return _mangled(message, plain, error, where)
     if files and kept and not message.damage:
         return Reading(plain, files, Exactness.INTACT, _INTACT)
     if files:
@@ -207,6 +202,15 @@ def _read_lost(message: Message, where: str) -> Reading:
             raise _input_error(where, parts, error) from error
         return _by_grammar(message, parts, blind, error)
     return Reading(parts, files, Exactness.DAMAGED, because(message.damage), message.damage)
+
+
+def _mangled(message: Message, plain: Split, error: DiffError, where: str) -> Reading:
+    """The likeliest reading of a mail whose diff, as it stands in `plain`, met `error`. Raises InputError for none."""
+    if (body := _TORN_STAMP.sub(rb"\1 ", message.body)) != message.body:
+        return read_message(replace(message, body=body, damage=message.damage | {Damage.REWRAPPED}), where=where)
+    if reading := next(_repaired(message, plain, error), None):
+        return reading
+    raise _input_error(where, plain, error) from error
 
 
 def _repaired(message: Message, plain: Split, error: DiffError) -> Iterator[Reading]:
