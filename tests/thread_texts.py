@@ -561,6 +561,16 @@ THREADS = (
         ("the versions begin anew after the RFC: v3 came before",),
     ),
     Thread(
+        "an RFC, and what became of it with the date of its commit",
+        """
+        p jane 10 [RFC PATCH] mm: one
+        q < p jane 5 [PATCH] mm: one
+        """,
+        ("v1 1/1", "v1 1/1"),
+        "q",
+        ('also posted as v1: "mm: one"',),
+    ),
+    Thread(
         "another one's series in the thread, and a fix",
         """
         c jane 0 ~ [PATCH 0/2] mm: do all of it

@@ -347,11 +347,12 @@ def _from_mail(raw: bytes, origin: str, commit: str = "", depth: int = 0) -> Ite
     )
     yield from _apart(message) if depth < _DEEPEST else (message,)
     for number, inner in enumerate(text.enclosed if depth < _DEEPEST else (), start=1):
-        for message in _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1):
-            if message.message_id or message.in_reply_to:
-                yield message
-            else:  # a file, sent with this mail
-                yield replace(message, in_reply_to=own[0] if own else "", date=message.date or date)
+        for file in _from_mail(inner, f"{origin}, attachment {number}", depth=depth + 1):
+            if file.message_id or file.in_reply_to:
+                yield file
+            else:  # sent with this mail, in its thread
+                above = message.references or answered
+                yield replace(file, in_reply_to=own[0] if own else "", references=above, date=file.date or date)
 
 
 def _apart(message: Message) -> Iterator[Message]:

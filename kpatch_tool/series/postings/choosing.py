@@ -162,8 +162,15 @@ def _after_the_rfc(group: Sequence[Posting]) -> Sequence[Posting]:
     """Without the RFC postings where counting began anew after them: "[RFC PATCH v5]", then "[PATCH]"."""
     requests = [one for one in group if one.rfc]
     last = max((one.when for one in requests), default=None)
-    after = [one for one in group if last and not one.rfc and one.when > last]
+    # A file that is attached to an answer bears the date of its commit.
+    after = [one for one in group if last and not one.rfc and (one.when > last or _answers(one, requests))]
     return [one for one in after if not any(_in_one_run(one, rfc) for rfc in requests)] or group
+
+
+def _answers(one: Posting, earlier: Sequence[Posting]) -> bool:
+    """Whether a posting was sent in the thread of one of the `earlier` ones, below it."""
+    ids = {id_ for other in earlier for id_ in other.ids}
+    return any(not ids.isdisjoint(post.parents) for post in one.posts)
 
 
 def shortcomings(chosen: Posting, patches: Sequence[Patch]) -> list[str]:
