@@ -217,6 +217,18 @@ def merge_rerun(
     return replace(first, results=tuple(results), seconds=first.seconds + again.seconds)
 
 
+def second_boot(first: StateTests, again: StateTests) -> StateTests:
+    """What a state comes to of which one boot failed, `first`, and another is `again`: that it failed counts where both
+    did, and the one with a trace tells why. Where this machine failed at the second there is no verdict."""
+    if again.status is SuiteStatus.INFRA:
+        why = f"{first.why}, and it could not be booted once more: {again.why}"
+        return replace(first, status=SuiteStatus.INFRA, results=(), why=why)
+    if again.status is SuiteStatus.OK:
+        return replace(again, why=f"{again.why}; unsteady: of two boots one failed ({first.why})")
+    told = again if again.trace and not first.trace else first
+    return replace(told, results=tuple(_steady(result, 2) for result in told.results) if told.patch else told.results)
+
+
 class _Either:
     """The results of two runs of a state; the cases that are worse in each of them, and were on the state before."""
 

@@ -45,7 +45,7 @@ _LOCK_SECONDS = 5.0
 _NESTED_SECONDS = 20.0  # of the trial of KVM, for what takes one where it works
 _KEPT_RUNS = 1000  # most of their contents are kept once (kpatch_tool.storage.contents)
 # Part of what results depend on: raised when the guest or the reading of outputs changes in a way that can change them.
-FORMAT = 13
+FORMAT = 14
 
 
 @dataclass(frozen=True, slots=True)

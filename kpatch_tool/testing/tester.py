@@ -12,7 +12,7 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.results.deltas import not_begun
+from kpatch_tool.results.deltas import breaks_as_base, not_begun
 from kpatch_tool.results.repeats import (
     NOTHING_BEFORE,
     Before,
@@ -24,6 +24,7 @@ from kpatch_tool.results.repeats import (
     merge_rerun,
     newly_passing,
     proven_before,
+    second_boot,
     stalled,
     stalls_beside,
     to_repeat,
@@ -36,6 +37,7 @@ from kpatch_tool.suites import catalogue, jobs, run, selftests
 from kpatch_tool.suites.jobs import Plan
 from kpatch_tool.suites.model import KERNEL_LOG, Cause, StateTests, SuiteStatus, Verdict
 from kpatch_tool.suites.run import Options, Subject
+from kpatch_tool.text import state_name
 from kpatch_tool.tree.model import State, Tree
 from kpatch_tool.vm.accel import Choice
 from kpatch_tool.workspace import Workspace
@@ -113,14 +115,17 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self._kept(key, state) for suite, key in keys.items()}
-        base = before.known()
-        missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
-        found: dict[str, StateTests] = {}
-        for suite, tests in known.items():
-            if tests is not None and self._is_doubtful(tests, plans[suite], before):
+        base, found = before.known(), dict[str, StateTests]()
+        for suite, tests in tuple(known.items()):
+            if tests is None or not self._is_doubtful(tests, plans[suite], before):
+                continue
+            if tests.status is SuiteStatus.FAILED:
+                known[suite] = None
+            else:
                 found[suite] = self._confirmed(subject, plans[suite], tests, before)
+        missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
         if missing:
-            results = run.test_state(subject, missing, choice, progress=self.progress)
+            results = self._booted(subject, missing, before)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
             calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
             sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
@@ -180,6 +185,20 @@ class Tester:
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
         return base is not None and worse_but_never_rerun(tests, base, _names(plan))
 
+    def _booted(self, subject: Subject, plans: Sequence[Plan], before: Before) -> tuple[StateTests, ...]:
+        """What the suites say of a state. One that failed before they could, and not as the base does, is booted once
+        more: a machine with much to do misses the deadline of a boot."""
+        choice = self.choose(subject.state, subject.build)
+        first = run.test_state(subject, plans, choice, progress=self.progress)
+        failed = [tests for tests in first if tests.status is SuiteStatus.FAILED]
+        one_look = self.runs == 1 and not self.keep  # of a search, which looks again by itself
+        if not failed or one_look or all(breaks_as_base(before.base(), tests) for tests in failed):
+            return first
+        self.progress(f"booting {state_name(subject.state.patch)} once more, which failed: {failed[0].why}")
+        anew = [replace(plan, digest=f"{plan.digest} booted anew") for plan in plans]
+        again = run.test_state(subject, anew, choice, progress=self.progress)
+        return tuple(map(second_boot, first, again))
+
     def _in_full(
         self, subject: Subject, plan: Plan, tests: StateTests, base: Sequence[StateTests], before: Before
     ) -> StateTests:
@@ -207,7 +226,7 @@ class Tester:
         """`tests` after all were run again, where the kernel said of this state that something took long; what else it
         complained of stays."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        if base is None:
+        if base is None or tests.status is SuiteStatus.FAILED:
             return tests
         only = stalled(tests, base)
         if not (only or stalls_beside(tests, base)):
@@ -227,7 +246,7 @@ class Tester:
     def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
         base, names = _of_suite(before.base(), tests.suite), _names(plan)
-        if base is None or not worse_tests(tests, base, names):
+        if base is None or tests.status is SuiteStatus.FAILED or not worse_tests(tests, base, names):
             return tests
         previous, known = _of_suite(before.previous(), tests.suite), set[str]()
         if previous is not None:

@@ -252,6 +252,64 @@ def test_one_stall_is_no_regression(
     assert any(one.case == OOPS.identity for one in tests.results) is any(OOPS in log for log in logs[:boots])
 
 
+LATE, DEAD = "the guest did not boot within 120 s", "the guest's kernel died: Kernel panic - not syncing: x"
+
+
+def unbooted(patch: int, why: str, trace: str = "") -> StateTests:
+    """A state that failed before any test began."""
+    return replace(make_tests(patch, f"t=abort:not-begun {why}", status="failed", why=why, suite="s"), trace=trace)
+
+
+@pytest.mark.parametrize("patch", [0, 1])
+@pytest.mark.parametrize(
+    ("whys", "expected"),
+    [
+        ((LATE, ""), ("ok", f"why; unsteady: of two boots one failed ({LATE})")),
+        ((LATE, LATE), ("failed", LATE)),
+        ((LATE, DEAD), ("failed", DEAD)),
+        ((DEAD, LATE), ("failed", DEAD)),
+        (("",), ("ok", "why")),
+    ],
+)
+def test_a_state_that_failed_to_boot_is_booted_once_more_before_that_is_kept(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, patch: int, whys: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    digests: list[str] = []
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        digests.extend(plan.digest for plan in plans)
+        why = whys[len(digests) - 1]
+        return (unbooted(patch, why, why if why == DEAD else "") if why else suite_results(patch),)
+
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, boot)
+    build = replace(make_build(patch), artifacts=workspace.state / "artifacts/k")
+    base = suite_results(0)
+    before = Before(base=lambda: (base,)) if patch else NOTHING_BEFORE
+    with Store(workspace) as store:
+        for _ in range(2):
+            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            (tests,) = tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)
+            assert (str(tests.status), tests.why) == expected
+    assert len(digests) == len(set(digests)) == len(whys), "and is kept then"
+    assert [delta.change for delta in compare(tests, base)] == ([Change.WORSE] if expected[0] == "failed" else [])
+
+
+def test_a_state_that_fails_as_the_base_is_booted_once(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    """Till the base is another: what was kept of the state says nothing then."""
+    answers = [unbooted(1, LATE), suite_results(1)]
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, lambda *_, **__: (answers.pop(0),))
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    found: list[StateTests] = []
+    with Store(workspace) as store:
+        for base in (unbooted(0, LATE), unbooted(0, LATE), suite_results(0)):
+            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            before = Before(base=partial(tuple, (base,)))
+            found += tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
+    assert [str(tests.status) for tests in found] == ["failed", "failed", "ok"]
+
+
 def test_what_hung_in_less_time_is_not_taken_for_a_base(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
     """A state's tests have less time than the base's. As the base of another series it has all of it."""
     ran: list[float] = []
