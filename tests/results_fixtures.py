@@ -27,7 +27,7 @@ KPTS_WORDS = (
     "x; worse in 3 of 3 runs",
     "unsteady: worse in 1 of 2 runs",
     "in some of its runs only",
-    "in another run the base passes it, too",
+    "passes in one run of two",
 )
 NEEDS = Dependencies((Edge(2, 1, EdgeKind.SYMBOL, "uses sp"),), (1, 2, 3), ())
 
@@ -144,6 +144,9 @@ class FakeSteps:
     def test(self, state: State, build: StateBuild, suites: tuple[str, ...], before: Before) -> tuple[StateTests, ...]:
         self.tested.append((state.patch, suites))
         return tuple(tests for tests in _given(self._tests[state.patch]) if tests.suite in suites)
+
+    def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
+        return tuple(found)
 
     def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
         self.spoken_for += [(state.patch, suite) for suite in suites]

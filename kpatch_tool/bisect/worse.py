@@ -16,8 +16,8 @@ from kpatch_tool.bisect.questions import Builder, Plain, unbuilt
 from kpatch_tool.errors import InputError, MachineError
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.results.deltas import ABSENT, Change, Delta, compare, emulator_died, name, transition
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, StateTests, SuiteStatus, Verdict
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, best_of, is_open
+from kpatch_tool.suites.model import KERNEL_LOG, Cause, StateTests, SuiteStatus
 from kpatch_tool.suites.named import near
 from kpatch_tool.testing.tester import Tester
 from kpatch_tool.text import plural
@@ -141,19 +141,18 @@ class Worse(Plain):
         return tuple(dict.fromkeys(test for one in bad for test in one.about))
 
     def _of_base(self) -> dict[str, StateTests]:
-        """What the base is taken to say: a case passes there if it did in one run of two. One unlucky run of the base
-        would hide every fault."""
+        """What the base is taken to say (repeats.best_of)."""
         built = self.builder.build(self.base)
         self.tester.fresh, self.tester.keep = False, True
         found = test_once(self.tester, self.base, built, self.suites)
         self.tester.keep = False
         self._require_case(found)
         for _ in range(_BASE_RETRIES):
-            failed = sorted({one.test for tests in found for one in tests.results if _open(one)})
+            failed = sorted({one.test for tests in found for one in tests.results if is_open(one)})
             if not failed:
                 break
             again = self._tester_of(failed).test(self.base, built, self.suites)
-            found = tuple(_best(*pair) for pair in zip(found, again, strict=True))
+            found = tuple(best_of(*pair) for pair in zip(found, again, strict=True))
         return {tests.suite: tests for tests in found}
 
     def _tester_of(self, tests: Sequence[str]) -> Tester:
@@ -253,17 +252,3 @@ def _is_bad(one: Observation, state: State) -> bool:
 def _about(seen: Sequence[Observation], patch: int) -> tuple[str, ...]:
     """The tests, whatever their variant, in which a state was worse in any look."""
     return tuple(dict.fromkeys(test.partition("@")[0] for one in seen if one.patch == patch for test in one.about))
-
-
-def _open(result: CaseResult) -> bool:
-    """Whether another run of the base could say something better."""
-    return result.test != KERNEL_LOG and result.verdict not in (Verdict.PASS, Verdict.SKIP)
-
-
-def _best(first: StateTests, again: StateTests) -> StateTests:
-    """`first` with what passed in a second run of some of its tests."""
-    passed = {(one.test, one.case): one for one in again.results if one.verdict is Verdict.PASS}
-    known = {(one.test, one.case) for one in first.results}
-    kept = [passed.get((one.test, one.case), one) if _open(one) else one for one in first.results]
-    new = [one for key, one in passed.items() if key not in known]
-    return replace(first, results=(*kept, *new))

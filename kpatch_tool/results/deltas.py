@@ -26,7 +26,7 @@ ABSENT = "absent"
 _CUT_SHORT = frozenset({str(Verdict.TIMEOUT), str(Verdict.ABORT)})
 _NO_TURN = frozenset({Cause.NOT_BEGUN, Cause.NOT_LOADED, Cause.LEFT_BEHIND})
 _CERTAIN = 1.0
-HALF_SURE = 0.5  # this machine may have done it: it was busy, or its emulator died
+HALF_SURE = 0.5  # this machine may have done it: it was busy, or its emulator died; or it comes and goes
 _NAMED_AT_MOST = 3
 _LARGE_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{5,}|\d{5,})\b")
 
@@ -37,7 +37,7 @@ class Change(StrEnum):
     # It passed on the base and does not any more (skipped and vanished cases included; not where QEMU itself died, nor
     # where a test that runs out of its time on both does not come as far).
     WORSE = "worse"
-    # It passes and did not on the base, or did not even build there; not where it does in another run of the base.
+    # It passes and did not in any run of the base, or did not even build there.
     BETTER = "better"
     CHANGED = "changed"  # neither: fail became timeout, a test the base does not have fails, ...
 
@@ -326,10 +326,11 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
-    lucky = change is Change.BETTER and ((key in after and _base_passes(after[key])) or _is_of_a_moment(key))
+    lucky = change is Change.BETTER and _is_of_a_moment(key)
     if lucky:
         change = Change.CHANGED
-    confidence = HALF_SURE if lucky or any(died) or Verdict.TIMEOUT in (base, now) else _CERTAIN
+    doubtful = lucky or any(died) or Verdict.TIMEOUT in (base, now) or _failed_once(before.get(key))
+    confidence = HALF_SURE if doubtful else _CERTAIN
     why, cause = _why(key, before, after)
     return Delta(test, case, base, now, confidence, change, why, follows, cause)
 
@@ -359,9 +360,9 @@ def not_begun(result: CaseResult) -> bool:
     return result.cause is Cause.NOT_BEGUN
 
 
-def _base_passes(result: CaseResult) -> bool:
-    """Whether another run of the base passes it, too, as this state does."""
-    return result.repeats is not None and result.repeats.base_passes
+def _failed_once(result: CaseResult | None) -> bool:
+    """Whether the base passes a case in one run of two: what fails there now may be as unlucky."""
+    return result is not None and result.repeats is not None and result.repeats.failed_once
 
 
 def _why(key: tuple[str, str], before: _Cases, after: _Cases) -> tuple[str, Cause]:

@@ -318,15 +318,24 @@ def newly_passing(tests: StateTests, base: StateTests, names: Collection[str]) -
     return _affordable([name for name in better if name in ran and name in names], ran, 1)
 
 
-def mark_flaky_on_base(tests: StateTests, base: StateTests, passed: Collection[tuple[str, str]]) -> StateTests:
-    """`tests` with a word where they are better than on the `base`, which in another run has `passed` these (test,
-    case)."""
-    lucky = {(delta.test, delta.case) for delta in _better(tests, base)}.intersection(passed)
-    results = (
-        replace(one, repeats=replace(_repeats(one), base_passes=True)) if (one.test, one.case) in lucky else one
-        for one in tests.results
-    )
-    return replace(tests, results=tuple(results))
+def best_of(base: StateTests, again: StateTests) -> StateTests:
+    """What the base is taken to say after some of its tests were run once more: a case passes there if it did in one
+    run of two, and says so. One unlucky run of the base would hide every fault."""
+    passed = {(one.test, one.case): one for one in again.results if one.verdict is Verdict.PASS}
+    known = {(one.test, one.case) for one in base.results}
+    kept = [_lucky(passed.get((one.test, one.case), one)) if is_open(one) else one for one in base.results]
+    new = [one for key, one in passed.items() if key not in known and one.test != KERNEL_LOG]
+    return replace(base, results=(*kept, *new))
+
+
+def is_open(result: CaseResult) -> bool:
+    """Whether another run of the base could say something better."""
+    return result.test != KERNEL_LOG and result.verdict not in (Verdict.PASS, Verdict.SKIP)
+
+
+def _lucky(result: CaseResult) -> CaseResult:
+    passes = result.verdict is Verdict.PASS
+    return replace(result, repeats=replace(_repeats(result), failed_once=True)) if passes else result
 
 
 def flaky_sentences(tests: StateTests) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from kpatch_tool.workspace import Workspace
 
 _KEPT_RUNS = 50  # of one series
 _FORMAT = "format"
-_RUN_FORMAT = 2  # of records of runs; raised where one that was kept before would be misread
+_RUN_FORMAT = 3  # of records of runs; raised where one that was kept before would be misread
 T = TypeVar("T")
 
 

@@ -201,6 +201,10 @@ class Rooms:
         with self._room():
             return self.tester.test(state, build, suites, before)
 
+    def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
+        with self._room():
+            return self.tester.reconsidered(found)
+
     def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
         with self._room():
             self.tester.speaks_for(state, build, suites)

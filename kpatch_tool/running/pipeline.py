@@ -117,6 +117,10 @@ class Steps(Protocol):
         """What each of `suites` said of the state (one boot), in their order. `before` has the results of the states
         before. Several states are tested at once, by threads."""
 
+    def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
+        """`found`, all that was tested, beside what further runs of the base have shown of it; the same where there
+        were none."""
+
     def speaks_for(self, state: State, build: StateBuild, suites: tuple[str, ...]) -> None:
         """Note that what `suites` said of an earlier state is true of this one, too."""
 
@@ -269,6 +273,7 @@ class _Run:
                     self._finish(*waiting.popleft())
             for begun in waiting:
                 self._finish(*begun)
+        self._reconsider()
         with suppress(MachineError):  # it is in the problems already
             self.uncompiled = self.steps.not_compiled(states, self.builds)
 
@@ -335,9 +340,26 @@ class _Run:
             self._cannot_test(patch, error)
             return
         self.tests += now
-        self.problems += untested(patch, now, self.tests)
-        same = max((tests.same_as for tests in now if tests.same_as is not None), default=None)
-        self._put(tests_cell(patch, now, self.tests, same_as=None if turn.fresh else same))
+        self._put_tests(patch, now)
+
+    def _put_tests(self, patch: int, now: Sequence[StateTests]) -> None:
+        told = untested(patch, now, self.tests)
+        self.problems += [one for one in told if one not in self.problems]
+        same = [tests.same_as for tests in now if tests.same_as is not None]
+        self._put(tests_cell(patch, now, self.tests, same_as=max(same) if len(same) == len(now) else None))
+
+    def _reconsider(self) -> None:
+        """Take what the states come to beside the base as all its runs show it."""
+        try:
+            anew = self.steps.reconsidered(self.tests)
+        except MachineError as error:
+            self.problems.append(f"{Stage.TEST}: {error.line()}")
+            return
+        if [*anew] == self.tests:
+            return
+        self.tests = [*anew]
+        for patch in dict.fromkeys(tests.patch for tests in self.tests):
+            self._put_tests(patch, [tests for tests in self.tests if tests.patch == patch])
 
     def _results(self, turn: Turn) -> list[StateTests]:
         if self._untestable is not None and not turn.is_over:  # what another state found out at the same time counts

@@ -68,15 +68,14 @@ class Repeats:
 
     It was worse than on the base in `worse` of `runs` (0: it was not run again); `earlier`: these are an earlier
     state's, which is worse in the very same cases. `in_some`: a case that is worse in some runs only, of a test that is
-    worse in all. `base_passes`: it passes where the base failed, but the base passes it in another run, too, so that no
-    patch mended anything.
+    worse in all. `failed_once`: one of the base's, which passes it in a second run and did not in the first.
     """
 
     runs: int = 0
     worse: int = 0
     earlier: bool = False
     in_some: bool = False
-    base_passes: bool = False
+    failed_once: bool = False
 
     @property
     def proven(self) -> bool:
@@ -94,7 +93,7 @@ class Repeats:
         parts = (
             self._worse(),
             "in some of its runs only" if self.in_some else "",
-            "in another run the base passes it, too" if self.base_passes else "",
+            "passes in one run of two" if self.failed_once else "",
         )
         return "; ".join(part for part in parts if part)
 

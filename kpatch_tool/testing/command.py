@@ -159,7 +159,8 @@ class _Testing:
             for state, build in built:
                 builds.append(build)
                 parts.append(self._begin(state, build, turns))
-            return tuple(tests for part in parts for tests in part()), builds
+            found = [tests for part in parts for tests in part()]
+        return self.tester.reconsidered(found), builds
 
     def _ready(self, state: State) -> tuple[State, StateBuild]:
         with told(self.tester.progress):

@@ -12,15 +12,15 @@ from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
-from kpatch_tool.results.deltas import breaks_as_base, not_begun
+from kpatch_tool.results.deltas import breaks_as_base, not_begun, previous_tested
 from kpatch_tool.results.repeats import (
     NOTHING_BEFORE,
     Before,
     base_durations,
+    best_of,
     cut_short,
     hung,
     in_full,
-    mark_flaky_on_base,
     merge_rerun,
     newly_passing,
     proven_before,
@@ -35,7 +35,7 @@ from kpatch_tool.results.repeats import (
 from kpatch_tool.results.store import Origin, Store
 from kpatch_tool.suites import catalogue, jobs, run, selftests
 from kpatch_tool.suites.jobs import Plan
-from kpatch_tool.suites.model import KERNEL_LOG, Cause, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, Cause, StateTests, SuiteStatus, inherited
 from kpatch_tool.suites.run import Options, Subject
 from kpatch_tool.text import state_name
 from kpatch_tool.tree.model import State, Tree
@@ -44,6 +44,16 @@ from kpatch_tool.workspace import Workspace
 
 _RUNS = 3  # of a test that seems worse, before it counts as worse
 _ROUNDS = 5  # of running tests again: more than two where those that were to speak for others were not worse again
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A state that was tested, and the base's results that it was compared with."""
+
+    subject: Subject
+    plan: Plan
+    key: str
+    base: StateTests
 
 
 @dataclass(slots=True)
@@ -70,7 +80,11 @@ class Tester:
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
     _base: tuple[State, StateBuild] | None = None
-    _again: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # suite, test: see _of_base
+    _reference: dict[str, StateTests] = field(
+        default_factory=dict
+    )  # the base of a suite, where more than one run tells
+    _asked: set[tuple[str, str]] = field(default_factory=set)  # suite, test: those that the base ran once more
+    _judged: dict[tuple[int, str], _Judged] = field(default_factory=dict)  # patch, suite
     _asking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -115,7 +129,7 @@ class Tester:
         plans = {suite: self._plan(state, build, suite) for suite in suites}
         keys = {suite: run.tests_key(subject, plan, choice) for suite, plan in plans.items()}
         known = {} if self.fresh else {suite: self._kept(key, state) for suite, key in keys.items()}
-        base, found = before.known(), dict[str, StateTests]()
+        base, found, before = before.known(), dict[str, StateTests](), self._with_reference(before)
         for suite, tests in tuple(known.items()):
             if tests is None or not self._is_doubtful(tests, plans[suite], before):
                 continue
@@ -128,11 +142,48 @@ class Tester:
             results = self._booted(subject, missing, before)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
             calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
-            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
-            found |= {tests.suite: self._not_by_chance(tests, before) for tests in sure}
+            found |= {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm}
         if self.keep:
             self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
-        return tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+        done = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
+        if state.patch and self.runs > 1:
+            for tests in done:
+                self._judge(subject, plans[tests.suite], keys[tests.suite], tests, before)
+        return done
+
+    def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
+        """`found`, results of one series in the order of its states, beside the base as all its runs show it: what
+        seems worse than that, and did not when its state was tested, is run again. Raises as `test` does."""
+        done: list[StateTests] = []
+        for tests in found:
+            if tests.same_as is not None:
+                first = next((one for one in done if (one.patch, one.suite) == (tests.same_as, tests.suite)), None)
+                done.append(tests if first is None else inherited(first, tests.patch))
+            elif not tests.patch:
+                done.append(self._reference.get(tests.suite, tests))
+            else:
+                done.append(self._judged_anew(tests, previous_tested(done, tests)))
+        return tuple(done)
+
+    def _judged_anew(self, tests: StateTests, previous: StateTests | None) -> StateTests:
+        base, then = self._reference.get(tests.suite), self._judged.get((tests.patch, tests.suite))
+        if base is None or then is None or then.base is base:
+            return tests
+        names = _names(then.plan)
+        names = {*worse_tests(tests, base, names)}.difference(worse_tests(tests, then.base, names))
+        before = Before(base=lambda: (base,), previous=lambda: () if previous is None else (previous,))
+        sure = self._confirmed(then.subject, then.plan, tests, before, names)
+        if self.keep and sure is not tests:
+            subject, plan = then.subject, then.plan
+            choice = self.choose(subject.state, subject.build)
+            self._keep({plan.suite: sure}, {plan.suite: then.key}, {plan.suite: plan.version}, subject.build, choice)
+        return sure
+
+    def _with_reference(self, before: Before) -> Before:
+        """`before` with the base as all its runs show it, waited for where it is asked for."""
+        if self.runs == 1:
+            return before
+        return replace(before, base=lambda: [self._reference.get(one.suite, one) for one in before.base()])
 
     def _kept(self, key: str, state: State) -> StateTests | None:
         """What the store has for `key`; of a state that is no base also what gave tests less time, in which some hung:
@@ -243,9 +294,12 @@ class Tester:
             return without_stalls(in_full(tests, again, base, ()), again)  # it says more than that something took long
         return merge_rerun(tests, again, base, {KERNEL_LOG: 2})
 
-    def _confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
-        """`tests` after those that got worse were run again, until they are not worse or have had their runs."""
-        base, names = _of_suite(before.base(), tests.suite), _names(plan)
+    def _confirmed(
+        self, subject: Subject, plan: Plan, tests: StateTests, before: Before, among: Collection[str] | None = None
+    ) -> StateTests:
+        """`tests` after those that got worse (`among` these, where given) were run again, until they are not worse or
+        have had their runs."""
+        base, names = _of_suite(before.base(), tests.suite), {*(_names(plan) if among is None else among)}
         if base is None or tests.status is SuiteStatus.FAILED or not worse_tests(tests, base, names):
             return tests
         previous, known = _of_suite(before.previous(), tests.suite), set[str]()
@@ -275,32 +329,40 @@ class Tester:
                 break
         return tests
 
-    def _not_by_chance(self, tests: StateTests, before: Before) -> StateTests:
-        """`tests` after what seems to be mended was run on the base once more: what passes there, too, says so."""
-        base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        if base is None or self._base is None:
-            return tests
+    def _judge(self, subject: Subject, plan: Plan, key: str, tests: StateTests, before: Before) -> None:
+        """Have the base run once more what is better than there, and note which results of it these are compared
+        with: those from before it was."""
+        base = _of_suite(before.base(), tests.suite)
+        if base is None:
+            return
+        self._judged[tests.patch, tests.suite] = _Judged(subject, plan, key, base)
+        if self._base is None or tests.cached:
+            return
         plan = self._plan(*self._base, tests.suite)
-        mended = newly_passing(tests, base, _names(plan))
         with self._asking:
-            names = [name for name in mended if (tests.suite, name) not in self._again]
-            self._again |= {(tests.suite, name): cases for name, cases in self._of_base(plan, names).items()}
-        passed = {(name, case) for name in mended for case in self._again[tests.suite, name]}
-        return mark_flaky_on_base(tests, base, passed)
+            base = self._reference.get(tests.suite, base)
+            names = [
+                name for name in newly_passing(tests, base, _names(plan)) if (tests.suite, name) not in self._asked
+            ]
+            self._asked |= {(tests.suite, name) for name in names}
+            if names:
+                self._reference[tests.suite] = self._base_anew(base, plan, names)
 
-    def _of_base(self, plan: Plan, names: Collection[str]) -> dict[str, frozenset[str]]:
-        """The cases of each of the tests called `names` that pass on the base in another run ("": all of the test)."""
+    def _base_anew(self, base: StateTests, plan: Plan, names: Sequence[str]) -> StateTests:
+        """The `base` after the tests called `names` were run there once more; it is kept."""
         assert self._base is not None
-        if not names:
-            return {}
         self.progress(f"running again on the base what seems to be mended: {', '.join(names)}")
         rows = tuple(row for row in plan.rows if row.name in names)
         rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
-        (again,) = run.test_state(self._subject(*self._base), [rest], self.choose(*self._base), progress=self.progress)
+        subject, choice = self._subject(*self._base), self.choose(*self._base)
+        (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
         if again.status is SuiteStatus.INFRA:
             raise MachineError(f"the base could not be run again: {again.why}", where=f"suite {plan.suite}")
-        passed = [one for one in again.results if one.verdict is Verdict.PASS]
-        return {name: frozenset(one.case for one in passed if one.test == name) for name in names}
+        best = best_of(base, again)
+        if self.keep and best != base:
+            key = {plan.suite: run.tests_key(subject, plan, choice)}
+            self._keep({plan.suite: best}, key, {plan.suite: plan.version}, subject.build, choice)
+        return best
 
     def _subject(self, state: State, build: StateBuild) -> Subject:
         return Subject(self.workspace, self.tree, state, build, self.arch)

@@ -75,6 +75,9 @@ class FakeTester:
     def speaks_for(self, state: State, build: StateBuild, suites: Sequence[str]) -> None:
         self.spoken_for += [state.patch for _ in suites]
 
+    def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
+        return tuple(found)
+
     def fingerprint(self, state: State, build: StateBuild, suite: str) -> str:
         return repr(build.modules)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Semaphore
@@ -55,6 +56,26 @@ def builds(*modules: str) -> dict[int, StateBuild | KptError]:
 
 def same_results(*patches: int) -> dict[int, tuple[StateTests, ...] | KptError]:
     return {patch: (make_tests(patch, *SAME),) for patch in patches}
+
+
+def test_what_the_base_passes_in_another_run_is_told_of_all_states() -> None:
+    """A later state passes what the base failed by chance."""
+
+    class Learning(FakeSteps):
+        def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
+            _, *later = found
+            return (make_tests(0, "vmexit=pass", "msr=pass passes in one run of two"), *later)
+
+    tests: dict[int, tuple[StateTests, ...] | KptError] = {
+        **same_results(0, 1),
+        2: (make_tests(2, "vmexit=pass", "msr=pass"),),
+        3: (make_tests(3, *SAME),),
+    }
+    steps = Learning(make_applied(SERIES), builds("a", "b", "c", "d"), tests)
+    seen = Recorder()
+    record = run(SERIES, steps, seen)
+    assert words(record, Stage.TEST) == ["2 cases", "1 worse", "same", "1 worse"]
+    assert [cell.text for cell in seen.seen if (cell.patch, cell.stage) == (1, Stage.TEST)][-2:] == ["same", "1 worse"]
 
 
 def test_a_good_series() -> None:

@@ -11,12 +11,12 @@ import pytest
 from kpatch_tool.results.deltas import Change, compare, sentence, since, transition
 from kpatch_tool.results.repeats import (
     base_durations,
+    best_of,
     by_chance,
     cut_short,
     flaky_sentences,
     flaky_tests,
     in_full,
-    mark_flaky_on_base,
     merge_rerun,
     newly_passing,
     not_confirmed,
@@ -117,16 +117,13 @@ def test_what_was_worse_in_some_runs_only_is_not_taken_back_while_its_test_is_wo
     assert by_chance(state, cases(3), base) == by_chance(cases(2, "b"), cases(3, "c"), base) == frozenset()
 
 
-def test_what_other_runs_say_is_kept_together() -> None:
-    """A test that failed on the base in another case, and passes now, may be worse in a case all the same."""
-    base = replace(cases(0), results=(*cases(0).results[:3], CaseResult("tlb", "", Verdict.FAIL, 1.0, "other")))
-    bad = replace(cases(1, "a"), results=(*cases(1, "a").results[:3], CaseResult("tlb", "", Verdict.PASS, 1.0)))
-    luck = mark_flaky_on_base(merge_rerun(bad, bad, base, {"tlb": 3}), base, {("tlb", "")})
-    assert luck.results[-1].why == "worse in 3 of 3 runs; in another run the base passes it, too"
-    assert proven_before(bad, base, luck, {"tlb"})[1] == {"tlb"}
-    luck = mark_flaky_on_base(merge_rerun(bad, cases(1), base, {"tlb": 2}), base, {("tlb", "")})
-    assert luck.results[-1].why == "unsteady: worse in 1 of 2 runs; in another run the base passes it, too"
-    assert flaky_sentences(luck) == ("tlb is unsteady: worse in 1 of 2 runs",)
+def test_a_case_passes_on_the_base_if_it_did_in_one_run_of_two() -> None:
+    best = best_of(cases(0, "a", "b"), cases(0, "b", "c"))
+    assert [str(one.verdict) for one in best.results] == ["pass", "fail", "pass", "fail"]
+    assert [one.why for one in best.results] == ["passes in one run of two", "", "", ""]
+    (worse,) = (delta for delta in compare(cases(1, "a", "b"), best) if delta.case)
+    assert (worse.case, worse.change, worse.confidence) == ("a", Change.WORSE, 0.5)
+    assert compare(cases(1, "b"), best) == ()
 
 
 @pytest.mark.parametrize("line", KPTS_WORDS)

@@ -113,7 +113,7 @@ def test_a_workspace_that_was_moved_keeps_its_outputs(tmp_path: Path, absolute: 
     if absolute:
         with sqlite3.connect(store.path) as connection:
             connection.execute("UPDATE tests SET value = ?", (json.dumps(encode(state_tests(output))),))
-            connection.execute("UPDATE runs SET value = ?", (json.dumps({"format": 2, **encode(run)}),))
+            connection.execute("UPDATE runs SET value = ?", (json.dumps({"format": 3, **encode(run)}),))
         connection.close()
     old = time.time() - 100_000
     os.utime(output.parent, (old, old))

@@ -210,6 +210,7 @@ def outcome_of(
     return tests
 
 
+BASE = State(0, "0" * 40, "0" * 40)
 STALL = Trace(TraceKind.STALL, "rcu: INFO: rcu_sched self-detected stall on CPU", "rcu: ...", 0)
 
 
@@ -483,21 +484,53 @@ def test_what_passes_in_another_run_of_the_base_was_not_mended(
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
     with Store(workspace) as store:
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
-        base = tester.test(State(0, "0" * 40, "0" * 40), build, ("s",))
+        base = tester.test(BASE, build, ("s",))
         before = Before(base=lambda: base, previous=lambda: base)
         first, second = (tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)[0] for patch in (1, 2))
+        best, first, second = tester.reconsidered((*base, first, second))
+        (kept,) = Tester(workspace, Tree("t", workspace.root, "0" * 40), store).test(BASE, build, ("s",))
     assert [(patch, names) for patch, names in ran if not patch][1:] == [(0, ["luck", "fault", "shaky"])], "asked once"
-    done = Tested((*base, first, second), "kvm", "asked for")
+    assert kept.results == best.results
+    done = Tested((best, first, second), "kvm", "asked for")
     for one in (first, second):
         changes = {(delta.test, delta.case): (str(delta.change), delta.confidence) for delta in done.deltas(one)}
         assert changes == {
-            ("luck", ""): ("changed", 0.5),
             ("fault", ""): ("better", 0.5),
-            ("shaky", "a"): ("changed", 0.5),
             ("shaky", "b"): ("worse", 1.0),
             ("unbuilt", ""): ("better", 1.0),
         }
-    assert first.results[0].why == "in another run the base passes it, too"
+    assert best.results[0].why == "passes in one run of two"
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+def test_what_the_base_passes_in_another_run_counts_for_every_state(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, bad: int
+) -> None:
+    """The base fails by chance. One patch breaks the test; the other passes it, by which that comes out."""
+    ran: list[int] = []
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ran.append(subject.state.patch)
+        fails = ran[-1] == bad or len(ran) == 1
+        return (suite_results(ran[-1], Verdict.FAIL if fails else Verdict.PASS),)
+
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, boot)
+    monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    states = [State(patch, f"{patch:040x}", f"{patch:040x}") for patch in range(3)]
+    for _ in range(2):
+        with Store(workspace) as store:
+            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            found = [*tester.test(BASE, build, ("s",))]
+            before = Before(base=partial(tuple, (found[0],)))
+            found += [tester.test(state, build, ("s",), before)[0] for state in states[1:]]
+            base, *later = tester.reconsidered([*found, inherited(found[bad], 3)])
+        done = Tested((base, *later), "kvm", "asked for")
+        changes = [[(str(one.change), one.confidence) for one in done.deltas(tests)] for tests in later]
+        assert changes == [[("worse", 0.5)] if patch in (bad, 3) else [] for patch in (1, 2, 3)]
+        assert later[bad - 1].results[0].why == later[2].results[0].why == "worse in 3 of 3 runs"
+    assert sorted(ran) == sorted([0, 1, 2, 0, bad, bad]), "the second time all is known"
 
 
 @pytest.mark.parametrize(
