@@ -56,10 +56,16 @@ _MOMENTS = (("soft lockup", "soft lockup"), ("workqueue lockup", "workqueue lock
             ("blocked for more than", "hung task"), ("", "RCU stall"))  # fmt: skip
 MOMENTS = frozenset(name for _, name in _MOMENTS)
 _OF_A_MOMENT = frozenset({TraceKind.LOCKUP, TraceKind.STALL})
-# "WARNING: CPU: 1 PID: 74 at arch/x86/kvm/svm.c:1059 svm_adjust_tsc_offset+0x23/0x68 [kvm_amd]()"
+# The line of WARN(), in __warn() of kernel/panic.c. A process may have any name.
+_WARNED = (
+    # 3.15 to 6.18: "WARNING: CPU: 1 PID: 74 at arch/x86/kvm/svm.c:1059 svm_adjust_tsc_offset+0x23/0x68 [kvm_amd]()"
+    re.compile(r"^WARNING: CPU: \d+ PID: \d+ at "),
+    # from 6.19 on: "WARNING: arch/x86/kvm/svm/svm.c:1059 at svm_exit+0x23/0x68 [kvm_amd], CPU#1: qemu-system-x86/74"
+    re.compile(r"^WARNING: (?:.+:\d+ )?at .+, CPU#\d+: .*/\d+$"),
+)
 # "BUG: scheduling while atomic: qemu/74/0x00000002", "BUG kmalloc-64 (Tainted: G        W  ): Redzone overwritten"
 _CHANGING = re.compile(
-    r"CPU: \d+ PID: \d+ |(?<=\.[chS]):\d+(?::\d+)?|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]"
+    r"CPU: \d+ PID: \d+ |, CPU#\d+: .*/\d+$|(?<=\.[chS]):\d+(?::\d+)?|\+0x[0-9a-f]+/0x[0-9a-f]+|\(\)$| \[#\d+\]"
     r"|\b(?:0x)?[0-9a-f]{8,16}\b|(?<=kworker/)[u\d]\d*:[^\s/]+|(?<=/)\d+(?=[/ !]|$)|(?<=CPU#)\d+"
     r"|(?<=pfn:)[0-9a-f]+|(?<=val:)-?\d+|(?<=kmemleak: )\d+|(?<=: )-?\d+$| \((?:Not tainted|Tainted: [^)]*)\)"
 )
@@ -124,7 +130,7 @@ class Trace:
     def message(self) -> str:
         """What WARN() was given to say ("refcount_t: underflow; use-after-free."): before the line of the warning, or
         behind it up to 4.14. Empty where it said nothing."""
-        if not self.title.startswith("WARNING: CPU: "):
+        if not _is_of_warn(self.title):
             return ""
         before, _, behind = self.text.partition(self.title.rstrip())
         after = [line for line in behind.split("\n")[1:2] if not line.startswith(_BEHIND)]
@@ -161,6 +167,10 @@ def printable(raw: bytes) -> str:
 def kind_of(line: str) -> TraceKind | None:
     """What a line (without time stamp) begins, if anything."""
     return next((kind for kind, pattern in _STARTS if pattern.search(line)), None)
+
+
+def _is_of_warn(line: str) -> bool:
+    return any(form.match(line) for form in _WARNED)
 
 
 def find_traces(console: bytes) -> tuple[Trace, ...]:
@@ -221,7 +231,7 @@ class _Growing:
     def continued_by(self, kind: TraceKind, line: str) -> bool:
         """The `Oops:` line, or the panic after it, of a fatal complaint is no complaint of its own; nor is what WARN()
         says right below its line (up to 4.14)."""
-        below = self.title.startswith("WARNING: CPU: ") and self.lines[-1] == self.title
+        below = _is_of_warn(self.title) and self.lines[-1] == self.title
         said = below and kind is TraceKind.WARNING and not line.startswith(("WARNING: ", "BUG: ", "UBSAN: ", "[ "))
         return (self.kind in FATAL and kind in FATAL) or said
 

@@ -74,6 +74,12 @@ Modules linked in: kvm_amd kvm
 """
 
 
+NEW_MESSAGE = REFCOUNT.replace(
+    b"CPU: 1 PID: 74 at lib/refcount.c:28 refcount_warn_saturate+0x8d/0xe0",
+    b"lib/refcount.c:28 at refcount_warn_saturate+0x8d/0xe0, CPU#1: monitor/74",
+)
+
+
 def test_what_a_warning_says_is_told_before_its_line_or_behind() -> None:
     (new,), (old,), (none,) = map(find_traces, (REFCOUNT, OLD_MESSAGE, OLD_WARNING))
     assert new.message == "refcount_t: underflow; use-after-free."
@@ -83,6 +89,9 @@ def test_what_a_warning_says_is_told_before_its_line_or_behind() -> None:
     assert old.message == "list_add corruption. prev->next should be next (c1), but was c2. (prev=c3)."
     assert none.message == "" and none.headline == none.title
     assert [trace.message for trace in find_traces(OLD_WARNING + REFCOUNT)] == ["", new.message]
+    (newest,) = find_traces(NEW_MESSAGE)
+    assert newest.message == new.message
+    assert newest.identity == "WARNING: lib/refcount.c at refcount_warn_saturate"
 
 
 def test_a_mark_without_a_complaint_keeps_nothing() -> None:
@@ -162,6 +171,15 @@ def test_never_fails(console: bytes) -> None:
             "WARNING: CPU: 0 PID: 9 at arch/x86/kvm/svm.c:1061 svm_adjust_tsc_offset+0x25/0x70 [kvm_amd]",
             "WARNING: at arch/x86/kvm/svm.c svm_adjust_tsc_offset [kvm_amd]",
         ),
+        (
+            "WARNING: arch/x86/kvm/svm/svm.c:1059 at svm_exit+0x23/0x68 [kvm_amd], CPU#1: monitor/74",
+            "WARNING: arch/x86/kvm/svm/svm.c at svm_exit [kvm_amd]",
+        ),
+        (
+            "WARNING: arch/x86/kvm/svm/svm.c:1061 at svm_exit+0x25/0x70 [kvm_amd], CPU#0: kworker/u4:2 a, b: c/90",
+            "WARNING: arch/x86/kvm/svm/svm.c at svm_exit [kvm_amd]",
+        ),
+        ("WARNING: at svm_exit+0x25/0x70 [kvm_amd], CPU#0: qemu/9", "WARNING: at svm_exit [kvm_amd]"),
         ("kernel BUG at arch/x86/kvm/mmu/mmu.c:42!", "kernel BUG at arch/x86/kvm/mmu/mmu.c!"),
         (
             "BUG: unable to handle page fault for address: ffff888003a1c000",
@@ -298,5 +316,6 @@ def test_a_complaint_is_of_the_time_when_it_came(flood: int) -> None:
 )
 def test_what_stands_right_below_a_warning(below: str, kinds: list[TraceKind]) -> None:
     """Up to 4.14 WARN() says there what it was given; everything else is a complaint of its own."""
-    console = f"WARNING: CPU: 0 PID: 9 at fs/sysfs/dir.c:31 f+0x5/0x16()\n{below}\nModules linked in: kvm\n"
-    assert [trace.kind for trace in find_traces(console.encode())] == kinds
+    for said in ("CPU: 0 PID: 9 at fs/sysfs/dir.c:31 f+0x5/0x16()", "fs/sysfs/dir.c:31 at f+0x5/0x16, CPU#0: qemu/9"):
+        console = f"WARNING: {said}\n{below}\nModules linked in: kvm\n"
+        assert [trace.kind for trace in find_traces(console.encode())] == kinds
