@@ -38,7 +38,7 @@ class Patience:
     silence: float = 60.0  # and between two of its words; init sends one every 2 s
     boots: int = 6  # that a run may take
     hangs: int = 3  # jobs of a group that may hang with their guest one after another
-    deaths: int = 8  # of QEMU itself while one job runs, until that is the job's outcome
+    deaths: int = 8  # of QEMU itself while one job runs, until that is the job's outcome; or before any began
 
 
 PATIENCE = Patience()
@@ -101,6 +101,7 @@ class _Run:
         self._jobs = [Numbered(number, group, job) for number, (group, job) in enumerate(jobs, 1)]
         self._done: dict[int, JobOutcome] = {}
         self._deaths: Counter[int] = Counter()
+        self._idle_deaths = 0
         self._stopped = ""
         self._hopeless: set[int] = set()  # groups of which no other job is begun
         self.boots: list[Boot] = []
@@ -108,17 +109,20 @@ class _Run:
     def run(self) -> tuple[GuestStatus, str]:
         """Boot until every job has its outcome or booting does not help."""
         while left := [job for job in self._jobs if job.id not in self._done and job.group not in self._hopeless]:
-            boots = len(self.boots) - min(self._deaths.total(), _FORGIVEN)
+            boots = len(self.boots) - min(self._deaths.total() + self._idle_deaths, _FORGIVEN)
             if boots >= self._patience.boots:
                 self._stopped = f"given up after {len(self.boots)} boots"
                 break
             recorder, ended = self._attempt(left)
             self._find_hopeless()
-            boot = self.boots[-1]
+            boot, died_idle = self.boots[-1], self._died_idle(recorder, ended)
+            if died_idle and self._idle_deaths < self._patience.deaths:
+                continue
+            if died_idle or (boot.ready is None and ended.how is How.QEMU):  # that is this machine's fault
+                self._stopped = boot.ended
+                return GuestStatus.INFRA, boot.ended
             if boot.ready is None:
                 self._stopped = boot.ended
-                if ended.how is How.QEMU:  # by itself, before the guest's first word: that is this machine's fault
-                    return GuestStatus.INFRA, boot.ended
                 if len(self.boots) > 1:  # it booted before: the jobs, not the kernel, are to blame
                     break
                 return GuestStatus.FAILED, boot.ended
@@ -138,6 +142,15 @@ class _Run:
         why = f"{ran} of {len(self._jobs)} jobs ran in {plural(len(self.boots), 'boot')}"
         why += f"; {self._stopped}" if self._stopped else ""
         return GuestStatus.OK, why
+
+    def _died_idle(self, recorder: Recorder, ended: session.Ended) -> bool:
+        """Whether QEMU itself died between init's first word and the first job, as modules load, and the kernel had not
+        died before it; counted."""
+        boot = self.boots[-1]
+        idle = boot.ready is not None and not recorder.outcomes and recorder.first_job is None
+        died = idle and ended.how is How.QEMU and not any(trace.fatal for trace in boot.traces)
+        self._idle_deaths += died
+        return died
 
     def _find_hopeless(self) -> None:
         """Where job after job hung with its guest, the next ones of their group would, too, each for its timeout and a

@@ -8,6 +8,7 @@ import json
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,13 @@ from hypothesis import strategies as st
 from kpatch_tool.errors import MachineError
 from kpatch_tool.suites import unittests_cfg
 from kpatch_tool.system import process, sandbox
-from kpatch_tool.vm import accel, qemu, wire
+from kpatch_tool.vm import accel, qemu, root, session, wire
 from kpatch_tool.vm.cpio import Entry, write_archive
 from kpatch_tool.vm.elf import interpreter, libraries, parse_list, strangers_libraries
-from kpatch_tool.vm.guest import _program
-from kpatch_tool.vm.model import GuestWork, Job, JobGroup, ModuleLoad
+from kpatch_tool.vm.guest import Patience, _program, run_guest
+from kpatch_tool.vm.model import GuestStatus, GuestWork, Job, JobGroup, ModuleLoad
 from kpatch_tool.vm.record import Numbered
+from kpatch_tool.vm.session import Console, Ended, How
 from kpatch_tool.vm.wire import MOST_FIELDS, Frame, FrameReader, FrameType, Step, WireError, encode_program
 
 
@@ -327,3 +329,48 @@ class TestMachine:
         first = accel.choose(tmp_path, program, None, full)
         assert (first.accel, first.why) == ("tcg", "KVM could not be tried: the disk is full")
         assert accel.choose(tmp_path, program, None, lambda machine: accel.Trial(True)).accel == "kvm"
+
+
+@pytest.mark.parametrize(
+    ("deaths", "console", "expected"),
+    [
+        (9, b"kvm: loading\n", (GuestStatus.INFRA, 3)),
+        (2, b"kvm: loading\n", (GuestStatus.OK, 3)),
+        (9, b"kernel BUG at arch/x86/kvm/svm.c:1!\n", (GuestStatus.FAILED, 1)),
+    ],
+)
+def test_a_qemu_that_is_killed_while_modules_load_is_no_fault_of_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, deaths: int, console: bytes, expected: tuple[GuestStatus, int]
+) -> None:
+    """A machine short of memory kills the largest process; here each boot but those after `deaths` ends so."""
+
+    def boot(
+        _command: object, _task: object, _deadlines: object, said: Console, take: Callable[[Frame, float], None]
+    ) -> Ended:
+        booted.append(1)
+        said.add(console)
+        take(Frame(FrameType.BOOTED, 0, 0.0, b"6.1\namd"), 1.0)
+        if len(booted) <= deaths:
+            return Ended(How.QEMU, -9, "", 2.0, saved=False)
+        take(Frame(FrameType.STARTED, 1, 1.0, b""), 1.5)
+        take(Frame(FrameType.ENDED, 1, 2.0, b"exit 0"), 2.0)
+        return Ended(How.DONE, 0, "", 3.0, saved=False)
+
+    booted: list[int] = []
+    monkeypatch.setattr(session, "boot", boot)
+    monkeypatch.setattr(root, "base_layer", lambda *_: tmp_path / "base")
+    monkeypatch.setattr(qemu, "seccomp_arguments", lambda _: ())
+    kernel = tmp_path / "bzImage"
+    kernel.touch()
+    work = GuestWork(kernel, (JobGroup((), (Job("t", ("/t",), 9.0),)),))
+    done = run_guest(
+        work,
+        qemu.Machine("tcg", "EPYC"),
+        out=tmp_path / "out",
+        cache=tmp_path,
+        program=Path("/q"),
+        patience=Patience(deaths=3, boots=1),
+    )
+    assert (done.status, len(done.boots)) == expected
+    if done.status is GuestStatus.INFRA:
+        assert done.why == done.outcomes[0].why == "QEMU ended by itself (status -9)"
