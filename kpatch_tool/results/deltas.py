@@ -329,7 +329,8 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     lucky = change is Change.BETTER and _is_of_a_moment(key)
     if lucky:
         change = Change.CHANGED
-    doubtful = lucky or any(died) or Verdict.TIMEOUT in (base, now) or _failed_once(before.get(key))
+    shaky = _failed_once(before.get(key)) or seen_once(after.get(key))
+    doubtful = lucky or shaky or any(died) or Verdict.TIMEOUT in (base, now)
     confidence = HALF_SURE if doubtful else _CERTAIN
     why, cause = _why(key, before, after)
     return Delta(test, case, base, now, confidence, change, why, follows, cause)
@@ -358,6 +359,11 @@ def lost_to_emulator(tests: StateTests, base: StateTests) -> list[str]:
 def not_begun(result: CaseResult) -> bool:
     """Whether a test's turn never came: its verdict is no answer of the kernel's."""
     return result.cause is Cause.NOT_BEGUN
+
+
+def seen_once(result: CaseResult | None) -> bool:
+    """Whether it is so in one run of several: a complaint of the kernel, which counts all the same."""
+    return result is not None and result.repeats is not None and result.repeats.worse == 1 < result.repeats.runs
 
 
 def _failed_once(result: CaseResult | None) -> bool:

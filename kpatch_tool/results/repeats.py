@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun
+from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun, seen_once
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
 from kpatch_tool.vm.console import MOMENTS
 
@@ -293,13 +293,14 @@ def not_confirmed(previous: StateTests, now: StateTests, base: StateTests) -> fr
 
 
 def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
-    """The cases that are worse than on the base in some runs of `tests`, in a test that is worse `later`, too: that
-    they are not then is nobody's doing."""
+    """The cases that are worse than on the base in some runs of `tests`, in a test that is worse `later`, too, and what
+    the kernel complained of once: that it is not so then is nobody's doing."""
     still = {delta.test for delta in _worse(later, base)}
     return frozenset(
         (result.test, result.case)
         for result in tests.results
-        if result.case and result.test in still and _repeats(result).in_some
+        if (result.test == KERNEL_LOG and seen_once(result))
+        or (result.case and result.test in still and _repeats(result).in_some)
     )
 
 

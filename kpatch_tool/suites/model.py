@@ -152,6 +152,7 @@ class StateTests:
     cached: bool = False
     trace: str = ""  # a kernel panic or oops of the guest
     outputs: Mapping[str, Path] = field(default_factory=dict)  # test -> the file with its whole output
+    heard: Mapping[str, str] = field(default_factory=dict)  # a complaint of the kernel -> the test during which it came
     # The earlier state whose results these are, as kernel, modules and tests are the very same; None: they are its own.
     same_as: int | None = None
 

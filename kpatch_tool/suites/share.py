@@ -51,6 +51,7 @@ class Share:
             why=self.run.why if failed else f"{_count(found)}; {self._how(self.run)}",
             trace=next((trace.text for trace in traces if trace.fatal), ""),
             outputs=files,
+            heard=self._heard(),
         )
 
     def _outcome(self, row: Planned, what: str) -> JobOutcome | None:
@@ -71,6 +72,11 @@ class Share:
         """The console that has the worst of `traces`, the first of them else; the last boot's where there are none."""
         worst = _worst(traces) if traces else None
         return next((boot.console for boot in run.boots if worst in boot.traces), run.boots[-1].console)
+
+    def _heard(self) -> dict[str, str]:
+        """The first test during which each complaint came that came during one."""
+        mine = [(name, done) for (suite, name, _), done in self.outcomes.items() if suite == self.plan.suite]
+        return {trace.identity: name for name, done in reversed(mine) for trace in done.traces}
 
     def _traces(self) -> list[Trace]:
         """What the kernel complained of while the suite ran; the first suite answers for boot and modules as well."""

@@ -6,12 +6,14 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.kbuild.build import build_state
 from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.progress import Progress, silent
+from kpatch_tool.results.complaints import heard_in, heard_once, merge_complaints, new_complaints
 from kpatch_tool.results.deltas import breaks_as_base, not_begun, previous_tested
 from kpatch_tool.results.repeats import (
     NOTHING_BEFORE,
@@ -136,13 +138,15 @@ class Tester:
             if tests.status is SuiteStatus.FAILED:
                 known[suite] = None
             else:
-                found[suite] = self._confirmed(subject, plans[suite], tests, before)
+                again = self._confirmed(subject, plans[suite], tests, before)
+                found[suite] = self._heard_again(subject, plans[suite], again, before)
         missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
         if missing:
             results = self._booted(subject, missing, before)
             whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
             calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
-            found |= {tests.suite: self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm}
+            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
+            found |= {tests.suite: self._heard_again(subject, plans[tests.suite], tests, before) for tests in sure}
         if self.keep:
             self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
         done = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
@@ -180,10 +184,16 @@ class Tester:
         return sure
 
     def _with_reference(self, before: Before) -> Before:
-        """`before` with the base as all its runs show it, waited for where it is asked for."""
+        """`before` with the base as all its runs so far show it, waited for where it is asked for, and the same from
+        then on."""
         if self.runs == 1:
             return before
-        return replace(before, base=lambda: [self._reference.get(one.suite, one) for one in before.base()])
+
+        @cache
+        def base() -> Sequence[StateTests]:
+            return [self._reference.get(one.suite, one) for one in before.base()]
+
+        return replace(before, base=base)
 
     def _kept(self, key: str, state: State) -> StateTests | None:
         """What the store has for `key`; of a state that is no base also what gave tests less time, in which some hung:
@@ -234,7 +244,7 @@ class Tester:
     def _is_doubtful(self, tests: StateTests, plan: Plan, before: Before) -> bool:
         """Whether kept results are worse than the base's in what was run but once: the base was tested anew since."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        return base is not None and worse_but_never_rerun(tests, base, _names(plan))
+        return base is not None and worse_but_never_rerun(tests, base, {*_names(plan), KERNEL_LOG})
 
     def _booted(self, subject: Subject, plans: Sequence[Plan], before: Before) -> tuple[StateTests, ...]:
         """What the suites say of a state. One that failed before they could, and not as the base does, is booted once
@@ -288,10 +298,9 @@ class Tester:
         (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
         if again.status is SuiteStatus.FAILED:
             return tests
-        if not only:
-            return without_stalls(tests, again)
-        if worse_tests(again, base, {KERNEL_LOG}) and not stalled(again, base):
-            return without_stalls(in_full(tests, again, base, ()), again)  # it says more than that something took long
+        says_more = not only or (worse_tests(again, base, {KERNEL_LOG}) and not stalled(again, base))
+        if says_more and again.status is SuiteStatus.OK:
+            return without_stalls(merge_complaints(tests, again, base, None), again)
         return merge_rerun(tests, again, base, {KERNEL_LOG: 2})
 
     def _confirmed(
@@ -307,27 +316,50 @@ class Tester:
             tests, sure = proven_before(tests, base, previous, names)
             names -= sure
             known |= set(worse_tests(previous, base, names))
-        took = {result.test: result.seconds for result in base.results if not result.case}
         count = Counter(result.test for result in tests.results if not result.case and not not_begun(result))
         for runs in range(2, _ROUNDS + 2) if self.runs > 1 else ():
             suspects = to_repeat(tests, base, names, times=count, most=self.runs, known=known)
             if not suspects:
                 break
-            choice = self.choose(subject.state, subject.build)
-            again_too = {*suspects, *_left_behind(tests, plan, suspects)}
-            rows = tuple(
-                jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in again_too
-            )
-            repeat = replace(plan, rows=rows, digest=f"{plan.digest} run {runs}")
+            names_too = {*suspects, *_left_behind(tests, plan, suspects)}
             self.progress(f"running again what got worse after patch {subject.state.patch}: {', '.join(suspects)}")
-            (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
+            again = self._once_more(subject, replace(plan, digest=f"{plan.digest} run {runs}"), names_too, base)
             if again.status is SuiteStatus.FAILED:
-                break
+                return merge_complaints(tests, again, base, {})
             count.update(suspects)
             tests = merge_rerun(tests, again, base, {name: count[name] for name in suspects}, previous)
+            tests = merge_complaints(tests, again, base, {name: max(count[name], 2) for name in names_too})
             if tests.status is SuiteStatus.INFRA:
                 break
         return tests
+
+    def _once_more(self, subject: Subject, plan: Plan, names: Collection[str], base: StateTests) -> StateTests:
+        """Another run of the tests called `names`, with ten times what they took on the `base`."""
+        choice = self.choose(subject.state, subject.build)
+        took = {result.test: result.seconds for result in base.results if not result.case}
+        rows = tuple(jobs.again(row, took.get(row.name, 0.0), choice.accel) for row in plan.rows if row.name in names)
+        (again,) = run.test_state(subject, [replace(plan, rows=rows)], choice, progress=self.progress)
+        return again
+
+    def _heard_again(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
+        """`tests` after those were run once more during which the kernel complained of something new, once; all of them
+        where it is not known during which."""
+        base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
+        if base is None or tests.status is not SuiteStatus.OK or not new_complaints(tests, base):
+            return tests
+        tests, once = heard_once(tests, base, _of_suite(before.previous(), tests.suite))
+        if not once:
+            return tests
+        names, choice = heard_in(tests, once), self.choose(subject.state, subject.build)
+        rest = self._to_run(plan, (base,), choice)
+        rows = tuple(row for row in rest.rows if names is None or row.name in names)
+        rest = replace(rest, rows=rows, digest=f"{plan.digest} complained")
+        told = f": {', '.join(names)}" if names else ""
+        self.progress(f"running again after patch {subject.state.patch}, whose kernel complained{told}", 0, 0)
+        (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
+        if again.status is SuiteStatus.INFRA:
+            return merge_rerun(tests, again, base, {KERNEL_LOG: 2})
+        return merge_complaints(tests, again, base, None if names is None else dict.fromkeys(names, 2))
 
     def _judge(self, subject: Subject, plan: Plan, key: str, tests: StateTests, before: Before) -> None:
         """Have the base run once more what is better than there, and note which results of it these are compared

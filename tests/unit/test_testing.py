@@ -15,7 +15,7 @@ from rich.console import Console
 from kpatch_tool.errors import MachineError
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.deltas import Change, compare, in_words
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, flaky_tests, stalled
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, by_chance, flaky_tests, stalled
 from kpatch_tool.results.store import Store
 from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
@@ -32,7 +32,7 @@ from kpatch_tool.suites.model import (
     inherited,
 )
 from kpatch_tool.suites.run import GUEST_CPUS, Subject
-from kpatch_tool.suites.share import Share, kernel_log
+from kpatch_tool.suites.share import TEST, Share, kernel_log
 from kpatch_tool.testing.command import Tested, guests_at_once
 from kpatch_tool.testing.tester import Tester
 from kpatch_tool.tree.model import State, Tree
@@ -54,7 +54,8 @@ OOPS = Trace(TraceKind.OOPS, "Oops: general protection fault", "Oops: ...", 0)
 def logged(patch: int, *traces: Trace) -> StateTests:
     """A state on which the kernel complained."""
     tests = suite_results(patch, trace=next((trace.text for trace in traces), ""))
-    return replace(tests, results=(*tests.results, *kernel_log(traces)))
+    heard = {trace.identity: "t" for trace in traces}
+    return replace(tests, results=(*tests.results, *kernel_log(traces)), heard=heard)
 
 
 def test_results_of_another_cpu_are_not_taken_for_those_of_this_one(
@@ -203,7 +204,8 @@ def outcome_of(
     """What the state after patch 1 comes to, all of whose tests pass on the base: `boot` says how each run goes."""
     plan_and_boot(monkeypatch, rows, boot)
     build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
-    base = replace(suite_results(0), results=tuple(CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows))
+    passed = (CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows)
+    base = replace(suite_results(0), results=(*passed, *kernel_log(())))
     with Store(workspace) as store:
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
         (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
@@ -215,25 +217,28 @@ STALL = Trace(TraceKind.STALL, "rcu: INFO: rcu_sched self-detected stall on CPU"
 
 
 @pytest.mark.parametrize(
-    ("logs", "boots", "findings"),
+    ("logs", "boots", "confidence"),
     [
-        ([(STALL,), ()], 2, False),
-        ([(STALL,), (STALL,)], 2, True),
-        ([(STALL,), (OOPS,)], 2, True),
-        ([(STALL, OOPS), ()], 2, True),
-        ([(STALL, OOPS), (STALL, OOPS)], 2, True),
-        ([(OOPS,), ()], 1, True),
-        ([(), ()], 1, False),
+        ([(STALL,), ()], 2, None),
+        ([(STALL,), (STALL,)], 2, 1.0),
+        ([(STALL,), (OOPS,)], 2, 0.5),
+        ([(STALL, OOPS), ()], 2, 0.5),
+        ([(STALL, OOPS), (STALL, OOPS)], 2, 1.0),
+        ([(OOPS,), (OOPS,)], 2, 1.0),
+        ([(OOPS,), ()], 2, 0.5),
+        ([(OOPS,), (STALL,)], 2, 0.5),
+        ([(), ()], 1, None),
     ],
 )
-def test_one_stall_is_no_regression(
+def test_what_the_kernel_says_once_is_no_regression_or_half_sure(
     monkeypatch: pytest.MonkeyPatch,
     workspace: Workspace,
     logs: list[tuple[Trace, ...]],
     boots: int,
-    findings: bool,
+    confidence: float | None,
 ) -> None:
-    """A busy machine stalls a guest now and then; what has a place in the kernel it does not make up."""
+    """A busy machine stalls a guest now and then. What has a place in the kernel it does not make up, but that need not
+    be a place that the patch has to do with."""
     digests: list[str] = []
 
     def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
@@ -248,8 +253,10 @@ def test_one_stall_is_no_regression(
         tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
         (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
     assert len(digests) == len(set(digests)) == boots
-    assert Tested((base, tests), "tcg", "asked for").findings is findings
-    assert list(flaky_tests(tests)) == ([] if findings or boots == 1 else [KERNEL_LOG])
+    done = Tested((base, tests), "tcg", "asked for")
+    assert {delta.confidence for delta in done.deltas(tests)} == ({confidence} if confidence else set())
+    assert done.findings is (confidence is not None)
+    assert list(flaky_tests(tests)) == ([] if confidence == 1.0 or boots == 1 else [KERNEL_LOG])
     assert any(one.case == OOPS.identity for one in tests.results) is any(OOPS in log for log in logs[:boots])
 
 
@@ -309,6 +316,88 @@ def test_a_state_that_fails_as_the_base_is_booted_once(monkeypatch: pytest.Monke
             before = Before(base=partial(tuple, (base,)))
             found += tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
     assert [str(tests.status) for tests in found] == ["failed", "failed", "ok"]
+
+
+WARN, SPLAT = (Trace(TraceKind.WARNING, f"WARNING: at {name}.c", "...", 0) for name in ("warn", "splat"))
+
+
+@pytest.mark.parametrize(
+    ("heard", "before", "ran"),
+    [
+        ("u", None, [["t", "u"], ["u"]]),
+        ("", None, [["t", "u"], ["t", "u"]]),
+        ("u", Repeats(2, 2), [["t", "u"]]),
+        ("u", Repeats(2, 1), [["t", "u"], ["u"]]),
+    ],
+)
+def test_the_test_in_whose_time_the_kernel_complained_is_run_once_more(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, heard: str, before: Repeats | None, ran: list[list[str]]
+) -> None:
+    """All are where it is not known; none where the state before complained of the same more than once."""
+    names: list[list[str]] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        names.append([row.name for plan in plans for row in plan.rows])
+        return (complaining(2, names[-1], WARN, heard=heard),)
+
+    base = complaining(0, ["t", "u"])
+    previous = complaining(1, ["t", "u"], WARN, heard="u")
+    previous = replace(
+        previous,
+        results=tuple(replace(one, repeats=before) if one.test == KERNEL_LOG else one for one in previous.results),
+    )
+    tests = [Test("s", name, Path("/t"), 9.0) for name in ("t", "u")]
+    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
+    build = replace(make_build(2), artifacts=workspace.state / "artifacts/k")
+    then = Before(base=lambda: (base,), previous=lambda: () if before is None else (previous,))
+    with Store(workspace) as store:
+        for _ in range(2):
+            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            (found,) = tester.test(State(2, "1" * 40, "2" * 40), build, ("s",), then)
+            assert names == ran, "and what came of it is kept"
+    assert [delta.confidence for delta in compare(found, base)] == [1.0, 1.0]
+    assert found.results[-1].why.startswith(WARN.title)
+    assert found.results[-1].repeats == Repeats(2, 2, earlier=len(ran) == 1)
+
+
+def test_what_a_kernel_said_is_no_verdict_where_no_other_run_could_be_made(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    for traces in ((WARN,), (WARN, STALL), (STALL,)):
+        runs = [complaining(1, ["t"], *traces), make_tests(1, status="infra", why="the disk is full", suite="s")]
+        tests = outcome_of(lambda *_, left=runs, **__: (left.pop(0),), rows, monkeypatch, workspace)
+        assert tests.status is SuiteStatus.INFRA and tests.why.endswith("the disk is full")
+
+
+def complaining(
+    patch: int, names: Sequence[str], *traces: Trace, heard: str = "", bad: Sequence[str] = ()
+) -> StateTests:
+    """A state of whose tests `bad` fail, and whose kernel complained during `heard`."""
+    verdicts = {name: Verdict.FAIL if name in bad else Verdict.PASS for name in names}
+    results = tuple(CaseResult(name, "", verdict, 1.0) for name, verdict in verdicts.items())
+    told = {trace.identity: heard for trace in traces} if heard else {}
+    return replace(suite_results(patch), results=(*results, *kernel_log(traces)), heard=told)
+
+
+@pytest.mark.parametrize("heard", ["t", ""])
+def test_what_the_kernel_complains_of_while_tests_are_run_again_is_told(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, heard: str
+) -> None:
+    """But for what it says as the guest boots: that another suite answers for."""
+    runs = iter([complaining(1, ["t"], WARN, heard="t", bad=["t"]), complaining(1, ["t"], SPLAT, heard=heard)])
+    base = complaining(0, ["t"])
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, lambda *_, **__: (next(runs),))
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
+    deltas = {delta.case: delta.confidence for delta in compare(found, base)}
+    assert deltas == dict.fromkeys(("", WARN.identity, *([SPLAT.identity] if heard else [])), 0.5)
+    assert list(flaky_tests(found)) == ["t", KERNEL_LOG]
+    later = replace(base, patch=2)
+    assert by_chance(found, later, base) == {(KERNEL_LOG, case) for case in deltas}, "nobody took it back"
 
 
 def test_what_hung_in_less_time_is_not_taken_for_a_base(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
@@ -635,6 +724,24 @@ def test_the_log_of_the_kernel_is_that_of_the_boot_it_complained_in(tmp_path: Pa
     assert log((warning,), (OOPS,), ()).name == "console-2.log"
     assert log((), (warning,), (warning,)).name == "console-2.log"
     assert log((), ()).name == "console-2.log"
+
+
+def test_it_is_kept_during_which_test_the_kernel_complained() -> None:
+    """The first of the suite's own; what came during none, or another suite's, is not known."""
+
+    def ended(name: str, *traces: Trace) -> JobOutcome:
+        return JobOutcome(Job(name, ("/t",), 1.0), 0, Ending.EXIT, 1, 1.0, None, "exit status 1", traces=traces)
+
+    outcomes = {
+        ("s", "t", TEST): ended("t"),
+        ("s", "u", TEST): ended("u", WARN),
+        ("s", "v", TEST): ended("v", WARN, OOPS),
+        ("other", "w", TEST): ended("w", SPLAT),
+    }
+    boot = Boot(1.0, 1.0, 2.0, "6.1", "amd", Path("console-1.log"), "", (STALL, WARN, OOPS, SPLAT))
+    guest = GuestRun(GuestStatus.OK, "", tuple(outcomes.values()), (boot,))
+    tests = Share(make_build(1), Plan("s", (), ""), outcomes, guest, first=True).tests()
+    assert tests.heard == {WARN.identity: "u", OOPS.identity: "v"}
 
 
 def test_no_more_guests_than_there_is_memory_for() -> None:

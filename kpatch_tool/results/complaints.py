@@ -1,0 +1,99 @@
+"""What the kernel complained of in one run of a state's tests, and in others: once, it may be anybody's doing.
+
+Stalls and lockups, which a busy machine has, are not meant here (repeats.stalled). Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from kpatch_tool.results.deltas import Change, compare
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Repeats, StateTests, Verdict
+from kpatch_tool.vm.console import MOMENTS
+
+_ONCE = Repeats()
+_TWICE = 2
+
+
+def new_complaints(tests: StateTests, base: StateTests) -> dict[str, CaseResult]:
+    """What the kernel complained of in `tests` and not on the `base`, by the names of the cases."""
+    worse = {delta.case for delta in compare(tests, base) if delta.test == KERNEL_LOG and delta.change is Change.WORSE}
+    return {
+        one.case: one
+        for one in tests.results
+        if one.test == KERNEL_LOG and one.case in worse - MOMENTS and one.verdict is Verdict.FAIL and one.case
+    }
+
+
+def heard_once(tests: StateTests, base: StateTests, previous: StateTests | None) -> tuple[StateTests, tuple[str, ...]]:
+    """`tests`, and those of its new complaints that ask for another run: heard in the one run there was. Those that the
+    `previous` state had in several say so, and do not."""
+    once = {case: one for case, one in new_complaints(tests, base).items() if not _repeats(one).runs}
+    there = {} if previous is None else new_complaints(previous, base)
+    seen = {case: _repeats(there[case]) for case in once if case in there}
+    proven = {case: replace(one, earlier=True) for case, one in seen.items() if one.worse >= _TWICE}
+    return _with(tests, proven), tuple(case for case in once if case not in proven)
+
+
+def heard_in(tests: StateTests, complaints: Collection[str]) -> tuple[str, ...] | None:
+    """The tests during which `complaints` came; None where that is not known of all."""
+    found = [tests.heard.get(case, "") for case in complaints]
+    return tuple(dict.fromkeys(found)) if all(found) else None
+
+
+def merge_complaints(
+    first: StateTests, again: StateTests, base: StateTests, runs: Mapping[str, int] | None
+) -> StateTests:
+    """`first` with what the kernel complained of in `again`, one more run of the tests in `runs`, which has how often
+    each has run now (None: of all, twice).
+
+    A complaint counts, be it in one run only; it says in how many of those that could have it. One that only `again`
+    has counts if it came during a test: what another suite answers for, as the guest boots, is no news.
+    """
+    known, now = new_complaints(first, base), new_complaints(again, base)
+    asked = {case for case in known if case in now or runs is None or first.heard.get(case) in runs}
+    counted = {case: _one_more(_repeats(known[case]), heard=case in now) for case in asked}
+    fresh = {
+        case: replace(one, repeats=Repeats((runs or {}).get(again.heard[case], _TWICE), 1))
+        for case, one in now.items()
+        if case not in known and case in again.heard
+    }
+    told = _with(first, counted)
+    if fresh:
+        told = _with_fresh(told, again, fresh)
+    seen = [_repeats(one) for one in new_complaints(told, base).values()]
+    return _with(told, {"": max(seen, key=lambda one: (one.worse, one.runs))}) if counted or fresh else told
+
+
+def _with_fresh(first: StateTests, again: StateTests, fresh: Mapping[str, CaseResult]) -> StateTests:
+    """`first` with complaints of `again`; with its log, where there is nothing in that of `first`."""
+    clean = not any(one.test == KERNEL_LOG and one.verdict is Verdict.FAIL for one in first.results)
+    kept = tuple(one for one in first.results if not (clean and one.test == KERNEL_LOG))
+    whole = tuple(one for one in again.results if clean and (one.test, one.case) == (KERNEL_LOG, ""))
+    outputs = {name: path for name, path in again.outputs.items() if clean and name == KERNEL_LOG}
+    return replace(
+        first,
+        results=(*kept, *whole, *fresh.values()),
+        outputs={**first.outputs, **outputs},
+        trace=first.trace or again.trace,
+        heard={**first.heard, **{case: again.heard[case] for case in fresh}},
+    )
+
+
+def _with(tests: StateTests, repeats: Mapping[str, Repeats]) -> StateTests:
+    """`tests` with `repeats` for cases of the kernel's log."""
+    results = (
+        replace(one, repeats=repeats[one.case]) if one.test == KERNEL_LOG and one.case in repeats else one
+        for one in tests.results
+    )
+    return replace(tests, results=tuple(results))
+
+
+def _one_more(repeats: Repeats, *, heard: bool) -> Repeats:
+    runs, worse = (repeats.runs, repeats.worse) if repeats.runs else (1, 1)
+    return replace(repeats, runs=runs + 1, worse=worse + heard)
+
+
+def _repeats(result: CaseResult) -> Repeats:
+    return result.repeats or _ONCE
