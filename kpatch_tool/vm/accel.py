@@ -25,6 +25,8 @@ KINDS = ("kvm", "tcg")
 _TRIAL_SECONDS = 10.0
 _LATE_KEPT_SECONDS = 3600.0
 _DEVICE = Path("/dev/kvm")
+# Whether KVM lets guests have guests: "Y" or "1". Its modules may be loaded anew without another boot.
+_NESTED = (Path("/sys/module/kvm_amd/parameters/nested"), Path("/sys/module/kvm_intel/parameters/nested"))
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # No guest of the guest on its first CPU: whenever another CPU loads FPU registers, TCG takes a flag out of the first
 # one's hflags2, without a lock (cpu_clear_ignne() in QEMU's target/i386/tcg, 7.2 to 11), and what VMRUN or VMEXIT write
@@ -107,9 +109,9 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
     """The acceleration to use with the QEMU `program`.
 
     `wanted` is "kvm", "tcg" or None (then KPT_ACCEL counts; nothing there: a trial decides, whose answer is kept in
-    `cache` until the next boot of this machine or change of QEMU, an hour where it came `late`). `prove_nesting` runs
-    a guest inside a guest on the machine given; a MachineError of its is no answer: TCG is taken, and the next call
-    tries again. Raises InputError for an unknown kind.
+    `cache` until the next boot of this machine or change of QEMU, of the access to KVM or of whether it nests, an hour
+    where it came `late`). `prove_nesting` runs a guest inside a guest on the machine given; a MachineError of its is no
+    answer: TCG is taken, and the next call tries again. Raises InputError for an unknown kind.
     """
     version = qemu.version(program)
     asked = wanted or os.environ.get(ENVIRONMENT) or None
@@ -117,7 +119,7 @@ def choose(cache: Path, program: Path, wanted: str | None, prove_nesting: Proof)
         check(asked)
         return Choice(asked, version, f"{asked} was asked for")
     answer = cache / "accel.json"
-    identity = f"{_boot_id()} {version}"
+    identity = f"{_boot_id()} {version} {_permitted()}"
     known = _remembered(answer, identity)
     if known is not None:
         return known
@@ -168,8 +170,18 @@ def _remembered(path: Path, identity: str) -> Choice | None:
         return None
 
 
+def _permitted() -> str:
+    """What an administrator may change of KVM at any time: the access to it, and whether it nests."""
+    return " ".join(["open" if has_device() else "closed", *(_line(path, "-") for path in _NESTED)])
+
+
 def _boot_id() -> str:
+    return _line(_BOOT_ID, "unknown")
+
+
+def _line(path: Path, otherwise: str) -> str:
+    """The one line of a file of the kernel's, or `otherwise` where it is not to be read."""
     try:
-        return _BOOT_ID.read_text("ascii").strip()
+        return path.read_text("ascii").strip()
     except OSError:
-        return "unknown"
+        return otherwise

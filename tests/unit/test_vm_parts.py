@@ -317,6 +317,30 @@ class TestMachine:
             assert choice.accel == "tcg" and "hung" in choice.why
             assert len(tried.read_text()) == times
 
+    def test_an_answer_ends_with_what_an_administrator_changes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`usermod -aG kvm`, `modprobe kvm_amd nested=1`: no boot is between them and the next run of kpt."""
+        program = tmp_path / "qemu"
+        program.write_text("#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 1 && exit\nexit 7\n")
+        program.chmod(0o755)
+        device, nested = tmp_path / "kvm", tmp_path / "nested"
+        monkeypatch.setattr(accel, "_DEVICE", device)
+        monkeypatch.setattr(accel, "_NESTED", (tmp_path / "none", nested))
+
+        def chosen() -> str:
+            nests = nested.read_text() == "Y\n"
+            return accel.choose(tmp_path, program, None, lambda machine: accel.Trial(nests, "no")).accel
+
+        nested.write_text("N\n")
+        assert chosen() == "tcg"
+        device.touch()
+        assert chosen() == "tcg"
+        nested.write_text("Y\n")
+        assert chosen() == "kvm"
+        device.unlink()
+        assert chosen() == "tcg"
+
     def test_a_trial_that_could_not_be_made_is_no_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         program = tmp_path / "qemu"
         program.write_text("#!/bin/sh\n[ $1 = --version ] && echo QEMU emulator version 1 && exit\nexit 7\n")
