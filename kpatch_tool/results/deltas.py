@@ -140,6 +140,20 @@ def breaks_as_base(states: Sequence[StateTests], tests: StateTests) -> bool:
     )
 
 
+def is_broken(states: Sequence[StateTests], tests: StateTests) -> bool:
+    """Whether a state does not get through a suite, and not only as the base does not; `states` as there. A base that
+    does not is broken itself."""
+    return tests.status is SuiteStatus.FAILED and not breaks_as_base(states, tests)
+
+
+def is_finding(states: Sequence[StateTests], tests: StateTests) -> bool:
+    """Whether something is wrong with a state: it is broken, or worse than the base; `states` as there."""
+    if tests.patch == 0 or is_broken(states, tests):
+        return is_broken(states, tests)
+    bases = (one for one in states if one.patch == 0 and one.suite == tests.suite)
+    return any(delta.change is Change.WORSE for base in bases for delta in compare(tests, base))
+
+
 def identity(delta: Delta) -> tuple[str, str, str]:
     """What makes two states differ from the base in the same way: the case, and what became of it."""
     return (delta.test, delta.case, delta.now)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kpatch_tool.depend.model import Dependencies
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild, fails_as, new_warnings
-from kpatch_tool.results.deltas import Change, breaks_as_base, compare, differing, lost_to_emulator
+from kpatch_tool.results.deltas import Change, compare, differing, is_broken, is_finding, lost_to_emulator
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
 from kpatch_tool.series.model import Patch, Series
 from kpatch_tool.suites.model import StateTests, SuiteStatus
@@ -67,7 +67,7 @@ def tests_cell(
     if any(tests.status is SuiteStatus.INFRA for tests in now):
         return Cell(patch, Stage.TEST, Outcome.INFRA, "cannot", why)
     failed = [tests for tests in now if tests.status is SuiteStatus.FAILED]
-    if any(not breaks_as_base(everything, tests) for tests in failed):
+    if any(is_broken(everything, tests) for tests in now):
         return Cell(patch, Stage.TEST, Outcome.FINDING, "FAILED", why)
     if failed and len(failed) == len(now):
         return Cell(patch, Stage.TEST, Outcome.SKIPPED, "as base", f"nor does the base get through: {why}")
@@ -76,7 +76,7 @@ def tests_cell(
     bases = {tests.suite: tests for tests in everything if tests.patch == 0 and tests.status is not SuiteStatus.INFRA}
     deltas = [delta for tests in now if tests.suite in bases for delta in compare(tests, bases[tests.suite])]
     counts = {change: differing([delta for delta in deltas if delta.change is change]) for change in Change}
-    outcome = Outcome.FINDING if counts[Change.WORSE] else Outcome.WELL
+    outcome = Outcome.FINDING if any(is_finding(everything, tests) for tests in now) else Outcome.WELL
     if same_as is not None:
         return Cell(patch, Stage.TEST, outcome, f"= {state_name(same_as) if same_as else 'base'}", why)
     words = [f"{count} {change}" for change, count in counts.items() if count]

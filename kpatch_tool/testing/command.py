@@ -14,7 +14,7 @@ from kpatch_tool.kbuild import arch as archs
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
 from kpatch_tool.progress import Progress, silent, told
 from kpatch_tool.results.answer import out_of_reach
-from kpatch_tool.results.deltas import Change, Delta, compare, lost_to_emulator, previous_tested
+from kpatch_tool.results.deltas import Delta, compare, is_finding, lost_to_emulator, previous_tested
 from kpatch_tool.results.repeats import (
     Before,
 )
@@ -84,8 +84,9 @@ class Tested:
 
     @property
     def findings(self) -> bool:
-        """Whether any state is worse than the base (its kernel's complaints are tests, too), or cannot be tested."""
-        return any(self._is_finding(tests) for tests in self.states if tests.status is not SuiteStatus.INFRA)
+        """Whether any state is worse than the base (its kernel's complaints are tests, too), or cannot be tested, and
+        not only as the base cannot."""
+        return any(is_finding(self.states, tests) for tests in self.states)
 
     @property
     def untested(self) -> bool:
@@ -95,11 +96,6 @@ class Tested:
     def _lost(self, tests: StateTests) -> list[str]:
         base = self.base_of(tests)
         return [] if base is None else lost_to_emulator(tests, base)
-
-    def _is_finding(self, tests: StateTests) -> bool:
-        if tests.status is SuiteStatus.FAILED:
-            return True
-        return any(delta.change is Change.WORSE for delta in self.deltas(tests))
 
 
 def guests_at_once(wanted: int | None) -> int:

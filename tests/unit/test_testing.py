@@ -14,9 +14,11 @@ from rich.console import Console
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.report.tests import show
-from kpatch_tool.results.deltas import Change, compare, in_words
+from kpatch_tool.results.deltas import Change, compare, in_words, is_finding
+from kpatch_tool.results.record import Outcome
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, by_chance, flaky_tests, stalled
 from kpatch_tool.results.store import Store
+from kpatch_tool.running import cells
 from kpatch_tool.suites import jobs, run, variants
 from kpatch_tool.suites.catalogue import SuiteKind
 from kpatch_tool.suites.jobs import Plan
@@ -92,11 +94,19 @@ def test_results_of_another_cpu_are_not_taken_for_those_of_this_one(
         ((logged(0, OOPS), logged(1)), False, False),
         ((suite_results(0), suite_results(1, status="failed"), suite_results(2, status="infra")), True, True),
         ((suite_results(0),), False, False),
+        ((suite_results(0, status="failed"), suite_results(1, status="failed")), True, False),
     ],
 )
 def test_what_is_a_finding(states: tuple[StateTests, ...], findings: bool, untested: bool) -> None:
     done = Tested(states, "tcg", "asked for")
     assert (done.findings, done.untested) == (findings, untested)
+    outcomes = [cells.tests_cell(one.patch, [one], states).outcome for one in states]
+    assert (Outcome.FINDING in outcomes, Outcome.INFRA in outcomes) == (findings, untested), "as `kpt run` has it"
+
+
+def test_a_state_that_fails_as_the_base_is_no_finding_of_its_own() -> None:
+    base, same, other = (replace(suite_results(patch, status="failed"), why=why) for patch, why in enumerate("aab"))
+    assert [is_finding((base, same, other), one) for one in (base, same, other)] == [True, False, True]
 
 
 def plan_and_boot(
