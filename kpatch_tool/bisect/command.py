@@ -11,7 +11,7 @@ from kpatch_tool.bisect.inputs import inputs_of
 from kpatch_tool.bisect.journal import Journal
 from kpatch_tool.bisect.model import Answer, Belief, Observation
 from kpatch_tool.bisect.questions import Builder, Builds, Question
-from kpatch_tool.bisect.search import Search, belief, next_state, settled
+from kpatch_tool.bisect.search import Search, belief, contradictory, next_state, settled
 from kpatch_tool.bisect.sets import Minimal, Reduction
 from kpatch_tool.depend.graph import dependencies
 from kpatch_tool.errors import InputError
@@ -58,7 +58,7 @@ def bisect_request(workspace: Workspace, request: Request, progress: Progress = 
     with lock.held(workspace.lock(f"bisect-{tree.name}")), Store(workspace) as store:
         builder = Builder(workspace, tree, request.arch, progress, request.fragments)
         question = question_of(builder, request, applied, store)
-        identity = json.dumps([question.identity, *inputs_of(builder, request)])
+        identity = json.dumps([question.identity, request.once, *inputs_of(builder, request)])
         journal = Journal(workspace, applied.series, applied.states, identity)
         if request.restart:
             journal.forget()
@@ -239,7 +239,16 @@ def _evidence(blamed: State, seen: Sequence[Observation]) -> str:
 def _undecided(found: Belief, applied: Applied, seen: Sequence[Observation]) -> str:
     if all(one.answer is Answer.SKIP for one in seen):
         return "no state could be asked: " + (seen[-1].why if seen else "there is none")
+    if contradictory(found):
+        return f"the answers contradict one another ({_contradiction(seen)}); --restart asks anew"
     if found.none > found.confidence:
         return f"the answers disagree too much to be sure; likeliest is that no patch does it ({found.none:.0%})"
     likeliest = ", ".join(str(applied.states[place].patch) for place in found.candidates)
     return f"the answers disagree too much to blame a patch; likeliest is {likeliest} ({found.confidence:.0%})"
+
+
+def _contradiction(seen: Sequence[Observation]) -> str:
+    """Two looks that cannot both be right, in words."""
+    bad = min((one for one in seen if one.answer is Answer.BAD), key=lambda one: one.patch)
+    good = max((one for one in seen if one.answer is Answer.GOOD), key=lambda one: one.patch)
+    return f"{state_name(bad.patch)} is bad, {state_name(good.patch)} good"

@@ -44,7 +44,7 @@ def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
     known = _Known.of(search, seen)
     if not known.usable:
         return None
-    if _settled(known) or len(known.seen) >= search.most:
+    if _settled(known) or len(known.seen) >= search.most or contradictory(known.belief):
         return None
     for end in (known.usable[-1], known.usable[0]):
         if not known.looks(end):
@@ -62,6 +62,12 @@ def next_state(search: Search, seen: Sequence[Observation]) -> int | None:
 def settled(search: Search, seen: Sequence[Observation]) -> bool:
     """Whether the looks suffice: sure enough, and nobody blamed on a single run."""
     return _settled(_Known.of(search, seen))
+
+
+def contradictory(found: Belief) -> bool:
+    """Whether no patch, nor the base, nor none can have given the answers: those that are always right contradict one
+    another, and no other look can mend that."""
+    return found.ends is not None and not any((found.base, found.none, found.confidence))
 
 
 def belief(search: Search, seen: Sequence[Observation]) -> Belief:

@@ -79,6 +79,8 @@ def test_once_and_restart(six: Path, kpt: Kpt, tmp_path: Path) -> None:
     assert (first["culprit"]["patch"], len(first["steps"])) == (4, 4)
     kpt("bisect", "--run", command, "--once", "--restart", status=1)
     assert len(asked.read_text().split()) == 8
+    again = kpt("bisect", "--run", command, "--json", status=1).json
+    assert not any(step["cached"] for step in again["steps"]), "one look more at each is another search"
 
 
 def test_a_script_that_was_changed_is_asked_anew(six: Path, kpt: Kpt, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from kpatch_tool.bisect.command import _evidence
+from kpatch_tool.bisect.command import _evidence, _undecided
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
-from kpatch_tool.bisect.search import Search, belief, next_state, settled
-from kpatch_tool.tree.model import State
+from kpatch_tool.bisect.search import Search, belief, contradictory, next_state, settled
+from kpatch_tool.tree.model import Applied, State
 
 
 class Machine:
@@ -29,6 +29,18 @@ class Machine:
         rate = self.rates[state >= self.culprit]
         answer = Answer.BAD if self.random.random() < rate else Answer.GOOD
         return Observation(state, answer, fingerprint=self.prints.get(state, ""))
+
+
+def test_answers_that_contradict_one_another_end_a_search_that_takes_them_for_right() -> None:
+    """They were kept from two searches, or the fault came twice."""
+    seen = [Observation(at, Answer.BAD if at in (10, 30) else Answer.GOOD) for at in (30, 0, 10, 20)]
+    assert next_state(Search(30), seen) is None
+    assert not settled(Search(30), seen) and contradictory(belief(Search(30), seen))
+    assert next_state(Search(30, FLAKY), seen) is not None
+    applied = Applied("s", "t", "kpt/s", tuple(State(patch, "", "") for patch in range(31)))
+    assert _undecided(belief(Search(30), seen), applied, seen) == (
+        "the answers contradict one another (patch 10 is bad, patch 20 good); --restart asks anew"
+    )
 
 
 def searched(search: Search, machine: Machine) -> list[Observation]:
