@@ -14,7 +14,7 @@ from kpatch_tool.system import atomic, lock
 from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 
-_FORMAT = 4
+_FORMAT = 5
 _PATIENCE = 30.0  # seconds that another search of the series may take to write
 _SetRow = tuple[tuple[int, ...], Observation]
 
@@ -24,7 +24,7 @@ class Journal:
     them. Other states, another question, or other inputs (both are in `identity`) have another journal."""
 
     def __init__(self, workspace: Workspace, series: str, states: Sequence[State], identity: str) -> None:
-        parts = json.dumps([_FORMAT, identity, [state.tree_id for state in states]])
+        parts = json.dumps([_FORMAT, identity, [(state.patch, state.tree_id) for state in states]])
         name = hashlib.sha256(parts.encode()).hexdigest()[:16]
         self.path: Path = workspace.state / "bisect" / series / f"{name}.json"
         self._sets: Path = self.path.with_name(f"{name}.sets.json")
