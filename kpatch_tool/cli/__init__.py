@@ -29,6 +29,7 @@ from kpatch_tool.tree.environment import (
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command, and a module of this package
     streams.open_what_was_closed()
     streams.take_any_charset()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, _interrupted)
     forget_outer_repository()
     run_no_programs_of_repositories()
@@ -115,9 +116,15 @@ def _of_broken_pipe() -> int:
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
     """End as a shell expects (128 + signal). SystemExit passes every clean-up; KeyboardInterrupt would end with 1 in
-    typer, which stands for a finding here."""
+    typer, which stands for a finding here. Those that come after it would end the clean-up."""
+    for one in _ENDING:
+        signal.signal(one, _ending_already)
     sys.stderr.write("\nkpt: interrupted; the same command goes on from here\n")
     sys.exit(128 + number)
+
+
+def _ending_already(number: int, frame: FrameType | None) -> None:
+    """No SIG_IGN: the programs of the clean-up would inherit that (execve(2))."""
 
 
 def build_app(wanted: str | None) -> typer.Typer:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import process
 from kpatch_tool.system.atomic import machine_errors
 
 _POLL_SECONDS = 0.1
@@ -49,6 +50,7 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
                     where=path.stem,
                     todo="wait for it to end and run the command again",
                 ) from None
+            process.check_wanted()
             time.sleep(_POLL_SECONDS)
 
 

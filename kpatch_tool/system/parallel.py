@@ -96,6 +96,12 @@ class Threads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._end()
+        finally:  # an interruption may have come in it, and Python waits at exit for threads that are left
+            self._end()
+
+    def _end(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         while not all(future.done() for future in self._futures):
             process.stop(self._idents)

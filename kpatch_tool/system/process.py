@@ -202,6 +202,12 @@ def stop(threads: Collection[int]) -> None:
             kill_group(group)
 
 
+def check_wanted() -> None:
+    """Raise Unwanted where this thread was stopped: before it starts a program, or while it waits for something."""
+    if threading.get_ident() in _unwanted:
+        raise Unwanted
+
+
 def forget(threads: Collection[int]) -> None:
     """Take back what `stop` said; a later thread may have the same ident."""
     _unwanted.difference_update(threads)
@@ -211,14 +217,12 @@ def forget(threads: Collection[int]) -> None:
 def known_to_stop(group: int) -> Iterator[None]:
     """Let `stop` find the process group `group`, which this thread started and waits for in the block. Raises Unwanted
     after it where the thread was stopped, so that a program that was killed is not taken for one that failed."""
-    thread = threading.get_ident()
-    _running[group] = thread
+    _running[group] = threading.get_ident()
     try:
         yield
     finally:
         del _running[group]
-    if thread in _unwanted:
-        raise Unwanted
+    check_wanted()
 
 
 def kill_group(group: int) -> None:
@@ -236,6 +240,7 @@ def _start(
     stderr: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
+    check_wanted()
     try:
         return subprocess.Popen(
             words,

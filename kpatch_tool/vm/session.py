@@ -15,7 +15,7 @@ from typing import IO, Any
 from qemu.qmp import EventListener, QMPClient
 from qemu.qmp.error import QMPError
 
-from kpatch_tool.system.process import kill_group, known_to_stop
+from kpatch_tool.system.process import check_wanted, kill_group, known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
 
@@ -147,6 +147,7 @@ class _Session:
         self._stderr = bytearray()
 
     async def run(self, command: Callable[[Wires], tuple[str, ...]]) -> Ended:
+        check_wanted()
         pairs = [socket.socketpair() for _ in range(3)]
         ours = [pair[0] for pair in pairs]
         theirs = [pair[1] for pair in pairs]

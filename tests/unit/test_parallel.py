@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kpatch_tool.errors import MachineError
-from kpatch_tool.system import process
+from kpatch_tool.system import lock, process
 from kpatch_tool.system.parallel import Threads, ahead, in_order
 
 
@@ -124,3 +124,51 @@ def test_workers_end_with_a_parent_that_is_killed() -> None:
     while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+
+
+_INTERRUPTED = """
+import os, sys, time
+from kpatch_tool import cli
+from kpatch_tool.system import lock, process
+from kpatch_tool.system.parallel import Threads
+
+def work():
+    until = time.monotonic() + 0.7
+    while time.monotonic() < until:  # as hashing does
+        sum(range(1000))
+    process.run(["sleep", "60"])
+
+def command(args, **options):
+    with Threads(1) as threads:
+        future = threads.submit(work)
+        print("begun", flush=True)
+        future.result()
+
+cli.typer.main.get_command = lambda app: command
+cli.refuse_swallowed = lambda command, args: None
+cli.main([])
+"""
+
+
+def test_interrupted_twice_it_waits_for_no_program() -> None:
+    """The second time would leave the clean-up, and Python waits at exit for the threads and what these start."""
+    start = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as kpt:
+        assert kpt.stdout is not None and kpt.stdout.readline() == "begun\n"
+        for _ in range(2):
+            time.sleep(0.1)
+            kpt.send_signal(signal.SIGINT)
+        _, said = kpt.communicate(timeout=30)
+    assert time.monotonic() - start < 30
+    assert (kpt.returncode, said.count("interrupted"), "Traceback" in said) == (130, 1, False), said
+
+
+def test_nobody_waits_for_a_thread_that_waits_for_a_lock(tmp_path: Path) -> None:
+    with lock.held(tmp_path / "lock"):
+        start = time.monotonic()
+        with Threads(1) as threads:
+            threads.submit(lambda: lock.held(tmp_path / "lock", wait_seconds=60).__enter__())
+            time.sleep(0.1)
+        assert time.monotonic() - start < 30
