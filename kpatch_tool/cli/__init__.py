@@ -29,7 +29,7 @@ from kpatch_tool.tree.environment import (
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     streams.open_what_was_closed()
     streams.take_any_charset()
     for number in _ENDING:
-        signal.signal(number, _interrupted)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
+            signal.signal(number, _interrupted)
     forget_outer_repository()
     run_no_programs_of_repositories()
     take_words_in_english()
@@ -119,7 +120,10 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     typer, which stands for a finding here. Those that come after it would end the clean-up."""
     for one in _ENDING:
         signal.signal(one, _ending_already)
-    sys.stderr.write("\nkpt: interrupted; the same command goes on from here\n")
+    try:
+        os.write(2, b"\nkpt: interrupted; the same command goes on from here\n")
+    except OSError:  # the terminal has gone: what the clean-up says must not fail either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.exit(128 + number)
 
 

@@ -153,7 +153,8 @@ def _work(function: Callable[[T], R], pipe: Connection, inherited: Iterable[Conn
     """Do tasks until the pipe ends, which it does with this process's parent once nobody else holds the other end."""
     for end in inherited:
         end.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent ends its workers
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while True:
         try:

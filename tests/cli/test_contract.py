@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pty
 import re
 import shutil
 import signal
@@ -18,6 +19,8 @@ from kpatch_tool import cli
 from kpatch_tool.workspace import Workspace
 from tests.conftest import Kpt
 from tests.patch_files import patch_text
+
+WITH_HANGUP = ("env", "--default-signal=HUP")  # also where nohup(1) runs these tests
 
 
 def wait_until_it_catches(pid: int, number: signal.Signals) -> None:
@@ -34,16 +37,60 @@ def wait_until_it_catches(pid: int, number: signal.Signals) -> None:
 
 def test_an_interrupted_command_ends_with_the_signals_status(workspace: Workspace) -> None:
     """Not with 1, which stands for a finding."""
-    reading = [sys.executable, "-m", "kpatch_tool", "import", "-"]
-    for number in (signal.SIGINT, signal.SIGTERM):
+    reading = [*WITH_HANGUP, sys.executable, "-m", "kpatch_tool", "import", "-"]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with subprocess.Popen(reading, cwd=workspace.root, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            wait_until_it_catches(process.pid, signal.SIGTERM)
+            wait_until_it_catches(process.pid, signal.SIGHUP)
             process.send_signal(number)
             _, said = process.communicate(timeout=20)
         assert process.returncode == 128 + number
         assert b"interrupted" in said
         assert b"Traceback" not in said
     assert not list(workspace.series.iterdir())
+
+
+def test_nohup_is_kept(workspace: Workspace) -> None:
+    """It starts kpt with SIGHUP ignored."""
+    reading = ["env", "--ignore-signal=HUP", sys.executable, "-m", "kpatch_tool", "import", "-", "--name", "one"]
+    with subprocess.Popen(reading, cwd=workspace.root, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until_it_catches(process.pid, signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
+        _, said = process.communicate(patch_text("[PATCH] one", "words\n").encode(), timeout=20)
+    assert (process.returncode, (workspace.series / "one").is_dir()) == (0, True), said
+
+
+_RUNNING = """
+import sys
+from kpatch_tool import cli
+from kpatch_tool.system import process
+
+def command(args, **options):
+    try:
+        process.run(["sh", "-c", f"echo $$ >{sys.argv[1]}; exec sleep 60"])
+    finally:
+        print("what the clean-up says", file=sys.stderr)
+
+cli.typer.main.get_command = lambda app: command
+cli.refuse_swallowed = lambda command, args: None
+cli.main([])
+"""
+
+
+def test_what_runs_ends_with_the_terminal(tmp_path: Path) -> None:
+    """A window that is closed, a connection that is lost: SIGHUP, and nothing can be written there any more."""
+    here, there = pty.openpty()
+    command = [*WITH_HANGUP, sys.executable, "-c", _RUNNING, str(tmp_path / "pid")]
+    with subprocess.Popen(command, stdin=there, stdout=there, stderr=there) as kpt:
+        os.close(there)
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.close(here)
+        kpt.send_signal(signal.SIGHUP)
+        assert kpt.wait(timeout=30) == 128 + signal.SIGHUP
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 _LOADING = """
