@@ -57,6 +57,9 @@ _STAND_BACK = (
     '{ echo "$0" >/proc/self/autogroup; } 2>/dev/null && break; sleep 0.1; done; exec nice -n "$0" "$@"'
 )
 _GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait $!'
+# What a shell starts with "&" ignores these two (POSIX, 2.11 of the shell's language); only env(1) can take that back.
+# By exec: env reads a program's name with "=" in it as a variable.
+_DEFAULT_SIGNALS = ("env", "--default-signal=INT,QUIT", "sh", "-c", 'exec "$@"', "sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,14 @@ def guarded(argv: Sequence[str]) -> tuple[str, ...]:
     """
     if shutil.which("setpriv") is None:
         return tuple(argv)
-    return ("setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", _GUARD, "sh", *argv)
+    signals = _DEFAULT_SIGNALS if _env_knows_signals() else ()
+    return ("setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", _GUARD, "sh", *signals, *argv)
+
+
+@cache
+def _env_knows_signals() -> bool:
+    """GNU coreutils does since 8.31."""
+    return shutil.which("env") is not None and process.run([*_DEFAULT_SIGNALS, "true"]).status == 0
 
 
 def outside(argv: Sequence[str]) -> tuple[str, ...]:

@@ -362,6 +362,29 @@ def test_it_ends_with_kpt(room: Path) -> None:
         time.sleep(0.02)
 
 
+def test_what_is_guarded_may_be_interrupted(tmp_path: Path) -> None:
+    """A script that ends a server of its own with SIGINT, say; a shell's "&" has that ignored. The name's "=" is
+    there because env(1) reads such a one as a variable."""
+    script = tmp_path / "a=b"
+    script.write_text(
+        f"#!{sys.executable}\nimport signal as s, sys\nprint(s.SIG_IGN in map(s.getsignal, (2, 3)), *sys.argv[1:])\n"
+    )
+    script.chmod(0o755)
+    done = process.run(sandbox.guarded([str(script), "an argument"]))
+    assert done.stdout == b"False an argument\n"
+
+
+def test_an_old_env_guards_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "env").write_text("#!/bin/sh\nexit 125\n")
+    (tmp_path / "env").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    sandbox._env_knows_signals.cache_clear()
+    try:
+        assert process.run(sandbox.guarded(["echo", "said"])).stdout == b"said\n"
+    finally:
+        sandbox._env_knows_signals.cache_clear()
+
+
 @works
 def test_no_terminal_inside(room: Path) -> None:
     """Who can open it could type commands into the shell that kpt was started from (TIOCSTI)."""
