@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch_tool.kbuild.model import BuildStatus, Diagnostic, Module, StateBuild
-from kpatch_tool.storage.contents import Contents
+from kpatch_tool.storage.contents import Contents, digest_of
 from kpatch_tool.storage.database import Database, now
 from kpatch_tool.system import atomic, lock
 from kpatch_tool.tree.model import State
@@ -91,9 +91,9 @@ class Artifacts:
                 return None
             if build.status is BuildStatus.FAILED and data.get("rules") != rules():
                 return None
-            files = [(directory / module.path, module.size) for module in build.modules]
-            files += [] if build.image is None else [(image_path(directory, build.image.path), build.image.size)]
-            if not build.log.is_file() or not all(_is_whole(file, size) for file, size in files):
+            files = [(directory / module.path, module) for module in build.modules]
+            files += [] if build.image is None else [(image_path(directory, build.image.path), build.image)]
+            if not build.log.is_file() or not all(_is_whole(file, built) for file, built in files):
                 return None
             database.touch("builds", name)
         return build
@@ -121,9 +121,10 @@ class Artifacts:
         return self._contents.share(target)
 
 
-def _is_whole(file: Path, size: int) -> bool:
-    """Whether `file` is there in full. Where the power failed, the row may be on the disk and what it speaks of not."""
-    return file.is_file() and file.stat().st_size == size
+def _is_whole(file: Path, built: Module) -> bool:
+    """Whether `file` is there as it was built. Where the power failed, the row may be on the disk and what it speaks of
+    not, or as many zeros."""
+    return file.is_file() and file.stat().st_size == built.size and digest_of(file) == built.sha256
 
 
 def module(path: str, file: Path) -> Module:

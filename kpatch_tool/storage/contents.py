@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.system.atomic import STAGING, machine_errors
+from kpatch_tool.system.atomic import STAGING, machine_errors, sync
 from kpatch_tool.workspace import Workspace
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
@@ -40,13 +40,12 @@ class Contents:
 
         The file is whole at every moment. Raises MachineError when the disk is full or cannot be written.
         """
-        with file.open("rb") as data:
-            digest = hashlib.file_digest(data, "sha256").hexdigest()
+        digest = digest_of(file)
         kept = self.root / digest[:2] / digest[2:]
         with machine_errors(kept):
             kept.parent.mkdir(parents=True, exist_ok=True)
             try:
-                while not self._joined(file, kept):  # removed, or kept by another kpt, in between
+                while not self._joined(file, kept, digest):  # removed, or kept by another kpt, in between
                     pass
             except OSError as error:
                 if error.errno not in _NO_LINKS:
@@ -75,13 +74,14 @@ class Contents:
     def _files(self) -> Iterator[Path]:
         return self.root.glob("??/*")
 
-    def _joined(self, file: Path, kept: Path) -> bool:
+    def _joined(self, file: Path, kept: Path, digest: str) -> bool:
         """Whether `file` and `kept` are one now; False where `kept` came or went meanwhile."""
         mine = file.stat()
         try:
             there = kept.stat()
         except FileNotFoundError:
             file.chmod(_READ_ONLY | mine.st_mode & 0o111)
+            sync(file)  # before it has a name that others rely on
             try:
                 os.link(file, kept)
             except FileExistsError:
@@ -89,10 +89,23 @@ class Contents:
             return True
         if there.st_ino == mine.st_ino:
             return True
-        if there.st_size != mine.st_size:  # where the power failed, the name may be there and the content not
+        if there.st_size != mine.st_size or not _is(kept, digest):  # the disk has lost it
             kept.unlink(missing_ok=True)
             return False
         return _replaced(file, kept)
+
+
+def digest_of(file: Path) -> str:
+    """The sha256 of a file, as 64 hex digits."""
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _is(kept: Path, digest: str) -> bool:
+    """Whether `kept` holds what its name says; True where it is gone, which whoever links to it sees."""
+    with contextlib.suppress(FileNotFoundError):
+        return digest_of(kept) == digest
+    return True
 
 
 def _replaced(file: Path, kept: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -441,17 +442,23 @@ def test_what_another_kpt_failed_at_is_built_again(toy: Path, kpt: Kpt, workspac
     assert kpt("build", "s", "--base", "--json").json["states"][0]["cached"]
 
 
-def test_what_a_power_cut_left_empty_is_built_again(toy: Path, kpt: Kpt, workspace: Workspace) -> None:
+@pytest.mark.parametrize("zeros", [False, True])
+def test_what_a_power_cut_left_empty_is_built_again(toy: Path, kpt: Kpt, workspace: Workspace, zeros: bool) -> None:
     """The files of a build, and the contents that they are names of, without their data."""
     before = kpt("build", "s", "--base", "--json").json["states"][0]
     (artifact,) = (workspace.state / "artifacts").iterdir()
     for module in (KVM, "bzImage"):
         (artifact / module).chmod(0o644)
+        size = (artifact / module).stat().st_size
         os.truncate(artifact / module, 0)
+        os.truncate(artifact / module, size if zeros else 0)
     after = kpt("build", "s", "--base", "--json").json["states"][0]
     assert not after["cached"] and after["modules"] == before["modules"]
     assert {module["size"] for module in after["modules"]} == {
         (artifact / module["path"]).stat().st_size for module in after["modules"]
+    }
+    assert {module["sha256"] for module in after["modules"]} == {
+        hashlib.sha256((artifact / module["path"]).read_bytes()).hexdigest() for module in after["modules"]
     }
     assert kpt("build", "s", "--base", "--json").json["states"][0]["cached"]
 

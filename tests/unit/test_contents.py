@@ -47,6 +47,36 @@ def test_without_hard_links_files_stay(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "a").read_text() == "hello"
 
 
+@pytest.mark.parametrize("left", [b"", bytes(5)])
+def test_what_the_disk_has_lost_takes_no_good_files_place(tmp_path: Path, left: bytes) -> None:
+    """As where the power failed: the name is there, and less of the content, or zeros."""
+    kept = tmp_path / "objects/2c" / HELLO[2:]
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(left)
+    (tmp_path / "a").write_text("hello")
+    assert Contents(tmp_path / "objects").share(tmp_path / "a") == HELLO
+    assert (tmp_path / "a").read_text() == kept.read_text() == "hello"
+
+
+def test_what_others_rely_on_is_on_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    sync, link = os.fsync, os.link
+
+    def watched_sync(handle: int) -> None:
+        done.append("sync")
+        sync(handle)
+
+    def watched_link(source: Path, target: Path) -> None:
+        done.append("link")
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(os, "link", watched_link)
+    (tmp_path / "a").write_text("hello")
+    Contents(tmp_path / "objects").share(tmp_path / "a")
+    assert done == ["sync", "link"]
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
