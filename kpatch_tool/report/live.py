@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Self
 
 from kpatch_tool.report.table import stage_table, table_width
 from kpatch_tool.results.record import Cell, Outcome, PatchRecord, Stage
-from kpatch_tool.text import printable, short_state_name
+from kpatch_tool.text import plural, printable, short_state_name
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Console, Group, RenderableType
     from rich.live import Live
 
 
@@ -58,13 +58,15 @@ class PlainLines:
 
 
 class LiveTable:
-    """The table of the run, redrawn in place, with a line below for each thing that is going on."""
+    """The table of the run, redrawn in place, with a line below for each thing that is going on. Of a table higher than
+    the terminal there are the rows around those at work: what lies below the terminal's last line is not shown."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._patches: tuple[PatchRecord, ...] = ()
         self._cells: dict[tuple[int, Stage], Cell] = {}
         self._doing: dict[int, str] = {}
+        self._at_work = (0, 0)  # the first and last patch that were so last, by place
         self._lock = threading.Lock()
         self._live: Live | None = None
 
@@ -105,10 +107,43 @@ class LiveTable:
         from rich.text import Text
 
         with self._lock:
-            table = stage_table(self._patches, tuple(self._cells.values()), table_width(self._console))
-            lines = "\n".join(printable(line) for line in self._doing.values())
-        doing = Text(lines, no_wrap=True, overflow="ellipsis")
-        return Group(table, Text(""), doing)
+            patches, cells = self._patches, tuple(self._cells.values())
+            lines = [printable(line) for line in self._doing.values()][-self._console.height :]
+        running = {cell.patch for cell in cells if cell.outcome is Outcome.RUNNING}
+        places = [place for place, patch in enumerate(patches) if patch.number in running]
+        self._at_work = (places[0], places[-1]) if places else self._at_work
+        doing = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+        rows = self._console.height - max(1, len(lines)) - 1
+        return Group(*self._fitting(patches, cells, rows), doing)
+
+    def _fitting(self, patches: Sequence[PatchRecord], cells: Sequence[Cell], rows: int) -> Iterator[RenderableType]:
+        """The table in no more than `rows` lines, how many patches it leaves out, and an empty line; nothing where not
+        one patch has room."""
+        from rich.text import Text
+
+        others = 1 + any(cell.patch == 0 for cell in cells)  # the head, the base
+        some = len(patches) if len(patches) + others <= rows else max(0, rows - others - 1)
+        while some or not patches:
+            table = stage_table(_around(self._at_work, some, patches), cells, table_width(self._console))
+            left_out = len(patches) - some
+            height = len(self._console.render_lines(table)) + bool(left_out)
+            if height <= rows:
+                yield table
+                yield from [Text(f"... {plural(left_out, 'more patch', 'more patches')}")] if left_out else []
+                yield Text("")
+                return
+            if not patches:
+                return
+            some = max(0, min(some - 1, some * rows // height))
+
+
+def _around(at_work: tuple[int, int], some: int, patches: Sequence[PatchRecord]) -> Sequence[PatchRecord]:
+    """`some` of the patches with those at work (the places of the first and the last) in the middle; with the first
+    where there are too many of them."""
+    first, last = at_work
+    start = first if last - first >= some else (first + last + 1 - some) // 2
+    start = max(0, min(start, len(patches) - some))
+    return patches[start : start + some]
 
 
 def _share(done: int, total: int) -> str:
@@ -116,5 +151,7 @@ def _share(done: int, total: int) -> str:
 
 
 def watcher_for(console: Console) -> LiveTable | PlainLines:
-    """What suits standard error, whose `console` this is: the live table on a terminal, plain lines elsewhere."""
-    return LiveTable(console) if console.is_terminal else PlainLines(console.file)
+    """What suits standard error, whose `console` this is: the live table on a terminal, plain lines elsewhere, and on
+    one that cannot move its cursor (TERM=dumb), where rich draws nothing."""
+    moves = console.is_terminal and not console.is_dumb_terminal
+    return LiveTable(console) if moves else PlainLines(console.file)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
+import pytest
 from rich.console import Console
 
 from kpatch_tool.kbuild.model import Diagnostic
 from kpatch_tool.report import document, html, table
 from kpatch_tool.report.document import run_document
-from kpatch_tool.report.live import LiveTable, PlainLines
+from kpatch_tool.report.live import LiveTable, PlainLines, watcher_for
 from kpatch_tool.report.tests import show as show_tests
-from kpatch_tool.results.record import Cell, Outcome, RunRecord, Stage
+from kpatch_tool.results.record import Cell, Outcome, PatchRecord, RunRecord, Stage
 from kpatch_tool.running.pipeline import run
+from kpatch_tool.series.model import Exactness
 from kpatch_tool.suites.model import Repeats
 from kpatch_tool.system.parallel import Threads
 from kpatch_tool.testing.command import Tested
@@ -278,6 +281,48 @@ def test_the_live_table_draws_what_it_knows() -> None:
         other.submit(partial(live.progress, "")).result()
     live.progress("")
     assert not [line for line in drawn(live, console) if "testing" in line or "compiling" in line]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 5), (80, 2), (30, 12)])
+def test_the_live_table_fits_the_terminal(width: int, height: int) -> None:
+    """What is below its last line would not be seen, and what is going on is last."""
+    console = Console(file=io.StringIO(), width=width, height=height)
+    live = LiveTable(console)
+    live.patches([_patch(number) for number in range(1, 41)])
+    live.cell(Cell(0, Stage.TEST, Outcome.WELL, "ok"))
+    shown = set()
+    tested = (1, 2, 12, 25, 39, 40)
+    for number in tested:
+        live.cell(Cell(number, Stage.TEST, Outcome.RUNNING, "..."))
+        live.progress(f"testing patch {number}: vmexit", 3, 10)
+        lines = drawn(live, console)
+        assert len(lines) <= height
+        assert lines[-1].startswith(f"testing patch {number}: vm"[: width - 1])
+        live.cell(Cell(number, Stage.TEST, Outcome.WELL, "ok"))
+        shown |= {number} if any(re.match(rf" *{number} ", line) for line in lines) else set()
+        if height > 8:
+            assert any(re.fullmatch(r"\.\.\. \d+ more patches", line) for line in lines)
+    assert shown == (set(tested) if height > 5 else set())
+
+
+def test_where_many_are_at_work_the_first_is_shown() -> None:
+    console = Console(file=io.StringIO(), width=80, height=12)
+    live = LiveTable(console)
+    live.patches([_patch(number) for number in range(1, 41)])
+    for number in range(3, 40):
+        live.cell(Cell(number, Stage.APPLY, Outcome.RUNNING, "..."))
+    lines = drawn(live, console)
+    assert [line.split()[0] for line in lines[1:3]] == ["3", "4"] and "... 32 more patches" in lines
+
+
+def _patch(number: int) -> PatchRecord:
+    return PatchRecord(number, f"KVM: subject number {number}", "A <a@b>", Exactness.INTACT, "", ())
+
+
+@pytest.mark.parametrize(("term", "kind"), [("xterm", LiveTable), ("dumb", PlainLines)])
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(term: str, kind: type[object]) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": term})
+    assert type(watcher_for(console)) is kind
 
 
 def drawn(live: LiveTable, console: Console) -> list[str]:
