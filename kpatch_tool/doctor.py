@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch_tool.errors import MachineError
-from kpatch_tool.system import process, sandbox
+from kpatch_tool.system import limits, process, sandbox
 
 _GIB = 1 << 30
 _PROBE_SECONDS = 10.0
@@ -239,7 +239,7 @@ def _machine(place: Path) -> Machine:
     needed = _data()["machine"]
     return Machine(
         cores=process.processors(),
-        memory_gb=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIB,
+        memory_gb=limits.memory()[1] / _GIB,
         free_gb=shutil.disk_usage(place).free / _GIB,
         needed_memory_gb=float(needed["memory_gb"]),
         needed_free_gb=float(needed["disk_gb"]),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kpatch_tool.system import process
+from kpatch_tool.system import cgroups, process
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -35,8 +35,8 @@ class Limits:
 def default_limits(*, aside: bool = True) -> Limits:
     """For a kernel build on this machine: three quarters of its memory, 32 processes for each processor that kpt
     may run on. `aside`: it stands back from other programs."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limits = Limits(memory=max(2 * GIB, memory * 3 // 4), tasks=max(1024, 32 * process.processors()))
+    _, size = memory()
+    limits = Limits(memory=max(2 * GIB, size * 3 // 4), tasks=max(1024, 32 * process.processors()))
     return limits if aside else replace(limits, nice=0)
 
 
@@ -77,10 +77,12 @@ class Watch:
 
 
 def memory() -> tuple[int, int]:
-    """The bytes of memory that this machine can still give to programs, and all it has (proc(5))."""
+    """The bytes of memory that this machine can still give to programs, and all it has (proc(5)): what the container
+    may have, where kpt is in one."""
     fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
     free, size = (int(fields[name].split()[0]) << 10 for name in ("MemAvailable", "MemTotal"))
-    return free, size
+    groups = cgroups.memory()
+    return min([free, *(left for left, _ in groups)]), min([size, *(most for _, most in groups)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from kpatch_tool.errors import MachineError
+from kpatch_tool.system import cgroups
 
 _running: dict[int, int] = {}  # process groups -> the thread that waits for each
 _unwanted: set[int] = set()  # threads
@@ -184,8 +185,9 @@ def disk_full(said: str) -> str:
 
 def processors() -> int:
     """How many processors kpt and what it starts may run on: fewer than the machine has where taskset(1), a service
-    manager or a container says so."""
-    return len(os.sched_getaffinity(0))
+    manager or a container says so, by their numbers or by a share of their time."""
+    usable = len(os.sched_getaffinity(0))
+    return min(usable, cgroups.processors() or usable)
 
 
 class Unwanted(Exception):

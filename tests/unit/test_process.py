@@ -99,4 +99,5 @@ def test_processors_are_those_that_may_be_used() -> None:
         "print(process.processors())\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert [int(word) for word in done.stdout.split()] == [len(os.sched_getaffinity(0)), 1]
+    all_of_them, one = (int(word) for word in done.stdout.split())
+    assert 1 <= all_of_them <= len(os.sched_getaffinity(0)) and one == 1
