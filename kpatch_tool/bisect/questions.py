@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SKIP = 125  # git bisect run: this state cannot be asked
 _LOCK_SECONDS = 5.0
 _LAST_ANSWER = 127  # statuses above are no answer
+_KEPT = 1 << 20  # bytes of what a command prints: its last line is looked at
 
 
 class Question(Protocol):
@@ -223,7 +224,8 @@ class CommandRun:
             what = "no such program, here or in the checkout, that may be executed"
             raise InputError(what, where=program, todo="see --run")
         self.progress(f"patch {state.patch}: running {program}")
-        done = process.run(sandbox.guarded(self.argv), cwd=source, env={**os.environ, **known}, sweep=True)
+        words, env = sandbox.guarded(self.argv), {**os.environ, **known}
+        done = process.run(words, cwd=source, env=env, sweep=True, most=_KEPT)
         if worktree.holds != state.tree_id:
             todo = "run the command again when no other kpt works on this tree"
             raise MachineError("the checkout was moved while the command ran", where=str(source), todo=todo)

@@ -57,21 +57,22 @@ def run(
     timeout: float | None = None,
     pass_fds: Sequence[int] = (),
     sweep: bool = False,
+    most: int | None = None,
 ) -> Finished:
     """Run a program to its end in a process group of its own and return what it printed.
 
     `timeout` is in seconds; past it the whole group is killed and `timed_out` is set. What the program left running and
     still holds its output soon after its end is killed, too, or not waited for where it has left the group. A non-zero
     status is not an error here. `pass_fds` are file descriptors it gets. With `sweep` all that it left running in its
-    group is killed (git leaves there the keeper of passwords, with which others go on). Raises MachineError when the
-    program is not installed.
+    group is killed (git leaves there the keeper of passwords, with which others go on). Of each output the last `most`
+    bytes are kept, or up to twice as many. Raises MachineError when the program is not installed.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
     with _readable(stdin) as given:
         process = _start(words, cwd=cwd, env=env, stdin=given, pass_fds=pass_fds)
     with _killed_on_exit(process, sweep=sweep):
-        out, err, timed_out = _printed(process, None if timeout is None else start + timeout)
+        out, err, timed_out = _printed(process, None if timeout is None else start + timeout, most)
     return Finished(words, process.returncode, out, err, time.monotonic() - start, timed_out)
 
 
@@ -87,28 +88,65 @@ def _readable(stdin: bytes | None) -> Iterator[int]:
         yield file.fileno()
 
 
-def _printed(process: subprocess.Popen[bytes], deadline: float | None) -> tuple[bytes, bytes, bool]:
+class _Kept:
+    """What is read from a pipe, or the last `most` bytes of it and some before them."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._most is not None and self._size > 2 * self._most:
+            self._pieces = [self.all()[-self._most :]]
+            self._size = self._most
+
+    def all(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+def _printed(process: subprocess.Popen[bytes], deadline: float | None, most: int | None) -> tuple[bytes, bytes, bool]:
     """What a program printed to its end, on both ways, and whether it was killed at `deadline` (monotonic seconds)."""
+    assert process.stdout is not None and process.stderr is not None
     timed_out = False
     ended: float | None = None
-    while True:
-        left = _LOOK_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            return *process.communicate(timeout=min(left or _LOOK_SECONDS, _LOOK_SECONDS)), timed_out
-        except subprocess.TimeoutExpired as late:
+    with process.stdout as out, process.stderr as err:
+        kept = {out.fileno(): _Kept(most), err.fileno(): _Kept(most)}
+        said = list(kept.values())
+        poller = select.poll()
+        for pipe in kept:
+            poller.register(pipe, select.POLLIN)
+        while kept or ended is None:
+            left = _LOOK_SECONDS if deadline is None or timed_out else max(0.0, deadline - time.monotonic())
+            ended = _read(process, poller, kept, min(left, _LOOK_SECONDS), ended)
             now = time.monotonic()
-            if process.poll() is not None:
-                ended = ended or now
-                if now - ended >= _GRACE:
-                    kill_group(process.pid)
-                if now - ended >= 2 * _GRACE:
-                    for pipe in (process.stdout, process.stderr):
-                        if pipe is not None:
-                            pipe.close()
-                    return late.output or b"", late.stderr or b"", timed_out
-            elif deadline is not None and now >= deadline:
+            if ended is None and deadline is not None and now >= deadline:
                 timed_out = True
                 kill_group(process.pid)
+            elif ended is not None and now - ended >= _GRACE:
+                kill_group(process.pid)
+            if ended is not None and now - ended >= 2 * _GRACE:
+                break
+    return said[0].all(), said[1].all(), timed_out
+
+
+def _read(
+    process: subprocess.Popen[bytes], poller: select.poll, kept: dict[int, _Kept], seconds: float, ended: float | None
+) -> float | None:
+    """Read what comes in `seconds`, and drop the pipes that end; when the program was seen to have ended."""
+    if kept:
+        for pipe, _ in poller.poll(seconds * 1000):
+            if data := os.read(pipe, _LONGEST_LINE):
+                kept[pipe].add(data)
+            else:
+                poller.unregister(pipe)
+                del kept[pipe]
+    else:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    return time.monotonic() if ended is None and process.poll() is not None else ended
 
 
 def run_logged(

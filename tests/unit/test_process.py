@@ -89,6 +89,22 @@ def test_what_is_read_slowly_is_read_to_its_end() -> None:
     assert process.run(["cat"], stdin=b"").stdout == b""
 
 
+def test_the_end_of_much_output_is_kept() -> None:
+    """A script that prints what a kernel's build does: only its last line is looked at."""
+    done = process.run(["sh", "-c", "seq 200000; seq 300000 >&2"], most=1000)
+    for said, last in ((done.stdout, 200000), (done.stderr, 300000)):
+        assert 1000 <= len(said) <= 2000
+        assert said.endswith(f"\n{last - 1}\n{last}\n".encode())
+    assert process.run(["sh", "-c", "echo said"], most=1000).stdout == b"said\n"
+
+
+def test_a_program_that_closes_its_output_is_waited_for() -> None:
+    done = process.run(["sh", "-c", "exec >&- 2>&-; sleep 0.3; exit 4"])
+    assert (done.status, done.timed_out) == (4, False)
+    done = process.run(["sh", "-c", "exec >&- 2>&-; sleep 60"], timeout=0.3)
+    assert done.timed_out and done.seconds < 30
+
+
 def test_processors_are_those_that_may_be_used() -> None:
     """As below taskset(1) or in a container: more jobs of make than that only get in one another's way."""
     script = (
