@@ -25,6 +25,7 @@ _STDERR_LIMIT = 64 << 10
 _READ = 64 << 10
 _GRACE = 5.0
 _TICK = 0.25
+_PAUSE = 1.0  # seconds by which a tick is late where kpt was stopped (Ctrl-Z), and saw nothing of what the guest did
 _SAVE_TICK = 0.02
 _SAVING = ("none", "setup", "active", "device", "pre-switchover")
 _UNLIMITED = 1 << 40  # bytes a second
@@ -296,12 +297,18 @@ class _Session:
         return str(told.get("status", "none"))
 
     async def _watch(self, stop: asyncio.Event) -> None:
+        paused = 0.0
+        before = time.monotonic()
         while True:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
+            late, before = now - before - _TICK, now
+            if late > _PAUSE:
+                paused += late
+                self._last = min(now, self._last + late)
             if now - self._last > (self._deadlines.silence if self._ready else self._deadlines.boot):
                 self._stop(How.SILENT, stop)
-            elif now - self._start > self._deadlines.total:
+            elif now - self._start - paused > self._deadlines.total:
                 self._stop(How.LATE, stop)
 
     def _stop(self, how: How, stop: asyncio.Event) -> None:
