@@ -38,6 +38,7 @@ _TODO = {
     errno.EACCES: "check the permissions",
     errno.EPERM: "check the permissions",
     errno.EIO: "check the disk",
+    errno.ENOLCK: "move it to a file system with locks",
     errno.EMFILE: "raise your limit of open files (ulimit -n)",
     errno.EBUSY: "end what uses it",
     errno.EISDIR: "move away the directory in the place of a file",

@@ -20,6 +20,7 @@ from kpatch_tool.system import leftovers
 
 STAGING = ".kpt-staging-"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 _SMALL = 1 << 16
 _OPEN = "/proc/self/fd/{}"  # a link to what a descriptor is open on (proc(5))
 _AT_FDCWD = -100
@@ -47,11 +48,12 @@ def staged_file(target: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
         handle, staged = _nameless(target.parent)
         with os.fdopen(handle, "wb") as out:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                with contextlib.suppress(OSError):  # without locks `sweep` removes nothing either
+                    fcntl.flock(handle, fcntl.LOCK_EX)
                 yield out
                 out.flush()
                 os.fchmod(handle, mode)
-                os.fsync(handle)
+                _flush(handle)
                 staged = staged or _named(handle, target.parent)
                 staged.replace(target)
             except BaseException:
@@ -171,12 +173,18 @@ def sync(path: Path) -> None:
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system without it
-            raise
+        _flush(handle)
     finally:
         os.close(handle)
+
+
+def _flush(handle: int) -> None:
+    """fsync(2), where the file system has it."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def _to_disk(top: Path) -> None:

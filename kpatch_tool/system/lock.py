@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -14,6 +15,8 @@ from kpatch_tool.system import process
 from kpatch_tool.system.atomic import machine_errors
 
 _POLL_SECONDS = 0.1
+# flock(2) where a file system has no locks: NFS without its lock service, some that FUSE mounts.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
 
 
 @contextlib.contextmanager
@@ -40,7 +43,7 @@ def held(path: Path, *, wait_seconds: float = 0.0) -> Iterator[int]:
 def _acquire(descriptor: int, path: Path, deadline: float) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor, fcntl.LOCK_EX, path)
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
@@ -52,6 +55,20 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
                 ) from None
             process.check_wanted()
             time.sleep(_POLL_SECONDS)
+
+
+def _lock(descriptor: int, kind: int, path: Path) -> None:
+    """Lock what lies at `path`. Raises BlockingIOError where another has it, MachineError where there are no locks."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise MachineError(
+            f"this file system has no locks: {os.strerror(error.errno).lower()}",
+            where=str(path),
+            todo="move the workspace to a disk that has",
+        ) from error
 
 
 # Directories this process has pinned, by device and inode: a lock ends with its file descriptor.
@@ -69,7 +86,7 @@ def pin(directory: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        _lock(descriptor, fcntl.LOCK_SH, directory)
         here, there = os.fstat(descriptor), directory.stat()
     except (BlockingIOError, FileNotFoundError):
         os.close(descriptor)
@@ -91,7 +108,7 @@ def held_unless_pinned(directory: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, fcntl.LOCK_EX, directory)
         free = True
     except BlockingIOError:
         free = False

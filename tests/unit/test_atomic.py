@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kpatch_tool.system import atomic
+from kpatch_tool.errors import MachineError
+from kpatch_tool.system import atomic, lock
 
 
 def put(target: Path, text: str) -> None:
@@ -140,3 +144,41 @@ def test_a_tree_is_copied_or_the_disk_is_full(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "from" / "pipe")
     with pytest.raises(shutil.Error, match="named pipe"):
         atomic.copy_tree(tmp_path / "from", tmp_path / "to")
+
+
+def test_where_files_cannot_be_flushed_or_locked_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some file systems of networks and of FUSE. What an earlier write could not bring to the disk is told."""
+
+    def refuse(number: int) -> Callable[..., None]:
+        def refused(*_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return refused
+
+    monkeypatch.setattr(fcntl, "flock", refuse(errno.ENOLCK))
+    for number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        monkeypatch.setattr(os, "fsync", refuse(number))
+        atomic.write_bytes(tmp_path / "file", str(number).encode())
+        assert (tmp_path / "file").read_bytes() == str(number).encode()
+        atomic.sync(tmp_path)
+    monkeypatch.setattr(os, "fsync", refuse(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        atomic.write_bytes(tmp_path / "file", b"")
+    with pytest.raises(OSError, match="Input/output error"):
+        atomic.sync(tmp_path)
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    told = "this file system has no locks: no locks available; move the workspace to a disk that has"
+    with pytest.raises(MachineError, match=told), lock.held(tmp_path / "lock"):
+        pass
+    with pytest.raises(MachineError, match=told):
+        lock.pin(tmp_path)
+    with pytest.raises(MachineError, match=told), lock.held_unless_pinned(tmp_path):
+        pass
