@@ -7,6 +7,7 @@ import errno
 import importlib
 import keyword
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from kpatch_tool.tree.environment import (
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FILES = 1 << 16  # some programs, which inherit it, look at every number up to their limit
 _TODO = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in _ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
             signal.signal(number, _interrupted)
+    _allow_many_files()
     forget_outer_repository()
     run_no_programs_of_repositories()
     take_words_in_english()
@@ -87,6 +90,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(status)
     finally:
         sys.excepthook = _crashed  # typer has put its own in the place of what was there before
+
+
+def _allow_many_files() -> None:
+    """As many open files as the user may have: each directory in use is held by one (kpatch_tool.system.lock), and a
+    long series has more of them than the usual 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _advised(error: OSError) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,7 @@ def _lock(descriptor: int, kind: int, path: Path) -> None:
 
 # Directories this process has pinned, by device and inode: a lock ends with its file descriptor.
 _pinned: dict[tuple[int, int], int] = {}
+_pinning = threading.Lock()
 
 
 def pin(directory: Path) -> bool:
@@ -81,22 +83,30 @@ def pin(directory: Path) -> bool:
 
     False where it is not there, or is just being removed.
     """
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        _lock(descriptor, fcntl.LOCK_SH, directory)
-        here, there = os.fstat(descriptor), directory.stat()
-    except (BlockingIOError, FileNotFoundError):
-        os.close(descriptor)
-        return False
-    identity = (here.st_dev, here.st_ino)
-    if identity != (there.st_dev, there.st_ino) or identity in _pinned:
-        os.close(descriptor)
-        return identity == (there.st_dev, there.st_ino)
-    _pinned[identity] = descriptor
-    return True
+    with _pinning, contextlib.ExitStack() as stack:
+        _drop_gone()
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            _lock(descriptor, fcntl.LOCK_SH, directory)
+            here, there = os.fstat(descriptor), directory.stat()
+        except (BlockingIOError, FileNotFoundError, NotADirectoryError):
+            return False
+        identity = (here.st_dev, here.st_ino)
+        if identity != (there.st_dev, there.st_ino):
+            return False
+        if identity not in _pinned:
+            _pinned[identity] = descriptor
+            stack.pop_all()  # it stays open
+        return True
+
+
+def _drop_gone() -> None:
+    """Close the descriptors of the directories that were removed or replaced (by this process)."""
+    for identity, descriptor in tuple(_pinned.items()):
+        if os.fstat(descriptor).st_nlink == 0:
+            del _pinned[identity]
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -108,11 +118,11 @@ def held_unless_pinned(directory: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        _lock(descriptor, fcntl.LOCK_EX, directory)
-        free = True
-    except BlockingIOError:
-        free = False
-    try:
+        try:
+            _lock(descriptor, fcntl.LOCK_EX, directory)
+            free = True
+        except BlockingIOError:
+            free = False
         yield free
     finally:
         os.close(descriptor)

@@ -59,6 +59,22 @@ def test_nohup_is_kept(workspace: Workspace) -> None:
     assert (process.returncode, (workspace.series / "one").is_dir()) == (0, True), said
 
 
+_COUNTING = """
+import resource
+from kpatch_tool import cli
+cli.typer.main.get_command = lambda app: lambda args, **options: print(resource.getrlimit(resource.RLIMIT_NOFILE))
+cli.refuse_swallowed = lambda command, args: None
+cli.main([])
+"""
+
+
+@pytest.mark.parametrize(("limits", "raised"), [("256:512", "(512, 512)"), ("512:512", "(512, 512)")])
+def test_as_many_files_may_be_open_as_the_user_may_have(limits: str, raised: str) -> None:
+    """A long series holds a directory of each state."""
+    words = ["prlimit", f"--nofile={limits}", sys.executable, "-c", _COUNTING]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == raised
+
+
 _RUNNING = """
 import sys
 from kpatch_tool import cli

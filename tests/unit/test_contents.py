@@ -136,3 +136,14 @@ def test_a_directory_that_is_being_removed(tmp_path: Path) -> None:
         assert free
         assert not lock.pin(place)
     assert lock.pin(place)
+
+
+def test_directories_that_are_gone_hold_no_files_open(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from kpatch_tool.system import lock\n"
+        "for number in range(200):\n"
+        "    place = Path(sys.argv[1], str(number)); place.mkdir(); assert lock.pin(place); place.rmdir()\n"
+        "print(len(lock._pinned))"
+    )
+    words = ["prlimit", "--nofile=64:64", sys.executable, "-c", program, str(tmp_path)]
+    assert subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout == b"1\n"
