@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import importlib
 import keyword
@@ -89,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         streams.drop_output()
         sys.exit(status)
     finally:
+        streams.drop_unread()
         sys.excepthook = _crashed  # typer has put its own in the place of what was there before
 
 
@@ -119,11 +119,10 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 def _of_broken_pipe() -> int:
     """The exit status: all is well where who reads standard output has seen enough (`kpt show | head`). Otherwise a
-    program that kpt feeds has ended too soon, or nobody reads standard error."""
+    program that kpt feeds has ended too soon."""
     enough = streams.is_unread(sys.stdout)
     if not enough:
-        with contextlib.suppress(BrokenPipeError):
-            _complain(MachineError("a program ended before it had read its input", todo="run the command again").line())
+        _complain(MachineError("a program ended before it had read its input", todo="run the command again").line())
     streams.drop_output()
     return 0 if enough else MACHINE
 
@@ -227,4 +226,4 @@ def _complain_of_usage(error: typer.BadParameter, typed: str) -> None:
 
 
 def _complain(line: str) -> None:
-    sys.stderr.write(f"kpt: {printable(line)}\n")
+    streams.say(f"kpt: {printable(line)}\n")

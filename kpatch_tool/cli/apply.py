@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kpatch_tool.cli import common
+from kpatch_tool.cli import common, streams
 
 
 def command(
@@ -55,7 +55,7 @@ def command(
             from kpatch_tool.report.document import apply_document
 
             for note in done.notes:
-                typer.echo(note, err=True)
+                streams.say(f"{note}\n")
             common.emit_json({**apply_document(done.outcome), "notes": list(done.notes)})
         else:
             from kpatch_tool.report import apply as show

@@ -193,4 +193,4 @@ class _PlainProgress:
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
         if what and what not in self._said:
             self._said.add(what)
-            sys.stderr.write(f"{printable(what)}\n")
+            streams.say(f"{printable(what)}\n")

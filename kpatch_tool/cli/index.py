@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kpatch_tool import workspace
-from kpatch_tool.cli import common
+from kpatch_tool.cli import common, streams
 from kpatch_tool.text import printable
 
 _AT_ONCE = 200  # lines that are written together
@@ -41,7 +41,7 @@ def command(
     wanted = listing.Wanted(author, subject, since.date() if since else None, until.date() if until else None)
     with common.progress() as progress, listing.opened(cache, sources, progress) as box:
         for line in box.not_mail:
-            typer.echo(printable(line), err=True)
+            streams.say(f"{printable(line)}\n")
         if as_json:
             common.emit_pieces(mailbox.document(box.postings(wanted), box.messages))
             return

@@ -28,7 +28,7 @@ def command(
     series: Annotated[str | None, typer.Argument(metavar="[SERIES]", help=_SERIES_HELP)] = None,
     form: Annotated[Format, typer.Option("--format", help="What to write; mail: a reply to the series.")] = Format.TEXT,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to this file; - is standard output.")
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to this file; - is standard output.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,8 +38,8 @@ def command(
     workspace = here()
     record = reports.last(workspace, series)
     form = Format.JSON if as_json else form
-    if output is not None and str(output) != _STDOUT:
-        reports.write(workspace, record, form.value, output)
+    if output is not None and output != _STDOUT:
+        reports.write(workspace, record, form.value, Path(output))
         typer.echo(f"report: {output}", err=as_json)
     elif form is Format.TEXT:
         table.show(record, console())

@@ -49,6 +49,22 @@ def is_unread(stream: TextIO) -> bool:
     return False
 
 
+def say(text: str) -> None:
+    """Write to standard error what is said on the way. Nobody need read it (`kpt run 2>&1 | head`): kpt goes on to its
+    verdict."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def drop_unread() -> None:
+    """Drop what nobody reads of standard error, or Python's flush at exit changes the status."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def drop_output() -> None:
     """Where standard output cannot be written (full disk, the reader of `kpt show | head` gone), drop what is left of
     it, or Python's flush at exit complains again and changes the status."""

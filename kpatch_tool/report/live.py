@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ class PlainLines:
             self._say(f"          {step} {_share(done, total)}")
 
     def _say(self, line: str) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(BrokenPipeError):  # nobody need read it
             self._last = self._clock()
             self._out.write(printable(line).rstrip() + "\n")
             self._out.flush()

@@ -92,7 +92,8 @@ MAKERS: Mapping[str, Callable[[Workspace, RunRecord], str]] = {
 
 
 def write(workspace: Workspace, record: RunRecord, form: str, path: Path) -> None:
-    """Write a report (a key of MAKERS) to `path`, whole or not at all.
+    """Write a report (a key of MAKERS) to `path`: a plain file whole or not at all, a link, a pipe or a device as it
+    stands there.
 
     Raises InputError when `path` cannot be the name of a file, and what `mail` raises.
     """
@@ -101,8 +102,12 @@ def write(workspace: Workspace, record: RunRecord, form: str, path: Path) -> Non
     if not path.name or not path.parent.is_dir():
         raise nowhere
     try:
-        atomic.write_bytes(path, data)
-    except (IsADirectoryError, NotADirectoryError) as error:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            with atomic.machine_errors(path):
+                path.write_bytes(data)
+        else:
+            atomic.write_bytes(path, data)
+    except (IsADirectoryError, NotADirectoryError, FileNotFoundError) as error:
         raise nowhere from error
 
 

@@ -147,8 +147,11 @@ def test_a_reader_that_goes_is_no_finding(workspace: Workspace, kpt: Kpt) -> Non
         assert process.returncode == 0
 
 
-@pytest.mark.parametrize("words", [["base", "s"], ["base", "s", "--json"], ["apply", "s"]])
-def test_a_reader_that_goes_hides_no_finding(workspace: Workspace, kpt: Kpt, toy_repo: Path, words: list[str]) -> None:
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("words", [["base", "s"], ["base", "s", "--json"], ["apply", "s"], ["run", "s"]])
+def test_a_reader_that_goes_hides_no_finding(
+    workspace: Workspace, kpt: Kpt, toy_repo: Path, words: list[str], *, both: bool
+) -> None:
     """`set -o pipefail; kpt base s | true` is not to say that all is well."""
     mails = workspace.series / "s"
     mails.mkdir()
@@ -158,9 +161,10 @@ def test_a_reader_that_goes_hides_no_finding(workspace: Workspace, kpt: Kpt, toy
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "kpatch_tool", *words]
-    done = subprocess.run(command, cwd=workspace.root, stdout=write, stderr=subprocess.PIPE, check=False)
+    said = subprocess.STDOUT if both else subprocess.PIPE
+    done = subprocess.run(command, cwd=workspace.root, stdout=write, stderr=said, check=False)
     os.close(write)
-    assert (done.returncode, b"kpt:" in done.stderr) == (1, False)
+    assert (done.returncode, b"kpt:" in (done.stderr or b"")) == (1, False)
 
 
 _BROKEN = """

@@ -100,6 +100,15 @@ def test_a_place_that_cannot_be_written(kpt: Kpt, workspace: Workspace, tmp_path
         assert ran.err == f"kpt: {place}: no file can be written there; name a file in a directory\n"
 
 
+def test_what_is_no_plain_file_stays_what_it_is(kpt: Kpt, workspace: Workspace, tmp_path: Path) -> None:
+    keep_a_run(workspace)
+    (tmp_path / "link").symlink_to("there.json")
+    kpt("report", "--format", "json", "-o", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and json.loads((tmp_path / "there.json").read_text())["kpt"] == 1
+    tap = kpt("report", "--format", "tap", "-o", "/dev/stdout").out
+    assert tap.startswith(kpt("report", "--format", "tap").out) and Path("/dev/stdout").is_symlink()
+
+
 def test_standard_output_by_its_name(kpt: Kpt, workspace: Workspace) -> None:
     keep_a_run(workspace)
     assert kpt("report", "--format", "tap", "-o", "-").out == kpt("report", "--format", "tap").out
