@@ -20,6 +20,8 @@ _BINARY_FILES = re.compile(rb"Binary files (.*) differ$")
 _BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d{1,10}$")
 _GIT_VERSION = re.compile(rb"\d+\.\d+")
 _MODE = re.compile(rb"[0-7]{5,6}$")
+# What may stand right below a hunk and is no change: a mail's signature or rule, the names of the next file.
+_BELOW_HUNK = re.compile(rb"-{1,3}\s*$|-- |--- |\+\+\+ ")
 
 
 def parse_diff(text: bytes) -> tuple[FileDiff, ...]:
@@ -30,6 +32,12 @@ def parse_diff(text: bytes) -> tuple[FileDiff, ...]:
     names that leave the tree. What follows the last line end is not read.
     """
     return _Reader(text).files()
+
+
+def is_change(line: bytes) -> bool:
+    """Whether a line right below a hunk that has all its lines can only be one more change, which the counts in its @@
+    leave out."""
+    return line[:1] in {b"+", b"-"} and not _BELOW_HUNK.match(line)
 
 
 class _Reader:
@@ -242,16 +250,10 @@ class _Reader:
         found: list[Hunk] = []
         while self._peek().startswith(b"@@ -"):
             found.append(self._hunk())
-        if found and self._looks_left_over():
+        below = self._peek()
+        if found and (is_change(below) or (below.strip() and below.startswith((b" ", b"+++ ")))):
             raise self._error("the hunk before this line has more lines than the count in its @@ says")
         return tuple(found)
-
-    def _looks_left_over(self) -> bool:
-        """Whether the line after a complete hunk can only be a line of it that the counts in @@ left out."""
-        line = self._peek().rstrip()
-        if line in (b"", b"-", b"--", b"---") or self._peek().startswith((b"-- ", b"--- ")):
-            return False
-        return line.startswith((b" ", b"+", b"-"))
 
     def _hunk(self) -> Hunk:
         head_at = self.at

@@ -40,9 +40,14 @@ _MAY_START = re.compile(rb"^(?=[-_*#/TI]|\xe6\x9c\xac)", re.MULTILINE)
 def footer_start(text: bytes, after: int = 0) -> int:
     """The offset at which the first footer of `text` behind `after` begins, the length of `text` without one."""
     for line in _MAY_START.finditer(text, after):
-        if _ANY.match(text, line.start()):
+        if starts_footer(text, line.start()):
             return line.start()
     return len(text)
+
+
+def starts_footer(text: bytes, at: int) -> bool:
+    """Whether a footer begins at `at`, the start of a line."""
+    return _ANY.match(text, at) is not None
 
 
 def without_footer(text: bytes) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
+from kpatch_tool.diff.parse import is_change
 from kpatch_tool.restore import binaries
 from kpatch_tool.restore.header import Header, file_header, header_line, is_file_header
 from kpatch_tool.restore.hidden import without_addresses
@@ -174,7 +175,7 @@ class _Reader:
     def _goes_on(self, at: int) -> bool:
         """Whether the line after a hunk's last is one more change, so that its counts are wrong."""
         line = self.lines[at] if at < len(self.lines) else b""
-        return line[:1] in {b"+", b"-"} and line[:2] != b"--"
+        return line == b"-" or is_change(line)
 
     def _looks_ended(self, at: int) -> int:
         """What it costs to go on at `at`: a header or the mail's signature may stand there."""

@@ -161,6 +161,20 @@ def test_prose_below_a_diff_is_none_of_it(prose: bytes) -> None:
         assert text[: diff_end(text)] == DIFF
 
 
+@pytest.mark.parametrize("left_out", [b"+four\n", b"-four\n", b"--four;\n", b" \n five\n+six\n", b"+++four;\n"])
+def test_changes_that_a_count_leaves_out_are_of_the_diff(left_out: bytes) -> None:
+    for text in (DIFF, DIFF + DIFF):
+        assert (text + left_out + TAIL)[: diff_end(text + left_out + TAIL)] == text + left_out
+
+
+@pytest.mark.parametrize(
+    "below", [b"-- \n2.39\n", b"-\nTo unsubscribe from this list\n", b"---\n", b"-" * 60 + b"\n" * 2]
+)
+def test_a_rule_below_a_diff_is_none_of_it(below: bytes) -> None:
+    rule = below + b"_" * 40 + b"\nA mailing list\n" if below.startswith(b"----") else below
+    assert diff_end(DIFF + rule) == len(DIFF)
+
+
 @pytest.mark.parametrize("head", [b"diff -ru a/x b/x\n", b"Index: x\n" + b"=" * 60 + b"\n"])
 def test_a_header_without_hunks_below_a_diff_is_of_it(head: bytes) -> None:
     text = DIFF + head + b"Binary files a/x and b/x differ\n"

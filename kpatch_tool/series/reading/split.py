@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kpatch_tool.diff.parse import is_change
 from kpatch_tool.mail import headers
-from kpatch_tool.mail.footers import banner_end, footer_start, without_footer
+from kpatch_tool.mail.footers import banner_end, footer_start, starts_footer, without_footer
 from kpatch_tool.mail.mbox import FILES_LINE
 from kpatch_tool.series.reading import scissors
 
@@ -192,8 +193,9 @@ def strip_space(text: str) -> str:
 def diff_end(text: bytes) -> int:
     """How many bytes of `text`, which begins with an undamaged diff, are the diff: up to its last file's last line.
 
-    Counted by the hunks' own numbers, since a mail's signature looks like a removed line. When a hunk is cut short, all
-    of it (the parser then says what is wrong). Lines of a file's header count in one only: below a hunk they are prose.
+    Counted by the hunks' own numbers, since a mail's signature looks like a removed line. When a hunk is cut short, or
+    more changes follow than it counts, all of it (the parser then says what is wrong). Lines of a file's header count
+    in one only: below a hunk they are prose.
     """
     end = at = 0
     header = False
@@ -202,7 +204,7 @@ def diff_end(text: bytes) -> int:
         line = text[at:stop]
         if hunk := _HUNK.match(line):
             stop, whole = _hunk_end(text, stop, int(hunk[1] or b"1"), int(hunk[2] or b"1"))
-            if not whole:
+            if not whole or _change_follows(text, stop):
                 return at + len(_without_signature(text[at:]))
             end, header = stop, False
         elif line.startswith(b"GIT binary patch"):
@@ -232,6 +234,13 @@ def _hunk_end(text: bytes, at: int, old: int, new: int) -> tuple[int, bool]:
     if text.startswith(b"\\ ", at):
         at = text.find(b"\n", at) + 1 or len(text)
     return at, old == 0 and new == 0
+
+
+def _change_follows(text: bytes, at: int) -> bool:
+    """Whether a change stands at `at`, below a whole hunk, or below further lines of context."""
+    while text.startswith(b" ", at):
+        at = text.find(b"\n", at) + 1 or len(text)
+    return is_change(text[at : text.find(b"\n", at) + 1 or len(text)]) and not starts_footer(text, at)
 
 
 def _binary_end(text: bytes, at: int) -> int:
