@@ -7,6 +7,8 @@ import hashlib
 from kpatch_tool.diff.model import FileDiff
 
 _LONGEST_SHA1 = 40  # hexadecimal digits; a longer id is a SHA-256
+_NONE = "0"  # what the id of no file consists of
+_WHOLE = 100  # percent
 
 
 def blob_id(content: bytes, like: str = "") -> str:
@@ -24,6 +26,24 @@ def may_be_same(one: str, other: str) -> bool:
 def is_blob(content: bytes, wanted: str | None) -> bool:
     """Whether `content` has the (abbreviated) git blob id `wanted`; False where there is none."""
     return bool(wanted) and blob_id(content, wanted or "").startswith(wanted or "")
+
+
+def needs_no_text(file: FileDiff) -> bool:
+    """Whether a diff without hunks and without binary data can be all that git wrote of the file: it makes or removes
+    an empty one, changes a mode or a name and says that the content stays, or was made by `git format-patch -D`."""
+    if file.old_path is None:
+        return _is_empty(file.new_blob)
+    if file.new_path is None:
+        return _is_empty(file.old_blob) or bool(file.old_blob and not (file.new_blob or "").strip(_NONE))
+    if file.old_blob != file.new_blob:
+        return False
+    if file.renamed or file.copied:
+        return file.similarity == _WHOLE
+    return file.old_mode != file.new_mode
+
+
+def _is_empty(wanted: str | None) -> bool:
+    return bool(wanted) and any(blob_id(b"", like).startswith(wanted or "") for like in ("", _NONE * 64))
 
 
 def is_pre_image(content: bytes | None, file: FileDiff) -> bool:

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 from kpatch_tool.diff import names
+from kpatch_tool.diff.blob import needs_no_text
 from kpatch_tool.diff.model import DiffError, FileDiff, Hunk, Kind, Line
 
 HUNK_HEADER = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(.*)", re.DOTALL)
@@ -28,8 +29,8 @@ def parse_diff(text: bytes) -> tuple[FileDiff, ...]:
     """The files of a diff, in order; () for a text without any.
 
     Text before, between and after the diffs is skipped, as by `git apply`. The counts in `@@` decide what belongs to a
-    hunk. Raises DiffError for a truncated hunk, a wrong count, a hunk that changes nothing, a header without a name,
-    names that leave the tree. What follows the last line end is not read.
+    hunk. Raises DiffError for a truncated hunk, a wrong count, a hunk that changes nothing, a header without a name or
+    without a change, names that leave the tree. What follows the last line end is not read.
     """
     return _Reader(text).files()
 
@@ -125,6 +126,8 @@ class _Reader:
         if header.named and not hunks:
             raise self._error("a file header without hunks", start)
         file = self._assembled(header, hunks, start)
+        if not hunks and not payload and not needs_no_text(file):
+            raise self._error("a file header without a change: the text is cut off or damaged below it", start)
         return self._checked(replace(file, binary=bool(payload), payload=payload), start)
 
     def _extended(self, header: _Header) -> bool:

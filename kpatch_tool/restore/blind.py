@@ -49,7 +49,7 @@ def read_blind(text: bytes) -> Blind | None:
     """The diff in a damaged text, None where no file can be told. A hunk without a reading keeps its lines as they
     came, classified by their first column."""
     loose = read_loose(text)
-    if not loose or not any(file.hunks or file.header.renamed or file.header.new_mode for file in loose):
+    if not any(file.hunks or file.header.renamed or file.header.new_mode or file.header.payload for file in loose):
         return None
     undone: Counter[Damage] = Counter()
     certain, cut, guessed = True, "", 0

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
+import pytest
+
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address, Message
@@ -39,3 +44,52 @@ def test_lines_beyond_a_count_that_is_too_small_are_not_dropped() -> None:
     assert patch.exactness is Exactness.DAMAGED
     assert "more lines than the count" in patch.why
     assert restored(patch, {"a.c": OLD}).exactness is Exactness.PROVEN
+
+
+HEADER = b"diff --git a/b.txt b/b.txt\n"
+CUT = {
+    "the first line": HEADER,
+    "index": HEADER + IDS,
+    "---": HEADER + IDS + b"--- a/b.txt\n",
+    "new file mode": HEADER + b"new file mode 100644\n",
+    "deleted file mode": HEADER + b"deleted file mode 100644\n",
+    "rename to": b"diff --git a/b.txt b/c.txt\nsimilarity index 60%\nrename from b.txt\nrename to c.txt\n",
+    "no-break space": HEADER + b"old\xc2\xa0mode 100644\nnew\xc2\xa0mode 100755\n",
+}
+
+
+@pytest.mark.parametrize("cut", CUT.values(), ids=CUT)
+def test_a_file_whose_change_is_lost_is_not_intact(cut: bytes) -> None:
+    patch = read(GROWS + cut)
+    if patch is not None:
+        assert patch.exactness is Exactness.DAMAGED
+        assert patch.why
+        done = restored(patch, {"a.c": OLD, "b.txt": OLD})
+        whole = b"new mode 100755" in done.diff
+        assert (done.exactness is Exactness.PROVEN) is whole
+        assert not whole or done.diff.endswith(b"old mode 100644\nnew mode 100755\n")
+
+
+@pytest.mark.parametrize(("where", "broken"), [(b" 100644", b"\n100644"), (b"index ", b"index\n")])
+def test_a_binary_change_whose_index_line_is_broken_is_not_lost(where: bytes, broken: bytes) -> None:
+    old, new = b"\0" * 40, b"\0\1" * 20
+    index = b"index %s..%s" % (blob_id(old).encode(), blob_id(new).encode())
+    diff = b"diff --git a/b b/b\n" + index + b" 100644\nGIT binary patch\n" + binary(new) + binary(old)
+    sent = read(diff)
+    assert sent
+    assert sent.exactness is Exactness.INTACT
+    received = read(diff.replace(where, broken))
+    assert received
+    assert received.exactness is Exactness.DAMAGED
+    done = restored(received, {"b": old})
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, diff)
+
+
+def binary(content: bytes) -> bytes:
+    """A block of a binary patch that holds `content` whole."""
+    data = zlib.compress(content)
+    lines = [data[at : at + 52] for at in range(0, len(data), 52)]
+    letters = [bytes([64 + len(line) if len(line) <= 26 else 70 + len(line)]) for line in lines]
+    coded = [base64.b85encode(line, pad=True) for line in lines]
+    rows = b"".join(letter + code + b"\n" for letter, code in zip(letters, coded, strict=True))
+    return b"literal %d\n" % len(content) + rows + b"\n"

@@ -122,9 +122,9 @@ HEADERS = {
         FileDiff("old name", "new name", similarity=100, renamed=True),
     ),
     "copy of a quoted name": (
-        b'diff --git "a/\\303\\244\\t" "b/\\377\\""\nsimilarity index 99%\n'
+        b'diff --git "a/\\303\\244\\t" "b/\\377\\""\nsimilarity index 100%\n'
         b'copy from "\\303\\244\\t"\ncopy to "\\377\\""\n',
-        FileDiff("ä\t", '\udcff"', similarity=99, copied=True),
+        FileDiff("ä\t", '\udcff"', similarity=100, copied=True),
     ),
     "binary without data": (
         b"diff --git a/b b/b\nindex 1234567..89abcde 100644\nBinary files a/b and b/b differ\n",
@@ -250,6 +250,25 @@ ERRORS = {
         1,
         "disagree on whether",
     ),
+    **{
+        f"no change below {name}": (PLAIN + b"diff --git a/g b/g\n" + header, 8, "without a change")
+        for name, header in {
+            "diff --git": b"",
+            "index": b"index 1234567..89abcde 100644\n",
+            "---": b"index 1234567..89abcde 100644\n--- a/g\n",
+            "new file mode": b"new file mode 100644\n",
+            "index of a new file": b"new file mode 100644\nindex 0000000..89abcde\n",
+            "deleted file mode": b"deleted file mode 100644\n",
+            "rename to": b"similarity index 95%\nrename from g\nrename to g\n",
+            "index of a rename": b"similarity index 95%\nrename from g\nrename to g\nindex 1234567..89abcde 100644\n",
+            "new mode": b"old mode 100644\nnew mode 100755\nindex 1234567..89abcde\n",
+            "a broken index": b"index "
+            + b"1" * 40
+            + b".."
+            + b"2" * 40
+            + b"\n100644\nGIT binary patch\nliteral 0\nHcmV?d00001\n",
+        }.items()
+    },
     "header without hunks": (b"diff --git a/f b/f\n--- a/f\n+++ b/f\n", 1, "without hunks"),
 }
 

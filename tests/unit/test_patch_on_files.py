@@ -56,7 +56,6 @@ REFUSED = {
     "an empty file is deleted, it is not empty": Case(
         b"diff --git a/f b/f\ndeleted file mode 100644\nindex e69de29..0000000\n", {"f": TEXT}
     ),
-    "a deletion that names nothing": Case(b"diff --git a/f b/f\ndeleted file mode 100644\n", {"f": TEXT}),
     "an empty file is made, it is not empty": Case(
         b"diff --git a/f b/f\nnew file mode 100644\nindex 0000000..e69de29\n", {"f": TEXT}
     ),

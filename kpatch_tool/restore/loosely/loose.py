@@ -23,9 +23,10 @@ HUNK = re.compile(
 )
 _DIFF_GIT = re.compile(rb"diff ?- ?- ?git(?: |$)")  # long names are broken behind it
 _HEADER = re.compile(
-    rb"(?:index [0-9A-Za-z]{1,64}\.\.|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
+    rb"(?:index(?: [0-9A-Za-z]{1,64}\.\.|$)|(?:old|new|new file|deleted file) mode \d|(?:dis)?similarity index |"
     rb"(?:rename|copy) (?:from|to)(?: |$)|Binary files |GIT binary|--- |\+\+\+ |---$|\+\+\+$)"
 )
+_MODE = re.compile(rb"[0-7]{6}")  # of a file, which is left out of an index line where it changes
 _TAIL = re.compile(rb"-- ?$")
 _SIGNATURE_TEXT = re.compile(rb"\d+\.\d|To unsubscribe|_{20}|$")
 _MOST_BROKEN = 3  # lines one header line may be broken into
@@ -165,9 +166,9 @@ class _Reader:
         self.at += 1
         for _ in range(_MOST_BROKEN - 1):
             below = self._peek().strip()
-            if whole.fullmatch(text) or not below or _HEADER.match(below) or HUNK.match(below):
+            if not below or _HEADER.match(below) or HUNK.match(below) or _DIFF_GIT.match(below):
                 break
-            if _DIFF_GIT.match(below):
+            if whole.fullmatch(text) and not (_MODE.fullmatch(below) and text.startswith(b"index ")):
                 break
             if text.endswith(b"="):
                 text = text[:-1] + below
