@@ -39,7 +39,7 @@ def needs_no_text(file: FileDiff) -> bool:
         return False
     if file.renamed or file.copied:
         return file.similarity == _WHOLE
-    return file.old_mode != file.new_mode
+    return None not in {file.old_mode, file.new_mode} and file.old_mode != file.new_mode
 
 
 def _is_empty(wanted: str | None) -> bool:

@@ -115,19 +115,11 @@ def _unfit(file: LooseFile, base: bytes | None) -> str:
     header = file.header
     if header.old_path and header.new_path and header.old_path != header.new_path and not _moved(header):
         return f"the names in its header disagree: {header.old_path} and {header.new_path}"
-    if not file.hunks and _changes_text(header):
-        return "none of its hunks could be read"
     if header.old_path is None and base:
         return "the patch creates it, but the base has it already"
     if header.old_path is not None and base is None:
         return "not in the base"
     return ""
-
-
-def _changes_text(header: FileDiff) -> bool:
-    """Whether a file diff without hunks lacks them: it is no rename or copy, changes no mode, makes no empty file."""
-    made = header.old_path is None or header.new_path is None
-    return not (_moved(header) or made or header.old_mode != header.new_mode)
 
 
 def _moved(header: FileDiff) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kpatch_tool.diff.apply import Applied, apply_file
-from kpatch_tool.diff.blob import blob_id, is_blob, is_pre_image
+from kpatch_tool.diff.blob import blob_id, is_blob, is_pre_image, needs_no_text
 from kpatch_tool.diff.model import FileDiff, Hunk, Kind, Line, reversed_diff
 from kpatch_tool.diff.undecided import Undecided, undecided_hunk
 from kpatch_tool.mail.message import Damage
@@ -186,21 +186,17 @@ def other_blob(file: FileDiff, base: bytes) -> str:
     return f"the base has blob {have}, the patch is made for {file.old_blob}"
 
 
-_NO_TEXT, _WHOLE = "no text changes", 100
-
-
 def unchanged(file: FileDiff, base: bytes) -> Restoration:
-    """A rename, a mode change, an empty file: no text was damaged, if none was lost."""
+    """A file diff of which no hunk is there: a rename, a mode change, an empty file, or one that lost its hunks."""
+    if file.new_path is None and (base or not is_blob(base, file.old_blob)):
+        return Restoration(file, None, False, False, "its removed lines are missing")
+    if not needs_no_text(file):
+        return Restoration(file, None, False, False, "none of its hunks could be read")
     if file.new_path is None:
-        right = is_blob(base, file.old_blob)
-        return Restoration(file, None, True, right, "an empty file is removed")
-    if file.new_blob:
-        right = is_blob(base, file.new_blob)
-        why = "" if right else f", but the base is not blob {file.new_blob}"
-        return Restoration(file, base, True, right, _NO_TEXT + why)
-    # git writes no index line where the content stays; then a rename is of 100%.
-    whole = file.similarity == _WHOLE or not (file.renamed or file.copied)
-    return Restoration(file, base, True, whole, _NO_TEXT + ("" if whole else ", and nothing says that none was lost"))
+        return Restoration(file, None, True, True, "an empty file is removed")
+    right = not file.new_blob or is_blob(base, file.new_blob)
+    why = "" if right else f", but the base is not blob {file.new_blob}"
+    return Restoration(file, base, True, right, "no text changes" + why)
 
 
 def binary_change(file: FileDiff, base: bytes | None) -> Restoration:

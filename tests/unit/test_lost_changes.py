@@ -10,6 +10,10 @@ import pytest
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
 from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.restore.damaged import parse_damaged
+from kpatch_tool.restore.loosely.loose import read_loose
+from kpatch_tool.restore.repair import restore_loose
+from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness, Patch, Series
 from kpatch_tool.series.reading.patches import read_patch
 from kpatch_tool.series.restoring.restore import restore_series
@@ -93,3 +97,35 @@ def binary(content: bytes) -> bytes:
     coded = [base64.b85encode(line, pad=True) for line in lines]
     rows = b"".join(letter + code + b"\n" for letter, code in zip(letters, coded, strict=True))
     return b"literal %d\n" % len(content) + rows + b"\n"
+
+
+LOST = {
+    "a deletion": (HEADER + b"deleted file mode 100644\nindex 1234567..0000000\n", "removed lines are missing"),
+    "a deletion without ids": (HEADER + b"deleted file mode 100644\n", "removed lines are missing"),
+    "a creation": (HEADER + b"new file mode 100644\nindex 0000000..1234567\n", "none of its hunks"),
+    "a creation without ids": (HEADER + b"new file mode 100644\n", "none of its hunks"),
+    "a change": (HEADER + IDS, "none of its hunks"),
+    "a change of mode": (HEADER + b"old mode 100644\nnew mode 100755\nindex 1234567..89abcde\n", "none of its hunks"),
+    "half a change of mode": (HEADER + b"old mode 100644\n", "none of its hunks"),
+    "a rename": (b"diff --git a/b.txt b/c.txt\nrename from b.txt\nrename to c.txt\n" + IDS, "none of its hunks"),
+}
+
+
+@pytest.mark.parametrize(("diff", "why"), LOST.values(), ids=LOST)
+def test_a_file_diff_that_lost_its_hunks_is_not_restored(diff: bytes, why: str) -> None:
+    base = None if b"new file" in diff else OLD
+    (file,) = parse_damaged(diff)
+    (loose,) = read_loose(diff)
+    for found in (restore_file(file, base or b""), restore_loose(loose, base)):
+        assert (found.found, found.proven) == (False, False)
+        assert why in found.why
+
+
+def test_a_file_diff_without_hunks_is_restored_where_it_needs_none() -> None:
+    mode = HEADER + b"old mode 100644\nnew mode 100755\n"
+    moved = b"diff --git a/b.txt b/c.txt\nsimilarity index 100%\nrename from b.txt\nrename to c.txt\n"
+    gone = HEADER + b"deleted file mode 100644\nindex e69de29..0000000\n"
+    for diff, base in ((mode, OLD), (moved, OLD), (gone, b"")):
+        (file,) = parse_damaged(diff)
+        assert restore_file(file, base).proven
+    assert not restore_file(parse_damaged(gone)[0], OLD).found
