@@ -39,6 +39,7 @@ from kpatch_tool.restore.styled import (
     Restoration,
     binary_change,
     other_blob,
+    removal,
     restore_file,
     unchanged,
     with_letters,
@@ -160,9 +161,7 @@ class _Repair:
         case, header, likeliest = self.case, self.case.header, self.plans[0]
         exact = is_pre_image(case.content, header)
         if header.new_path is None:
-            why = f"removes blob {header.old_blob}" if exact else other_blob(header, case.content)
-            rows = rows_of(case, likeliest, evidence_of(likeliest, case.base))
-            return _result(case, likeliest, rows, {}, proven=exact, why=why)
+            return _removed(case, likeliest)
         if not exact or not header.new_blob:
             why = other_blob(header, case.content) if header.old_blob and not exact else _NO_IDS
             cut = counts_in_doubt(likeliest)
@@ -289,6 +288,14 @@ def _unproven(case: Case, plan: HunkPlan, why: str, cut: str = "") -> Restoratio
         undone = added_up([*undone_by(plan, case.base, rows, {}), (Damage.SQUEEZED, len(rows))])
         return replace(styled, why=why, ambiguous=(*doubts, *styled.ambiguous), undone=undone)
     return replace(_result(case, plan, rows, {}, proven=False, why=why), ambiguous=doubts)
+
+
+def _removed(case: Case, plan: HunkPlan) -> Restoration:
+    """What became of a file that the diff removes."""
+    rows = rows_of(case, plan, evidence_of(plan, case.base))
+    read = _result(case, plan, rows, {}, proven=False, why="")
+    left = Judge("", pieces_of(plan, case.base)).content(texts_of(rows, {}), [row.ending for row in rows])
+    return replace(removal(read.file, case.content, left), undone=read.undone)
 
 
 def _result(

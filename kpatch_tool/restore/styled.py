@@ -199,6 +199,16 @@ def unchanged(file: FileDiff, base: bytes) -> Restoration:
     return Restoration(file, base, True, right, "no text changes" + why)
 
 
+def removal(file: FileDiff, base: bytes, left: bytes) -> Restoration:
+    """Restore a diff that removes a file, where `left` is what its hunks leave of `base`. It is proven where `base` is
+    the blob that it names, and nothing is left."""
+    if not is_blob(base, file.old_blob):
+        return Restoration(file, None, True, False, other_blob(file, base))
+    if left:
+        return Restoration(file, None, False, False, "its hunks do not remove all of the file")
+    return Restoration(file, None, True, True, f"removes blob {file.old_blob}")
+
+
 def binary_change(file: FileDiff, base: bytes | None) -> Restoration:
     """Restore a binary change against `base` (None: no such file): what it makes must have the blob id it names, and
     the way back lead back."""
@@ -210,8 +220,7 @@ def binary_change(file: FileDiff, base: bytes | None) -> Restoration:
     if not isinstance(again, Applied) or again.post != base:
         return Restoration(file, None, False, False, "the binary data does not lead back to the base")
     if outcome.post is None:
-        right = is_blob(base or b"", file.old_blob)
-        return Restoration(file, None, right, right, f"removes blob {file.old_blob}")
+        return removal(file, base or b"", b"")
     if not is_blob(outcome.post, file.new_blob):
         return Restoration(file, None, False, False, f"the binary data does not make blob {file.new_blob}")
     return Restoration(file, outcome.post, True, True, f"blob {file.new_blob}")
@@ -240,7 +249,7 @@ class _Restorer:
         exact = is_pre_image(self.base, self.file)
         wanted = file.new_blob
         if file.new_path is None:
-            return self._deleted(exact)
+            return self._deleted()
         if not exact or not wanted:
             return self._unproven(exact, bound)
         readings = [placement.readings[0] for placement in self.placed]
@@ -286,12 +295,12 @@ class _Restorer:
         other.reader.cache = plan.reader.cache
         return other
 
-    def _deleted(self, exact: bool) -> Restoration:
+    def _deleted(self) -> Restoration:
         readings = [placement.readings[0] for placement in self.placed]
-        plan, _ = self._prepare(readings, "")
-        hunks = self._hunks(plan, greedy(plan.reader))
-        why = f"removes blob {self.file.old_blob}" if exact else self._inexact()
-        return Restoration(replace(self.file, hunks=hunks), None, True, exact, why)
+        plan, judge = self._prepare(readings, "")
+        path = greedy(plan.reader)
+        left = judge.content(path.texts, plan.endings)
+        return removal(replace(self.file, hunks=self._hunks(plan, path)), self.base, left)
 
     def _inexact(self) -> str:
         return other_blob(self.file, self.base)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import replace
 
 import pytest
 
 from kpatch_tool.diff.blob import blob_id
 from kpatch_tool.errors import InputError
-from kpatch_tool.mail.message import Address, Message
+from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.restore.damaged import parse_damaged
 from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
@@ -129,3 +130,38 @@ def test_a_file_diff_without_hunks_is_restored_where_it_needs_none() -> None:
         (file,) = parse_damaged(diff)
         assert restore_file(file, base).proven
     assert not restore_file(parse_damaged(gone)[0], OLD).found
+
+
+GONE = (
+    b"diff --git a/b.txt b/b.txt\ndeleted file mode 100644\nindex %s..0000000\n" % blob_id(NEW)[:7].encode()
+    + b"--- a/b.txt\n+++ /dev/null\n@@ -1,5 +0,0 @@\n-1\n-2\n-3\n-4\n-5\n"
+)
+SHORT = GONE.replace(b"-1,5 +0,0", b"-1,3 +0,0").replace(b"-4\n-5\n", b"")
+
+
+def test_a_deletion_that_leaves_lines_is_not_proven() -> None:
+    for diff, proven in ((GONE, True), (SHORT, False)):
+        (file,) = parse_damaged(diff)
+        (loose,) = read_loose(diff)
+        for found in (restore_file(file, NEW), restore_loose(loose, NEW)):
+            assert (found.found, found.proven) == (proven, proven)
+            assert proven or found.why == "its hunks do not remove all of the file"
+        other = restore_file(file, NEW + b"6\n")
+        assert (other.found, other.proven) == (True, False)
+
+
+def test_a_deletion_whose_count_is_too_small_is_counted_anew() -> None:
+    patch = read(GONE.replace(b"-1,5", b"-1,4"))
+    assert patch
+    assert patch.exactness is Exactness.DAMAGED
+    done = restored(patch, {"b.txt": NEW})
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, GONE)
+
+
+@pytest.mark.parametrize("received", [SHORT, GONE[: GONE.index(b"--- a")]])
+@pytest.mark.parametrize("damage", [set(), {Damage.SQUEEZED}, {Damage.NO_BREAK_SPACES}])
+def test_a_deletion_of_which_lines_are_missing_stays_damaged(received: bytes, damage: set[Damage]) -> None:
+    patch = read(GROWS + received)
+    assert patch
+    patch = replace(patch, exactness=Exactness.DAMAGED, damage=frozenset(damage))
+    assert restored(patch, {"a.c": OLD, "b.txt": NEW}).exactness is Exactness.DAMAGED

@@ -23,7 +23,7 @@ from kpatch_tool.restore.loosely.written import with_sections
 from kpatch_tool.restore.readings.search import Bound
 from kpatch_tool.restore.repair import repair_made, restore_loose
 from kpatch_tool.restore.style.structure import RecentFiles
-from kpatch_tool.restore.styled import Restoration, other_blob, restore_file, restore_made, with_letters
+from kpatch_tool.restore.styled import Restoration, other_blob, removal, restore_file, restore_made, with_letters
 from kpatch_tool.restore.versions import having
 from kpatch_tool.series.model import Patch
 from kpatch_tool.series.reading.diffs import LOST
@@ -235,8 +235,10 @@ def _as_received(file: FileDiff, base: bytes | None) -> Restoration:
     if file.new_blob and not file.binary and _counts_hold(file):
         outcome = apply_file(base if file.old_path else None, file, fuzz=0)
         if isinstance(outcome, Applied):
-            if file.new_path is None and is_blob(base or b"", file.old_blob):
-                return Restoration(file, None, True, True, f"removes blob {file.old_blob}, as received")
+            if file.new_path is None:
+                content = base or b""
+                found = removal(file, content, b"" if file.hunks else content)
+                return found if found.proven else replace(found, found=False)
             if outcome.post is not None and is_blob(outcome.post, file.new_blob):
                 written = with_sections(file, base or b"")
                 return Restoration(written, outcome.post, True, True, f"blob {file.new_blob} as received")
