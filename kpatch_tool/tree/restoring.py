@@ -20,6 +20,7 @@ from kpatch_tool.workspace import Workspace
 TAKEN_SECONDS = 200 * 86_400  # within which a series is mostly taken, and its lines are not yet changed again
 # What looked intact is proven only where it was not: its blob id judged that.
 _RANK = (Exactness.DAMAGED, Exactness.MATCHED, Exactness.INTACT, Exactness.PROVEN)
+_TOLD_ANEW = frozenset({Exactness.DAMAGED, Exactness.INTACT})  # what a tree says of it may be its reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,8 @@ def better_against(tree: Tree, series: Series, directory: Path, others: Sequence
     very same value where none is. Writes nothing.
 
     A patch that comes out no better stays as it lies there: another tree may have proven it, or somebody corrected it.
-    Of one that stays damaged only the reason is this tree's. `others` and what is raised are as in `restore_against`,
-    and of store.reread.
+    Of one that stays damaged, or intact, only the reason is this tree's. `others` and what is raised are as in
+    `restore_against`, and of store.reread.
     """
     return _with_better(series, _again(tree, series, directory, others), _better)
 
@@ -122,8 +123,9 @@ def _surer(old: Patch, new: Patch | None) -> Patch:
 
 
 def _better(old: Patch, new: Patch | None) -> Patch:
-    """The surer one of two readings of a patch; where both are damaged, the old one with the reason of the new."""
-    if new is not None and new.exactness is old.exactness is Exactness.DAMAGED and new.why != old.why:
+    """The surer one of two readings of a patch; where both are damaged, or intact, the old one with the reason of the
+    new."""
+    if new is not None and new.exactness is old.exactness in _TOLD_ANEW and new.why != old.why:
         return replace(old, why=new.why)
     return _surer(old, new)
 

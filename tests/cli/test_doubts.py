@@ -75,3 +75,15 @@ def test_what_somebody_changed_in_the_series_is_kept_and_told(typeset: Path, kpt
         assert "+\t*sptep = 0ULL;" in file.read_text()
     assert NOTE in " ".join((out.out + out.err).split())
     assert "0ULL" in git("show", f"kpt/quotes:{MMU}", cwd=workspace.trees / "toy.git")
+
+
+def test_restore_tells_of_a_patch_that_makes_another_file(typeset: Path, kpt: Kpt, tmp_path: Path) -> None:
+    mails = git("format-patch", "-2", "--stdout", cwd=typeset)
+    (tmp_path / "edited.mbox").write_text(mails.replace("+\t*sptep = 0UL;", "+\t*sptep = 0ULL;") + "\n")
+    kpt("import", tmp_path / "edited.mbox", "--name", "edited")
+    out = kpt("restore", "edited", "--tree", "toy")
+    assert "it makes another: edited by hand, or damaged" in " ".join(out.out.split())
+    (one, two) = kpt("restore", "edited", "--tree", "toy", "--json").json["patches"]
+    assert (one["exactness"], two["exactness"]) == ("intact", "intact")
+    assert one["why"].startswith(f"{MMU}: of the very file that its index line names")
+    assert two["why"] == "the mail kept its white space"

@@ -165,3 +165,16 @@ def test_a_deletion_of_which_lines_are_missing_stays_damaged(received: bytes, da
     assert patch
     patch = replace(patch, exactness=Exactness.DAMAGED, damage=frozenset(damage))
     assert restored(patch, {"a.c": OLD, "b.txt": NEW}).exactness is Exactness.DAMAGED
+
+
+def test_an_intact_patch_that_its_exact_base_refutes_says_so() -> None:
+    edited = read(GROWS.replace(b"+5\n", b"+6\n"))
+    assert edited
+    assert edited.exactness is Exactness.INTACT
+    done = restored(edited, {"a.c": OLD})
+    assert done.exactness is Exactness.INTACT
+    assert done.why == ("a.c: of the very file that its index line names it makes another: edited by hand, or damaged")
+    unfit = read(GROWS.replace(b" 2\n", b" 7\n"))
+    assert unfit
+    assert "it does not fit the very file" in restored(unfit, {"a.c": OLD}).why
+    assert restored(edited, {"a.c": OLD + b"0\n"}).why == edited.why, "another file proves nothing"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from kpatch_tool.diff.apply import Applied, apply_file
+from kpatch_tool.diff.apply import Applied, Conflict, apply_file
 from kpatch_tool.diff.blob import is_blob, is_pre_image
 from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.diff.printer import format_diff, second_reading
@@ -44,10 +44,10 @@ def restore_series(
     history is in which a patch was taken, the files are that it was made for, and those that it makes. `read_versions`
     gives what other kernels have under a path: most lines of a patch that was taken stand there as they were added.
 
-    Proven patches are passed through, and so are intact ones, unless the base is their exact pre-image and they do not
-    make of it the blob they name: then something happened to them as well. What is passed through changes the files
-    that later ones see. A patch of which one file does not fit stays damaged as a whole, with the reason. One that was
-    not proven is read once more where a later one, which was, has the same lines.
+    Proven patches are passed through, and so are intact ones. Where the base is their exact pre-image and they do not
+    make of it the blob they name, something happened to them as well, which is undone or told. What is passed
+    through changes the files that later ones see. A patch of which one file does not fit stays damaged as a whole, with
+    the reason. One that was not proven is read once more where a later one, which was, has the same lines.
     """
     blobs = Blobs(read_blob)
     files = Files(cache(read_base), blobs)
@@ -168,28 +168,36 @@ def _patch(patch: Patch, files: Files, known: Known, guesses: Guesses) -> _Done:
 
 
 def _sure(patch: Patch, files: Files, known: Known) -> Patch:
-    """An intact or proven patch as it is, unless its exact pre-image is at hand, what it makes of that is not what it
-    names, and undoing some damage is."""
+    """An intact or proven patch as it is. Where its exact pre-image is at hand, and what an intact one makes of that is
+    not what it names: with some damage undone, where that makes it, else with that for its reason."""
     trial = files.trial_of_patch()
-    right = True
+    against: list[str] = []
     for file in patch.files:
         for before in trial.bases(file):
             outcome = apply_file(before, file, fuzz=0)
-            post = outcome.post if isinstance(outcome, Applied) else None
-            exact = is_pre_image(before, file)
-            named = file.new_blob and (file.hunks or file.payload)
-            made = is_blob(post or b"", file.new_blob) if file.new_path else isinstance(outcome, Applied)
-            right = right and not (exact and named and not made)
+            against += [f"{file.path}: {why}" for why in _refuted(file, before, outcome)]
             if isinstance(outcome, Applied):
-                trial.put(file, post)
+                trial.put(file, outcome.post)
                 break
-    if not right and patch.exactness is Exactness.INTACT:
+    if against and patch.exactness is Exactness.INTACT:
         other, results = best(patch, files, known)
         if results and all(result.proven for result in results):
             files.take(other)
             return _judged(patch, results)
+        patch = replace(patch, why="; ".join(dict.fromkeys(against)))
     files.take(trial)
     return patch
+
+
+def _refuted(file: FileDiff, before: bytes | None, outcome: Applied | Conflict) -> Iterator[str]:
+    """Why a file diff cannot be what its author sent, in words, where `before` is the very file that it names."""
+    is_there = file.old_path is None and before is not None  # and the patch is not to blame
+    if is_there or not (file.new_blob and (file.hunks or file.payload) and is_pre_image(before, file)):
+        return
+    if isinstance(outcome, Conflict):
+        yield "it does not fit the very file that its index line names: edited by hand, or damaged"
+    elif file.new_path and not is_blob(outcome.post or b"", file.new_blob):
+        yield "of the very file that its index line names it makes another: edited by hand, or damaged"
 
 
 def _judged(patch: Patch, results: Sequence[Restoration]) -> Patch:
