@@ -677,3 +677,20 @@ def test_a_line_more_than_the_hunk_counts_was_not_wrapped() -> None:
     assert (patch.exactness, patch.damage) == (Exactness.DAMAGED, frozenset())
     assert "wrong count" in patch.why
     assert Damage.REWRAPPED in received(lambda text, _: text.replace(b"(struct a", b"(struct\na"), sent).damage
+
+
+def test_words_that_may_be_codes_do_not_keep_tabs_from_being_found() -> None:
+    """What one answer for all lines explains is tried before the code's style, which takes far longer."""
+    lines = (
+        b'\tcall%d(a,\n\t       "it\xe2\x80\x99s", %d);\n',
+        b'\tif (a%d && b) {\n\t\tfoo("x&amp;y%d");\n\t}\n',
+        b'\tx%d = y %% %d ? "=3D" : z;\n',
+    )
+    codes = b"".join(lines[kind] % (n, n) for n, kind in enumerate([0, 1, 2, 2, 0, 1, 1, 2, 2, 2]))
+    base = b"".join(b"int f%d(int a)\n{\n\tint x = a;\n\n\treturn x;\n}\n\n" % n for n in range(12))
+    new = base + b"int h(void)\n{\n" + codes + b"}\n"
+    sent = format_diff([sent_diff(base, new)])
+    patch = received(DAMAGES["tabs by column"], sent)
+    with within(2):
+        done = restored(patch, base)
+    assert (done.exactness, done.diff) == (Exactness.PROVEN, sent)
