@@ -22,7 +22,7 @@ _BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d{1,10}$")
 _GIT_VERSION = re.compile(rb"\d+\.\d+")
 _MODE = re.compile(rb"[0-7]{5,6}$")
 # What may stand right below a hunk and is no change: a mail's signature or rule, the names of the next file.
-_BELOW_HUNK = re.compile(rb"-{1,3}\s*$|-- |--- |\+\+\+ ")
+_BELOW_HUNK = re.compile(rb"(?:-{1,3}|-{20,})\s*$|-- |--- |\+\+\+ ")
 
 
 def parse_diff(text: bytes) -> tuple[FileDiff, ...]:

@@ -20,6 +20,7 @@ from kpatch_tool.series.postings.choosing import announced, choose, shortcomings
 from kpatch_tool.series.postings.posts import Post, Posting
 from kpatch_tool.series.postings.proposed import CounterPatches
 from kpatch_tool.series.postings.received import read_posts
+from kpatch_tool.series.reading.counted import contradicted
 from kpatch_tool.series.reading.diffs import all_readable
 from kpatch_tool.series.reading.patches import read_patch
 from kpatch_tool.series.reading.split import has_diff, split_body, strip_space
@@ -95,7 +96,15 @@ def assemble(
         patches=patches,
         replies=answers.replies,
         problems=tuple(
-            dict.fromkeys([*shortcomings(chosen, patches), *others, *_refused(answers, patches), *broken(patches)])
+            dict.fromkeys(
+                [
+                    *shortcomings(chosen, patches),
+                    *others,
+                    *_refused(answers, patches),
+                    *broken(patches),
+                    *contradicted(patches),
+                ]
+            )
         ),
     )
 

@@ -16,6 +16,7 @@ from kpatch_tool.restore.loosely.loose import read_loose
 from kpatch_tool.restore.repair import restore_loose
 from kpatch_tool.restore.styled import restore_file
 from kpatch_tool.series.model import Exactness, Patch, Series
+from kpatch_tool.series.reading.counted import contradicted
 from kpatch_tool.series.reading.patches import read_patch
 from kpatch_tool.series.restoring.restore import restore_series
 
@@ -178,3 +179,26 @@ def test_an_intact_patch_that_its_exact_base_refutes_says_so() -> None:
     assert unfit
     assert "it does not fit the very file" in restored(unfit, {"a.c": OLD}).why
     assert restored(edited, {"a.c": OLD + b"0\n"}).why == edited.why, "another file proves nothing"
+
+
+STAT = " a.c | 2 ++\n b.c | 9 +++++++++\n 2 files changed, 11 insertions(+)\n"
+
+
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        (" a.c | 2 ++\n 1 file changed, 2 insertions(+)\n", []),
+        ("v2: more\n\n" + STAT, ["patch 1: its diffstat counts 2 files, its diff has 1; cut off, or edited by hand"]),
+        (
+            " a.c | 3 ++-\n 1 file changed, 2 insertions(+), 1 deletion(-)\n",
+            ["patch 1: its diffstat counts +2 -1 lines, its diff +2 -0; cut off, or edited by hand"],
+        ),
+        ("The whole series:\n" + STAT + "\nThis one:\n a.c | 2 ++\n 1 file changed, 2 insertions(+)\n", []),
+        ("", []),
+    ],
+)
+def test_a_diff_that_is_not_what_its_diffstat_counts(note: str, said: list[str]) -> None:
+    patch = read(GROWS)
+    assert patch
+    assert contradicted([replace(patch, note=note)]) == said
+    assert contradicted([replace(patch, note=note, exactness=Exactness.DAMAGED)]) == []
