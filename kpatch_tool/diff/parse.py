@@ -121,12 +121,13 @@ class _Reader:
             header.new_name = self._named(self._peek(1)[4:])
             header.named = True
             self.at += 2
+        cut = self._peek().startswith((b"--- a/", b"--- /dev/null"))  # the name before without the one after
         payload = self._binary()
         hunks = () if payload else self._hunks()
         if header.named and not hunks:
             raise self._error("a file header without hunks", start)
         file = self._assembled(header, hunks, start)
-        if not hunks and not payload and not needs_no_text(file):
+        if not hunks and not payload and (cut or not needs_no_text(file)):
             raise self._error("a file header without a change: the text is cut off or damaged below it", start)
         return self._checked(replace(file, binary=bool(payload), payload=payload), start)
 

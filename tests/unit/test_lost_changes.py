@@ -57,6 +57,7 @@ CUT = {
     "the first line": HEADER,
     "index": HEADER + IDS,
     "---": HEADER + IDS + b"--- a/b.txt\n",
+    "--- of a deletion": HEADER + b"deleted file mode 100644\nindex 1234567..0000000\n--- a/b.txt\n",
     "new file mode": HEADER + b"new file mode 100644\n",
     "deleted file mode": HEADER + b"deleted file mode 100644\n",
     "rename to": b"diff --git a/b.txt b/c.txt\nsimilarity index 60%\nrename from b.txt\nrename to c.txt\n",
