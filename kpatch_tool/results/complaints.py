@@ -5,11 +5,12 @@ Stalls and lockups, which a busy machine has, are not meant here (repeats.stalle
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from kpatch_tool.results.deltas import Change, compare
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Repeats, StateTests, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Repeats, StateTests, SuiteStatus, Verdict
+from kpatch_tool.text import plural
 from kpatch_tool.vm.console import MOMENTS
 
 _ONCE = Repeats()
@@ -33,7 +34,8 @@ def heard_once(tests: StateTests, base: StateTests, previous: StateTests | None)
     there = {} if previous is None else new_complaints(previous, base)
     seen = {case: _repeats(there[case]) for case in once if case in there}
     proven = {case: replace(one, earlier=True) for case, one in seen.items() if one.worse >= _TWICE}
-    return _with(tests, proven), tuple(case for case in once if case not in proven)
+    whole = {"": _best(proven.values())} if proven else {}
+    return _with(tests, {**proven, **whole}), tuple(case for case in once if case not in proven)
 
 
 def heard_in(tests: StateTests, complaints: Collection[str]) -> tuple[str, ...] | None:
@@ -49,35 +51,63 @@ def merge_complaints(
     each has run now (None: of all, twice).
 
     A complaint counts, be it in one run only; it says in how many of those that could have it. One that only `again`
-    has counts if it came during a test: what another suite answers for, as the guest boots, is no news.
+    has counts if it came during a test: what another suite answers for, as the guest boots, is no news, but where the
+    guest died of it. One that did not boot was no run of the tests.
     """
     known, now = new_complaints(first, base), new_complaints(again, base)
+    if again.status is SuiteStatus.FAILED:
+        runs = {}
     asked = {case for case in known if case in now or runs is None or first.heard.get(case) in runs}
     counted = {case: _one_more(_repeats(known[case]), heard=case in now) for case in asked}
     fresh = {
-        case: replace(one, repeats=Repeats((runs or {}).get(again.heard[case], _TWICE), 1))
+        case: replace(one, repeats=Repeats((runs or {}).get(again.heard.get(case, ""), _TWICE), 1))
         for case, one in now.items()
-        if case not in known and case in again.heard
+        if case not in known and (case in again.heard or _kept_from_booting(again, one))
     }
     told = _with(first, counted)
     if fresh:
         told = _with_fresh(told, again, fresh)
     seen = [_repeats(one) for one in new_complaints(told, base).values()]
-    return _with(told, {"": max(seen, key=lambda one: (one.worse, one.runs))}) if counted or fresh else told
+    return _with(told, {"": _best(seen)}) if counted or fresh else told
+
+
+def with_failed_boot(tests: StateTests, failed: StateTests) -> StateTests:
+    """`tests` with what the kernel complained of in another boot of the state, in which it `failed` before any test
+    began: it counts, as in one run of two."""
+    had = {one.case for one in _complaints(tests)}
+    said = {one.case: one for one in _complaints(failed) if one.case not in MOMENTS}
+    counted = {case: Repeats(_TWICE, 1 + (case in had)) for case in said}
+    fresh = {case: replace(one, repeats=counted[case]) for case, one in said.items() if case not in had}
+    told = _with_fresh(tests, failed, fresh) if fresh else tests
+    return _with(told, {**counted, "": _best(counted.values())}) if counted else told
+
+
+def _kept_from_booting(tests: StateTests, complaint: CaseResult) -> bool:
+    """Whether a state did not boot for what its kernel complained of."""
+    return tests.status is SuiteStatus.FAILED and complaint.said in tests.trace
+
+
+def _complaints(tests: StateTests) -> list[CaseResult]:
+    return [one for one in tests.results if one.test == KERNEL_LOG and one.case and one.verdict is Verdict.FAIL]
+
+
+def _best(seen: Iterable[Repeats]) -> Repeats:
+    """Those of several complaints that tell most of the log as a whole."""
+    return max(seen, key=lambda one: (one.worse, one.runs))
 
 
 def _with_fresh(first: StateTests, again: StateTests, fresh: Mapping[str, CaseResult]) -> StateTests:
-    """`first` with complaints of `again`; with its log, where there is nothing in that of `first`."""
-    clean = not any(one.test == KERNEL_LOG and one.verdict is Verdict.FAIL for one in first.results)
-    kept = tuple(one for one in first.results if not (clean and one.test == KERNEL_LOG))
-    whole = tuple(one for one in again.results if clean and (one.test, one.case) == (KERNEL_LOG, ""))
-    outputs = {name: path for name, path in again.outputs.items() if clean and name == KERNEL_LOG}
+    """`first` with complaints of `again`, and with the log that has them, which as a whole names the first."""
+    each = (*_complaints(first), *fresh.values())
+    said = f"{plural(len(each), 'complaint')}: {next(iter(fresh.values())).said}"
+    whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, said)
+    outputs = {name: path for name, path in again.outputs.items() if name == KERNEL_LOG}
     return replace(
         first,
-        results=(*kept, *whole, *fresh.values()),
+        results=(*(one for one in first.results if one.test != KERNEL_LOG), whole, *each),
         outputs={**first.outputs, **outputs},
         trace=first.trace or again.trace,
-        heard={**first.heard, **{case: again.heard[case] for case in fresh}},
+        heard={**first.heard, **{case: again.heard[case] for case in fresh if case in again.heard}},
     )
 
 

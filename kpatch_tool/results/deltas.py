@@ -340,7 +340,7 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     died = [emulator_died(cases.get((test, ""))) and (not case or follows) for cases in (before, after)]
     if died[1] and change is Change.WORSE:
         change = Change.CHANGED
-    lucky = change is Change.BETTER and _is_of_a_moment(key)
+    lucky = change is Change.BETTER and (_is_of_a_moment(key) or (test == KERNEL_LOG and seen_once(before.get(key))))
     if lucky:
         change = Change.CHANGED
     shaky = _failed_once(before.get(key)) or seen_once(after.get(key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kpatch_tool.results.complaints import with_failed_boot
 from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun, seen_once
 from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
 from kpatch_tool.vm.console import MOMENTS
@@ -219,12 +220,17 @@ def merge_rerun(
 
 def second_boot(first: StateTests, again: StateTests) -> StateTests:
     """What a state comes to of which one boot failed, `first`, and another is `again`: that it failed counts where both
-    did, and the one with a trace tells why. Where this machine failed at the second there is no verdict."""
+    did, and the one with a trace tells why. Where one did, what the kernel complained of in it counts, and its trace.
+    Where this machine failed at the second there is no verdict. A suite that did not fail is what the second says."""
+    if first.status is not SuiteStatus.FAILED:
+        return again
     if again.status is SuiteStatus.INFRA:
         why = f"{first.why}, and it could not be booted once more: {again.why}"
         return replace(first, status=SuiteStatus.INFRA, results=(), why=why)
     if again.status is SuiteStatus.OK:
-        return replace(again, why=f"{again.why}; unsteady: of two boots one failed ({first.why})")
+        told = with_failed_boot(again, first)
+        why = f"{again.why}; unsteady: another boot failed ({first.why})"
+        return replace(told, why=why, trace=again.trace or first.trace)
     told = again if again.trace and not first.trace else first
     return replace(told, results=tuple(_steady(result, 2) for result in told.results) if told.patch else told.results)
 

@@ -281,7 +281,9 @@ class Tester:
         self.progress(f"running in full what hung otherwise than on the base: {', '.join(names)}")
         rest = replace(plan, rows=rows, digest=f"{plan.digest} in full")
         (again,) = run.test_state(subject, [rest], choice, progress=self.progress)
-        return tests if again.status is SuiteStatus.FAILED else in_full(tests, again, there, names)
+        if again.status is SuiteStatus.FAILED:
+            return merge_complaints(tests, again, there, {})
+        return in_full(tests, again, there, names)
 
     def _stall_confirmed(self, subject: Subject, plan: Plan, tests: StateTests, before: Before) -> StateTests:
         """`tests` after all were run again, where the kernel said of this state that something took long; what else it
@@ -297,7 +299,7 @@ class Tester:
         self.progress(f"running again after patch {subject.state.patch}, whose kernel stalled", 0, 0)
         (again,) = run.test_state(subject, [repeat], choice, progress=self.progress)
         if again.status is SuiteStatus.FAILED:
-            return tests
+            return merge_complaints(tests, again, base, {})
         says_more = not only or (worse_tests(again, base, {KERNEL_LOG}) and not stalled(again, base))
         if says_more and again.status is SuiteStatus.OK:
             return without_stalls(merge_complaints(tests, again, base, None), again)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from kpatch_tool.errors import MachineError
 from kpatch_tool.report.tests import show
+from kpatch_tool.results.complaints import merge_complaints
 from kpatch_tool.results.deltas import Change, compare, in_words, is_finding
 from kpatch_tool.results.record import Outcome
 from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, by_chance, flaky_tests, stalled
@@ -271,38 +272,48 @@ def test_what_the_kernel_says_once_is_no_regression_or_half_sure(
 
 
 LATE, DEAD = "the guest did not boot within 120 s", "the guest's kernel died: Kernel panic - not syncing: x"
+PANIC = Trace(TraceKind.PANIC, "Kernel panic - not syncing: x", "Kernel panic - not syncing: x\nCPU: 0", 0)
 
 
 def unbooted(patch: int, why: str, trace: str = "") -> StateTests:
     """A state that failed before any test began."""
-    return replace(make_tests(patch, f"t=abort:not-begun {why}", status="failed", why=why, suite="s"), trace=trace)
+    tests = make_tests(patch, f"t=abort:not-begun {why}", status="failed", why=why, suite="s")
+    return replace(tests, results=(*tests.results, *kernel_log((PANIC,) if trace else ())), trace=trace)
 
 
 @pytest.mark.parametrize("patch", [0, 1])
 @pytest.mark.parametrize(
-    ("whys", "expected"),
+    ("whys", "expected", "blamed"),
     [
-        ((LATE, ""), ("ok", f"why; unsteady: of two boots one failed ({LATE})")),
-        ((LATE, LATE), ("failed", LATE)),
-        ((LATE, DEAD), ("failed", DEAD)),
-        ((DEAD, LATE), ("failed", DEAD)),
-        (("",), ("ok", "why")),
+        ((LATE, ""), ("ok", f"why; unsteady: another boot failed ({LATE})"), {}),
+        ((DEAD, ""), ("ok", f"why; unsteady: another boot failed ({DEAD})"), {"": 0.5, PANIC.identity: 0.5}),
+        ((LATE, LATE), ("failed", LATE), {"": 1.0}),
+        ((LATE, DEAD), ("failed", DEAD), {"": 1.0, PANIC.identity: 1.0}),
+        ((DEAD, LATE), ("failed", DEAD), {"": 1.0, PANIC.identity: 1.0}),
+        (("",), ("ok", "why"), {}),
     ],
 )
 def test_a_state_that_failed_to_boot_is_booted_once_more_before_that_is_kept(
-    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, patch: int, whys: tuple[str, ...], expected: tuple[str, str]
+    monkeypatch: pytest.MonkeyPatch,
+    workspace: Workspace,
+    patch: int,
+    whys: tuple[str, ...],
+    *,
+    expected: tuple[str, str],
+    blamed: dict[str, float],
 ) -> None:
+    """A machine with much to do misses a deadline; it makes no kernel panic."""
     digests: list[str] = []
 
     def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
         digests.extend(plan.digest for plan in plans)
         why = whys[len(digests) - 1]
-        return (unbooted(patch, why, why if why == DEAD else "") if why else suite_results(patch),)
+        return (unbooted(patch, why, why if why == DEAD else "") if why else logged(patch),)
 
     rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
     plan_and_boot(monkeypatch, rows, boot)
     build = replace(make_build(patch), artifacts=workspace.state / "artifacts/k")
-    base = suite_results(0)
+    base = logged(0)
     before = Before(base=lambda: (base,)) if patch else NOTHING_BEFORE
     with Store(workspace) as store:
         for _ in range(2):
@@ -310,7 +321,11 @@ def test_a_state_that_failed_to_boot_is_booted_once_more_before_that_is_kept(
             (tests,) = tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)
             assert (str(tests.status), tests.why) == expected
     assert len(digests) == len(set(digests)) == len(whys), "and is kept then"
-    assert [delta.change for delta in compare(tests, base)] == ([Change.WORSE] if expected[0] == "failed" else [])
+    assert tests.trace == (DEAD if DEAD in whys else "")
+    deltas = {one.case: one.confidence for one in compare(tests, base) if one.change is Change.WORSE}
+    assert deltas == blamed and is_finding((base, tests), tests) is (bool(blamed) if patch else expected[0] == "failed")
+    if patch:
+        assert not compare(tests, replace(tests, patch=0)), "as on a base that panics now and then"
 
 
 def test_a_state_that_fails_as_the_base_is_booted_once(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
@@ -367,7 +382,7 @@ def test_the_test_in_whose_time_the_kernel_complained_is_run_once_more(
             assert names == ran, "and what came of it is kept"
     assert [delta.confidence for delta in compare(found, base)] == [1.0, 1.0]
     assert found.results[-1].why.startswith(WARN.title)
-    assert found.results[-1].repeats == Repeats(2, 2, earlier=len(ran) == 1)
+    assert {one.repeats for one in found.results if one.test == KERNEL_LOG} == {Repeats(2, 2, earlier=len(ran) == 1)}
 
 
 def test_what_a_kernel_said_is_no_verdict_where_no_other_run_could_be_made(
@@ -378,6 +393,34 @@ def test_what_a_kernel_said_is_no_verdict_where_no_other_run_could_be_made(
         runs = [complaining(1, ["t"], *traces), make_tests(1, status="infra", why="the disk is full", suite="s")]
         tests = outcome_of(lambda *_, left=runs, **__: (left.pop(0),), rows, monkeypatch, workspace)
         assert tests.status is SuiteStatus.INFRA and tests.why.endswith("the disk is full")
+
+
+@pytest.mark.parametrize("bad", [(), ("t",)])
+@pytest.mark.parametrize("first", [WARN, STALL])
+def test_a_kernel_that_dies_as_it_is_booted_once_more_is_told_and_takes_nothing_back(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, first: Trace, bad: tuple[str, ...]
+) -> None:
+    """It was not there to complain, or to fail, again."""
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    runs = [complaining(1, ["t"], first, heard="t", bad=bad), *[unbooted(1, DEAD, DEAD)] * 3]
+    tests = outcome_of(lambda *_, left=runs, **__: (left.pop(0),), rows, monkeypatch, workspace)
+    sure = {one.case: one.confidence for one in compare(tests, complaining(0, ["t"])) if one.test == KERNEL_LOG}
+    assert sure[first.identity] == 1.0 and PANIC.identity in sure and tests.trace == DEAD
+
+
+def test_the_log_is_that_with_what_the_kernel_is_blamed_for() -> None:
+    """Where the log of the first run has nothing but what the base complains of, too."""
+    base, first = (complaining(patch, ["t"], SPLAT, heard="t") for patch in (0, 1))
+    again = complaining(1, ["t"], SPLAT, WARN, heard="t")
+    first, again = (
+        replace(one, outputs={KERNEL_LOG: Path(name), "t": Path(name)})
+        for name, one in (("first", first), ("again", again))
+    )
+    found = merge_complaints(first, again, base, {"t": 2})
+    assert found.outputs == {KERNEL_LOG: Path("again"), "t": Path("first")}
+    (whole,) = (one for one in found.results if (one.test, one.case) == (KERNEL_LOG, ""))
+    assert whole.said == f"2 complaints: {WARN.title}"
+    assert [delta.case for delta in compare(found, base)] == [WARN.identity]
 
 
 def complaining(
