@@ -147,12 +147,12 @@ class Tester:
             calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
             sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
             found |= {tests.suite: self._heard_again(subject, plans[tests.suite], tests, before) for tests in sure}
-        if self.keep:
-            self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
         done = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
         if state.patch and self.runs > 1:
             for tests in done:
                 self._judge(subject, plans[tests.suite], keys[tests.suite], tests, before)
+        if self.keep:  # now that the base is known: what is remembered does not ask it any more
+            self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
         return done
 
     def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
@@ -378,9 +378,9 @@ class Tester:
             names = [
                 name for name in newly_passing(tests, base, _names(plan)) if (tests.suite, name) not in self._asked
             ]
-            self._asked |= {(tests.suite, name) for name in names}
             if names:
                 self._reference[tests.suite] = self._base_anew(base, plan, names)
+                self._asked |= {(tests.suite, name) for name in names}
 
     def _base_anew(self, base: StateTests, plan: Plan, names: Sequence[str]) -> StateTests:
         """The `base` after the tests called `names` were run there once more; it is kept."""

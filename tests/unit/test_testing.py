@@ -675,6 +675,38 @@ def test_what_the_base_passes_in_another_run_counts_for_every_state(
     assert sorted(ran) == sorted([0, 1, 2, 0, bad, bad]), "the second time all is known"
 
 
+def test_a_state_is_not_remembered_before_the_base_was_asked(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """The base fails by chance, and cannot be run again at first: nothing is taken for mended by that later."""
+    ran: list[int] = []
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        patch = subject.state.patch
+        ran.append(patch)
+        if patch == 0 and ran.count(0) in (2, 3):
+            return (make_tests(0, status="infra", why="the disk is full", suite="s"),)
+        return (suite_results(patch, Verdict.FAIL if len(ran) == 1 else Verdict.PASS),)
+
+    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    plan_and_boot(monkeypatch, rows, boot)
+    monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    first, second = (State(patch, f"{patch:040x}", f"{patch:040x}") for patch in (1, 2))
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        before = Before(base=partial(tuple, tester.test(BASE, build, ("s",))))
+        for state in (first, second):  # which may be tested at the same time: that the base was asked once is no answer
+            with pytest.raises(MachineError, match="the disk is full"):
+                tester.test(state, build, ("s",), before)
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        base = tester.test(BASE, build, ("s",))
+        (found,) = tester.test(first, build, ("s",), Before(base=partial(tuple, base)))
+        best, found = tester.reconsidered([*base, found])
+    assert ran == [0, 1, 0, 2, 0, 1, 0]
+    assert compare(found, best) == ()
+
+
 @pytest.mark.parametrize(
     ("first_base", "fails_again"), [(Verdict.FAIL, True), (Verdict.FAIL, False), (Verdict.PASS, True)]
 )
