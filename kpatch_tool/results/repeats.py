@@ -41,10 +41,26 @@ def worse_tests(tests: StateTests, base: StateTests, names: Collection[str]) -> 
     return tuple(test for test in worse if test in names)
 
 
-def worse_but_never_rerun(tests: StateTests, base: StateTests, names: Collection[str]) -> bool:
-    """Whether `tests`, which were kept, have tests called `names` that are worse than on the `base`, and were run again
-    for none: beside the base of that time nothing was worse."""
-    return bool(worse_tests(tests, base, names)) and not any(map(_ran_again, tests.results))
+def never_judged(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
+    """Those of the tests called `names`, of results that were kept, that are worse than on the `base` and were neither
+    run again for that nor spoken for: beside the base of that time they were not worse."""
+    unjudged = {(one.test, one.case) for one in tests.results if one.repeats is None}
+    worse = dict.fromkeys(_judged_with(delta) for delta in _worse(tests, base) if delta.test in names)
+    return tuple(dict.fromkeys(test for test, case in worse if (test, case) in unjudged))
+
+
+def _judged_with(delta: Delta) -> tuple[str, str]:
+    """The test, and the case "" or that of a complaint of the kernel, of which it is said how often it was worse."""
+    alone = delta.test == KERNEL_LOG and delta.case not in MOMENTS
+    return delta.test, delta.case if alone else ""
+
+
+def all_judged(tests: StateTests, base: StateTests, names: Collection[str]) -> StateTests:
+    """`tests` after what is worse of those called `names` was run again as often as it is to be: others spoke for those
+    that were not (to_repeat)."""
+    left = never_judged(tests, base, names)
+    results = (replace(one, repeats=_ONCE) if one.test in left and _is_whole(one) else one for one in tests.results)
+    return replace(tests, results=tuple(results)) if left else tests
 
 
 def to_repeat(
@@ -232,7 +248,8 @@ def second_boot(first: StateTests, again: StateTests) -> StateTests:
         why = f"{again.why}; unsteady: another boot failed ({first.why})"
         return replace(told, why=why, trace=again.trace or first.trace)
     told = again if again.trace and not first.trace else first
-    return replace(told, results=tuple(_steady(result, 2) for result in told.results) if told.patch else told.results)
+    twice = (_counted(one, 2, 2) if _is_whole(one) or one.test == KERNEL_LOG else one for one in told.results)
+    return replace(told, results=tuple(twice)) if told.patch else told
 
 
 class _Either:

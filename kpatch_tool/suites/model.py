@@ -64,11 +64,13 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What runs besides the first say of a result.
+    """What runs besides the first say of a result; that it has such at all says that it was asked whether it is worse
+    than on the base by chance.
 
-    It was worse than on the base in `worse` of `runs` (0: it was not run again); `earlier`: these are an earlier
-    state's, which is worse in the very same cases. `in_some`: a case that is worse in some runs only, of a test that is
-    worse in all. `failed_once`: one of the base's, which passes it in a second run and did not in the first.
+    It was worse than on the base in `worse` of `runs` (0: it was not run again, others spoke for it); `earlier`: these
+    are an earlier state's, which is worse in the very same cases. `in_some`: a case that is worse in some runs only, of
+    a test that is worse in all. `failed_once`: one of the base's, which passes it in a second run and did not in the
+    first.
     """
 
     runs: int = 0

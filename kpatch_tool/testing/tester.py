@@ -18,12 +18,14 @@ from kpatch_tool.results.deltas import breaks_as_base, not_begun, previous_teste
 from kpatch_tool.results.repeats import (
     NOTHING_BEFORE,
     Before,
+    all_judged,
     base_durations,
     best_of,
     cut_short,
     hung,
     in_full,
     merge_rerun,
+    never_judged,
     newly_passing,
     proven_before,
     second_boot,
@@ -31,7 +33,6 @@ from kpatch_tool.results.repeats import (
     stalls_beside,
     to_repeat,
     without_stalls,
-    worse_but_never_rerun,
     worse_tests,
 )
 from kpatch_tool.results.store import Origin, Store
@@ -133,12 +134,13 @@ class Tester:
         known = {} if self.fresh else {suite: self._kept(key, state) for suite, key in keys.items()}
         base, found, before = before.known(), dict[str, StateTests](), self._with_reference(before)
         for suite, tests in tuple(known.items()):
-            if tests is None or not self._is_doubtful(tests, plans[suite], before):
+            doubtful = self._doubtful(tests, plans[suite], before) if tests is not None else ()
+            if tests is None or not doubtful:
                 continue
             if tests.status is SuiteStatus.FAILED:
                 known[suite] = None
             else:
-                again = self._confirmed(subject, plans[suite], tests, before)
+                again = self._confirmed(subject, plans[suite], tests, before, doubtful)
                 found[suite] = self._heard_again(subject, plans[suite], again, before)
         missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
         if missing:
@@ -241,10 +243,10 @@ class Tester:
         rows = tuple(jobs.first(row, took[row.name], choice.accel) if row.name in took else row for row in plan.rows)
         return replace(plan, rows=rows, digest=plan.digest if self.keep else f"{plan.digest} not kept")
 
-    def _is_doubtful(self, tests: StateTests, plan: Plan, before: Before) -> bool:
-        """Whether kept results are worse than the base's in what was run but once: the base was tested anew since."""
+    def _doubtful(self, tests: StateTests, plan: Plan, before: Before) -> tuple[str, ...]:
+        """The tests in which kept results are worse than the base's by one run: the base was tested anew since."""
         base = _of_suite(before.base(), tests.suite) if self.runs > 1 else None
-        return base is not None and worse_but_never_rerun(tests, base, {*_names(plan), KERNEL_LOG})
+        return () if base is None else never_judged(tests, base, {*_names(plan), KERNEL_LOG})
 
     def _booted(self, subject: Subject, plans: Sequence[Plan], before: Before) -> tuple[StateTests, ...]:
         """What the suites say of a state. One that failed before they could, and not as the base does, is booted once
@@ -310,7 +312,8 @@ class Tester:
     ) -> StateTests:
         """`tests` after those that got worse (`among` these, where given) were run again, until they are not worse or
         have had their runs."""
-        base, names = _of_suite(before.base(), tests.suite), {*(_names(plan) if among is None else among)}
+        base, names = _of_suite(before.base(), tests.suite), _names(plan)
+        names &= names if among is None else {*among}
         if base is None or tests.status is SuiteStatus.FAILED or not worse_tests(tests, base, names):
             return tests
         previous, known = _of_suite(before.previous(), tests.suite), set[str]()
@@ -333,7 +336,7 @@ class Tester:
             tests = merge_complaints(tests, again, base, {name: max(count[name], 2) for name in names_too})
             if tests.status is SuiteStatus.INFRA:
                 break
-        return tests
+        return all_judged(tests, base, names)
 
     def _once_more(self, subject: Subject, plan: Plan, names: Collection[str], base: StateTests) -> StateTests:
         """Another run of the tests called `names`, with ten times what they took on the `base`."""

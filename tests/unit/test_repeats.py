@@ -10,6 +10,7 @@ import pytest
 
 from kpatch_tool.results.deltas import Change, compare, sentence, since, transition
 from kpatch_tool.results.repeats import (
+    all_judged,
     base_durations,
     best_of,
     by_chance,
@@ -18,11 +19,11 @@ from kpatch_tool.results.repeats import (
     flaky_tests,
     in_full,
     merge_rerun,
+    never_judged,
     newly_passing,
     not_confirmed,
     proven_before,
     to_repeat,
-    worse_but_never_rerun,
     worse_tests,
 )
 from kpatch_tool.suites.model import CaseResult, Cause, StateTests, SuiteStatus, Verdict
@@ -129,7 +130,7 @@ def test_a_case_passes_on_the_base_if_it_did_in_one_run_of_two() -> None:
 @pytest.mark.parametrize("line", KPTS_WORDS)
 def test_words_of_kpt_s_own_that_a_test_prints_say_nothing_of_its_runs(line: str) -> None:
     base, once, passes = make_tests(0, "t=pass"), make_tests(2, f"t=fail {line}"), make_tests(3, f"t=pass {line}")
-    assert worse_tests(once, base, {"t"}) == ("t",) and worse_but_never_rerun(once, base, {"t"}), (
+    assert worse_tests(once, base, {"t"}) == ("t",) and never_judged(once, base, {"t"}) == ("t",), (
         "nothing was run again yet"
     )
     later = replace(once, patch=4)
@@ -142,6 +143,16 @@ def test_words_of_kpt_s_own_that_a_test_prints_say_nothing_of_its_runs(line: str
     # On the base, and when it passes, they count as little.
     assert [(delta.change, transition(delta)) for delta in compare(passes, once)] == [(Change.BETTER, "fail, now pass")]
     assert newly_passing(passes, once, {"t"}) == ("t",)
+
+
+def test_what_others_spoke_for_is_judged_and_what_was_as_bad_on_the_base_is_not() -> None:
+    base, bad = many(0, "pass", 1.0, 4), many(1, "fail", 1.0, 4)
+    hidden = replace(base, results=(*base.results[:3], bad.results[3]))
+    twice = merge_rerun(bad, many(1, "fail", 1.0, 1), base, {"t0": 2})
+    assert never_judged(twice, base, ALL) == ("t1", "t2", "t3")
+    judged = all_judged(twice, hidden, ALL)
+    assert never_judged(judged, hidden, ALL) == () and never_judged(judged, base, ALL) == ("t3",)
+    assert [one.why for one in judged.results] == [one.why for one in twice.results]
 
 
 def test_what_could_not_be_run_again_is_no_verdict() -> None:

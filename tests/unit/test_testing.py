@@ -17,7 +17,7 @@ from kpatch_tool.report.tests import show
 from kpatch_tool.results.complaints import merge_complaints
 from kpatch_tool.results.deltas import Change, compare, in_words, is_finding
 from kpatch_tool.results.record import Outcome
-from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, by_chance, flaky_tests, stalled
+from kpatch_tool.results.repeats import NOTHING_BEFORE, Before, by_chance, flaky_sentences, flaky_tests, stalled
 from kpatch_tool.results.store import Store
 from kpatch_tool.running import cells
 from kpatch_tool.suites import jobs, run, variants
@@ -736,6 +736,35 @@ def test_a_kept_failure_is_run_again_where_the_base_is_another_now(
     said = "worse in 3 of 3 runs" if fails_again else "unsteady: worse in 1 of 2 runs"
     assert why == ["" if first_base is Verdict.FAIL else said, said, said]
     assert counts == ([3, 3, 3] if first_base is Verdict.PASS else [1, 3, 3] if fails_again else [1, 2, 2])
+
+
+@pytest.mark.parametrize("other", [Verdict.FAIL, Verdict.TIMEOUT])
+@pytest.mark.parametrize("complains", [False, True])
+def test_a_kept_failure_is_run_again_though_others_of_its_state_were(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, other: Verdict, *, complains: bool
+) -> None:
+    """Beside a base that failed in it by chance `t` was not worse: what was run again then did not speak for it."""
+    ran: list[list[str]] = []
+
+    def boot(subject: object, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        ran.append([row.name for plan in plans for row in plan.rows])
+        verdicts = {"t": Verdict.FAIL if len(ran) == 1 else Verdict.PASS, "u": other}
+        results = [CaseResult(name, "", verdicts[name], 1.0) for name in ran[-1]]
+        traces = (WARN,) if complains and "u" in ran[-1] else ()
+        log, heard = kernel_log(traces), {trace.identity: "u" for trace in traces}
+        return (replace(suite_results(1), results=(*results, *log), heard=heard),)
+
+    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
+    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    for bad in (["t"], [], []):
+        base = complaining(0, ["t", "u"], bad=bad)
+        with Store(workspace) as store:
+            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=partial(tuple, (base,))))
+    assert ran == [["t", "u"], ["u"], ["u"], ["t"]]
+    assert {one.test for one in compare(found, base)} == {"u", *([KERNEL_LOG] if complains else [])}
+    assert "t is unsteady: worse in 1 of 2 runs" in flaky_sentences(found)
 
 
 def test_each_suite_has_its_own_base() -> None:
