@@ -343,7 +343,8 @@ def _delta(key: tuple[str, str], before: _Cases, after: _Cases, *, follows: bool
     lucky = change is Change.BETTER and (_is_of_a_moment(key) or (test == KERNEL_LOG and seen_once(before.get(key))))
     if lucky:
         change = Change.CHANGED
-    shaky = _failed_once(before.get(key)) or seen_once(after.get(key))
+    vanished = key not in after and _failed_once(before.get((test, "")))
+    shaky = _failed_once(before.get(key)) or vanished or seen_once(after.get(key))
     doubtful = lucky or shaky or any(died) or Verdict.TIMEOUT in (base, now)
     confidence = HALF_SURE if doubtful else _CERTAIN
     why, cause = _why(key, before, after)
@@ -381,7 +382,7 @@ def seen_once(result: CaseResult | None) -> bool:
 
 
 def _failed_once(result: CaseResult | None) -> bool:
-    """Whether the base passes a case in one run of two: what fails there now may be as unlucky."""
+    """Whether the base passes a case in one run of two: what fails there now, or is not reached, may be as unlucky."""
     return result is not None and result.repeats is not None and result.repeats.failed_once
 
 

@@ -348,7 +348,7 @@ def best_of(base: StateTests, again: StateTests) -> StateTests:
     passed = {(one.test, one.case): one for one in again.results if one.verdict is Verdict.PASS}
     known = {(one.test, one.case) for one in base.results}
     kept = [_lucky(passed.get((one.test, one.case), one)) if is_open(one) else one for one in base.results]
-    new = [one for key, one in passed.items() if key not in known and one.test != KERNEL_LOG]
+    new = [_lucky(one) for key, one in passed.items() if key not in known and one.test != KERNEL_LOG]
     return replace(base, results=(*kept, *new))
 
 

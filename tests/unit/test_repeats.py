@@ -127,6 +127,14 @@ def test_a_case_passes_on_the_base_if_it_did_in_one_run_of_two() -> None:
     assert compare(cases(1, "b"), best) == ()
 
 
+@pytest.mark.parametrize("now", ["t=abort t/a=pass", "t=fail t/a=pass t/b=fail", "t=fail t/a=pass", "t=abort"])
+def test_what_the_base_came_to_in_one_run_of_two_is_missed_half_sure(now: str) -> None:
+    base = best_of(make_tests(0, "t/a=pass", "t=abort"), make_tests(0, "t/a=pass", "t/b=pass", "t=pass"))
+    deltas = compare(make_tests(1, *now.split()), base)
+    assert {delta.case for delta in deltas} >= {"", "b"}
+    assert {(delta.change, delta.confidence) for delta in deltas} == {(Change.WORSE, 0.5)}
+
+
 @pytest.mark.parametrize("line", KPTS_WORDS)
 def test_words_of_kpt_s_own_that_a_test_prints_say_nothing_of_its_runs(line: str) -> None:
     base, once, passes = make_tests(0, "t=pass"), make_tests(2, f"t=fail {line}"), make_tests(3, f"t=pass {line}")
