@@ -248,7 +248,20 @@ def _undecided(found: Belief, applied: Applied, seen: Sequence[Observation]) -> 
 
 
 def _contradiction(seen: Sequence[Observation]) -> str:
-    """Two looks that cannot both be right, in words."""
-    bad = min((one for one in seen if one.answer is Answer.BAD), key=lambda one: one.patch)
-    good = max((one for one in seen if one.answer is Answer.GOOD), key=lambda one: one.patch)
-    return f"{state_name(bad.patch)} is bad, {state_name(good.patch)} good"
+    """Two looks that cannot both be right, in words: a good one behind a bad one, or behind what runs the very same."""
+    first, last = ({one.patch: end(_equal(one, seen)) for one in seen} for end in (min, max))
+    bad = min((one for one in seen if one.answer is Answer.BAD), key=lambda one: (first[one.patch], one.patch))
+    good = max((one for one in seen if one.answer is Answer.GOOD), key=lambda one: (last[one.patch], one.patch))
+    told = f"{state_name(bad.patch)} is bad, {state_name(good.patch)} good"
+    if bad.patch <= good.patch:
+        return told
+    if good.patch in _equal(bad, seen):
+        return f"{told}, and they run the very same"
+    pairs = ((bad.patch, first[bad.patch]), (good.patch, last[good.patch]))
+    alike = [f"{state_name(one)} runs the very same as {state_name(other)}" for one, other in pairs if one != other]
+    return ", and ".join((told, *alike))
+
+
+def _equal(look: Observation, seen: Sequence[Observation]) -> set[int]:
+    """The states known to run the very same as that of `look`, itself among them."""
+    return {look.patch, *(one.patch for one in seen if one.fingerprint and one.fingerprint == look.fingerprint)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kpatch_tool.bisect.command import _evidence, _undecided
+from kpatch_tool.bisect.command import _contradiction, _evidence, _undecided
 from kpatch_tool.bisect.model import FLAKY, Answer, Observation, Rates
 from kpatch_tool.bisect.search import Search, belief, contradictory, next_state, settled
 from kpatch_tool.tree.model import Applied, State
@@ -41,6 +41,24 @@ def test_answers_that_contradict_one_another_end_a_search_that_takes_them_for_ri
     assert _undecided(belief(Search(30), seen), applied, seen) == (
         "the answers contradict one another (patch 10 is bad, patch 20 good); --restart asks anew"
     )
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        (("3 bad z", "0 good b", "1 good c", "2 good z"), "patch 3 is bad, patch 2 good, and they run the very same"),
+        (("3 bad z", "0 good b", "1 good z"), "patch 3 is bad, patch 1 good, and they run the very same"),
+        (
+            ("3 bad z", "0 good b", "1 skip z", "2 good c"),
+            "patch 3 is bad, patch 2 good, and patch 3 runs the very same as patch 1",
+        ),
+        (("3 bad z", "0 good b", "1 bad c", "2 good d"), "patch 1 is bad, patch 2 good"),
+    ],
+)
+def test_a_contradiction_of_states_that_run_the_same_says_so(looks: Collection[str], said: str) -> None:
+    parts = [look.split() for look in looks]
+    seen = [Observation(int(at), Answer(word), fingerprint=mark) for at, word, mark in parts]
+    assert contradictory(belief(Search(3), seen)) and _contradiction(seen) == said
 
 
 def searched(search: Search, machine: Machine) -> list[Observation]:
