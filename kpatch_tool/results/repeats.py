@@ -368,9 +368,11 @@ def flaky_sentences(tests: StateTests) -> tuple[str, ...]:
 
 
 def flaky_tests(tests: StateTests) -> dict[str, str]:
-    """The tests that were worse than on the base in some of their runs, and then were not; with what is said of it."""
+    """The tests that were worse than on the base in some of their runs, and then were not; with what is said of it. Not
+    the kernel's log where it complained in one of them: that counts, and says so itself."""
+    complained = any(one.test == KERNEL_LOG and one.case and one.repeats for one in tests.results)
     found = ((result.test, _repeats(result).unsteady) for result in tests.results if _is_whole(result))
-    return {test: said for test, said in found if said}
+    return {test: said for test, said in found if said and not (complained and test == KERNEL_LOG)}
 
 
 def _is_whole(result: CaseResult) -> bool:
