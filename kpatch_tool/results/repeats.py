@@ -44,9 +44,14 @@ def worse_tests(tests: StateTests, base: StateTests, names: Collection[str]) -> 
 def never_judged(tests: StateTests, base: StateTests, names: Collection[str]) -> tuple[str, ...]:
     """Those of the tests called `names`, of results that were kept, that are worse than on the `base` and were neither
     run again for that nor spoken for: beside the base of that time they were not worse."""
-    unjudged = {(one.test, one.case) for one in tests.results if one.repeats is None}
+    unjudged = {(one.test, one.case) for one in tests.results if _is_unjudged(one)}
     worse = dict.fromkeys(_judged_with(delta) for delta in _worse(tests, base) if delta.test in names)
     return tuple(dict.fromkeys(test for test, case in worse if (test, case) in unjudged))
+
+
+def _is_unjudged(result: CaseResult) -> bool:
+    """Whether, if it is worse, that is news: a test that was worse in some runs only was not in the last."""
+    return result.repeats is None or (result.test != KERNEL_LOG and bool(result.repeats.unsteady))
 
 
 def _judged_with(delta: Delta) -> tuple[str, str]:
@@ -344,7 +349,10 @@ def newly_passing(tests: StateTests, base: StateTests, names: Collection[str]) -
 
 def best_of(base: StateTests, again: StateTests) -> StateTests:
     """What the base is taken to say after some of its tests were run once more: a case passes there if it did in one
-    run of two, and says so. One unlucky run of the base would hide every fault."""
+    run of two, and says so. One unlucky run of the base would hide every fault. A base that had failed to boot is what
+    the run says that did boot."""
+    if (base.status, again.status) == (SuiteStatus.FAILED, SuiteStatus.OK):
+        return second_boot(base, again)
     passed = {(one.test, one.case): one for one in again.results if one.verdict is Verdict.PASS}
     known = {(one.test, one.case) for one in base.results}
     kept = [_lucky(passed.get((one.test, one.case), one)) if is_open(one) else one for one in base.results]

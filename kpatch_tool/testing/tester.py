@@ -86,7 +86,8 @@ class Tester:
     _reference: dict[str, StateTests] = field(
         default_factory=dict
     )  # the base of a suite, where more than one run tells
-    _asked: set[tuple[str, str]] = field(default_factory=set)  # suite, test: those that the base ran once more
+    # What the base ran once more: suite, test, and whether the base had failed to boot before.
+    _asked: set[tuple[str, SuiteStatus, str]] = field(default_factory=set)
     _judged: dict[tuple[int, str], _Judged] = field(default_factory=dict)  # patch, suite
     _asking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -142,13 +143,9 @@ class Tester:
             else:
                 again = self._confirmed(subject, plans[suite], tests, before, doubtful)
                 found[suite] = self._heard_again(subject, plans[suite], again, before)
-        missing = [self._to_run(plans[suite], base, choice) for suite in suites if known.get(suite) is None]
+        missing = {suite: plans[suite] for suite in suites if known.get(suite) is None}
         if missing:
-            results = self._booted(subject, missing, before)
-            whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
-            calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
-            sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
-            found |= {tests.suite: self._heard_again(subject, plans[tests.suite], tests, before) for tests in sure}
+            found |= self._found_out(subject, missing, base, before)
         done = tuple(found.get(suite) or _there(known.get(suite)) for suite in suites)
         if state.patch and self.runs > 1:
             for tests in done:
@@ -157,9 +154,21 @@ class Tester:
             self._keep(found, keys, {plan.suite: plan.version for plan in plans.values()}, build, choice)
         return done
 
+    def _found_out(
+        self, subject: Subject, plans: Mapping[str, Plan], base: Sequence[StateTests], before: Before
+    ) -> dict[str, StateTests]:
+        """What each suite of `plans` says of a state, in one boot and those that it asks for."""
+        choice = self.choose(subject.state, subject.build)
+        results = self._booted(subject, [self._to_run(plan, base, choice) for plan in plans.values()], before)
+        whole = [self._in_full(subject, plans[tests.suite], tests, base, before) for tests in results]
+        calm = [self._stall_confirmed(subject, plans[tests.suite], tests, before) for tests in whole]
+        sure = [self._confirmed(subject, plans[tests.suite], tests, before) for tests in calm]
+        return {tests.suite: self._heard_again(subject, plans[tests.suite], tests, before) for tests in sure}
+
     def reconsidered(self, found: Sequence[StateTests]) -> tuple[StateTests, ...]:
         """`found`, results of one series in the order of its states, beside the base as all its runs show it: what
-        seems worse than that, and did not when its state was tested, is run again. Raises as `test` does."""
+        seems worse than that, and did not when its state was tested, is run again; all of a state that did not boot,
+        as the base first did not. Raises as `test` does."""
         done: list[StateTests] = []
         for tests in found:
             if tests.same_as is not None:
@@ -175,12 +184,16 @@ class Tester:
         base, then = self._reference.get(tests.suite), self._judged.get((tests.patch, tests.suite))
         if base is None or then is None or then.base is base:
             return tests
-        names = _names(then.plan)
-        names = {*worse_tests(tests, base, names)}.difference(worse_tests(tests, then.base, names))
+        subject, plan = then.subject, then.plan
         before = Before(base=lambda: (base,), previous=lambda: () if previous is None else (previous,))
-        sure = self._confirmed(then.subject, then.plan, tests, before, names)
-        if self.keep and sure is not tests:
-            subject, plan = then.subject, then.plan
+        names = self._doubtful(tests, plan, before)
+        if not names:
+            return tests
+        if tests.status is SuiteStatus.FAILED:
+            sure = self._found_out(subject, {plan.suite: plan}, (base,), before)[plan.suite]
+        else:
+            sure = self._heard_again(subject, plan, self._confirmed(subject, plan, tests, before, names), before)
+        if self.keep:
             choice = self.choose(subject.state, subject.build)
             self._keep({plan.suite: sure}, {plan.suite: then.key}, {plan.suite: plan.version}, subject.build, choice)
         return sure
@@ -312,8 +325,8 @@ class Tester:
     ) -> StateTests:
         """`tests` after those that got worse (`among` these, where given) were run again, until they are not worse or
         have had their runs."""
-        base, names = _of_suite(before.base(), tests.suite), _names(plan)
-        names &= names if among is None else {*among}
+        base = _of_suite(before.base(), tests.suite)
+        names = _names(plan) if among is None else _names(plan).intersection(among)
         if base is None or tests.status is SuiteStatus.FAILED or not worse_tests(tests, base, names):
             return tests
         previous, known = _of_suite(before.previous(), tests.suite), set[str]()
@@ -378,17 +391,29 @@ class Tester:
         plan = self._plan(*self._base, tests.suite)
         with self._asking:
             base = self._reference.get(tests.suite, base)
-            names = [
-                name for name in newly_passing(tests, base, _names(plan)) if (tests.suite, name) not in self._asked
-            ]
-            if names:
-                self._reference[tests.suite] = self._base_anew(base, plan, names)
-                self._asked |= {(tests.suite, name) for name in names}
+            if base.status is SuiteStatus.FAILED:
+                base = self._asked_again(tests, base, plan)
+            self._asked_again(tests, base, plan)
 
-    def _base_anew(self, base: StateTests, plan: Plan, names: Sequence[str]) -> StateTests:
+    def _asked_again(self, tests: StateTests, base: StateTests, plan: Plan) -> StateTests:
+        """The `base` after what is better in `tests` was run there once more, if it was not before; `plan` is its."""
+        if names := self._to_ask(tests, base, plan):
+            self._reference[tests.suite] = self._base_anew(base, plan, names)
+            self._asked |= {(tests.suite, base.status, name) for name in names}
+        return self._reference.get(tests.suite, base)
+
+    def _to_ask(self, tests: StateTests, base: StateTests, plan: Plan) -> Collection[str]:
+        """The tests to run on the base once more: those that are better in `tests`, once; all where it did not boot."""
+        better = newly_passing(tests, base, _names(plan))
+        names = [name for name in better if (tests.suite, base.status, name) not in self._asked]
+        return _names(plan) if names and base.status is SuiteStatus.FAILED else names
+
+    def _base_anew(self, base: StateTests, plan: Plan, names: Collection[str]) -> StateTests:
         """The `base` after the tests called `names` were run there once more; it is kept."""
         assert self._base is not None
-        self.progress(f"running again on the base what seems to be mended: {', '.join(names)}")
+        mended = f"running again on the base what seems to be mended: {', '.join(names)}"
+        failed = f"booting the base once more, which failed: {base.why}"
+        self.progress(failed if base.status is SuiteStatus.FAILED else mended)
         rows = tuple(row for row in plan.rows if row.name in names)
         rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
         subject, choice = self._subject(*self._base), self.choose(*self._base)

@@ -328,6 +328,8 @@ def test_a_state_that_failed_to_boot_is_booted_once_more_before_that_is_kept(
     assert deltas == blamed and is_finding((base, tests), tests) is (bool(blamed) if patch else expected[0] == "failed")
     if patch:
         assert not compare(tests, replace(tests, patch=0)), "as on a base that panics now and then"
+    elif expected[0] == "ok":
+        assert {one.change for one in compare(logged(1), tests)} <= {Change.CHANGED}, "no patch has mended that"
 
 
 def test_a_state_that_fails_as_the_base_is_booted_once(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
@@ -675,6 +677,49 @@ def test_what_the_base_passes_in_another_run_counts_for_every_state(
         assert changes == [[("worse", 0.5)] if patch in (bad, 3) else [] for patch in (1, 2, 3)]
         assert later[bad - 1].results[0].why == later[2].results[0].why == "worse in 3 of 3 runs"
     assert sorted(ran) == sorted([0, 1, 2, 0, bad, bad]), "the second time all is known"
+
+
+@pytest.mark.parametrize("fails", [2, 4])
+def test_a_base_that_failed_to_boot_is_tested_whole_where_a_state_is_not(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, fails: int
+) -> None:
+    """One state failed as the base did, and was not booted once more; the next did not. Where the base fails again it
+    is not asked any more."""
+    ran: list[tuple[int, list[str]]] = []
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        patch, names = subject.state.patch, [row.name for plan in plans for row in plan.rows]
+        ran.append((patch, names))
+        times = sum(1 for number, _ in ran if number == patch)
+        if times <= {0: fails, 1: 1}.get(patch, 0):
+            return (
+                make_tests(patch, *(f"{n}=abort:not-begun {LATE}" for n in "tu"), status="failed", why=LATE, suite="s"),
+            )
+        return (complaining(patch, names, bad=["u"] if patch == 0 else []),)
+
+    tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
+    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
+    monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        first = tester.test(BASE, build, ("s",))
+        before, found = Before(base=lambda: first), [*first]
+        for patch in (1, 2, 3):
+            found += tester.test(State(patch, f"{patch:040x}", f"{patch:040x}"), build, ("s",), before)
+        base, *later = tester.reconsidered(found)
+        (kept,) = Tester(workspace, Tree("t", workspace.root, "0" * 40), store).test(BASE, build, ("s",))
+    assert (kept.status, kept.results) == (base.status, base.results)
+    of_base = [["t", "u"], ["t", "u"], ["t", "u"], *([["u"]] if fails == 2 else [])]
+    assert [names for patch, names in ran if not patch] == of_base
+    assert [patch for patch, _ in ran if patch] == [1, 2, 3, *([1] if fails == 2 else [])]
+    changes = [[(one.test, str(one.change)) for one in compare(tests, base)] for tests in later]
+    if fails == 2:
+        assert [str(one.status) for one in (base, *later)] == ["ok"] * 4
+        assert changes == [[("u", "better")]] * 3, "it fails on the base each time"
+    else:
+        assert [str(one.status) for one in (base, *later)] == ["failed", "failed", "ok", "ok"]
+        assert changes[0] == []
 
 
 def test_a_state_is_not_remembered_before_the_base_was_asked(
