@@ -9,7 +9,9 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType, ModuleType, TracebackType
 
 import typer
@@ -19,6 +21,7 @@ from kpatch_tool.cli import streams
 from kpatch_tool.cli.commands import GROUPS, TABLE
 from kpatch_tool.cli.values import refuse_swallowed
 from kpatch_tool.errors import INPUT, MACHINE, InputError, KptError, MachineError
+from kpatch_tool.system import process, signals
 from kpatch_tool.text import printable
 from kpatch_tool.tree.environment import (
     forget_outer_repository,
@@ -29,7 +32,8 @@ from kpatch_tool.tree.environment import (
 # What typer raises for arguments that it does not take: click's UsageError, which typer has under one name or another.
 _Usage: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 _COMPLETING = "_KPT_COMPLETE"  # set by the shell's completion (click's protocol)
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE = 5.0  # seconds for the clean-up; who interrupts kpt again later than that does not want to wait for it
+_SOON = 0.02  # seconds
 _FILES = 1 << 16  # some programs, which inherit it, look at every number up to their limit
 _TODO = {
     errno.ENOSPC: "free some space",
@@ -55,9 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command, and a module of this package
     streams.open_what_was_closed()
     streams.take_any_charset()
-    for number in _ENDING:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
-            signal.signal(number, _interrupted)
+    _at_ending(_interrupted)
     _allow_many_files()
     forget_outer_repository()
     run_no_programs_of_repositories()
@@ -127,11 +129,19 @@ def _of_broken_pipe() -> int:
     return 0 if enough else MACHINE
 
 
+def _at_ending(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Have `handler` called at the signals that end kpt."""
+    for number in signals.ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
+            signal.signal(number, handler)
+
+
 def _interrupted(number: int, frame: FrameType | None) -> None:
     """End as a shell expects (128 + signal). SystemExit passes every clean-up; KeyboardInterrupt would end with 1 in
-    typer, which stands for a finding here. Those that come after it would end the clean-up."""
-    for one in _ENDING:
-        signal.signal(one, _ending_already)
+    typer, which stands for a finding here. Those that come soon after it would end the clean-up."""
+    _at_ending(partial(_interrupted_again, time.monotonic()))
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(128 + number))
+    sys.unraisablehook = partial(_not_ended, sys.unraisablehook)
     try:
         os.write(2, b"\nkpt: interrupted; the same command goes on from here\n")
     except OSError:  # the terminal has gone: what the clean-up says must not fail either
@@ -139,8 +149,20 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _ending_already(number: int, frame: FrameType | None) -> None:
-    """No SIG_IGN: the programs of the clean-up would inherit that (execve(2))."""
+def _interrupted_again(since: float, number: int, frame: FrameType | None) -> None:
+    """No SIG_IGN for those that come soon: the programs of the clean-up would inherit that (execve(2))."""
+    if time.monotonic() - since > _PATIENCE:
+        process.kill_all()
+        os._exit(128 + number)
+
+
+def _not_ended(before: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs) -> None:
+    """Python drops what is raised in a finalizer or a hook, also the SystemExit of a signal that came there. Raise it
+    once more when that is left: what a signal raises in here is dropped, too."""
+    if dropped.exc_type is SystemExit:
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+    else:
+        before(dropped)
 
 
 def build_app(wanted: str | None) -> typer.Typer:

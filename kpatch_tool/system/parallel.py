@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from kpatch_tool.errors import KptError, MachineError
-from kpatch_tool.system import process
+from kpatch_tool.system import process, signals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -116,11 +116,14 @@ def _worker(function: Callable[[T], R], stack: ExitStack, others: Iterable[Conne
     ours, theirs = context.Pipe()
     inherited = (*others, ours) if forks else ()
     child = context.Process(target=_work, args=(function, theirs, inherited), daemon=True)
-    child.start()
-    theirs.close()
-    stack.callback(child.join)
-    stack.callback(child.terminate)
-    stack.callback(ours.close)
+    # One that came at the fork would run this process's handler in the child, too; and Python drops what a handler
+    # raises in a hook that runs then.
+    with signals.held_back():
+        child.start()
+        theirs.close()
+        stack.callback(child.join)
+        stack.callback(child.terminate)
+        stack.callback(ours.close)
     return ours
 
 
@@ -156,6 +159,7 @@ def _work(function: Callable[[T], R], pipe: Connection, inherited: Iterable[Conn
     for number in (signal.SIGINT, signal.SIGHUP):  # the parent ends its workers
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals.let_in()
     while True:
         try:
             task = pipe.recv()

@@ -242,6 +242,12 @@ def stop(threads: Collection[int]) -> None:
             kill_group(group)
 
 
+def kill_all() -> None:
+    """Kill every program that any thread waits for, with everything it started: kpt ends without a clean-up."""
+    for group in tuple(_running):
+        kill_group(group)
+
+
 def check_wanted() -> None:
     """Raise Unwanted where this thread was stopped: before it starts a program, or while it waits for something."""
     if threading.get_ident() in _unwanted:

@@ -380,7 +380,7 @@ def _split(git_dir: Path, argv: Sequence[str], stdin: bytes, separator: bytes) -
                     yield from whole
                 if rest:
                     yield rest
-            except GeneratorExit:
+            except BaseException:  # nobody wants the rest (GeneratorExit), or kpt ends
                 child.kill()
                 raise
         if child.returncode != 0:
