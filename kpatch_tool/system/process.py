@@ -119,7 +119,8 @@ def _printed(process: subprocess.Popen[bytes], deadline: float | None, most: int
         for pipe in kept:
             poller.register(pipe, select.POLLIN)
         while kept or ended is None:
-            left = _LOOK_SECONDS if deadline is None or timed_out else max(0.0, deadline - time.monotonic())
+            until = None if timed_out or ended is not None else deadline
+            left = _LOOK_SECONDS if until is None else max(0.0, until - time.monotonic())
             ended = _read(process, poller, kept, min(left, _LOOK_SECONDS), ended)
             now = time.monotonic()
             if ended is None and deadline is not None and now >= deadline:

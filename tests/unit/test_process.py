@@ -30,9 +30,11 @@ def test_a_program_that_cannot_be_watched_is_stopped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("starts", ["", "setsid "])
 def test_what_a_program_leaves_running_keeps_nobody_waiting(starts: str) -> None:
     """A test that starts a server and does not end it: it holds the pipes that its output is read from."""
-    start = time.monotonic()
-    done = process.run(["sh", "-c", f"{starts}sleep 60 & echo said; echo more >&2; exit 3"], stdin=b"x" * (1 << 20))
+    start, busy = time.monotonic(), time.process_time()
+    words = ["sh", "-c", f"{starts}sleep 60 & echo said; echo more >&2; exit 3"]
+    done = process.run(words, stdin=b"x" * (1 << 20), timeout=1)
     assert time.monotonic() - start < 30
+    assert time.process_time() - busy < 1, "nor a processor busy"
     assert (done.status, done.stdout, done.stderr, done.timed_out) == (3, b"said\n", b"more\n", False)
 
 
