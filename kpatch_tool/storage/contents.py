@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kpatch_tool.system.atomic import STAGING, machine_errors, sync
+from kpatch_tool.system.atomic import STAGING, machine_errors
 from kpatch_tool.workspace import Workspace
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
@@ -81,7 +81,6 @@ class Contents:
             there = kept.stat()
         except FileNotFoundError:
             file.chmod(_READ_ONLY | mine.st_mode & 0o111)
-            sync(file)  # before it has a name that others rely on
             try:
                 os.link(file, kept)
             except FileExistsError:

@@ -58,25 +58,6 @@ def test_what_the_disk_has_lost_takes_no_good_files_place(tmp_path: Path, left: 
     assert (tmp_path / "a").read_text() == kept.read_text() == "hello"
 
 
-def test_what_others_rely_on_is_on_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-    sync, link = os.fsync, os.link
-
-    def watched_sync(handle: int) -> None:
-        done.append("sync")
-        sync(handle)
-
-    def watched_link(source: Path, target: Path) -> None:
-        done.append("link")
-        link(source, target)
-
-    monkeypatch.setattr(os, "fsync", watched_sync)
-    monkeypatch.setattr(os, "link", watched_link)
-    (tmp_path / "a").write_text("hello")
-    Contents(tmp_path / "objects").share(tmp_path / "a")
-    assert done == ["sync", "link"]
-
-
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
