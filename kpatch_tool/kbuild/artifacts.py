@@ -81,19 +81,21 @@ class Artifacts:
         if not lock.pin(directory):
             return None
         with Database(self._workspace) as database:
-            rows = database.execute("SELECT value FROM builds WHERE key = ?", (name,))
+            rows = database.execute("SELECT value, config FROM builds WHERE key = ?", (name,))
             if not rows:
                 return None
+            value, config = rows[0]
             try:
-                data = json.loads(rows[0][0])
+                data = json.loads(value)
                 build = _build(data, directory, state)
             except (ValueError, KeyError, TypeError):
                 return None
             if build.status is BuildStatus.FAILED and data.get("rules") != rules():
                 return None
-            files = [(directory / module.path, module) for module in build.modules]
-            files += [] if build.image is None else [(image_path(directory, build.image.path), build.image)]
-            if not build.log.is_file() or not all(_is_whole(file, built) for file, built in files):
+            sums = {directory / module.path: module.sha256 for module in build.modules}
+            sums |= {} if build.image is None else {image_path(directory, build.image.path): build.image.sha256}
+            sums |= {directory / _CONFIG: config} if config else {}
+            if not build.log.is_file() or not all(_is_whole(file, digest) for file, digest in sums.items()):
                 return None
             database.touch("builds", name)
         return build
@@ -121,10 +123,21 @@ class Artifacts:
         return self._contents.share(target)
 
 
-def _is_whole(file: Path, built: Module) -> bool:
+# The sums of contents that this process has read, by device, inode, size and time of the last change: many builds have
+# names of one.
+_sums: dict[tuple[int, int, int, int], str] = {}
+
+
+def _is_whole(file: Path, digest: str) -> bool:
     """Whether `file` is there as it was built. Where the power failed, the row may be on the disk and what it speaks of
     not, or as many zeros."""
-    return file.is_file() and file.stat().st_size == built.size and digest_of(file) == built.sha256
+    if not file.is_file():
+        return False
+    status = file.stat()
+    content = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if content not in _sums:
+        _sums[content] = digest_of(file)
+    return _sums[content] == digest
 
 
 def module(path: str, file: Path) -> Module:
