@@ -35,7 +35,7 @@ def quota(groups: Sequence[Path]) -> int | None:
     for group in groups:
         for names in _QUOTAS:
             words = [word for name in names for word in _read(group / name).split()]
-            if len(words) == 2 and all(word.isdecimal() for word in words):  # none: "max", or -1
+            if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):  # none: "max", or -1
                 found.append(int(words[0]) / int(words[1]))
     return max(1, math.ceil(min(found))) if found else None
 
@@ -47,8 +47,8 @@ def room(groups: Sequence[Path]) -> Iterator[tuple[int, int]]:
         for limit, usage, prefix in _MEMORY:
             most, used = (_read(group / name).strip() for name in (limit, usage))
             if most.isdecimal() and used.isdecimal():  # none: "max", or in version 1 more than any machine has
-                lines = (line.split() for line in _read(group / "memory.stat").splitlines())
-                counts = {line[0]: int(line[1]) for line in lines if len(line) == 2}
+                lines = (line.split() for line in _read(group / "memory.stat").split("\n"))
+                counts = {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdecimal()}
                 back = sum(counts.get(f"{prefix}{name}", 0) for name in _GIVEN_BACK)
                 yield max(0, int(most) - max(0, int(used) - back)), int(most)
 
@@ -56,20 +56,32 @@ def room(groups: Sequence[Path]) -> Iterator[tuple[int, int]]:
 def places(controller: str, memberships: str, mounts: str) -> tuple[Path, ...]:
     """The directories of a process's group and of those it lies in, where `controller` ("cpu", "memory") may have its
     files: `memberships` is its /proc/PID/cgroup, `mounts` its /proc/PID/mountinfo (proc(5))."""
-    rows = (line.split(":", 2) for line in memberships.splitlines() if line.count(":") >= 2)
+    rows = (line.split(":", 2) for line in memberships.split("\n") if line.count(":") >= 2)
     paths = {name: PurePosixPath(path) for _, names, path in rows for name in names.split(",")}
     found: list[Path] = []
-    for line in mounts.splitlines():
-        mount, _, system = line.partition(" - ")
-        kind, options = system.split()[0], system.split()[-1].split(",")
-        of_it = kind == "cgroup2" or (kind == "cgroup" and controller in options)
-        path = paths.get("" if kind == "cgroup2" else controller)
-        if not of_it or path is None:
+    for name, mounted in _mounted(controller, mounts).items():
+        path = paths.get(name)
+        if path is None:
             continue
-        root, top = (_plain(word) for word in mount.split()[3:5])
-        inside = path.relative_to(root) if path.is_relative_to(root) and ".." not in path.parts else PurePosixPath()
-        found += [Path(top, *inside.parts[:depth]) for depth in range(len(inside.parts), -1, -1)]
+        ours = [(top, path.relative_to(root)) for root, top in mounted if path.is_relative_to(root)]
+        if ".." in path.parts or not ours:  # of a place that /proc does not know in these words, or not of this one
+            ours = [(top, PurePosixPath()) for _, top in mounted]
+        found += [Path(top, step) for top, inside in ours for step in (inside, *inside.parents)]
     return tuple(dict.fromkeys(found))
+
+
+def _mounted(controller: str, mounts: str) -> dict[str, list[tuple[str, str]]]:
+    """Which directory of the groups is mounted where, by the name that /proc/PID/cgroup has for their kind: that of the
+    controller, or none in version 2."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in mounts.split("\n"):  # names may have what Unicode calls the end of a line, or a blank
+        mount, _, system = line.partition(" - ")
+        places, words = mount.split(" ")[3:5], system.split(" ")
+        name = {"cgroup2": "", "cgroup": controller}.get(words[0])
+        if name is not None and (not name or name in words[-1].split(",")) and len(places) == 2:
+            root, top = map(_plain, places)
+            found.setdefault(name, []).append((root, top))
+    return found
 
 
 @cache
@@ -85,6 +97,6 @@ def _plain(word: str) -> str:
 def _read(file: Path) -> str:
     """What is in a file; nothing where it is not there or not for us."""
     try:
-        return file.read_text("utf-8", "surrogateescape")
+        return file.read_bytes().decode("utf-8", "surrogateescape")
     except OSError:
         return ""

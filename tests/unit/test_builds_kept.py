@@ -10,6 +10,7 @@ import pytest
 from kpatch_tool.kbuild import artifacts
 from kpatch_tool.kbuild.artifacts import Artifacts, Origin
 from kpatch_tool.kbuild.model import BuildStatus, StateBuild
+from kpatch_tool.storage.contents import digest_of
 from kpatch_tool.tree.model import State
 from kpatch_tool.workspace import Workspace
 
@@ -43,13 +44,12 @@ def test_a_build_is_none_where_a_file_has_lost_its_content(workspace: Workspace,
 
 def test_a_content_is_read_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    digest_of = artifacts.digest_of
 
     def watched(file: Path) -> str:
         read.append(file.name)
         return digest_of(file)
 
-    monkeypatch.setattr(artifacts, "digest_of", watched)
+    monkeypatch.setattr(f"{artifacts.__name__}.digest_of", watched)
     keep(workspace, "a" * 64)
     kept = keep(workspace, "b" * 64)
     for name in ("a" * 64, "b" * 64, "a" * 64):
