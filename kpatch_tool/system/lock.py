@@ -16,8 +16,9 @@ from kpatch_tool.system import process
 from kpatch_tool.system.atomic import machine_errors
 
 _POLL_SECONDS = 0.1
-# flock(2) where a file system has no locks: NFS without its lock service, some that FUSE mounts.
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
+# flock(2) where a file system has no locks: NFS without its lock service, or for what is open to be read only (as a
+# directory is), some that FUSE mounts.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EBADF})
 
 
 @contextlib.contextmanager
@@ -72,8 +73,9 @@ def _lock(descriptor: int, kind: int, path: Path) -> None:
         ) from error
 
 
-# Directories this process has pinned, by device and inode: a lock ends with its file descriptor.
-_pinned: dict[tuple[int, int], int] = {}
+# Directories this process has pinned, by device and inode: a lock ends with its file descriptor. Beside that, whether
+# the file system counts the links of directories.
+_pinned: dict[tuple[int, int], tuple[int, bool]] = {}
 _pinning = threading.Lock()
 
 
@@ -96,17 +98,18 @@ def pin(directory: Path) -> bool:
         if identity != (there.st_dev, there.st_ino):
             return False
         if identity not in _pinned:
-            _pinned[identity] = descriptor
+            _pinned[identity] = (descriptor, here.st_nlink > 0)
             stack.pop_all()  # it stays open
         return True
 
 
 def _drop_gone() -> None:
     """Close the descriptors of the directories that were removed or replaced (by this process)."""
-    for identity, descriptor in tuple(_pinned.items()):
-        if os.fstat(descriptor).st_nlink == 0:
-            del _pinned[identity]
-            os.close(descriptor)
+    for identity, (descriptor, counted) in tuple(_pinned.items()):
+        with contextlib.suppress(OSError):  # what cannot be looked at now is not known to be gone
+            if counted and os.fstat(descriptor).st_nlink == 0:
+                del _pinned[identity]
+                os.close(descriptor)
 
 
 @contextlib.contextmanager

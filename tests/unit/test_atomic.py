@@ -170,12 +170,15 @@ def test_where_files_cannot_be_flushed_or_locked_they_are_written(
         atomic.sync(tmp_path)
 
 
-def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOLCK, "no locks available"), (errno.EBADF, "bad file desc.*")])
+def test_a_file_system_without_locks_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
     def refused(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refused)
-    told = "this file system has no locks: no locks available; move the workspace to a disk that has"
+    told = f"this file system has no locks: {words}; move the workspace to a disk that has"
     with pytest.raises(MachineError, match=told), lock.held(tmp_path / "lock"):
         pass
     with pytest.raises(MachineError, match=told):

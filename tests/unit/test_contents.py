@@ -128,3 +128,30 @@ def test_directories_that_are_gone_hold_no_files_open(tmp_path: Path) -> None:
     )
     words = ["prlimit", "--nofile=64:64", sys.executable, "-c", program, str(tmp_path)]
     assert subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout == b"1\n"
+
+
+@pytest.mark.parametrize("answer", [OSError(116, os.strerror(116)), 0])
+def test_a_directory_stays_pinned_where_nobody_knows_whether_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: OSError | int
+) -> None:
+    """A server that does not answer (ESTALE), a file system that does not count the links of directories."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    fstat = os.fstat
+    asked: list[int] = []
+
+    def odd(descriptor: int) -> os.stat_result:
+        asked.append(descriptor)
+        if isinstance(answer, OSError) and descriptor == asked[0] and len(asked) > 1:
+            raise answer
+        found = list(fstat(descriptor))
+        return os.stat_result([*found[:3], 0, *found[4:]]) if answer == 0 else fstat(descriptor)
+
+    monkeypatch.setattr(lock, "_pinned", {})
+    monkeypatch.setattr(os, "fstat", odd)
+    assert lock.pin(first)
+    assert lock.pin(second)
+    for place in (first, second):
+        with lock.held_unless_pinned(place) as free:
+            assert not free
