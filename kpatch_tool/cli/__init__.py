@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import keyword
@@ -96,11 +97,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _allow_many_files() -> None:
     """As many open files as the user may have: each directory in use is held by one (kpatch_tool.system.lock), and a
-    long series has more of them than the usual 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    long series has more of them than the usual 1024. Where that is refused, most commands do with what there is."""
+    with contextlib.suppress(ValueError, OSError):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _advised(error: OSError) -> tuple[int, str]:

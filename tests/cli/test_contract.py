@@ -75,6 +75,20 @@ def test_as_many_files_may_be_open_as_the_user_may_have(limits: str, raised: str
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == raised
 
 
+@pytest.mark.parametrize("error", [ValueError("not allowed"), OSError(1, "Operation not permitted")])
+def test_no_more_open_files_than_allowed_is_no_fault(error: Exception) -> None:
+    program = (
+        "import resource, sys\n"
+        "def refused(*_):\n"
+        f"    raise {error!r}\n"
+        "resource.setrlimit = refused\n"
+        "from kpatch_tool import cli\n"
+        "cli.main(['--version'])"
+    )
+    words = ["prlimit", "--nofile=256:512", sys.executable, "-c", program]
+    subprocess.run(words, check=True, timeout=30)
+
+
 _RUNNING = """
 import sys
 from kpatch_tool import cli
