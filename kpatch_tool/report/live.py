@@ -120,18 +120,21 @@ class LiveTable:
     def _fitting(self, patches: Sequence[PatchRecord], cells: Sequence[Cell], rows: int) -> Iterator[RenderableType]:
         """The table in no more than `rows` lines, how many patches it leaves out, and an empty line; nothing where not
         one patch has room."""
+        from rich.console import Group
         from rich.text import Text
 
         others = 1 + any(cell.patch == 0 for cell in cells)  # the head, the base
         some = len(patches) if len(patches) + others <= rows else max(0, rows - others - 1)
         while some or not patches:
-            table = stage_table(_around(self._at_work, some, patches), cells, table_width(self._console))
-            left_out = len(patches) - some
-            height = len(self._console.render_lines(table)) + bool(left_out)
+            parts: list[RenderableType] = [
+                stage_table(_around(self._at_work, some, patches), cells, table_width(self._console))
+            ]
+            if left_out := len(patches) - some:
+                told = f"... {plural(left_out, 'more patch', 'more patches')}"
+                parts.append(Text(told, no_wrap=True, overflow="ellipsis"))
+            height = len(self._console.render_lines(Group(*parts)))
             if height <= rows:
-                yield table
-                yield from [Text(f"... {plural(left_out, 'more patch', 'more patches')}")] if left_out else []
-                yield Text("")
+                yield from (*parts, Text(""))
                 return
             if not patches:
                 return
