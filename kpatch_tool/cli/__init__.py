@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     streams.open_what_was_closed()
     streams.take_any_charset()
     _at_ending(_interrupted)
+    signals.count_stops()
     _allow_many_files()
     forget_outer_repository()
     run_no_programs_of_repositories()

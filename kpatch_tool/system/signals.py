@@ -1,4 +1,4 @@
-"""The signals by which a user, a terminal that closes, or a service manager ends a program."""
+"""The signals by which a user, a terminal that closes, or a service manager ends a program, or stops it for a while."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_stops: list[None] = []  # one for each
 
 
 @contextlib.contextmanager
@@ -24,3 +25,13 @@ def held_back() -> Iterator[None]:
 def let_in() -> None:
     """Take those that were held back where this process was forked."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def count_stops() -> None:
+    """Count from now on how often this process was stopped (Ctrl-Z), for `stops`. Main thread only."""
+    signal.signal(signal.SIGCONT, lambda *_: _stops.append(None))
+
+
+def stops() -> int:
+    """How often this process was stopped and has gone on, as far as its main thread has seen by now."""
+    return len(_stops)

@@ -15,6 +15,7 @@ from typing import IO, Any
 from qemu.qmp import EventListener, QMPClient
 from qemu.qmp.error import QMPError
 
+from kpatch_tool.system import signals
 from kpatch_tool.system.process import check_wanted, kill_group, known_to_stop
 from kpatch_tool.vm.qemu import Wires
 from kpatch_tool.vm.wire import Frame, FrameReader, FrameType, WireError
@@ -25,7 +26,7 @@ _STDERR_LIMIT = 64 << 10
 _READ = 64 << 10
 _GRACE = 5.0
 _TICK = 0.25
-_PAUSE = 1.0  # seconds by which a tick is late where kpt was stopped (Ctrl-Z), and saw nothing of what the guest did
+_PAUSE = 1.0  # seconds by which a tick is late where kpt was stopped (Ctrl-Z), or the machine has much else to do
 _SAVE_TICK = 0.02
 _SAVING = ("none", "setup", "active", "device", "pre-switchover")
 _UNLIMITED = 1 << 40  # bytes a second
@@ -297,15 +298,18 @@ class _Session:
         return str(told.get("status", "none"))
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        paused = 0.0
+        paused, seen = 0.0, signals.stops()
         before = time.monotonic()
         while True:
             await asyncio.sleep(_TICK)
-            now = time.monotonic()
-            late, before = now - before - _TICK, now
-            if late > _PAUSE:
+            if time.monotonic() - before - _TICK > _PAUSE:  # what the guest said meanwhile is read first, and whether
+                await asyncio.sleep(_TICK)  # kpt was stopped is seen
+            now, stops = time.monotonic(), signals.stops()
+            if stops != seen:
+                late = now - before - _TICK
                 paused += late
                 self._last = min(now, self._last + late)
+            before, seen = now, stops
             if now - self._last > (self._deadlines.silence if self._ready else self._deadlines.boot):
                 self._stop(How.SILENT, stop)
             elif now - self._start - paused > self._deadlines.total:
