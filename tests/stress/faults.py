@@ -67,6 +67,11 @@ def terminated(world: World, step: Step, random: Random) -> Iterator[str]:
     yield from _ended_by(world, step, random, lambda process: process.terminate())
 
 
+def hung_up(world: World, step: Step, random: Random) -> Iterator[str]:
+    """The terminal is closed."""
+    yield from _ended_by(world, step, random, lambda process: process.send_signal(signal.SIGHUP))
+
+
 def two_at_once(world: World, step: Step, random: Random) -> Iterator[str]:
     """The same command twice at once: both end well, or one says that another kpt is at it."""
     before, after = world.snapshot(step.after), world.snapshot(step.name)
@@ -137,6 +142,7 @@ FAULTS: dict[str, Fault] = {
     "kill -9 between refs": killed_moving_refs,
     "SIGINT": interrupted,
     "SIGTERM": terminated,
+    "SIGHUP": hung_up,
     "two at once": two_at_once,
     "disk full": full_disk,
     "read-only": read_only,
@@ -145,7 +151,7 @@ FAULTS: dict[str, Fault] = {
     "clock runs wild": clock_jumps_in_it,
 }
 _MOUNTS = ("disk full", "read-only")
-SIGNALS = ("kill -9", "kill -9 of all", "kill -9 between refs", "SIGINT", "SIGTERM")
+SIGNALS = ("kill -9", "kill -9 of all", "kill -9 between refs", "SIGINT", "SIGTERM", "SIGHUP")
 
 
 def possible() -> dict[str, str]:
