@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
@@ -116,8 +116,10 @@ def _worker(function: Callable[[T], R], stack: ExitStack, others: Iterable[Conne
     ours, theirs = context.Pipe()
     inherited = (*others, ours) if forks else ()
     child = context.Process(target=_work, args=(function, theirs, inherited), daemon=True)
-    # One that came at the fork would run this process's handler in the child, too; and Python drops what a handler
-    # raises in a hook that runs then.
+    # One that came at the fork would run this process's handler in the child, too; Python drops what a handler raises
+    # in a hook that runs then; and a child that is spawned must get all that it is told.
+    if not forks:
+        resource_tracker.ensure_running()  # which lets in what is held back
     with signals.held_back():
         child.start()
         theirs.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -12,18 +13,30 @@ _stops: list[None] = []  # one for each
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """None of them is taken in the block, nor by a process that is forked in it until that calls `let_in`; what came is
-    taken at the end of the block, which may raise what its handler raises."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    """None of them is taken in the block, nor by a process that is started in it until that calls `let_in`; what came
+    is taken at the end of the block, which then raises what its handler raises."""
+    # Blocking them is for that process. In this one another thread gets them, and the main thread runs the handler.
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: handler for number in ENDING if callable(handler := signal.getsignal(number)) and main}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    came: list[int] = []
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # runs the handler of what came before, which may raise
+        for number in before:
+            signal.signal(number, lambda number, _: came.append(number))
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for one in came[:1]:
+                signal.raise_signal(one)
 
 
 def let_in() -> None:
-    """Take those that were held back where this process was forked."""
+    """Take those that were held back where this process was started."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 

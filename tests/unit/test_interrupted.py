@@ -45,6 +45,26 @@ def command(args, **options):
     for _ in parallel.in_order(time.sleep, [0.1] * 100, 2):
         pass
 """
+# While it has started one in another way, as beside a thread, and not told it yet what to do.
+_SPAWN = """
+import threading
+from multiprocessing import util
+
+spawn = util.spawnv_passfds
+
+def interrupted(path, words, descriptors):
+    pid = spawn(path, words, descriptors)
+    if any(b"spawn_main" in os.fsencode(word) for word in words):
+        time.sleep(0.2)
+        os.killpg(0, signal.SIGINT)
+    return pid
+
+def command(args, **options):
+    util.spawnv_passfds = interrupted
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    for _ in parallel.in_order(time.sleep, [0.1] * 100, 2):
+        pass
+"""
 _STUBBORN = """
 cli._PATIENCE = 0.3
 
@@ -91,7 +111,7 @@ def runs(pid: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("command", "status"), [(_FINALIZER, 130), (_FORK, 129)])
+@pytest.mark.parametrize(("command", "status"), [(_FINALIZER, 130), (_FORK, 129), (_SPAWN, 130)])
 def test_no_moment_is_a_bad_one(command: str, status: int, tmp_path: Path) -> None:
     with started(command, tmp_path) as kpt:
         _, said = kpt.communicate(timeout=30)
