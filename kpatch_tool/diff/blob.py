@@ -38,7 +38,7 @@ def needs_no_text(file: FileDiff) -> bool:
     if file.old_blob != file.new_blob:
         return False
     if file.renamed or file.copied:
-        return file.similarity == _WHOLE
+        return file.similarity in {_WHOLE, None}  # Mercurial does not say it; git does, in the first line
     return None not in {file.old_mode, file.new_mode} and file.old_mode != file.new_mode
 
 

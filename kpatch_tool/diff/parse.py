@@ -21,8 +21,9 @@ _BINARY_FILES = re.compile(rb"Binary files (.*) differ$")
 _BINARY_BLOCK = re.compile(rb"(?:literal|delta) \d{1,10}$")
 _GIT_VERSION = re.compile(rb"\d+\.\d+")
 _MODE = re.compile(rb"[0-7]{5,6}$")
-# What may stand right below a hunk and is no change: a mail's signature or rule, the names of the next file.
-_BELOW_HUNK = re.compile(rb"(?:-{1,3}|-{20,})\s*$|-- |--- |\+\+\+ ")
+# What may stand right below a hunk and is no change: a mail's signature, a rule, "-----BEGIN PGP SIGNATURE-----", the
+# end of a part of the mail (RFC 2046, 5.1.1), the names of the next file.
+_BELOW_HUNK = re.compile(rb"-+\s*$|-{4,}.*-{4,}\s*$|--\S{4,}--\s*$|-- |--- |\+\+\+ ")
 
 
 def parse_diff(text: bytes) -> tuple[FileDiff, ...]:
@@ -36,7 +37,7 @@ def parse_diff(text: bytes) -> tuple[FileDiff, ...]:
 
 
 def is_change(line: bytes) -> bool:
-    """Whether a line right below a hunk that has all its lines can only be one more change, which the counts in its @@
+    """Whether a line right below a hunk that has all its lines looks like one more change, which the counts in its @@
     leave out."""
     return line[:1] in {b"+", b"-"} and not _BELOW_HUNK.match(line)
 
@@ -121,13 +122,14 @@ class _Reader:
             header.new_name = self._named(self._peek(1)[4:])
             header.named = True
             self.at += 2
-        cut = self._peek().startswith((b"--- a/", b"--- /dev/null"))  # the name before without the one after
+        cut = self._peek().startswith(b"--- ")  # the name before without the one after
         payload = self._binary()
         hunks = () if payload else self._hunks()
         if header.named and not hunks:
             raise self._error("a file header without hunks", start)
         file = self._assembled(header, hunks, start)
-        if not hunks and not payload and (cut or not needs_no_text(file)):
+        # What another file follows is not cut off; git, too, skips one without a change.
+        if not (hunks or payload or self._peek().startswith(b"diff --git ")) and (cut or not needs_no_text(file)):
             raise self._error("a file header without a change: the text is cut off or damaged below it", start)
         return self._checked(replace(file, binary=bool(payload), payload=payload), start)
 

@@ -203,3 +203,60 @@ def test_a_diff_that_is_not_what_its_diffstat_counts(note: str, said: list[str])
     assert patch
     assert contradicted([replace(patch, note=note)]) == said
     assert contradicted([replace(patch, note=note, exactness=Exactness.DAMAGED)]) == []
+
+
+def mail(note: bytes, text: bytes) -> Patch:
+    message = Message("[PATCH] x", Address("A", "a@example.com"), None, b"Why.\n\n---\n" + note + text, "utf-8", "test")
+    return read_patch(message, 1)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        b"-----BEGIN PGP SIGNATURE-----\nVersion: 1\n",
+        b"----- End forwarded message -----\n",
+        b"-" * 5 + b"\n",
+        b"--=-=-=--\n",
+        b"--0016e64--\n",
+    ],
+)
+def test_what_mail_programs_put_below_a_diff_is_none_of_it(below: bytes) -> None:
+    patch = mail(b"", GROWS + below)
+    assert (patch.exactness, patch.diff) == (Exactness.INTACT, GROWS)
+
+
+@pytest.mark.parametrize("below", [b"- Andi\n", b"-Andi\n", b"--Andi\n", b"+1 from me\n", b" some text\n- an item\n"])
+def test_where_the_diffstat_counts_a_diff_what_is_below_is_none_of_it(below: bytes) -> None:
+    stat = b" a.c | 2 ++\n 1 file changed, 2 insertions(+)\n\n"
+    patch = mail(stat, GROWS + below)
+    assert (patch.exactness, patch.diff) == (Exactness.INTACT, GROWS)
+    assert mail(b"", GROWS + below).exactness is Exactness.DAMAGED
+    assert mail(stat.replace(b"2 insertions", b"3 insertions"), GROWS + below).exactness is Exactness.DAMAGED
+
+
+MODE = b"diff --git a/run b/run\nold mode 100644\nnew mode 100755\n"
+IRREVERSIBLE = HEADER + b"deleted file mode 100644\nindex 1234567..0000000\n"
+MOVED = b"diff --git a/x b/y\nrename from x\nrename to y\n"
+WHOLE = {
+    "a mode, counted": (b" 2 files changed, 2 insertions(+)\n", GROWS + MODE),
+    "a mode, before git 1.8.1": (b" 1 file changed, 2 insertions(+)\n", GROWS + MODE),
+    "nothing but a mode": (b" 0 files changed, 0 insertions(+), 0 deletions(-)\n", MODE),
+    "an irreversible delete": (b" 2 files changed, 2 insertions(+), 30 deletions(-)\n", GROWS + IRREVERSIBLE),
+    "Mercurial's rename": (b" 2 files changed, 2 insertions(+)\n", GROWS + MOVED),
+    "Mercurial's empty file": (b"", HEADER + b"new file mode 100644\n" + GROWS),
+    "a file that did not change": (b"", HEADER + GROWS),
+}
+
+
+@pytest.mark.parametrize(("note", "diff"), WHOLE.values(), ids=WHOLE)
+def test_what_needs_no_lines_is_whole(note: bytes, diff: bytes) -> None:
+    patch = mail(note, b"\n" + diff)
+    assert (patch.exactness, patch.diff) == (Exactness.INTACT, diff)
+    assert contradicted([patch]) == []
+
+
+def test_the_id_of_a_submodule_is_no_blob_s() -> None:
+    diff = b"diff --git a/sub b/sub\nnew file mode 160000\nindex 0000000..1234567\n"
+    diff += b"--- /dev/null\n+++ b/sub\n@@ -0,0 +1 @@\n"
+    patch = mail(b"", diff + b"+Subproject commit 1234567" + b"8" * 33 + b"\n")
+    assert restored(patch, {}).why == patch.why

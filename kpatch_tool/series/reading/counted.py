@@ -4,8 +4,9 @@ print_stat_summary_inserts_deletes: one of both counts of lines is always there)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from kpatch_tool.diff.model import FileDiff
 from kpatch_tool.series.model import Exactness, Patch
 from kpatch_tool.text import plural
 
@@ -14,22 +15,42 @@ _SUMMARY = re.compile(
 )
 
 
+def agrees(note: str, files: Sequence[FileDiff]) -> bool:
+    """Whether there is one diffstat in `note`, and it counts what `files` are."""
+    stated = _stated(note)
+    return stated is not None and not _contradiction(stated, files)
+
+
 def contradicted(patches: Iterable[Patch]) -> list[str]:
     """Sentences on patches whose diffs look whole but are others than their diffstats count: a mail that was cut off
     between two files, say. Those that are known to be damaged are not looked at."""
-    found = ((patch, _contradiction(patch)) for patch in patches if patch.exactness is not Exactness.DAMAGED)
-    return [f"patch {patch.number}: {what}; cut off, or edited by hand" for patch, what in found if what]
+    found: list[str] = []
+    for patch in patches:
+        stated = _stated(patch.note) if patch.exactness is not Exactness.DAMAGED else None
+        if stated is not None and (what := _contradiction(stated, patch.files)):
+            found.append(f"patch {patch.number}: {what}; cut off, or edited by hand")
+    return found
 
 
-def _contradiction(patch: Patch) -> str:
-    summaries = _SUMMARY.findall(patch.note)
-    if len(summaries) != 1:  # the cover's may stand there as well
-        return ""
+def _stated(note: str) -> tuple[int, int, int] | None:
+    """How many files, added and removed lines a diffstat counts; None without one, and with several, of which one may
+    be the cover letter's."""
+    summaries = _SUMMARY.findall(note)
+    if len(summaries) != 1:
+        return None
     files, added, removed = (int(number or 0) for number in summaries[0])
-    here = len({file.path for file in patch.files})
-    if here != files:
-        return f"its diffstat counts {plural(files, 'file')}, its diff has {here}"
-    lines = sum(file.added for file in patch.files), sum(file.removed for file in patch.files)
-    if lines != (added, removed):
-        return f"its diffstat counts +{added} -{removed} lines, its diff +{lines[0]} -{lines[1]}"
+    return files, added, removed
+
+
+def _contradiction(stated: tuple[int, int, int], files: Sequence[FileDiff]) -> str:
+    most = len({file.path for file in files})
+    # Before 1.8.1 git did not count files in which no line changes.
+    silent = {file.path for file in files if not (file.hunks or file.payload or file.renamed or file.copied)}
+    if not most - len(silent) <= stated[0] <= most:
+        return f"its diffstat counts {plural(stated[0], 'file')}, its diff has {most}"
+    added, removed = sum(file.added for file in files), sum(file.removed for file in files)
+    # git format-patch -D leaves out the lines of removed files, and counts them.
+    left_out = any(file.new_path is None and not (file.hunks or file.payload) for file in files)
+    if stated[1] != added or (stated[2] < removed if left_out else stated[2] != removed):
+        return f"its diffstat counts +{stated[1]} -{stated[2]} lines, its diff +{added} -{removed}"
     return ""

@@ -16,6 +16,7 @@ from kpatch_tool.mail.flowed import unflow
 from kpatch_tool.mail.message import Address, Damage, Message
 from kpatch_tool.series.model import Exactness
 from kpatch_tool.series.reading import subject
+from kpatch_tool.series.reading.counted import agrees
 from kpatch_tool.series.reading.split import Split, has_diff, split_body
 from kpatch_tool.series.reading.undone import NOT_COMPARED, because, told
 
@@ -206,6 +207,10 @@ def _read_lost(message: Message, where: str) -> Reading:
 
 def _mangled(message: Message, plain: Split, error: DiffError, where: str) -> Reading:
     """The likeliest reading of a mail whose diff, as it stands in `plain`, met `error`. Raises InputError for none."""
+    # What stands right below the diff may look like more of it ("- Jane"): the diffstat tells.
+    counted = split_body(message.body, message.charset, damaged=bool(message.damage - _HIDDEN_ONLY), counted=True)
+    if counted.diff != plain.diff and (files := _parsed(counted.diff)) and agrees(counted.note, files):
+        return _judged(message, counted, files)
     if (body := _TORN_STAMP.sub(rb"\1 ", message.body)) != message.body:
         return read_message(replace(message, body=body, damage=message.damage | {Damage.REWRAPPED}), where=where)
     if reading := next(_repaired(message, plain, error), None):

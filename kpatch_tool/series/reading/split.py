@@ -68,11 +68,14 @@ def has_diff(body: bytes) -> bool:
     return _DIFF_START.search(body) is not None and _CHANGE.search(body) is not None
 
 
-def split_body(body: bytes, charset: str, *, damaged: bool = False, whole: bool = False) -> Split:
+def split_body(
+    body: bytes, charset: str, *, damaged: bool = False, whole: bool = False, counted: bool = False
+) -> Split:
     """Take a mail's text apart. The message is decoded from `charset`; the diff keeps its bytes.
 
     With `damaged` (white space lost) the end of the diff cannot be counted: then only a signature is cut off. With
-    `whole` scissors are part of the message: what they part is cut already.
+    `whole` scissors are part of the message: what they part is cut already. With `counted` the diff ends where its
+    hunks' counts do, though what follows looks like more of it.
     """
     cut, parted = _message_end(body, damaged=damaged, whole=whole)
     inbody, start = _inbody(body, charset, parted.start if parted else 0)
@@ -87,7 +90,7 @@ def split_body(body: bytes, charset: str, *, damaged: bool = False, whole: bool 
     else:
         message = strip_space(headers.decode(body[start:cut], charset))
     text = body[found.start() :]
-    diff = _without_signature(text) if damaged else text[: diff_end(text)]
+    diff = _without_signature(text) if damaged else text[: diff_end(text, counted=counted)]
     talk = _note(body[: parted.above], charset) if parted and parted.start else ""
     note = "\n".join(filter(None, (talk, _note(body[cut : found.start()], charset), *_base_lines(text[len(diff) :]))))
     return Split(inbody, message, note, diff, body.count(b"\n", 0, found.start()) + 1)
@@ -190,12 +193,12 @@ def strip_space(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
 
-def diff_end(text: bytes) -> int:
+def diff_end(text: bytes, *, counted: bool = False) -> int:
     """How many bytes of `text`, which begins with an undamaged diff, are the diff: up to its last file's last line.
 
     Counted by the hunks' own numbers, since a mail's signature looks like a removed line. When a hunk is cut short, or
-    more changes follow than it counts, all of it (the parser then says what is wrong). Lines of a file's header count
-    in one only: below a hunk they are prose.
+    more changes follow than it counts (unless `counted`), all of it (the parser then says what is wrong). Lines of a
+    file's header count in one only: below a hunk they are prose.
     """
     end = at = 0
     header = False
@@ -204,7 +207,7 @@ def diff_end(text: bytes) -> int:
         line = text[at:stop]
         if hunk := _HUNK.match(line):
             stop, whole = _hunk_end(text, stop, int(hunk[1] or b"1"), int(hunk[2] or b"1"))
-            if not whole or _change_follows(text, stop):
+            if not whole or (not counted and _change_follows(text, stop)):
                 return at + len(_without_signature(text[at:]))
             end, header = stop, False
         elif line.startswith(b"GIT binary patch"):

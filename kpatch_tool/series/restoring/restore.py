@@ -23,6 +23,7 @@ from kpatch_tool.series.restoring.preimages import Blobs, Files, ReadBase, ReadB
 from kpatch_tool.series.restoring.tries import AGAIN, SOMEBODY, Added, Known, best, may_learn
 from kpatch_tool.text import plural
 
+_SUBMODULE = "160000"  # its mode (gitglossary(7), "gitlink")
 _SURE = frozenset({Exactness.INTACT, Exactness.PROVEN})
 
 
@@ -192,7 +193,8 @@ def _sure(patch: Patch, files: Files, known: Known) -> Patch:
 def _refuted(file: FileDiff, before: bytes | None, outcome: Applied | Conflict) -> Iterator[str]:
     """Why a file diff cannot be what its author sent, in words, where `before` is the very file that it names."""
     is_there = file.old_path is None and before is not None  # and the patch is not to blame
-    if is_there or not (file.new_blob and (file.hunks or file.payload) and is_pre_image(before, file)):
+    of_commit = _SUBMODULE in {file.old_mode, file.new_mode}  # whose id is that of a commit
+    if is_there or of_commit or not (file.new_blob and (file.hunks or file.payload) and is_pre_image(before, file)):
         return
     if isinstance(outcome, Conflict):
         yield "it does not fit the very file that its index line names: edited by hand, or damaged"
