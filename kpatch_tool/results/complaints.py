@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from kpatch_tool.results.deltas import Change, compare
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Repeats, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Repeats, StateTests, SuiteStatus, Verdict, repeats_of
 from kpatch_tool.text import plural
 from kpatch_tool.vm.console import MOMENTS
 
-_ONCE = Repeats()
 _TWICE = 2
 
 
@@ -30,9 +29,9 @@ def new_complaints(tests: StateTests, base: StateTests) -> dict[str, CaseResult]
 def heard_once(tests: StateTests, base: StateTests, previous: StateTests | None) -> tuple[StateTests, tuple[str, ...]]:
     """`tests`, and those of its new complaints that ask for another run: heard in the one run there was. Those that the
     `previous` state had in several say so, and do not."""
-    once = {case: one for case, one in new_complaints(tests, base).items() if not _repeats(one).runs}
+    once = {case: one for case, one in new_complaints(tests, base).items() if not repeats_of(one).runs}
     there = {} if previous is None else new_complaints(previous, base)
-    seen = {case: _repeats(there[case]) for case in once if case in there}
+    seen = {case: repeats_of(there[case]) for case in once if case in there}
     proven = {case: replace(one, earlier=True) for case, one in seen.items() if one.worse >= _TWICE}
     whole = {"": _best(proven.values())} if proven else {}
     return _with(tests, {**proven, **whole}), tuple(case for case in once if case not in proven)
@@ -58,7 +57,7 @@ def merge_complaints(
     if again.status is SuiteStatus.FAILED:
         runs = {}
     asked = {case for case in known if case in now or runs is None or first.heard.get(case) in runs}
-    counted = {case: _one_more(_repeats(known[case]), heard=case in now) for case in asked}
+    counted = {case: _one_more(repeats_of(known[case]), heard=case in now) for case in asked}
     fresh = {
         case: replace(one, repeats=Repeats((runs or {}).get(again.heard.get(case, ""), _TWICE), 1))
         for case, one in now.items()
@@ -66,9 +65,9 @@ def merge_complaints(
     }
     told = _with(first, counted)
     if fresh:
-        told = _with_fresh(told, again, fresh)
-    seen = [_repeats(one) for one in new_complaints(told, base).values()]
-    return _with(told, {"": _best(seen)}) if counted or fresh else told
+        told = with_fresh(told, again, fresh)
+    seen = [repeats_of(one) for one in new_complaints(told, base).values()]
+    return _with(told, {"": _best(seen)}) if seen and (counted or fresh) else told
 
 
 def with_failed_boot(tests: StateTests, failed: StateTests) -> StateTests:
@@ -78,7 +77,7 @@ def with_failed_boot(tests: StateTests, failed: StateTests) -> StateTests:
     said = {one.case: one for one in _complaints(failed) if one.case not in MOMENTS}
     counted = {case: Repeats(_TWICE, 1 + (case in had)) for case in said}
     fresh = {case: replace(one, repeats=counted[case]) for case, one in said.items() if case not in had}
-    told = _with_fresh(tests, failed, fresh) if fresh else tests
+    told = with_fresh(tests, failed, fresh) if fresh else tests
     return _with(told, {**counted, "": _best(counted.values())}) if counted else told
 
 
@@ -96,7 +95,7 @@ def _best(seen: Iterable[Repeats]) -> Repeats:
     return max(seen, key=lambda one: (one.worse, one.runs))
 
 
-def _with_fresh(first: StateTests, again: StateTests, fresh: Mapping[str, CaseResult]) -> StateTests:
+def with_fresh(first: StateTests, again: StateTests, fresh: Mapping[str, CaseResult]) -> StateTests:
     """`first` with complaints of `again`, and with the log that has them, which as a whole names the first."""
     each = (*_complaints(first), *fresh.values())
     said = f"{plural(len(each), 'complaint')}: {next(iter(fresh.values())).said}"
@@ -123,7 +122,3 @@ def _with(tests: StateTests, repeats: Mapping[str, Repeats]) -> StateTests:
 def _one_more(repeats: Repeats, *, heard: bool) -> Repeats:
     runs, worse = (repeats.runs, repeats.worse) if repeats.runs else (1, 1)
     return replace(repeats, runs=runs + 1, worse=worse + heard)
-
-
-def _repeats(result: CaseResult) -> Repeats:
-    return result.repeats or _ONCE

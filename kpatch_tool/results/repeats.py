@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.complaints import with_failed_boot
+from kpatch_tool.results.complaints import with_failed_boot, with_fresh
 from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun, seen_once
-from kpatch_tool.suites.model import KERNEL_LOG, CaseResult, Cause, Repeats, StateTests, SuiteStatus, Verdict
+from kpatch_tool.suites.model import (
+    KERNEL_LOG,
+    CaseResult,
+    Cause,
+    Repeats,
+    StateTests,
+    SuiteStatus,
+    Verdict,
+    repeats_of,
+)
 from kpatch_tool.vm.console import MOMENTS
 
 _AT_MOST, _AT_LEAST = 8, 2  # tests that are run again at a time
 _SECONDS = 60.0  # that a round of them may take, as far as is known, beyond the least
 _HANGS = 30.0  # seconds to reckon with for a test that hung, or whose turn did not come because others did
-_ONCE = Repeats()
 Waiting = Callable[[], Sequence[StateTests]]  # results, waited for where they are found out at the same time
 
 
@@ -64,7 +72,7 @@ def all_judged(tests: StateTests, base: StateTests, names: Collection[str]) -> S
     """`tests` after what is worse of those called `names` was run again as often as it is to be: others spoke for those
     that were not (to_repeat)."""
     left = never_judged(tests, base, names)
-    results = (replace(one, repeats=_ONCE) if one.test in left and _is_whole(one) else one for one in tests.results)
+    results = (replace(one, repeats=Repeats()) if one.test in left and _is_whole(one) else one for one in tests.results)
     return replace(tests, results=tuple(results)) if left else tests
 
 
@@ -169,10 +177,10 @@ def proven_before(
     the same cases.
     """
     now, then = _worse_cases(tests, base), _worse_cases(previous, base)
-    proven = {result.test: _repeats(result) for result in previous.results if _proven(result)}
+    proven = {result.test: repeats_of(result) for result in previous.results if _proven(result)}
     alike = frozenset(name for name in names if name in now and now[name] == then.get(name))
     sure = alike if alike & proven.keys() else frozenset()
-    seen = {name: proven.get(name, _ONCE) for name in sure}
+    seen = {name: proven.get(name, Repeats()) for name in sure}
     results = tuple(
         _counted(result, seen[result.test].runs, seen[result.test].worse, earlier=True)
         if result.test in sure and _is_whole(result)
@@ -273,7 +281,7 @@ class _Either:
             return result
         counts = (result.test, "") not in self._before or key in self._before
         taken = result if was_worse == counts else self._again[key]
-        return replace(taken, repeats=replace(_repeats(taken), in_some=True)) if counts else taken
+        return replace(taken, repeats=replace(repeats_of(taken), in_some=True)) if counts else taken
 
 
 def _worse_keys(tests: StateTests, base: StateTests) -> frozenset[tuple[str, str]]:
@@ -286,13 +294,12 @@ def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Seque
     taken = merge_rerun(first, whole, base, dict.fromkeys(names, 1))
     if taken.status is SuiteStatus.INFRA:
         return taken
-    known = {result.case for result in first.results if result.test == KERNEL_LOG and result.verdict is Verdict.FAIL}
-    said = [one for one in whole.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL]
-    new = tuple(one for one in said if one.case not in known)
-    clean = not known and bool(new)
-    kept = tuple(one for one in taken.results if not (clean and one.test == KERNEL_LOG))
-    outputs = {name: path for name, path in whole.outputs.items() if name in names or (clean and name == KERNEL_LOG)}
-    return replace(taken, results=(*kept, *new), outputs={**first.outputs, **outputs}, trace=first.trace or whole.trace)
+    outputs = {name: path for name, path in whole.outputs.items() if name in names}
+    taken = replace(taken, outputs={**first.outputs, **outputs})
+    known = {one.case for one in first.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL}
+    said = (one for one in whole.results if one.test == KERNEL_LOG and one.case and one.verdict is Verdict.FAIL)
+    new = {one.case: one for one in said if one.case not in known}
+    return with_fresh(taken, whole, new) if new else taken
 
 
 def _only_slow(first: StateTests, again: StateTests) -> set[str]:
@@ -328,7 +335,7 @@ def by_chance(tests: StateTests, later: StateTests, base: StateTests) -> frozens
         (result.test, result.case)
         for result in tests.results
         if (result.test == KERNEL_LOG and seen_once(result))
-        or (result.case and result.test in still and _repeats(result).in_some)
+        or (result.case and result.test in still and repeats_of(result).in_some)
     )
 
 
@@ -367,7 +374,7 @@ def is_open(result: CaseResult) -> bool:
 
 def _lucky(result: CaseResult) -> CaseResult:
     passes = result.verdict is Verdict.PASS
-    return replace(result, repeats=replace(_repeats(result), failed_once=True)) if passes else result
+    return replace(result, repeats=replace(repeats_of(result), failed_once=True)) if passes else result
 
 
 def flaky_sentences(tests: StateTests) -> tuple[str, ...]:
@@ -379,7 +386,7 @@ def flaky_tests(tests: StateTests) -> dict[str, str]:
     """The tests that were worse than on the base in some of their runs, and then were not; with what is said of it. Not
     the kernel's log where it complained in one of them: that counts, and says so itself."""
     complained = any(one.test == KERNEL_LOG and one.case and one.repeats for one in tests.results)
-    found = ((result.test, _repeats(result).unsteady) for result in tests.results if _is_whole(result))
+    found = ((result.test, repeats_of(result).unsteady) for result in tests.results if _is_whole(result))
     return {test: said for test, said in found if said and not (complained and test == KERNEL_LOG)}
 
 
@@ -387,18 +394,14 @@ def _is_whole(result: CaseResult) -> bool:
     return not result.case
 
 
-def _repeats(result: CaseResult) -> Repeats:
-    return result.repeats or _ONCE
-
-
 def _ran_again(result: CaseResult) -> bool:
     """Whether a test was run more than once, or an earlier state's that is worse in the same way."""
-    return _is_whole(result) and _repeats(result).runs > 0
+    return _is_whole(result) and repeats_of(result).runs > 0
 
 
 def _proven(result: CaseResult) -> bool:
     """Whether a test was worse in every run of several."""
-    return _is_whole(result) and _repeats(result).proven
+    return _is_whole(result) and repeats_of(result).proven
 
 
 def _steady(result: CaseResult, runs: int) -> CaseResult:
@@ -410,4 +413,4 @@ def _unsteady(result: CaseResult, runs: int) -> CaseResult:
 
 
 def _counted(result: CaseResult, runs: int, worse: int, *, earlier: bool = False) -> CaseResult:
-    return replace(result, repeats=replace(_repeats(result), runs=runs, worse=worse, earlier=earlier))
+    return replace(result, repeats=replace(repeats_of(result), runs=runs, worse=worse, earlier=earlier))

@@ -95,17 +95,7 @@ def assemble(
         cover=cover,
         patches=patches,
         replies=answers.replies,
-        problems=tuple(
-            dict.fromkeys(
-                [
-                    *shortcomings(chosen, patches),
-                    *others,
-                    *_refused(answers, patches),
-                    *broken(patches),
-                    *contradicted(patches),
-                ]
-            )
-        ),
+        problems=_problems(chosen, patches, others, answers),
     )
 
 
@@ -171,6 +161,12 @@ def _answers(posts: Sequence[Post], chosen: Posting, found: Sequence[Posting], *
             given.setdefault(number, []).extend(read.taken)
             refused += [(number, one) for one in read.refused]
     return _Answers(tuple(replies), given, tuple(refused))
+
+
+def _problems(chosen: Posting, patches: Sequence[Patch], others: Sequence[str], answers: _Answers) -> tuple[str, ...]:
+    """Sentences on what is missing, odd or left out, each once; `others` are those on other postings and series."""
+    of_patches = *broken(patches), *contradicted(patches)
+    return tuple(dict.fromkeys((*shortcomings(chosen, patches), *others, *_refused(answers, patches), *of_patches)))
 
 
 def _refused(answers: _Answers, patches: Sequence[Patch]) -> list[str]:

@@ -67,10 +67,10 @@ class Repeats:
     """What runs besides the first say of a result; that it has such at all says that it was asked whether it is worse
     than on the base by chance.
 
-    It was worse than on the base in `worse` of `runs` (0: it was not run again, others spoke for it); `earlier`: these
-    are an earlier state's, which is worse in the very same cases. `in_some`: a case that is worse in some runs only, of
-    a test that is worse in all. `failed_once`: one of the base's, which passes it in a second run and did not in the
-    first.
+    It was worse than on the base in `worse` of `runs` (0: it was not run again, as others spoke for it or there were
+    runs enough); `earlier`: these are an earlier state's, which is worse in the very same cases. `in_some`: a
+    case that is worse in some runs only, of a test that is worse in all. `failed_once`: one of the base's, which passes
+    it in a second run and did not in the first.
     """
 
     runs: int = 0
@@ -131,6 +131,11 @@ class CaseResult:
     def why(self) -> str:
         """All that is said of the reason, as people see it."""
         return "; ".join(part for part in (self.said, self.repeats.words if self.repeats else "") if part)
+
+
+def repeats_of(result: CaseResult) -> Repeats:
+    """What runs besides the first say of a result; nothing where there were none."""
+    return result.repeats or Repeats()
 
 
 class SuiteStatus(StrEnum):

@@ -76,10 +76,10 @@ def _mounted(controller: str, mounts: str) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
     for line in mounts.split("\n"):  # names may have what Unicode calls the end of a line, or a blank
         mount, _, system = line.partition(" - ")
-        places, words = mount.split(" ")[3:5], system.split(" ")
+        ends, words = mount.split(" ")[3:5], system.split(" ")
         name = {"cgroup2": "", "cgroup": controller}.get(words[0])
-        if name is not None and (not name or name in words[-1].split(",")) and len(places) == 2:
-            root, top = map(_plain, places)
+        if name is not None and (not name or name in words[-1].split(",")) and len(ends) == 2:
+            root, top = map(_plain, ends)
             found.setdefault(name, []).append((root, top))
     return found
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _stops: list[None] = []  # one for each
@@ -18,17 +19,21 @@ def held_back() -> Iterator[None]:
     # Blocking them is for that process. In this one another thread gets them, and the main thread runs the handler.
     main = threading.current_thread() is threading.main_thread()
     before = {number: handler for number in ENDING if callable(handler := signal.getsignal(number)) and main}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     came: list[int] = []
+
+    def take(number: int, _: FrameType | None) -> None:
+        came.append(number)
+
     try:
         for number in before:
-            signal.signal(number, lambda number, _: came.append(number))
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+            signal.signal(number, take)
         yield
     finally:
         try:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                if signal.getsignal(number) is take:  # else one came while it was put there
+                    signal.signal(number, handler)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for one in came[:1]:

@@ -83,9 +83,8 @@ class Tester:
     _plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     _choosing: threading.Lock = field(default_factory=threading.Lock)
     _base: tuple[State, StateBuild] | None = None
-    _reference: dict[str, StateTests] = field(
-        default_factory=dict
-    )  # the base of a suite, where more than one run tells
+    # The base of a suite, where more than one run tells of it.
+    _reference: dict[str, StateTests] = field(default_factory=dict)
     # What the base ran once more: suite, test, and whether the base had failed to boot before.
     _asked: set[tuple[str, SuiteStatus, str]] = field(default_factory=set)
     _judged: dict[tuple[int, str], _Judged] = field(default_factory=dict)  # patch, suite
@@ -141,8 +140,7 @@ class Tester:
             if tests.status is SuiteStatus.FAILED:
                 known[suite] = None
             else:
-                again = self._confirmed(subject, plans[suite], tests, before, doubtful)
-                found[suite] = self._heard_again(subject, plans[suite], again, before)
+                found[suite] = self._asked_once_more(subject, plans[suite], tests, before, doubtful)
         missing = {suite: plans[suite] for suite in suites if known.get(suite) is None}
         if missing:
             found |= self._found_out(subject, missing, base, before)
@@ -192,11 +190,18 @@ class Tester:
         if tests.status is SuiteStatus.FAILED:
             sure = self._found_out(subject, {plan.suite: plan}, (base,), before)[plan.suite]
         else:
-            sure = self._heard_again(subject, plan, self._confirmed(subject, plan, tests, before, names), before)
+            sure = self._asked_once_more(subject, plan, tests, before, names)
         if self.keep:
             choice = self.choose(subject.state, subject.build)
             self._keep({plan.suite: sure}, {plan.suite: then.key}, {plan.suite: plan.version}, subject.build, choice)
         return sure
+
+    def _asked_once_more(
+        self, subject: Subject, plan: Plan, tests: StateTests, before: Before, names: Collection[str]
+    ) -> StateTests:
+        """What is kept of a state, from before the base was tested anew, after those called `names` were run again."""
+        calm = self._stall_confirmed(subject, plan, tests, before) if KERNEL_LOG in names else tests
+        return self._heard_again(subject, plan, self._confirmed(subject, plan, calm, before, names), before)
 
     def _with_reference(self, before: Before) -> Before:
         """`before` with the base as all its runs so far show it, waited for where it is asked for, and the same from
@@ -413,8 +418,9 @@ class Tester:
         assert self._base is not None
         mended = f"running again on the base what seems to be mended: {', '.join(names)}"
         failed = f"booting the base once more, which failed: {base.why}"
-        self.progress(failed if base.status is SuiteStatus.FAILED else mended)
-        rows = tuple(row for row in plan.rows if row.name in names)
+        whole = base.status is SuiteStatus.FAILED  # of which what cannot be run is told, too
+        rows = tuple(row for row in plan.rows if whole or row.name in names)
+        self.progress(failed if whole else mended)
         rest = replace(plan, rows=rows, digest=f"{plan.digest} again")
         subject, choice = self._subject(*self._base), self.choose(*self._base)
         (again,) = run.test_state(subject, [rest], choice, progress=self.progress)

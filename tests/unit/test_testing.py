@@ -722,6 +722,36 @@ def test_a_base_that_failed_to_boot_is_tested_whole_where_a_state_is_not(
         assert changes[0] == []
 
 
+def test_a_base_that_boots_at_last_tells_all_and_a_stall_as_it_had_is_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    """What cannot be run is told of it, too; and a busy machine that stalled both is not the state's doing."""
+    ran: list[int] = []
+
+    def boot(subject: Subject, plans: Sequence[Plan], choice: object, *, progress: object) -> tuple[StateTests, ...]:
+        patch, (plan,) = subject.state.patch, plans
+        ran.append(patch)
+        fails = patch == 0 and ran.count(0) <= 2
+        stalls = fails or (patch == 1 and ran.count(1) == 1)
+        ended = f"abort:not-begun {LATE}" if fails else "pass"
+        words = [f"{row.name}={ended if row.job else 'skip'}" for row in plan.rows]
+        found = make_tests(patch, *words, status="failed" if fails else "ok", why=LATE, suite="s")
+        return (replace(found, results=(*found.results, *kernel_log([STALL] if stalls else []))),)
+
+    tests = [Test("s", "t", Path("/t.flat"), 60.0), Test("s", "sk", Path("/x.flat"), 60.0, why_skip="no image")]
+    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
+    monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
+    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    with Store(workspace) as store:
+        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        base = tester.test(BASE, build, ("s",))
+        found = tester.test(State(1, f"{1:040x}", f"{1:040x}"), build, ("s",), Before(base=lambda: base))
+        anew, one = tester.reconsidered([*base, *found])
+    assert ran == [0, 0, 1, 0, 1]
+    assert (anew.status, {result.test for result in anew.results}) == (SuiteStatus.OK, {"t", "sk", KERNEL_LOG})
+    assert compare(one, anew) == ()
+
+
 def test_a_state_is_not_remembered_before_the_base_was_asked(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace
 ) -> None:
@@ -865,6 +895,16 @@ def test_what_is_worse_in_some_runs_still_was_not_mended() -> None:
     out = io.StringIO()
     show(Tested(states, "tcg", "asked for"), Console(width=60, file=out))
     assert "better" not in out.getvalue() and "t is unsteady" in out.getvalue()
+
+
+def test_complaints_that_differ_in_a_number_alone_take_one_another_s_place() -> None:
+    """Of two in a rerun the second is new; alone it is the base's, and nothing is left to tell of."""
+
+    def log(*numbers: int) -> StateTests:
+        said = [f"sysfs: cannot create duplicate filename '/devices/{number}'" for number in numbers]
+        return logged(1, *(Trace(TraceKind.WARNING, line, line, 0) for line in said))
+
+    assert merge_complaints(log(), log(22222, 33333), log(11111), {"t": 2}).results
 
 
 def test_the_log_of_the_kernel_is_that_of_the_boot_it_complained_in(tmp_path: Path) -> None:
