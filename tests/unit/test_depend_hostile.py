@@ -114,9 +114,10 @@ def test_long_lines_take_no_long_time(line: str) -> None:
 
 def test_directories_take_no_long_time() -> None:
     """Thousands of files go and come, some of them through thousands of directories."""
-    gone = "".join(f"diff --git a/d/{at} b/d/{at}\ndeleted file mode 100644\n" for at in range(8_000))
+    gone_id, made_id = "index e69de29..0000000\n", "index 0000000..e69de29\n"
+    gone = "".join(f"diff --git a/d/{at} b/d/{at}\ndeleted file mode 100644\n{gone_id}" for at in range(8_000))
     names = ("d", "/".join("e" * 30_000), *(f"new/{at}" for at in range(8_000)))
-    made = "".join(f"diff --git a/{name} b/{name}\nnew file mode 100644\n" for name in names)
+    made = "".join(f"diff --git a/{name} b/{name}\nnew file mode 100644\n{made_id}" for name in names)
     whole = series(*(patch(number, diff.encode()) for number, diff in enumerate((gone, made), 1)))
     with within(4):
         (edge,) = textual_edges(whole)
