@@ -194,6 +194,8 @@ def unchanged(file: FileDiff, base: bytes) -> Restoration:
         return Restoration(file, None, False, False, "none of its hunks could be read")
     if file.new_path is None:
         return Restoration(file, None, True, True, "an empty file is removed")
+    if (file.renamed or file.copied) and file.similarity is None:
+        return Restoration(file, base, True, False, "no text changes, and nothing says that none was lost")
     right = not file.new_blob or is_blob(base, file.new_blob)
     why = "" if right else f", but the base is not blob {file.new_blob}"
     return Restoration(file, base, True, right, "no text changes" + why)
