@@ -89,10 +89,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         named = error.filename2 or error.filename  # of a file that is renamed, what it was to be
         place = f"{named}: " if named else ""
         _complain(f"{place}{(error.strerror or 'input/output error').lower()}; {advice} and run the command again")
-        streams.drop_output()
+        streams.drop(sys.stdout)
         sys.exit(status)
     finally:
-        streams.drop_unread()
+        streams.drop(sys.stderr)
         sys.excepthook = _crashed  # typer has put its own in the place of what was there before
 
 
@@ -118,7 +118,7 @@ def _advised(error: OSError) -> tuple[int, str]:
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A fault of kpt's own is no finding about the series, which Python's exit status 1 would make it."""
     sys.__excepthook__(kind, error, trace)
-    streams.drop_output()
+    streams.drop(sys.stdout)
     os._exit(MACHINE)
 
 
@@ -128,7 +128,7 @@ def _of_broken_pipe() -> int:
     enough = streams.is_unread(sys.stdout)
     if not enough:
         _complain(MachineError("a program ended before it had read its input", todo="run the command again").line())
-    streams.drop_output()
+    streams.drop(sys.stdout)
     return 0 if enough else MACHINE
 
 
@@ -148,7 +148,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     try:
         os.write(2, b"\nkpt: interrupted; the same command goes on from here\n")
     except OSError:  # the terminal has gone: what the clean-up says must not fail either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        streams.silence(2)
     sys.exit(128 + number)
 
 

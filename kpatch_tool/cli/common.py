@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -134,7 +135,7 @@ def ending(status: int) -> Iterator[None]:
     except BrokenPipeError:
         if not streams.is_unread(sys.stdout):
             raise
-        streams.drop_output()
+        streams.drop(sys.stdout)
     if status:
         raise typer.Exit(status)
 
@@ -145,8 +146,8 @@ def console(*, stderr: bool = False) -> Console:
 
     class OnPipe(Console):
         def on_broken_pipe(self) -> None:
-            """Leave that to whom it is for (`ending`); rich would end the program, with a finding's status."""
-            raise  # noqa: PLE0704 - rich calls this where it has just caught a BrokenPipeError
+            """Leave that to whom it is for (`ending`); rich, which calls this, would end the program with 1."""
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     plain = bool(os.environ.get("NO_COLOR"))  # rich would still print bold
     return OnPipe(stderr=stderr, highlight=False, soft_wrap=False, color_system=None if plain else "auto")

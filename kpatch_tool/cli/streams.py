@@ -57,18 +57,15 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
-def drop_unread() -> None:
-    """Drop what nobody reads of standard error, or Python's flush at exit changes the status."""
+def drop(stream: TextIO) -> None:
+    """Where a stream cannot be written (full disk, the reader of `kpt show | head` gone), drop what is left of it, or
+    Python's flush at exit complains again and changes the status."""
     try:
-        sys.stderr.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        silence(stream.fileno())
 
 
-def drop_output() -> None:
-    """Where standard output cannot be written (full disk, the reader of `kpt show | head` gone), drop what is left of
-    it, or Python's flush at exit complains again and changes the status."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def silence(descriptor: int) -> None:
+    """Have what is written there from now on go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -16,14 +16,15 @@ from kpatch_tool.vm.console import MOMENTS
 _TWICE = 2
 
 
+def complaints(tests: StateTests) -> list[CaseResult]:
+    """All that the kernel complained of in `tests`, stalls and lockups too."""
+    return [one for one in tests.results if one.test == KERNEL_LOG and one.case and one.verdict is Verdict.FAIL]
+
+
 def new_complaints(tests: StateTests, base: StateTests) -> dict[str, CaseResult]:
     """What the kernel complained of in `tests` and not on the `base`, by the names of the cases."""
     worse = {delta.case for delta in compare(tests, base) if delta.test == KERNEL_LOG and delta.change is Change.WORSE}
-    return {
-        one.case: one
-        for one in tests.results
-        if one.test == KERNEL_LOG and one.case in worse - MOMENTS and one.verdict is Verdict.FAIL and one.case
-    }
+    return {one.case: one for one in complaints(tests) if one.case in worse - MOMENTS}
 
 
 def heard_once(tests: StateTests, base: StateTests, previous: StateTests | None) -> tuple[StateTests, tuple[str, ...]]:
@@ -37,9 +38,9 @@ def heard_once(tests: StateTests, base: StateTests, previous: StateTests | None)
     return _with(tests, {**proven, **whole}), tuple(case for case in once if case not in proven)
 
 
-def heard_in(tests: StateTests, complaints: Collection[str]) -> tuple[str, ...] | None:
-    """The tests during which `complaints` came; None where that is not known of all."""
-    found = [tests.heard.get(case, "") for case in complaints]
+def heard_in(tests: StateTests, cases: Collection[str]) -> tuple[str, ...] | None:
+    """The tests during which the complaints called `cases` came; None where that is not known of all."""
+    found = [tests.heard.get(case, "") for case in cases]
     return tuple(dict.fromkeys(found)) if all(found) else None
 
 
@@ -73,8 +74,8 @@ def merge_complaints(
 def with_failed_boot(tests: StateTests, failed: StateTests) -> StateTests:
     """`tests` with what the kernel complained of in another boot of the state, in which it `failed` before any test
     began: it counts, as in one run of two."""
-    had = {one.case for one in _complaints(tests)}
-    said = {one.case: one for one in _complaints(failed) if one.case not in MOMENTS}
+    had = {one.case for one in complaints(tests)}
+    said = {one.case: one for one in complaints(failed) if one.case not in MOMENTS}
     counted = {case: Repeats(_TWICE, 1 + (case in had)) for case in said}
     fresh = {case: replace(one, repeats=counted[case]) for case, one in said.items() if case not in had}
     told = with_fresh(tests, failed, fresh) if fresh else tests
@@ -86,10 +87,6 @@ def _kept_from_booting(tests: StateTests, complaint: CaseResult) -> bool:
     return tests.status is SuiteStatus.FAILED and complaint.said in tests.trace
 
 
-def _complaints(tests: StateTests) -> list[CaseResult]:
-    return [one for one in tests.results if one.test == KERNEL_LOG and one.case and one.verdict is Verdict.FAIL]
-
-
 def _best(seen: Iterable[Repeats]) -> Repeats:
     """Those of several complaints that tell most of the log as a whole."""
     return max(seen, key=lambda one: (one.worse, one.runs))
@@ -97,7 +94,7 @@ def _best(seen: Iterable[Repeats]) -> Repeats:
 
 def with_fresh(first: StateTests, again: StateTests, fresh: Mapping[str, CaseResult]) -> StateTests:
     """`first` with complaints of `again`, and with the log that has them, which as a whole names the first."""
-    each = (*_complaints(first), *fresh.values())
+    each = (*complaints(first), *fresh.values())
     said = f"{plural(len(each), 'complaint')}: {next(iter(fresh.values())).said}"
     whole = CaseResult(KERNEL_LOG, "", Verdict.FAIL, 0.0, said)
     outputs = {name: path for name, path in again.outputs.items() if name == KERNEL_LOG}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kpatch_tool.results.complaints import with_failed_boot, with_fresh
+from kpatch_tool.results.complaints import complaints, with_failed_boot, with_fresh
 from kpatch_tool.results.deltas import Change, Delta, compare, emulator_died, not_begun, seen_once
 from kpatch_tool.suites.model import (
     KERNEL_LOG,
@@ -139,8 +139,7 @@ def stalls_beside(tests: StateTests, base: StateTests) -> bool:
 
 def without_stalls(tests: StateTests, again: StateTests) -> StateTests:
     """`tests` without the stalls and lockups that another run does not have."""
-    had = {one.case for one in again.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL}
-    gone = MOMENTS - had
+    gone = MOMENTS - {one.case for one in complaints(again)}
     kept = tuple(one for one in tests.results if not (one.test == KERNEL_LOG and one.case in gone))
     return replace(tests, results=kept)
 
@@ -296,9 +295,8 @@ def in_full(first: StateTests, whole: StateTests, base: StateTests, names: Seque
         return taken
     outputs = {name: path for name, path in whole.outputs.items() if name in names}
     taken = replace(taken, outputs={**first.outputs, **outputs})
-    known = {one.case for one in first.results if one.test == KERNEL_LOG and one.verdict is Verdict.FAIL}
-    said = (one for one in whole.results if one.test == KERNEL_LOG and one.case and one.verdict is Verdict.FAIL)
-    new = {one.case: one for one in said if one.case not in known}
+    known = {one.case for one in complaints(first)}
+    new = {one.case: one for one in complaints(whole) if one.case not in known}
     return with_fresh(taken, whole, new) if new else taken
 
 

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from kpatch_tool.errors import MachineError
+from kpatch_tool.kbuild.model import StateBuild
 from kpatch_tool.report.tests import show
 from kpatch_tool.results.complaints import merge_complaints
 from kpatch_tool.results.deltas import Change, compare, in_words, is_finding
@@ -125,6 +126,19 @@ def plan_and_boot(
     monkeypatch.setattr(run, "test_state", boot)
 
 
+def rows_of(tests: Sequence[Test]) -> tuple[jobs.Planned, ...]:
+    return jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+
+
+def built(workspace: Workspace, patch: int = 1) -> StateBuild:
+    """A build that results can be kept of."""
+    return replace(make_build(patch), artifacts=workspace.state / "artifacts/k")
+
+
+def new_tester(workspace: Workspace, store: Store, *, fresh: bool = False, keep: bool = True) -> Tester:
+    return Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=fresh, keep=keep)
+
+
 def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
     """The directory is named by the plan: one look of a search must not replace what a verdict that is kept shows."""
     digests: list[str] = []
@@ -134,10 +148,10 @@ def test_a_search_has_outputs_of_its_own(monkeypatch: pytest.MonkeyPatch, worksp
         return (suite_results(1),)
 
     plan_and_boot(monkeypatch, (), boot, accelerator="tcg")
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
         for keep in (True, False):
-            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True, keep=keep)
+            tester = new_tester(workspace, store, fresh=True, keep=keep)
             assert [tests.suite for tests in tester.test(State(1, "1" * 40, "2" * 40), build, ("s",))] == ["s"]
     assert digests[0] == "digest" != digests[1]
 
@@ -153,11 +167,11 @@ def test_a_test_that_ended_soon_on_the_base_has_not_long_to_hang(
         return (suite_results(1),)
 
     tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    rows = rows_of(tests)
     plan_and_boot(monkeypatch, rows, boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        tester = new_tester(workspace, store, fresh=True)
         for before in (Before(), Before(known=lambda: (suite_results(0),))):
             tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
     assert given == [[60.0, 60.0], [15.0, 60.0]]
@@ -192,14 +206,12 @@ def test_what_hung_on_the_base_has_its_whole_time_where_it_hangs_otherwise(
         given.extend(row.job.timeout for plan in plans for row in plan.rows if row.job)
         return (hung(1, now if len(given) == 1 else "123"),)
 
-    rows = jobs.plan(
-        "s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t.flat"), whole)], variants.of_suite("s", ()), None
-    )
+    rows = rows_of([Test("s", "t", Path("/t.flat"), whole)])
     plan_and_boot(monkeypatch, rows, boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     before = Before(previous=lambda: (hung(1, "2"),), known=lambda: () if there is None else (hung(0, there),))
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        tester = new_tester(workspace, store, fresh=True)
         (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
     assert given == expected
     assert [one.case for one in tests.results] == ["", *("123" if len(expected) == 2 else now)]
@@ -214,11 +226,11 @@ def outcome_of(
 ) -> StateTests:
     """What the state after patch 1 comes to, all of whose tests pass on the base: `boot` says how each run goes."""
     plan_and_boot(monkeypatch, rows, boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     passed = (CaseResult(row.name, "", Verdict.PASS, 1.0) for row in rows)
     base = replace(suite_results(0), results=(*passed, *kernel_log(())))
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        tester = new_tester(workspace, store, fresh=True)
         (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
     return tests
 
@@ -256,12 +268,12 @@ def test_what_the_kernel_says_once_is_no_regression_or_half_sure(
         digests.extend(plan.digest for plan in plans)
         return (logged(1, *logs[len(digests) - 1]),)
 
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     plan_and_boot(monkeypatch, rows, boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     base = logged(0)
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        tester = new_tester(workspace, store, fresh=True)
         (tests,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
     assert len(digests) == len(set(digests)) == boots
     done = Tested((base, tests), "tcg", "asked for")
@@ -312,14 +324,14 @@ def test_a_state_that_failed_to_boot_is_booted_once_more_before_that_is_kept(
         why = whys[len(digests) - 1]
         return (unbooted(patch, why, why if why == DEAD else "") if why else logged(patch),)
 
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     plan_and_boot(monkeypatch, rows, boot)
-    build = replace(make_build(patch), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace, patch)
     base = logged(0)
     before = Before(base=lambda: (base,)) if patch else NOTHING_BEFORE
     with Store(workspace) as store:
         for _ in range(2):
-            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            tester = new_tester(workspace, store)
             (tests,) = tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)
             assert (str(tests.status), tests.why) == expected
     assert len(digests) == len(set(digests)) == len(whys), "and is kept then"
@@ -335,13 +347,13 @@ def test_a_state_that_failed_to_boot_is_booted_once_more_before_that_is_kept(
 def test_a_state_that_fails_as_the_base_is_booted_once(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
     """Till the base is another: what was kept of the state says nothing then."""
     answers = [unbooted(1, LATE), suite_results(1)]
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     plan_and_boot(monkeypatch, rows, lambda *_, **__: (answers.pop(0),))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     found: list[StateTests] = []
     with Store(workspace) as store:
         for base in (unbooted(0, LATE), unbooted(0, LATE), suite_results(0)):
-            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            tester = new_tester(workspace, store)
             before = Before(base=partial(tuple, (base,)))
             found += tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
     assert [str(tests.status) for tests in found] == ["failed", "failed", "ok"]
@@ -376,12 +388,12 @@ def test_the_test_in_whose_time_the_kernel_complained_is_run_once_more(
         results=tuple(replace(one, repeats=before) if one.test == KERNEL_LOG else one for one in previous.results),
     )
     tests = [Test("s", name, Path("/t"), 9.0) for name in ("t", "u")]
-    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
-    build = replace(make_build(2), artifacts=workspace.state / "artifacts/k")
+    plan_and_boot(monkeypatch, rows_of(tests), boot)
+    build = built(workspace, 2)
     then = Before(base=lambda: (base,), previous=lambda: () if before is None else (previous,))
     with Store(workspace) as store:
         for _ in range(2):
-            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            tester = new_tester(workspace, store)
             (found,) = tester.test(State(2, "1" * 40, "2" * 40), build, ("s",), then)
             assert names == ran, "and what came of it is kept"
     assert [delta.confidence for delta in compare(found, base)] == [1.0, 1.0]
@@ -392,7 +404,7 @@ def test_the_test_in_whose_time_the_kernel_complained_is_run_once_more(
 def test_what_a_kernel_said_is_no_verdict_where_no_other_run_could_be_made(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace
 ) -> None:
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     for traces in ((WARN,), (WARN, STALL), (STALL,)):
         runs = [complaining(1, ["t"], *traces), make_tests(1, status="infra", why="the disk is full", suite="s")]
         tests = outcome_of(lambda *_, left=runs, **__: (left.pop(0),), rows, monkeypatch, workspace)
@@ -405,7 +417,7 @@ def test_a_kernel_that_dies_as_it_is_booted_once_more_is_told_and_takes_nothing_
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace, first: Trace, bad: tuple[str, ...]
 ) -> None:
     """It was not there to complain, or to fail, again."""
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     runs = [complaining(1, ["t"], first, heard="t", bad=bad), *[unbooted(1, DEAD, DEAD)] * 3]
     tests = outcome_of(lambda *_, left=runs, **__: (left.pop(0),), rows, monkeypatch, workspace)
     sure = {one.case: one.confidence for one in compare(tests, complaining(0, ["t"])) if one.test == KERNEL_LOG}
@@ -444,11 +456,11 @@ def test_what_the_kernel_complains_of_while_tests_are_run_again_is_told(
     """But for what it says as the guest boots: that another suite answers for."""
     runs = iter([complaining(1, ["t"], WARN, heard="t", bad=["t"]), complaining(1, ["t"], SPLAT, heard=heard)])
     base = complaining(0, ["t"])
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     plan_and_boot(monkeypatch, rows, lambda *_, **__: (next(runs),))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        tester = new_tester(workspace, store)
         (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=lambda: (base,)))
     deltas = {delta.case: delta.confidence for delta in compare(found, base)}
     assert deltas == dict.fromkeys(("", WARN.identity, *([SPLAT.identity] if heard else [])), 0.5)
@@ -472,15 +484,15 @@ def test_what_hung_in_less_time_is_not_taken_for_a_base(monkeypatch: pytest.Monk
         return (replace(suite_results(subject.state.patch), results=(result,)),)
 
     def verdict_of(patch: int, commit: str, before: Before, *, fresh: bool = False) -> Verdict:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=fresh)
+        tester = new_tester(workspace, store, fresh=fresh)
         (tests,) = tester.test(State(patch, commit, commit), replace(build, patch=patch), ("s",), before)
         return tests.results[0].verdict
 
     test = Test("s", "t", Path("/t"), 90.0)
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [test], variants.of_suite("s", ()), None)
+    rows = rows_of([test])
     plan_and_boot(monkeypatch, rows, boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: subject.state.commit)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     base = replace(suite_results(0), results=(CaseResult("t", "", Verdict.PASS, 1.0),))
     after = Before(base=lambda: (base,), known=lambda: (base,))
     with Store(workspace) as store:
@@ -572,7 +584,7 @@ def test_those_that_spoke_for_others_speak_for_nobody_where_they_are_not_worse_a
         return (replace(suite_results(1), results=results),)
 
     tests = [Test("s", f"t{number}", Path("/t.flat"), 60.0, "60") for number in range(6)]
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    rows = rows_of(tests)
     found = outcome_of(boot, rows, monkeypatch, workspace)
     pairs = [["t0", "t1"], ["t2", "t3"], ["t4", "t5"]]
     assert ran == [[row.name for row in rows], *pairs, *([["t4"]] if bad else [])]
@@ -587,7 +599,7 @@ def test_a_disk_that_is_full_does_not_cost_the_answer(monkeypatch: pytest.Monkey
     plan_and_boot(monkeypatch, (), lambda *_, **__: (suite_results(1),), accelerator="tcg")
     monkeypatch.setattr(Store, "keep_tests", full)
     said: list[str] = []
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
         tree = Tree("t", workspace.root, "0" * 40)
         tester = Tester(workspace, tree, store, fresh=True, progress=lambda what, *_: said.append(what))
@@ -624,17 +636,17 @@ def test_what_passes_in_another_run_of_the_base_was_not_mended(
         return (make_tests(patch, *(f"{key}={bad.get(key, 'pass')}" for key in cases), suite="s"),)
 
     tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("luck", "fault", "shaky", "unbuilt", "good")]
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    rows = rows_of(tests)
     plan_and_boot(monkeypatch, rows, boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store, fresh=True)
+        tester = new_tester(workspace, store, fresh=True)
         base = tester.test(BASE, build, ("s",))
         before = Before(base=lambda: base, previous=lambda: base)
         first, second = (tester.test(State(patch, "1" * 40, "2" * 40), build, ("s",), before)[0] for patch in (1, 2))
         best, first, second = tester.reconsidered((*base, first, second))
-        (kept,) = Tester(workspace, Tree("t", workspace.root, "0" * 40), store).test(BASE, build, ("s",))
+        (kept,) = new_tester(workspace, store).test(BASE, build, ("s",))
     assert [(patch, names) for patch, names in ran if not patch][1:] == [(0, ["luck", "fault", "shaky"])], "asked once"
     assert kept.results == best.results
     done = Tested((best, first, second), "kvm", "asked for")
@@ -660,14 +672,14 @@ def test_what_the_base_passes_in_another_run_counts_for_every_state(
         fails = ran[-1] == bad or len(ran) == 1
         return (suite_results(ran[-1], Verdict.FAIL if fails else Verdict.PASS),)
 
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     plan_and_boot(monkeypatch, rows, boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     states = [State(patch, f"{patch:040x}", f"{patch:040x}") for patch in range(3)]
     for _ in range(2):
         with Store(workspace) as store:
-            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            tester = new_tester(workspace, store)
             found = [*tester.test(BASE, build, ("s",))]
             before = Before(base=partial(tuple, (found[0],)))
             found += [tester.test(state, build, ("s",), before)[0] for state in states[1:]]
@@ -698,17 +710,17 @@ def test_a_base_that_failed_to_boot_is_tested_whole_where_a_state_is_not(
         return (complaining(patch, names, bad=["u"] if patch == 0 else []),)
 
     tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
-    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
+    plan_and_boot(monkeypatch, rows_of(tests), boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        tester = new_tester(workspace, store)
         first = tester.test(BASE, build, ("s",))
         before, found = Before(base=lambda: first), [*first]
         for patch in (1, 2, 3):
             found += tester.test(State(patch, f"{patch:040x}", f"{patch:040x}"), build, ("s",), before)
         base, *later = tester.reconsidered(found)
-        (kept,) = Tester(workspace, Tree("t", workspace.root, "0" * 40), store).test(BASE, build, ("s",))
+        (kept,) = new_tester(workspace, store).test(BASE, build, ("s",))
     assert (kept.status, kept.results) == (base.status, base.results)
     of_base = [["t", "u"], ["t", "u"], ["t", "u"], *([["u"]] if fails == 2 else [])]
     assert [names for patch, names in ran if not patch] == of_base
@@ -739,11 +751,11 @@ def test_a_base_that_boots_at_last_tells_all_and_a_stall_as_it_had_is_looked_for
         return (replace(found, results=(*found.results, *kernel_log([STALL] if stalls else []))),)
 
     tests = [Test("s", "t", Path("/t.flat"), 60.0), Test("s", "sk", Path("/x.flat"), 60.0, why_skip="no image")]
-    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
+    plan_and_boot(monkeypatch, rows_of(tests), boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        tester = new_tester(workspace, store)
         base = tester.test(BASE, build, ("s",))
         found = tester.test(State(1, f"{1:040x}", f"{1:040x}"), build, ("s",), Before(base=lambda: base))
         anew, one = tester.reconsidered([*base, *found])
@@ -765,18 +777,18 @@ def test_a_state_is_not_remembered_before_the_base_was_asked(
             return (make_tests(0, status="infra", why="the disk is full", suite="s"),)
         return (suite_results(patch, Verdict.FAIL if len(ran) == 1 else Verdict.PASS),)
 
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, [Test("s", "t", Path("/t"), 9.0)], variants.of_suite("s", ()), None)
+    rows = rows_of([Test("s", "t", Path("/t"), 9.0)])
     plan_and_boot(monkeypatch, rows, boot)
     monkeypatch.setattr(run, "tests_key", lambda subject, *_: str(subject.state.patch))
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     first, second = (State(patch, f"{patch:040x}", f"{patch:040x}") for patch in (1, 2))
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        tester = new_tester(workspace, store)
         before = Before(base=partial(tuple, tester.test(BASE, build, ("s",))))
         for state in (first, second):  # which may be tested at the same time: that the base was asked once is no answer
             with pytest.raises(MachineError, match="the disk is full"):
                 tester.test(state, build, ("s",), before)
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        tester = new_tester(workspace, store)
         base = tester.test(BASE, build, ("s",))
         (found,) = tester.test(first, build, ("s",), Before(base=partial(tuple, base)))
         best, found = tester.reconsidered([*base, found])
@@ -799,12 +811,12 @@ def test_a_kept_failure_is_run_again_where_the_base_is_another_now(
         return (suite_results(1, Verdict.FAIL if fails else Verdict.PASS),)
 
     tests = [Test("s", "t", Path("/t.flat"), 60.0, "60")]
-    rows = jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None)
+    rows = rows_of(tests)
     plan_and_boot(monkeypatch, rows, boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    build = built(workspace)
     why, counts = [], []
     with Store(workspace) as store:
-        tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+        tester = new_tester(workspace, store)
         for verdict in (first_base, Verdict.PASS, Verdict.PASS):
             before = Before(base=partial(tuple, (suite_results(0, verdict),)))
             (now,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), before)
@@ -832,12 +844,12 @@ def test_a_kept_failure_is_run_again_though_others_of_its_state_were(
         return (replace(suite_results(1), results=(*results, *log), heard=heard),)
 
     tests = [Test("s", name, Path("/t.flat"), 60.0, "60") for name in ("t", "u")]
-    plan_and_boot(monkeypatch, jobs.plan("s", SuiteKind.UNIT_TESTS, tests, variants.of_suite("s", ()), None), boot)
-    build = replace(make_build(1), artifacts=workspace.state / "artifacts/k")
+    plan_and_boot(monkeypatch, rows_of(tests), boot)
+    build = built(workspace)
     for bad in (["t"], [], []):
         base = complaining(0, ["t", "u"], bad=bad)
         with Store(workspace) as store:
-            tester = Tester(workspace, Tree("t", workspace.root, "0" * 40), store)
+            tester = new_tester(workspace, store)
             (found,) = tester.test(State(1, "1" * 40, "2" * 40), build, ("s",), Before(base=partial(tuple, (base,))))
     assert ran == [["t", "u"], ["u"], ["u"], ["t"]]
     assert {one.test for one in compare(found, base)} == {"u", *([KERNEL_LOG] if complains else [])}
